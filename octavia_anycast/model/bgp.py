@@ -1,0 +1,229 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The octavia-anycast authors
+"""BGP: speakers, peers and path attributes (RFC 4271).
+
+The names are the RFC's and the blueprint's (local_as, remote_as, peer_ip,
+ttl_hops). An object that exists is valid: ``__post_init__`` raises
+:class:`~octavia_anycast.model.errors.InvalidRequest` naming the field.
+"""
+
+import re
+from dataclasses import dataclass, field
+from enum import StrEnum
+from ipaddress import IPv4Address, IPv6Address
+from typing import NewType
+
+from octavia_anycast.model.errors import InvalidRequest
+
+IPAddress = IPv4Address | IPv6Address
+Asn = NewType("Asn", int)
+
+ASN_MAX = 4_294_967_295  # RFC 6793: four octets
+TTL_HOPS_MAX = 254  # RFC 5082 through the blueprint: 1-254
+HOLD_TIME_MIN_SECONDS = 3  # RFC 4271, section 4.2: zero or at least three
+HOLD_TIME_MAX_SECONDS = 65_535
+PASSWORD_MAX_LENGTH = 80  # the kernel's TCP_MD5SIG_MAXKEYLEN
+MED_MAX = 4_294_967_295
+PREPEND_MAX = 10
+_COMMUNITY = re.compile(r"^\d{1,5}:\d{1,5}$")
+_LARGE_COMMUNITY = re.compile(r"^\d{1,10}:\d{1,10}:\d{1,10}$")
+# RFC 8326: a receiver sets LOCAL_PREF 0 on paths that carry it.
+GRACEFUL_SHUTDOWN = "65535:0"
+
+
+class AuthType(StrEnum):
+    """How a session authenticates (RFC 2385)."""
+
+    MD5 = "md5"
+
+
+class PeeringNetwork(StrEnum):
+    """Which network of the amphora a session runs over."""
+
+    MANAGEMENT = "management"
+    FRONTEND = "frontend"
+
+
+class SpeakerDriver(StrEnum):
+    """Which daemon speaks BGP in the amphora."""
+
+    EXABGP = "exabgp"
+    BIRD = "bird"
+
+
+class SessionState(StrEnum):
+    """The states of RFC 4271, section 8.2.2, and UNKNOWN."""
+
+    IDLE = "Idle"
+    CONNECT = "Connect"
+    ACTIVE = "Active"
+    OPEN_SENT = "OpenSent"
+    OPEN_CONFIRM = "OpenConfirm"
+    ESTABLISHED = "Established"
+    UNKNOWN = "Unknown"
+
+
+def check_range(name: str, value: object, low: int, high: int) -> None:
+    """Check an integer against an inclusive range.
+
+    :raises InvalidRequest: naming ``name``; a bool is not an integer here.
+    """
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise InvalidRequest(name, f"{value!r} is not an integer")
+    if not low <= value <= high:
+        raise InvalidRequest(name, f"{value} is not in {low}..{high}")
+
+
+def check_community(name: str, value: object) -> None:
+    """Check a community (RFC 1997) or large community (RFC 8092)."""
+    if isinstance(value, str) and _COMMUNITY.match(value):
+        limit = 65_535
+    elif isinstance(value, str) and _LARGE_COMMUNITY.match(value):
+        limit = 4_294_967_295
+    else:
+        raise InvalidRequest(
+            name, f"{value!r} is neither ASN:VALUE nor ASN:VALUE:VALUE"
+        )
+    if any(int(part) > limit for part in value.split(":")):
+        raise InvalidRequest(name, f"{value!r} has a part above {limit}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BfdTimers:
+    """RFC 5880 timers of a session; milliseconds."""
+
+    min_tx_ms: int = 100
+    min_rx_ms: int = 100
+    multiplier: int = 3
+
+    def __post_init__(self) -> None:
+        check_range("bfd_min_tx_ms", self.min_tx_ms, 10, 60_000)
+        check_range("bfd_min_rx_ms", self.min_rx_ms, 10, 60_000)
+        check_range("bfd_multiplier", self.multiplier, 2, 255)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Peer:
+    """A BGP peer profile: one neighbour of every amphora it selects.
+
+    ``hold_time`` and ``keepalive_interval`` are seconds; a hold time of 0
+    means no keepalives at all. ``availability_zone`` and ``compute_host``
+    are the selector: None selects every amphora.
+    """
+
+    id: str
+    peer_ip: IPAddress
+    remote_as: Asn
+    name: str = ""
+    auth_type: AuthType | None = None
+    password: str | None = field(default=None, repr=False)
+    ttl_hops: int | None = None
+    hold_time: int = 90
+    keepalive_interval: int | None = None
+    bfd: BfdTimers | None = None
+    peering_network: PeeringNetwork = PeeringNetwork.MANAGEMENT
+    availability_zone: str | None = None
+    compute_host: str | None = None
+    max_prefixes: int | None = None
+    communities: tuple[str, ...] = ()
+    as_path_prepend: int = 0
+    med: int | None = None
+    local_pref: int | None = None
+
+    def __post_init__(self) -> None:
+        check_range("remote_as", self.remote_as, 1, ASN_MAX)
+        if self.ttl_hops is not None:
+            check_range("ttl_hops", self.ttl_hops, 1, TTL_HOPS_MAX)
+        self._check_timers()
+        self._check_authentication()
+        self._check_attributes()
+        if self.peer_ip.is_multicast or self.peer_ip.is_unspecified:
+            raise InvalidRequest(
+                "peer_ip", f"{self.peer_ip} is not the address of a host"
+            )
+
+    def _check_timers(self) -> None:
+        check_range("hold_time", self.hold_time, 0, HOLD_TIME_MAX_SECONDS)
+        if 0 < self.hold_time < HOLD_TIME_MIN_SECONDS:
+            raise InvalidRequest(
+                "hold_time",
+                f"{self.hold_time} is neither 0 nor at least "
+                f"{HOLD_TIME_MIN_SECONDS} seconds (RFC 4271, section 4.2)",
+            )
+        if self.keepalive_interval is None:
+            return
+        check_range(
+            "keepalive_interval", self.keepalive_interval, 1, 21_845
+        )
+        if self.hold_time and self.keepalive_interval * 3 > self.hold_time:
+            raise InvalidRequest(
+                "keepalive_interval",
+                f"{self.keepalive_interval} is more than a third of the hold "
+                f"time {self.hold_time} (RFC 4271, section 4.4)",
+            )
+
+    def _check_authentication(self) -> None:
+        if (self.auth_type is None) != (self.password is None):
+            raise InvalidRequest(
+                "password" if self.auth_type else "auth_type",
+                "a password and the auth_type md5 go together",
+            )
+        if self.password is None:
+            return
+        if not 1 <= len(self.password) <= PASSWORD_MAX_LENGTH:
+            raise InvalidRequest(
+                "password", f"its length is not in 1..{PASSWORD_MAX_LENGTH}"
+            )
+        if not re.fullmatch(r"[!#-\[\]-~]+", self.password):
+            raise InvalidRequest(
+                "password",
+                "it may hold printable ASCII without space, quote and "
+                "backslash only",
+            )
+
+    def _check_attributes(self) -> None:
+        for community in self.communities:
+            check_community("communities", community)
+        check_range("as_path_prepend", self.as_path_prepend, 0, PREPEND_MAX)
+        if self.med is not None:
+            check_range("med", self.med, 0, MED_MAX)
+        if self.local_pref is not None:
+            check_range("local_pref", self.local_pref, 0, MED_MAX)
+        if self.max_prefixes is not None:
+            check_range("max_prefixes", self.max_prefixes, 1, 1_000_000)
+
+    def selects(self, zone: str | None, host: str | None) -> bool:
+        """Whether an amphora in this zone and on this host peers here."""
+        return self.availability_zone in (
+            None,
+            zone,
+        ) and self.compute_host in (None, host)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Speaker:
+    """A BGP speaker; ``ip_version`` is that of its sessions' transport."""
+
+    id: str
+    ip_version: int
+    local_as: Asn
+    driver: SpeakerDriver = SpeakerDriver.EXABGP
+    peers: tuple[Peer, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.ip_version not in (4, 6) or isinstance(self.ip_version, bool):
+            raise InvalidRequest(
+                "ip_version", f"{self.ip_version!r} is neither 4 nor 6"
+            )
+        check_range("local_as", self.local_as, 1, ASN_MAX)
+        for peer in self.peers:
+            if peer.peer_ip.version != self.ip_version:
+                raise InvalidRequest(
+                    "peer_ip",
+                    f"{peer.peer_ip} is not an IPv{self.ip_version} address "
+                    "as the speaker's ip_version asks",
+                )
+            if peer.bfd and self.driver is SpeakerDriver.EXABGP:
+                raise InvalidRequest(
+                    "bfd", "ExaBGP does not speak BFD; use the bird driver"
+                )

@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The octavia-anycast authors
+"""The distributor: how the amphorae of a cluster meet the fabric."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from octavia_anycast.model.bgp import Peer, Speaker
+from octavia_anycast.model.errors import InvalidRequest
+
+NAME_MAX_LENGTH = 255
+
+
+class DistributorType(StrEnum):
+    """The kinds of the blueprint; the fabric's ECMP is the only one."""
+
+    L3_BGP = "L3_BGP"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Zone:
+    """A place for amphorae and the front-end network that it has.
+
+    ``availability_zone`` is Nova's; None is the one anonymous zone. Without
+    ``frontend_network_id`` the VIP's own network is the front end; without
+    ``frontend_subnet_ids`` Neutron chooses one subnet per VIP family.
+    """
+
+    availability_zone: str | None = None
+    frontend_network_id: str | None = None
+    frontend_subnet_ids: tuple[str, ...] = ()
+
+
+ANONYMOUS_ZONE = Zone()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Distributor:
+    """A distributor with its speakers and zones (blueprint data model)."""
+
+    id: str
+    name: str = ""
+    description: str = ""
+    distributor_type: DistributorType = DistributorType.L3_BGP
+    provisioning_status: str = "ACTIVE"
+    operating_status: str = "ONLINE"
+    is_enabled: bool = True
+    is_default: bool = False
+    speakers: tuple[Speaker, ...] = ()
+    zones: tuple[Zone, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name, value in (
+            ("name", self.name),
+            ("description", self.description),
+        ):
+            if len(value) > NAME_MAX_LENGTH:
+                raise InvalidRequest(
+                    name, f"it is longer than {NAME_MAX_LENGTH} characters"
+                )
+        versions = [speaker.ip_version for speaker in self.speakers]
+        if len(set(versions)) != len(versions):
+            raise InvalidRequest(
+                "ip_version", "one speaker per IP version at most"
+            )
+        if len({speaker.local_as for speaker in self.speakers}) > 1:
+            raise InvalidRequest(
+                "local_as", "the speakers of a distributor share one AS"
+            )
+        if len({speaker.driver for speaker in self.speakers}) > 1:
+            raise InvalidRequest(
+                "driver", "the speakers of a distributor share one driver"
+            )
+        places = [zone.availability_zone for zone in self.zones]
+        if len(set(places)) != len(places):
+            raise InvalidRequest(
+                "availability_zone", "each zone may be named once"
+            )
+
+    def effective_zones(self) -> tuple[Zone, ...]:
+        """The zones to place amphorae in: at least the anonymous one."""
+        return self.zones or (ANONYMOUS_ZONE,)
+
+    def peers_for(
+        self, zone: str | None, host: str | None = None
+    ) -> tuple[tuple[Speaker, Peer], ...]:
+        """Each (speaker, peer) that an amphora at this place talks to."""
+        return tuple(
+            (speaker, peer)
+            for speaker in self.speakers
+            for peer in speaker.peers
+            if peer.selects(zone, host)
+        )

@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The octavia-anycast authors
+"""Errors of the domain: two classes that a caller can act on.
+
+Drivers raise these and never a library's own. Each edge (REST API, agent,
+controller loop) maps them once.
+"""
+
+
+class AnycastError(Exception):
+    """Base of every error that this project raises on purpose."""
+
+
+class Retryable(AnycastError):
+    """It may work later; nothing has to change but time."""
+
+    def __init__(self, message: str, *, after_seconds: float = 1.0) -> None:
+        super().__init__(message)
+        self.after_seconds = after_seconds
+
+
+class Permanent(AnycastError):
+    """Trying again without a change will fail again."""
+
+
+class InvalidRequest(Permanent):
+    """A value is refused; ``field`` names it as the user wrote it."""
+
+    def __init__(self, field: str, reason: str) -> None:
+        super().__init__(f"{field}: {reason}")
+        self.field = field
+        self.reason = reason
+
+
+class NotFound(Permanent):
+    """The thing named does not exist."""
+
+    def __init__(self, resource: str, identifier: str) -> None:
+        super().__init__(f"{resource} {identifier} could not be found.")
+        self.resource = resource
+        self.identifier = identifier
+
+
+class Conflict(Permanent):
+    """The request contradicts the state of the thing."""
