@@ -152,9 +152,7 @@ class Peer:
             )
         if self.keepalive_interval is None:
             return
-        check_range(
-            "keepalive_interval", self.keepalive_interval, 1, 21_845
-        )
+        check_range("keepalive_interval", self.keepalive_interval, 1, 21_845)
         if self.hold_time and self.keepalive_interval * 3 > self.hold_time:
             raise InvalidRequest(
                 "keepalive_interval",

@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The octavia-anycast authors
+"""Actions: what a plan is made of.
+
+Each is idempotent when carried out: doing it twice is doing it once. Those
+with an ``amphora_id`` are ordered within that amphora and unordered among
+amphorae; the others come first (:class:`PrepareLoadBalancer`) or stand alone
+(:class:`RemoveLoadBalancer`).
+"""
+
+from dataclasses import dataclass, field
+
+from octavia_anycast.model.bgp import IPAddress
+from octavia_anycast.model.distributor import Zone
+from octavia_anycast.model.wire import DesiredState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrepareLoadBalancer:
+    """Bring the VIP's ports and security group to this revision."""
+
+    load_balancer_id: str
+    revision: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoveLoadBalancer:
+    """Take away the VIP ports, the security group and our rows."""
+
+    load_balancer_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BootAmphora:
+    """Record a new amphora and boot its server in this zone."""
+
+    amphora_id: str
+    load_balancer_id: str
+    zone: Zone
+    generation: int
+    first_state: DesiredState = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AllocateAmphora:
+    """Record the management address: the server runs."""
+
+    amphora_id: str
+    lb_network_ip: IPAddress
+    compute_host: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlugFrontend:
+    """Make the front-end port, attach it, record its addresses."""
+
+    amphora_id: str
+    network_id: str
+    subnet_ids: tuple[str, ...]
+    ip_versions: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlugMemberNetworks:
+    """Attach the networks of members; detach those no longer used."""
+
+    amphora_id: str
+    network_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConfigureHaproxy:
+    """Push certificates and HAProxy configuration; record the revision."""
+
+    amphora_id: str
+    revision: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetAgentState:
+    """PUT the whole desired state to the agent."""
+
+    amphora_id: str
+    state: DesiredState = field(repr=False)
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartLeaving:
+    """Record that the amphora leaves: it drains from now on."""
+
+    amphora_id: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailAmphora:
+    """Record that the amphora failed; it counts for the back-off."""
+
+    amphora_id: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeleteAmphora:
+    """Delete server, ports and registrations; mark the row DELETED."""
+
+    amphora_id: str
+    reason: str
+
+
+AmphoraAction = (
+    BootAmphora
+    | AllocateAmphora
+    | PlugFrontend
+    | PlugMemberNetworks
+    | ConfigureHaproxy
+    | SetAgentState
+    | StartLeaving
+    | FailAmphora
+    | DeleteAmphora
+)
+Action = PrepareLoadBalancer | RemoveLoadBalancer | AmphoraAction

@@ -1,0 +1,231 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The octavia-anycast authors
+"""The cluster: N amphorae that serve one load balancer at the same time.
+
+What is wanted (:class:`DesiredCluster`), what is recorded
+(:class:`AmphoraRecord`) and what is seen (:class:`ObservedCluster`).
+Times are aware datetimes in UTC, durations seconds.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from octavia_anycast.model.bgp import IPAddress
+from octavia_anycast.model.distributor import Distributor
+from octavia_anycast.model.errors import InvalidRequest
+from octavia_anycast.model.wire import (
+    Frontend,
+    GateSettings,
+    ListenerSocket,
+    Report,
+)
+
+CLUSTER_SIZE_MAX = 64  # what common ToR silicon holds in one ECMP group
+
+
+class ServiceType(StrEnum):
+    """What an amphora does (blueprint: service_type)."""
+
+    LOADBALANCER = "loadbalancer"
+    DISTRIBUTOR = "distributor"
+    COMBINED = "combined"
+
+
+class AmphoraStatus(StrEnum):
+    """Octavia's amphora statuses, as far as they occur here."""
+
+    BOOTING = "BOOTING"
+    ALLOCATED = "ALLOCATED"
+    PENDING_DELETE = "PENDING_DELETE"
+    DELETED = "DELETED"
+    ERROR = "ERROR"
+
+
+class ComputeState(StrEnum):
+    """What the compute service says of a server; UNKNOWN: it did not."""
+
+    BUILDING = "BUILDING"
+    ACTIVE = "ACTIVE"
+    ERROR = "ERROR"
+    GONE = "GONE"
+    UNKNOWN = "UNKNOWN"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClusterSize:
+    """How many amphorae: wanted, at least for service, at most."""
+
+    desired: int
+    minimum: int = 1
+    maximum: int = CLUSTER_SIZE_MAX
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.desired <= CLUSTER_SIZE_MAX:
+            raise InvalidRequest(
+                "cluster_size",
+                f"{self.desired} is not in 1..{CLUSTER_SIZE_MAX}",
+            )
+        if not 1 <= self.minimum <= self.desired:
+            raise InvalidRequest(
+                "cluster_min_size",
+                f"{self.minimum} is not in 1..{self.desired}, the cluster "
+                "size",
+            )
+        if not self.desired <= self.maximum <= CLUSTER_SIZE_MAX:
+            raise InvalidRequest(
+                "cluster_max_size",
+                f"{self.maximum} is not in {self.desired}..{CLUSTER_SIZE_MAX}",
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClusterRecord:
+    """Our row beside Octavia's load balancer (1:1).
+
+    ``failover_generation`` counts the failovers asked for: an amphora of an
+    older generation is to be replaced.
+    """
+
+    load_balancer_id: str
+    project_id: str
+    distributor_id: str
+    size: ClusterSize
+    is_enabled: bool = True
+    frontend_network_id: str | None = None
+    frontend_subnet_id: str | None = None
+    failover_generation: int = 0
+    provisioning_status: str = "PENDING_CREATE"
+    operating_status: str = "OFFLINE"
+    reason: str = ""
+    config_revision: str = ""
+    cooldown_seconds: int = 0
+    cluster_type: str = "ACTIVE_ACTIVE"
+    created_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AmphoraRecord:
+    """Our row of an amphora.
+
+    ``applied_revision``: the HAProxy configuration that the controller last
+    pushed with success. ``leaving_since``: when it was told to leave.
+    ``status_since``: when ``status`` last changed. ``member_network_ids``:
+    networks plugged for members, beside the front end.
+    """
+
+    id: str
+    load_balancer_id: str | None
+    status: AmphoraStatus
+    status_since: datetime
+    generation: int = 0
+    service_type: ServiceType = ServiceType.COMBINED
+    availability_zone: str | None = None
+    compute_host: str | None = None
+    compute_id: str | None = None
+    lb_network_ip: IPAddress | None = None
+    cert_expiration: datetime | None = None
+    frontend: Frontend | None = None
+    frontend_port_id: str | None = None
+    frontend_interface: str | None = None
+    member_network_ids: tuple[str, ...] = ()
+    applied_revision: str = ""
+    applied_at: datetime | None = None
+    leaving_since: datetime | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vip:
+    """A VIP address of the load balancer; the first one is primary."""
+
+    ip_address: IPAddress
+    network_id: str | None
+    subnet_id: str | None
+    port_id: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClusterPolicy:
+    """Times and limits that the planner works by; seconds.
+
+    :param boot_timeout: an amphora that is not reachable by then has failed
+    :param dead_after: neither heartbeat nor agent for so long: it is dead
+    :param gate_timeout: gate not UP for so long while others are: failed
+    :param drain_timeout: how long a leaving amphora drains
+    :param withdraw_linger: between the withdrawal and the deletion
+    :param backoff_base: wait before the boot after a failed one; doubles
+    :param backoff_max: the longest such wait
+    :param failure_memory: failures older than this do not count
+    """
+
+    boot_timeout: float = 300.0
+    dead_after: float = 30.0
+    gate_timeout: float = 60.0
+    drain_timeout: float = 10.0
+    withdraw_linger: float = 2.0
+    backoff_base: float = 5.0
+    backoff_max: float = 300.0
+    failure_memory: float = 1800.0
+    gate: GateSettings = field(default_factory=GateSettings)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DesiredCluster:
+    """All that one load balancer asks for, from Octavia's rows and ours.
+
+    ``revision`` names the HAProxy configuration of the whole tree.
+    ``listeners`` are the sockets of the enabled TCP-based listeners on every
+    VIP; empty means that there is nothing to announce for.
+    """
+
+    load_balancer_id: str
+    is_deleted: bool
+    is_enabled: bool
+    vips: tuple[Vip, ...]
+    revision: str
+    listeners: tuple[ListenerSocket, ...]
+    member_network_ids: tuple[str, ...]
+    size: ClusterSize
+    distributor: Distributor
+    frontend_network_id: str | None = None
+    frontend_subnet_id: str | None = None
+    failover_generation: int = 0
+    policy: ClusterPolicy = field(default_factory=ClusterPolicy)
+
+    @property
+    def should_announce(self) -> bool:
+        """Whether the VIPs belong into the fabric at all."""
+        return (
+            self.is_enabled
+            and self.distributor.is_enabled
+            and not self.is_deleted
+            and bool(self.listeners)
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObservedAmphora:
+    """One amphora as recorded and as seen just now.
+
+    ``report`` None: the agent did not answer (``report_error`` says how).
+    ``silent_seconds``: since it was last heard of, by heartbeat or answer;
+    None: never. ``gate_bad_seconds``: since its gate was last UP.
+    """
+
+    record: AmphoraRecord
+    compute_state: ComputeState = ComputeState.UNKNOWN
+    compute_address: IPAddress | None = None
+    compute_host: str | None = None
+    report: Report | None = None
+    report_error: str = ""
+    silent_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObservedCluster:
+    """A cluster as seen; ``recent_failures`` are times of failed boots."""
+
+    amphorae: tuple[ObservedAmphora, ...] = ()
+    recent_failures: tuple[datetime, ...] = ()
+    has_vip_resources: bool = True

@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The octavia-anycast authors
+"""Documents of the agent contract: dataclass <-> JSON, strictly.
+
+One generic walk over the dataclasses of :mod:`octavia_anycast.model.wire`:
+the types are the schema. Unknown keys, missing keys and wrong types are
+refused with the path of the field, such as ``speakers[0].local_as``.
+
+Layer: model. Pure.
+"""
+
+import hashlib
+import json
+import types
+import typing
+from dataclasses import MISSING, fields, is_dataclass
+from datetime import datetime
+from enum import Enum
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from typing import Any
+
+from octavia_anycast.model.errors import InvalidRequest
+from octavia_anycast.model.wire import DesiredState, Report
+
+
+def to_document(value: Any) -> Any:
+    """Make a JSON document of a dataclass, recursively."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return {
+            f.name: to_document(getattr(value, f.name)) for f in fields(value)
+        }
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, IPv4Address | IPv6Address):
+        return str(value)
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, tuple):
+        return [to_document(item) for item in value]
+    if isinstance(value, dict):
+        return {key: to_document(item) for key, item in value.items()}
+    return value
+
+
+def digest(state: DesiredState) -> str:
+    """Name a desired state by its content (SHA-256, hex).
+
+    The password is part of it, so that a changed one is carried out.
+    """
+    text = json.dumps(to_document(state), sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def desired_state_from(document: Any) -> DesiredState:
+    """Read a desired state.
+
+    :raises InvalidRequest: with the path of the offending field.
+    """
+    state = _parse(DesiredState, document, "")
+    assert isinstance(state, DesiredState)
+    return state
+
+
+def report_from(document: Any) -> Report:
+    """Read a report.
+
+    :raises InvalidRequest: with the path of the offending field.
+    """
+    report = _parse(Report, document, "")
+    assert isinstance(report, Report)
+    return report
+
+
+def _parse(kind: Any, value: Any, path: str) -> Any:
+    origin = typing.get_origin(kind)
+    if origin in (typing.Union, types.UnionType):
+        return _parse_union(typing.get_args(kind), value, path)
+    if origin is tuple:
+        return _parse_list(typing.get_args(kind)[0], value, path)
+    if origin is dict:
+        return _parse_map(typing.get_args(kind)[1], value, path)
+    if is_dataclass(kind):
+        return _parse_object(kind, value, path)
+    return _parse_scalar(kind, value, path)
+
+
+def _parse_union(choices: tuple[Any, ...], value: Any, path: str) -> Any:
+    if value is None and type(None) in choices:
+        return None
+    if IPv4Address in choices:
+        return _parse_address(value, path)
+    (kind,) = (choice for choice in choices if choice is not type(None))
+    return _parse(kind, value, path)
+
+
+def _parse_address(value: Any, path: str) -> IPv4Address | IPv6Address:
+    if not isinstance(value, str):
+        raise InvalidRequest(path, f"{value!r} is not an IP address")
+    try:
+        return ip_address(value)
+    except ValueError as e:
+        raise InvalidRequest(path, f"{value!r} is not an IP address") from e
+
+
+def _parse_list(kind: Any, value: Any, path: str) -> tuple[Any, ...]:
+    if not isinstance(value, list):
+        raise InvalidRequest(path, f"{value!r} is not a list")
+    return tuple(
+        _parse(kind, item, f"{path}[{index}]")
+        for index, item in enumerate(value)
+    )
+
+
+def _parse_map(kind: Any, value: Any, path: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise InvalidRequest(path, f"{value!r} is not an object")
+    return {
+        str(key): _parse(kind, item, f"{path}.{key}")
+        for key, item in value.items()
+    }
+
+
+def _parse_object(kind: Any, value: Any, path: str) -> Any:
+    if not isinstance(value, dict):
+        raise InvalidRequest(path or "document", "it is not a JSON object")
+    hints = typing.get_type_hints(kind)
+    prefix = f"{path}." if path else ""
+    for key in value:
+        if key not in hints:
+            raise InvalidRequest(f"{prefix}{key}", "unknown attribute")
+    arguments = {}
+    for f in fields(kind):
+        if f.name in value:
+            arguments[f.name] = _parse(
+                hints[f.name], value[f.name], prefix + f.name
+            )
+        elif f.default is MISSING and f.default_factory is MISSING:
+            raise InvalidRequest(prefix + f.name, "it is missing")
+    try:
+        return kind(**arguments)
+    except InvalidRequest as e:
+        raise InvalidRequest(prefix + e.field, e.reason) from e
+
+
+def _parse_scalar(kind: Any, value: Any, path: str) -> Any:
+    kind = getattr(kind, "__supertype__", kind)
+    if kind is datetime:
+        return _parse_moment(value, path)
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        try:
+            return kind(value)
+        except ValueError as e:
+            allowed = ", ".join(str(member.value) for member in kind)
+            raise InvalidRequest(
+                path, f"{value!r} is none of {allowed}"
+            ) from e
+    if not isinstance(value, kind) or (
+        isinstance(value, bool) and kind is not bool
+    ):
+        raise InvalidRequest(path, f"{value!r} is not of type {kind.__name__}")
+    return value
+
+
+def _parse_moment(value: Any, path: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(value)
+    except (TypeError, ValueError) as e:
+        raise InvalidRequest(path, f"{value!r} is not an ISO date") from e
+    if moment.tzinfo is None:
+        raise InvalidRequest(path, f"{value!r} has no time zone")
+    return moment

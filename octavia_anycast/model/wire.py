@@ -1,0 +1,261 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The octavia-anycast authors
+"""The agent contract: what a controller asks of an amphora, and gets.
+
+``PUT /1.0/anycast`` carries a :class:`DesiredState`, whole; ``GET`` answers
+a :class:`Report`. One schema for both ends, versioned: a document of another
+version or with an unknown key is refused whole, naming the field.
+
+Layer: model. Pure; JSON documents are plain dicts at this edge only.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from octavia_anycast.model.bgp import (
+    IPAddress,
+    Peer,
+    SessionState,
+    Speaker,
+    SpeakerDriver,
+)
+from octavia_anycast.model.errors import InvalidRequest
+
+WIRE_VERSION = "1.0"
+# Octavia names the amphora's interfaces; the front end is the first one that
+# is plugged into the namespace amphora-haproxy.
+FRONTEND_INTERFACE = "eth1"
+
+
+class Intent(StrEnum):
+    """What the controller wants of one VIP on one amphora."""
+
+    ADVERTISE = "advertise"  # when the health gate agrees
+    DRAIN = "drain"  # advertised with GRACEFUL_SHUTDOWN (RFC 8326)
+    WITHDRAW = "withdraw"  # never advertised, whatever the gate says
+
+
+class GateState(StrEnum):
+    """The health gate's states; UP alone lets a VIP be advertised."""
+
+    INIT = "INIT"
+    RISING = "RISING"
+    UP = "UP"
+    FALLING = "FALLING"
+    DOWN = "DOWN"
+    DISABLED = "DISABLED"
+
+
+class PathState(StrEnum):
+    """Where a path of ours stands towards one peer."""
+
+    ADVERTISED = "advertised"  # in the Adj-RIB-Out of an established session
+    DRAINING = "draining"
+    PENDING = "pending"  # wanted, but the session is not established
+    WITHDRAWN = "withdrawn"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VipState:
+    """One VIP, announced as a host route with ``nexthop_ip``.
+
+    ``peer_ids`` None means every peer. A VIP is bound to the amphora's
+    loopback in every intent; only the announcement differs.
+    """
+
+    vip_ip: IPAddress
+    nexthop_ip: IPAddress
+    load_balancer_id: str | None
+    intent: Intent
+    peer_ids: tuple[str, ...] | None = None
+
+    def __post_init__(self) -> None:
+        if self.vip_ip.version != self.nexthop_ip.version:
+            raise InvalidRequest(
+                "nexthop_ip",
+                f"{self.nexthop_ip} is of another family than the VIP "
+                f"{self.vip_ip}",
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FrontendAddress:
+    """An address of the front-end interface; Neutron's subnet says it all."""
+
+    ip_address: IPAddress
+    prefix_length: int
+    gateway: IPAddress | None = None
+    subnet_id: str | None = None
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.prefix_length <= self.ip_address.max_prefixlen:
+            raise InvalidRequest(
+                "prefix_length", f"{self.prefix_length} does not fit"
+            )
+        if self.gateway and self.gateway.version != self.ip_address.version:
+            raise InvalidRequest(
+                "gateway", f"{self.gateway} is of another family"
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Frontend:
+    """The front-end interface: found by its MAC, named eth1."""
+
+    mac_address: str
+    mtu: int
+    addresses: tuple[FrontendAddress, ...]
+
+    def __post_init__(self) -> None:
+        octets = self.mac_address.split(":")
+        if len(octets) != 6 or any(
+            len(octet) != 2
+            or any(digit not in "0123456789abcdef" for digit in octet)
+            for octet in octets
+        ):
+            raise InvalidRequest(
+                "mac_address",
+                f"{self.mac_address!r} is not six lower-case hex octets",
+            )
+        if not 576 <= self.mtu <= 65_535:
+            raise InvalidRequest("mtu", f"{self.mtu} is not in 576..65535")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListenerSocket:
+    """A TCP socket that HAProxy must hold open for the gate to be UP."""
+
+    listener_id: str
+    ip_address: IPAddress
+    port: int
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.port <= 65_535:
+            raise InvalidRequest("port", f"{self.port} is not in 1..65535")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GateSettings:
+    """The health gate's settings; milliseconds and counts.
+
+    ``unknown_hold_ms``: for how long a probe that cannot tell keeps the last
+    verdict before it counts as failed.
+    """
+
+    is_enabled: bool = True
+    interval_ms: int = 100
+    rise_count: int = 3
+    fall_count: int = 2
+    unknown_hold_ms: int = 5_000
+
+    def __post_init__(self) -> None:
+        for name, low, high in (
+            ("interval_ms", 20, 60_000),
+            ("rise_count", 1, 100),
+            ("fall_count", 1, 100),
+            ("unknown_hold_ms", 0, 600_000),
+        ):
+            value = getattr(self, name)
+            if not low <= value <= high:
+                raise InvalidRequest(name, f"{value} is not in {low}..{high}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DesiredState:
+    """All that an amphora's agent is to bring about.
+
+    ``revision`` names the HAProxy configuration that ``listeners`` belong
+    to; an empty one means that none was pushed yet. ``router_id`` is an
+    IPv4 address in dotted form, unique among the speakers of a fabric.
+    """
+
+    amphora_id: str
+    revision: str
+    router_id: str
+    driver: SpeakerDriver = SpeakerDriver.EXABGP
+    speakers: tuple[Speaker, ...] = ()
+    vips: tuple[VipState, ...] = ()
+    frontend: Frontend | None = None
+    load_balancer_id: str | None = None
+    listeners: tuple[ListenerSocket, ...] = ()
+    gate: GateSettings = field(default_factory=GateSettings)
+    version: str = WIRE_VERSION
+
+    def __post_init__(self) -> None:
+        if self.version != WIRE_VERSION:
+            raise InvalidRequest(
+                "version", f"{self.version!r} is not {WIRE_VERSION!r}"
+            )
+        seen = [vip.vip_ip for vip in self.vips]
+        if len(set(seen)) != len(seen):
+            raise InvalidRequest("vip_ip", "each VIP may be named once")
+
+    def peers(self) -> tuple[tuple[Speaker, Peer], ...]:
+        """Each (speaker, peer) of the amphora."""
+        return tuple(
+            (speaker, peer)
+            for speaker in self.speakers
+            for peer in speaker.peers
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GateReport:
+    """What the health gate says, why, and since when (UTC)."""
+
+    state: GateState
+    reason: str
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionReport:
+    """One BGP session."""
+
+    peer_id: str
+    peer_ip: IPAddress
+    state: SessionState
+    since: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PathReport:
+    """One path towards one peer."""
+
+    vip_ip: IPAddress
+    nexthop_ip: IPAddress
+    peer_id: str
+    state: PathState
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What is: the answer to ``GET /1.0/anycast``.
+
+    ``digest`` is :func:`~octavia_anycast.model.codec.digest` of the desired
+    state in force, empty before the first; ``revision`` and ``listeners``
+    are that state's. ``connections``: VIP as text -> established TCP
+    connections, counted when asked.
+    """
+
+    amphora_id: str
+    digest: str
+    revision: str
+    gate: GateReport
+    speaker_is_running: bool
+    frontend_is_up: bool
+    listeners: tuple[ListenerSocket, ...] = ()
+    sessions: tuple[SessionReport, ...] = ()
+    paths: tuple[PathReport, ...] = ()
+    connections: dict[str, int] = field(default_factory=dict)
+    version: str = WIRE_VERSION
+
+    def is_announcing(self, vip_ip: IPAddress) -> bool:
+        """Whether some peer holds our path for this VIP."""
+        return any(
+            path.vip_ip == vip_ip
+            and path.state in (PathState.ADVERTISED, PathState.DRAINING)
+            for path in self.paths
+        )

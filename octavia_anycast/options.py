@@ -1,0 +1,286 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The octavia-anycast authors
+"""The settings of octavia-anycast: one section, ``[anycast]``.
+
+They live in octavia.conf (or a file beside it) and are read by the provider
+driver, the controller and octavia-anycast-manage. Each help text gives the
+unit, and why the default is what it is. Product code gets the frozen
+:class:`Settings`, never the global configuration object.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from oslo_config import cfg
+
+from octavia_anycast.model.cluster import (
+    CLUSTER_SIZE_MAX,
+    ClusterPolicy,
+    ClusterSize,
+)
+from octavia_anycast.model.wire import GateSettings
+
+GROUP = "anycast"
+
+OPTIONS = [
+    cfg.StrOpt(
+        "connection",
+        secret=True,
+        help="SQLAlchemy URL of our tables. Default: [database] connection; "
+        "the tables are prefixed, so Octavia's own database can hold them.",
+    ),
+    cfg.IntOpt(
+        "cluster_size",
+        default=2,
+        min=1,
+        max=CLUSTER_SIZE_MAX,
+        help="Amphorae of a load balancer whose flavor does not say. Two is "
+        "the least that survives a loss.",
+    ),
+    cfg.IntOpt(
+        "cluster_min_size",
+        default=1,
+        min=1,
+        max=CLUSTER_SIZE_MAX,
+        help="Amphorae that must hold a configuration for the load balancer "
+        "to be ACTIVE; fewer announcing than this is operating status ERROR.",
+    ),
+    cfg.IntOpt(
+        "cluster_max_size",
+        default=8,
+        min=1,
+        max=CLUSTER_SIZE_MAX,
+        help="The largest cluster that a flavor may ask for.",
+    ),
+    cfg.FloatOpt(
+        "poll_interval",
+        default=0.5,
+        min=0.05,
+        help="Seconds between two looks for load balancers in PENDING_*. One "
+        "indexed query each.",
+    ),
+    cfg.FloatOpt(
+        "resync_interval",
+        default=10.0,
+        min=0.5,
+        help="Seconds between two full reconciles of a converged load "
+        "balancer: each asks every agent once.",
+    ),
+    cfg.IntOpt(
+        "workers",
+        default=8,
+        min=1,
+        help="Load balancers reconciled at the same time by one controller.",
+    ),
+    cfg.IntOpt(
+        "action_workers",
+        default=8,
+        min=1,
+        help="Amphorae of one load balancer acted on at the same time.",
+    ),
+    cfg.StrOpt(
+        "coordination_url",
+        default="file:///var/lib/octavia-anycast/coordination",
+        secret=True,
+        help="tooz URL by which several controllers share load balancers.",
+    ),
+    cfg.StrOpt(
+        "heartbeat_bind_ip",
+        default="0.0.0.0",
+        help="Address on which heartbeats of anycast amphorae arrive (UDP).",
+    ),
+    cfg.PortOpt(
+        "heartbeat_bind_port",
+        default=5556,
+        help="UDP port for heartbeats: not the health manager's 5555, which "
+        "a stock Octavia on the same host uses.",
+    ),
+    cfg.ListOpt(
+        "heartbeat_controllers",
+        default=[],
+        help="ADDRESS:PORT of each controller, written into the amphorae.",
+    ),
+    cfg.IntOpt(
+        "heartbeat_interval",
+        default=3,
+        min=1,
+        help="Seconds between two heartbeats of an amphora.",
+    ),
+    cfg.FloatOpt(
+        "agent_timeout",
+        default=2.0,
+        min=0.1,
+        help="Seconds to wait for an amphora's agent to answer a GET. The "
+        "answer comes from memory, so it is quick or not at all.",
+    ),
+    cfg.FloatOpt(
+        "configure_timeout",
+        default=30.0,
+        min=1.0,
+        help="Seconds to wait for one configuration call to an amphora.",
+    ),
+    cfg.FloatOpt(
+        "boot_timeout",
+        default=300.0,
+        help="Seconds after which an amphora that does not answer has failed.",
+    ),
+    cfg.FloatOpt(
+        "dead_after",
+        default=15.0,
+        help="Seconds without heartbeat and answer after which an amphora is "
+        "replaced. Its traffic left it long before, by hold time or BFD.",
+    ),
+    cfg.FloatOpt(
+        "gate_timeout",
+        default=60.0,
+        help="Seconds with a failed health gate after which an amphora is "
+        "replaced, if another one of its cluster is healthy.",
+    ),
+    cfg.FloatOpt(
+        "drain_timeout",
+        default=5.0,
+        help="Seconds that an amphora on its way out drains.",
+    ),
+    cfg.FloatOpt(
+        "withdraw_linger",
+        default=2.0,
+        help="Seconds between the withdrawal and the end of the data path: "
+        "the fabric needs them to converge.",
+    ),
+    cfg.FloatOpt(
+        "announce_wait",
+        default=15.0,
+        help="Seconds that a change waits for min_size amphorae to announce "
+        "before it becomes ACTIVE all the same.",
+    ),
+    cfg.FloatOpt(
+        "error_after",
+        default=600.0,
+        help="Seconds in PENDING_* with fewer than min_size configured "
+        "amphorae after which the load balancer is shown as ERROR. Work on "
+        "it goes on.",
+    ),
+    cfg.FloatOpt(
+        "backoff_base",
+        default=5.0,
+        help="Seconds to wait after a failed boot; doubles each time.",
+    ),
+    cfg.FloatOpt(
+        "backoff_max",
+        default=300.0,
+        help="The longest wait after failed boots, in seconds.",
+    ),
+    cfg.IntOpt(
+        "gate_interval_ms",
+        default=100,
+        help="Milliseconds between two probes of the health gate. HAProxy's "
+        "death is seen at once, without a probe.",
+    ),
+    cfg.IntOpt("gate_rise_count", default=2, help="Good probes until UP."),
+    cfg.IntOpt("gate_fall_count", default=2, help="Bad probes until DOWN."),
+    cfg.IntOpt(
+        "gate_unknown_hold_ms",
+        default=5000,
+        help="Milliseconds for which a probe that cannot tell keeps the last "
+        "verdict.",
+    ),
+    cfg.FloatOpt(
+        "orphan_after",
+        default=120.0,
+        help="Seconds after which a record without its load balancer is "
+        "swept. Octavia's API may still be in its transaction before.",
+    ),
+    cfg.FloatOpt(
+        "sweep_interval",
+        default=60.0,
+        help="Seconds between two orphan sweeps.",
+    ),
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The settings, read once at start-up by ``cmd`` or the driver."""
+
+    connection: str | None
+    size: ClusterSize
+    max_size: int
+    poll_interval: float
+    resync_interval: float
+    workers: int
+    action_workers: int
+    coordination_url: str
+    heartbeat_bind_ip: str
+    heartbeat_bind_port: int
+    heartbeat_controllers: tuple[str, ...]
+    heartbeat_interval: int
+    agent_timeout: float
+    configure_timeout: float
+    announce_wait: float
+    error_after: float
+    orphan_after: float
+    sweep_interval: float
+    policy: ClusterPolicy
+
+
+def register(conf: Any) -> None:
+    """Register the section on an oslo.config object; twice is once."""
+    conf.register_opts(OPTIONS, group=GROUP)
+
+
+def read(conf: Any) -> Settings:
+    """Read the settings of a configured oslo.config object.
+
+    :raises InvalidRequest: if sizes contradict one another.
+    """
+    register(conf)
+    ours = conf[GROUP]
+    gate = GateSettings(
+        interval_ms=ours.gate_interval_ms,
+        rise_count=ours.gate_rise_count,
+        fall_count=ours.gate_fall_count,
+        unknown_hold_ms=ours.gate_unknown_hold_ms,
+    )
+    policy = ClusterPolicy(
+        boot_timeout=ours.boot_timeout,
+        dead_after=ours.dead_after,
+        gate_timeout=ours.gate_timeout,
+        drain_timeout=ours.drain_timeout,
+        withdraw_linger=ours.withdraw_linger,
+        backoff_base=ours.backoff_base,
+        backoff_max=ours.backoff_max,
+        gate=gate,
+    )
+    same_name = (
+        "connection",
+        "poll_interval",
+        "resync_interval",
+        "workers",
+        "action_workers",
+        "coordination_url",
+        "heartbeat_bind_ip",
+        "heartbeat_bind_port",
+        "heartbeat_interval",
+        "agent_timeout",
+        "configure_timeout",
+        "announce_wait",
+        "error_after",
+        "orphan_after",
+        "sweep_interval",
+    )
+    return Settings(
+        size=ClusterSize(
+            desired=ours.cluster_size,
+            minimum=ours.cluster_min_size,
+            maximum=ours.cluster_max_size,
+        ),
+        max_size=ours.cluster_max_size,
+        heartbeat_controllers=tuple(ours.heartbeat_controllers),
+        policy=policy,
+        **{name: getattr(ours, name) for name in same_name},
+    )
+
+
+def list_opts() -> list[tuple[str, list[Any]]]:
+    """List the options for oslo-config-generator."""
+    return [(GROUP, OPTIONS)]
