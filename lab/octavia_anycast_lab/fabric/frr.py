@@ -1,0 +1,198 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The octavia-anycast authors
+"""FRR routers of the fabric: configuration, daemons, ``vtysh``.
+
+Each daemon reads its own file when it starts, so a restarted one needs
+nobody to configure it. No routing code is ours: zebra, bgpd and bfdd are the
+distribution's, unmodified.
+"""
+
+import dataclasses
+import importlib.resources
+import ipaddress
+import json
+import pathlib
+import shutil
+import typing
+
+import jinja2
+
+from octavia_anycast_lab import netns, process, settings
+from octavia_anycast_lab import registry as registry_lib
+
+DAEMONS = ("zebra", "bfdd", "bgpd")
+FRR_DIR = pathlib.Path("/usr/lib/frr")
+BFD_INTERVAL_MS = 300
+MAXIMUM_PREFIXES = 1000
+
+
+class RouterError(Exception):
+    """A router refused a command or did not answer."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Router:
+    """What one router of the fabric is.
+
+    ``racks``: the ranges from which amphorae may open sessions; empty on a
+    router without amphorae.
+    """
+
+    name: str
+    asn: int
+    router_id: ipaddress.IPv4Address
+    fabric_interfaces: tuple[str, ...]
+    subnet_v4: settings.Network | None = None
+    subnet_v6: settings.Network | None = None
+    racks: tuple[settings.Network, ...] = ()
+
+
+def routers() -> tuple[Router, ...]:
+    """All routers of the fabric."""
+    spines = [
+        Router(
+            name=spine.name,
+            asn=spine.asn,
+            router_id=spine.router_id,
+            fabric_interfaces=tuple(leaf.name for leaf in settings.LEAVES),
+        )
+        for spine in settings.SPINES
+    ]
+    return (*spines, *(_leaf_router(leaf) for leaf in settings.LEAVES))
+
+
+def router(name: str) -> Router:
+    """The router of that name.
+
+    :raises KeyError: there is none.
+    """
+    for candidate in routers():
+        if candidate.name == name:
+            return candidate
+    raise KeyError(name)
+
+
+def _leaf_router(leaf: settings.Leaf) -> Router:
+    ranges: tuple[settings.Network, ...] = ()
+    if leaf.rack is not None:
+        ranges = (
+            settings.MGMT_NETWORK,
+            leaf.gateway_v4.network,
+            leaf.gateway_v6.network,
+        )
+    return Router(
+        name=leaf.name,
+        asn=leaf.asn,
+        router_id=leaf.router_id,
+        fabric_interfaces=tuple(spine.name for spine in settings.SPINES),
+        subnet_v4=leaf.gateway_v4.network,
+        subnet_v6=leaf.gateway_v6.network,
+        racks=ranges,
+    )
+
+
+def render(target: Router, daemon: str) -> str:
+    """The configuration file of one daemon of a router."""
+    source = importlib.resources.files("octavia_anycast_lab.fabric")
+    text = (source / "templates" / f"{daemon}.conf.j2").read_text("utf-8")
+    environment = jinja2.Environment(
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=False,
+        keep_trailing_newline=True,
+    )
+    return environment.from_string(text).render(
+        router=target,
+        bfd_ms=BFD_INTERVAL_MS,
+        vip_v4=settings.VIP_NETWORK_V4,
+        vip_v6=settings.VIP_NETWORK_V6,
+        amphora_as=settings.AMPHORA_AS,
+        password=settings.BGP_PASSWORD,
+        ttl_hops=settings.BGP_TTL_HOPS,
+        hold=settings.HOLD_TIME_SECONDS,
+        keepalive=settings.KEEPALIVE_SECONDS,
+        maximum_paths=settings.MAXIMUM_PATHS,
+        maximum_prefixes=MAXIMUM_PREFIXES,
+    )
+
+
+def directory(lab: settings.Lab, name: str) -> pathlib.Path:
+    """Configuration, sockets and logs of one router."""
+    return lab.run_dir / "fabric" / name
+
+
+def label(name: str, daemon: str) -> str:
+    """Under which name the registry has a daemon."""
+    return f"fabric-{name}-{daemon}"
+
+
+def start(
+    lab: settings.Lab, registry: registry_lib.Registry, target: Router
+) -> None:
+    """Write the configuration and start those daemons which do not run."""
+    home = directory(lab, target.name)
+    home.mkdir(parents=True, exist_ok=True)
+    for daemon in DAEMONS:
+        (home / f"{daemon}.conf").write_text(render(target, daemon), "utf-8")
+    for item in (home, *home.glob("*.conf")):
+        shutil.chown(item, "frr", "frr")
+    for daemon in DAEMONS:
+        if not process.is_alive(registry, label(target.name, daemon)):
+            start_daemon(lab, registry, target.name, daemon)
+
+
+def start_daemon(
+    lab: settings.Lab,
+    registry: registry_lib.Registry,
+    name: str,
+    daemon: str,
+) -> None:
+    """Start one daemon of a router in the router's namespace."""
+    home = directory(lab, name)
+    process.spawn(
+        registry,
+        label(name, daemon),
+        [
+            str(FRR_DIR / daemon),
+            *("-F", "datacenter", "-f", str(home / f"{daemon}.conf")),
+            *("-z", str(home / "zserv.api"), "--vty_socket", str(home)),
+            *("-i", str(home / f"{daemon}.pid"), "-A", "127.0.0.1"),
+            *("-P", "0", "--log", f"file:{home / daemon}.log"),
+        ],
+        namespace=lab.namespace(name),
+        log=home / f"{daemon}.out",
+    )
+
+
+def stop(
+    lab: settings.Lab, registry: registry_lib.Registry, name: str
+) -> None:
+    """Stop a router's daemons, the ones that hold sessions first."""
+    for daemon in reversed(DAEMONS):
+        process.stop(registry, label(name, daemon))
+
+
+def show(lab: settings.Lab, name: str, command: str) -> typing.Any:
+    """The answer to a ``show ... json`` command.
+
+    :raises RouterError: the router does not answer with JSON.
+    """
+    text = vtysh(lab, name, command)
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise RouterError(f"{name}: {command}: {text[:200]!r}") from error
+
+
+def vtysh(lab: settings.Lab, name: str, *commands: str) -> str:
+    """Run commands on a router; returns what they print.
+
+    :raises RouterError: they failed.
+    """
+    argv = ["vtysh", "--vty_socket", str(directory(lab, name))]
+    for command in commands:
+        argv += ["-c", command]
+    done = netns.run(lab.namespace(name), argv, check=False)
+    if done.returncode != 0:
+        raise RouterError(f"{name}: {commands}: {done.stdout}{done.stderr}")
+    return done.stdout

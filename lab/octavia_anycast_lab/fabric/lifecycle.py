@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The octavia-anycast authors
+"""Life cycle of the fabric: two spines, three leaves, FRR in each."""
+
+import pathlib
+
+from octavia_anycast_lab import (
+    cleanup,
+    flows,
+    members,
+    netns,
+    observe,
+    process,
+    settings,
+)
+from octavia_anycast_lab import registry as registry_lib
+from octavia_anycast_lab.fabric import frr, topology, watch
+
+UP_DEADLINE_SECONDS = 30.0
+
+
+def up(lab: settings.Lab, registry: registry_lib.Registry) -> None:
+    """Bring the fabric, the members and the client up, or repair them.
+
+    :raises TimeoutError: it does not converge.
+    """
+    lab.run_dir.mkdir(parents=True, exist_ok=True)
+    if not is_built(lab):
+        _unbuild(lab, registry)
+        topology.build(lab, registry)
+        _marker(lab).parent.mkdir(exist_ok=True)
+        _marker(lab).touch()
+    for router in frr.routers():
+        frr.start(lab, registry, router)
+    watch.start(lab, registry)
+    for leaf in settings.RACK_LEAVES:
+        flows.install(lab, leaf.name)
+    members.up(lab, registry)
+    wait_until_converged(lab)
+
+
+def is_built(lab: settings.Lab) -> bool:
+    """True if a build came to its end and every namespace is there."""
+    return _marker(lab).exists() and all(
+        netns.exists(lab.namespace(role)) for role in topology.ROLES
+    )
+
+
+def wait_until_converged(
+    lab: settings.Lab, deadline_seconds: float = UP_DEADLINE_SECONDS
+) -> float:
+    """Wait for every session and for the client to reach both racks.
+
+    Returns the seconds it took.
+
+    :raises TimeoutError: not before the deadline.
+    """
+    return process.wait_until(
+        lambda: is_converged(lab), deadline_seconds, "fabric converged", 0.2
+    )
+
+
+def is_converged(lab: settings.Lab) -> bool:
+    """True if all fabric sessions are up and the client reaches the racks."""
+    try:
+        for router in frr.routers():
+            established = {
+                session.peer
+                for session in observe.sessions(lab, router.name)
+                if session.is_established
+            }
+            if not established.issuperset(router.fabric_interfaces):
+                return False
+    except frr.RouterError:
+        return False
+    return all(
+        _reaches(lab, address)
+        for leaf in settings.RACK_LEAVES
+        for address in (leaf.gateway_v4.ip, leaf.gateway_v6.ip)
+    )
+
+
+def _reaches(lab: settings.Lab, address: settings.Address) -> bool:
+    done = netns.run(
+        lab.namespace(settings.CLIENT),
+        ["ping", "-n", "-q", "-c1", "-W1", str(address)],
+        check=False,
+    )
+    return done.returncode == 0
+
+
+def _marker(lab: settings.Lab) -> pathlib.Path:
+    return lab.run_dir / "fabric" / "built"
+
+
+def _unbuild(lab: settings.Lab, registry: registry_lib.Registry) -> None:
+    """Remove what a build that did not end has left."""
+    process.stop(registry, watch.LABEL, 0.0)
+    names = tuple(lab.namespace(role) for role in topology.ROLES)
+    cleanup.kill_in_namespaces(names)
+    for name in names:
+        netns.delete(registry, name)

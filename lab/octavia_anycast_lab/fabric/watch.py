@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The octavia-anycast authors
+"""Restart routing daemons which have died, as watchfrr does on a switch.
+
+Runs as ``python -m octavia_anycast_lab.fabric.watch LAB``. A daemon that the
+registry still has and that does not run has crashed; one that was stopped on
+purpose is no longer in the registry and stays down.
+"""
+
+import sys
+import time
+
+from octavia_anycast_lab import process, settings
+from octavia_anycast_lab import registry as registry_lib
+from octavia_anycast_lab.fabric import frr, topology
+
+LABEL = "fabric-watch"
+_INTERVAL_SECONDS = 0.5
+
+
+def start(lab: settings.Lab, registry: registry_lib.Registry) -> None:
+    """Start the watcher unless it runs."""
+    if not process.is_alive(registry, LABEL):
+        process.spawn(
+            registry,
+            LABEL,
+            [sys.executable, "-m", __name__, lab.name],
+            log=lab.log_dir / "fabric-watch.log",
+        )
+
+
+def revive(lab: settings.Lab, registry: registry_lib.Registry) -> list[str]:
+    """Start again what has crashed; returns the labels of it."""
+    known = {
+        entry.name: entry.attrs
+        for entry in registry.entries(registry_lib.Kind.PROCESS)
+    }
+    revived = []
+    for name in topology.ROUTER_NAMES:
+        for daemon in frr.DAEMONS:
+            label = frr.label(name, daemon)
+            if label in known and not process.is_alive(registry, label):
+                frr.start_daemon(lab, registry, name, daemon)
+                revived.append(label)
+    return revived
+
+
+def main(arguments: list[str]) -> None:
+    """Watch the lab named by the first argument until it is no more."""
+    lab = settings.Lab.from_environment(arguments[0])
+    registry = registry_lib.Registry(lab.run_dir)
+    while registry.path.exists():
+        for label in revive(lab, registry):
+            sys.stdout.write(f"{time.time():.3f} restarted {label}\n")
+            sys.stdout.flush()
+        time.sleep(_INTERVAL_SECONDS)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
