@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The octavia-anycast authors
+"""``octavia-anycast-lab``: up, down, status, shell, run, certificate, clean.
+
+The only module of the lab that reads the command line and says what went
+wrong in a sentence instead of a traceback.
+"""
+
+import argparse
+import os
+import shutil
+import sys
+
+from octavia_anycast_lab import (
+    cache,
+    cleanup,
+    control_plane,
+    database,
+    deployment,
+    down,
+    lock,
+    netns,
+    pki,
+    service,
+    settings,
+    shell,
+    up,
+)
+from octavia_anycast_lab.progress import Progress
+from octavia_anycast_lab.registry import Registry
+
+_EXPECTED = (
+    up.NotPossibleError,
+    lock.BusyError,
+    down.LeftoverError,
+    cleanup.CleanupError,
+    service.ServiceError,
+    database.DatabaseError,
+    netns.NamespaceError,
+    TimeoutError,
+    ValueError,
+)
+
+
+def main() -> None:
+    """Run one command; exits with 1 and a sentence if it did not work."""
+    options = _parser().parse_args()
+    try:
+        lab = settings.Lab.from_environment(options.lab)
+        if os.geteuid() != 0:
+            up.require_machine()
+        sys.exit(options.action(lab, options))
+    except _EXPECTED as error:
+        sys.exit(f"octavia-anycast-lab: {error}")
+    except KeyboardInterrupt:
+        sys.exit("octavia-anycast-lab: interrupted; `down` cleans up")
+
+
+def _up(lab: settings.Lab, options: argparse.Namespace) -> int:
+    progress = Progress()
+    up.up(lab, progress)
+    progress.note(f"lab {lab.name} is up")
+    return 0
+
+
+def _down(lab: settings.Lab, options: argparse.Namespace) -> int:
+    down.down(lab, Progress())
+    return 0
+
+
+def _clean(lab: settings.Lab, options: argparse.Namespace) -> int:
+    """Everything: the lab, and what later labs would have reused."""
+    down.down(lab, Progress())
+    shutil.rmtree(cache.root(), ignore_errors=True)
+    return 0
+
+
+def _status(lab: settings.Lab, options: argparse.Namespace) -> int:
+    """Exit status 0 if every process answers, 3 if the lab is down."""
+    if not up.is_complete(lab):
+        print(f"lab {lab.name} is down")  # noqa: T201
+        return 3
+    plane = deployment.Deployment.of(lab)
+    states = control_plane.states(plane, Registry(lab.run_dir))
+    for state in states:
+        verdict = "answers" if state.is_answering else "DOES NOT ANSWER"
+        print(  # noqa: T201
+            f"{state.label:<12} {state.pid or '-':>8} "
+            f"{state.memory_mb:>5} MB  {verdict}"
+        )
+    return 0 if all(state.is_answering for state in states) else 1
+
+
+def _shell(lab: settings.Lab, options: argparse.Namespace) -> int:
+    shell.enter(_running(lab), options.command)
+    return 1
+
+
+def _certificate(lab: settings.Lab, options: argparse.Namespace) -> int:
+    print(pki.store_certificate(_running(lab), options.names))  # noqa: T201
+    return 0
+
+
+def _running(lab: settings.Lab) -> deployment.Deployment:
+    if not up.is_complete(lab):
+        raise up.NotPossibleError(
+            f"Lab {lab.name} is not up: `make lab-up` first."
+        )
+    return deployment.Deployment.of(lab)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="octavia-anycast-lab", description=__doc__
+    )
+    parser.add_argument(
+        "--lab", help="name of the instance (default: $OA_LAB, else oa)"
+    )
+    commands = parser.add_subparsers(required=True)
+    simple = {
+        "up": (_up, "bring the lab up, or repair it"),
+        "down": (_down, "remove the lab"),
+        "status": (_status, "what runs"),
+        "clean": (_clean, "remove the lab and all caches"),
+    }
+    for name, (action, text) in simple.items():
+        command = commands.add_parser(name, help=text)
+        command.set_defaults(action=action)
+    inside = commands.add_parser(
+        "shell", help="a shell, or one command, with credentials"
+    )
+    inside.add_argument("command", nargs=argparse.REMAINDER)
+    inside.set_defaults(action=_shell)
+    certificate = commands.add_parser(
+        "certificate", help="store a listener's certificate, print its ref"
+    )
+    certificate.add_argument("names", nargs="+", metavar="NAME")
+    certificate.set_defaults(action=_certificate)
+    return parser

@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The octavia-anycast authors
+"""``octavia-anycast-controller`` in the lab's control namespace.
+
+Supervised: killed, it comes back within a second, as under systemd.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+from octavia_anycast_lab import deployment, process, service, settings
+from octavia_anycast_lab.registry import Registry
+
+LABEL = "controller"
+SCRIPT = "octavia-anycast-controller"
+
+
+def is_installed() -> bool:
+    """Whether the distribution with the controller is in this venv."""
+    return _script().exists()
+
+
+def start(plane: deployment.Deployment, registry: Registry) -> None:
+    """Start it under its supervisor, unless that runs."""
+    if process.is_alive(registry, LABEL):
+        return
+    (plane.state_dir / "coordination").mkdir(parents=True, exist_ok=True)
+    service.clear_remains(plane, registry, LABEL)
+    process.spawn(
+        registry,
+        LABEL,
+        [
+            *(sys.executable, "-m", "octavia_anycast_lab.supervise"),
+            str(_script()),
+            *_config_arguments(plane),
+        ],
+        namespace=plane.namespace,
+        env={
+            **service.clean_environment(),
+            settings.LAB_ENVIRONMENT: plane.lab.name,
+        },
+        log=plane.log(LABEL),
+    )
+
+
+def stop(registry: Registry) -> None:
+    """Stop the controller and its supervisor; amphorae go on serving."""
+    process.stop(registry, LABEL, 20.0)
+
+
+def pid_of(registry: Registry) -> int | None:
+    """The controller itself, not its supervisor; None between two lives."""
+    supervisor = process.pid_of(registry, LABEL)
+    if supervisor is None:
+        return None
+    children = Path(f"/proc/{supervisor}/task/{supervisor}/children")
+    pids = children.read_text().split()
+    return int(pids[0]) if pids else None
+
+
+def _config_arguments(plane: deployment.Deployment) -> list[str]:
+    return [
+        argument
+        for path in plane.octavia_config_files
+        if path.exists()
+        for argument in ("--config-file", os.fspath(path))
+    ]
+
+
+def _script() -> Path:
+    return Path(sys.executable).with_name(SCRIPT)

@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The octavia-anycast authors
+"""Bring a lab up, or a running one back to health.
+
+A lab whose first ``up`` came to its end is *complete*: it is repaired, and
+keeps its load balancers. What a crash left of any other is removed first.
+"""
+
+import concurrent.futures
+import os
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from octavia_anycast_lab import (
+    cleanup,
+    control_plane,
+    deployment,
+    lock,
+    settings,
+)
+from octavia_anycast_lab.fabric import lifecycle
+from octavia_anycast_lab.progress import Progress
+from octavia_anycast_lab.registry import Registry
+
+PROGRAMS = {
+    "mariadbd": "mariadb-server",
+    "mariadb-install-db": "mariadb-server",
+    "nft": "nftables",
+    "systemd-nspawn": "systemd-container",
+    "mmdebstrap": "mmdebstrap",
+    "nsenter": "util-linux",
+    "ip": "iproute2",
+}
+_FABRIC_SECONDS = 60.0
+
+
+class NotPossibleError(Exception):
+    """The lab cannot run here; the message says why and what to do."""
+
+
+def require_machine() -> None:
+    """See, before anything is touched, that a lab can be made here.
+
+    :raises NotPossibleError: not root, or a program is missing.
+    """
+    if os.geteuid() != 0:
+        raise NotPossibleError(
+            "The lab makes network namespaces and containers: run it as "
+            "root. Nothing was changed."
+        )
+    path = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
+    missing = {
+        package
+        for program, package in PROGRAMS.items()
+        if shutil.which(program, path=path) is None
+    }
+    if not Path("/usr/lib/frr/bgpd").exists():
+        missing.add("frr")
+    if missing:
+        raise NotPossibleError(
+            f"Debian packages are missing: {' '.join(sorted(missing))} "
+            "(`make packages` installs them). Nothing was changed."
+        )
+
+
+def up(lab: settings.Lab, progress: Progress) -> deployment.Deployment:
+    """Bring the whole lab up; on a healthy lab this changes nothing.
+
+    :raises NotPossibleError: the machine lacks something.
+    :raises lock.BusyError: another command works on this lab.
+    """
+    require_machine()
+    with lock.held(lab):
+        registry = Registry(lab.run_dir)
+        _discard_broken(lab, registry, progress)
+        lab.run_dir.mkdir(parents=True, exist_ok=True)
+        with concurrent.futures.ThreadPoolExecutor(3) as pool:
+            image = pool.submit(_image, progress)
+            fabric = pool.submit(_fabric, lab, registry, progress)
+            plane = _control_plane(lab, registry, progress, fabric)
+            for part in (fabric, image):
+                part.result()
+        control_plane.start_controller(plane, registry, progress)
+        _marker(lab).touch()
+    return plane
+
+
+def is_complete(lab: settings.Lab) -> bool:
+    """Whether an ``up`` of this lab came to its end."""
+    return _marker(lab).exists()
+
+
+def _discard_broken(
+    lab: settings.Lab, registry: Registry, progress: Progress
+) -> None:
+    """Remove a lab that cannot be repaired: half made, or cut into."""
+    if not lab.run_dir.exists() and not cleanup.namespaces(lab, registry):
+        return
+    if is_complete(lab) and lifecycle.is_built(lab):
+        return
+    with progress.step(f"removing what is left of lab {lab.name}"):
+        cleanup.clean(lab, registry)
+
+
+def _control_plane(
+    lab: settings.Lab,
+    registry: Registry,
+    progress: Progress,
+    fabric: "concurrent.futures.Future[None]",
+) -> deployment.Deployment:
+    plane = deployment.Deployment.of(lab)
+    _await_namespaces(lab, fabric)
+    control_plane.start(plane, registry, progress)
+    return plane
+
+
+def _await_namespaces(
+    lab: settings.Lab, fabric: "concurrent.futures.Future[None]"
+) -> None:
+    """Wait for the fabric's namespaces, not for its routing."""
+    deadline = time.monotonic() + _FABRIC_SECONDS
+    while not lifecycle.is_built(lab):
+        if fabric.done():
+            fabric.result()
+        if time.monotonic() > deadline:
+            raise TimeoutError("the lab's namespaces are not made")
+        time.sleep(0.05)
+
+
+def _fabric(lab: settings.Lab, registry: Registry, progress: Progress) -> None:
+    with progress.step("fabric: spines, leaves, members, client"):
+        lifecycle.up(lab, registry)
+
+
+def _image(progress: Progress) -> None:
+    """Build the amphora image, or find it in the cache."""
+    ensure = _image_builder()
+    if ensure is None:
+        progress.note("no image builder in this environment: skipped")
+        return
+    with progress.step("amphora image"):
+        ensure()
+
+
+def _image_builder() -> Callable[[], object] | None:
+    try:
+        from octavia_anycast_lab import image
+    except ImportError:
+        return None
+    return getattr(image, "ensure", None)
+
+
+def _marker(lab: settings.Lab) -> Path:
+    return lab.run_dir / "complete"
