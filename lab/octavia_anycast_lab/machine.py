@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The octavia-anycast authors
+"""What an instance is: its description on disk, written whole or not at all.
+
+Pure description: nothing here boots, wires or stops anything.
+"""
+
+import contextlib
+import dataclasses
+import json
+import os
+import pathlib
+import typing
+
+SHORT_ID_LENGTH = 8
+_TAP_ID_LENGTH = 11
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Wire:
+    """Where the far end of an interface is."""
+
+    namespace: str
+    bridge: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Nic:
+    """One interface: a Neutron port on a bridge.
+
+    ``addresses`` (with prefix lengths) are set before each boot, as a
+    configuration drive does for the management port; those of hot-plugged
+    ports are the agent's business.
+    """
+
+    port_id: str
+    network_id: str
+    mac: str
+    interface: str
+    wire: Wire
+    addresses: tuple[str, ...] = ()
+
+    @property
+    def tap(self) -> str:
+        """The name of the far end, as Neutron names taps."""
+        return f"tap{self.port_id[:_TAP_ID_LENGTH]}"
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Instance:
+    """One amphora: an image, a disk, interfaces."""
+
+    id: str
+    name: str
+    zone: str
+    layers: tuple[str, ...]
+    disk: str
+    next_interface: int = 0
+    nics: tuple[Nic, ...] = ()
+
+    @property
+    def short_id(self) -> str:
+        """Unique enough in one lab, and fit for names."""
+        return self.id[:SHORT_ID_LENGTH]
+
+    @property
+    def label(self) -> str:
+        """Its name in the lab: process, namespace, log."""
+        return f"amp-{self.short_id}"
+
+    def with_nic(self, nic: Nic) -> "Instance":
+        """With one more interface."""
+        return dataclasses.replace(
+            self,
+            nics=(*self.nics, nic),
+            next_interface=self.next_interface + 1,
+        )
+
+    def without_nic(self, port_id: str) -> "Instance":
+        """Without the interface of that port."""
+        kept = tuple(nic for nic in self.nics if nic.port_id != port_id)
+        return dataclasses.replace(self, nics=kept)
+
+    def nic(self, port_id: str) -> Nic | None:
+        """The interface of that port."""
+        for nic in self.nics:
+            if nic.port_id == port_id:
+                return nic
+        return None
+
+
+def load(path: pathlib.Path) -> Instance | None:
+    """Read a description, None if there is none."""
+    try:
+        content: dict[str, typing.Any] = json.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        return None
+    nics = tuple(
+        Nic(
+            **{
+                **nic,
+                "wire": Wire(**nic["wire"]),
+                "addresses": tuple(nic["addresses"]),
+            }
+        )
+        for nic in content.pop("nics")
+    )
+    layers = tuple(content.pop("layers"))
+    return Instance(layers=layers, nics=nics, **content)
+
+
+def store(path: pathlib.Path, instance: Instance) -> None:
+    """Write a description so that a crash leaves the old or the new one."""
+    draft = path.with_suffix(".new")
+    with draft.open("w", encoding="utf-8") as stream:
+        json.dump(dataclasses.asdict(instance), stream, indent=1)
+        stream.flush()
+        os.fsync(stream.fileno())
+    draft.replace(path)
+
+
+def layers_in_use(run_root: pathlib.Path) -> frozenset[str]:
+    """Image layers on which any instance of any lab stands."""
+    found: set[str] = set()
+    for path in run_root.glob("*/instances/*/instance.json"):
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+            instance = load(path)
+            if instance is not None:
+                found.update(instance.layers)
+    return frozenset(found)
