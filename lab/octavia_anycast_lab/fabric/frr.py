@@ -7,7 +7,10 @@ nobody to configure it. No routing code is ours: zebra, bgpd and bfdd are the
 distribution's, unmodified.
 """
 
+import collections.abc
+import contextlib
 import dataclasses
+import fcntl
 import importlib.resources
 import ipaddress
 import json
@@ -136,9 +139,10 @@ def start(
         (home / f"{daemon}.conf").write_text(render(target, daemon), "utf-8")
     for item in (home, *home.glob("*.conf")):
         shutil.chown(item, "frr", "frr")
-    for daemon in DAEMONS:
-        if not process.is_alive(registry, label(target.name, daemon)):
-            start_daemon(lab, registry, target.name, daemon)
+    with exclusive(lab):
+        for daemon in DAEMONS:
+            if not process.is_alive(registry, label(target.name, daemon)):
+                start_daemon(lab, registry, target.name, daemon)
 
 
 def start_daemon(
@@ -165,11 +169,23 @@ def start_daemon(
 
 
 def stop(
-    lab: settings.Lab, registry: registry_lib.Registry, name: str
+    lab: settings.Lab,
+    registry: registry_lib.Registry,
+    name: str,
+    deadline_seconds: float = 10.0,
 ) -> None:
     """Stop a router's daemons, the ones that hold sessions first."""
-    for daemon in reversed(DAEMONS):
-        process.stop(registry, label(name, daemon))
+    with exclusive(lab):
+        for daemon in reversed(DAEMONS):
+            process.stop(registry, label(name, daemon), deadline_seconds)
+
+
+@contextlib.contextmanager
+def exclusive(lab: settings.Lab) -> collections.abc.Iterator[None]:
+    """Keep everyone else from starting and stopping daemons."""
+    with (lab.run_dir / "fabric" / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def show(lab: settings.Lab, name: str, command: str) -> typing.Any:

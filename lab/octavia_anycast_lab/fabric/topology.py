@@ -52,10 +52,11 @@ def router_sysctls(name: str) -> dict[str, str]:
         values[f"net.{version}.fib_multipath_hash_fields"] = _HASH_FIELDS
         values[f"net.{version}.conf.all.forwarding"] = "1"
         values[f"net.{version}.conf.default.forwarding"] = "1"
-    # A next hop that does not answer ARP must not attract flows by itself:
-    # the fabric's routing protocol decides, as on a switch.
+    # A next hop on a link without carrier must not attract flows, and a
+    # link which comes back must have its addresses again.
     values["net.ipv4.conf.all.ignore_routes_with_linkdown"] = "1"
     values["net.ipv4.conf.default.ignore_routes_with_linkdown"] = "1"
+    values["net.ipv6.conf.all.keep_addr_on_down"] = "1"
     return values
 
 

@@ -7,6 +7,7 @@ registry still has and that does not run has crashed; one that was stopped on
 purpose is no longer in the registry and stays down.
 """
 
+import itertools
 import sys
 import time
 
@@ -31,13 +32,14 @@ def start(lab: settings.Lab, registry: registry_lib.Registry) -> None:
 
 def revive(lab: settings.Lab, registry: registry_lib.Registry) -> list[str]:
     """Start again what has crashed; returns the labels of it."""
-    known = {
-        entry.name: entry.attrs
-        for entry in registry.entries(registry_lib.Kind.PROCESS)
-    }
     revived = []
-    for name in topology.ROUTER_NAMES:
-        for daemon in frr.DAEMONS:
+    with frr.exclusive(lab):
+        known = {
+            entry.name for entry in registry.entries(registry_lib.Kind.PROCESS)
+        }
+        for name, daemon in itertools.product(
+            topology.ROUTER_NAMES, frr.DAEMONS
+        ):
             label = frr.label(name, daemon)
             if label in known and not process.is_alive(registry, label):
                 frr.start_daemon(lab, registry, name, daemon)

@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The octavia-anycast authors
+"""Faults which the lab can make, each with its repair.
+
+Carrier loss is seen by both ends; silence is seen by nobody: frames vanish
+and only a timer (hold time, BFD, a probe) notices. All of it happens inside
+the lab's namespaces.
+"""
+
+import collections.abc
+import contextlib
+import signal
+
+from octavia_anycast_lab import netns, process, settings
+from octavia_anycast_lab import registry as registry_lib
+from octavia_anycast_lab.fabric import frr
+
+SILENCE_TABLE = "lab_silence"
+_BRIDGE_PORT_DISABLED = 0
+_BRIDGE_PORT_FORWARDING = 3
+
+
+def link_down(lab: settings.Lab, role: str, interface: str) -> None:
+    """Take a link's carrier away."""
+    netns.ip_batch(lab.namespace(role), [f"link set {interface} down"])
+
+
+def link_up(lab: settings.Lab, role: str, interface: str) -> None:
+    """Give a link's carrier back."""
+    netns.ip_batch(lab.namespace(role), [f"link set {interface} up"])
+
+
+def silence(
+    lab: settings.Lab, role: str, interfaces: collections.abc.Iterable[str]
+) -> None:
+    """Drop all packets of these interfaces, both ways, carrier kept."""
+    names = ", ".join(f'"{name}"' for name in interfaces)
+    rules = f"""
+    table inet {SILENCE_TABLE} {{}}
+    delete table inet {SILENCE_TABLE}
+    table inet {SILENCE_TABLE} {{
+      chain incoming {{
+        type filter hook prerouting priority -500; policy accept;
+        iifname {{ {names} }} drop
+      }}
+      chain outgoing {{
+        type filter hook postrouting priority 500; policy accept;
+        oifname {{ {names} }} drop
+      }}
+    }}
+    """
+    netns.run(lab.namespace(role), ["nft", "-f", "-"], stdin=rules)
+
+
+def end_silence(lab: settings.Lab, role: str) -> None:
+    """Undo ``silence``; fine if there is none."""
+    netns.run(
+        lab.namespace(role),
+        ["nft", "delete", "table", "inet", SILENCE_TABLE],
+        check=False,
+    )
+
+
+def silence_bridge_port(lab: settings.Lab, role: str, port: str) -> None:
+    """Make a bridge port swallow all frames, both ways, carrier kept.
+
+    How an amphora vanishes behind a hypervisor: nobody's link goes down.
+    """
+    _bridge_port_state(lab, role, port, _BRIDGE_PORT_DISABLED)
+
+
+def end_bridge_port_silence(lab: settings.Lab, role: str, port: str) -> None:
+    """Let a bridge port forward again."""
+    _bridge_port_state(lab, role, port, _BRIDGE_PORT_FORWARDING)
+
+
+def kill_daemon(
+    lab: settings.Lab,
+    registry: registry_lib.Registry,
+    router: str,
+    daemon: str = "bgpd",
+) -> int:
+    """SIGKILL a routing daemon; ``fabric.watch`` starts it again.
+
+    Returns the pid which was killed.
+
+    :raises ProcessError: it does not run.
+    """
+    label = frr.label(router, daemon)
+    pid = process.pid_of(registry, label)
+    if pid is None:
+        raise process.ProcessError(f"{label} does not run")
+    process.kill(registry, label)
+    return pid
+
+
+def hang_daemon(
+    registry: registry_lib.Registry, router: str, daemon: str = "bgpd"
+) -> None:
+    """SIGSTOP a routing daemon: alive for everyone, but mute."""
+    process.send(registry, frr.label(router, daemon), signal.SIGSTOP)
+
+
+def resume_daemon(
+    registry: registry_lib.Registry, router: str, daemon: str = "bgpd"
+) -> None:
+    """SIGCONT after ``hang_daemon``."""
+    process.send(registry, frr.label(router, daemon), signal.SIGCONT)
+
+
+def power_off_router(
+    lab: settings.Lab, registry: registry_lib.Registry, router: str
+) -> None:
+    """Take a spine or a leaf away: all links down, all daemons gone."""
+    for interface in ports(lab, router):
+        link_down(lab, router, interface)
+    frr.stop(lab, registry, router, 0.0)
+
+
+def power_on_router(
+    lab: settings.Lab, registry: registry_lib.Registry, router: str
+) -> None:
+    """Bring a router back after ``power_off_router``."""
+    for interface in ports(lab, router):
+        link_up(lab, router, interface)
+    frr.start(lab, registry, frr.router(router))
+
+
+@contextlib.contextmanager
+def router_off(
+    lab: settings.Lab, registry: registry_lib.Registry, router: str
+) -> collections.abc.Iterator[None]:
+    """A router is away for the length of a block."""
+    power_off_router(lab, registry, router)
+    try:
+        yield
+    finally:
+        power_on_router(lab, registry, router)
+
+
+def ports(lab: settings.Lab, router: str) -> tuple[str, ...]:
+    """The cables of a router: every veth, but not its bridge."""
+    listing = netns.run(
+        lab.namespace(router), ["ip", "-o", "link", "show", "type", "veth"]
+    )
+    return tuple(
+        line.split(": ")[1].partition("@")[0]
+        for line in listing.stdout.splitlines()
+    )
+
+
+def _bridge_port_state(
+    lab: settings.Lab, role: str, port: str, state: int
+) -> None:
+    netns.run(
+        lab.namespace(role),
+        ["bridge", "link", "set", "dev", port, "state", str(state)],
+    )
