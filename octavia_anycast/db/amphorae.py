@@ -1,0 +1,226 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The octavia-anycast authors
+"""Amphorae: our rows; DELETED ones stay until they are purged."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import delete as delete_rows
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from octavia_anycast.db import registrations
+from octavia_anycast.db.cluster_models import (
+    Amphora,
+    AmphoraHealth,
+    FrontendAddress,
+)
+from octavia_anycast.model.cluster import (
+    AmphoraRecord,
+    AmphoraStatus,
+    ServiceType,
+)
+from octavia_anycast.model.errors import NotFound
+from octavia_anycast.model.wire import Frontend
+from octavia_anycast.model.wire import FrontendAddress as ModelAddress
+
+# Fields of AmphoraRecord that are columns of the same name.
+PLAIN = tuple(
+    name
+    for name in AmphoraRecord.__dataclass_fields__
+    if name not in ("frontend", "status", "service_type")
+)
+
+
+def create(session: Session, record: AmphoraRecord) -> None:
+    """Store an amphora, before anything of it is made."""
+    row = Amphora(
+        status=record.status.value,
+        service_type=record.service_type.value,
+        **{name: getattr(record, name) for name in PLAIN},
+    )
+    if record.status is AmphoraStatus.ERROR:
+        row.failed_at = record.status_since
+    _set_frontend(row, record.frontend)
+    session.add(row)
+    session.flush()
+
+
+def get(session: Session, amphora_id: str) -> AmphoraRecord | None:
+    """One amphora, a DELETED one too; None if there is none."""
+    row = session.get(Amphora, amphora_id)
+    return None if row is None else _record(row)
+
+
+def list_for(session: Session, load_balancer_id: str) -> list[AmphoraRecord]:
+    """The amphorae of a load balancer that are not DELETED."""
+    return _select(session, Amphora.load_balancer_id == load_balancer_id)
+
+
+def list_all(session: Session) -> list[AmphoraRecord]:
+    """Every amphora that is not DELETED; two queries."""
+    return _select(session)
+
+
+def update(
+    session: Session,
+    amphora_id: str,
+    *,
+    now: datetime | None = None,
+    **changes: Any,
+) -> None:
+    """Change fields of :class:`AmphoraRecord`.
+
+    A new ``status`` sets ``status_since`` to ``now``; ERROR is remembered
+    as a failure.
+
+    :raises NotFound: if there is no such amphora.
+    :raises ValueError: for a name that is not a field, or a status without
+        ``now``.
+    """
+    row = session.get(Amphora, amphora_id)
+    if row is None:
+        raise NotFound("Amphora", amphora_id)
+    for name, value in changes.items():
+        if name == "status":
+            _set_status(row, AmphoraStatus(value), now)
+        elif name == "frontend":
+            _set_frontend(row, value)
+        elif name == "service_type":
+            row.service_type = ServiceType(value).value
+        elif name in PLAIN and name != "id":
+            setattr(row, name, value)
+        else:
+            raise ValueError(f"{name} is not a field of an amphora")
+    session.flush()
+
+
+def mark_deleted(session: Session, amphora_id: str, now: datetime) -> None:
+    """Mark it DELETED and forget its heartbeat and registrations.
+
+    :raises NotFound: if there is no such amphora.
+    """
+    update(session, amphora_id, now=now, status=AmphoraStatus.DELETED)
+    _forget(session, [amphora_id])
+
+
+def failures_since(
+    session: Session, load_balancer_id: str, since: datetime
+) -> list[datetime]:
+    """When amphorae of a load balancer failed, oldest first, DELETED too."""
+    moments = session.scalars(
+        select(Amphora.failed_at)
+        .where(
+            Amphora.load_balancer_id == load_balancer_id,
+            Amphora.failed_at >= since,
+        )
+        .order_by(Amphora.failed_at)
+    )
+    return [moment for moment in moments if moment is not None]
+
+
+def purge(session: Session, older_than: datetime) -> int:
+    """Remove rows DELETED before this time; how many they were."""
+    doomed = session.scalars(
+        select(Amphora.id).where(
+            Amphora.status == AmphoraStatus.DELETED.value,
+            Amphora.status_since < older_than,
+        )
+    ).all()
+    if not doomed:
+        return 0
+    _forget(session, doomed)
+    for model, column in (
+        (FrontendAddress, FrontendAddress.amphora_id),
+        (Amphora, Amphora.id),
+    ):
+        session.execute(delete_rows(model).where(column.in_(doomed)))
+    return len(doomed)
+
+
+def _forget(session: Session, amphora_ids: Iterable[str]) -> None:
+    session.execute(
+        delete_rows(AmphoraHealth).where(
+            AmphoraHealth.amphora_id.in_(amphora_ids)
+        )
+    )
+    for amphora_id in amphora_ids:
+        registrations.delete_for_amphora(session, amphora_id)
+
+
+def _select(session: Session, *conditions: Any) -> list[AmphoraRecord]:
+    rows = session.scalars(
+        select(Amphora)
+        .where(Amphora.status != AmphoraStatus.DELETED.value, *conditions)
+        .order_by(Amphora.created_at, Amphora.id)
+    )
+    return [_record(row) for row in rows]
+
+
+def _set_status(
+    row: Amphora, status: AmphoraStatus, now: datetime | None
+) -> None:
+    if now is None:
+        raise ValueError("a change of status needs the time")
+    if row.status == status.value:
+        return
+    row.status = status.value
+    row.status_since = now
+    if status is AmphoraStatus.ERROR:
+        row.failed_at = now
+
+
+def _set_frontend(row: Amphora, frontend: Frontend | None) -> None:
+    addresses = frontend.addresses if frontend else ()
+    row.frontend_mac_address = frontend.mac_address if frontend else None
+    row.frontend_mtu = frontend.mtu if frontend else None
+    row.frontend_ip = addresses[0].ip_address if addresses else None
+    row.frontend_subnet_id = addresses[0].subnet_id if addresses else None
+    kept = {address.ip_address: address for address in row.addresses}
+    row.addresses = [
+        _fill_address(
+            kept.get(address.ip_address)
+            or FrontendAddress(ip_address=address.ip_address),
+            address,
+            position,
+        )
+        for position, address in enumerate(addresses)
+    ]
+
+
+def _fill_address(
+    row: FrontendAddress, address: ModelAddress, position: int
+) -> FrontendAddress:
+    row.prefix_length = address.prefix_length
+    row.gateway = address.gateway
+    row.subnet_id = address.subnet_id
+    row.position = position
+    return row
+
+
+def _frontend(row: Amphora) -> Frontend | None:
+    if row.frontend_mac_address is None:
+        return None
+    return Frontend(
+        mac_address=row.frontend_mac_address,
+        mtu=row.frontend_mtu or 1500,
+        addresses=tuple(
+            ModelAddress(
+                ip_address=address.ip_address,
+                prefix_length=address.prefix_length,
+                gateway=address.gateway,
+                subnet_id=address.subnet_id,
+            )
+            for address in row.addresses
+        ),
+    )
+
+
+def _record(row: Amphora) -> AmphoraRecord:
+    return AmphoraRecord(
+        status=AmphoraStatus(row.status),
+        service_type=ServiceType(row.service_type),
+        frontend=_frontend(row),
+        **{name: getattr(row, name) for name in PLAIN},
+    )

@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The octavia-anycast authors
+"""The tables of clusters, amphorae and their registrations.
+
+See :mod:`octavia_anycast.db.models` for the rules.
+"""
+
+from datetime import datetime
+
+from sqlalchemy import Boolean, ForeignKey, Integer, String, Text
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from octavia_anycast.db.columns import (
+    UUID_LENGTH,
+    Address,
+    Strings,
+    UtcDateTime,
+)
+from octavia_anycast.db.models import Base, new_id
+from octavia_anycast.model.bgp import IPAddress
+
+
+class Cluster(Base):
+    """1:1 with a load balancer of Octavia."""
+
+    __tablename__ = "anycast_cluster"
+
+    load_balancer_id: Mapped[str] = mapped_column(
+        String(UUID_LENGTH), primary_key=True
+    )
+    project_id: Mapped[str] = mapped_column(String(UUID_LENGTH))
+    distributor_id: Mapped[str] = mapped_column(
+        String(UUID_LENGTH),
+        ForeignKey(
+            "anycast_distributor.id", name="fk_anycast_cluster_distributor"
+        ),
+        index=True,
+    )
+    frontend_network_id: Mapped[str | None] = mapped_column(
+        String(UUID_LENGTH)
+    )
+    frontend_subnet_id: Mapped[str | None] = mapped_column(String(UUID_LENGTH))
+    desired_size: Mapped[int] = mapped_column(Integer)
+    min_size: Mapped[int] = mapped_column(Integer)
+    max_size: Mapped[int] = mapped_column(Integer)
+    cooldown: Mapped[int] = mapped_column(Integer)
+    provisioning_status: Mapped[str] = mapped_column(String(16))
+    operating_status: Mapped[str] = mapped_column(String(16))
+    enabled: Mapped[bool] = mapped_column(Boolean)
+    cluster_type: Mapped[str] = mapped_column(String(36))
+    config_revision: Mapped[str] = mapped_column(String(64))
+    failover_generation: Mapped[int] = mapped_column(Integer)
+    reason: Mapped[str] = mapped_column(Text)
+
+
+class Amphora(Base):
+    """An amphora of ours; Octavia's own amphora table does not know it."""
+
+    __tablename__ = "anycast_amphora"
+
+    id: Mapped[str] = mapped_column(
+        String(UUID_LENGTH), primary_key=True, default=new_id
+    )
+    # NULL for an amphora of a dedicated distributor.
+    load_balancer_id: Mapped[str | None] = mapped_column(
+        String(UUID_LENGTH), index=True
+    )
+    service_type: Mapped[str] = mapped_column(String(16))
+    compute_id: Mapped[str | None] = mapped_column(String(255))
+    compute_host: Mapped[str | None] = mapped_column(String(255))
+    availability_zone: Mapped[str | None] = mapped_column(String(255))
+    lb_network_ip: Mapped[IPAddress | None] = mapped_column(Address)
+    status: Mapped[str] = mapped_column(String(36), index=True)
+    status_since: Mapped[datetime] = mapped_column(UtcDateTime)
+    # When it went to ERROR; stays when it is deleted: the back-off counts it.
+    failed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    generation: Mapped[int] = mapped_column(Integer)
+    cert_expiration: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    frontend_ip: Mapped[IPAddress | None] = mapped_column(Address)
+    frontend_subnet_id: Mapped[str | None] = mapped_column(String(UUID_LENGTH))
+    frontend_port_id: Mapped[str | None] = mapped_column(String(UUID_LENGTH))
+    frontend_interface: Mapped[str | None] = mapped_column(String(16))
+    frontend_id: Mapped[int | None] = mapped_column(Integer)
+    frontend_priority: Mapped[int | None] = mapped_column(Integer)
+    frontend_mac_address: Mapped[str | None] = mapped_column(String(17))
+    frontend_mtu: Mapped[int | None] = mapped_column(Integer)
+    member_network_ids: Mapped[tuple[str, ...]] = mapped_column(Strings)
+    applied_revision: Mapped[str] = mapped_column(String(64))
+    applied_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    leaving_since: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    reason: Mapped[str] = mapped_column(Text)
+
+    addresses: Mapped[list["FrontendAddress"]] = relationship(
+        cascade="all, delete-orphan",
+        lazy="selectin",
+        order_by="FrontendAddress.position",
+    )
+
+
+class FrontendAddress(Base):
+    """An address of the front-end interface; the first is the primary."""
+
+    __tablename__ = "anycast_amphora_frontend_address"
+
+    amphora_id: Mapped[str] = mapped_column(
+        String(UUID_LENGTH),
+        ForeignKey("anycast_amphora.id", name="fk_anycast_address_amphora"),
+        primary_key=True,
+    )
+    ip_address: Mapped[IPAddress] = mapped_column(Address, primary_key=True)
+    prefix_length: Mapped[int] = mapped_column(Integer)
+    gateway: Mapped[IPAddress | None] = mapped_column(Address)
+    subnet_id: Mapped[str | None] = mapped_column(String(UUID_LENGTH))
+    position: Mapped[int] = mapped_column(Integer)
+
+
+class AmphoraHealth(Base):
+    """The last heartbeat of an amphora."""
+
+    __tablename__ = "anycast_amphora_health"
+
+    amphora_id: Mapped[str] = mapped_column(
+        String(UUID_LENGTH), primary_key=True
+    )
+    last_update: Mapped[datetime] = mapped_column(UtcDateTime)
+    busy: Mapped[bool] = mapped_column(Boolean, default=False)
+
+
+class AmphoraRegistration(Base):
+    """An amphora that serves a load balancer behind a distributor."""
+
+    __tablename__ = "anycast_amphora_registration"
+
+    amphora_id: Mapped[str] = mapped_column(
+        String(UUID_LENGTH), primary_key=True
+    )
+    load_balancer_id: Mapped[str] = mapped_column(
+        String(UUID_LENGTH), primary_key=True
+    )
+    distributor_id: Mapped[str] = mapped_column(
+        String(UUID_LENGTH), index=True
+    )
+
+
+class SpeakerRegistration(Base):
+    """A speaker that runs in an amphora."""
+
+    __tablename__ = "anycast_distributor_l3_amphora_bgp_speaker_registration"
+
+    speaker_id: Mapped[str] = mapped_column(
+        String(UUID_LENGTH), primary_key=True
+    )
+    amphora_id: Mapped[str] = mapped_column(
+        String(UUID_LENGTH), primary_key=True
+    )
+
+
+class VipRegistration(Base):
+    """A VIP that the speaker of an amphora announces.
+
+    ``load_balancer_id`` NULL: an external VIP. ``peer_id`` NULL: all peers.
+    """
+
+    __tablename__ = "anycast_distributor_l3_amphora_vip_registration"
+
+    id: Mapped[str] = mapped_column(
+        String(UUID_LENGTH), primary_key=True, default=new_id
+    )
+    amphora_id: Mapped[str] = mapped_column(String(UUID_LENGTH), index=True)
+    load_balancer_id: Mapped[str | None] = mapped_column(String(UUID_LENGTH))
+    vip_ip: Mapped[IPAddress] = mapped_column(Address)
+    nexthop_ip: Mapped[IPAddress] = mapped_column(Address)
+    peer_id: Mapped[str | None] = mapped_column(String(UUID_LENGTH))

@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The octavia-anycast authors
+"""Clusters: our row beside each load balancer of Octavia."""
+
+from dataclasses import asdict
+from typing import Any
+
+from sqlalchemy import delete as delete_rows
+from sqlalchemy import select
+from sqlalchemy import update as update_rows
+from sqlalchemy.orm import Session
+
+from octavia_anycast.db.cluster_models import Cluster
+from octavia_anycast.model.cluster import ClusterRecord, ClusterSize
+from octavia_anycast.model.errors import NotFound
+
+# field of ClusterRecord -> column, where they differ
+COLUMNS = {
+    "is_enabled": "enabled",
+    "cooldown_seconds": "cooldown",
+}
+
+
+def create(session: Session, record: ClusterRecord) -> None:
+    """Store a cluster; a given ``created_at`` is kept."""
+    values = asdict(record) | {"size": record.size}
+    if record.created_at is None:
+        del values["created_at"]
+    session.add(Cluster(**_columns(values)))
+    session.flush()
+
+
+def get(session: Session, load_balancer_id: str) -> ClusterRecord | None:
+    """The cluster of a load balancer, None if there is none."""
+    row = session.get(Cluster, load_balancer_id)
+    return None if row is None else _record(row)
+
+
+def list_all(session: Session) -> list[ClusterRecord]:
+    """Every cluster, oldest first; one query."""
+    rows = session.scalars(
+        select(Cluster).order_by(Cluster.created_at, Cluster.load_balancer_id)
+    )
+    return [_record(row) for row in rows]
+
+
+def update(session: Session, load_balancer_id: str, **changes: Any) -> None:
+    """Change fields of :class:`ClusterRecord`.
+
+    :raises NotFound: if there is no such cluster.
+    :raises ValueError: for a name that is not a field.
+    """
+    row = session.get(Cluster, load_balancer_id)
+    if row is None:
+        raise NotFound("Cluster", load_balancer_id)
+    for name, value in _columns(changes).items():
+        setattr(row, name, value)
+    session.flush()
+
+
+def request_failover(session: Session, load_balancer_id: str) -> int:
+    """Ask for new amphorae; the number of the request, counted in the row.
+
+    :raises NotFound: if there is no such cluster.
+    """
+    counted = session.execute(
+        update_rows(Cluster)
+        .where(Cluster.load_balancer_id == load_balancer_id)
+        .values(failover_generation=Cluster.failover_generation + 1)
+    )
+    if not counted.rowcount:  # type: ignore[attr-defined]
+        raise NotFound("Cluster", load_balancer_id)
+    generation = session.scalar(
+        select(Cluster.failover_generation).where(
+            Cluster.load_balancer_id == load_balancer_id
+        )
+    )
+    assert generation is not None
+    return generation
+
+
+def delete(session: Session, load_balancer_id: str) -> None:
+    """Forget a cluster; one that is not there is forgotten already."""
+    session.execute(
+        delete_rows(Cluster).where(
+            Cluster.load_balancer_id == load_balancer_id
+        )
+    )
+
+
+def _columns(fields: dict[str, Any]) -> dict[str, Any]:
+    known = ClusterRecord.__dataclass_fields__
+    values: dict[str, Any] = {}
+    for name, value in fields.items():
+        if name not in known:
+            raise ValueError(f"{name} is not a field of a cluster")
+        if name == "size":
+            values["desired_size"] = value.desired
+            values["min_size"] = value.minimum
+            values["max_size"] = value.maximum
+        else:
+            values[COLUMNS.get(name, name)] = value
+    return values
+
+
+def _record(row: Cluster) -> ClusterRecord:
+    return ClusterRecord(
+        load_balancer_id=row.load_balancer_id,
+        project_id=row.project_id,
+        distributor_id=row.distributor_id,
+        size=ClusterSize(
+            desired=row.desired_size,
+            minimum=row.min_size,
+            maximum=row.max_size,
+        ),
+        is_enabled=row.enabled,
+        frontend_network_id=row.frontend_network_id,
+        frontend_subnet_id=row.frontend_subnet_id,
+        failover_generation=row.failover_generation,
+        provisioning_status=row.provisioning_status,
+        operating_status=row.operating_status,
+        reason=row.reason,
+        config_revision=row.config_revision,
+        cooldown_seconds=row.cooldown,
+        cluster_type=row.cluster_type,
+        created_at=row.created_at,
+    )

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The octavia-anycast authors
+"""The database: one engine, one transaction at a time per caller.
+
+oslo.db makes the engine: it checks a connection before it hands it out, so a
+restarted database heals at the next transaction.
+"""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from oslo_db import exception as oslo_exceptions
+from oslo_db.sqlalchemy import enginefacade
+from sqlalchemy import Engine
+from sqlalchemy.orm import Session
+
+from octavia_anycast.model.errors import Retryable
+
+LOST = (
+    oslo_exceptions.DBConnectionError,
+    oslo_exceptions.DBDeadlock,
+    oslo_exceptions.CantStartEngineError,
+)
+RETRY_AFTER_SECONDS = 1.0
+
+
+class Database:
+    """Our tables behind a SQLAlchemy URL."""
+
+    def __init__(self, connection: str) -> None:
+        # max_retries: fail soon and say so; the callers come again.
+        self._facade = enginefacade.transaction_context()
+        self._facade.configure(
+            connection=connection,
+            sqlite_fk=True,
+            max_retries=1,
+            retry_interval=1,
+        )
+        self._local = threading.local()
+
+    @contextmanager
+    def transaction(self) -> Iterator[Session]:
+        """Open a session; commit at the end, roll back on an exception.
+
+        Nested in the same thread it joins the outer transaction.
+
+        :raises Retryable: connection lost, deadlock or database down.
+        """
+        try:
+            with self._facade.writer.using(self._local) as session:
+                yield session
+        except LOST as e:
+            raise Retryable(
+                f"The database did not carry it out: {e}",
+                after_seconds=RETRY_AFTER_SECONDS,
+            ) from e
+
+    def engine(self) -> Engine:
+        """The engine, for migrations.
+
+        :raises Retryable: if the database cannot be reached.
+        """
+        try:
+            engine: Engine = self._facade.writer.get_engine()
+        except LOST as e:
+            raise Retryable(f"The database cannot be reached: {e}") from e
+        return engine

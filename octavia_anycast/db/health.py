@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The octavia-anycast authors
+"""Heartbeats: when each amphora was last heard of."""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from sqlalchemy import delete as delete_rows
+from sqlalchemy import select
+from sqlalchemy import update as update_rows
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from octavia_anycast.db.cluster_models import Amphora, AmphoraHealth
+from octavia_anycast.model.cluster import AmphoraStatus
+
+
+def touch(session: Session, amphora_id: str, now: datetime) -> bool:
+    """Record a heartbeat; False if there is no such amphora (any more)."""
+    if _update(session, amphora_id, now):
+        return True
+    status = session.scalar(
+        select(Amphora.status).where(Amphora.id == amphora_id)
+    )
+    if status is None or status == AmphoraStatus.DELETED.value:
+        return False
+    try:
+        with session.begin_nested():
+            session.add(AmphoraHealth(amphora_id=amphora_id, last_update=now))
+    except IntegrityError:  # another controller was quicker
+        _update(session, amphora_id, now)
+    return True
+
+
+def last_updates(
+    session: Session, amphora_ids: Iterable[str]
+) -> dict[str, datetime]:
+    """amphora_id -> last heartbeat, of those that had one; one query."""
+    rows = session.execute(
+        select(AmphoraHealth.amphora_id, AmphoraHealth.last_update).where(
+            AmphoraHealth.amphora_id.in_(list(amphora_ids))
+        )
+    )
+    return {amphora_id: last_update for amphora_id, last_update in rows}
+
+
+def delete(session: Session, amphora_id: str) -> None:
+    """Forget the heartbeat of an amphora."""
+    session.execute(
+        delete_rows(AmphoraHealth).where(
+            AmphoraHealth.amphora_id == amphora_id
+        )
+    )
+
+
+def _update(session: Session, amphora_id: str, now: datetime) -> bool:
+    result = session.execute(
+        update_rows(AmphoraHealth)
+        .where(AmphoraHealth.amphora_id == amphora_id)
+        .values(last_update=now)
+        .execution_options(synchronize_session=False)
+    )
+    return bool(result.rowcount)  # type: ignore[attr-defined]

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The octavia-anycast authors
+"""The schema's version: our own alembic environment and version table.
+
+Octavia's alembic_version and its tables are never looked at.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from alembic import autogenerate, command
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, Engine
+
+from octavia_anycast.db import cluster_models, models
+
+VERSION_TABLE = "anycast_alembic_version"
+METADATA = models.Base.metadata
+# The second module of tables has to be imported to be part of it.
+assert cluster_models.Cluster.__tablename__ in METADATA.tables
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Version:
+    """``current`` None: nothing of ours is there yet."""
+
+    current: str | None
+    head: str
+
+    @property
+    def is_current(self) -> bool:
+        """Whether no migration is missing."""
+        return self.current == self.head
+
+
+def is_ours(
+    target: Any, name: str | None, kind: str, reflected: bool, other: Any
+) -> bool:
+    """Keep alembic's comparison to our own tables (include_object)."""
+    table = name if kind == "table" else target.table.name
+    return table in METADATA.tables
+
+
+def upgrade(engine: Engine, revision: str = "head") -> None:
+    """Bring the schema to a revision; at it already, do nothing."""
+    with engine.begin() as connection:
+        command.upgrade(_config(connection), revision)
+
+
+def version(engine: Engine) -> Version:
+    """Which version the database has, and which this code wants."""
+    head = ScriptDirectory.from_config(_config(None)).get_current_head()
+    assert head is not None
+    with engine.connect() as connection:
+        context = MigrationContext.configure(
+            connection, opts={"version_table": VERSION_TABLE}
+        )
+        return Version(current=context.get_current_revision(), head=head)
+
+
+def differences(engine: Engine) -> list[Any]:
+    """What models and database disagree on: empty if nothing."""
+    with engine.connect() as connection:
+        context = MigrationContext.configure(
+            connection,
+            opts={
+                "version_table": VERSION_TABLE,
+                "include_object": is_ours,
+                "compare_type": True,
+            },
+        )
+        return list(autogenerate.compare_metadata(context, METADATA))
+
+
+def _config(connection: Connection | None) -> Config:
+    config = Config()
+    config.set_main_option(
+        "script_location", str(Path(__file__).parent / "migration")
+    )
+    config.attributes["connection"] = connection
+    return config
