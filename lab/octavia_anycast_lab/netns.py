@@ -10,6 +10,7 @@ namespace hides what is made inside).
 
 import collections.abc
 import dataclasses
+import hashlib
 import os
 import pathlib
 import subprocess
@@ -130,12 +131,21 @@ def bridge(
     interface: str,
     addresses: collections.abc.Iterable[settings.Interface] = (),
 ) -> None:
-    """Make a bridge which forwards at once and floods multicast."""
+    """Make a bridge which forwards at once and floods multicast.
+
+    A port which swallows all (an ifb without rules) keeps its carrier when
+    all others are down or silent, as the cable between a switch and a
+    hypervisor does. Its MAC is fixed: else it would follow its ports'.
+    """
+    mac = _fixed_mac(f"{namespace}/{interface}")
     ip_batch(
         namespace,
         [
-            f"link add {interface} type bridge forward_delay 0"
+            f"link add {interface} address {mac} type bridge forward_delay 0"
             " stp_state 0 mcast_snooping 0",
+            f"link add {interface}-end type ifb",
+            f"link set {interface}-end master {interface}",
+            f"link set {interface}-end up",
             f"link set {interface} up",
             *_address_commands(interface, addresses),
         ],
@@ -167,6 +177,12 @@ def _address_commands(
         + (" nodad" if address.version == 6 else "")
         for address in addresses
     ]
+
+
+def _fixed_mac(seed: str) -> str:
+    """A locally administered unicast MAC, the same for the same seed."""
+    digest = hashlib.sha256(seed.encode()).digest()
+    return ":".join(f"{octet:02x}" for octet in (0x02, *digest[:5]))
 
 
 def _mac(port: Port) -> tuple[str, ...]:
