@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: Apache-2.0
+# Everything a newcomer types. `make demo` and `make test` need root, on
+# Debian 12; the rest does not.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/octavia-anycast
+SUITES := octavia_anycast/tests/unit octavia_anycast/tests/functional \
+	octavia_anycast/tests/contract lab/tests
+INPUTS := pyproject.toml lab/pyproject.toml client/pyproject.toml \
+	$(wildcard requirements/*.txt)
+# The environment is made anew when what decides its content changes.
+STAMP := $(VENV)/made-$(shell cat $(INPUTS) | sha256sum | cut -c1-16)
+PYTEST := $(BIN)/python -m pytest
+export PIP_CACHE_DIR := $(CACHE)/pip
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help venv packages root lint format test test-unit test-functional \
+	test-contract test-lab demo bench lab-up lab-down lab-status \
+	lab-shell docs clean
+
+help: ## Show this
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 18
+
+venv: $(STAMP) ## Make the Python environment, if its inputs changed
+
+$(STAMP): $(INPUTS)
+	@tools/make-venv.sh "$(PYTHON)" "$(VENV)"
+	@rm -f $(VENV)/made-* && touch $@
+
+packages: ## Install missing Debian packages (root)
+	@tools/install-packages.sh
+
+root:
+	@[ "$$(id -u)" -eq 0 ] || { echo "This makes network namespaces and \
+	containers: run it as root. Nothing was changed." >&2; exit 1; }
+
+lint: $(STAMP) ## ruff, mypy --strict, import-linter
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(STAMP) ## Let ruff rewrite what it can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+test: root packages $(STAMP) ## Every suite (root)
+	$(PYTEST) $(SUITES) $(ARGS)
+
+test-unit: $(STAMP) ## No I/O, seconds
+	$(PYTEST) octavia_anycast/tests/unit lab/tests/unit $(ARGS)
+
+test-functional: $(STAMP) ## The API over WSGI, flows against fakes
+	$(PYTEST) octavia_anycast/tests/functional $(ARGS)
+
+test-contract: packages $(STAMP) ## Speaker drivers against real daemons
+	$(PYTEST) octavia_anycast/tests/contract $(ARGS)
+
+test-lab: root packages $(STAMP) ## The real thing, in namespaces (root)
+	$(PYTEST) lab/tests $(ARGS)
+
+demo: root packages $(STAMP) ## Watch it work (root)
+	@$(BIN)/python -m octavia_anycast_lab.demo
+
+bench: root packages $(STAMP) ## Figures and ratios; NAME=... for one (root)
+	@$(BIN)/python -m bench $(if $(NAME),--name $(NAME))
+
+lab-up: root packages $(STAMP) ## Bring the lab up, or repair it (root)
+	@$(BIN)/octavia-anycast-lab up
+
+lab-down: root $(STAMP) ## Remove the lab (root)
+	@$(BIN)/octavia-anycast-lab down
+
+lab-status: root $(STAMP) ## What runs (root)
+	@$(BIN)/octavia-anycast-lab status
+
+lab-shell: root $(STAMP) ## A shell with credentials, inside the lab (root)
+	@$(BIN)/octavia-anycast-lab shell
+
+docs: $(STAMP) ## Build the documentation; warnings are errors
+	$(BIN)/sphinx-build -W -n -q -b html doc/source doc/build/html
+
+clean: ## Remove the lab, the environment and all caches
+	@if [ -x $(BIN)/octavia-anycast-lab ] && [ "$$(id -u)" -eq 0 ]; then \
+		$(BIN)/octavia-anycast-lab clean; fi
+	rm -rf $(VENV) $(CACHE) doc/build .ci/logs .mypy_cache .pytest_cache \
+		.ruff_cache .import_linter_cache .hypothesis build dist
+	find . -name __pycache__ -prune -exec rm -rf {} +
