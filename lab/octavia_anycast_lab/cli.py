@@ -18,6 +18,7 @@ from octavia_anycast_lab import (
     database,
     deployment,
     down,
+    image,
     lock,
     netns,
     pki,
@@ -25,6 +26,7 @@ from octavia_anycast_lab import (
     settings,
     shell,
     up,
+    wheels,
 )
 from octavia_anycast_lab.progress import Progress
 from octavia_anycast_lab.registry import Registry
@@ -36,6 +38,8 @@ _EXPECTED = (
     cleanup.CleanupError,
     service.ServiceError,
     database.DatabaseError,
+    image.ImageError,
+    wheels.WheelError,
     netns.NamespaceError,
     TimeoutError,
     ValueError,
@@ -58,7 +62,7 @@ def main() -> None:
 
 def _up(lab: settings.Lab, options: argparse.Namespace) -> int:
     progress = Progress()
-    up.up(lab, progress)
+    up.up(lab, progress, with_image=not options.no_image)
     progress.note(f"lab {lab.name} is up")
     return 0
 
@@ -126,6 +130,11 @@ def _parser() -> argparse.ArgumentParser:
     for name, (action, text) in simple.items():
         command = commands.add_parser(name, help=text)
         command.set_defaults(action=action)
+    commands.choices["up"].add_argument(
+        "--no-image",
+        action="store_true",
+        help="leave the amphora image to the first amphora",
+    )
     inside = commands.add_parser(
         "shell", help="a shell, or one command, with credentials"
     )

@@ -18,7 +18,7 @@ SCRIPT = "octavia-anycast-controller"
 
 def is_installed() -> bool:
     """Whether the distribution with the controller is in this venv."""
-    return _script().exists()
+    return _script() is not None
 
 
 def start(plane: deployment.Deployment, registry: Registry) -> None:
@@ -68,5 +68,7 @@ def _config_arguments(plane: deployment.Deployment) -> list[str]:
     ]
 
 
-def _script() -> Path:
-    return Path(sys.executable).with_name(SCRIPT)
+def _script() -> Path | None:
+    return deployment.installed_script(
+        SCRIPT, "octavia_anycast.cmd.controller"
+    )

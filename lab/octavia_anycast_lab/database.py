@@ -85,9 +85,15 @@ def query(plane: deployment.Deployment, schema: str, sql: str) -> str:
 
 def upgrade_own_tables(connection_file: Path) -> None:
     """Bring the tables of octavia-anycast to their newest revision."""
-    script = Path(sys.executable).with_name("octavia-anycast-manage")
-    if script.exists() and _own_migrations() is not None:
+    script = _manage()
+    if script is not None:
         _call([script, "--config-file", connection_file, "db", "upgrade"])
+
+
+def _manage() -> Path | None:
+    return deployment.installed_script(
+        "octavia-anycast-manage", "octavia_anycast.cmd.manage"
+    )
 
 
 def _own_migrations() -> Path | None:
@@ -104,7 +110,7 @@ def _inputs() -> list[str]:
         "layout 1",
         _call(["/usr/sbin/mariadbd", "--version"]),
         *(cache.version_of(name) for name in ("neutron-lib", *SCHEMAS)),
-        cache.tree_digest(own) if own else "none",
+        cache.tree_digest(own) if own and _manage() else "none",
         (Path(__file__).parent / "templates/control_plane/my.cnf.j2")
         .read_bytes()
         .decode(),

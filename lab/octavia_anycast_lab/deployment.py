@@ -5,6 +5,7 @@
 Pure description plus rendering: nothing here starts or stops anything.
 """
 
+import importlib.util
 import json
 import os
 import secrets as random_secrets
@@ -32,6 +33,20 @@ HEARTBEAT_TIMEOUT_SECONDS = 10
 def has_entry_point(group: str, name: str) -> bool:
     """Whether an installed distribution offers this entry point."""
     return bool(metadata.entry_points(group=group, name=name))
+
+
+def installed_script(name: str, module: str) -> Path | None:
+    """A console script beside this interpreter, if its module is there."""
+    script = Path(sys.executable).with_name(name)
+    return script if script.exists() and is_importable(module) else None
+
+
+def is_importable(module: str) -> bool:
+    """Whether a module can be found, without importing it."""
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:
+        return False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,6 @@
 # Copyright (c) 2026 The octavia-anycast authors
 """Octavia's API process and the configuration all of Octavia shares."""
 
-import importlib.util
 import os
 from collections.abc import Mapping
 
@@ -48,7 +47,7 @@ def has_anycast() -> bool:
     """Whether the provider is installed and can be imported."""
     return deployment.has_entry_point(
         "octavia.api.drivers", "anycast"
-    ) and _is_importable("octavia_anycast.provider.driver")
+    ) and deployment.is_importable("octavia_anycast.provider.driver")
 
 
 def _application() -> str:
@@ -58,7 +57,7 @@ def _application() -> str:
         return asked
     return (
         OWN_APPLICATION
-        if _is_importable(OWN_APPLICATION)
+        if deployment.is_importable(OWN_APPLICATION)
         else STOCK_APPLICATION
     )
 
@@ -76,7 +75,7 @@ def _choices(plane: deployment.Deployment) -> Mapping[str, object]:
         if deployment.has_entry_point(
             "octavia.compute.drivers", COMPUTE_DRIVER
         )
-        and _is_importable("octavia_anycast_lab.compute")
+        and deployment.is_importable("octavia_anycast_lab.compute")
         else "compute_noop_driver"
     )
     return {
@@ -105,10 +104,3 @@ def _anycast_options(plane: deployment.Deployment) -> dict[str, object]:
         "orphan_after": 30,
         "sweep_interval": 10,
     }
-
-
-def _is_importable(module: str) -> bool:
-    try:
-        return importlib.util.find_spec(module) is not None
-    except ModuleNotFoundError:
-        return False

@@ -36,8 +36,10 @@ class Progress:
         began = time.monotonic()
         try:
             yield
-        except BaseException:
+        except BaseException as error:
             self._done("FAILED", name, began)
+            first = str(error).partition("\n")[0]
+            self.note(f"{type(error).__name__}: {first}")
             raise
         self._done("ok", name, began)
 

@@ -10,13 +10,13 @@ import concurrent.futures
 import os
 import shutil
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 from octavia_anycast_lab import (
     cleanup,
     control_plane,
     deployment,
+    image,
     lock,
     settings,
 )
@@ -65,8 +65,13 @@ def require_machine() -> None:
         )
 
 
-def up(lab: settings.Lab, progress: Progress) -> deployment.Deployment:
+def up(
+    lab: settings.Lab, progress: Progress, *, with_image: bool = True
+) -> deployment.Deployment:
     """Bring the whole lab up; on a healthy lab this changes nothing.
+
+    Without the image (a minute, the first time) everything works except
+    that the first amphora has to wait for it.
 
     :raises NotPossibleError: the machine lacks something.
     :raises lock.BusyError: another command works on this lab.
@@ -77,10 +82,10 @@ def up(lab: settings.Lab, progress: Progress) -> deployment.Deployment:
         _discard_broken(lab, registry, progress)
         lab.run_dir.mkdir(parents=True, exist_ok=True)
         with concurrent.futures.ThreadPoolExecutor(3) as pool:
-            image = pool.submit(_image, progress)
+            parts = [pool.submit(_image, progress)] if with_image else []
             fabric = pool.submit(_fabric, lab, registry, progress)
             plane = _control_plane(lab, registry, progress, fabric)
-            for part in (fabric, image):
+            for part in (fabric, *parts):
                 part.result()
         control_plane.start_controller(plane, registry, progress)
         _marker(lab).touch()
@@ -136,20 +141,8 @@ def _fabric(lab: settings.Lab, registry: Registry, progress: Progress) -> None:
 
 def _image(progress: Progress) -> None:
     """Build the amphora image, or find it in the cache."""
-    ensure = _image_builder()
-    if ensure is None:
-        progress.note("no image builder in this environment: skipped")
-        return
     with progress.step("amphora image"):
-        ensure()
-
-
-def _image_builder() -> Callable[[], object] | None:
-    try:
-        from octavia_anycast_lab import image
-    except ImportError:
-        return None
-    return getattr(image, "ensure", None)
+        image.ensure(progress=progress.note)
 
 
 def _marker(lab: settings.Lab) -> Path:
