@@ -224,8 +224,14 @@ class ObservedAmphora:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ObservedCluster:
-    """A cluster as seen; ``recent_failures`` are times of failed boots."""
+    """A cluster as seen.
+
+    ``recent_failures`` are times of failed boots, ``prepared_revision`` that
+    for which the VIP's ports and security group were last brought up to
+    date; ``has_vip_resources`` tells whether any of them is left.
+    """
 
     amphorae: tuple[ObservedAmphora, ...] = ()
     recent_failures: tuple[datetime, ...] = ()
+    prepared_revision: str = ""
     has_vip_resources: bool = True

@@ -5,7 +5,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from octavia_anycast.model.bgp import Peer, Speaker
+from octavia_anycast.model.bgp import Peer, Speaker, SpeakerDriver
 from octavia_anycast.model.errors import InvalidRequest
 
 NAME_MAX_LENGTH = 255
@@ -76,6 +76,13 @@ class Distributor:
             raise InvalidRequest(
                 "availability_zone", "each zone may be named once"
             )
+
+    @property
+    def driver(self) -> SpeakerDriver:
+        """The speakers' driver; they share one."""
+        if not self.speakers:
+            return SpeakerDriver.EXABGP
+        return self.speakers[0].driver
 
     def effective_zones(self) -> tuple[Zone, ...]:
         """The zones to place amphorae in: at least the anonymous one."""

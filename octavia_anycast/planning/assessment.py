@@ -1,0 +1,263 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The octavia-anycast authors
+"""Assessment: where each amphora of a cluster stands.
+
+Layer: planning. Pure. One amphora at a time here, except for
+:class:`Cluster`, which counts them.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+
+from octavia_anycast.model.cluster import (
+    AmphoraStatus,
+    ComputeState,
+    DesiredCluster,
+    ObservedAmphora,
+    ObservedCluster,
+)
+from octavia_anycast.model.wire import GateState
+
+
+class Phase(StrEnum):
+    """Where an amphora stands in its life."""
+
+    BOOTING = "booting"
+    SERVING = "serving"  # it serves, or is on its way to
+    LEAVING = "leaving"
+    SILENT = "silent"  # neither agent nor heartbeat: dead or cut off
+    SICK = "sick"  # it answers, but its health gate stays closed
+    FAILED = "failed"  # its server is gone, or it never came up
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assessment:
+    """One amphora, its phase, and why."""
+
+    amphora: ObservedAmphora
+    phase: Phase
+    reason: str = ""
+
+    @property
+    def id(self) -> str:
+        """The amphora's id."""
+        return self.amphora.record.id
+
+    @property
+    def is_live(self) -> bool:
+        """Whether it counts towards the cluster's size."""
+        return self.phase in (Phase.BOOTING, Phase.SERVING)
+
+
+def assess(
+    desired: DesiredCluster, amphora: ObservedAmphora, now: datetime
+) -> Assessment:
+    """Say where one amphora stands."""
+    phase, reason = _phase(desired, amphora, now)
+    return Assessment(amphora=amphora, phase=phase, reason=reason)
+
+
+def _phase(
+    desired: DesiredCluster, amphora: ObservedAmphora, now: datetime
+) -> tuple[Phase, str]:
+    record = amphora.record
+    if record.status in (AmphoraStatus.ERROR, AmphoraStatus.PENDING_DELETE):
+        return Phase.FAILED, record.reason or "marked for deletion"
+    is_gone = amphora.compute_state in (ComputeState.ERROR, ComputeState.GONE)
+    if is_gone and amphora.report is None:
+        return Phase.FAILED, f"its server is {amphora.compute_state}"
+    age = (now - record.status_since).total_seconds()
+    if record.status is AmphoraStatus.BOOTING:
+        if age > desired.policy.boot_timeout:
+            return Phase.FAILED, f"not booted after {age:.0f} s"
+        return Phase.BOOTING, ""
+    never_came_up = _never_came_up(desired, amphora, age)
+    if never_came_up:
+        return Phase.FAILED, never_came_up
+    silent = _silent_seconds(amphora, age)
+    if silent > desired.policy.dead_after and _has_come_up(amphora):
+        return Phase.SILENT, f"not heard of for {silent:.0f} s"
+    if record.leaving_since is not None:
+        return Phase.LEAVING, record.reason
+    sick = _sickness(desired, amphora, now)
+    if sick:
+        return Phase.SICK, sick
+    return Phase.SERVING, ""
+
+
+def _has_come_up(amphora: ObservedAmphora) -> bool:
+    """Whether it was ever heard of; a booting guest is not silent yet."""
+    return (
+        amphora.silent_seconds is not None
+        or amphora.record.frontend is not None
+    )
+
+
+def _never_came_up(
+    desired: DesiredCluster, amphora: ObservedAmphora, age: float
+) -> str:
+    if _has_come_up(amphora) or amphora.report is not None:
+        return ""
+    if age <= desired.policy.boot_timeout:
+        return ""
+    return f"its agent did not answer within {age:.0f} s"
+
+
+def _silent_seconds(amphora: ObservedAmphora, age: float) -> float:
+    if amphora.report is not None:
+        return 0.0
+    if amphora.silent_seconds is None:
+        return age
+    return min(amphora.silent_seconds, age)
+
+
+def _sickness(
+    desired: DesiredCluster, amphora: ObservedAmphora, now: datetime
+) -> str:
+    report = amphora.report
+    if report is None or not desired.should_announce:
+        return ""
+    if not amphora.record.applied_at or report.gate.state in (
+        GateState.UP,
+        GateState.DISABLED,
+    ):
+        return ""
+    since = max(report.gate.since, amphora.record.applied_at)
+    closed = (now - since).total_seconds()
+    if closed <= desired.policy.gate_timeout:
+        return ""
+    return f"health gate not UP for {closed:.0f} s: {report.gate.reason}"
+
+
+def is_announcing(desired: DesiredCluster, amphora: ObservedAmphora) -> bool:
+    """Whether the fabric holds a path of this amphora for every VIP."""
+    report = amphora.report
+    if report is None or not desired.vips:
+        return False
+    return all(report.is_announcing(vip.ip_address) for vip in desired.vips)
+
+
+def is_announcing_any(
+    desired: DesiredCluster, amphora: ObservedAmphora
+) -> bool:
+    """Whether the fabric holds a path of this amphora for some VIP."""
+    report = amphora.report
+    return report is not None and any(
+        report.is_announcing(vip.ip_address) for vip in desired.vips
+    )
+
+
+def holds_revision(desired: DesiredCluster, amphora: ObservedAmphora) -> bool:
+    """Whether it was given the current HAProxy configuration."""
+    return amphora.record.applied_revision == desired.revision
+
+
+def is_ready(desired: DesiredCluster, amphora: ObservedAmphora) -> bool:
+    """Whether it could take traffic now, were the fabric to send it."""
+    report = amphora.report
+    if report is None or not holds_revision(desired, amphora):
+        return False
+    if not desired.should_announce:
+        return True
+    return (
+        report.revision == desired.revision
+        and report.gate.state is GateState.UP
+    )
+
+
+def _excuse_common_sickness(
+    desired: DesiredCluster, members: tuple[Assessment, ...]
+) -> tuple[Assessment, ...]:
+    """Call nobody sick where nobody is well.
+
+    Gates that are all closed have a common cause, such as the configuration
+    itself: replacing amphorae would burn them without end.
+    """
+    if any(
+        m.phase is Phase.SERVING and is_ready(desired, m.amphora)
+        for m in members
+    ):
+        return members
+    return tuple(
+        replace(m, phase=Phase.SERVING) if m.phase is Phase.SICK else m
+        for m in members
+    )
+
+
+class Cluster:
+    """The assessed cluster; counts by what the planner asks for."""
+
+    def __init__(
+        self,
+        desired: DesiredCluster,
+        observed: ObservedCluster,
+        now: datetime,
+    ) -> None:
+        self.desired = desired
+        members = tuple(
+            assess(desired, amphora, now)
+            for amphora in observed.amphorae
+            if amphora.record.status is not AmphoraStatus.DELETED
+        )
+        self.members = _excuse_common_sickness(desired, members)
+
+    def of(self, *phases: Phase) -> tuple[Assessment, ...]:
+        """The amphorae in one of these phases."""
+        return tuple(m for m in self.members if m.phase in phases)
+
+    @property
+    def live(self) -> tuple[Assessment, ...]:
+        """Those that count towards the size."""
+        return tuple(m for m in self.members if m.is_live)
+
+    def outdated(self) -> tuple[Assessment, ...]:
+        """Live ones of an older failover generation."""
+        wanted = self.desired.failover_generation
+        return tuple(
+            m for m in self.live if m.amphora.record.generation < wanted
+        )
+
+    def others_announcing(self, but: str) -> int:
+        """How many stay that announce every VIP, without ``but``.
+
+        One with an outdated configuration may itself be about to withdraw,
+        so it does not count.
+        """
+        return self._count_staying(
+            but,
+            lambda desired, amphora: (
+                is_announcing(desired, amphora)
+                and holds_revision(desired, amphora)
+            ),
+        )
+
+    def others_ready(self, but: str) -> int:
+        """How many stay that are ready, without ``but``."""
+        return self._count_staying(but, is_ready)
+
+    def _count_staying(
+        self,
+        but: str,
+        test: Callable[[DesiredCluster, ObservedAmphora], bool],
+    ) -> int:
+        return sum(
+            1
+            for m in self.members
+            if m.id != but
+            and m.phase is Phase.SERVING
+            and test(self.desired, m.amphora)
+        )
+
+    def is_guarded(self, member: Assessment) -> bool:
+        """Whether it must stay announced: nobody else would serve.
+
+        Invariant 1: the last announcing amphora is never withdrawn.
+        """
+        if not self.desired.should_announce:
+            return False
+        if not is_announcing_any(self.desired, member.amphora):
+            return False
+        least = max(1, self.desired.size.minimum)
+        return self.others_announcing(member.id) < least

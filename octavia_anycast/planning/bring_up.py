@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The octavia-anycast authors
+"""Bring-up: the next steps of an amphora that serves or is to serve.
+
+Layer: planning. Pure. The order inside one amphora (design, section 5):
+reachable, front end plugged, member networks, HAProxy configuration, VIP on
+the loopback, health gate, announcement.
+"""
+
+from octavia_anycast.model.actions import (
+    Action,
+    AllocateAmphora,
+    ConfigureHaproxy,
+    PlugFrontend,
+    PlugMemberNetworks,
+    SetAgentState,
+)
+from octavia_anycast.model.cluster import (
+    AmphoraRecord,
+    AmphoraStatus,
+    ComputeState,
+    DesiredCluster,
+    ObservedAmphora,
+)
+from octavia_anycast.model.codec import digest
+from octavia_anycast.model.wire import (
+    DesiredState,
+    Intent,
+    ListenerSocket,
+    Report,
+)
+from octavia_anycast.planning.agent_state import agent_state
+from octavia_anycast.planning.assessment import (
+    Assessment,
+    Cluster,
+    holds_revision,
+    is_announcing_any,
+)
+from octavia_anycast.planning.placement import candidate_zones
+
+
+def bring_up(cluster: Cluster, member: Assessment) -> tuple[Action, ...]:
+    """Plan the next steps of one live amphora, as far as can be seen."""
+    amphora = member.amphora
+    record = amphora.record
+    if record.status is AmphoraStatus.BOOTING:
+        return _allocate(amphora)
+    if amphora.report is None:
+        return ()
+    if record.frontend is None:
+        return (_plug_frontend(cluster.desired, record),)
+    steps: list[Action] = []
+    state = _interim_state(cluster, member, amphora.report)
+    if digest(state) != amphora.report.digest:
+        steps.append(_set(state, "prepare"))
+    if not amphora.report.frontend_is_up and not record.applied_revision:
+        return tuple(steps)  # members' networks come after the front end
+    wanted = cluster.desired.member_network_ids
+    if record.member_network_ids != wanted:
+        steps.append(
+            PlugMemberNetworks(amphora_id=record.id, network_ids=wanted)
+        )
+    if holds_revision(cluster.desired, amphora):
+        return tuple(steps)
+    steps.append(
+        ConfigureHaproxy(
+            amphora_id=record.id, revision=cluster.desired.revision
+        )
+    )
+    steps.append(_set(_final_state(cluster.desired, record), "configured"))
+    return tuple(steps)
+
+
+def _allocate(amphora: ObservedAmphora) -> tuple[Action, ...]:
+    if amphora.compute_state is not ComputeState.ACTIVE:
+        return ()
+    if amphora.compute_address is None:
+        return ()
+    return (
+        AllocateAmphora(
+            amphora_id=amphora.record.id,
+            lb_network_ip=amphora.compute_address,
+            compute_host=amphora.compute_host,
+        ),
+    )
+
+
+def _plug_frontend(
+    desired: DesiredCluster, record: AmphoraRecord
+) -> PlugFrontend:
+    zones = candidate_zones(desired)
+    zone = next(
+        (z for z in zones if z.availability_zone == record.availability_zone),
+        zones[0],
+    )
+    primary = desired.vips[0]
+    network_id = zone.frontend_network_id or primary.network_id or ""
+    subnet_ids = zone.frontend_subnet_ids
+    if not subnet_ids and network_id == primary.network_id:
+        subnet_ids = tuple(
+            vip.subnet_id for vip in desired.vips if vip.subnet_id
+        )
+    return PlugFrontend(
+        amphora_id=record.id,
+        network_id=network_id,
+        subnet_ids=subnet_ids,
+        ip_versions=tuple(
+            sorted({vip.ip_address.version for vip in desired.vips})
+        ),
+    )
+
+
+def _final_state(
+    desired: DesiredCluster, record: AmphoraRecord
+) -> DesiredState:
+    """The state of an amphora that holds the current configuration."""
+    wanted = Intent.ADVERTISE if desired.should_announce else Intent.WITHDRAW
+    return agent_state(
+        desired,
+        record,
+        intent=wanted,
+        revision=desired.revision,
+        listeners=desired.listeners,
+    )
+
+
+def _interim_state(
+    cluster: Cluster, member: Assessment, report: Report
+) -> DesiredState:
+    """The state that goes with the configuration it holds now.
+
+    With another than the current one it is not announced, unless it is and
+    too few others are (invariant 1); its gate then watches only the sockets
+    that both configurations have, so that the change itself does not close
+    it.
+    """
+    desired = cluster.desired
+    record = member.amphora.record
+    if holds_revision(desired, member.amphora):
+        return _final_state(desired, record)
+    may_stay = is_announcing_any(desired, member.amphora) and (
+        cluster.is_guarded(member) or not _is_left_behind(cluster, member)
+    )
+    stays = may_stay and desired.should_announce
+    return agent_state(
+        desired,
+        record,
+        intent=Intent.ADVERTISE if stays else Intent.WITHDRAW,
+        revision=report.revision,
+        listeners=_common(report.listeners, desired.listeners),
+    )
+
+
+def _is_left_behind(cluster: Cluster, member: Assessment) -> bool:
+    """Whether others got the current configuration and it did not."""
+    return any(
+        holds_revision(cluster.desired, other.amphora)
+        for other in cluster.live
+        if other.id != member.id and other.amphora.report is not None
+    )
+
+
+def _common(
+    now: tuple[ListenerSocket, ...], then: tuple[ListenerSocket, ...]
+) -> tuple[ListenerSocket, ...]:
+    """The sockets that stay; all present ones, if none does."""
+    return tuple(socket for socket in now if socket in then) or now
+
+
+def _set(state: DesiredState, why: str) -> SetAgentState:
+    return SetAgentState(amphora_id=state.amphora_id, state=state, why=why)

@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The octavia-anycast authors
+"""Placement: in which zone the next amphora boots, which one leaves first.
+
+Layer: planning. Pure.
+"""
+
+from collections import Counter
+
+from octavia_anycast.model.cluster import DesiredCluster
+from octavia_anycast.model.distributor import Zone
+from octavia_anycast.planning.assessment import (
+    Assessment,
+    Cluster,
+    is_announcing,
+    is_ready,
+)
+
+
+def candidate_zones(desired: DesiredCluster) -> tuple[Zone, ...]:
+    """The zones that this cluster may use.
+
+    A front-end subnet or network pinned on the load balancer leaves the
+    zones that have it; pinned to one that no zone names, it is the anonymous
+    zone's.
+    """
+    zones = desired.distributor.effective_zones()
+    subnet_id = desired.frontend_subnet_id
+    network_id = desired.frontend_network_id
+    if subnet_id is not None:
+        pinned = tuple(z for z in zones if subnet_id in z.frontend_subnet_ids)
+        return pinned or (
+            Zone(
+                frontend_network_id=network_id,
+                frontend_subnet_ids=(subnet_id,),
+            ),
+        )
+    if network_id is not None:
+        pinned = tuple(z for z in zones if z.frontend_network_id == network_id)
+        return pinned or (Zone(frontend_network_id=network_id),)
+    return zones
+
+
+def place(cluster: Cluster, count: int) -> tuple[Zone, ...]:
+    """Choose the zones of ``count`` new amphorae, evenly.
+
+    Amphorae about to be replaced do not count: what matters is how the
+    cluster stands when they are gone.
+    """
+    zones = candidate_zones(cluster.desired)
+    generation = cluster.desired.failover_generation
+    staying = Counter(
+        m.amphora.record.availability_zone
+        for m in cluster.live
+        if m.amphora.record.generation >= generation
+    )
+    chosen = []
+    for _ in range(count):
+        zone = min(zones, key=lambda z: staying[z.availability_zone])
+        staying[zone.availability_zone] += 1
+        chosen.append(zone)
+    return tuple(chosen)
+
+
+def leaving_order(cluster: Cluster) -> tuple[Assessment, ...]:
+    """Order the live amphorae by how little each would be missed."""
+    crowd = Counter(m.amphora.record.availability_zone for m in cluster.live)
+    generation = cluster.desired.failover_generation
+
+    def merit(member: Assessment) -> tuple[bool, bool, bool, int, str]:
+        record = member.amphora.record
+        return (
+            record.generation >= generation,
+            is_announcing(cluster.desired, member.amphora),
+            is_ready(cluster.desired, member.amphora),
+            -crowd[record.availability_zone],
+            member.id,
+        )
+
+    return tuple(sorted(cluster.live, key=merit))

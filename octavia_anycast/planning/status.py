@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The octavia-anycast authors
+"""Statuses of a load balancer, from its cluster.
+
+Layer: planning. Pure. Octavia's names; the thresholds are design.md's: all
+announce is ONLINE, at least min_size is DEGRADED, fewer ERROR, none OFFLINE.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from octavia_anycast.model.cluster import (
+    AmphoraStatus,
+    DesiredCluster,
+    ObservedCluster,
+)
+from octavia_anycast.planning.assessment import (
+    Cluster,
+    Phase,
+    holds_revision,
+    is_announcing,
+    is_ready,
+)
+
+
+class OperatingStatus(StrEnum):
+    """Octavia's operating statuses, as far as a cluster has them."""
+
+    ONLINE = "ONLINE"
+    DEGRADED = "DEGRADED"
+    ERROR = "ERROR"
+    OFFLINE = "OFFLINE"
+
+
+class ProvisioningVerdict(StrEnum):
+    """What becomes of a load balancer in PENDING_*, or in ERROR."""
+
+    PENDING = "PENDING"
+    ACTIVE = "ACTIVE"
+    DELETED = "DELETED"
+    ERROR = "ERROR"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OperatingVerdict:
+    """An operating status and the sentence that explains it."""
+
+    status: OperatingStatus
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """How long a change may take; seconds.
+
+    :param announce_wait: for min_size amphorae to announce
+    :param error_after: for min_size amphorae to be configured
+    """
+
+    announce_wait: float
+    error_after: float
+
+
+def operating_verdict(
+    desired: DesiredCluster, observed: ObservedCluster, now: datetime
+) -> OperatingVerdict:
+    """Say how the cluster serves, and why."""
+    if not desired.is_enabled:
+        return OperatingVerdict(
+            status=OperatingStatus.OFFLINE, reason="disabled"
+        )
+    cluster = Cluster(desired, observed, now)
+    if desired.should_announce:
+        test, verb = is_announcing, "announcing"
+    else:
+        test, verb = is_ready, "ready, nothing to announce"
+    count = sum(
+        1
+        for member in cluster.members
+        if member.phase is not Phase.FAILED and test(desired, member.amphora)
+    )
+    size = desired.size
+    if count >= size.desired:
+        status = OperatingStatus.ONLINE
+    elif count >= size.minimum:
+        status = OperatingStatus.DEGRADED
+    elif count:
+        status = OperatingStatus.ERROR
+    else:
+        status = OperatingStatus.OFFLINE
+    reason = f"{count} of {size.desired} amphorae {verb}"
+    return OperatingVerdict(
+        status=status, reason="; ".join([reason, *_complaints(cluster)])
+    )
+
+
+def _complaints(cluster: Cluster) -> list[str]:
+    return [
+        f"{member.id}: {member.reason}"
+        for member in cluster.members
+        if member.reason and member.phase is not Phase.LEAVING
+    ]
+
+
+def provisioning_verdict(
+    desired: DesiredCluster,
+    observed: ObservedCluster,
+    now: datetime,
+    *,
+    pending_since: datetime,
+    patience: Patience,
+) -> ProvisioningVerdict:
+    """Say whether the change is done, as far as the cluster goes.
+
+    An amphora that cannot be reached does not keep a change from being done
+    as long as min_size others hold it.
+    """
+    if desired.is_deleted:
+        # The rows go when RemoveLoadBalancer was carried out, by its doer.
+        return ProvisioningVerdict.PENDING
+    cluster = Cluster(desired, observed, now)
+    waited = (now - pending_since).total_seconds()
+    holders = [
+        m
+        for m in cluster.members
+        if m.phase in (Phase.SERVING, Phase.SICK)
+        and m.amphora.record.status is AmphoraStatus.ALLOCATED
+        and holds_revision(desired, m.amphora)
+    ]
+    if len(holders) < desired.size.minimum or cluster.outdated():
+        if waited > patience.error_after:
+            return ProvisioningVerdict.ERROR
+        return ProvisioningVerdict.PENDING
+    if not desired.should_announce:
+        return ProvisioningVerdict.ACTIVE
+    announcing = sum(1 for m in holders if is_announcing(desired, m.amphora))
+    if announcing >= desired.size.minimum:
+        return ProvisioningVerdict.ACTIVE
+    applied = [m.amphora.record.applied_at for m in holders]
+    since = min((moment for moment in applied if moment), default=now)
+    if (now - since).total_seconds() >= patience.announce_wait:
+        return ProvisioningVerdict.ACTIVE
+    return ProvisioningVerdict.PENDING
+
+
+def is_settled(
+    desired: DesiredCluster, observed: ObservedCluster, now: datetime
+) -> bool:
+    """Whether nothing is under way: the next look may take its time."""
+    if desired.is_deleted:
+        return False
+    cluster = Cluster(desired, observed, now)
+    return (
+        len(cluster.live) == len(cluster.members) == desired.size.desired
+        and all(is_ready(desired, m.amphora) for m in cluster.live)
+        and all(
+            is_announcing(desired, m.amphora) or not desired.should_announce
+            for m in cluster.live
+        )
+    )

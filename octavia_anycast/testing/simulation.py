@@ -1,0 +1,335 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The octavia-anycast authors
+"""A simulated world: amphorae, their agents and the fabric, for properties.
+
+It carries out the planner's actions as the controller, the agent and the
+fabric would, asserts the invariants at each step, and can be hurt: crash an
+amphora, cut off its management, fail pushes, close gates, break sessions.
+
+Layer: testing. No I/O; time is a number that tests advance.
+"""
+
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+
+from octavia_anycast.model.actions import (
+    Action,
+    AllocateAmphora,
+    BootAmphora,
+    ConfigureHaproxy,
+    DeleteAmphora,
+    FailAmphora,
+    PlugFrontend,
+    PlugMemberNetworks,
+    PrepareLoadBalancer,
+    RemoveLoadBalancer,
+    SetAgentState,
+    StartLeaving,
+)
+from octavia_anycast.model.bgp import IPAddress, SessionState
+from octavia_anycast.model.cluster import (
+    AmphoraRecord,
+    AmphoraStatus,
+    ComputeState,
+    DesiredCluster,
+    ObservedAmphora,
+    ObservedCluster,
+)
+from octavia_anycast.model.codec import digest
+from octavia_anycast.model.wire import (
+    DesiredState,
+    Frontend,
+    FrontendAddress,
+    GateReport,
+    GateState,
+    Intent,
+    PathReport,
+    PathState,
+    Report,
+    SessionReport,
+)
+from octavia_anycast.planning.plan import plan
+
+EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
+BOOT_SECONDS = 10.0
+
+
+@dataclass(slots=True, kw_only=True)
+class Guest:
+    """An amphora as it really is; faults are its attributes."""
+
+    record: AmphoraRecord
+    number: int
+    born: datetime
+    state: DesiredState | None = None
+    configured: str = ""
+    is_dead: bool = False
+    is_dead_known: bool = False
+    is_cut_off: bool = False
+    rejects_configuration: bool = False
+    is_gate_broken: bool = False
+    is_session_down: bool = False
+    last_heard: datetime | None = None
+    gate_since: datetime = EPOCH
+
+    def is_up(self, now: datetime) -> bool:
+        """Whether the server has booted and lives."""
+        age = (now - self.born).total_seconds()
+        return not self.is_dead and age >= BOOT_SECONDS
+
+    def gate_is_up(self) -> bool:
+        """Whether its data path works."""
+        return bool(
+            self.state
+            and self.state.listeners
+            and self.configured
+            and not self.is_gate_broken
+        )
+
+    def announced(self, now: datetime) -> frozenset[IPAddress]:
+        """The VIPs that the fabric sends to it."""
+        if not self.state or not self.is_up(now) or self.is_session_down:
+            return frozenset()
+        if not self.gate_is_up():
+            return frozenset()
+        return frozenset(
+            vip.vip_ip
+            for vip in self.state.vips
+            if vip.intent is not Intent.WITHDRAW
+        )
+
+
+@dataclass(slots=True, kw_only=True)
+class World:
+    """One load balancer's cluster and the fabric around it."""
+
+    desired: DesiredCluster
+    now: datetime = EPOCH
+    guests: dict[str, Guest] = field(default_factory=dict)
+    failures: list[datetime] = field(default_factory=list)
+    prepared_revision: str = ""
+    is_removed: bool = False
+    boots_fail: bool = False
+    boots: int = 0
+
+    def observe(self) -> ObservedCluster:
+        """What a controller sees."""
+        return ObservedCluster(
+            amphorae=tuple(self._observe(g) for g in self.guests.values()),
+            recent_failures=tuple(self.failures),
+            prepared_revision=self.prepared_revision,
+        )
+
+    def _observe(self, guest: Guest) -> ObservedAmphora:
+        reachable = guest.is_up(self.now) and not guest.is_cut_off
+        allocated = guest.record.status is not AmphoraStatus.BOOTING
+        if reachable and allocated:
+            guest.last_heard = self.now
+        silent = None
+        if guest.last_heard is not None:
+            silent = (self.now - guest.last_heard).total_seconds()
+        return ObservedAmphora(
+            record=guest.record,
+            compute_state=self._compute_state(guest),
+            compute_address=ip_address(f"172.31.1.{guest.number % 250 + 1}"),
+            report=self._report(guest) if reachable and allocated else None,
+            silent_seconds=silent,
+        )
+
+    def _compute_state(self, guest: Guest) -> ComputeState:
+        if guest.is_dead and guest.is_dead_known:
+            return ComputeState.GONE
+        if guest.is_up(self.now) or guest.is_dead:
+            return ComputeState.ACTIVE
+        return ComputeState.BUILDING
+
+    def _report(self, guest: Guest) -> Report:
+        state = guest.state
+        announced = guest.announced(self.now)
+        return Report(
+            amphora_id=guest.record.id,
+            digest=digest(state) if state else "",
+            revision=state.revision if state else "",
+            listeners=state.listeners if state else (),
+            gate=GateReport(
+                state=GateState.UP if guest.gate_is_up() else GateState.DOWN,
+                reason="simulated",
+                since=guest.gate_since,
+            ),
+            speaker_is_running=True,
+            frontend_is_up=bool(state and state.frontend),
+            sessions=(
+                SessionReport(
+                    peer_id="peer",
+                    peer_ip=ip_address("172.31.0.11"),
+                    state=SessionState.IDLE
+                    if guest.is_session_down
+                    else SessionState.ESTABLISHED,
+                    since=EPOCH,
+                ),
+            ),
+            paths=tuple(
+                PathReport(
+                    vip_ip=vip,
+                    nexthop_ip=vip,
+                    peer_id="peer",
+                    state=PathState.ADVERTISED,
+                    reason="",
+                )
+                for vip in announced
+            ),
+        )
+
+    def announcers(self) -> frozenset[str]:
+        """The amphorae that get traffic for every VIP."""
+        vips = {vip.ip_address for vip in self.desired.vips}
+        return frozenset(
+            guest.record.id
+            for guest in self.guests.values()
+            if vips and vips <= guest.announced(self.now)
+        )
+
+    def step(self, seconds: float = 1.0) -> tuple[Action, ...]:
+        """Plan, carry out, check the invariants, let time pass."""
+        before = self.announcers()
+        actions = plan(self.desired, self.observe(), self.now)
+        failed: set[str] = set()
+        for action in actions:
+            amphora_id = getattr(action, "amphora_id", "")
+            if amphora_id in failed:
+                continue  # one failure ends the chain of that amphora
+            if not self.carry_out(action):
+                failed.add(amphora_id)
+        self.check_invariants(before)
+        self.now += timedelta(seconds=seconds)
+        return actions
+
+    def run(self, seconds: float, step: float = 1.0) -> None:
+        """Let the controller work for so long."""
+        for _ in range(int(seconds / step)):
+            self.step(step)
+
+    def carry_out(self, action: Action) -> bool:
+        """Do what an action says; False if the world does not let it."""
+        match action:
+            case PrepareLoadBalancer(revision=revision):
+                self.prepared_revision = revision
+            case RemoveLoadBalancer():
+                assert not self.guests, "amphorae left behind"
+                self.is_removed = True
+            case BootAmphora():
+                self._boot(action)
+            case FailAmphora(amphora_id=amphora_id):
+                self.failures.append(self.now)
+                self._change(amphora_id, status=AmphoraStatus.ERROR)
+            case DeleteAmphora(amphora_id=amphora_id):
+                self._check_delete(amphora_id)
+                self.guests.pop(amphora_id)
+            case StartLeaving(amphora_id=amphora_id):
+                self._change(amphora_id, leaving_since=self.now)
+            case AllocateAmphora(amphora_id=amphora_id, lb_network_ip=ip):
+                self._change(
+                    amphora_id,
+                    lb_network_ip=ip,
+                    status=AmphoraStatus.ALLOCATED,
+                    status_since=self.now,
+                )
+            case _:
+                return self._configure(action)
+        return True
+
+    def _configure(self, action: Action) -> bool:
+        """Actions that need the guest's answer."""
+        assert isinstance(
+            action,
+            PlugFrontend
+            | PlugMemberNetworks
+            | ConfigureHaproxy
+            | SetAgentState,
+        )
+        guest = self.guests[action.amphora_id]
+        if guest.is_cut_off or not guest.is_up(self.now):
+            return False
+        match action:
+            case PlugFrontend():
+                self._change(
+                    action.amphora_id, frontend=_frontend(guest.number)
+                )
+            case PlugMemberNetworks(network_ids=networks):
+                self._change(action.amphora_id, member_network_ids=networks)
+            case SetAgentState(state=state):
+                self._check_state(state)
+                guest.state = state
+                guest.gate_since = self.now
+            case ConfigureHaproxy(revision=revision):
+                if guest.rejects_configuration:
+                    return False
+                assert guest.state, "configured before the data path is there"
+                assert guest.state.frontend, "no front end yet"
+                guest.configured = revision
+                self._change(
+                    action.amphora_id,
+                    applied_revision=revision,
+                    applied_at=self.now,
+                )
+        return True
+
+    def _boot(self, action: BootAmphora) -> None:
+        assert action.amphora_id not in self.guests
+        assert all(
+            v.intent is Intent.WITHDRAW for v in action.first_state.vips
+        ), "a first state must not announce"
+        self.boots += 1
+        self.guests[action.amphora_id] = Guest(
+            number=self.boots,
+            born=self.now,
+            is_dead=self.boots_fail,
+            is_dead_known=self.boots_fail,
+            state=action.first_state,
+            record=AmphoraRecord(
+                id=action.amphora_id,
+                load_balancer_id=action.load_balancer_id,
+                status=AmphoraStatus.BOOTING,
+                status_since=self.now,
+                generation=action.generation,
+                availability_zone=action.zone.availability_zone,
+            ),
+        )
+
+    def _change(self, amphora_id: str, **changes: object) -> None:
+        guest = self.guests[amphora_id]
+        guest.record = replace(guest.record, **changes)  # type: ignore[arg-type]
+
+    def _check_state(self, state: DesiredState) -> None:
+        """Invariant 2: only this load balancer's VIPs, as host routes."""
+        vips = {vip.ip_address for vip in self.desired.vips}
+        assert {vip.vip_ip for vip in state.vips} <= vips
+
+    def _check_delete(self, amphora_id: str) -> None:
+        """Invariant 3: withdrawn before the data path is taken away."""
+        guest = self.guests[amphora_id]
+        if not guest.is_cut_off:
+            assert not guest.announced(self.now), "deleted while announced"
+
+    def check_invariants(self, before: frozenset[str]) -> None:
+        """Invariant 1: the planner never takes away the last announcer."""
+        if self.desired.should_announce and before:
+            assert self.announcers(), "nobody announces after a plan"
+
+
+def _frontend(number: int) -> Frontend:
+    return Frontend(
+        mac_address=f"fa:16:3e:00:{number // 256:02x}:{number % 256:02x}",
+        mtu=1500,
+        addresses=(
+            FrontendAddress(
+                ip_address=ip_address(f"10.1.{number // 250}.{number % 250}"),
+                prefix_length=16,
+            ),
+            FrontendAddress(
+                ip_address=ip_address(f"fd00:10:1::{number:x}"),
+                prefix_length=64,
+            ),
+        ),
+    )

@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The octavia-anycast authors
+"""The invariants of the design as properties over random histories."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from octavia_anycast.model.cluster import ClusterSize
+from octavia_anycast.planning.plan import plan
+from octavia_anycast.testing.simulation import Guest, World
+from octavia_anycast.tests.unit.planning.clusters import (
+    desired_cluster,
+    sockets,
+)
+
+FAULTS = (
+    "die",
+    "die_unknown",
+    "cut_off",
+    "reject",
+    "break_gate",
+    "drop_session",
+)
+CHANGES = ("update", "failover", "scale", "listeners", "wait", "boots_fail")
+EVENTS = st.lists(
+    st.tuples(
+        st.sampled_from(FAULTS + CHANGES),
+        st.integers(min_value=0, max_value=7),
+        st.integers(min_value=0, max_value=40),
+    ),
+    max_size=12,
+)
+
+
+def hurt(world: World, guest: Guest, fault: str) -> None:
+    """Do one fault to one amphora."""
+    match fault:
+        case "die" | "die_unknown":
+            guest.is_dead = True
+            guest.is_dead_known = fault == "die"
+        case "cut_off":
+            guest.is_cut_off = True
+        case "reject":
+            guest.rejects_configuration = True
+        case "break_gate":
+            guest.is_gate_broken = True
+            guest.gate_since = world.now
+        case "drop_session":
+            guest.is_session_down = True
+
+
+def change(world: World, event: str, number: int) -> None:
+    """Change what is wanted."""
+    desired = world.desired
+    match event:
+        case "update":
+            desired = replace(desired, revision=f"{desired.revision}+")
+        case "failover":
+            desired = replace(
+                desired,
+                failover_generation=desired.failover_generation + 1,
+            )
+        case "scale":
+            desired = replace(desired, size=ClusterSize(desired=number + 1))
+        case "listeners":
+            ports = (80, 443)[: number % 2 + 1]
+            desired = replace(
+                desired,
+                listeners=sockets(*ports),
+                revision=f"{desired.revision}l{number}",
+            )
+        case "boots_fail":
+            world.boots_fail = bool(number % 2)
+    world.desired = desired
+
+
+def play(world: World, events: list[tuple[str, int, int]]) -> None:
+    """Let a history happen, with the invariants checked at each step."""
+    for event, number, seconds in events:
+        guests = list(world.guests.values())
+        if event in FAULTS and guests:
+            hurt(world, guests[number % len(guests)], event)
+        else:
+            change(world, event, number)
+        world.run(seconds)
+
+
+def heal(world: World) -> None:
+    """End every fault but death."""
+    world.boots_fail = False
+    for guest in world.guests.values():
+        guest.is_cut_off = False
+        guest.rejects_configuration = False
+        guest.is_gate_broken = False
+        guest.is_session_down = False
+
+
+@settings(max_examples=60, deadline=None)
+@given(size=st.integers(min_value=1, max_value=5), events=EVENTS)
+def test_any_history_followed_by_silence_converges(size, events):
+    world = World(desired=desired_cluster(size=size))
+    play(world, events)
+    heal(world)
+    world.run(600, step=3.0)
+    assert world.step() == ()
+    assert len(world.announcers()) == world.desired.size.desired
+    assert len(world.guests) == world.desired.size.desired
+    revisions = {g.configured for g in world.guests.values()}
+    assert revisions == {world.desired.revision}
+
+
+@settings(max_examples=40, deadline=None)
+@given(size=st.integers(min_value=1, max_value=5), events=EVENTS)
+def test_a_deleted_load_balancer_leaves_nothing(size, events):
+    world = World(desired=desired_cluster(size=size))
+    play(world, events)
+    world.desired = replace(world.desired, is_deleted=True)
+    world.run(10)
+    assert world.is_removed
+    assert world.guests == {}
+
+
+@settings(max_examples=40, deadline=None)
+@given(size=st.integers(min_value=1, max_value=5), events=EVENTS)
+def test_plan_is_pure(size, events):
+    world = World(desired=desired_cluster(size=size))
+    play(world, events)
+    observed = world.observe()
+    first = plan(world.desired, observed, world.now)
+    again = plan(world.desired, observed, world.now)
+    later = plan(world.desired, observed, world.now + timedelta(0))
+    assert first == again == later

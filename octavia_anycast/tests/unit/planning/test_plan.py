@@ -1,0 +1,232 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The octavia-anycast authors
+"""The planner, case by case: each test is one story."""
+
+from collections import Counter
+from dataclasses import replace
+
+import pytest
+
+from octavia_anycast.model.actions import (
+    BootAmphora,
+    DeleteAmphora,
+    SetAgentState,
+    StartLeaving,
+)
+from octavia_anycast.model.cluster import ClusterSize
+from octavia_anycast.model.wire import Intent
+from octavia_anycast.testing.simulation import World
+from octavia_anycast.tests.unit.planning.clusters import (
+    desired_cluster,
+    sockets,
+)
+
+
+@pytest.fixture
+def world() -> World:
+    """A converged cluster of four."""
+    world = World(desired=desired_cluster())
+    world.run(30)
+    assert len(world.announcers()) == 4
+    return world
+
+
+def test_create_boots_all_at_once_and_spreads_them_over_the_zones():
+    world = World(desired=desired_cluster(size=4))
+    boots = [a for a in world.step() if isinstance(a, BootAmphora)]
+    places = Counter(boot.zone.availability_zone for boot in boots)
+    assert places == {"rack1": 2, "rack2": 2}
+
+
+def test_converged_cluster_plans_nothing(world):
+    assert world.step() == ()
+
+
+def test_nothing_is_announced_without_a_listener():
+    world = World(desired=desired_cluster(listeners=()))
+    world.run(30)
+    assert len(world.guests) == 4
+    assert world.announcers() == frozenset()
+    assert world.step() == ()
+
+
+def test_each_amphora_peers_with_its_own_rack_only(world):
+    for guest in world.guests.values():
+        peers = [peer.id for _, peer in guest.state.peers()]
+        leaf = guest.record.availability_zone.replace("rack", "leaf")
+        assert peers == [leaf]
+
+
+def test_update_keeps_every_amphora_announced(world):
+    world.desired = replace(
+        world.desired, revision="r2", listeners=sockets(80, 443)
+    )
+    for _ in range(5):
+        world.step()
+        assert len(world.announcers()) == 4
+    assert {g.configured for g in world.guests.values()} == {"r2"}
+    assert world.step() == ()
+
+
+def test_gate_watches_only_common_sockets_during_a_change(world):
+    world.desired = replace(
+        world.desired, revision="r2", listeners=sockets(443, 8080)
+    )
+    world.desired = replace(world.desired, listeners=sockets(80, 443))
+    world.step()
+    world.desired = replace(
+        world.desired, revision="r3", listeners=sockets(443)
+    )
+    actions = world.step()
+    first = next(a for a in actions if isinstance(a, SetAgentState))
+    assert first.state.listeners == sockets(443)
+    assert first.state.revision == "r2"
+
+
+def test_amphora_that_rejects_a_configuration_is_withdrawn(world):
+    sick = next(iter(world.guests.values()))
+    sick.rejects_configuration = True
+    world.desired = replace(world.desired, revision="r2")
+    world.run(3)
+    assert sick.record.id not in world.announcers()
+    assert len(world.announcers()) == 3
+
+
+def test_configuration_that_all_reject_withdraws_nobody(world):
+    for guest in world.guests.values():
+        guest.rejects_configuration = True
+    world.desired = replace(world.desired, revision="r2")
+    world.run(10)
+    assert len(world.announcers()) == 4
+
+
+def test_dead_amphora_is_replaced_in_its_zone(world):
+    victim = next(iter(world.guests.values()))
+    victim.is_dead = True
+    victim.is_dead_known = True
+    world.run(30)
+    assert victim.record.id not in world.guests
+    assert len(world.announcers()) == 4
+    places = Counter(g.record.availability_zone for g in world.guests.values())
+    assert places == {"rack1": 2, "rack2": 2}
+
+
+def test_silent_amphora_stays_until_its_replacement_announces(world):
+    victim = next(iter(world.guests.values()))
+    victim.is_cut_off = True
+    while victim.record.id in world.guests:
+        actions = world.step()
+        if any(isinstance(a, DeleteAmphora) for a in actions):
+            break
+    reachable = world.announcers() - {victim.record.id}
+    assert len(reachable) >= 3
+
+
+def test_management_network_down_boots_one_probe_and_deletes_nobody(world):
+    for guest in world.guests.values():
+        guest.is_cut_off = True
+    boots = 0
+    for _ in range(40):
+        actions = world.step()
+        boots += sum(isinstance(a, BootAmphora) for a in actions)
+        assert not any(isinstance(a, DeleteAmphora) for a in actions)
+        for guest in world.guests.values():
+            guest.is_cut_off = True
+    assert boots == 1
+    assert len(world.announcers()) >= 4
+
+
+def test_failed_boots_back_off_exponentially():
+    world = World(desired=desired_cluster(size=1), boots_fail=True)
+    world.run(600)
+    # 5 + 10 + 20 + 40 + 80 + 160 + 300 s: about eight boots, not hundreds.
+    assert 5 <= world.boots <= 9
+    world.boots_fail = False
+    world.run(400)
+    assert len(world.announcers()) == 1
+
+
+def test_failover_replaces_all_new_before_old(world):
+    old = set(world.guests)
+    world.desired = replace(world.desired, failover_generation=1)
+    for _ in range(200):
+        world.step()
+        assert len(world.announcers()) >= 4
+    assert not old & set(world.guests)
+    assert len(world.guests) == 4
+    places = Counter(g.record.availability_zone for g in world.guests.values())
+    assert places == {"rack1": 2, "rack2": 2}
+
+
+def test_scale_in_drains_withdraws_lingers_and_deletes(world):
+    world.desired = replace(world.desired, size=ClusterSize(desired=3))
+    actions = world.step()
+    (leaving,) = (a for a in actions if isinstance(a, StartLeaving))
+    intents = []
+    while leaving.amphora_id in world.guests:
+        intents += [
+            vip.intent
+            for a in world.step()
+            if isinstance(a, SetAgentState)
+            for vip in a.state.vips[:1]
+        ]
+    assert intents == [Intent.DRAIN, Intent.WITHDRAW]
+    assert len(world.announcers()) == 3
+
+
+def test_scale_out_leaves_the_others_alone(world):
+    before = {i: g.state for i, g in world.guests.items()}
+    world.desired = replace(world.desired, size=ClusterSize(desired=6))
+    world.run(30)
+    assert len(world.announcers()) == 6
+    assert all(world.guests[i].state == state for i, state in before.items())
+
+
+def test_sick_amphora_is_replaced_while_others_are_well(world):
+    sick = next(iter(world.guests.values()))
+    sick.is_gate_broken = True
+    sick.gate_since = world.now
+    world.run(120)
+    assert sick.record.id not in world.guests
+    assert len(world.announcers()) == 4
+
+
+def test_common_sickness_burns_no_amphorae(world):
+    boots = world.boots
+    for guest in world.guests.values():
+        guest.is_gate_broken = True
+        guest.gate_since = world.now
+    world.run(300)
+    assert world.boots == boots
+
+
+def test_disabled_load_balancer_is_withdrawn_and_keeps_its_amphorae(world):
+    world.desired = replace(world.desired, is_enabled=False, listeners=())
+    world.run(5)
+    assert world.announcers() == frozenset()
+    assert len(world.guests) == 4
+
+
+def test_delete_withdraws_first_and_leaves_nothing(world):
+    world.desired = replace(world.desired, is_deleted=True)
+    actions = world.step()
+    kinds = [type(a) for a in actions]
+    assert kinds == [SetAgentState, DeleteAmphora] * 4
+    world.step()
+    assert world.is_removed
+
+
+def test_delete_does_not_wait_for_the_unreachable(world):
+    for guest in world.guests.values():
+        guest.is_cut_off = True
+    world.desired = replace(world.desired, is_deleted=True)
+    world.run(3)
+    assert world.is_removed
+
+
+def test_delete_in_the_middle_of_a_create():
+    world = World(desired=desired_cluster())
+    world.run(3)
+    world.desired = replace(world.desired, is_deleted=True)
+    world.run(3)
+    assert world.is_removed
