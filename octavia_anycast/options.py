@@ -52,6 +52,13 @@ OPTIONS = [
         max=CLUSTER_SIZE_MAX,
         help="The largest cluster that a flavor may ask for.",
     ),
+    cfg.BoolOpt(
+        "udp_supported",
+        default=False,
+        help="Whether UDP and SCTP listeners are accepted. They need the "
+        "ip_vs kernel module in the amphora image, which a container or a "
+        "minimal kernel lacks; so they are refused unless you say so.",
+    ),
     cfg.FloatOpt(
         "poll_interval",
         default=0.5,
@@ -221,6 +228,7 @@ class Settings:
     orphan_after: float
     sweep_interval: float
     policy: ClusterPolicy
+    udp_supported: bool = False
 
 
 def register(conf: Any) -> None:
@@ -267,6 +275,7 @@ def read(conf: Any) -> Settings:
         "error_after",
         "orphan_after",
         "sweep_interval",
+        "udp_supported",
     )
     return Settings(
         size=ClusterSize(

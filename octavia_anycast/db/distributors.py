@@ -101,6 +101,32 @@ def get_default(session: Session, cipher: Cipher) -> Distributor | None:
     return None if row is None else _distributor(row, cipher)
 
 
+def exists(session: Session, distributor_id: str) -> bool:
+    """Whether there is such a distributor; no password is decrypted."""
+    return (
+        session.scalar(
+            select(models.Distributor.id).where(
+                models.Distributor.id == distributor_id
+            )
+        )
+        is not None
+    )
+
+
+def default_id(session: Session) -> str | None:
+    """The id of the default distributor; no password is decrypted."""
+    return session.scalar(
+        select(models.Distributor.id).where(
+            models.Distributor.is_default.is_(True)
+        )
+    )
+
+
+def is_empty(session: Session) -> bool:
+    """Whether there is no distributor at all."""
+    return session.scalar(select(models.Distributor.id).limit(1)) is None
+
+
 def list_all(session: Session, cipher: Cipher) -> list[Distributor]:
     """Every distributor, oldest first; five queries, however many."""
     rows = session.scalars(

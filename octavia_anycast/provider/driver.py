@@ -1,0 +1,286 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The octavia-anycast authors
+"""The provider driver ``anycast``, called by Octavia's API.
+
+It validates, allocates the VIP and records the cluster. It tells nobody:
+the controller finds the work in Octavia's own rows (octavia-rows.rst).
+Creates, updates and deletes that need no check are therefore empty.
+"""
+
+from functools import cached_property
+from typing import Any
+
+from octavia.db import api as octavia_db
+from octavia.db import repositories
+from octavia_lib.api.drivers import provider_base
+from octavia_lib.common import constants as lib_constants
+from oslo_config import cfg
+from oslo_log import log as logging
+
+from octavia_anycast import options
+from octavia_anycast.db import clusters, distributors
+from octavia_anycast.db.engine import Database
+from octavia_anycast.model.cluster import ClusterRecord
+from octavia_anycast.model.errors import AnycastError, InvalidRequest
+from octavia_anycast.octavia_adapter import vip as vip_ports
+from octavia_anycast.provider import availability_zones, flavors
+from octavia_anycast.provider.refusals import translated
+from octavia_anycast.provider.support import LVS_PROTOCOLS, Support
+
+LOG = logging.getLogger(__name__)
+
+NO_DISTRIBUTOR = (
+    "there is no default distributor, and the flavor names none. An operator "
+    "has to create a distributor with is_default true, or a flavor with "
+    "distributor_id."
+)
+
+
+class AnycastProviderDriver(provider_base.ProviderDriver):
+    """Active-active load balancers, announced by BGP."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._settings = options.read(cfg.CONF)
+        self._support = Support(udp_supported=self._settings.udp_supported)
+
+    @cached_property
+    def _database(self) -> Database:
+        # On first use: the API may fork after it loaded the driver.
+        return Database(
+            self._settings.connection or cfg.CONF.database.connection
+        )
+
+    # Load balancer
+
+    def create_vip_port(
+        self,
+        loadbalancer_id: str,
+        project_id: str,
+        vip_dictionary: dict[str, Any],
+        additional_vip_dicts: list[dict[str, Any]],
+    ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+        """Allocate the VIPs, if there is any distributor to serve them.
+
+        The flavor is not known here; a cluster without a distributor is
+        refused for good in :meth:`loadbalancer_create`.
+        """
+        with translated():
+            with self._database.transaction() as session:
+                if distributors.is_empty(session):
+                    raise InvalidRequest("distributor", NO_DISTRIBUTOR)
+            vip, others = vip_ports.allocate(
+                loadbalancer_id,
+                project_id,
+                vip_dictionary,
+                additional_vip_dicts,
+            )
+        LOG.info(
+            "VIP port %s allocated for load balancer %s",
+            vip.get(lib_constants.VIP_PORT_ID),
+            loadbalancer_id,
+        )
+        return vip, others
+
+    def loadbalancer_create(self, loadbalancer: Any) -> None:
+        """Record the cluster; refused, the VIP is given back."""
+        with translated():
+            try:
+                self._support.check_graph(loadbalancer)
+                self._record(loadbalancer)
+            except AnycastError:
+                vip_ports.deallocate(
+                    loadbalancer.loadbalancer_id,
+                    loadbalancer.project_id,
+                    loadbalancer.to_dict(),
+                )
+                raise
+
+    def loadbalancer_delete(
+        self, loadbalancer: Any, cascade: bool = False
+    ) -> None:
+        """Accept."""
+
+    def loadbalancer_failover(self, loadbalancer_id: str) -> None:
+        """Count the request: its rows in Octavia do not tell it apart."""
+        with translated(), self._database.transaction() as session:
+            generation = clusters.request_failover(session, loadbalancer_id)
+        LOG.info(
+            "Failover %s of load balancer %s asked for",
+            generation,
+            loadbalancer_id,
+        )
+
+    def loadbalancer_update(
+        self, old_loadbalancer: Any, new_loadbalancer: Any
+    ) -> None:
+        """Accept."""
+
+    # Listener
+
+    def listener_create(self, listener: Any) -> None:
+        """Check it."""
+        with translated():
+            self._support.check_listener(listener)
+
+    def listener_delete(self, listener: Any) -> None:
+        """Accept."""
+
+    def listener_update(self, old_listener: Any, new_listener: Any) -> None:
+        """Check what is new."""
+        with translated():
+            self._support.check_listener(new_listener)
+
+    # Pool
+
+    def pool_create(self, pool: Any) -> None:
+        """Check it."""
+        with translated():
+            self._support.check_pool(pool)
+
+    def pool_delete(self, pool: Any) -> None:
+        """Accept."""
+
+    def pool_update(self, old_pool: Any, new_pool: Any) -> None:
+        """Check what is new."""
+        with translated():
+            self._support.check_pool(new_pool)
+
+    # Member
+
+    def member_create(self, member: Any) -> None:
+        """Check its address family."""
+        self._check_members(member.pool_id, [member])
+
+    def member_delete(self, member: Any) -> None:
+        """Accept."""
+
+    def member_update(self, old_member: Any, new_member: Any) -> None:
+        """Accept: the address cannot change."""
+
+    def member_batch_update(self, pool_id: str, members: list[Any]) -> None:
+        """Check address families; the API has written all the rows."""
+        self._check_members(pool_id, members)
+
+    # Health monitor
+
+    def health_monitor_create(self, healthmonitor: Any) -> None:
+        """Check it."""
+        with translated():
+            self._support.check_health_monitor(healthmonitor)
+
+    def health_monitor_delete(self, healthmonitor: Any) -> None:
+        """Accept."""
+
+    def health_monitor_update(
+        self, old_healthmonitor: Any, new_healthmonitor: Any
+    ) -> None:
+        """Accept: the type cannot change."""
+
+    # L7 policy and rule
+
+    def l7policy_create(self, l7policy: Any) -> None:
+        """Check the protocol of its listener."""
+        session = octavia_db.get_session()
+        with session.begin():
+            listener = repositories.ListenerRepository().get(
+                session, id=l7policy.listener_id
+            )
+        with translated():
+            self._support.check_l7policy(l7policy, listener.protocol)
+
+    def l7policy_delete(self, l7policy: Any) -> None:
+        """Accept."""
+
+    def l7policy_update(self, old_l7policy: Any, new_l7policy: Any) -> None:
+        """Accept."""
+
+    def l7rule_create(self, l7rule: Any) -> None:
+        """Accept."""
+
+    def l7rule_delete(self, l7rule: Any) -> None:
+        """Accept."""
+
+    def l7rule_update(self, old_l7rule: Any, new_l7rule: Any) -> None:
+        """Accept."""
+
+    # Flavor and availability zone
+
+    def get_supported_flavor_metadata(self) -> dict[str, str]:
+        """Key -> description."""
+        return _descriptions(flavors.SCHEMA)
+
+    def validate_flavor(self, flavor_metadata: dict[str, Any]) -> None:
+        """Check keys, sizes, and that what they name exists."""
+        with translated():
+            flavors.check_schema(flavor_metadata, flavors.SCHEMA)
+            flavors.size_of(flavor_metadata, self._settings)
+            distributor_id = flavor_metadata.get(flavors.DISTRIBUTOR_ID)
+            if distributor_id is not None:
+                with self._database.transaction() as session:
+                    _check_exists(session, distributor_id)
+            flavors.check_resources(flavor_metadata)
+
+    def get_supported_availability_zone_metadata(self) -> dict[str, str]:
+        """Key -> description."""
+        return _descriptions(availability_zones.SCHEMA)
+
+    def validate_availability_zone(
+        self, availability_zone_metadata: dict[str, Any]
+    ) -> None:
+        """Check keys, and that what they name exists."""
+        with translated():
+            availability_zones.check(availability_zone_metadata)
+
+    def _record(self, loadbalancer: Any) -> None:
+        metadata = loadbalancer.flavor or {}
+        size = flavors.size_of(metadata, self._settings)
+        with self._database.transaction() as session:
+            distributor_id = metadata.get(
+                flavors.DISTRIBUTOR_ID
+            ) or distributors.default_id(session)
+            if distributor_id is None:
+                raise InvalidRequest("distributor", NO_DISTRIBUTOR)
+            _check_exists(session, distributor_id)
+            clusters.create(
+                session,
+                ClusterRecord(
+                    load_balancer_id=loadbalancer.loadbalancer_id,
+                    project_id=loadbalancer.project_id,
+                    distributor_id=distributor_id,
+                    size=size,
+                    is_enabled=loadbalancer.admin_state_up is not False,
+                ),
+            )
+        LOG.info(
+            "Cluster of %s amphorae recorded for load balancer %s behind "
+            "distributor %s",
+            size.desired,
+            loadbalancer.loadbalancer_id,
+            distributor_id,
+        )
+
+    def _check_members(self, pool_id: str, members: list[Any]) -> None:
+        if not self._settings.udp_supported:
+            return  # there are none of the pools that have a rule
+        session = octavia_db.get_session()
+        with session.begin():
+            pool = repositories.PoolRepository().get(session, id=pool_id)
+        if pool.protocol in LVS_PROTOCOLS:
+            with translated():
+                self._support.check_members(pool, members)
+
+
+def _check_exists(session: Any, distributor_id: str) -> None:
+    if not distributors.exists(session, distributor_id):
+        raise InvalidRequest(
+            flavors.DISTRIBUTOR_ID,
+            f"there is no distributor {distributor_id}.",
+        )
+
+
+def _descriptions(schema: dict[str, Any]) -> dict[str, str]:
+    return {
+        key: value["description"]
+        for key, value in schema["properties"].items()
+    }

@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The octavia-anycast authors
+"""Flavor metadata: how large a cluster is and which distributor it uses."""
+
+from typing import Any
+
+from jsonschema import exceptions as schema_exceptions
+from jsonschema import validate
+from octavia.common import constants
+from oslo_config import cfg
+
+from octavia_anycast.model.cluster import CLUSTER_SIZE_MAX, ClusterSize
+from octavia_anycast.model.errors import InvalidRequest
+from octavia_anycast.options import Settings
+from octavia_anycast.provider import services
+
+CLUSTER_SIZE = "cluster_size"
+CLUSTER_MIN_SIZE = "cluster_min_size"
+DISTRIBUTOR_ID = "distributor_id"
+
+SCHEMA: dict[str, Any] = {
+    "$schema": "http://json-schema.org/draft-07/schema#",
+    "title": "Flavor metadata of the anycast provider",
+    "type": "object",
+    "additionalProperties": False,
+    "properties": {
+        CLUSTER_SIZE: {
+            "type": "integer",
+            "minimum": 1,
+            "maximum": CLUSTER_SIZE_MAX,
+            "description": "Amphorae that serve the load balancer at the "
+            "same time.",
+        },
+        CLUSTER_MIN_SIZE: {
+            "type": "integer",
+            "minimum": 1,
+            "maximum": CLUSTER_SIZE_MAX,
+            "description": "Amphorae that must hold a configuration for the "
+            "load balancer to be ACTIVE. At most the cluster size.",
+        },
+        DISTRIBUTOR_ID: {
+            "type": "string",
+            "description": "The ID of the distributor. Default: the default "
+            "distributor.",
+        },
+        constants.COMPUTE_FLAVOR: {
+            "type": "string",
+            "description": "The compute driver flavor ID.",
+        },
+        constants.AMP_IMAGE_TAG: {
+            "type": "string",
+            "description": "The amphora image tag.",
+        },
+    },
+}
+
+
+def check_schema(metadata: dict[str, Any], schema: dict[str, Any]) -> None:
+    """Check metadata against a schema.
+
+    :raises InvalidRequest: naming the offending key.
+    """
+    try:
+        validate(metadata, schema)
+    except schema_exceptions.ValidationError as e:
+        unknown = sorted(set(metadata) - set(schema["properties"]))
+        key = e.relative_path[0] if e.relative_path else unknown[0]
+        reason = e.message if e.relative_path else "unknown key"
+        raise InvalidRequest(str(key), reason) from e
+
+
+def size_of(metadata: dict[str, Any], settings: Settings) -> ClusterSize:
+    """Make the cluster's size of flavor metadata and settings.
+
+    The configured minimum gives way to a smaller cluster; one in the
+    metadata does not.
+
+    :raises InvalidRequest: naming the key that does not fit.
+    """
+    desired = int(metadata.get(CLUSTER_SIZE, settings.size.desired))
+    if desired > settings.max_size:
+        raise InvalidRequest(
+            CLUSTER_SIZE,
+            f"{desired} is more than {settings.max_size}, the most that this "
+            "deployment allows ([anycast] cluster_max_size)",
+        )
+    minimum = metadata.get(
+        CLUSTER_MIN_SIZE, min(settings.size.minimum, desired)
+    )
+    return ClusterSize(
+        desired=desired, minimum=int(minimum), maximum=settings.max_size
+    )
+
+
+def check_resources(metadata: dict[str, Any]) -> None:
+    """Ask compute and image services for what the metadata names.
+
+    :raises InvalidRequest: naming the key whose value they do not know.
+    """
+    flavor = metadata.get(constants.COMPUTE_FLAVOR)
+    if flavor:
+        with services.blaming(constants.COMPUTE_FLAVOR):
+            services.compute().validate_flavor(flavor)
+    tag = metadata.get(constants.AMP_IMAGE_TAG)
+    if tag:
+        with services.blaming(constants.AMP_IMAGE_TAG):
+            services.image().get_image_id_by_tag(
+                tag, cfg.CONF.controller_worker.amp_image_owner_id
+            )

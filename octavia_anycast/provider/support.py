@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The octavia-anycast authors
+"""What the provider supports, and the sentence when it does not.
+
+It accepts what Octavia's amphora provider accepts, since the same HAProxy
+serves it; UDP and SCTP only where the operator says that the image can.
+"""
+
+from collections.abc import Iterable
+from ipaddress import ip_address
+from typing import Any
+
+from octavia.api.drivers.amphora_driver.v2 import driver as amphora_driver
+from octavia.common import constants
+from octavia_lib.common import constants as lib_constants
+
+from octavia_anycast.model.errors import InvalidRequest
+
+PROTOCOLS = frozenset(amphora_driver.AMPHORA_SUPPORTED_PROTOCOLS)
+ALGORITHMS = frozenset(amphora_driver.AMPHORA_SUPPORTED_LB_ALGORITHMS)
+ALPN_PROTOCOLS = frozenset(constants.AMPHORA_SUPPORTED_ALPN_PROTOCOLS)
+L7_PROTOCOLS = frozenset(amphora_driver.VALID_L7POLICY_LISTENER_PROTOCOLS)
+LVS_PROTOCOLS = frozenset(constants.LVS_PROTOCOLS)
+LVS_MONITORS = frozenset(
+    (
+        lib_constants.HEALTH_MONITOR_UDP_CONNECT,
+        lib_constants.HEALTH_MONITOR_SCTP,
+    )
+)
+
+
+class Support:
+    """Checks of what a user asks for.
+
+    Each raises InvalidRequest naming the attribute. An attribute that is
+    unset, as in an update, is not checked.
+    """
+
+    def __init__(self, *, udp_supported: bool) -> None:
+        self._udp_supported = udp_supported
+
+    def check_listener(self, listener: Any) -> None:
+        """Check protocol and ALPN, and all below in a graph."""
+        if listener.protocol:
+            self._check_protocol("listener", listener.protocol)
+        self._check_alpn(listener)
+        if listener.default_pool:
+            self.check_pool(listener.default_pool)
+        for policy in listener.l7policies or ():
+            self.check_l7policy(policy, listener.protocol)
+
+    def check_pool(self, pool: Any) -> None:
+        """Check protocol, algorithm and ALPN, and all below in a graph."""
+        if pool.protocol:
+            self._check_protocol("pool", pool.protocol)
+        if pool.lb_algorithm and pool.lb_algorithm not in ALGORITHMS:
+            raise InvalidRequest(
+                "lb_algorithm",
+                f"the anycast provider does not support {pool.lb_algorithm}. "
+                f"Supported: {_names(ALGORITHMS)}.",
+            )
+        self._check_alpn(pool)
+        if pool.healthmonitor:
+            self.check_health_monitor(pool.healthmonitor)
+
+    def check_health_monitor(self, monitor: Any) -> None:
+        """Check the type."""
+        if monitor.type in LVS_MONITORS and not self._udp_supported:
+            raise InvalidRequest(
+                "type", _needs_ip_vs(f"{monitor.type} health monitors")
+            )
+
+    def check_l7policy(self, policy: Any, protocol: str) -> None:
+        """Check the listener's protocol, and the pool in a graph."""
+        if protocol not in L7_PROTOCOLS:
+            raise InvalidRequest(
+                "listener_id",
+                f"{protocol} protocol listeners do not support L7 policies.",
+            )
+        if policy.redirect_pool:
+            self.check_pool(policy.redirect_pool)
+
+    def check_members(self, pool: Any, members: Iterable[Any]) -> None:
+        """Refuse members of a family that no VIP has: ip_vs cannot mix.
+
+        :param pool: Octavia's data model of the pool, with its listeners
+        """
+        if pool.protocol not in LVS_PROTOCOLS:
+            return
+        families = [
+            {
+                ip_address(vip.ip_address).version
+                for vip in (
+                    listener.load_balancer.vip,
+                    *listener.load_balancer.additional_vips,
+                )
+            }
+            for listener in pool.listeners
+        ]
+        for member in members:
+            version = ip_address(member.address).version
+            if any(version not in family for family in families):
+                raise InvalidRequest(
+                    "address",
+                    f"{member.address}: a {pool.protocol} pool takes members "
+                    "of the VIPs' address families only.",
+                )
+
+    def check_graph(self, load_balancer: Any) -> None:
+        """Check all that a load balancer is created with."""
+        for listener in load_balancer.listeners or ():
+            self.check_listener(listener)
+        for pool in load_balancer.pools or ():
+            self.check_pool(pool)
+
+    def _check_protocol(self, what: str, protocol: str) -> None:
+        if protocol not in PROTOCOLS:
+            raise InvalidRequest(
+                "protocol",
+                f"the anycast provider does not support {protocol}. "
+                f"Supported: {_names(PROTOCOLS)}.",
+            )
+        if protocol in LVS_PROTOCOLS and not self._udp_supported:
+            raise InvalidRequest(
+                "protocol", _needs_ip_vs(f"{protocol} {what}s")
+            )
+
+    def _check_alpn(self, item: Any) -> None:
+        unknown = set(item.alpn_protocols or ()) - ALPN_PROTOCOLS
+        if unknown:
+            raise InvalidRequest(
+                "alpn_protocols",
+                "the anycast provider does not support "
+                f"{_names(unknown)}. Supported: {_names(ALPN_PROTOCOLS)}.",
+            )
+
+
+def _names(values: Iterable[str]) -> str:
+    return ", ".join(sorted(values))
+
+
+def _needs_ip_vs(what: str) -> str:
+    return (
+        f"{what} need the ip_vs kernel module in the amphora image, and this "
+        "deployment does not say that its image has it ([anycast] "
+        "udp_supported)."
+    )
