@@ -14,7 +14,7 @@ import signal
 import subprocess
 import time
 
-from octavia_anycast_lab import netns, process, settings
+from octavia_anycast_lab import cgroup, netns, process, settings
 from octavia_anycast_lab import registry as registry_lib
 
 _ROUNDS = 50
@@ -35,6 +35,7 @@ def clean(
     known = registry or registry_lib.Registry(lab.run_dir)
     _kill_registered(known)
     kill_in_namespaces(namespaces(lab, known))
+    cgroup.remove_lab(lab.name)
     _unmount(lab, known)
     for name in namespaces(lab, known):
         netns.delete(known, name)

@@ -200,11 +200,15 @@ class Hypervisor:
                 return known
             name = f"eth{instance.next_interface}"
             named = dataclasses.replace(nic, interface=name)
-            machine.store(
-                self._description(instance_id), instance.with_nic(named)
-            )
+            place = self._description(instance_id)
+            machine.store(place, instance.with_nic(named))
             if self.is_running(instance):
-                wiring.plug(self.namespace(instance), named)
+                try:
+                    wiring.plug(self.namespace(instance), named)
+                except netns.NamespaceError:
+                    wiring.unplug(named)
+                    machine.store(place, instance)
+                    raise
             return named
 
     def detach(self, instance_id: str, port_id: str) -> None:

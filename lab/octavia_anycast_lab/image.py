@@ -13,12 +13,13 @@ an overlay of its own disk over these layers; they are never written to.
 import collections.abc
 import dataclasses
 import enum
+import json
 import os
 import pathlib
 import shutil
 import subprocess
 
-from octavia_anycast_lab import cache, elements, wheels
+from octavia_anycast_lab import cache, elements, settings, wheels
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 ELEMENTS = REPOSITORY / "elements"
@@ -27,6 +28,7 @@ BASE_ELEMENTS = ("octavia-amphora-lab-base", "exabgp-speaker")
 AGENT_ELEMENTS = ("octavia-anycast-agent",)
 _LAYER_SCRIPT = pathlib.Path(__file__).parent / "templates/amphora/layer.sh"
 _KEPT_LAYERS = 3
+_PUBLISHED = "images.json"
 
 Progress = collections.abc.Callable[[str], None]
 
@@ -72,6 +74,38 @@ def ensure(
             progress("agent layer of the amphora image")
             _build_agent(agent, base, pinned)
     return Image(layers=(agent / "root", base / "root"))
+
+
+def publish(lab: settings.Lab, progress: Progress = lambda text: None) -> None:
+    """Build both images and make them those that a lab boots from now on."""
+    content = {
+        flavour.value: [str(path) for path in ensure(flavour, progress).layers]
+        for flavour in Flavour
+    }
+    lab.run_dir.mkdir(parents=True, exist_ok=True)
+    draft = lab.run_dir / f".{_PUBLISHED}.new"
+    draft.write_text(json.dumps(content, indent=1), "utf-8")
+    draft.replace(lab.run_dir / _PUBLISHED)
+
+
+def is_published(lab: settings.Lab) -> bool:
+    """Whether a lab has images to boot from."""
+    return (lab.run_dir / _PUBLISHED).exists()
+
+
+def published(lab: settings.Lab, flavour: Flavour) -> Image:
+    """What a lab boots.
+
+    :raises ImageError: nothing was published, or it was deleted.
+    """
+    try:
+        text = (lab.run_dir / _PUBLISHED).read_text("utf-8")
+    except FileNotFoundError as error:
+        raise ImageError(f"lab {lab.name} has no image yet") from error
+    layers = tuple(pathlib.Path(p) for p in json.loads(text)[flavour.value])
+    if not all(layer.is_dir() for layer in layers):
+        raise ImageError(f"the image of lab {lab.name} was deleted: lab-up")
+    return Image(layers=layers)
 
 
 def discard_unused(in_use: frozenset[str]) -> None:

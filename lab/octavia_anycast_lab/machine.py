@@ -30,7 +30,8 @@ class Nic:
 
     ``addresses`` (with prefix lengths) are set before each boot, as a
     configuration drive does for the management port; those of hot-plugged
-    ports are the agent's business.
+    ports are the agent's business. An owned port was made for the instance
+    and goes with it.
     """
 
     port_id: str
@@ -39,6 +40,7 @@ class Nic:
     interface: str
     wire: Wire
     addresses: tuple[str, ...] = ()
+    is_owned: bool = False
 
     @property
     def tap(self) -> str:

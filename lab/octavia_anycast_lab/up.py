@@ -82,7 +82,7 @@ def up(
         _discard_broken(lab, registry, progress)
         lab.run_dir.mkdir(parents=True, exist_ok=True)
         with concurrent.futures.ThreadPoolExecutor(3) as pool:
-            parts = [pool.submit(_image, progress)] if with_image else []
+            parts = [pool.submit(_image, lab, progress)] if with_image else []
             fabric = pool.submit(_fabric, lab, registry, progress)
             plane = _control_plane(lab, registry, progress, fabric)
             for part in (fabric, *parts):
@@ -139,10 +139,10 @@ def _fabric(lab: settings.Lab, registry: Registry, progress: Progress) -> None:
         lifecycle.up(lab, registry)
 
 
-def _image(progress: Progress) -> None:
-    """Build the amphora image, or find it in the cache."""
+def _image(lab: settings.Lab, progress: Progress) -> None:
+    """Build the amphora images, or find them in the cache."""
     with progress.step("amphora image"):
-        image.ensure(progress=progress.note)
+        image.publish(lab, progress.note)
 
 
 def _marker(lab: settings.Lab) -> Path:

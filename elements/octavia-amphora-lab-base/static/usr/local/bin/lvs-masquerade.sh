@@ -23,47 +23,36 @@ case $2 in
     ipv6) family=ip6 ;;
     *) usage ;;
 esac
-table="octavia-$2"
+# A table for each interface: one can go without touching another.
+table="octavia-$2-$interface"
 
-add() {
-    {
-        echo "add table $family $table"
-        echo "add chain $family $table masquerade" \
-            "{ type nat hook postrouting priority 100; }"
-        echo "add rule $family $table masquerade oifname $interface" \
-            "meta l4proto { udp, sctp } masquerade"
-        if [ "$sriov" != sriov ]; then
-            echo "add chain $family $table untracked-in" \
-                "{ type filter hook prerouting priority -300; }"
-            echo "add rule $family $table untracked-in" \
-                "iifname $interface meta l4proto tcp notrack"
-            echo "add chain $family $table untracked-out" \
-                "{ type filter hook output priority -300; }"
-            echo "add rule $family $table untracked-out" \
-                "oifname $interface meta l4proto tcp notrack"
-        fi
-    } | nft -f -
+# Adding it first makes deleting it succeed, whether or not it was there.
+delete() {
+    echo "add table $family $table"
+    echo "delete table $family $table"
 }
 
-# Rules name their interface: those of others stay.
-delete() {
-    nft --json list table "$family" "$table" 2> /dev/null \
-        | python3 -c '
-import json, sys
-interface = sys.argv[1]
-for item in json.load(sys.stdin)["nftables"]:
-    rule = item.get("rule")
-    if rule and any(
-        part.get("match", {}).get("right") == interface
-        for part in rule["expr"]
-    ):
-        print("delete rule", rule["family"], rule["table"], rule["chain"],
-              "handle", rule["handle"])
-' "$interface" | nft -f - || true
+add() {
+    delete
+    echo "add table $family $table"
+    echo "add chain $family $table leaving" \
+        "{ type nat hook postrouting priority 100; }"
+    echo "add rule $family $table leaving oifname $interface" \
+        "meta l4proto { udp, sctp } masquerade"
+    if [ "$sriov" != sriov ]; then
+        echo "add chain $family $table arriving-untracked" \
+            "{ type filter hook prerouting priority -300; }"
+        echo "add rule $family $table arriving-untracked" \
+            "iifname $interface meta l4proto tcp notrack"
+        echo "add chain $family $table leaving-untracked" \
+            "{ type filter hook output priority -300; }"
+        echo "add rule $family $table leaving-untracked" \
+            "oifname $interface meta l4proto tcp notrack"
+    fi
 }
 
 case $action in
-    add) delete; add ;;
-    delete) delete ;;
+    add) add | nft -f - ;;
+    delete) delete | nft -f - ;;
     *) usage ;;
 esac
