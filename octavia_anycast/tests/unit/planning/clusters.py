@@ -54,7 +54,9 @@ def sockets(*ports: int) -> tuple[ListenerSocket, ...]:
     )
 
 
-def desired_cluster(size: int = 4, **changes: object) -> DesiredCluster:
+def desired_cluster(
+    size: int = 4, minimum: int = 1, **changes: object
+) -> DesiredCluster:
     """A dual-stack load balancer with a listener, in two racks."""
     cluster = DesiredCluster(
         load_balancer_id="lb",
@@ -72,7 +74,7 @@ def desired_cluster(size: int = 4, **changes: object) -> DesiredCluster:
         revision="r1",
         listeners=sockets(80),
         member_network_ids=("backend",),
-        size=ClusterSize(desired=size),
+        size=ClusterSize(desired=size, minimum=minimum),
         distributor=distributor(*RACKS),
         policy=ClusterPolicy(boot_timeout=60.0),
     )

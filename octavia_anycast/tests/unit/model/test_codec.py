@@ -1,0 +1,244 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The octavia-anycast authors
+"""Documents of the agent contract: round trip and refusal."""
+
+import copy
+from dataclasses import replace
+from datetime import UTC, datetime
+from ipaddress import ip_address
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from octavia_anycast.model.bgp import AuthType, Peer, SessionState, Speaker
+from octavia_anycast.model.codec import (
+    desired_state_from,
+    digest,
+    report_from,
+    to_document,
+)
+from octavia_anycast.model.errors import InvalidRequest
+from octavia_anycast.model.wire import (
+    DesiredState,
+    Frontend,
+    FrontendAddress,
+    GateReport,
+    GateState,
+    Intent,
+    ListenerSocket,
+    PathReport,
+    PathState,
+    Report,
+    SessionReport,
+    VipState,
+)
+
+VIP = ip_address("198.51.100.10")
+HOP = ip_address("10.1.0.20")
+STATE = DesiredState(
+    amphora_id="a1",
+    revision="r1",
+    router_id="10.0.0.1",
+    load_balancer_id="lb",
+    speakers=(
+        Speaker(
+            id="s1",
+            ip_version=4,
+            local_as=65100,
+            peers=(
+                Peer(
+                    id="p1",
+                    peer_ip=ip_address("172.31.0.11"),
+                    remote_as=65001,
+                    auth_type=AuthType.MD5,
+                    password="tops3cret",
+                    ttl_hops=1,
+                    hold_time=3,
+                    communities=("65001:100",),
+                ),
+            ),
+        ),
+    ),
+    vips=(
+        VipState(
+            vip_ip=VIP,
+            nexthop_ip=HOP,
+            load_balancer_id="lb",
+            intent=Intent.ADVERTISE,
+        ),
+    ),
+    frontend=Frontend(
+        mac_address="fa:16:3e:00:00:01",
+        mtu=1500,
+        addresses=(
+            FrontendAddress(
+                ip_address=HOP,
+                prefix_length=24,
+                gateway=ip_address("10.1.0.1"),
+            ),
+        ),
+    ),
+    listeners=(ListenerSocket(listener_id="l1", ip_address=VIP, port=80),),
+)
+REPORT = Report(
+    amphora_id="a1",
+    digest="d",
+    revision="r1",
+    gate=GateReport(
+        state=GateState.UP,
+        reason="all well",
+        since=datetime(2026, 1, 1, tzinfo=UTC),
+    ),
+    speaker_is_running=True,
+    frontend_is_up=True,
+    sessions=(
+        SessionReport(
+            peer_id="p1",
+            peer_ip=ip_address("172.31.0.11"),
+            state=SessionState.ESTABLISHED,
+            since=None,
+        ),
+    ),
+    paths=(
+        PathReport(
+            vip_ip=VIP,
+            nexthop_ip=HOP,
+            peer_id="p1",
+            state=PathState.ADVERTISED,
+            reason="",
+        ),
+    ),
+    connections={"198.51.100.10": 3},
+)
+
+
+def test_desired_state_survives_the_round_trip():
+    assert desired_state_from(to_document(STATE)) == STATE
+
+
+def test_report_survives_the_round_trip():
+    assert report_from(to_document(REPORT)) == REPORT
+
+
+def test_digest_names_the_content():
+    same = desired_state_from(to_document(STATE))
+    assert digest(same) == digest(STATE)
+    assert digest(replace(STATE, revision="r2")) != digest(STATE)
+
+
+def test_a_changed_password_changes_the_digest():
+    document = to_document(STATE)
+    document["speakers"][0]["peers"][0]["password"] = "other"
+    assert digest(desired_state_from(document)) != digest(STATE)
+
+
+def assign(document, path, value):
+    """Set a value deep inside a document."""
+    *parents, last = path
+    for step in parents:
+        document = document[step]
+    document[last] = value
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "field"),
+    [
+        (["surprise"], 1, "surprise"),
+        (["version"], "2.0", "version"),
+        (["amphora_id"], 7, "amphora_id"),
+        (["vips"], {}, "vips"),
+        (["vips", 0, "vip_ip"], "nonsense", "vips[0].vip_ip"),
+        (["vips", 0, "vip_ip"], 3325256714, "vips[0].vip_ip"),
+        (["vips", 0, "nexthop_ip"], "fd00::1", "vips[0].nexthop_ip"),
+        (["vips", 0, "intent"], "shout", "vips[0].intent"),
+        (["speakers", 0, "local_as"], 0, "speakers[0].local_as"),
+        (["speakers", 0, "local_as"], True, "speakers[0].local_as"),
+        (
+            ["speakers", 0, "peers", 0, "hold_time"],
+            2,
+            "speakers[0].peers[0].hold_time",
+        ),
+        (
+            ["speakers", 0, "peers", 0, "x"],
+            2,
+            "speakers[0].peers[0].x",
+        ),
+        (["frontend", "mac_address"], "FA:16", "frontend.mac_address"),
+        (["frontend", "mtu"], 100, "frontend.mtu"),
+        (
+            ["frontend", "addresses", 0, "prefix_length"],
+            33,
+            "frontend.addresses[0].prefix_length",
+        ),
+        (["gate", "interval_ms"], 1, "gate.interval_ms"),
+        (["listeners", 0, "port"], 0, "listeners[0].port"),
+        (["frontend"], [], "frontend"),
+    ],
+)
+def test_bad_document_is_refused_by_the_path_of_its_field(path, value, field):
+    document = copy.deepcopy(to_document(STATE))
+    assign(document, path, value)
+    with pytest.raises(InvalidRequest) as caught:
+        desired_state_from(document)
+    assert caught.value.field == field
+
+
+@pytest.mark.parametrize("name", ["amphora_id", "revision", "router_id"])
+def test_missing_key_is_named(name):
+    document = to_document(STATE)
+    del document[name]
+    with pytest.raises(InvalidRequest) as caught:
+        desired_state_from(document)
+    assert caught.value.field == name
+
+
+def test_the_same_vip_twice_is_refused():
+    document = to_document(STATE)
+    document["vips"] *= 2
+    with pytest.raises(InvalidRequest, match="once"):
+        desired_state_from(document)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.text(), inner, max_size=3)
+    ),
+    max_leaves=8,
+)
+KEYS = st.sampled_from(sorted(to_document(STATE)))
+
+
+@given(key=KEYS, value=JSON)
+def test_any_value_anywhere_is_taken_or_refused_but_never_breaks(key, value):
+    document = to_document(STATE)
+    document[key] = value
+    try:
+        state = desired_state_from(document)
+    except InvalidRequest as e:
+        refused = e.field
+    else:
+        refused = ""
+        assert to_document(state)[key] == value or key == "gate"
+    assert refused or state
+
+
+def test_report_date_without_zone_is_refused():
+    document = to_document(REPORT)
+    document["gate"]["since"] = "2026-01-01T00:00:00"
+    with pytest.raises(InvalidRequest) as caught:
+        report_from(document)
+    assert caught.value.field == "gate.since"
+
+
+def test_draining_counts_as_announcing_and_pending_does_not():
+    for state, expected in (
+        (PathState.ADVERTISED, True),
+        (PathState.DRAINING, True),
+        (PathState.PENDING, False),
+        (PathState.WITHDRAWN, False),
+    ):
+        path = replace(REPORT.paths[0], state=state)
+        assert replace(REPORT, paths=(path,)).is_announcing(VIP) is expected

@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The octavia-anycast authors
+"""Statuses: the thresholds of the design, and what a change waits for."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from octavia_anycast.planning.status import (
+    OperatingStatus,
+    Patience,
+    ProvisioningVerdict,
+    is_settled,
+    operating_verdict,
+    provisioning_verdict,
+)
+from octavia_anycast.testing.simulation import EPOCH, World
+from octavia_anycast.tests.unit.planning.clusters import desired_cluster
+
+PATIENCE = Patience(announce_wait=15.0, error_after=300.0)
+
+
+def verdict(world, since=EPOCH):
+    """The provisioning verdict right now."""
+    return provisioning_verdict(
+        world.desired,
+        world.observe(),
+        world.now,
+        pending_since=since,
+        patience=PATIENCE,
+    )
+
+
+@pytest.fixture
+def world():
+    """A converged cluster of four, at least two for service."""
+    world = World(desired=desired_cluster(size=4, minimum=2))
+    world.run(30)
+    return world
+
+
+@pytest.mark.parametrize(
+    ("broken", "expected"),
+    [
+        (0, OperatingStatus.ONLINE),
+        (1, OperatingStatus.DEGRADED),
+        (2, OperatingStatus.DEGRADED),
+        (3, OperatingStatus.ERROR),
+        (4, OperatingStatus.OFFLINE),
+    ],
+)
+def test_operating_status_counts_announcers(world, broken, expected):
+    for guest in list(world.guests.values())[:broken]:
+        guest.is_session_down = True
+    status = operating_verdict(world.desired, world.observe(), world.now)
+    assert status.status is expected
+    assert f"{4 - broken} of 4" in status.reason
+
+
+def test_disabled_is_offline(world):
+    desired = replace(world.desired, is_enabled=False)
+    status = operating_verdict(desired, world.observe(), world.now)
+    assert status.status is OperatingStatus.OFFLINE
+
+
+def test_without_listeners_ready_amphorae_are_online():
+    world = World(desired=desired_cluster(listeners=()))
+    world.run(30)
+    status = operating_verdict(world.desired, world.observe(), world.now)
+    assert status.status is OperatingStatus.ONLINE
+
+
+def test_create_is_pending_until_min_size_serve():
+    world = World(desired=desired_cluster(size=4, minimum=2))
+    seen = []
+    for _ in range(30):
+        serving = len(world.announcers())
+        seen.append((serving, verdict(world)))
+        world.step()
+    assert seen[0][1] is ProvisioningVerdict.PENDING
+    assert all(v is ProvisioningVerdict.PENDING for n, v in seen if n < 2)
+    assert seen[-1][1] is ProvisioningVerdict.ACTIVE
+
+
+def test_unreachable_amphora_does_not_hold_up_an_update(world):
+    next(iter(world.guests.values())).is_cut_off = True
+    world.desired = replace(world.desired, revision="r2")
+    assert verdict(world) is ProvisioningVerdict.PENDING
+    world.run(3)
+    assert verdict(world) is ProvisioningVerdict.ACTIVE
+
+
+def test_change_waits_for_the_announcement_but_not_for_ever(world):
+    for guest in world.guests.values():
+        guest.is_session_down = True
+    world.desired = replace(world.desired, revision="r2")
+    world.run(3)
+    assert verdict(world) is ProvisioningVerdict.PENDING
+    world.run(15)
+    assert verdict(world) is ProvisioningVerdict.ACTIVE
+
+
+def test_error_after_its_time_and_active_again_once_healed():
+    world = World(desired=desired_cluster(), boots_fail=True)
+    world.run(310)
+    assert verdict(world) is ProvisioningVerdict.ERROR
+    world.boots_fail = False
+    world.run(400)
+    assert verdict(world) is ProvisioningVerdict.ACTIVE
+
+
+def test_failover_is_done_when_no_old_amphora_is_left(world):
+    world.desired = replace(world.desired, failover_generation=1)
+    since = world.now
+    while verdict(world, since) is ProvisioningVerdict.PENDING:
+        world.step()
+        assert world.now - since < timedelta(seconds=200)
+    assert all(
+        g.record.generation == 1 or g.record.leaving_since
+        for g in world.guests.values()
+    )
+
+
+def test_settled_means_nothing_is_under_way(world):
+    assert is_settled(world.desired, world.observe(), world.now)
+    next(iter(world.guests.values())).is_session_down = True
+    assert not is_settled(world.desired, world.observe(), world.now)
