@@ -3,10 +3,16 @@
 """Take a lab down, whatever its state, and see that nothing is left."""
 
 import contextlib
+import os
+import shutil
+import time
+from pathlib import Path
 
 from octavia_anycast_lab import cleanup, database, lock, process, settings
 from octavia_anycast_lab.progress import Progress
 from octavia_anycast_lab.registry import Registry
+
+KEEP_LOGS_ENVIRONMENT = "OA_LAB_KEEP_LOGS"
 
 
 class LeftoverError(Exception):
@@ -25,10 +31,23 @@ def down(lab: settings.Lab, progress: Progress) -> None:
         with contextlib.suppress(process.ProcessError):
             process.stop(registry, "controller", 5.0)
         process.kill(registry, database.LABEL)
+        keep_logs(lab)
         cleanup.clean(lab, registry)
         left = leftovers(lab)
         if left:
             raise LeftoverError(f"still there: {', '.join(left)}")
+
+
+def keep_logs(lab: settings.Lab) -> None:
+    """Copy the logs to where the environment wants them, if it does."""
+    target = os.environ.get(KEEP_LOGS_ENVIRONMENT)
+    if target and lab.log_dir.is_dir():
+        stamp = time.strftime("%H%M%S")
+        shutil.copytree(
+            lab.log_dir,
+            Path(target) / f"{lab.name}-{stamp}",
+            dirs_exist_ok=True,
+        )
 
 
 def leftovers(lab: settings.Lab) -> tuple[str, ...]:

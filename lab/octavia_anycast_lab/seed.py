@@ -3,8 +3,7 @@
 """Fill the control plane: identity, networks, zones, flavors; idempotent.
 
 A process of its own, because it must be inside the lab's control namespace:
-``python -m octavia_anycast_lab.seed --lab NAME``. It prints one line for
-each stage that is done.
+``python -m octavia_anycast_lab.seed --lab NAME``.
 """
 
 import argparse
@@ -32,6 +31,7 @@ ANYCAST_NETWORK = "anycast-net"
 BACKEND_NETWORK = "backend-net"
 CLUSTER_SIZES = (1, 2, 4, 8)
 _READY_SECONDS = 120.0
+_BEGAN = time.monotonic()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -277,7 +277,9 @@ def main() -> None:
     parser.add_argument("--lab")
     lab = settings.Lab.from_environment(parser.parse_args().lab)
     plane = deployment.Deployment.of(lab)
-    identity.seed(_await_login(plane), plane)
+    connection = _await_login(plane)
+    _report("login")
+    identity.seed(connection, plane)
     _report("identity")
     # A new token: the catalog of the first one was still empty.
     connection = connect(plane)
@@ -305,7 +307,8 @@ def _await_service(url: str) -> None:
 
 
 def _report(stage: str) -> None:
-    print(stage, flush=True)  # noqa: T201 - read by octavia_anycast_lab.up
+    """Into the log: which stage is done, seconds after the start."""
+    print(f"{time.monotonic() - _BEGAN:.1f} s {stage}", flush=True)  # noqa: T201
 
 
 if __name__ == "__main__":
