@@ -123,7 +123,7 @@ def power_on_router(
     """Bring a router back after ``power_off_router``."""
     for interface in ports(lab, router):
         link_up(lab, router, interface)
-    frr.start(lab, registry, frr.router(router))
+    frr.start(lab, registry, [frr.router(router)])
 
 
 @contextlib.contextmanager

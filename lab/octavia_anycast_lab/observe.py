@@ -79,6 +79,18 @@ def sessions(lab: settings.Lab, router: str) -> tuple[Session, ...]:
     return tuple(found.values())
 
 
+def bfd_up(lab: settings.Lab, router: str) -> frozenset[str]:
+    """Interfaces of a router on which a BFD session is up.
+
+    :raises RouterError: the router does not answer.
+    """
+    return frozenset(
+        peer["interface"]
+        for peer in frr.show(lab, router, "show bfd peers json")
+        if peer["status"] == "up" and "interface" in peer
+    )
+
+
 def amphora_sessions(
     lab: settings.Lab, *, established_only: bool = True
 ) -> tuple[Session, ...]:

@@ -16,6 +16,7 @@ import ipaddress
 import json
 import pathlib
 import shutil
+import socket
 import typing
 
 import jinja2
@@ -23,7 +24,9 @@ import jinja2
 from octavia_anycast_lab import netns, process, settings
 from octavia_anycast_lab import registry as registry_lib
 
-DAEMONS = ("zebra", "bfdd", "bgpd")
+ZEBRA = "zebra"
+DAEMONS = (ZEBRA, "bfdd", "bgpd")
+ZEBRA_DEADLINE_SECONDS = 10.0
 FRR_DIR = pathlib.Path("/usr/lib/frr")
 BFD_INTERVAL_MS = 300
 MAXIMUM_PREFIXES = 1000
@@ -130,19 +133,30 @@ def label(name: str, daemon: str) -> str:
 
 
 def start(
-    lab: settings.Lab, registry: registry_lib.Registry, target: Router
+    lab: settings.Lab,
+    registry: registry_lib.Registry,
+    targets: collections.abc.Sequence[Router],
 ) -> None:
-    """Write the configuration and start those daemons which do not run."""
+    """Write the configurations and start those daemons which do not run.
+
+    :raises TimeoutError: a zebra does not come up.
+    """
+    for target in targets:
+        _configure(lab, target)
+    with exclusive(lab):
+        for daemon in DAEMONS:
+            for target in targets:
+                if not process.is_alive(registry, label(target.name, daemon)):
+                    start_daemon(lab, registry, target.name, daemon)
+
+
+def _configure(lab: settings.Lab, target: Router) -> None:
     home = directory(lab, target.name)
     home.mkdir(parents=True, exist_ok=True)
     for daemon in DAEMONS:
         (home / f"{daemon}.conf").write_text(render(target, daemon), "utf-8")
     for item in (home, *home.glob("*.conf")):
         shutil.chown(item, "frr", "frr")
-    with exclusive(lab):
-        for daemon in DAEMONS:
-            if not process.is_alive(registry, label(target.name, daemon)):
-                start_daemon(lab, registry, target.name, daemon)
 
 
 def start_daemon(
@@ -151,8 +165,19 @@ def start_daemon(
     name: str,
     daemon: str,
 ) -> None:
-    """Start one daemon of a router in the router's namespace."""
+    """Start one daemon of a router in the router's namespace.
+
+    The others start once zebra answers: who does not reach it at the first
+    try asks again only after ten seconds.
+    """
     home = directory(lab, name)
+    if daemon != ZEBRA:
+        process.wait_until(
+            lambda: _answers(home / "zserv.api"),
+            ZEBRA_DEADLINE_SECONDS,
+            f"zebra of {name}",
+            0.02,
+        )
     process.spawn(
         registry,
         label(name, daemon),
@@ -166,6 +191,12 @@ def start_daemon(
         namespace=lab.namespace(name),
         log=home / f"{daemon}.out",
     )
+
+
+def _answers(path: pathlib.Path) -> bool:
+    """True if somebody accepts connections on a unix socket."""
+    with socket.socket(socket.AF_UNIX) as client:
+        return client.connect_ex(str(path)) == 0
 
 
 def stop(

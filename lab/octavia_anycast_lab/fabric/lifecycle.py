@@ -30,8 +30,7 @@ def up(lab: settings.Lab, registry: registry_lib.Registry) -> None:
         topology.build(lab, registry)
         _marker(lab).parent.mkdir(exist_ok=True)
         _marker(lab).touch()
-    for router in frr.routers():
-        frr.start(lab, registry, router)
+    frr.start(lab, registry, frr.routers())
     watch.start(lab, registry)
     for leaf in settings.RACK_LEAVES:
         flows.install(lab, leaf.name)
@@ -49,7 +48,7 @@ def is_built(lab: settings.Lab) -> bool:
 def wait_until_converged(
     lab: settings.Lab, deadline_seconds: float = UP_DEADLINE_SECONDS
 ) -> float:
-    """Wait for every session and for the client to reach both racks.
+    """Wait for every session, BFD, and the client to reach both racks.
 
     Returns the seconds it took.
 
@@ -61,7 +60,8 @@ def wait_until_converged(
 
 
 def is_converged(lab: settings.Lab) -> bool:
-    """True if all fabric sessions are up and the client reaches the racks."""
+    """True if all fabric sessions are up, each watched by BFD, and the client
+    reaches the racks."""
     try:
         for router in frr.routers():
             established = {
@@ -69,7 +69,10 @@ def is_converged(lab: settings.Lab) -> bool:
                 for session in observe.sessions(lab, router.name)
                 if session.is_established
             }
-            if not established.issuperset(router.fabric_interfaces):
+            watched = observe.bfd_up(lab, router.name)
+            if not (established & watched).issuperset(
+                router.fabric_interfaces
+            ):
                 return False
     except frr.RouterError:
         return False

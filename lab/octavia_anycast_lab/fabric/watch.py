@@ -7,7 +7,6 @@ registry still has and that does not run has crashed; one that was stopped on
 purpose is no longer in the registry and stays down.
 """
 
-import itertools
 import sys
 import time
 
@@ -31,19 +30,39 @@ def start(lab: settings.Lab, registry: registry_lib.Registry) -> None:
 
 
 def revive(lab: settings.Lab, registry: registry_lib.Registry) -> list[str]:
-    """Start again what has crashed; returns the labels of it."""
+    """Start again what has crashed; returns the labels of it.
+
+    With zebra gone its clients start anew too, as watchfrr has it: by
+    themselves they would look for the new one only after ten seconds.
+    """
     revived = []
     with frr.exclusive(lab):
         known = {
             entry.name for entry in registry.entries(registry_lib.Kind.PROCESS)
         }
-        for name, daemon in itertools.product(
-            topology.ROUTER_NAMES, frr.DAEMONS
-        ):
-            label = frr.label(name, daemon)
-            if label in known and not process.is_alive(registry, label):
-                frr.start_daemon(lab, registry, name, daemon)
-                revived.append(label)
+        for name in topology.ROUTER_NAMES:
+            labels = {
+                daemon: frr.label(name, daemon) for daemon in frr.DAEMONS
+            }
+            if known.issuperset(labels.values()):
+                revived += _revive_router(lab, registry, name, labels)
+    return revived
+
+
+def _revive_router(
+    lab: settings.Lab,
+    registry: registry_lib.Registry,
+    name: str,
+    labels: dict[str, str],
+) -> list[str]:
+    if not process.is_alive(registry, labels[frr.ZEBRA]):
+        for label in labels.values():
+            process.kill(registry, label)
+    revived = []
+    for daemon, label in labels.items():
+        if not process.is_alive(registry, label):
+            frr.start_daemon(lab, registry, name, daemon)
+            revived.append(label)
     return revived
 
 
