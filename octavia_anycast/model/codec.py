@@ -17,10 +17,12 @@ from dataclasses import MISSING, fields, is_dataclass
 from datetime import datetime
 from enum import Enum
 from ipaddress import IPv4Address, IPv6Address, ip_address
-from typing import Any
+from typing import Any, TypeVar
 
 from octavia_anycast.model.errors import InvalidRequest
 from octavia_anycast.model.wire import DesiredState, Report
+
+T = TypeVar("T")
 
 
 def to_document(value: Any) -> Any:
@@ -69,6 +71,16 @@ def report_from(document: Any) -> Report:
     report = _parse(Report, document, "")
     assert isinstance(report, Report)
     return report
+
+
+def read(kind: type[T], document: Any) -> T:
+    """Read any dataclass whose fields are of the kinds of the wire.
+
+    :raises InvalidRequest: with the path of the offending field.
+    """
+    value = _parse(kind, document, "")
+    assert isinstance(value, kind)
+    return value
 
 
 def _parse(kind: Any, value: Any, path: str) -> Any:
@@ -131,8 +143,8 @@ def _parse_object(kind: Any, value: Any, path: str) -> Any:
     arguments = {}
     for f in fields(kind):
         if f.name in value:
-            arguments[f.name] = _parse(
-                hints[f.name], value[f.name], prefix + f.name
+            arguments[f.name] = _parse_field(
+                hints[f.name], value[f.name], prefix + f.name, f.repr
             )
         elif f.default is MISSING and f.default_factory is MISSING:
             raise InvalidRequest(prefix + f.name, "it is missing")
@@ -140,6 +152,16 @@ def _parse_object(kind: Any, value: Any, path: str) -> Any:
         return kind(**arguments)
     except InvalidRequest as e:
         raise InvalidRequest(prefix + e.field, e.reason) from e
+
+
+def _parse_field(kind: Any, value: Any, path: str, is_public: bool) -> Any:
+    """Parse a field; the value of a secret one is not told to anybody."""
+    try:
+        return _parse(kind, value, path)
+    except InvalidRequest:
+        if is_public:
+            raise
+        raise InvalidRequest(path, "its value has the wrong type") from None
 
 
 def _parse_scalar(kind: Any, value: Any, path: str) -> Any:

@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The octavia-anycast authors
+"""The Pecan root: Octavia's own, with our collections put in.
+
+Nothing of Octavia is patched. What is not named here is Octavia's.
+"""
+
+from octavia.api import root_controller
+from octavia.api.v2 import controllers
+from oslo_config import cfg
+
+from octavia_anycast import options
+from octavia_anycast.api import policies
+from octavia_anycast.api.distributors import DistributorsController
+from octavia_anycast.db.engine import Database
+
+VERSION_PATHS = ("v2", "v2.0")
+
+
+class V2Controller(controllers.V2Controller):
+    """``/v2``, with ``lbaas/distributors``."""
+
+    def __init__(self, database: Database) -> None:
+        super().__init__()
+        self.lbaas.distributors = DistributorsController(database)
+
+
+class RootController(root_controller.RootController):
+    """``/``; Pecan makes it, by its name, without arguments."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        policies.register()
+        settings = options.read(cfg.CONF)
+        database = Database(
+            settings.connection or cfg.CONF.database.connection
+        )
+        for path in VERSION_PATHS:
+            setattr(self, path, V2Controller(database))
