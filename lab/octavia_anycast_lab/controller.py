@@ -9,7 +9,7 @@ import os
 import sys
 from pathlib import Path
 
-from octavia_anycast_lab import deployment, process, service, settings
+from octavia_anycast_lab import deployment, process, service
 from octavia_anycast_lab.registry import Registry
 
 LABEL = "controller"
@@ -36,10 +36,7 @@ def start(plane: deployment.Deployment, registry: Registry) -> None:
             *_config_arguments(plane),
         ],
         namespace=plane.namespace,
-        env={
-            **service.clean_environment(),
-            settings.LAB_ENVIRONMENT: plane.lab.name,
-        },
+        env=service.environment(plane),
         log=plane.log(LABEL),
     )
 

@@ -24,6 +24,7 @@ REGION = "lab"
 KEYSTONE_PORT = 5000
 NEUTRON_PORT = 9696
 OCTAVIA_PORT = 9876
+STOCK_OCTAVIA_PORT = 9877
 HEARTBEAT_PORT = 5555
 ANYCAST_HEARTBEAT_PORT = 5556
 HEARTBEAT_INTERVAL_SECONDS = 1
@@ -133,6 +134,11 @@ class Deployment:
         return f"http://{self.address}:{OCTAVIA_PORT}"
 
     @property
+    def stock_url(self) -> str:
+        """Stock Octavia, where it runs beside ours; in no catalog."""
+        return f"http://{self.address}:{STOCK_OCTAVIA_PORT}"
+
+    @property
     def octavia_config_files(self) -> tuple[Path, ...]:
         """What everything but the API reads: the second needs Neutron."""
         return (
@@ -158,6 +164,9 @@ class Deployment:
                 "admin": self._cloud("admin", "admin"),
                 "demo": self._cloud("demo", "demo"),
                 "octavia": self._cloud("octavia", "service"),
+                # Stock Octavia, while octavia_anycast_lab.stock runs it.
+                "stock": self._cloud("admin", "admin")
+                | {"load_balancer_endpoint_override": self.stock_url},
             }
         }
 

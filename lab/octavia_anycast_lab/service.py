@@ -66,11 +66,7 @@ def start(
         service.label,
         service.argv(plane),
         namespace=plane.namespace,
-        env={
-            **clean_environment(),
-            settings.LAB_ENVIRONMENT: plane.lab.name,
-            **service.environment,
-        },
+        env={**environment(plane), **service.environment},
         log=plane.log(service.label),
     )
 
@@ -132,6 +128,11 @@ def session_of(plane: deployment.Deployment, leader: int) -> list[int]:
             if os.getsid(pid) == leader:
                 members.append(pid)
     return members
+
+
+def environment(plane: deployment.Deployment) -> dict[str, str]:
+    """What every process of the control plane is started with."""
+    return {**clean_environment(), settings.LAB_ENVIRONMENT: plane.lab.name}
 
 
 def clean_environment() -> dict[str, str]:
