@@ -74,7 +74,7 @@ def _matches(value: Any, wanted: Any) -> bool:
         return any(_matches(value, one) for one in wanted)
     if isinstance(value, bool):
         try:
-            return value == bool(
+            return bool(value) is bool(
                 strutils.bool_from_string(wanted, strict=True)
             )
         except ValueError as e:

@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The octavia-anycast authors
+"""Octavia's API with our root, called as WSGI, on SQLite.
+
+Two files: Octavia holds its write transaction while it calls our driver,
+and SQLite would lock us out of the same one.
+"""
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from octavia.common import constants, policy
+from octavia.common import utils as octavia_utils
+from octavia.db import api as octavia_db
+from octavia.db import base_models, models
+from oslo_config import cfg
+from sqlalchemy import delete
+from webob import Request
+
+from octavia_anycast import options
+from octavia_anycast.db import schema
+from octavia_anycast.db.engine import Database
+from octavia_anycast.testing.fake_neutron import FakeNeutron
+from octavia_anycast.wsgi import api
+
+PROJECT_ID = "5a2d3f0c8f3f4d3c9b8a7e6d5c4b3a21"
+LOOKUPS: dict[Any, Any] = {
+    models.ProvisioningStatus: constants.SUPPORTED_PROVISIONING_STATUSES,
+    models.HealthMonitorType: constants.SUPPORTED_HEALTH_MONITOR_TYPES,
+    models.Algorithm: constants.SUPPORTED_LB_ALGORITHMS,
+    models.Protocol: constants.SUPPORTED_PROTOCOLS,
+    models.OperatingStatus: constants.SUPPORTED_OPERATING_STATUSES,
+    models.SessionPersistenceType: constants.SUPPORTED_SP_TYPES,
+    models.AmphoraRoles: constants.SUPPORTED_AMPHORA_ROLES,
+    models.LBTopology: constants.SUPPORTED_LB_TOPOLOGIES,
+    models.VRRPAuthMethod: constants.SUPPORTED_VRRP_AUTH,
+    models.L7RuleType: constants.SUPPORTED_L7RULE_TYPES,
+    models.L7RuleCompareType: constants.SUPPORTED_L7RULE_COMPARE_TYPES,
+    models.L7PolicyAction: constants.SUPPORTED_L7POLICY_ACTIONS,
+    models.ClientAuthenticationMode: constants.SUPPORTED_CLIENT_AUTH_MODES,
+}
+CONFIGURATION = """
+[api_settings]
+auth_strategy = noauth
+default_provider_driver = anycast
+enabled_provider_drivers = anycast:Active-active, noop_driver:No-op
+[database]
+connection = sqlite:///{directory}/octavia.db
+[anycast]
+connection = sqlite:///{directory}/anycast.db
+{anycast}
+[certificates]
+cert_manager = noop_cert_manager
+server_certs_key_passphrase = insecure-key-do-not-use-this-key
+[controller_worker]
+compute_driver = compute_noop_driver
+image_driver = image_noop_driver
+[oslo_messaging]
+topic = test
+[DEFAULT]
+transport_url = fake://
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """A response; ``body`` is its JSON, None without any."""
+
+    status: int
+    body: Any
+    text: str = field(repr=False)
+
+    @property
+    def fault(self) -> str:
+        """The sentence of a fault."""
+        return str(self.body["faultstring"])
+
+
+class ApiServer:
+    """The application with its databases; one in a process."""
+
+    def __init__(self, directory: Path, anycast: str = "") -> None:
+        path = directory / "octavia.conf"
+        path.write_text(
+            CONFIGURATION.format(
+                directory=directory, anycast=anycast
+            )
+        )
+        self.neutron = FakeNeutron()
+        policy.reset()
+        self.application = api.build(
+            ["octavia-api", "--config-file", str(path)]
+        )
+        cfg.CONF.set_override("pool_timeout", None, group="database")
+        base_models.BASE.metadata.create_all(octavia_db.get_engine())
+        connection = options.read(cfg.CONF).connection
+        assert connection is not None
+        self.database = Database(connection)
+        schema.upgrade(self.database.engine())
+        self.reset()
+
+    def patches(self) -> tuple[Any, str, Any]:
+        """What has to be replaced while it is in use."""
+        return octavia_utils, "get_network_driver", lambda: self.neutron
+
+    def reset(self) -> None:
+        """Empty both databases and the address book."""
+        self.neutron.__init__()  # type: ignore[misc]
+        with self.database.transaction() as session:
+            for table in reversed(schema.METADATA.sorted_tables):
+                session.execute(delete(table))
+        session = octavia_db.get_session()
+        with session.begin():
+            for table in reversed(base_models.BASE.metadata.sorted_tables):
+                session.execute(delete(table))
+            for model, names in LOOKUPS.items():
+                session.add_all(model(name=name) for name in names)
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        headers: dict[str, str] | None = None,
+    ) -> Answer:
+        """Call it; a str as body is sent as it is."""
+        request = Request.blank(path, method=method)
+        request.headers["X-Project-Id"] = PROJECT_ID
+        request.headers.update(headers or {})
+        if body is not None:
+            request.content_type = "application/json"
+            text = body if isinstance(body, str) else json.dumps(body)
+            request.body = text.encode()
+        response = request.get_response(self.application)
+        return Answer(
+            status=response.status_int,
+            body=json.loads(response.text) if response.text else None,
+            text=response.text,
+        )
+
+    def create(self, path: str, body: Any) -> Any:
+        """POST that has to succeed; what is under the root element."""
+        answer = self.call("POST", path, body)
+        assert answer.status == 201, answer.text
+        (created,) = answer.body.values()
+        return created

@@ -1,0 +1,22 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The octavia-anycast authors
+"""The API over WSGI, one application for all functional tests."""
+
+import pytest
+
+from octavia_anycast.testing.api_server import ApiServer
+
+
+@pytest.fixture(scope="session")
+def _server(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        server = ApiServer(tmp_path_factory.mktemp("api"))
+        patch.setattr(*server.patches())
+        yield server
+
+
+@pytest.fixture
+def api(_server):
+    """The API with nothing in it."""
+    yield _server
+    _server.reset()
