@@ -1,0 +1,261 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The octavia-anycast authors
+"""The agent's one loop: desired state + gate -> front end and speaker.
+
+It holds the desired state, samples the probes, steps the gate and says to
+the front end and the speaker what is to be. These have threads of their own;
+nothing in the loop waits for them.
+
+Order (invariant 3): a path is wanted once its VIP is on the loopback, and a
+VIP leaves the loopback a while after its path did.
+
+Layer: agent.
+"""
+
+import logging
+import os
+import selectors
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+from octavia_anycast.agent import gate as gates
+from octavia_anycast.agent.netlink import Netlink
+from octavia_anycast.agent.paths import (
+    path_reports,
+    vip_addresses,
+    wanted_paths,
+)
+from octavia_anycast.agent.probes import Prober
+from octavia_anycast.agent.speakers.base import BgpSpeaker
+from octavia_anycast.agent.store import Store
+from octavia_anycast.model import codec
+from octavia_anycast.model.bgp import IPAddress, Speaker, SpeakerDriver
+from octavia_anycast.model.errors import InvalidRequest
+from octavia_anycast.model.wire import (
+    DesiredState,
+    Frontend,
+    GateReport,
+    Report,
+)
+
+LOG = logging.getLogger(__name__)
+
+# For how long a VIP stays on the loopback after its paths are gone: packets
+# are on their way until the fabric has followed.
+_LINGER_SECONDS = 1.0
+
+
+class FrontendSink(Protocol):
+    """What the engine needs of :class:`~.frontend.FrontendSetup`."""
+
+    def want(
+        self, frontend: Frontend | None, vips: frozenset[IPAddress]
+    ) -> None:
+        """Say what is to be."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineParts:
+    """The engine's collaborators."""
+
+    store: Store
+    speaker: BgpSpeaker
+    check_speakers: Callable[[tuple[Speaker, ...]], None]
+    frontend: FrontendSink
+    prober: Prober
+    namespace_path: str
+
+
+class Engine:
+    """One amphora's agent."""
+
+    def __init__(self, amphora_id: str, parts: EngineParts) -> None:
+        self._amphora_id = amphora_id
+        self._parts = parts
+        self._lock = threading.Lock()
+        self._apply_lock = threading.Lock()
+        self._state: DesiredState | None = None
+        self._digest = ""
+        self._gate = gates.initial(datetime.now(UTC))
+        self._is_frontend_up = False
+        self._bound: frozenset[IPAddress] = frozenset()
+        self._leaving: dict[IPAddress, float] = {}
+        self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK)
+        self._is_closing = False
+
+    # -- called from other threads ---------------------------------------
+
+    def restore(self) -> None:
+        """Take up the state on the disk, or the first one."""
+        state = self._parts.store.load(self._amphora_id)
+        if state is not None:
+            self._put(state)
+
+    def apply(self, document: Any) -> None:
+        """Take a desired state, whole; it is on the disk on return.
+
+        :raises InvalidRequest: and nothing has changed.
+        """
+        state = codec.desired_state_from(document)
+        self._check(state)
+        with self._apply_lock:
+            if codec.digest(state) == self._digest:
+                return
+            self._parts.store.save(state)
+            self._put(state)
+        LOG.info(
+            "A desired state is in force: revision %s, %s VIPs, %s peers",
+            state.revision or "none",
+            len(state.vips),
+            len(state.peers()),
+        )
+
+    def _check(self, state: DesiredState) -> None:
+        if state.amphora_id != self._amphora_id:
+            raise InvalidRequest(
+                "amphora_id", f"this is amphora {self._amphora_id}"
+            )
+        drivers = {state.driver} | {s.driver for s in state.speakers}
+        if drivers != {SpeakerDriver.EXABGP}:
+            raise InvalidRequest("driver", "this amphora has exabgp only")
+        self._parts.check_speakers(state.speakers)
+
+    def _put(self, state: DesiredState) -> None:
+        with self._lock:
+            self._state = state
+            self._digest = codec.digest(state)
+        with suppress(BlockingIOError):
+            os.write(self._wake_write, b"\0")
+
+    def report(self) -> Report:
+        """Tell what is, from memory; connections are counted now."""
+        with self._lock:
+            state, gate, bound = self._state, self._gate, self._bound
+            digest = self._digest
+        status = self._parts.speaker.status()
+        report = GateReport(
+            state=gate.state, reason=gate.reason, since=gate.since
+        )
+        if state is None:
+            return Report(
+                amphora_id=self._amphora_id,
+                digest="",
+                revision="",
+                gate=report,
+                speaker_is_running=status.is_running,
+                frontend_is_up=False,
+            )
+        return Report(
+            amphora_id=self._amphora_id,
+            digest=digest,
+            revision=state.revision,
+            gate=report,
+            speaker_is_running=status.is_running,
+            frontend_is_up=self._is_frontend_up,
+            listeners=state.listeners,
+            sessions=status.sessions,
+            paths=path_reports(state, gate, bound, status),
+            connections=self._count_connections(vip_addresses(state)),
+        )
+
+    def _count_connections(self, vips: frozenset[IPAddress]) -> dict[str, int]:
+        try:
+            netlink = Netlink(self._parts.namespace_path)
+        except OSError:
+            return {}
+        try:
+            counts = netlink.count_established(vips)
+        except OSError:
+            return {}
+        finally:
+            netlink.close()
+        return {str(vip): count for vip, count in counts.items()}
+
+    def close(self) -> None:
+        """End the loop; what is announced stays so."""
+        self._is_closing = True
+        with suppress(BlockingIOError):
+            os.write(self._wake_write, b"\0")
+
+    # -- the loop --------------------------------------------------------
+
+    def run(self) -> None:
+        """Sample, step, tell; until :meth:`close`."""
+        next_sample = 0.0
+        while not self._is_closing:
+            with self._lock:
+                state = self._state
+            now = time.monotonic()
+            if state is not None and now >= next_sample:
+                self._sample(state, now)
+                next_sample = now + state.gate.interval_ms / 1000
+            if state is not None:
+                self._tell(state, now)
+            pause = 1.0 if state is None else next_sample - time.monotonic()
+            if self._wait(max(pause, 0)):
+                next_sample = 0.0
+        self._parts.prober.close()
+
+    def _wait(self, seconds: float) -> bool:
+        """Wait for anything; True if a sample must be taken at once."""
+        prober = self._parts.prober
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._wake_read, selectors.EVENT_READ)
+            for descriptor, is_alarm in prober.descriptors():
+                selector.register(descriptor, selectors.EVENT_READ, is_alarm)
+            ready = selector.select(seconds)
+        is_alarmed = False
+        for key, _ in ready:
+            if key.fd == self._wake_read:
+                with suppress(BlockingIOError):
+                    os.read(self._wake_read, 4096)
+            elif key.data:
+                is_alarmed = True
+            else:
+                prober.look(time.monotonic())
+        return is_alarmed
+
+    def _sample(self, state: DesiredState, now: float) -> None:
+        prober = self._parts.prober
+        sample = prober.sample(state, now)
+        before = self._gate
+        gate = gates.step(before, state.gate, sample, datetime.now(UTC))
+        with self._lock:
+            self._gate = gate
+            self._is_frontend_up = prober.is_frontend_up
+            self._bound = prober.bound
+        if gate.state is not before.state:
+            LOG.info(
+                "The health gate is %s (was %s): %s",
+                gate.state,
+                before.state,
+                gate.reason,
+            )
+
+    def _tell(self, state: DesiredState, now: float) -> None:
+        parts = self._parts
+        parts.speaker.configure(state.router_id, state.speakers)
+        if self._gate.has_decided:
+            paths = wanted_paths(state, self._gate, self._bound)
+            parts.speaker.set_paths(paths)
+        vips = vip_addresses(state)
+        parts.frontend.want(state.frontend, vips | self._lingering(vips, now))
+
+    def _lingering(
+        self, vips: frozenset[IPAddress], now: float
+    ) -> frozenset[IPAddress]:
+        """VIPs that left the state, but not the loopback yet."""
+        announced = {p.vip_ip for p in self._parts.speaker.status().paths}
+        for vip in announced | vips:
+            self._leaving[vip] = now + _LINGER_SECONDS
+        self._leaving = {
+            vip: deadline
+            for vip, deadline in self._leaving.items()
+            if deadline > now
+        }
+        return frozenset(self._leaving)

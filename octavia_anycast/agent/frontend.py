@@ -1,0 +1,317 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The octavia-anycast authors
+"""The front-end interface and the VIPs, in the namespace amphora-haproxy.
+
+Octavia's interface files say the same as the kernel, so that Octavia's
+``amphora-interface up`` (at boot, at HAProxy's first start) changes nothing.
+The kernel is set by ip(8): ``amphora-interface`` needs a second to start.
+
+Layer: agent. Works in a thread of its own: the health gate, which reads the
+kernel itself, never waits for it.
+"""
+
+import json
+import logging
+import os
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from ipaddress import ip_address
+from typing import Any
+
+from octavia_anycast.agent import atomic_file
+from octavia_anycast.agent.netlink import Link, Netlink
+from octavia_anycast.agent.process import run
+from octavia_anycast.model.bgp import IPAddress
+from octavia_anycast.model.wire import FRONTEND_INTERFACE, Frontend
+
+LOG = logging.getLogger(__name__)
+
+_RETRY_SECONDS = 0.1
+_CHECK_SECONDS = 2.0
+_LOOPBACK = (("127.0.0.1", 8), ("::1", 128))
+_SYSCTLS = (
+    "net.ipv4.ip_nonlocal_bind=1",
+    "net.ipv6.ip_nonlocal_bind=1",
+    "net.ipv4.ip_forward=1",
+    "net.ipv6.conf.all.forwarding=1",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FrontendPaths:
+    """Where Octavia keeps what it knows of interfaces."""
+
+    namespace: str = "amphora-haproxy"
+    interface_directory: str = "/etc/octavia/interfaces"
+    plugged_path: str = "/var/lib/octavia/plugged_interfaces"
+    masquerade_program: str = "/usr/local/bin/lvs-masquerade.sh"
+
+    @property
+    def namespace_path(self) -> str:
+        """The namespace's file."""
+        return f"/run/netns/{self.namespace}"
+
+
+class FrontendSetup:
+    """Brings about the front end that is wanted, again and again."""
+
+    def __init__(self, paths: FrontendPaths) -> None:
+        self._paths = paths
+        self._condition = threading.Condition()
+        self._frontend: Frontend | None = None
+        self._vips: frozenset[IPAddress] | None = None
+        self._is_changed = False
+        self._is_closing = False
+        self._has_sysctls = False
+        self._thread = threading.Thread(
+            target=self._run, name="frontend", daemon=True
+        )
+        self._thread.start()
+
+    def want(
+        self, frontend: Frontend | None, vips: frozenset[IPAddress]
+    ) -> None:
+        """Say what is to be; returns at once."""
+        with self._condition:
+            if (frontend, vips) == (self._frontend, self._vips):
+                return
+            self._frontend, self._vips = frontend, vips
+            self._is_changed = True
+            self._condition.notify()
+
+    def close(self) -> None:
+        """End the thread; the interfaces stay."""
+        with self._condition:
+            self._is_closing = True
+            self._condition.notify()
+        self._thread.join(timeout=5)
+
+    def _run(self) -> None:
+        is_complete = False
+        while True:
+            with self._condition:
+                pause = _CHECK_SECONDS if is_complete else _RETRY_SECONDS
+                if not (self._is_changed or self._is_closing):
+                    self._condition.wait(pause)
+                if self._is_closing:
+                    return
+                self._is_changed = False
+                frontend, vips = self._frontend, self._vips
+            if vips is None:
+                continue
+            try:
+                is_complete = self._apply(frontend, vips)
+            except Exception:
+                # The loop of a daemon: interfaces come and go meanwhile.
+                is_complete = False
+                LOG.exception("The front end cannot be set up yet")
+
+    def _apply(
+        self, frontend: Frontend | None, vips: frozenset[IPAddress]
+    ) -> bool:
+        paths = self._paths
+        self._ensure_namespace()
+        self._write_interface("lo", loopback_file(vips))
+        is_complete = frontend is None
+        if frontend is not None and self._ensure_interface(frontend):
+            is_complete = True
+            self._write_interface(FRONTEND_INTERFACE, frontend_file(frontend))
+        inside = Netlink(paths.namespace_path)
+        try:
+            links = {link.name: link for link in inside.links()}
+            self._set_addresses(inside, links["lo"], _loopback(vips))
+            if frontend is not None and is_complete:
+                link = links[FRONTEND_INTERFACE]
+                self._set_frontend(inside, link, frontend)
+        finally:
+            inside.close()
+        return is_complete
+
+    def _ensure_namespace(self) -> None:
+        namespace = self._paths.namespace
+        if not os.path.exists(self._paths.namespace_path):
+            run(["ip", "netns", "add", namespace])
+            self._has_sysctls = False
+        if self._has_sysctls:
+            return
+        inside = ["ip", "netns", "exec", namespace, "sysctl", "-q"]
+        # As Octavia's own unit amphora-netns, before an interface is in it.
+        run([*inside, "--system"])
+        self._has_sysctls = run([*inside, "-w", *_SYSCTLS])
+
+    def _ensure_interface(self, frontend: Frontend) -> bool:
+        """Have the interface in the namespace, by its name."""
+        paths = self._paths
+        inside = _link_by_mac(paths.namespace_path, frontend.mac_address)
+        if inside is not None:
+            return inside.name == FRONTEND_INTERFACE
+        outside = _link_by_mac(None, frontend.mac_address)
+        if outside is None:
+            return False  # not plugged yet
+        LOG.info("%s becomes %s", outside.name, FRONTEND_INTERFACE)
+        self._remember_plugged(frontend.mac_address)
+        return run(
+            [
+                *("ip", "link", "set", "dev", outside.name),
+                *("netns", paths.namespace, "name", FRONTEND_INTERFACE),
+            ]
+        )
+
+    def _remember_plugged(self, mac_address: str) -> None:
+        """Tell Octavia's boot script where the interface belongs."""
+        path = self._paths.plugged_path
+        text = ""
+        if os.path.exists(path):
+            with open(path, encoding="utf-8") as stream:
+                text = stream.read()
+        lines = [
+            line
+            for line in text.splitlines()
+            if line.split() and line.split()[0] != mac_address
+        ]
+        lines.append(f"{mac_address} {FRONTEND_INTERFACE}")
+        atomic_file.write(path, "\n".join(lines) + "\n", mode=0o644)
+
+    def _write_interface(self, name: str, document: dict[str, Any]) -> None:
+        path = f"{self._paths.interface_directory}/{name}.json"
+        text = json.dumps(document)
+        try:
+            with open(path, encoding="utf-8") as stream:
+                if stream.read() == text:
+                    return
+        except FileNotFoundError:
+            pass
+        atomic_file.write(path, text, mode=0o644)
+
+    def _ip(self, *words: str) -> bool:
+        return run(["ip", "-n", self._paths.namespace, *words])
+
+    def _set_addresses(
+        self,
+        inside: Netlink,
+        link: Link,
+        wanted: frozenset[tuple[IPAddress, int]],
+    ) -> None:
+        if not link.is_up:
+            self._ip("link", "set", "dev", link.name, "up")
+        present = {
+            (address.ip_address, address.prefix_length)
+            for address in inside.addresses()
+            if address.index == link.index
+            and not address.ip_address.is_link_local
+        }
+        for ip, length in sorted(wanted - present, key=str):
+            LOG.info("Add %s/%s to %s", ip, length, link.name)
+            # "replace": one that is still tentative is not listed.
+            self._ip("addr", "replace", f"{ip}/{length}", "dev", link.name)
+        for ip, length in sorted(present - wanted, key=str):
+            LOG.info("Remove %s/%s from %s", ip, length, link.name)
+            self._ip("addr", "del", f"{ip}/{length}", "dev", link.name)
+
+    def _set_frontend(
+        self, inside: Netlink, link: Link, frontend: Frontend
+    ) -> None:
+        name = FRONTEND_INTERFACE
+        if not link.is_up:
+            mtu = str(frontend.mtu)
+            self._ip("link", "set", "dev", name, "mtu", mtu, "up")
+            self._masquerade(frontend)
+        wanted = frozenset(
+            (address.ip_address, address.prefix_length)
+            for address in frontend.addresses
+        )
+        self._set_addresses(inside, link, wanted)
+        for address in frontend.addresses:
+            if address.gateway is not None:
+                family = f"-{address.gateway.version}"
+                route = ["default", "via", str(address.gateway), "dev", name]
+                self._ip(
+                    *(family, "route", "replace", *route),
+                    *("onlink", "proto", "static"),
+                )
+
+    def _masquerade(self, frontend: Frontend) -> None:
+        program = self._paths.masquerade_program
+        if not os.path.exists(program):
+            return
+        inside = ["ip", "netns", "exec", self._paths.namespace]
+        for version in sorted(_versions(frontend)):
+            command = [program, "add", f"ipv{version}", FRONTEND_INTERFACE]
+            run([*inside, *command])
+
+
+def _link_by_mac(namespace_path: str | None, mac: str) -> Link | None:
+    netlink = Netlink(namespace_path)
+    try:
+        for link in netlink.links():
+            if link.mac_address == mac:
+                return link
+    finally:
+        netlink.close()
+    return None
+
+
+def _loopback(
+    vips: frozenset[IPAddress],
+) -> frozenset[tuple[IPAddress, int]]:
+    addresses = {(ip_address(text), length) for text, length in _LOOPBACK}
+    return frozenset(addresses | {(vip, vip.max_prefixlen) for vip in vips})
+
+
+def _versions(frontend: Frontend) -> set[int]:
+    return {address.ip_address.version for address in frontend.addresses}
+
+
+def _interface_file(
+    name: str, kind: str, addresses: Sequence[tuple[str, int]]
+) -> dict[str, Any]:
+    """An interface file as Octavia's agent writes and reads it."""
+    return {
+        "name": name,
+        "if_type": kind,
+        "addresses": [
+            {"address": address, "prefixlen": length}
+            for address, length in addresses
+        ],
+        "routes": [],
+        "rules": [],
+        "scripts": {"up": [], "down": []},
+        "is_sriov": False,
+    }
+
+
+def loopback_file(vips: frozenset[IPAddress]) -> dict[str, Any]:
+    """The content of lo.json."""
+    addresses = [
+        (str(vip), vip.max_prefixlen) for vip in sorted(vips, key=str)
+    ]
+    return _interface_file("lo", "lo", [*_LOOPBACK, *addresses])
+
+
+def frontend_file(frontend: Frontend) -> dict[str, Any]:
+    """The content of eth1.json; no rules, as the VIP is on the loopback."""
+    document = _interface_file(
+        FRONTEND_INTERFACE,
+        "vip",
+        [(str(a.ip_address), a.prefix_length) for a in frontend.addresses],
+    )
+    document["mtu"] = frontend.mtu
+    document["routes"] = [
+        {
+            "dst": "0.0.0.0/0" if address.gateway.version == 4 else "::/0",
+            "gateway": str(address.gateway),
+            "flags": ["onlink"],
+        }
+        for address in frontend.addresses
+        if address.gateway is not None
+    ]
+    for action, verb in (("up", "add"), ("down", "delete")):
+        document["scripts"][action] = [
+            {
+                "command": "/usr/local/bin/lvs-masquerade.sh "
+                f"{verb} ipv{version} {FRONTEND_INTERFACE}"
+            }
+            for version in sorted(_versions(frontend))
+        ]
+    return document

@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The octavia-anycast authors
+"""The health gate: a transition table fed with samples.
+
+========  ==================  =================  ========================
+state     GOOD                BAD                UNKNOWN
+========  ==================  =================  ========================
+INIT      RISING              DOWN               stays, then DOWN
+RISING    RISING; UP after    DOWN               stays, then DOWN
+          rise_count
+UP        UP                  FALLING            stays, then DOWN
+FALLING   UP                  FALLING; DOWN      stays, then DOWN
+                              after fall_count
+DOWN      RISING              DOWN               DOWN
+DISABLED  RISING              DOWN               stays, then DOWN
+========  ==================  =================  ========================
+
+A fatal BAD (HAProxy's process is gone) leads to DOWN from every state at
+once. UNKNOWN (the probe itself cannot tell) holds the last verdict for
+``unknown_hold_ms`` and then fails. NOTHING_TO_SERVE leads to DISABLED.
+UP and FALLING let VIPs be advertised: a single bad sample changes no route.
+
+Layer: agent. Pure: no clock, no I/O.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from octavia_anycast.model.wire import GateSettings, GateState
+
+_PASSING = frozenset({GateState.UP, GateState.FALLING})
+
+
+class Verdict(StrEnum):
+    """What the probes say together."""
+
+    GOOD = "good"
+    BAD = "bad"
+    UNKNOWN = "unknown"
+    NOTHING_TO_SERVE = "nothing to serve"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """One look at the data path; ``reason`` says why it is not GOOD."""
+
+    verdict: Verdict
+    reason: str = ""
+    is_fatal: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gate:
+    """The gate's state; ``count`` of samples in a row, RISING or FALLING."""
+
+    state: GateState
+    since: datetime
+    reason: str
+    count: int = 0
+    unknown_since: datetime | None = None
+    # False until the first verdict: what the speaker announces is left
+    # alone, so that a restart of the agent is not a withdrawal.
+    has_decided: bool = False
+
+    @property
+    def is_passing(self) -> bool:
+        """Whether VIPs may be advertised."""
+        return self.state in _PASSING
+
+
+def initial(now: datetime) -> Gate:
+    """Make a gate which knows nothing yet."""
+    return Gate(state=GateState.INIT, since=now, reason="no sample yet")
+
+
+def step(
+    gate: Gate, settings: GateSettings, sample: Sample, now: datetime
+) -> Gate:
+    """Feed one sample."""
+    if sample.verdict is Verdict.UNKNOWN:
+        return _hold(gate, settings, sample, now)
+    gate = replace(gate, unknown_since=None)
+    if sample.verdict is Verdict.NOTHING_TO_SERVE:
+        return _move(gate, GateState.DISABLED, sample.reason, now)
+    if sample.verdict is Verdict.GOOD:
+        return _rise(gate, settings, now)
+    return _fall(gate, settings, sample, now)
+
+
+def _rise(gate: Gate, settings: GateSettings, now: datetime) -> Gate:
+    if gate.state in _PASSING:
+        return _move(gate, GateState.UP, "every probe passes", now)
+    count = gate.count + 1 if gate.state is GateState.RISING else 1
+    if count >= settings.rise_count:
+        return _move(gate, GateState.UP, "every probe passes", now)
+    reason = f"{count} of {settings.rise_count} good samples"
+    return _move(gate, GateState.RISING, reason, now, count)
+
+
+def _fall(
+    gate: Gate, settings: GateSettings, sample: Sample, now: datetime
+) -> Gate:
+    if gate.state not in _PASSING or sample.is_fatal:
+        return _move(gate, GateState.DOWN, sample.reason, now)
+    count = gate.count + 1 if gate.state is GateState.FALLING else 1
+    if count >= settings.fall_count:
+        return _move(gate, GateState.DOWN, sample.reason, now)
+    return _move(gate, GateState.FALLING, sample.reason, now, count)
+
+
+def _hold(
+    gate: Gate, settings: GateSettings, sample: Sample, now: datetime
+) -> Gate:
+    since = gate.unknown_since or now
+    held = timedelta(milliseconds=settings.unknown_hold_ms)
+    if gate.state is GateState.DOWN or now - since >= held:
+        reason = f"unknown for too long: {sample.reason}"
+        gate = _move(gate, GateState.DOWN, reason, now)
+    else:
+        gate = replace(gate, reason=f"unknown: {sample.reason}")
+    return replace(gate, unknown_since=since)
+
+
+def _move(
+    gate: Gate, state: GateState, reason: str, now: datetime, count: int = 0
+) -> Gate:
+    is_verdict = state in (GateState.UP, GateState.DOWN, GateState.DISABLED)
+    return replace(
+        gate,
+        state=state,
+        reason=reason,
+        count=count,
+        since=gate.since if state is gate.state else now,
+        has_decided=gate.has_decided or is_verdict,
+    )

@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The octavia-anycast authors
+"""The agent's route ``/1.0/anycast``, for Octavia's Flask application.
+
+PUT takes a desired state, GET answers a report. Who may call is settled
+before: Octavia's agent asks for the controller's client certificate.
+
+Layer: agent.
+"""
+
+from typing import Any, Protocol
+
+import flask
+
+from octavia_anycast.model.errors import InvalidRequest, Retryable
+
+
+class Control(Protocol):
+    """speakerd, as seen from here."""
+
+    def apply(self, document: Any) -> None:
+        """Hand over a desired state."""
+
+    def report(self) -> Any:
+        """Get the report, as a JSON document."""
+
+
+def make_blueprint(control: Control) -> flask.Blueprint:
+    """Make the blueprint that forwards to speakerd."""
+    blueprint = flask.Blueprint("anycast", __name__, url_prefix="/1.0")
+
+    @blueprint.get("/anycast")
+    def get_report() -> Any:
+        return flask.jsonify(control.report())
+
+    @blueprint.put("/anycast")
+    def put_state() -> Any:
+        document = flask.request.get_json(force=True, silent=True)
+        if document is None:
+            raise InvalidRequest("document", "it is not a JSON object")
+        control.apply(document)
+        return flask.jsonify({"message": "OK"})
+
+    @blueprint.errorhandler(InvalidRequest)
+    def refuse(error: InvalidRequest) -> Any:
+        body = {"field": error.field, "reason": error.reason}
+        return flask.jsonify(body), 400
+
+    @blueprint.errorhandler(Retryable)
+    def ask_to_retry(error: Retryable) -> Any:
+        return flask.jsonify({"reason": str(error)}), 503
+
+    return blueprint

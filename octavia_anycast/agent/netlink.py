@@ -1,0 +1,245 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The octavia-anycast authors
+"""The four kernel tables that the health gate reads, by netlink.
+
+Links, addresses and neighbours (rtnetlink(7)) and TCP sockets (sock_diag(7)).
+Written out rather than by pyroute2, whose import takes longer than the whole
+agent needs to restore an announcement.
+
+Layer: agent.
+"""
+
+import ctypes
+import os
+import socket
+import struct
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address
+
+IPAddress = IPv4Address | IPv6Address
+
+TCP_ESTABLISHED = 1
+TCP_LISTEN = 10
+
+_NETLINK_ROUTE, _NETLINK_SOCK_DIAG = 0, 4
+_RTM_GETLINK, _RTM_GETADDR, _RTM_GETNEIGH = 18, 22, 30
+_SOCK_DIAG_BY_FAMILY = 20
+_NLMSG_ERROR, _NLMSG_DONE = 2, 3
+_NLM_F_REQUEST_DUMP = 0x301
+_HEADER = struct.Struct("=IHHII")
+_ATTRIBUTE = struct.Struct("=HH")
+_IFF_UP, _IFF_RUNNING = 0x1, 0x40
+_IFA_F_DADFAILED, _IFA_F_TENTATIVE = 0x08, 0x40
+_NUD_FAILED = 0x20
+_CLONE_NEWNET = 0x40000000
+_TIMEOUT_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Link:
+    """A network interface."""
+
+    index: int
+    name: str
+    mac_address: str
+    is_up: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Address:
+    """An address of an interface that can be used."""
+
+    index: int
+    ip_address: IPAddress
+    prefix_length: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TcpSocket:
+    """A listening socket; ``backlog`` connections wait to be accepted."""
+
+    ip_address: IPAddress
+    port: int
+    backlog: int
+    backlog_max: int
+
+
+class Netlink:
+    """Two netlink sockets in one network namespace; for one thread.
+
+    :raises OSError: the namespace is not there, or the kernel refuses.
+    """
+
+    def __init__(self, namespace_path: str | None = None) -> None:
+        self._route = _socket_in(namespace_path, _NETLINK_ROUTE)
+        self._diag = _socket_in(namespace_path, _NETLINK_SOCK_DIAG)
+
+    def close(self) -> None:
+        """Close both."""
+        self._route.close()
+        self._diag.close()
+
+    def links(self) -> tuple[Link, ...]:
+        """List the interfaces."""
+        found = []
+        for body in _dump(self._route, _RTM_GETLINK, bytes(16)):
+            index, flags = struct.unpack_from("=4xiI", body)
+            attributes = _attributes(body, 16)
+            found.append(
+                Link(
+                    index=index,
+                    name=attributes.get(3, b"").rstrip(b"\0").decode(),
+                    mac_address=attributes.get(1, b"").hex(":"),
+                    is_up=flags & (_IFF_UP | _IFF_RUNNING)
+                    == _IFF_UP | _IFF_RUNNING,
+                )
+            )
+        return tuple(found)
+
+    def addresses(self) -> tuple[Address, ...]:
+        """List the addresses, without those that are still tentative."""
+        found = []
+        for body in _dump(self._route, _RTM_GETADDR, bytes(8)):
+            _, prefix_length, flags, index = struct.unpack_from("=BBBxI", body)
+            attributes = _attributes(body, 8)
+            packed = attributes.get(2) or attributes.get(1)
+            if packed is None or flags & (_IFA_F_TENTATIVE | _IFA_F_DADFAILED):
+                continue
+            found.append(
+                Address(
+                    index=index,
+                    ip_address=_ip(packed),
+                    prefix_length=prefix_length,
+                )
+            )
+        return tuple(found)
+
+    def failed_neighbours(self) -> frozenset[IPAddress]:
+        """List the neighbours that do not answer (NUD_FAILED)."""
+        found = set()
+        for body in _dump(self._route, _RTM_GETNEIGH, bytes(12)):
+            (state,) = struct.unpack_from("=8xH", body)
+            packed = _attributes(body, 12).get(1)
+            if packed is not None and state & _NUD_FAILED:
+                found.add(_ip(packed))
+        return frozenset(found)
+
+    def listening(self) -> tuple[TcpSocket, ...]:
+        """List the listening TCP sockets."""
+        found = []
+        for body in self._sockets(TCP_LISTEN):
+            (port,) = struct.unpack_from("!H", body, 4)
+            backlog, backlog_max = struct.unpack_from("=II", body, 56)
+            found.append(
+                TcpSocket(
+                    ip_address=_source(body),
+                    port=port,
+                    backlog=backlog,
+                    backlog_max=backlog_max,
+                )
+            )
+        return tuple(found)
+
+    def count_established(
+        self, addresses: frozenset[IPAddress]
+    ) -> dict[IPAddress, int]:
+        """Count established TCP connections per local address."""
+        wanted = {address.packed: address for address in addresses}
+        counts = dict.fromkeys(addresses, 0)
+        for body in self._sockets(TCP_ESTABLISHED):
+            size = 4 if body[0] == socket.AF_INET else 16
+            address = wanted.get(body[8 : 8 + size])
+            if address is not None:
+                counts[address] += 1
+        return counts
+
+    def _sockets(self, state: int) -> Iterator[bytes]:
+        for family in (socket.AF_INET, socket.AF_INET6):
+            request = struct.pack(
+                "=BBxxI48x", family, socket.IPPROTO_TCP, 1 << state
+            )
+            yield from _dump(self._diag, _SOCK_DIAG_BY_FAMILY, request)
+
+
+def _source(body: bytes) -> IPAddress:
+    size = 4 if body[0] == socket.AF_INET else 16
+    return _ip(body[8 : 8 + size])
+
+
+def _ip(packed: bytes) -> IPAddress:
+    return IPv4Address(packed) if len(packed) == 4 else IPv6Address(packed)
+
+
+def _attributes(body: bytes, offset: int) -> dict[int, bytes]:
+    found = {}
+    while offset + 4 <= len(body):
+        length, kind = _ATTRIBUTE.unpack_from(body, offset)
+        if length < 4:
+            break
+        found[kind & 0x3FFF] = body[offset + 4 : offset + length]
+        offset += (length + 3) & ~3
+    return found
+
+
+def _dump(link: socket.socket, kind: int, request: bytes) -> Iterator[bytes]:
+    length = _HEADER.size + len(request)
+    link.send(_HEADER.pack(length, kind, _NLM_F_REQUEST_DUMP, 1, 0) + request)
+    bodies: list[bytes] = []
+    # Read it all first: an abandoned dump would spoil the next one.
+    while _take(link.recv(262_144), bodies):
+        pass
+    yield from bodies
+
+
+def _take(data: bytes, bodies: list[bytes]) -> bool:
+    offset = 0
+    while offset + _HEADER.size <= len(data):
+        length, kind, _, _, _ = _HEADER.unpack_from(data, offset)
+        body = data[offset + _HEADER.size : offset + length]
+        if kind == _NLMSG_DONE:
+            return False
+        if kind == _NLMSG_ERROR:
+            (number,) = struct.unpack_from("=i", body)
+            raise OSError(-number, os.strerror(-number))
+        bodies.append(body)
+        offset += (length + 3) & ~3
+    return True
+
+
+def _socket_in(namespace_path: str | None, protocol: int) -> socket.socket:
+    """Open a netlink socket in a namespace; it stays there for good."""
+    if namespace_path is None:
+        return _open(protocol)
+    made: list[socket.socket | OSError] = []
+
+    def enter() -> None:
+        # The namespace is this thread's, and ends with it.
+        try:
+            descriptor = os.open(namespace_path, os.O_RDONLY)
+            try:
+                libc = ctypes.CDLL(None, use_errno=True)
+                if libc.setns(descriptor, _CLONE_NEWNET):
+                    number = ctypes.get_errno()
+                    raise OSError(number, os.strerror(number))
+            finally:
+                os.close(descriptor)
+            made.append(_open(protocol))
+        except OSError as e:
+            made.append(e)
+
+    thread = threading.Thread(target=enter)
+    thread.start()
+    thread.join()
+    (result,) = made
+    if isinstance(result, OSError):
+        raise result
+    return result
+
+
+def _open(protocol: int) -> socket.socket:
+    link = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, protocol)
+    link.settimeout(_TIMEOUT_SECONDS)
+    link.bind((0, 0))
+    return link

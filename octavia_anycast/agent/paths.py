@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The octavia-anycast authors
+"""Which paths to announce, and what to report of them; pure functions.
+
+Layer: agent.
+"""
+
+from octavia_anycast.agent.gate import Gate
+from octavia_anycast.agent.speakers.base import Path, SpeakerStatus
+from octavia_anycast.model.bgp import IPAddress, Peer
+from octavia_anycast.model.wire import (
+    DesiredState,
+    Intent,
+    PathReport,
+    PathState,
+    VipState,
+)
+
+
+def peers_of(state: DesiredState, vip: VipState) -> tuple[Peer, ...]:
+    """The peers that a VIP is announced to.
+
+    Those named, else those whose session has the VIP's IP version, else all:
+    a fabric may carry both families over one session (RFC 4760).
+    """
+    pairs = state.peers()
+    if vip.peer_ids is not None:
+        return tuple(peer for _, peer in pairs if peer.id in vip.peer_ids)
+    version = vip.vip_ip.version
+    same = tuple(p for s, p in pairs if s.ip_version == version)
+    return same or tuple(peer for _, peer in pairs)
+
+
+def wanted_paths(
+    state: DesiredState, gate: Gate, bound: frozenset[IPAddress]
+) -> frozenset[Path]:
+    """All that is to be announced now; ``bound`` VIPs are on the loopback."""
+    if not gate.is_passing:
+        return frozenset()
+    return frozenset(
+        Path(
+            vip_ip=vip.vip_ip,
+            nexthop_ip=vip.nexthop_ip,
+            peer_id=peer.id,
+            is_draining=vip.intent is Intent.DRAIN,
+        )
+        for vip in state.vips
+        if vip.intent is not Intent.WITHDRAW and vip.vip_ip in bound
+        for peer in peers_of(state, vip)
+    )
+
+
+def path_reports(
+    state: DesiredState,
+    gate: Gate,
+    bound: frozenset[IPAddress],
+    status: SpeakerStatus,
+) -> tuple[PathReport, ...]:
+    """What each VIP's path towards each peer is, and why."""
+    out = {(path.vip_ip, path.peer_id): path for path in status.paths}
+    return tuple(
+        _report(vip, peer, gate, bound, out.get((vip.vip_ip, peer.id)))
+        for vip in state.vips
+        for peer in peers_of(state, vip)
+    )
+
+
+def _report(
+    vip: VipState,
+    peer: Peer,
+    gate: Gate,
+    bound: frozenset[IPAddress],
+    path: Path | None,
+) -> PathReport:
+    if path is not None:
+        is_draining = path.is_draining
+        kind = PathState.DRAINING if is_draining else PathState.ADVERTISED
+        reason = ""
+    elif vip.intent is Intent.WITHDRAW:
+        kind, reason = PathState.WITHDRAWN, "the controller asks for it"
+    elif not gate.is_passing:
+        kind, reason = PathState.WITHDRAWN, gate.reason
+    elif vip.vip_ip not in bound:
+        kind = PathState.WITHDRAWN
+        reason = "the VIP is not on the loopback yet"
+    else:
+        kind = PathState.PENDING
+        reason = f"the session with {peer.peer_ip} does not carry it yet"
+    return PathReport(
+        vip_ip=vip.vip_ip,
+        nexthop_ip=vip.nexthop_ip,
+        peer_id=peer.id,
+        state=kind,
+        reason=reason,
+    )
+
+
+def vip_addresses(state: DesiredState | None) -> frozenset[IPAddress]:
+    """The VIPs that belong on the loopback."""
+    if state is None:
+        return frozenset()
+    return frozenset(vip.vip_ip for vip in state.vips)

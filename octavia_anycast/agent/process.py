@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The octavia-anycast authors
+"""Programs and units of the amphora.
+
+Layer: agent. The one place that starts a process.
+"""
+
+import logging
+import subprocess
+from collections.abc import Sequence
+
+LOG = logging.getLogger(__name__)
+
+_TIMEOUT_SECONDS = 20
+
+
+def run(argv: Sequence[str]) -> bool:
+    """Run a program; True if it ended well. Its complaint is logged."""
+    try:
+        done = subprocess.run(
+            argv,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=_TIMEOUT_SECONDS,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as e:
+        LOG.error("%s: %s", " ".join(argv), e)
+        return False
+    if done.returncode:
+        LOG.error("%s: %s", " ".join(argv), done.stderr.strip())
+    return done.returncode == 0
+
+
+class SystemdUnit:
+    """A unit; implements :class:`~.speakers.base.Service`.
+
+    The unit itself says ``Restart=always``.
+    """
+
+    def __init__(self, unit: str) -> None:
+        self._unit = unit
+
+    def start(self) -> None:
+        """Start it, if it does not run."""
+        run(["systemctl", "start", "--no-block", self._unit])
+
+    def stop(self) -> None:
+        """Stop it."""
+        run(["systemctl", "stop", self._unit])
+
+    def kill(self) -> None:
+        """Kill all of its processes; systemd starts it again."""
+        run(["systemctl", "kill", "--signal=KILL", self._unit])

@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The octavia-anycast authors
+"""What the agent needs of a BGP daemon; the intersection of all drivers.
+
+Declarative: the caller gives the whole of what is to be, the driver makes it
+so in its own thread, at once and again after each fault. No call blocks.
+
+Layer: agent. No type of a daemon leaks out.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from octavia_anycast.model.bgp import IPAddress, Speaker
+from octavia_anycast.model.wire import SessionReport
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Path:
+    """A host route towards one peer.
+
+    The other attributes (communities, med, ...) are the peer's own;
+    ``is_draining`` adds GRACEFUL_SHUTDOWN (RFC 8326).
+    """
+
+    vip_ip: IPAddress
+    nexthop_ip: IPAddress
+    peer_id: str
+    is_draining: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpeakerStatus:
+    """What a speaker does now.
+
+    ``paths`` are in the Adj-RIB-Out (RFC 4271, section 3.2) of established
+    sessions only: a peer that is not there holds none of them.
+    """
+
+    is_running: bool = False
+    sessions: tuple[SessionReport, ...] = ()
+    paths: frozenset[Path] = frozenset()
+
+
+class BgpSpeaker(Protocol):
+    """A BGP daemon under control of the agent."""
+
+    def configure(self, router_id: str, speakers: tuple[Speaker, ...]) -> None:
+        """Have exactly these peers; sessions of unchanged peers stay up."""
+
+    def set_paths(self, paths: frozenset[Path]) -> None:
+        """Announce exactly these paths."""
+
+    def status(self) -> SpeakerStatus:
+        """Tell what is, from memory."""
+
+    def close(self) -> None:
+        """Let go of the daemon, which goes on as it is (fail-static)."""
+
+
+class Service(Protocol):
+    """A daemon's process, whoever runs it: systemd, or a test."""
+
+    def start(self) -> None:
+        """Run it, and again each time that it ends."""
+
+    def stop(self) -> None:
+        """End it and leave it ended."""
+
+    def kill(self) -> None:
+        """End it the hard way; it comes back."""
+
+
+SpeakerFactory = Callable[[], BgpSpeaker]

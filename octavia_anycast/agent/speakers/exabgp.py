@@ -1,0 +1,521 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The octavia-anycast authors
+"""The ExaBGP driver: keeps ExaBGP as it is wanted, in a thread of its own.
+
+It talks to ExaBGP's API process (:mod:`.relay`) over a unix socket. After
+each (re)connection it asks what ExaBGP has and sends the difference: ExaBGP
+outlives the agent and keeps announcing, and a route that is announced again
+unchanged is not sent again.
+
+Level-triggered: one function, ``_reconcile``, compares what is wanted with
+what is known, after every event. What is known is audited each
+``audit_seconds``, which is also the sign of life: an ExaBGP that answers
+nothing for ``hang_seconds`` is killed and comes back.
+
+Layer: agent.
+"""
+
+import logging
+import os
+import selectors
+import socket
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from ipaddress import ip_network
+
+from octavia_anycast.agent import atomic_file
+from octavia_anycast.agent.speakers import exabgp_syntax as syntax
+from octavia_anycast.agent.speakers.base import Path, Service, SpeakerStatus
+from octavia_anycast.model.bgp import (
+    IPAddress,
+    Peer,
+    SessionState,
+    Speaker,
+)
+from octavia_anycast.model.wire import SessionReport
+
+LOG = logging.getLogger(__name__)
+
+_LISTINGS = (
+    "show neighbor configuration",
+    "show neighbor json",
+    "show adj-rib out",
+)
+_RibKey = tuple[IPAddress, str]  # peer_ip, prefix
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExabgpSettings:
+    """Where ExaBGP's files are, and the driver's patience (seconds)."""
+
+    config_path: str = "/var/lib/octavia-anycast/exabgp/exabgp.conf"
+    config_group: str | None = "exabgp"
+    socket_path: str = "/run/exabgp/relay.sock"
+    relay_program: str = "/usr/local/bin/octavia-anycast-exabgp-relay"
+    audit_seconds: float = 1.0
+    hang_seconds: float = 5.0
+    connect_seconds: float = 0.05
+    start_seconds: float = 2.0
+    reload_seconds: float = 0.2
+    # ExaBGP drops a reload while a path waits for a session that is down.
+    reload_limit_seconds: float = 5.0
+
+
+@dataclass(slots=True)
+class _Request:
+    command: str
+    finish: Callable[[bool, list[str]], None]
+    lines: list[str]
+
+
+class ExabgpSpeaker:
+    """Implements :class:`~octavia_anycast.agent.speakers.base.BgpSpeaker`."""
+
+    def __init__(self, settings: ExabgpSettings, service: Service) -> None:
+        self._settings = settings
+        self._service = service
+        self._lock = threading.Lock()
+        self._speakers: tuple[Speaker, ...] | None = None
+        self._router_id = ""
+        # None: nothing was said yet, so ExaBGP's paths are left alone.
+        self._paths: frozenset[Path] | None = None
+        self._status = SpeakerStatus()
+        self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK)
+        self._is_closing = False
+        # From here on: the thread's own.
+        self._socket: socket.socket | None = None
+        self._received = b""
+        self._to_send = bytearray()
+        self._requests: deque[_Request] = deque()
+        self._is_synchronised = False
+        self._is_listing = False
+        self._loaded: frozenset[str] = frozenset()
+        self._sessions: dict[IPAddress, syntax.Session] = {}
+        # What ExaBGP has: the command that made it, None if not known.
+        self._rib: dict[_RibKey, str | None] = {}
+        self._configuration: syntax.Configuration | None = None
+        self._configured: tuple[str, tuple[Speaker, ...]] | None = None
+        self._audited_at = 0.0
+        self._progressed_at = 0.0
+        self._tried_at = 0.0
+        self._started_at = 0.0
+        self._reloaded_at = 0.0
+        self._outdated_since: float | None = None
+        self._thread = threading.Thread(
+            target=self._run, name="exabgp", daemon=True
+        )
+        self._thread.start()
+
+    # -- the interface ---------------------------------------------------
+
+    def configure(self, router_id: str, speakers: tuple[Speaker, ...]) -> None:
+        """Have exactly these peers; sessions of unchanged peers stay up."""
+        with self._lock:
+            self._router_id, self._speakers = router_id, speakers
+        self._wake()
+
+    def set_paths(self, paths: frozenset[Path]) -> None:
+        """Announce exactly these paths."""
+        with self._lock:
+            self._paths = paths
+        self._wake()
+
+    def status(self) -> SpeakerStatus:
+        """Tell what is, from memory."""
+        with self._lock:
+            return self._status
+
+    def close(self) -> None:
+        """Let go of ExaBGP, which goes on announcing (fail-static)."""
+        self._is_closing = True
+        self._wake()
+        self._thread.join(timeout=5)
+        if not self._thread.is_alive():
+            os.close(self._wake_read)
+            os.close(self._wake_write)
+
+    def _wake(self) -> None:
+        with suppress(BlockingIOError):
+            os.write(self._wake_write, b"\0")
+
+    # -- the thread ------------------------------------------------------
+
+    def _run(self) -> None:
+        while not self._is_closing:
+            try:
+                self._turn()
+            except Exception:
+                # The loop of a daemon: whatever it was, start over.
+                LOG.exception("The ExaBGP driver starts over")
+                self._disconnect()
+                time.sleep(0.2)
+        self._disconnect()
+
+    def _turn(self) -> None:
+        self._wait()
+        with self._lock:
+            speakers, router_id = self._speakers, self._router_id
+            paths = self._paths
+        if speakers is None:
+            return
+        self._write_configuration(router_id, speakers)
+        now = time.monotonic()
+        self._keep_connected(now)
+        if self._socket is not None:
+            self._reconcile(now, speakers, paths)
+            self._flush()
+        self._publish(speakers, paths or frozenset())
+
+    def _wait(self) -> None:
+        timeout = 0.2
+        if self._socket is None:
+            timeout = self._settings.connect_seconds
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._wake_read, selectors.EVENT_READ)
+            if self._socket is not None:
+                events = selectors.EVENT_READ
+                if self._to_send:
+                    events |= selectors.EVENT_WRITE
+                selector.register(self._socket, events)
+            ready = selector.select(timeout)
+        for key, events in ready:
+            if key.fd == self._wake_read:
+                with suppress(BlockingIOError):
+                    os.read(self._wake_read, 4096)
+            elif events & selectors.EVENT_READ:
+                self._read()
+            else:
+                self._flush()
+
+    def _write_configuration(
+        self, router_id: str, speakers: tuple[Speaker, ...]
+    ) -> None:
+        if self._configured == (router_id, speakers):
+            return
+        path = self._settings.config_path
+        if not any(speaker.peers for speaker in speakers):
+            self._service.stop()
+            with suppress(FileNotFoundError):
+                os.unlink(path)
+            self._disconnect()
+            self._configuration = None
+        else:
+            command = (
+                f"{self._settings.relay_program} {self._settings.socket_path}"
+            )
+            self._configuration = syntax.render(router_id, speakers, command)
+            atomic_file.write(
+                path,
+                self._configuration.text,
+                mode=0o640,
+                group=self._settings.config_group,
+            )
+            self._service.start()
+            self._started_at = time.monotonic()
+        self._outdated_since = None
+        self._configured = (router_id, speakers)
+
+    def _keep_connected(self, now: float) -> None:
+        if self._configuration is None or self._socket is not None:
+            return
+        settings = self._settings
+        if now - self._tried_at < settings.connect_seconds:
+            return
+        self._tried_at = now
+        client = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            client.connect(settings.socket_path)
+        except OSError:
+            client.close()
+            if now - self._started_at > settings.start_seconds:
+                self._started_at = now
+                self._service.start()
+            return
+        client.setblocking(False)
+        self._socket = client
+        self._progressed_at = now
+        self._audited_at = 0.0
+
+    def _disconnect(self) -> None:
+        if self._socket is not None:
+            self._socket.close()
+            LOG.info("The connection to ExaBGP is gone")
+        self._socket = None
+        self._received = b""
+        self._to_send.clear()
+        self._requests.clear()
+        self._is_synchronised = False
+        self._is_listing = False
+        self._loaded = frozenset()
+        self._sessions = {}
+        self._rib = {}
+        self._outdated_since = None
+        self._started_at = time.monotonic()
+
+    # -- the conversation ------------------------------------------------
+
+    def _read(self) -> None:
+        assert self._socket is not None
+        try:
+            data = self._socket.recv(262_144)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        if not data:
+            self._disconnect()
+            return
+        lines = (self._received + data).split(b"\n")
+        self._received = lines.pop()
+        for line in lines:
+            self._take(line.decode("ascii", "replace"))
+
+    def _take(self, line: str) -> None:
+        if line.startswith("{"):
+            self._take_event(line)
+            return
+        self._progressed_at = time.monotonic()
+        if not self._requests:
+            return
+        answer = line.strip()
+        if answer not in ("done", "error"):
+            self._requests[0].lines.append(line)
+            return
+        request = self._requests.popleft()
+        if answer == "error":
+            LOG.debug("ExaBGP refused: %s", request.command)
+        request.finish(answer == "done", request.lines)
+
+    def _take_event(self, line: str) -> None:
+        event = syntax.event_from(line, self._sessions, _utcnow())
+        if event is None:
+            return
+        peer_ip, session = event
+        before = self._sessions.get(peer_ip)
+        self._sessions[peer_ip] = session
+        if session.is_established:
+            self._audited_at = 0.0  # which families, please
+        if session.is_established or (before and before.is_established):
+            LOG.info("The session with %s is %s", peer_ip, session.state)
+
+    def _ask(
+        self, command: str, finish: Callable[[bool, list[str]], None]
+    ) -> None:
+        if not self._requests:
+            self._progressed_at = time.monotonic()
+        self._requests.append(_Request(command, finish, []))
+        self._to_send += command.encode() + b"\n"
+
+    def _flush(self) -> None:
+        if self._socket is None or not self._to_send:
+            return
+        try:
+            sent = self._socket.send(self._to_send)
+        except BlockingIOError:
+            return
+        except OSError:
+            self._disconnect()
+            return
+        del self._to_send[:sent]
+
+    # -- the one decision ------------------------------------------------
+
+    def _reconcile(
+        self,
+        now: float,
+        speakers: tuple[Speaker, ...],
+        paths: frozenset[Path] | None,
+    ) -> None:
+        settings = self._settings
+        if (
+            self._requests
+            and now - self._progressed_at > settings.hang_seconds
+        ):
+            LOG.error("ExaBGP does not answer; it is killed")
+            self._service.kill()
+            self._disconnect()
+            return
+        if self._is_listing:
+            return
+        if (
+            not self._requests
+            and now - self._audited_at > settings.audit_seconds
+        ):
+            self._audited_at = now
+            self._ask_listings()
+            return
+        if not self._is_synchronised:
+            return
+        if paths is not None:
+            self._send_differences(_by_peer_id(speakers), paths)
+        if not self._requests:
+            self._reload(now)
+
+    def _ask_listings(self) -> None:
+        # What is sent while a listing is under way would not be in it.
+        self._is_listing = True
+        finishers = (
+            self._learn_configuration,
+            self._learn_sessions,
+            self._learn_rib,
+        )
+        for command, finish in zip(_LISTINGS, finishers, strict=True):
+            self._ask(command, finish)
+
+    def _learn_configuration(self, is_done: bool, lines: list[str]) -> None:
+        if is_done:
+            self._loaded = syntax.generations_from(lines)
+
+    def _learn_sessions(self, is_done: bool, lines: list[str]) -> None:
+        if is_done:
+            self._sessions = syntax.sessions_from(lines, _utcnow())
+
+    def _learn_rib(self, is_done: bool, lines: list[str]) -> None:
+        self._is_listing = False
+        if not is_done:
+            return
+        self._rib = {
+            key: self._rib.get(key) for key in syntax.paths_from(lines)
+        }
+        self._is_synchronised = True
+
+    def _send_differences(
+        self,
+        peers: dict[str, tuple[Speaker, Peer]],
+        paths: frozenset[Path],
+    ) -> None:
+        wanted = _wanted(peers, paths)
+        for key in [key for key in self._rib if key not in wanted]:
+            self._withdraw(key)
+        for key, command in wanted.items():
+            session = self._sessions.get(key[0])
+            # To a session that is down nothing is sent: a path that waits
+            # in ExaBGP would make it lose a reload.
+            if session is None or not session.is_established:
+                continue
+            if self._rib.get(key) != command:
+                self._announce(key, command)
+
+    def _withdraw(self, key: _RibKey) -> None:
+        peer_ip, prefix = key
+
+        def finish(is_done: bool, lines: list[str]) -> None:
+            if not is_done:
+                self._audited_at = 0.0
+
+        LOG.info("Withdraw %s from %s", prefix, peer_ip)
+        del self._rib[key]
+        self._ask(syntax.withdrawal(peer_ip, prefix), finish)
+
+    def _announce(self, key: _RibKey, command: str) -> None:
+        def finish(is_done: bool, lines: list[str]) -> None:
+            if not is_done:
+                LOG.warning("ExaBGP refused: %s", command)
+                self._rib.pop(key, None)
+                self._audited_at = 0.0
+
+        if key not in self._rib:
+            LOG.info("Announce %s to %s", key[1], key[0])
+        self._rib[key] = command
+        self._ask(command, finish)
+
+    def _reload(self, now: float) -> None:
+        wanted = self._configuration
+        if wanted is None or self._loaded == {wanted.generation}:
+            self._outdated_since = None
+            return
+        settings = self._settings
+        if self._outdated_since is None:
+            self._outdated_since = now
+        elif now - self._outdated_since > settings.reload_limit_seconds:
+            LOG.warning("ExaBGP did not reload; it is started again")
+            self._service.kill()
+            self._disconnect()
+            return
+        if now - self._reloaded_at < settings.reload_seconds:
+            return
+        self._reloaded_at = now
+        LOG.info("ExaBGP reloads its configuration")
+        self._ask("reload", self._after_reload)
+
+    def _after_reload(self, is_done: bool, lines: list[str]) -> None:
+        # The answer comes before the deed: look soon.
+        self._audited_at = (
+            time.monotonic() - self._settings.audit_seconds + 0.05
+        )
+
+    def _publish(
+        self, speakers: tuple[Speaker, ...], paths: frozenset[Path]
+    ) -> None:
+        peers = _by_peer_id(speakers)
+        is_running = self._socket is not None and self._is_synchronised
+        status = SpeakerStatus(
+            is_running=is_running,
+            sessions=tuple(self._session_report(p) for _, p in peers.values()),
+            paths=frozenset(
+                path for path in paths if self._is_out(path, peers)
+            ),
+        )
+        with self._lock:
+            self._status = status
+
+    def _session_report(self, peer: Peer) -> SessionReport:
+        session = self._sessions.get(peer.peer_ip)
+        if session is None:
+            session = syntax.Session(state=SessionState.UNKNOWN)
+        return SessionReport(
+            peer_id=peer.id,
+            peer_ip=peer.peer_ip,
+            state=session.state,
+            since=session.since,
+        )
+
+    def _is_out(
+        self, path: Path, peers: dict[str, tuple[Speaker, Peer]]
+    ) -> bool:
+        if path.peer_id not in peers:
+            return False
+        speaker, peer = peers[path.peer_id]
+        session = self._sessions.get(peer.peer_ip)
+        if session is None or not session.is_established:
+            return False
+        if path.vip_ip.version not in session.families:
+            return False
+        command = syntax.announcement(path, speaker, peer)
+        return self._rib.get((peer.peer_ip, _prefix(path))) == command
+
+
+def _utcnow() -> datetime:
+    return datetime.now(UTC)
+
+
+def _prefix(path: Path) -> str:
+    return str(ip_network(path.vip_ip))
+
+
+def _by_peer_id(
+    speakers: tuple[Speaker, ...],
+) -> dict[str, tuple[Speaker, Peer]]:
+    return {
+        peer.id: (speaker, peer)
+        for speaker in speakers
+        for peer in speaker.peers
+    }
+
+
+def _wanted(
+    peers: dict[str, tuple[Speaker, Peer]], paths: frozenset[Path]
+) -> dict[_RibKey, str]:
+    """(peer_ip, prefix) -> the command that announces it."""
+    wanted = {}
+    for path in paths:
+        if path.peer_id in peers:
+            speaker, peer = peers[path.peer_id]
+            command = syntax.announcement(path, speaker, peer)
+            wanted[peer.peer_ip, _prefix(path)] = command
+    return wanted

@@ -1,0 +1,218 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The octavia-anycast authors
+"""ExaBGP 5's configuration file, API commands and answers; pure functions.
+
+Layer: agent. Everything that is ExaBGP's syntax stands here and in
+``templates/exabgp.conf.j2``.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from functools import cache
+from importlib import resources
+from ipaddress import ip_address, ip_network
+from typing import Any
+
+from octavia_anycast.agent.speakers.base import Path
+from octavia_anycast.model.bgp import (
+    GRACEFUL_SHUTDOWN,
+    IPAddress,
+    Peer,
+    PeeringNetwork,
+    SessionState,
+    Speaker,
+)
+from octavia_anycast.model.errors import InvalidRequest
+
+_STATES = {state.value.upper(): state for state in SessionState}
+_DESCRIPTION = re.compile(r'^\s*description "([0-9a-f]{16})";')
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """A neighbour as ExaBGP sees it; ``families`` are IP versions."""
+
+    state: SessionState
+    since: datetime | None = None
+    families: frozenset[int] = frozenset()
+
+    @property
+    def is_established(self) -> bool:
+        """Whether paths reach the peer now."""
+        return self.state is SessionState.ESTABLISHED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Configuration:
+    """A rendered file; ``generation`` names its content."""
+
+    generation: str
+    text: str
+
+
+def check(speakers: tuple[Speaker, ...]) -> None:
+    """Refuse what ExaBGP cannot do.
+
+    :raises InvalidRequest: naming the field.
+    """
+    seen: set[IPAddress] = set()
+    for i, speaker in enumerate(speakers):
+        for j, peer in enumerate(speaker.peers):
+            field = f"speakers[{i}].peers[{j}]"
+            if peer.peer_ip in seen:
+                raise InvalidRequest(
+                    f"{field}.peer_ip", "ExaBGP takes a peer's address once"
+                )
+            seen.add(peer.peer_ip)
+            if peer.peering_network is not PeeringNetwork.MANAGEMENT:
+                raise InvalidRequest(
+                    f"{field}.peering_network",
+                    "the exabgp driver peers over the management network only",
+                )
+            _check_keepalive(f"{field}.keepalive_interval", peer)
+
+
+def _check_keepalive(field: str, peer: Peer) -> None:
+    interval = peer.keepalive_interval
+    if interval is not None and interval != peer.hold_time // 3:
+        raise InvalidRequest(
+            field,
+            f"ExaBGP sends a keepalive each third of the hold time, "
+            f"{peer.hold_time // 3} s, and cannot be told otherwise",
+        )
+
+
+def render(
+    router_id: str, speakers: tuple[Speaker, ...], relay_command: str
+) -> Configuration:
+    """Render the whole configuration file."""
+    neighbors = [
+        {"peer": peer, "local_as": speaker.local_as}
+        for speaker in speakers
+        for peer in speaker.peers
+    ]
+    values = {
+        "router_id": router_id,
+        "relay_command": relay_command,
+        "neighbors": neighbors,
+    }
+    draft = _template().render(generation="", **values)
+    generation = hashlib.sha256(draft.encode()).hexdigest()[:16]
+    text = _template().render(generation=generation, **values)
+    return Configuration(generation=generation, text=text)
+
+
+@cache
+def _template() -> Any:
+    # Late: Jinja2 takes longer to import than the rest of the agent.
+    from jinja2 import Environment, StrictUndefined
+
+    source = resources.files("octavia_anycast.agent") / "templates"
+    environment = Environment(
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    return environment.from_string(
+        (source / "exabgp.conf.j2").read_text(encoding="utf-8")
+    )
+
+
+def announcement(path: Path, speaker: Speaker, peer: Peer) -> str:
+    """The command that announces a path to one peer."""
+    words = [
+        f"neighbor {peer.peer_ip} announce route",
+        f"{path.vip_ip}/{path.vip_ip.max_prefixlen}",
+        f"next-hop {path.nexthop_ip}",
+    ]
+    is_internal = speaker.local_as == peer.remote_as
+    if is_internal and peer.local_pref is not None:
+        words.append(f"local-preference {peer.local_pref}")
+    if peer.med is not None:
+        words.append(f"med {peer.med}")
+    if peer.as_path_prepend and not is_internal:
+        # Sent as it stands, so our own AS is in it too. Not towards our own
+        # AS, whose speakers would take it for a loop (RFC 4271, 9.1.2).
+        path_words = [str(speaker.local_as)] * (peer.as_path_prepend + 1)
+        words.append(f"as-path [ {' '.join(path_words)} ]")
+    communities = list(peer.communities)
+    if path.is_draining and GRACEFUL_SHUTDOWN not in communities:
+        communities.append(GRACEFUL_SHUTDOWN)
+    words += _communities("community", 1, communities)
+    words += _communities("large-community", 2, communities)
+    return " ".join(words)
+
+
+def _communities(word: str, colons: int, values: Iterable[str]) -> list[str]:
+    chosen = [value for value in values if value.count(":") == colons]
+    return [f"{word} [ {' '.join(chosen)} ]"] if chosen else []
+
+
+def withdrawal(peer_ip: IPAddress, prefix: str) -> str:
+    """The command that withdraws a prefix from one peer."""
+    return f"neighbor {peer_ip} withdraw route {prefix}"
+
+
+def generations_from(lines: Iterable[str]) -> frozenset[str]:
+    """Read ``show neighbor configuration``: which files are loaded."""
+    found = (_DESCRIPTION.match(line) for line in lines)
+    return frozenset(match.group(1) for match in found if match)
+
+
+def sessions_from(lines: list[str], now: datetime) -> dict[IPAddress, Session]:
+    """Read ``show neighbor json``: peer_ip -> session."""
+    sessions = {}
+    for item in json.loads("".join(lines) or "[]"):
+        state = _STATES.get(item["fsm"], SessionState.UNKNOWN)
+        since = None
+        if item["duration"] is not None:
+            since = now - timedelta(seconds=int(item["duration"]))
+        sessions[ip_address(item["peer"]["address"])] = Session(
+            state=state,
+            since=since,
+            families=frozenset(
+                4 if name.startswith("ipv4") else 6
+                for name in item["families"]
+                if name in ("ipv4 unicast", "ipv6 unicast")
+            ),
+        )
+    return sessions
+
+
+def event_from(
+    line: str, known: dict[IPAddress, Session], now: datetime
+) -> tuple[IPAddress, Session] | None:
+    """Read an event: a session's change of state, or None for any other."""
+    try:
+        event = json.loads(line)
+    except ValueError:
+        return None
+    if event.get("type") != "fsm":
+        return None
+    neighbor = event["neighbor"]
+    peer_ip = ip_address(neighbor["address"]["peer"])
+    state = _STATES.get(neighbor["state"], SessionState.UNKNOWN)
+    before = known.get(peer_ip)
+    if before is None:
+        return peer_ip, Session(state=state, since=now)
+    if before.state is state:
+        return None
+    # Families are told by the next listing; until then, none.
+    return peer_ip, replace(
+        before, state=state, since=now, families=frozenset()
+    )
+
+
+def paths_from(lines: Iterable[str]) -> set[tuple[IPAddress, str]]:
+    """Read ``show adj-rib out``: (peer_ip, prefix) of each path."""
+    found = set()
+    for line in lines:
+        words = line.split()
+        if len(words) >= 4 and words[1] in ("ipv4", "ipv6"):
+            found.add((ip_address(words[0]), str(ip_network(words[3]))))
+    return found

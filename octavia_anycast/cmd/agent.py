@@ -1,0 +1,15 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The octavia-anycast authors
+"""``octavia-anycast-agent``: Octavia's amphora agent and our route.
+
+Options are those of Octavia's ``amphora-agent``.
+"""
+
+from octavia_anycast.agent.control import ControlClient
+from octavia_anycast.agent.http import make_blueprint
+from octavia_anycast.octavia_adapter import amphora_agent
+
+
+def main() -> None:
+    """Entry point."""
+    amphora_agent.main(lambda: make_blueprint(ControlClient()))

@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The octavia-anycast authors
+"""``octavia-anycast-speakerd``: health gate and driver of the BGP speaker.
+
+It reads one value of Octavia's amphora-agent.conf, and logs to the journal
+through stderr. Both by the standard library: oslo takes longer to import
+than a restart of this daemon may take.
+"""
+
+import argparse
+import configparser
+import logging
+import signal
+import sys
+
+from octavia_anycast.agent.control import CONTROL_PATH, ControlServer
+from octavia_anycast.agent.engine import Engine, EngineParts
+from octavia_anycast.agent.frontend import FrontendPaths, FrontendSetup
+from octavia_anycast.agent.probes import ProbePaths, Prober
+from octavia_anycast.agent.process import SystemdUnit
+from octavia_anycast.agent.speakers import exabgp_syntax
+from octavia_anycast.agent.speakers.exabgp import (
+    ExabgpSettings,
+    ExabgpSpeaker,
+)
+from octavia_anycast.agent.store import Store
+
+STATE_PATH = "/var/lib/octavia-anycast/desired.json"
+FIRST_STATE_PATH = "/etc/octavia/octavia-anycast.json"
+
+
+def read_amphora_id(path: str) -> str:
+    """Read the amphora's id from Octavia's configuration file.
+
+    :raises ValueError: it is not there.
+    """
+    parser = configparser.ConfigParser(
+        strict=False, interpolation=None, allow_no_value=True
+    )
+    parser.read(path, encoding="utf-8")
+    amphora_id = parser.get("amphora_agent", "amphora_id", fallback=None)
+    if not amphora_id:
+        raise ValueError(f"{path} has no [amphora_agent] amphora_id")
+    return amphora_id
+
+
+def main() -> None:
+    """Entry point."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    parser.add_argument(
+        "--config-file", default="/etc/octavia/amphora-agent.conf"
+    )
+    arguments = parser.parse_args()
+    logging.basicConfig(
+        level=logging.INFO,
+        stream=sys.stderr,
+        format="%(levelname)s %(name)s %(message)s",
+    )
+    try:
+        amphora_id = read_amphora_id(arguments.config_file)
+    except (ValueError, configparser.Error) as e:
+        sys.exit(str(e))
+    run(amphora_id)
+
+
+def run(amphora_id: str) -> None:
+    """Put the parts together and run until a signal comes."""
+    paths = FrontendPaths()
+    frontend = FrontendSetup(paths)
+    speaker = ExabgpSpeaker(ExabgpSettings(), SystemdUnit("exabgp.service"))
+    engine = Engine(
+        amphora_id,
+        EngineParts(
+            store=Store(STATE_PATH, FIRST_STATE_PATH),
+            speaker=speaker,
+            check_speakers=exabgp_syntax.check,
+            frontend=frontend,
+            prober=Prober(ProbePaths(namespace_path=paths.namespace_path)),
+            namespace_path=paths.namespace_path,
+        ),
+    )
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: engine.close())
+    engine.restore()
+    ControlServer(CONTROL_PATH, engine).start()
+    engine.run()
+    speaker.close()
+    frontend.close()

@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The octavia-anycast authors
+"""The controller's side of the agent contract: HTTPS with both certificates.
+
+The agent's certificate must name the amphora (its common name is the
+amphora's id, as Octavia issues it), whatever address was dialled.
+
+Layer: distributor. The one place that calls agents over HTTP.
+"""
+
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address
+from typing import Any
+
+import requests
+import requests.adapters
+
+from octavia_anycast.model import codec
+from octavia_anycast.model.errors import InvalidRequest, Permanent, Retryable
+from octavia_anycast.model.wire import DesiredState, Report
+
+_PATH = "/1.0/anycast"
+# Answers that time may cure: the agent starts, or its daemon does.
+_RETRYABLE = frozenset({404, 408, 425, 429, 500, 502, 503, 504})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timeout:
+    """Seconds; reading includes the agent's queue (one call at a time)."""
+
+    connect_seconds: float = 2.0
+    read_seconds: float = 10.0
+
+
+class _NamedAdapter(requests.adapters.HTTPAdapter):
+    """Expects one name in the certificate instead of the address."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        super().__init__(pool_connections=1, pool_maxsize=2)
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        kwargs["assert_hostname"] = self._name
+        super().init_poolmanager(*args, **kwargs)
+
+
+class AmphoraClient:
+    """Calls the agents of many amphorae; may be used by many threads.
+
+    A connection a call: the agent (gunicorn's sync worker) keeps none.
+    """
+
+    def __init__(
+        self,
+        *,
+        ca_file: str,
+        client_cert_file: str,
+        port: int = 9443,
+        timeout: Timeout | None = None,
+    ) -> None:
+        self._ca_file = ca_file
+        self._client_cert_file = client_cert_file
+        self._port = port
+        self._timeout = timeout or Timeout()
+
+    def get_report(
+        self, amphora_id: str, address: IPv4Address | IPv6Address
+    ) -> Report:
+        """Ask an agent what is.
+
+        :raises Retryable: it cannot be reached, or not now.
+        :raises Permanent: it answers what it must not.
+        """
+        answer = self._call("GET", amphora_id, address, None)
+        try:
+            report = codec.report_from(answer.json())
+        except (ValueError, InvalidRequest) as e:
+            raise Permanent(
+                f"amphora {amphora_id} answered no report: {e}"
+            ) from e
+        if report.amphora_id != amphora_id:
+            raise Permanent(
+                f"amphora {amphora_id} answered for {report.amphora_id}"
+            )
+        return report
+
+    def put_state(
+        self,
+        amphora_id: str,
+        address: IPv4Address | IPv6Address,
+        state: DesiredState,
+    ) -> None:
+        """Hand an agent its desired state, whole.
+
+        :raises InvalidRequest: it refuses, and nothing has changed there.
+        :raises Retryable: it cannot be reached, or not now.
+        :raises Permanent: it answers what it must not.
+        """
+        document = codec.to_document(state)
+        self._call("PUT", amphora_id, address, document)
+
+    def _call(
+        self,
+        method: str,
+        amphora_id: str,
+        address: IPv4Address | IPv6Address,
+        document: Any,
+    ) -> requests.Response:
+        host = f"[{address}]" if address.version == 6 else str(address)
+        session = requests.Session()
+        session.trust_env = False  # no proxy between us
+        session.mount("https://", _NamedAdapter(amphora_id))
+        try:
+            with session:
+                answer = session.request(
+                    method,
+                    f"https://{host}:{self._port}{_PATH}",
+                    json=document,
+                    verify=self._ca_file,
+                    cert=self._client_cert_file,
+                    timeout=(
+                        self._timeout.connect_seconds,
+                        self._timeout.read_seconds,
+                    ),
+                    allow_redirects=False,
+                )
+        except requests.RequestException as e:
+            # A wrong certificate too: it may be renewed on either side.
+            raise Retryable(
+                f"amphora {amphora_id} at {address} cannot be reached: {e}"
+            ) from e
+        _check(amphora_id, answer)
+        return answer
+
+
+def _check(amphora_id: str, answer: requests.Response) -> None:
+    """Map an answer to the errors of the domain."""
+    status = answer.status_code
+    if status == 200:
+        return
+    if status == 400:
+        try:
+            body = answer.json()
+            error = InvalidRequest(str(body["field"]), str(body["reason"]))
+        except (ValueError, KeyError, TypeError):
+            pass
+        else:
+            raise error
+    message = f"amphora {amphora_id} answered {status}: {answer.text[:200]}"
+    if status in _RETRYABLE:
+        raise Retryable(message)
+    raise Permanent(message)

@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The octavia-anycast authors
+"""Octavia's amphora agent with more routes, and without its ``plug_lo``.
+
+Octavia's server class has its routes hard-coded, and its main function the
+class. So this gives its main function another module to find a ``Server``
+in; the rest (gunicorn, mutual TLS, heartbeats) is Octavia's as it is.
+
+Layer: octavia_adapter.
+"""
+
+import os
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+from octavia.amphorae.backends.agent.api_server import plug, server
+from octavia.amphorae.backends.utils import interface_file
+from octavia.cmd import agent
+
+
+class Plug(plug.Plug):
+    """Octavia's plug-in calls; the loopback is not theirs."""
+
+    def plug_lo(self) -> None:
+        """Write lo.json only where there is none.
+
+        Octavia writes it anew at each start, without the VIPs; the next
+        ``amphora-interface up`` would take them off the loopback.
+        """
+        directory = interface_file.InterfaceFile.get_directory()
+        if not os.path.exists(os.path.join(directory, "lo.json")):
+            super().plug_lo()
+
+
+class Server(server.Server):
+    """Octavia's server; its ``_plug`` is replaced as it is assigned."""
+
+    @property
+    def _plug(self) -> Plug:
+        return self.__plug
+
+    @_plug.setter
+    def _plug(self, value: plug.Plug) -> None:
+        self.__plug = Plug(value._osutils)
+
+
+def main(make_blueprint: Callable[[], Any]) -> None:
+    """Run Octavia's agent with a blueprint of ours."""
+
+    def make_server(hm_queue: Any) -> Server:
+        made = Server(hm_queue)
+        made.app.register_blueprint(make_blueprint())
+        return made
+
+    agent.server = SimpleNamespace(Server=make_server)
+    agent.main()
