@@ -31,7 +31,8 @@ from octavia_anycast_lab import (
 from octavia_anycast_lab.progress import Progress
 from octavia_anycast_lab.registry import Registry
 
-_EXPECTED = (
+# What goes wrong in ways that a sentence explains.
+EXPECTED = (
     up.NotPossibleError,
     lock.BusyError,
     down.LeftoverError,
@@ -54,7 +55,7 @@ def main() -> None:
         if os.geteuid() != 0:
             up.require_machine()
         sys.exit(options.action(lab, options))
-    except _EXPECTED as error:
+    except EXPECTED as error:
         sys.exit(f"octavia-anycast-lab: {error}")
     except KeyboardInterrupt:
         sys.exit("octavia-anycast-lab: interrupted; `down` cleans up")

@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The octavia-anycast authors
+"""``python -m octavia_anycast_lab.demo``: what ``make demo`` runs."""
+
+import argparse
+import sys
+
+from octavia_anycast_lab import distributors, rest, settings, up
+from octavia_anycast_lab import registry as registry_lib
+from octavia_anycast_lab.cli import EXPECTED
+from octavia_anycast_lab.demo.client import TENANT, Client, ClientError
+from octavia_anycast_lab.demo.screen import NotTrueError, Screen
+from octavia_anycast_lab.demo.story import Story
+from octavia_anycast_lab.progress import Progress
+
+
+def main() -> None:
+    """Set everything up, tell the story; a sentence if it goes wrong."""
+    parser = argparse.ArgumentParser(
+        prog="demo", description="Watch one load balancer on four amphorae."
+    )
+    parser.add_argument("--lab", help="name of the lab (default: $OA_LAB, oa)")
+    screen = Screen(Progress())
+    try:
+        lab = settings.Lab.from_environment(parser.parse_args().lab)
+        _run(lab, screen)
+    except NotTrueError as error:
+        sys.exit(f"demo: this does not hold: {error}\n{_hint(lab)}")
+    except ClientError as error:
+        sys.exit(f"demo: {error}\n{_hint(lab)}")
+    except (rest.ApiError, *EXPECTED) as error:
+        sys.exit(f"demo: {error}\n{_hint(lab)}")
+    except KeyboardInterrupt:
+        sys.exit("demo: interrupted; `make lab-down` cleans up")
+
+
+def _run(lab: settings.Lab, screen: Screen) -> None:
+    screen.act("the lab: a fabric, a control plane, an amphora image")
+    plane = up.up(lab, screen.progress)
+    story = Story(
+        lab=lab,
+        plane=plane,
+        screen=screen,
+        admin=rest.Api(plane=plane),
+        tenant=rest.Api(plane=plane, cloud=TENANT),
+        client=Client(plane=plane, screen=screen),
+        registry=registry_lib.Registry(lab.run_dir),
+    )
+    story.tell()
+    distributors.ensure(story.admin)
+    _farewell(lab, screen)
+
+
+def _farewell(lab: settings.Lab, screen: Screen) -> None:
+    name = "" if lab.name == settings.DEFAULT_LAB else f" OA_LAB={lab.name}"
+    screen.act("the lab is yours")
+    for line in (
+        f"All of this took {screen.progress.elapsed_seconds:.0f} s. The lab "
+        "stays up, with its distributor made again.",
+        f"  make lab-shell{name}      a shell inside, with credentials:",
+        "    openstack loadbalancer create --name mine --flavor cluster-2 \\",
+        "         --vip-subnet-id anycast-v4 --wait",
+        "    openstack loadbalancer list",
+        f"  make lab-status{name}     what runs",
+        f"  make lab-down{name}       remove everything",
+    ):
+        screen.say(line)
+
+
+def _hint(lab: settings.Lab) -> str:
+    return (
+        f"The lab stays up to be looked at; its logs are in {lab.log_dir}. "
+        "`make lab-down` removes it."
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The octavia-anycast authors
+"""The unmodified openstack client, run as a tenant would type it."""
+
+import collections.abc
+import dataclasses
+import subprocess
+
+from octavia_anycast_lab import deployment, shell
+from octavia_anycast_lab.demo.screen import Screen
+
+TENANT = "demo"
+_TIMEOUT_SECONDS = 300.0
+
+
+class ClientError(Exception):
+    """The openstack client ended with an error; holds what it said."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Client:
+    """Runs commands inside the lab's control namespace, and shows them."""
+
+    plane: deployment.Deployment
+    screen: Screen
+
+    def run(self, *words: str) -> None:
+        """``openstack WORDS``.
+
+        :raises ClientError: it failed.
+        """
+        argv = ["openstack", *words]
+        self.screen.command(argv)
+        done = subprocess.run(
+            shell.command_line(self.plane, argv),
+            env={
+                **shell.environment(self.plane),
+                "OS_CLOUD": TENANT,
+                "PYTHONWARNINGS": "ignore",
+            },
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=_TIMEOUT_SECONDS,
+            check=False,
+        )
+        if done.returncode:
+            said = (done.stderr.strip() or done.stdout.strip()).splitlines()
+            last = said[-1] if said else f"exit status {done.returncode}"
+            raise ClientError(f"openstack {' '.join(words[:3])}: {last}")
+
+    def each(self, commands: collections.abc.Iterable[str]) -> None:
+        """Several commands, given as lines without the word openstack."""
+        for line in commands:
+            self.run(*line.split())

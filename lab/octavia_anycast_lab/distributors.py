@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The octavia-anycast authors
+"""The lab's distributor: its racks' leaves as BGP peers, through the API."""
+
+import typing
+
+from octavia_anycast_lab import rest, seed, settings
+
+NAME = "lab-fabric"
+PATH = "/v2/lbaas/distributors"
+
+
+def body(api: rest.Api, name: str = NAME) -> rest.Body:
+    """What to POST: one speaker, a peer and a zone for each rack."""
+    subnets = api.get(rest.NETWORK, "/v2.0/subnets")["subnets"]
+    networks = api.get(rest.NETWORK, "/v2.0/networks")["networks"]
+    ids = {network["name"]: network["id"] for network in networks}
+    zones = []
+    for leaf in settings.RACK_LEAVES:
+        network_id = ids[seed.front_end_network(str(leaf.rack))]
+        zones.append(
+            {
+                "availability_zone": leaf.rack,
+                "frontend_network_id": network_id,
+                "frontend_subnet_ids": [
+                    subnet["id"]
+                    for subnet in subnets
+                    if subnet["network_id"] == network_id
+                ],
+            }
+        )
+    speaker = {
+        "ip_version": 4,
+        "local_as": settings.AMPHORA_AS,
+        "peers": [_peer(leaf) for leaf in settings.RACK_LEAVES],
+    }
+    return {
+        "distributor": {
+            "name": name,
+            "distributor_type": "L3_BGP",
+            "is_default": True,
+            "speakers": [speaker],
+            "zones": zones,
+        }
+    }
+
+
+def find(api: rest.Api, name: str = NAME) -> dict[str, typing.Any] | None:
+    """The distributor of that name, if there is one."""
+    answer = api.get(rest.LOAD_BALANCER, PATH)
+    for distributor in answer["distributors"]:
+        if distributor["name"] == name:
+            return dict(distributor)
+    return None
+
+
+def create(api: rest.Api, name: str = NAME) -> dict[str, typing.Any]:
+    """Make it.
+
+    :raises rest.ApiError: the API refused.
+    """
+    answer = api.request("POST", rest.LOAD_BALANCER, PATH, body(api, name))
+    return dict(answer["distributor"])
+
+
+def ensure(api: rest.Api) -> dict[str, typing.Any]:
+    """Find it or make it."""
+    return find(api) or create(api)
+
+
+def delete(api: rest.Api, distributor_id: str) -> None:
+    """Delete it.
+
+    :raises rest.ApiError: 409 while a load balancer uses it.
+    """
+    api.request("DELETE", rest.LOAD_BALANCER, f"{PATH}/{distributor_id}")
+
+
+def _peer(leaf: settings.Leaf) -> dict[str, typing.Any]:
+    return {
+        "name": leaf.name,
+        "peer_ip": str(leaf.mgmt.ip),
+        "remote_as": leaf.asn,
+        "auth_type": "md5",
+        "password": settings.BGP_PASSWORD,
+        "ttl_hops": settings.BGP_TTL_HOPS,
+        "hold_time": settings.HOLD_TIME_SECONDS,
+        "keepalive_interval": settings.KEEPALIVE_SECONDS,
+        "availability_zone": leaf.rack,
+    }
