@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The octavia-anycast authors
+"""``octavia-anycast-controller``: the daemon.
+
+Layer: cmd. Reads the configuration, makes every collaborator, and hands
+them on; the only place with the wall clock.
+"""
+
+import signal
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+
+from octavia.common import config as octavia_config
+from oslo_config import cfg
+from oslo_log import log as logging
+
+from octavia_anycast import options
+from octavia_anycast.controller.daemon import Daemon
+from octavia_anycast.controller.heartbeat_receiver import HeartbeatReceiver
+from octavia_anycast.controller.heartbeat_store import HeartbeatStore
+from octavia_anycast.controller.membership import Membership
+from octavia_anycast.controller.ports import World
+from octavia_anycast.controller.reconciler import Reconciler
+from octavia_anycast.controller.report import Reporter
+from octavia_anycast.controller.sweep import Sweep
+from octavia_anycast.db.engine import Database
+from octavia_anycast.distributor.amphora_client import AmphoraClient, Timeout
+from octavia_anycast.model.errors import InvalidRequest
+from octavia_anycast.octavia_adapter import heartbeats
+from octavia_anycast.octavia_adapter.amphora_files import AmphoraFiles
+from octavia_anycast.octavia_adapter.amphora_haproxy import AmphoraHaproxy
+from octavia_anycast.octavia_adapter.compute import Compute
+from octavia_anycast.octavia_adapter.load_balancers import (
+    OctaviaLoadBalancers,
+)
+from octavia_anycast.octavia_adapter.network import Network
+from octavia_anycast.octavia_adapter.secrets import FernetCipher
+from octavia_anycast.octavia_adapter.statistics import OctaviaStatistics
+from octavia_anycast.octavia_adapter.statuses import OctaviaStatuses
+
+LOG = logging.getLogger(__name__)
+# A heartbeat says something for so many intervals: with several controllers
+# each gets only every n-th.
+STALE_AFTER_INTERVALS = 10
+
+
+def main() -> int:
+    """Run until SIGTERM or SIGINT; a second one changes nothing."""
+    octavia_config.init(sys.argv[1:])
+    octavia_config.setup_logging(cfg.CONF)
+    logging.getLogger("octavia_anycast").logger.setLevel(
+        "DEBUG" if cfg.CONF.debug else "INFO"
+    )
+    try:
+        settings = options.read(cfg.CONF)
+    except InvalidRequest as e:
+        print(f"[anycast] {e}", file=sys.stderr)  # noqa: T201
+        return 2
+    run(make_world(settings), settings)
+    return 0
+
+
+def make_world(settings: options.Settings) -> World:
+    """Make every collaborator from the configuration."""
+    return World(
+        database=Database(settings.connection or cfg.CONF.database.connection),
+        cipher=FernetCipher(),
+        load_balancers=OctaviaLoadBalancers(),
+        statuses=OctaviaStatuses(),
+        haproxy=AmphoraHaproxy(timeout=settings.configure_timeout),
+        compute=Compute(),
+        network=Network(),
+        files=AmphoraFiles(
+            heartbeat_controllers=settings.heartbeat_controllers,
+            heartbeat_interval=settings.heartbeat_interval,
+        ),
+        agents=AmphoraClient(
+            ca_file=cfg.CONF.haproxy_amphora.server_ca,
+            client_cert_file=cfg.CONF.haproxy_amphora.client_cert,
+            port=cfg.CONF.haproxy_amphora.bind_port,
+            timeout=Timeout(
+                connect_seconds=settings.agent_timeout,
+                # The agent answers one call at a time; a GET may queue.
+                read_seconds=2 * settings.agent_timeout + 1,
+            ),
+        ),
+        statistics=OctaviaStatistics(),
+        settings=settings,
+        now=utc_now,
+    )
+
+
+def utc_now() -> datetime:
+    """The wall clock."""
+    return datetime.now(UTC)
+
+
+def run(world: World, settings: options.Settings) -> None:
+    """Run the threads; returns after a signal, with all of them ended."""
+    store = HeartbeatStore(
+        stale_after=STALE_AFTER_INTERVALS * settings.heartbeat_interval
+    )
+    membership = Membership(settings.coordination_url)
+    threads = settings.workers * settings.action_workers
+    # The sweep needs a thread beside the workers.
+    with (
+        ThreadPoolExecutor(settings.workers + 1, "reconcile") as workers,
+        ThreadPoolExecutor(threads, "observe") as observers,
+        ThreadPoolExecutor(threads, "apply") as appliers,
+    ):
+        reconciler = Reconciler(
+            world,
+            Reporter(world, store),
+            observe_executor=observers,
+            apply_executor=appliers,
+        )
+        daemon = Daemon(
+            world,
+            reconciler=reconciler,
+            membership=membership,
+            store=store,
+            sweep=Sweep(world),
+            workers=workers,
+        )
+        receiver = HeartbeatReceiver(
+            world, store, heartbeats.read, daemon.wake
+        )
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: daemon.stop())
+        membership.start()
+        receiver.start()
+        try:
+            daemon.run()
+        finally:
+            receiver.stop()
+    membership.stop()
+    LOG.info("Stopped.")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

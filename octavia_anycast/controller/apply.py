@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The octavia-anycast authors
+"""Apply: a plan as a TaskFlow graph.
+
+Linear within one amphora, unordered among amphorae, after what the load
+balancer as a whole needs. A failed action ends its amphora's chain and
+nothing else: tasks hand an :class:`Outcome` to the next one instead of
+raising, because TaskFlow would revert the whole graph. Nothing is ever
+reverted; the next plan starts from what is.
+
+Layer: controller.
+"""
+
+from concurrent.futures import Executor
+from dataclasses import dataclass
+
+from oslo_log import log as logging
+from taskflow import engines, task
+from taskflow.patterns import graph_flow
+
+from octavia_anycast.controller.tasks import Job, carry_out
+from octavia_anycast.model.actions import (
+    Action,
+    PrepareLoadBalancer,
+    RemoveLoadBalancer,
+)
+from octavia_anycast.model.errors import AnycastError, Retryable
+
+LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """How one action went; ``error`` is empty if it went well."""
+
+    is_done: bool
+    error: str = ""
+    retry_after_seconds: float = 0.0
+
+
+DONE = Outcome(is_done=True)
+SKIPPED = Outcome(is_done=False)
+
+
+class ActionTask(task.Task):  # type: ignore[misc]
+    """One action as a task; ``after`` names the outcome it waits for."""
+
+    def __init__(
+        self, job: Job, action: Action, name: str, after: str | None
+    ) -> None:
+        super().__init__(
+            name=name,
+            provides=name,
+            rebind={"before": after} if after else None,
+        )
+        self._job = job
+        self._action = action
+
+    def execute(self, before: Outcome = DONE) -> Outcome:
+        """Carry the action out, unless the one before it failed."""
+        if not before.is_done:
+            return SKIPPED
+        return _attempt(self._job, self._action)
+
+
+def apply_plan(
+    job: Job, actions: tuple[Action, ...], executor: Executor
+) -> tuple[Outcome, ...]:
+    """Carry out a plan; returns when all of it was tried."""
+    if not actions:
+        return ()
+    flow = graph_flow.Flow(f"load balancer {job.load_balancer_id}")
+    names: list[str] = []
+    last: dict[str, str] = {}
+    for index, action in enumerate(actions):
+        name = f"{index}-{type(action).__name__}"
+        chain = getattr(action, "amphora_id", "")
+        # Chains wait for the common ones, but do not depend on their luck.
+        flow.add(ActionTask(job, action, name, last.get(chain)))
+        last[chain] = name
+        names.append(name)
+    engine = engines.load(flow, engine="parallel", executor=executor)
+    engine.run()
+    results = engine.storage.fetch_all()
+    return tuple(results[name] for name in names)
+
+
+def is_common(action: Action) -> bool:
+    """Whether the action concerns the load balancer as a whole."""
+    return isinstance(action, PrepareLoadBalancer | RemoveLoadBalancer)
+
+
+def _attempt(job: Job, action: Action) -> Outcome:
+    kind = type(action).__name__
+    amphora_id = getattr(action, "amphora_id", "")
+    try:
+        carry_out(job, action)
+    except AnycastError as e:
+        LOG.warning(
+            "%s of load balancer %s, amphora %s: %s",
+            kind,
+            job.load_balancer_id,
+            amphora_id or "-",
+            e,
+        )
+        return _failed(e)
+    except Exception as e:
+        LOG.exception(
+            "%s of load balancer %s, amphora %s",
+            kind,
+            job.load_balancer_id,
+            amphora_id or "-",
+        )
+        return _failed(e)
+    return DONE
+
+
+def _failed(error: Exception) -> Outcome:
+    after = error.after_seconds if isinstance(error, Retryable) else 5.0
+    return Outcome(
+        is_done=False, error=str(error) or "?", retry_after_seconds=after
+    )
+
+
+def run_phases(
+    job: Job, actions: tuple[Action, ...], executor: Executor
+) -> tuple[Outcome, ...]:
+    """Carry out the common actions, then those of the amphorae.
+
+    The front-end ports need the security group that the common ones make.
+    """
+    common = tuple(action for action in actions if is_common(action))
+    others = tuple(action for action in actions if not is_common(action))
+    return (
+        *apply_plan(job, common, executor),
+        *apply_plan(job, others, executor),
+    )

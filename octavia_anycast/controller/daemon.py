@@ -1,0 +1,219 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The octavia-anycast authors
+"""The daemon: polls, distributes load balancers over threads, stops cleanly.
+
+Layer: controller. It decides nothing about load balancers; a slow one holds
+up one worker thread and nobody else. The poll is a constant number of
+queries, however many load balancers there are.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Executor
+
+from oslo_log import log as logging
+
+from octavia_anycast.controller.agenda import Agenda
+from octavia_anycast.controller.heartbeat_store import HeartbeatStore
+from octavia_anycast.controller.membership import Membership
+from octavia_anycast.controller.observe import silent_ids
+from octavia_anycast.controller.ports import World
+from octavia_anycast.controller.reconciler import Reconciler
+from octavia_anycast.controller.sweep import Sweep
+from octavia_anycast.db import amphorae, health
+from octavia_anycast.model.errors import AnycastError, Retryable
+
+LOG = logging.getLogger(__name__)
+SCAN_SECONDS = 2.0
+STEAL_AFTER_SECONDS = 5.0
+ERROR_WAIT_SECONDS = 2.0
+ERROR_WAIT_MAX_SECONDS = 15.0
+MISSED_HEARTBEATS = 2.5
+
+
+class Daemon:
+    """Runs the reconciler over all load balancers of this controller."""
+
+    def __init__(
+        self,
+        world: World,
+        *,
+        reconciler: Reconciler,
+        membership: Membership,
+        store: HeartbeatStore,
+        sweep: Sweep,
+        workers: Executor,
+    ) -> None:
+        self._world = world
+        self._reconciler = reconciler
+        self._membership = membership
+        self._store = store
+        self._sweep = sweep
+        self._workers = workers
+        settings = world.settings
+        self._agenda = Agenda(
+            poll_interval=settings.poll_interval,
+            resync_interval=settings.resync_interval,
+        )
+        self._stop = threading.Event()
+        self._pending: dict[str, float] = {}
+        self._silent: set[str] = set()
+        self._failures: dict[str, int] = {}
+        self._free_workers = settings.workers
+        self._count_lock = threading.Lock()
+
+    def stop(self) -> None:
+        """Ask the loop to end; safe in a signal handler."""
+        self._stop.set()
+
+    def wake(self, load_balancer_id: str) -> None:
+        """Look at this load balancer at once, if it is ours."""
+        if self._membership.owns(load_balancer_id):
+            self._agenda.wake(load_balancer_id, time.monotonic())
+
+    def run(self) -> None:
+        """Run until :meth:`stop`; lives through every failure below."""
+        scan_due = sweep_due = 0.0
+        wait = 0.0
+        while not self._stop.wait(wait):
+            started = time.monotonic()
+            wait = self._world.settings.poll_interval
+            try:
+                if started >= scan_due:
+                    self._scan()
+                    scan_due = started + SCAN_SECONDS
+                self._poll()
+                if started >= sweep_due:
+                    self._start_sweep()
+                    sweep_due = started + self._world.settings.sweep_interval
+            except AnycastError as e:
+                LOG.warning("The poll failed: %s", e)
+                wait = ERROR_WAIT_SECONDS
+            except Exception:
+                LOG.exception("The poll failed.")
+                wait = ERROR_WAIT_SECONDS
+            self._hand_out()
+        LOG.info("Stopping; waiting for the load balancers under way.")
+
+    def _poll(self) -> None:
+        """Notice load balancers that got PENDING_*: one query."""
+        now = time.monotonic()
+        pending = self._world.load_balancers.pending_ids()
+        self._pending = {i: self._pending.get(i, now) for i in pending}
+        for load_balancer_id, since in self._pending.items():
+            is_new = since == now
+            is_left = now - since > STEAL_AFTER_SECONDS
+            is_ours = self._membership.owns(load_balancer_id)
+            if is_new and is_ours:
+                self._agenda.wake(load_balancer_id, now)
+            elif is_left and not is_ours:
+                # Its own controller does not get to it; the lock decides.
+                self._agenda.wake(load_balancer_id, now)
+
+    def _scan(self) -> None:
+        """Notice what exists, what is gone, who fell silent."""
+        self._membership.refresh()
+        now = time.monotonic()
+        statuses = self._world.load_balancers.all_statuses()
+        ours = {i for i in statuses if self._membership.owns(i)}
+        self._agenda.keep(ours | set(self._pending), now)
+        self._notice_silence()
+        self._store.prune(self._world.now())
+
+    def _notice_silence(self) -> None:
+        """Wake the load balancers of amphorae that missed heartbeats."""
+        limit = MISSED_HEARTBEATS * self._world.settings.heartbeat_interval
+        with self._world.database.transaction() as session:
+            records = amphorae.list_all(session)
+            heard = health.last_updates(session, [r.id for r in records])
+        silent = silent_ids(records, heard, self._world.now(), limit)
+        for record in records:
+            if record.id in silent - self._silent and record.load_balancer_id:
+                LOG.info("Amphora %s missed its heartbeats.", record.id)
+                self.wake(record.load_balancer_id)
+        self._silent = silent
+
+    def _hand_out(self) -> None:
+        with self._count_lock:
+            free = self._free_workers
+        for load_balancer_id in self._agenda.take_due(time.monotonic(), free):
+            with self._count_lock:
+                self._free_workers -= 1
+            self._workers.submit(self._work, load_balancer_id)
+
+    def _work(self, load_balancer_id: str) -> None:
+        try:
+            self._reconcile(load_balancer_id)
+        except Exception as e:  # noqa: BLE001 - the worker has to live
+            self._postpone(load_balancer_id, e)
+        finally:
+            with self._count_lock:
+                self._free_workers += 1
+
+    def _reconcile(self, load_balancer_id: str) -> None:
+        with self._membership.lock(load_balancer_id) as is_held:
+            if not is_held:
+                LOG.debug("%s is being worked on.", load_balancer_id)
+                self._done(load_balancer_id, is_settled=False)
+                return
+            result = self._reconciler.reconcile(load_balancer_id)
+        self._failures.pop(load_balancer_id, None)
+        if result.is_gone:
+            self._agenda.forget(load_balancer_id)
+            return
+        self._done(
+            load_balancer_id,
+            is_settled=result.is_settled,
+            did_something=result.did_something,
+            retry_after=result.retry_after_seconds,
+        )
+
+    def _postpone(self, load_balancer_id: str, error: Exception) -> None:
+        count = self._failures.get(load_balancer_id, 0) + 1
+        self._failures[load_balancer_id] = count
+        first = (
+            error.after_seconds
+            if isinstance(error, Retryable)
+            else ERROR_WAIT_SECONDS
+        )
+        wait = min(first * 2 ** min(count - 1, 10), ERROR_WAIT_MAX_SECONDS)
+        text = "Load balancer %s could not be reconciled; again in %.0f s: %s"
+        arguments = (load_balancer_id, wait, error)
+        if isinstance(error, AnycastError):
+            LOG.warning(text, *arguments)
+        else:
+            LOG.exception(text, *arguments)
+        self._done(load_balancer_id, is_settled=False, retry_after=wait)
+
+    def _done(
+        self,
+        load_balancer_id: str,
+        *,
+        is_settled: bool,
+        did_something: bool = False,
+        retry_after: float = 0.0,
+    ) -> None:
+        self._agenda.done(
+            load_balancer_id,
+            time.monotonic(),
+            is_settled=is_settled,
+            did_something=did_something,
+            retry_after=retry_after,
+        )
+
+    def _start_sweep(self) -> None:
+        if not self._membership.owns("sweep"):
+            return
+        self._in_background(lambda: self._sweep.run())
+
+    def _in_background(self, work: Callable[[], object]) -> None:
+        def attempt() -> None:
+            try:
+                work()
+            except AnycastError as e:
+                LOG.warning("The sweep failed: %s", e)
+            except Exception:
+                LOG.exception("The sweep failed.")
+
+        self._workers.submit(attempt)

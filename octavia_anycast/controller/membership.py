@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The octavia-anycast authors
+"""Several controllers: who looks after which load balancer, and locks.
+
+tooz does both. The hash ring only says who looks first; what keeps two
+controllers from working on the same load balancer is its lock, which a dead
+process loses at once.
+
+Layer: controller.
+"""
+
+import os
+import socket
+import threading
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import urlsplit
+
+import tooz
+from oslo_log import log as logging
+from tooz import coordination
+
+LOG = logging.getLogger(__name__)
+GROUP = b"octavia-anycast-controllers"
+_LOCK_PREFIX = "octavia-anycast-"
+
+
+class Membership:
+    """This controller among its peers."""
+
+    def __init__(self, url: str) -> None:
+        parts = urlsplit(url)
+        if parts.scheme == "file":
+            os.makedirs(parts.path, mode=0o700, exist_ok=True)
+        self.member_id = f"{socket.gethostname()}-{uuid.uuid4()}".encode()
+        self._coordinator = coordination.get_coordinator(url, self.member_id)
+        self._guard = threading.Lock()
+        self._partitioner: Any = None
+
+    def start(self) -> None:
+        """Connect and join the group."""
+        self._coordinator.start(start_heart=True)
+        self._join()
+        LOG.info("Joined the controllers as %s.", self.member_id.decode())
+
+    def stop(self) -> None:
+        """Leave the group and disconnect."""
+        try:
+            self._coordinator.leave_group(GROUP).get()
+        except tooz.ToozError as e:
+            LOG.debug("Leaving the controllers: %s", e)
+        self._coordinator.stop()
+
+    def refresh(self) -> None:
+        """Notice who came and went; join again if we were given up."""
+        with self._guard:
+            try:
+                self._coordinator.run_watchers()
+                members = self._coordinator.get_members(GROUP).get()
+                if self.member_id not in members:
+                    self._join()
+            except tooz.ToozError as e:
+                LOG.warning("The coordination service: %s", e)
+
+    def owns(self, load_balancer_id: str) -> bool:
+        """Whether this controller is the one to look at it first."""
+        with self._guard:
+            members = self._partitioner.members_for_object(load_balancer_id)
+        return not members or self.member_id in members
+
+    @contextmanager
+    def lock(self, load_balancer_id: str) -> Iterator[bool]:
+        """Hold the load balancer's lock, if it is free; never waits."""
+        lock = self._coordinator.get_lock(
+            f"{_LOCK_PREFIX}{load_balancer_id}".encode()
+        )
+        is_held = lock.acquire(blocking=False)
+        try:
+            yield bool(is_held)
+        finally:
+            if is_held:
+                lock.release()
+
+    def _join(self) -> None:
+        try:
+            self._partitioner = self._coordinator.join_partitioned_group(GROUP)
+        except coordination.MemberAlreadyExist:
+            LOG.debug("Already a member.")

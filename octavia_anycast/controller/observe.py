@@ -1,0 +1,231 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The octavia-anycast authors
+"""Observe: everything that a plan is made from, read once.
+
+Layer: controller. No database transaction is open while an agent or the
+compute service is asked.
+"""
+
+from collections.abc import Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from octavia_anycast.controller.ports import World
+from octavia_anycast.db import amphorae, clusters, distributors, health
+from octavia_anycast.model.cluster import (
+    AmphoraRecord,
+    AmphoraStatus,
+    ClusterRecord,
+    ComputeState,
+    DesiredCluster,
+    ObservedAmphora,
+    ObservedCluster,
+)
+from octavia_anycast.model.distributor import Distributor
+from octavia_anycast.model.errors import AnycastError, Permanent
+from octavia_anycast.model.wire import Report
+from octavia_anycast.octavia_adapter.compute import Server
+from octavia_anycast.octavia_adapter.load_balancers import LoadBalancerTree
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observation:
+    """One load balancer as wanted and as seen at ``now``."""
+
+    now: datetime
+    tree: LoadBalancerTree
+    cluster: ClusterRecord
+    desired: DesiredCluster
+    observed: ObservedCluster
+
+    def record(self, amphora_id: str) -> AmphoraRecord | None:
+        """The amphora's record as of the observation."""
+        for amphora in self.observed.amphorae:
+            if amphora.record.id == amphora_id:
+                return amphora.record
+        return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Rows:
+    """What our tables say of a load balancer."""
+
+    cluster: ClusterRecord
+    distributor: Distributor
+    amphorae: tuple[AmphoraRecord, ...]
+    heard: dict[str, datetime]
+    failures: tuple[datetime, ...]
+
+
+class Observer:
+    """Observes one load balancer at a time; safe for several threads."""
+
+    def __init__(self, world: World, executor: Executor) -> None:
+        self._world = world
+        self._executor = executor
+
+    def observe(self, tree: LoadBalancerTree) -> Observation | None:
+        """Look at everything; None if we have no cluster for it.
+
+        :raises Retryable: the database or network service did not answer.
+        """
+        now = self._world.now()
+        rows = self._rows(tree.id, now)
+        if rows is None:
+            return None
+        seen = tuple(
+            self._executor.map(
+                lambda record: self._look(tree, record, rows.heard),
+                rows.amphorae,
+            )
+        )
+        # Asking took time; silence is measured from the answer.
+        now = self._world.now()
+        return Observation(
+            now=now,
+            tree=tree,
+            cluster=rows.cluster,
+            desired=self._desired(tree, rows),
+            observed=ObservedCluster(
+                amphorae=tuple(_with_silence(s, rows, now) for s in seen),
+                recent_failures=rows.failures,
+                prepared_revision=rows.cluster.config_revision,
+            ),
+        )
+
+    def _rows(self, load_balancer_id: str, now: datetime) -> _Rows | None:
+        memory = self._world.settings.policy.failure_memory
+        with self._world.database.transaction() as session:
+            cluster = clusters.get(session, load_balancer_id)
+            if cluster is None:
+                return None
+            distributor = distributors.get(
+                session, cluster.distributor_id, self._world.cipher
+            )
+            if distributor is None:
+                raise Permanent(
+                    f"Load balancer {load_balancer_id} uses the distributor "
+                    f"{cluster.distributor_id}, which does not exist."
+                )
+            records = amphorae.list_for(session, load_balancer_id)
+            return _Rows(
+                cluster=cluster,
+                distributor=distributor,
+                amphorae=tuple(records),
+                heard=health.last_updates(session, [r.id for r in records]),
+                failures=tuple(
+                    amphorae.failures_since(
+                        session,
+                        load_balancer_id,
+                        now - timedelta(seconds=memory),
+                    )
+                ),
+            )
+
+    def _desired(self, tree: LoadBalancerTree, rows: _Rows) -> DesiredCluster:
+        cluster = rows.cluster
+        return DesiredCluster(
+            load_balancer_id=tree.id,
+            is_deleted=tree.is_being_deleted,
+            is_enabled=tree.is_enabled and cluster.is_enabled,
+            vips=tree.vips,
+            revision=tree.revision,
+            listeners=tree.listeners,
+            member_network_ids=self._member_networks(tree, rows.distributor),
+            size=cluster.size,
+            distributor=rows.distributor,
+            frontend_network_id=cluster.frontend_network_id,
+            frontend_subnet_id=cluster.frontend_subnet_id,
+            failover_generation=cluster.failover_generation,
+            policy=self._world.settings.policy,
+        )
+
+    def _member_networks(
+        self, tree: LoadBalancerTree, distributor: Distributor
+    ) -> tuple[str, ...]:
+        """Networks to plug: not a front end, which is plugged already."""
+        if tree.is_being_deleted or not tree.member_subnet_ids:
+            return ()
+        frontends = {zone.frontend_network_id for zone in distributor.zones}
+        if not distributor.zones:
+            frontends = {vip.network_id for vip in tree.vips}
+        found = self._world.network.networks_of(tree.member_subnet_ids)
+        return tuple(n for n in found if n not in frontends)
+
+    def _look(
+        self,
+        tree: LoadBalancerTree,
+        record: AmphoraRecord,
+        heard: dict[str, datetime],
+    ) -> ObservedAmphora:
+        report, error = self._ask(record)
+        server = self._server(tree, record, report)
+        return ObservedAmphora(
+            record=record,
+            compute_state=server.state,
+            compute_address=server.address,
+            compute_host=server.host,
+            report=report,
+            report_error=error,
+        )
+
+    def _ask(self, record: AmphoraRecord) -> tuple[Report | None, str]:
+        if record.lb_network_ip is None:
+            return None, ""
+        try:
+            return (
+                self._world.agents.get_report(record.id, record.lb_network_ip),
+                "",
+            )
+        except AnycastError as e:
+            return None, str(e)
+
+    def _server(
+        self,
+        tree: LoadBalancerTree,
+        record: AmphoraRecord,
+        report: Report | None,
+    ) -> Server:
+        """Ask the compute service only when the agent does not answer."""
+        if report is not None:
+            return Server(state=ComputeState.ACTIVE)
+        if record.status in (
+            AmphoraStatus.ERROR,
+            AmphoraStatus.PENDING_DELETE,
+        ):
+            return Server(state=ComputeState.UNKNOWN)
+        if record.compute_id is None:
+            # The one who recorded it died before it knew the server's id;
+            # nobody else is building it, for we hold the lock.
+            return Server(state=ComputeState.GONE)
+        return self._world.compute.look(record.compute_id, tree)
+
+
+def _with_silence(
+    seen: ObservedAmphora, rows: _Rows, now: datetime
+) -> ObservedAmphora:
+    """Add how long it was not heard of: 0 if it has just answered."""
+    heard = rows.heard.get(seen.record.id)
+    if seen.report is not None:
+        return replace(seen, silent_seconds=0.0)
+    if heard is None:
+        return seen
+    return replace(
+        seen, silent_seconds=max(0.0, (now - heard).total_seconds())
+    )
+
+
+def silent_ids(
+    records: Sequence[AmphoraRecord],
+    heard: dict[str, datetime],
+    now: datetime,
+    after_seconds: float,
+) -> set[str]:
+    """Amphorae that sent heartbeats and stopped to."""
+    return {
+        record.id
+        for record in records
+        if record.id in heard
+        and (now - heard[record.id]).total_seconds() > after_seconds
+    }

@@ -1,0 +1,205 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The octavia-anycast authors
+"""What the controller needs of the world, as Protocols.
+
+octavia_adapter and distributor implement them, octavia_anycast.testing has
+fakes. None of them raises anything but the errors of the model.
+
+Layer: controller.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from octavia_anycast.db.distributors import Cipher
+from octavia_anycast.db.engine import Database
+from octavia_anycast.model.actions import PlugFrontend
+from octavia_anycast.model.bgp import IPAddress
+from octavia_anycast.model.cluster import AmphoraRecord
+from octavia_anycast.model.heartbeat import Heartbeat
+from octavia_anycast.model.wire import DesiredState, Frontend, Report
+from octavia_anycast.octavia_adapter.amphora_files import ConfigDrive
+from octavia_anycast.octavia_adapter.compute import Server
+from octavia_anycast.octavia_adapter.load_balancers import LoadBalancerTree
+from octavia_anycast.options import Settings
+
+
+class LoadBalancers(Protocol):
+    """Octavia's load balancers, read."""
+
+    def pending_ids(self) -> list[str]:
+        """Those in PENDING_*; one query."""
+
+    def all_statuses(self) -> dict[str, str]:
+        """Each that is not DELETED with its status; one query."""
+
+    def read(self, load_balancer_id: str) -> LoadBalancerTree | None:
+        """Read the whole tree."""
+
+
+class Statuses(Protocol):
+    """Octavia's statuses, written; each conditional on what was read."""
+
+    def settle(self, tree: LoadBalancerTree) -> bool:
+        """ACTIVE, and remove what was to be deleted."""
+
+    def fail(self, tree: LoadBalancerTree) -> bool:
+        """ERROR."""
+
+    def delete(self, tree: LoadBalancerTree) -> bool:
+        """DELETED, with everything below."""
+
+    def set_operating(
+        self, tree: LoadBalancerTree, changes: dict[tuple[str, str], str]
+    ) -> None:
+        """Operating statuses: (kind, id) -> status."""
+
+
+class Haproxy(Protocol):
+    """HAProxy of an amphora, through Octavia's agent."""
+
+    def push(self, tree: LoadBalancerTree, record: AmphoraRecord) -> None:
+        """Configure it."""
+
+    def plug_network(
+        self, record: AmphoraRecord, port_info: dict[str, Any]
+    ) -> None:
+        """Configure the interface of a member network."""
+
+
+class Compute(Protocol):
+    """The compute service."""
+
+    def build(
+        self,
+        tree: LoadBalancerTree,
+        amphora_id: str,
+        zone: str | None,
+        drive: ConfigDrive,
+    ) -> str:
+        """Boot a server."""
+
+    def look(self, server_id: str, tree: LoadBalancerTree | None) -> Server:
+        """Look a server up."""
+
+    def delete(self, amphora_id: str, server_id: str | None) -> None:
+        """Delete it, by name if the id is unknown."""
+
+    def ensure_group(self, tree: LoadBalancerTree) -> None:
+        """Make the anti-affinity group."""
+
+    def remove_group(self, tree: LoadBalancerTree) -> None:
+        """Delete the anti-affinity group."""
+
+
+class FrontendNetwork(Protocol):
+    """The network service: what the VIPs and front ends need."""
+
+    def prepare(
+        self, tree: LoadBalancerTree, records: Iterable[AmphoraRecord]
+    ) -> None:
+        """Security group, QoS."""
+
+    def remove(self, tree: LoadBalancerTree) -> None:
+        """Delete VIP port and security group."""
+
+    def plug_frontend(
+        self,
+        tree: LoadBalancerTree,
+        record: AmphoraRecord,
+        action: PlugFrontend,
+    ) -> tuple[str, Frontend]:
+        """Make and attach the front-end port."""
+
+    def release(self, record: AmphoraRecord) -> None:
+        """Delete all ports of an amphora."""
+
+
+class MemberNetwork(Protocol):
+    """The network service: what the way to the members needs."""
+
+    def networks_of(self, subnet_ids: Iterable[str]) -> tuple[str, ...]:
+        """The networks of these subnets."""
+
+    def plug_members(
+        self,
+        tree: LoadBalancerTree,
+        record: AmphoraRecord,
+        network_ids: Iterable[str],
+    ) -> list[dict[str, Any]]:
+        """Make and attach ports in networks of members."""
+
+    def unplug_members(
+        self, record: AmphoraRecord, network_ids: Iterable[str]
+    ) -> None:
+        """Detach and delete them."""
+
+
+class PortInventory(Protocol):
+    """The network service: what the sweep needs."""
+
+    def owned_ports(self) -> dict[str, str]:
+        """port id -> amphora id."""
+
+    def delete_port(self, port_id: str) -> None:
+        """Delete one."""
+
+
+class Network(FrontendNetwork, MemberNetwork, PortInventory, Protocol):
+    """The network service."""
+
+
+class Files(Protocol):
+    """Makes config drives."""
+
+    def build(self, first_state: DesiredState, now: datetime) -> ConfigDrive:
+        """The files of one amphora."""
+
+
+class Agents(Protocol):
+    """The agents of the amphorae."""
+
+    def get_report(self, amphora_id: str, address: IPAddress) -> Report:
+        """Ask what is."""
+
+    def put_state(
+        self, amphora_id: str, address: IPAddress, state: DesiredState
+    ) -> None:
+        """Say what is to be."""
+
+
+class Statistics(Protocol):
+    """Octavia's listener statistics."""
+
+    def add(self, heartbeats: Iterable[Heartbeat]) -> None:
+        """Add what heartbeats brought."""
+
+    def set_active(self, active: Mapping[str, int]) -> None:
+        """listener_id -> active connections."""
+
+
+class Clock(Protocol):
+    """The wall clock; aware, UTC."""
+
+    def __call__(self) -> datetime:
+        """Now."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """All collaborators of the controller, made once at start-up."""
+
+    database: Database
+    cipher: Cipher
+    load_balancers: LoadBalancers
+    statuses: Statuses
+    haproxy: Haproxy
+    compute: Compute
+    network: Network
+    files: Files
+    agents: Agents
+    statistics: Statistics
+    settings: Settings
+    now: Clock

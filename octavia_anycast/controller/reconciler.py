@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The octavia-anycast authors
+"""The reconciler: observe, plan, apply, report, until nothing is to be done.
+
+Layer: controller. Create, update, failover, scaling, replacement, deletion
+and resync of one load balancer are this one loop.
+"""
+
+from concurrent.futures import Executor
+from dataclasses import dataclass
+
+from oslo_log import log as logging
+
+from octavia_anycast.controller.apply import Outcome, run_phases
+from octavia_anycast.controller.observe import Observation, Observer
+from octavia_anycast.controller.ports import World
+from octavia_anycast.controller.report import Reporter
+from octavia_anycast.controller.tasks import Job, remove_load_balancer
+from octavia_anycast.octavia_adapter.load_balancers import LoadBalancerTree
+from octavia_anycast.planning.plan import plan
+from octavia_anycast.planning.status import is_settled
+
+LOG = logging.getLogger(__name__)
+ROUNDS_MAX = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """How a load balancer was left.
+
+    ``is_gone``: there is nothing to come again for. ``is_settled``: the
+    next look may wait for the resync. ``did_something``: some action was
+    carried out. ``retry_after_seconds``: not before that, after a failure.
+    """
+
+    is_gone: bool = False
+    is_settled: bool = False
+    did_something: bool = False
+    retry_after_seconds: float = 0.0
+
+
+class Reconciler:
+    """Reconciles load balancers; the caller holds the lock of each."""
+
+    def __init__(
+        self,
+        world: World,
+        reporter: Reporter,
+        *,
+        observe_executor: Executor,
+        apply_executor: Executor,
+    ) -> None:
+        self._world = world
+        self._observer = Observer(world, observe_executor)
+        self._reporter = reporter
+        self._apply_executor = apply_executor
+
+    def reconcile(self, load_balancer_id: str) -> Result:
+        """Bring one load balancer as far as it gets without waiting.
+
+        :raises AnycastError: if it could not even be observed.
+        """
+        did_something = False
+        for _ in range(ROUNDS_MAX):
+            result = self._round(load_balancer_id)
+            did_something = did_something or result.did_something
+            if not result.did_something or result.retry_after_seconds:
+                break
+        return Result(
+            is_gone=result.is_gone,
+            is_settled=result.is_settled,
+            did_something=did_something,
+            retry_after_seconds=result.retry_after_seconds,
+        )
+
+    def _round(self, load_balancer_id: str) -> Result:
+        tree = self._world.load_balancers.read(load_balancer_id)
+        if tree is None:
+            self._reporter.forget(load_balancer_id)
+            return Result(is_gone=True, is_settled=True)
+        observation = self._observer.observe(tree)
+        if observation is None:
+            return self._without_cluster(tree)
+        self._reporter.report(observation)
+        actions = plan(
+            observation.desired, observation.observed, observation.now
+        )
+        if not actions:
+            LOG.debug("Load balancer %s: nothing to do.", tree.id)
+            return Result(is_settled=self._is_settled(observation))
+        LOG.debug(
+            "Load balancer %s: %s",
+            tree.id,
+            ", ".join(type(action).__name__ for action in actions),
+        )
+        outcomes = run_phases(
+            Job(self._world, observation), actions, self._apply_executor
+        )
+        return _result(outcomes)
+
+    @staticmethod
+    def _is_settled(observation: Observation) -> bool:
+        if observation.tree.is_pending:
+            return False
+        return is_settled(
+            observation.desired, observation.observed, observation.now
+        )
+
+    def _without_cluster(self, tree: LoadBalancerTree) -> Result:
+        """Deal with a load balancer of which we have no row.
+
+        Being deleted, its row went first by a crash: finish. Otherwise the
+        driver never recorded it, so nothing can be done for it.
+        """
+        if tree.is_being_deleted:
+            remove_load_balancer(self._world, tree)
+            return Result(is_gone=True, is_settled=True)
+        if tree.is_pending and self._world.statuses.fail(tree):
+            LOG.error("Load balancer %s has no cluster row.", tree.id)
+        return Result(is_settled=True)
+
+
+def _result(outcomes: tuple[Outcome, ...]) -> Result:
+    failed = [outcome for outcome in outcomes if outcome.error]
+    return Result(
+        did_something=any(outcome.is_done for outcome in outcomes),
+        retry_after_seconds=max(
+            (outcome.retry_after_seconds for outcome in failed), default=0.0
+        ),
+    )

@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The octavia-anycast authors
+"""Report: statuses and statistics, written where they changed.
+
+Layer: controller.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from oslo_log import log as logging
+
+from octavia_anycast.controller.heartbeat_store import HeartbeatStore
+from octavia_anycast.controller.observe import Observation
+from octavia_anycast.controller.ports import World
+from octavia_anycast.db import clusters, health
+from octavia_anycast.model.heartbeat import Heartbeat
+from octavia_anycast.planning.health import (
+    active_connections,
+    operating_statuses,
+)
+from octavia_anycast.planning.status import (
+    Patience,
+    ProvisioningVerdict,
+    operating_verdict,
+    provisioning_verdict,
+)
+
+LOG = logging.getLogger(__name__)
+_LOAD_BALANCERS = "loadbalancers"
+
+
+class Reporter:
+    """Writes what a reconcile found out."""
+
+    def __init__(self, world: World, store: HeartbeatStore) -> None:
+        self._world = world
+        self._store = store
+        self._pending_since: dict[str, datetime] = {}
+        self._active: dict[str, dict[str, int]] = {}
+
+    def report(self, observation: Observation) -> None:
+        """Write provisioning and operating statuses and statistics."""
+        if observation.desired.is_deleted:
+            return
+        operating, reason = self._operating(observation)
+        self._remember(observation, operating, reason)
+        self._provision(observation)
+
+    def forget(self, load_balancer_id: str) -> None:
+        """Forget a load balancer that is gone."""
+        self._pending_since.pop(load_balancer_id, None)
+        self._active.pop(load_balancer_id, None)
+
+    def _provision(self, observation: Observation) -> None:
+        tree = observation.tree
+        if not tree.is_pending and tree.provisioning_status != "ERROR":
+            self._pending_since.pop(tree.id, None)
+            return
+        verdict = self._verdict(observation)
+        if verdict is ProvisioningVerdict.ACTIVE:
+            if self._world.statuses.settle(tree):
+                self._pending_since.pop(tree.id, None)
+                LOG.info(
+                    "Load balancer %s is ACTIVE (was %s).",
+                    tree.id,
+                    tree.provisioning_status,
+                )
+        elif (
+            verdict is ProvisioningVerdict.ERROR
+            and tree.is_pending
+            and self._world.statuses.fail(tree)
+        ):
+            LOG.error(
+                "Load balancer %s is shown as ERROR: too few of its amphorae "
+                "took the change in time. Work on it goes on.",
+                tree.id,
+            )
+
+    def _verdict(self, observation: Observation) -> ProvisioningVerdict:
+        tree, settings = observation.tree, self._world.settings
+        since = self._pending_since.setdefault(tree.id, observation.now)
+        verdict = provisioning_verdict(
+            observation.desired,
+            observation.observed,
+            observation.now,
+            pending_since=since,
+            patience=Patience(
+                announce_wait=settings.announce_wait,
+                error_after=settings.error_after,
+            ),
+        )
+        is_prepared = observation.observed.prepared_revision == tree.revision
+        if verdict is ProvisioningVerdict.ACTIVE and not is_prepared:
+            return ProvisioningVerdict.PENDING
+        return verdict
+
+    def _operating(self, observation: Observation) -> tuple[str, str]:
+        tree = observation.tree
+        verdict = operating_verdict(
+            observation.desired, observation.observed, observation.now
+        )
+        beats = self._store.of(
+            {
+                amphora.record.id: amphora.record.applied_at
+                for amphora in observation.observed.amphorae
+            },
+            tree.id,
+            observation.now,
+        )
+        changes = operating_statuses(
+            beats, tree.operating_statuses, disabled=tree.disabled_ids
+        )
+        if verdict.status != tree.operating_status:
+            changes[_LOAD_BALANCERS, tree.id] = verdict.status
+            LOG.info(
+                "Load balancer %s is %s: %s.",
+                tree.id,
+                verdict.status,
+                verdict.reason,
+            )
+        self._world.statuses.set_operating(tree, changes)
+        self._count(tree.id, beats)
+        return verdict.status, verdict.reason
+
+    def _count(
+        self, load_balancer_id: str, beats: Sequence[Heartbeat]
+    ) -> None:
+        active = active_connections(beats)
+        if active != self._active.get(load_balancer_id):
+            self._world.statistics.set_active(active)
+            self._active[load_balancer_id] = active
+
+    def _remember(
+        self, observation: Observation, operating: str, reason: str
+    ) -> None:
+        """Keep our own rows: what is shown, and who was heard of."""
+        wanted = {
+            "provisioning_status": observation.tree.provisioning_status,
+            "operating_status": operating,
+            "reason": reason[:255],
+        }
+        changed = {
+            name: value
+            for name, value in wanted.items()
+            if getattr(observation.cluster, name) != value
+        }
+        answered = [
+            amphora.record.id
+            for amphora in observation.observed.amphorae
+            if amphora.report is not None
+        ]
+        with self._world.database.transaction() as session:
+            for amphora_id in answered:
+                health.touch(session, amphora_id, observation.now)
+            if changed:
+                clusters.update(session, observation.tree.id, **changed)

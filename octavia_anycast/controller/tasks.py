@@ -1,0 +1,319 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The octavia-anycast authors
+"""What each action does: one function per action, idempotent.
+
+Layer: controller. A record is written before the thing is made, so that
+whatever a killed controller left is found by the next look.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from oslo_log import log as logging
+
+from octavia_anycast.controller.observe import Observation
+from octavia_anycast.controller.ports import World
+from octavia_anycast.db import amphorae, clusters, registrations
+from octavia_anycast.model.actions import (
+    Action,
+    AllocateAmphora,
+    BootAmphora,
+    ConfigureHaproxy,
+    DeleteAmphora,
+    FailAmphora,
+    PlugFrontend,
+    PlugMemberNetworks,
+    PrepareLoadBalancer,
+    RemoveLoadBalancer,
+    SetAgentState,
+    StartLeaving,
+)
+from octavia_anycast.model.cluster import AmphoraRecord, AmphoraStatus
+from octavia_anycast.model.errors import AnycastError, NotFound, Retryable
+from octavia_anycast.model.wire import Intent
+
+LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What a task works with: the world, and what was observed."""
+
+    world: World
+    observation: Observation
+
+    @property
+    def load_balancer_id(self) -> str:
+        """The load balancer's id."""
+        return self.observation.tree.id
+
+    def record(self, amphora_id: str) -> AmphoraRecord:
+        """Read the amphora's record, as earlier tasks left it.
+
+        :raises NotFound: if there is none.
+        """
+        with self.world.database.transaction() as session:
+            record = amphorae.get(session, amphora_id)
+        if record is None:
+            raise NotFound("Amphora", amphora_id)
+        return record
+
+    def update(self, amphora_id: str, **changes: Any) -> None:
+        """Change the amphora's record."""
+        with self.world.database.transaction() as session:
+            amphorae.update(
+                session, amphora_id, now=self.world.now(), **changes
+            )
+
+
+def carry_out(job: Job, action: Action) -> None:
+    """Carry out one action.
+
+    :raises AnycastError: if it did not work; nothing is half recorded.
+    """
+    _DOERS[type(action)](job, action)
+
+
+def _prepare(job: Job, action: PrepareLoadBalancer) -> None:
+    tree = job.observation.tree
+    records = [a.record for a in job.observation.observed.amphorae]
+    job.world.compute.ensure_group(tree)
+    job.world.network.prepare(tree, records)
+    with job.world.database.transaction() as session:
+        clusters.update(session, tree.id, config_revision=action.revision)
+
+
+def _remove(job: Job, action: RemoveLoadBalancer) -> None:
+    remove_load_balancer(job.world, job.observation.tree)
+
+
+def remove_load_balancer(world: World, tree: Any) -> None:
+    """Remove what is left of a load balancer; Octavia's row goes last.
+
+    The cluster's row outlives it by a moment: should the controller die in
+    between, the sweep removes the row.
+
+    :raises Retryable: something did not work; come again.
+    """
+    world.network.remove(tree)
+    world.compute.remove_group(tree)
+    if not world.statuses.delete(tree):
+        raise Retryable(f"Load balancer {tree.id} changed meanwhile.")
+    with world.database.transaction() as session:
+        clusters.delete(session, tree.id)
+    LOG.info("Load balancer %s is deleted.", tree.id)
+
+
+def _boot(job: Job, action: BootAmphora) -> None:
+    world, now = job.world, job.world.now()
+    drive = world.files.build(action.first_state, now)
+    zone = action.zone.availability_zone
+    _record_boot(job, action, drive.cert_expiration)
+    try:
+        server_id = world.compute.build(
+            job.observation.tree, action.amphora_id, zone, drive
+        )
+    except AnycastError as e:
+        job.update(
+            action.amphora_id, status=AmphoraStatus.ERROR, reason=_short(e)
+        )
+        raise
+    job.update(action.amphora_id, compute_id=server_id)
+    LOG.info(
+        "Amphora %s of load balancer %s boots as server %s in zone %s.",
+        action.amphora_id,
+        action.load_balancer_id,
+        server_id,
+        zone,
+    )
+
+
+def _record_boot(job: Job, action: BootAmphora, expiration: Any) -> None:
+    distributor = job.observation.desired.distributor
+    record = AmphoraRecord(
+        id=action.amphora_id,
+        load_balancer_id=action.load_balancer_id,
+        status=AmphoraStatus.BOOTING,
+        status_since=job.world.now(),
+        generation=action.generation,
+        availability_zone=action.zone.availability_zone,
+        cert_expiration=expiration,
+    )
+    with job.world.database.transaction() as session:
+        amphorae.create(session, record)
+        registrations.register(
+            session,
+            action.amphora_id,
+            load_balancer_id=action.load_balancer_id,
+            distributor_id=distributor.id,
+            speaker_ids=[speaker.id for speaker in distributor.speakers],
+        )
+
+
+def _allocate(job: Job, action: AllocateAmphora) -> None:
+    job.update(
+        action.amphora_id,
+        status=AmphoraStatus.ALLOCATED,
+        lb_network_ip=action.lb_network_ip,
+        compute_host=action.compute_host,
+    )
+    LOG.info(
+        "Amphora %s of load balancer %s has the management address %s.",
+        action.amphora_id,
+        job.load_balancer_id,
+        action.lb_network_ip,
+    )
+
+
+def _plug_frontend(job: Job, action: PlugFrontend) -> None:
+    record = job.record(action.amphora_id)
+    port_id, frontend = job.world.network.plug_frontend(
+        job.observation.tree, record, action
+    )
+    job.update(action.amphora_id, frontend_port_id=port_id, frontend=frontend)
+    LOG.info(
+        "Amphora %s of load balancer %s has the front-end addresses %s.",
+        action.amphora_id,
+        job.load_balancer_id,
+        ", ".join(str(a.ip_address) for a in frontend.addresses),
+    )
+
+
+def _plug_members(job: Job, action: PlugMemberNetworks) -> None:
+    record = job.record(action.amphora_id)
+    _ensure_members(job, record, action.network_ids)
+    unused = set(record.member_network_ids) - set(action.network_ids)
+    job.world.network.unplug_members(record, sorted(unused))
+    job.update(action.amphora_id, member_network_ids=action.network_ids)
+
+
+def _ensure_members(
+    job: Job, record: AmphoraRecord, network_ids: tuple[str, ...]
+) -> None:
+    for port in job.world.network.plug_members(
+        job.observation.tree, record, network_ids
+    ):
+        job.world.haproxy.plug_network(record, port)
+
+
+def _configure(job: Job, action: ConfigureHaproxy) -> None:
+    record = job.record(action.amphora_id)
+    before = job.observation.record(action.amphora_id)
+    # A member in another subnet of a plugged network needs an address there.
+    if before is not None and before.member_network_ids:
+        _ensure_members(job, record, record.member_network_ids)
+    job.world.haproxy.push(job.observation.tree, record)
+    job.update(
+        action.amphora_id,
+        applied_revision=action.revision,
+        applied_at=job.world.now(),
+    )
+    LOG.info(
+        "Amphora %s of load balancer %s holds configuration %.12s.",
+        action.amphora_id,
+        job.load_balancer_id,
+        action.revision,
+    )
+
+
+def _set_agent_state(job: Job, action: SetAgentState) -> None:
+    record = job.record(action.amphora_id)
+    if record.lb_network_ip is None:
+        raise Retryable(f"Amphora {record.id} has no address yet.")
+    job.world.agents.put_state(record.id, record.lb_network_ip, action.state)
+    announced = [
+        registrations.AnnouncedVip(
+            vip_ip=vip.vip_ip,
+            nexthop_ip=vip.nexthop_ip,
+            load_balancer_id=vip.load_balancer_id,
+        )
+        for vip in action.state.vips
+        if vip.intent is not Intent.WITHDRAW
+    ]
+    with job.world.database.transaction() as session:
+        registrations.replace_vips(session, record.id, announced)
+    LOG.info(
+        "Amphora %s of load balancer %s was told (%s): %s.",
+        record.id,
+        job.load_balancer_id,
+        action.why,
+        ", ".join(f"{v.vip_ip} {v.intent}" for v in action.state.vips)
+        or "no VIP yet",
+    )
+
+
+def _start_leaving(job: Job, action: StartLeaving) -> None:
+    job.update(
+        action.amphora_id,
+        leaving_since=job.world.now(),
+        reason=_short(action.reason),
+    )
+    LOG.info(
+        "Amphora %s of load balancer %s leaves: %s.",
+        action.amphora_id,
+        job.load_balancer_id,
+        action.reason,
+    )
+
+
+def _fail(job: Job, action: FailAmphora) -> None:
+    job.update(
+        action.amphora_id,
+        status=AmphoraStatus.ERROR,
+        reason=_short(action.reason),
+    )
+    LOG.warning(
+        "Amphora %s of load balancer %s failed: %s.",
+        action.amphora_id,
+        job.load_balancer_id,
+        action.reason,
+    )
+
+
+def _delete(job: Job, action: DeleteAmphora) -> None:
+    record = job.record(action.amphora_id)
+    if record.status is AmphoraStatus.DELETED:
+        return
+    job.update(
+        record.id,
+        status=AmphoraStatus.PENDING_DELETE,
+        reason=_short(action.reason),
+    )
+    delete_amphora(job.world, record)
+    LOG.info(
+        "Amphora %s of load balancer %s is deleted: %s.",
+        record.id,
+        job.load_balancer_id,
+        action.reason,
+    )
+
+
+def delete_amphora(world: World, record: AmphoraRecord) -> None:
+    """Delete server, ports and registrations; the record last.
+
+    :raises Retryable: something did not work; come again.
+    """
+    world.compute.delete(record.id, record.compute_id)
+    world.network.release(record)
+    with world.database.transaction() as session:
+        amphorae.mark_deleted(session, record.id, world.now())
+
+
+def _short(reason: object) -> str:
+    return str(reason)[:255]
+
+
+_DOERS: dict[type, Callable[[Job, Any], None]] = {
+    PrepareLoadBalancer: _prepare,
+    RemoveLoadBalancer: _remove,
+    BootAmphora: _boot,
+    AllocateAmphora: _allocate,
+    PlugFrontend: _plug_frontend,
+    PlugMemberNetworks: _plug_members,
+    ConfigureHaproxy: _configure,
+    SetAgentState: _set_agent_state,
+    StartLeaving: _start_leaving,
+    FailAmphora: _fail,
+    DeleteAmphora: _delete,
+}

@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The octavia-anycast authors
+"""Heartbeats: what an amphora says of HAProxy, unasked, every few seconds."""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListenerBeat:
+    """One listener on one amphora.
+
+    The counters are what was added since the amphora's last heartbeat;
+    ``active_connections`` is the number now.
+    """
+
+    listener_id: str
+    status: str
+    bytes_in: int = 0
+    bytes_out: int = 0
+    total_connections: int = 0
+    request_errors: int = 0
+    active_connections: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoolBeat:
+    """One pool on one amphora; ``members``: member_id -> HAProxy's word."""
+
+    pool_id: str
+    status: str
+    members: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heartbeat:
+    """What one amphora said at one time."""
+
+    amphora_id: str
+    listeners: tuple[ListenerBeat, ...] = ()
+    pools: tuple[PoolBeat, ...] = ()
+
+    def health(self) -> tuple[object, ...]:
+        """The part that statuses are made of, without the counters."""
+        return (
+            tuple((x.listener_id, x.status) for x in self.listeners),
+            tuple(
+                (p.pool_id, p.status, tuple(sorted(p.members.items())))
+                for p in self.pools
+            ),
+        )

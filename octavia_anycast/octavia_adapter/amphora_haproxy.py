@@ -1,0 +1,208 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The octavia-anycast authors
+"""HAProxy of one amphora: certificates and configuration, by Octavia's code.
+
+Rendering, certificate handling and the REST calls are Octavia's; only their
+order is ours, because Octavia's own
+``update_amphora_listeners`` waits by the global retry settings (minutes) in
+half of its calls and marks a listener ERROR when an amphora cannot be
+reached while its certificate is uploaded (ADR 0022).
+
+Layer: octavia_adapter. An object of Octavia's driver holds the identity of
+the amphora of the call under way, so each thread has one.
+"""
+
+import threading
+from typing import Any
+
+from octavia.amphorae.drivers.haproxy import rest_api_driver
+from octavia.common import constants, data_models
+from octavia.common import exceptions as octavia_exceptions
+from octavia.db import api as db_api
+from octavia.db import repositories
+from oslo_log import log as logging
+
+from octavia_anycast.model.cluster import AmphoraRecord
+from octavia_anycast.octavia_adapter.errors import translated
+from octavia_anycast.octavia_adapter.load_balancers import LoadBalancerTree
+
+LOG = logging.getLogger(__name__)
+CONNECT_SECONDS = 5.0
+
+# What is wrong with a certificate, as opposed to with an amphora.
+_BAD_CERTIFICATE = (
+    octavia_exceptions.CertificateRetrievalException,
+    octavia_exceptions.MissingCertSubject,
+    octavia_exceptions.UnreadableCert,
+    octavia_exceptions.MisMatchedKey,
+    octavia_exceptions.NeedsPassphrase,
+    octavia_exceptions.UnreadablePKCS12,
+)
+
+
+def _bounded(client_class: type, timeouts: dict[str, Any]) -> Any:
+    """Make a REST client of Octavia that never waits longer than told."""
+
+    class Bounded(client_class):  # type: ignore[misc]
+        def request(
+            self,
+            method: str,
+            amp: Any,
+            path: str = "/",
+            timeout_dict: dict[str, Any] | None = None,
+            **kwargs: Any,
+        ) -> Any:
+            return super().request(
+                method,
+                amp,
+                path,
+                timeout_dict={**timeouts, **(timeout_dict or {})},
+                **kwargs,
+            )
+
+    return Bounded()
+
+
+class AmphoraHaproxy:
+    """Pushes HAProxy's configuration to one amphora at a time."""
+
+    def __init__(self, *, timeout: float) -> None:
+        self._timeouts = {
+            constants.REQ_CONN_TIMEOUT: min(CONNECT_SECONDS, timeout),
+            constants.REQ_READ_TIMEOUT: timeout,
+            constants.CONN_MAX_RETRIES: 1,
+            constants.CONN_RETRY_INTERVAL: 0,
+        }
+        self._local = threading.local()
+        self._listeners = repositories.ListenerRepository()
+
+    def push(self, tree: LoadBalancerTree, record: AmphoraRecord) -> None:
+        """Make HAProxy of this amphora run the tree's configuration.
+
+        Without an enabled listener HAProxy is removed: it would not start.
+
+        :raises Retryable: the amphora could not be reached or failed.
+        :raises Permanent: the amphora refused the configuration.
+        """
+        amphora = model_of(tree, record)
+        with translated(f"configuring amphora {record.id}"):
+            driver = self._driver()
+            driver._populate_amphora_api_version(amphora)
+            client = driver.clients[amphora.api_version]
+            listeners, files = self._upload_certificates(driver, tree, amphora)
+            if not any(x.enabled for x in listeners) or not tree.is_enabled:
+                client.delete_listener(amphora, tree.id)
+                return
+            config = driver.jinja_combo.build_config(
+                host_amphora=amphora,
+                listeners=listeners,
+                tls_certs=files,
+                haproxy_versions=driver._get_haproxy_versions(amphora),
+                amp_details=client.get_details(amphora),
+            )
+            client.upload_config(amphora, tree.id, config)
+            client.reload_listener(amphora, tree.id)
+
+    def plug_network(
+        self, record: AmphoraRecord, port_info: dict[str, Any]
+    ) -> None:
+        """Tell the agent to configure a member network's interface.
+
+        :raises Retryable: the amphora could not be reached or failed.
+        """
+        amphora = data_models.Amphora(
+            id=record.id, lb_network_ip=str(record.lb_network_ip)
+        )
+        with translated(f"plugging a network into amphora {record.id}"):
+            driver = self._driver()
+            driver._populate_amphora_api_version(amphora)
+            driver.clients[amphora.api_version].plug_network(
+                amphora, port_info
+            )
+
+    def _driver(self) -> Any:
+        driver = getattr(self._local, "driver", None)
+        if driver is None:
+            driver = rest_api_driver.HaproxyAmphoraLoadBalancerDriver()
+            driver.clients = {
+                "base": _bounded(
+                    rest_api_driver.AmphoraAPIClientBase, self._timeouts
+                ),
+                "1.0": _bounded(
+                    rest_api_driver.AmphoraAPIClient1_0, self._timeouts
+                ),
+            }
+            self._local.driver = driver
+        return driver
+
+    def _upload_certificates(
+        self, driver: Any, tree: LoadBalancerTree, amphora: Any
+    ) -> tuple[list[Any], dict[str, Any]]:
+        """Upload what the listeners refer to.
+
+        :returns: the listeners that can be served, and the file names that
+            the template wants
+        """
+        usable: list[Any] = []
+        files: dict[str, Any] = {}
+        for listener in tree.model.listeners:
+            if listener.protocol in constants.LVS_PROTOCOLS:
+                continue
+            try:
+                files |= self._files_of(driver, tree, amphora, listener)
+            except _BAD_CERTIFICATE as e:
+                self._refuse(listener, e)
+                continue
+            usable.append(listener)
+        return usable, files
+
+    @staticmethod
+    def _files_of(
+        driver: Any, tree: LoadBalancerTree, amphora: Any, listener: Any
+    ) -> dict[str, Any]:
+        found = driver._process_tls_certificates(listener, amphora, tree.id)
+        files = {listener.tls_certificate_id: found["tls_cert"]}
+        for reference in (
+            listener.client_ca_tls_certificate_id,
+            listener.client_crl_container_id,
+        ):
+            files[reference] = driver._process_secret(
+                listener, reference, amphora, tree.id
+            )
+        files |= driver._process_listener_pool_certs(
+            listener, amphora, tree.id
+        )
+        return files
+
+    def _refuse(self, listener: Any, error: Exception) -> None:
+        """Show a listener without a usable certificate as ERROR.
+
+        As Octavia does: the other listeners go on.
+        """
+        LOG.error("Listener %s is left out: %s", listener.id, error)
+        with db_api.session().begin() as session:
+            self._listeners.update(
+                session,
+                listener.id,
+                provisioning_status=constants.ERROR,
+                operating_status=constants.ERROR,
+            )
+
+
+def model_of(tree: LoadBalancerTree, record: AmphoraRecord) -> Any:
+    """Make Octavia's data model of one of our amphorae."""
+    frontend = record.frontend
+    address = frontend.addresses[0].ip_address if frontend else None
+    return data_models.Amphora(
+        id=record.id,
+        load_balancer_id=tree.id,
+        load_balancer=tree.model,
+        compute_id=record.compute_id,
+        status=constants.AMPHORA_ALLOCATED,
+        role=constants.ROLE_STANDALONE,
+        lb_network_ip=str(record.lb_network_ip),
+        vrrp_ip=str(address) if address else None,
+        vrrp_port_id=record.frontend_port_id,
+        ha_ip=str(tree.vips[0].ip_address) if tree.vips else None,
+        ha_port_id=tree.vips[0].port_id if tree.vips else None,
+    )

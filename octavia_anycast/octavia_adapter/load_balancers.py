@@ -1,0 +1,390 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The octavia-anycast authors
+"""Octavia's load balancers of our provider, read from its own tables.
+
+Octavia's rows in PENDING_* are the work queue; one indexed query tells
+which they are. :meth:`OctaviaLoadBalancers.read` makes the snapshot that a
+reconcile works on.
+
+Layer: octavia_adapter. Reads only.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from datetime import datetime
+from ipaddress import ip_address
+from typing import Any
+
+from octavia.common import constants
+from octavia.db import api as db_api
+from octavia.db import models, repositories
+
+from octavia_anycast.model.cluster import Vip
+from octavia_anycast.model.wire import ListenerSocket
+
+PROVIDER = "anycast"
+PENDING = (
+    constants.PENDING_CREATE,
+    constants.PENDING_UPDATE,
+    constants.PENDING_DELETE,
+)
+# Statuses, names and times do not change what an amphora is to do.
+_NOT_CONFIGURATION = frozenset(
+    {
+        "provisioning_status",
+        "operating_status",
+        "created_at",
+        "updated_at",
+        "name",
+        "description",
+        "tags",
+        "topology",
+        "server_group_id",
+        "stats",
+        "vrrp_group",
+        "amphorae",
+        "load_balancer",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pending:
+    """An object below the load balancer whose status is PENDING_*."""
+
+    kind: str
+    id: str
+    status: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadBalancerTree:
+    """One load balancer with all that belongs to it, as of one read.
+
+    ``revision`` is the SHA-256 of everything that the configuration of an
+    amphora or of its ports depends on. ``model`` is Octavia's own data
+    model, without the children that are being deleted: what HAProxy's
+    configuration is rendered from. Nobody outside octavia_adapter looks
+    into it.
+    """
+
+    id: str
+    project_id: str
+    provisioning_status: str
+    operating_status: str
+    is_enabled: bool
+    vips: tuple[Vip, ...]
+    listeners: tuple[ListenerSocket, ...]
+    member_subnet_ids: tuple[str, ...]
+    revision: str
+    updated_at: datetime | None
+    pending: tuple[Pending, ...] = ()
+    operating_statuses: dict[tuple[str, str], str] = field(
+        default_factory=dict
+    )
+    disabled_ids: frozenset[str] = frozenset()
+    flavor: dict[str, Any] = field(default_factory=dict)
+    availability_zone: dict[str, Any] = field(default_factory=dict)
+    model: Any = field(default=None, repr=False, compare=False)
+
+    @property
+    def is_pending(self) -> bool:
+        """Whether somebody waits for us to settle it."""
+        return self.provisioning_status in PENDING
+
+    @property
+    def is_being_deleted(self) -> bool:
+        """Whether it and everything below it is to go."""
+        return self.provisioning_status in (
+            constants.PENDING_DELETE,
+            constants.DELETED,
+        )
+
+
+class OctaviaLoadBalancers:
+    """The load balancers whose provider is ours."""
+
+    def __init__(self) -> None:
+        self._repository = repositories.LoadBalancerRepository()
+        self._flavors = repositories.FlavorRepository()
+        self._zones = repositories.AvailabilityZoneRepository()
+
+    def pending_ids(self) -> list[str]:
+        """List those in PENDING_*: one query, whatever their number."""
+        return [row[0] for row in self._query(PENDING)]
+
+    def all_statuses(self) -> dict[str, str]:
+        """Map the id of each that is not DELETED to its status."""
+        statuses = (*PENDING, constants.ACTIVE, constants.ERROR)
+        return {row[0]: row[1] for row in self._query(statuses)}
+
+    @staticmethod
+    def _query(statuses: tuple[str, ...]) -> list[tuple[str, str]]:
+        model = models.LoadBalancer
+        with db_api.session().begin() as session:
+            rows = (
+                session.query(model.id, model.provisioning_status)
+                .filter(model.provider == PROVIDER)
+                .filter(model.provisioning_status.in_(statuses))
+                .order_by(model.updated_at)
+                .all()
+            )
+            return [(row[0], row[1]) for row in rows]
+
+    def read(self, load_balancer_id: str) -> LoadBalancerTree | None:
+        """Read the whole tree; None if it is not there or DELETED."""
+        with db_api.session().begin() as session:
+            found = self._repository.get(
+                session, id=load_balancer_id, provider=PROVIDER
+            )
+            if found is None:
+                return None
+            if found.provisioning_status == constants.DELETED:
+                return None
+            flavor = (
+                self._flavors.get_flavor_metadata_dict(
+                    session, found.flavor_id
+                )
+                if found.flavor_id
+                else {}
+            )
+            zone = (
+                self._zones.get_availability_zone_metadata_dict(
+                    session, found.availability_zone
+                )
+                if found.availability_zone
+                else {}
+            )
+        return snapshot(found, flavor, zone)
+
+
+def snapshot(
+    load_balancer: Any,
+    flavor: dict[str, Any] | None = None,
+    availability_zone: dict[str, Any] | None = None,
+) -> LoadBalancerTree:
+    """Make the snapshot of Octavia's data model (which it prunes)."""
+    pending = tuple(_pending_below(load_balancer))
+    statuses = dict(_operating_statuses(load_balancer))
+    _prune(load_balancer)
+    vips = _vips(load_balancer)
+    return LoadBalancerTree(
+        id=load_balancer.id,
+        project_id=load_balancer.project_id,
+        provisioning_status=load_balancer.provisioning_status,
+        operating_status=load_balancer.operating_status,
+        is_enabled=bool(load_balancer.enabled),
+        vips=vips,
+        listeners=_sockets(load_balancer, vips),
+        member_subnet_ids=_member_subnets(load_balancer),
+        revision=revision_of(load_balancer),
+        updated_at=load_balancer.updated_at,
+        pending=pending,
+        operating_statuses=statuses,
+        disabled_ids=_disabled_ids(load_balancer),
+        flavor=flavor or {},
+        availability_zone=availability_zone or {},
+        model=load_balancer,
+    )
+
+
+def _vips(load_balancer: Any) -> tuple[Vip, ...]:
+    rows = [load_balancer.vip, *load_balancer.additional_vips]
+    return tuple(
+        Vip(
+            ip_address=ip_address(row.ip_address),
+            network_id=row.network_id,
+            subnet_id=row.subnet_id,
+            port_id=row.port_id,
+        )
+        for row in rows
+        if row is not None and row.ip_address
+    )
+
+
+def _sockets(
+    load_balancer: Any, vips: tuple[Vip, ...]
+) -> tuple[ListenerSocket, ...]:
+    """The sockets that HAProxy will hold open; stable order.
+
+    A listener in ERROR is one whose certificate could not be read: it is
+    left out of the configuration as Octavia does, so nothing listens.
+    """
+    if not load_balancer.enabled:
+        return ()
+    return tuple(
+        ListenerSocket(
+            listener_id=listener.id,
+            ip_address=vip.ip_address,
+            port=listener.protocol_port,
+        )
+        for listener in sorted(load_balancer.listeners, key=lambda x: x.id)
+        if listener.enabled
+        and listener.provisioning_status != constants.ERROR
+        and listener.protocol not in constants.LVS_PROTOCOLS
+        for vip in vips
+    )
+
+
+def _member_subnets(load_balancer: Any) -> tuple[str, ...]:
+    return tuple(
+        sorted(
+            {
+                member.subnet_id
+                for pool in load_balancer.pools
+                for member in pool.members
+                if member.subnet_id
+            }
+        )
+    )
+
+
+def children(load_balancer: Any) -> list[tuple[str, Any]]:
+    """Each (kind, object) below the load balancer, leaves first.
+
+    The kinds are the keys of Octavia's status updates. An L7 policy's pool
+    is one of the load balancer's pools, so nothing is named twice.
+    """
+    found: list[tuple[str, Any]] = []
+    for pool in load_balancer.pools:
+        found += [("members", member) for member in pool.members]
+        if pool.health_monitor:
+            found.append(("healthmonitors", pool.health_monitor))
+    for listener in load_balancer.listeners:
+        for policy in listener.l7policies:
+            found += [("l7rules", rule) for rule in policy.l7rules]
+            found.append(("l7policies", policy))
+    found += [("pools", pool) for pool in load_balancer.pools]
+    found += [("listeners", listener) for listener in load_balancer.listeners]
+    return found
+
+
+def _pending_below(load_balancer: Any) -> list[Pending]:
+    return [
+        Pending(kind=kind, id=child.id, status=child.provisioning_status)
+        for kind, child in children(load_balancer)
+        if child.provisioning_status in PENDING
+    ]
+
+
+def _operating_statuses(
+    load_balancer: Any,
+) -> list[tuple[tuple[str, str], str]]:
+    return [
+        ((kind, child.id), child.operating_status)
+        for kind, child in children(load_balancer)
+        if kind in ("listeners", "pools", "members")
+    ]
+
+
+def _disabled_ids(load_balancer: Any) -> frozenset[str]:
+    """What is administratively down, by itself or with its parent."""
+    if not load_balancer.enabled:
+        return frozenset(child.id for _, child in children(load_balancer))
+    found = {
+        child.id
+        for _, child in children(load_balancer)
+        if not getattr(child, "enabled", True)
+    }
+    for pool in load_balancer.pools:
+        if pool.id in found:
+            found |= {member.id for member in pool.members}
+    return frozenset(found)
+
+
+def _prune(load_balancer: Any) -> None:
+    """Leave out what is being deleted, wherever it is referred to."""
+    load_balancer.listeners = _kept(load_balancer.listeners)
+    load_balancer.pools = _kept(load_balancer.pools)
+    for pool in load_balancer.pools:
+        pool.members = _kept(pool.members)
+        if not _is_kept(pool.health_monitor):
+            pool.health_monitor = None
+    for listener in load_balancer.listeners:
+        listener.pools = _kept(listener.pools)
+        if not _is_kept(listener.default_pool):
+            listener.default_pool = None
+            listener.default_pool_id = None
+        listener.l7policies = [
+            policy
+            for policy in _kept(listener.l7policies)
+            if policy.redirect_pool is None or _is_kept(policy.redirect_pool)
+        ]
+        for policy in listener.l7policies:
+            policy.l7rules = _kept(policy.l7rules)
+
+
+def _kept(rows: Any) -> list[Any]:
+    return [row for row in rows or () if _is_kept(row)]
+
+
+def _is_kept(row: Any) -> bool:
+    return row is not None and row.provisioning_status not in (
+        constants.PENDING_DELETE,
+        constants.DELETED,
+    )
+
+
+def revision_of(load_balancer: Any) -> str:
+    """Name the configuration by its content (SHA-256, hex)."""
+    document = _plain(load_balancer)
+    document["vip"] = _plain(load_balancer.vip)
+    document["additional_vips"] = _plain_list(load_balancer.additional_vips)
+    document["pools"] = [
+        _plain_pool(pool) for pool in _by_id(load_balancer.pools)
+    ]
+    document["listeners"] = [
+        _plain_listener(listener)
+        for listener in _by_id(load_balancer.listeners)
+    ]
+    text = json.dumps(document, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _by_id(rows: Any) -> list[Any]:
+    return sorted(rows, key=lambda row: row.id)
+
+
+def _plain(row: Any) -> dict[str, Any]:
+    """The row's own columns: no lists of children, no references."""
+    if row is None:
+        return {}
+    return {
+        key: value
+        for key, value in row.to_dict().items()
+        if key not in _NOT_CONFIGURATION and value not in (None, [])
+    }
+
+
+def _plain_list(rows: Any) -> list[dict[str, Any]]:
+    return sorted(
+        (_plain(row) for row in rows or ()),
+        key=lambda item: json.dumps(item, sort_keys=True, default=str),
+    )
+
+
+def _plain_pool(pool: Any) -> dict[str, Any]:
+    return _plain(pool) | {
+        "members": [_plain(member) for member in _by_id(pool.members)],
+        "health_monitor": _plain(pool.health_monitor),
+        "session_persistence": _plain(pool.session_persistence),
+    }
+
+
+def _plain_listener(listener: Any) -> dict[str, Any]:
+    return _plain(listener) | {
+        "pools": sorted(pool.id for pool in listener.pools),
+        "sni_containers": sorted(
+            (sni.position or 0, sni.tls_container_id)
+            for sni in listener.sni_containers
+        ),
+        "allowed_cidrs": sorted(row.cidr for row in listener.allowed_cidrs),
+        "l7policies": [
+            _plain(policy)
+            | {"l7rules": [_plain(rule) for rule in _by_id(policy.l7rules)]}
+            for policy in sorted(
+                listener.l7policies, key=lambda x: (x.position, x.id)
+            )
+        ],
+    }

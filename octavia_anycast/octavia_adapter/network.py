@@ -1,0 +1,323 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The octavia-anycast authors
+"""Ports and security groups, through Octavia's network driver.
+
+Every port has a name made of what it is for, so that one made just before a
+crash is found again instead of made twice.
+
+Layer: octavia_adapter.
+"""
+
+import functools
+from collections.abc import Iterable
+from ipaddress import ip_address, ip_network
+from typing import Any
+
+from octavia.common import constants, data_models
+from octavia.common import utils as octavia_utils
+from octavia.network import base as network_base
+from oslo_log import log as logging
+
+from octavia_anycast.model.actions import PlugFrontend
+from octavia_anycast.model.cluster import AmphoraRecord
+from octavia_anycast.model.errors import Permanent
+from octavia_anycast.model.wire import Frontend, FrontendAddress
+from octavia_anycast.octavia_adapter.errors import translated
+from octavia_anycast.octavia_adapter.load_balancers import LoadBalancerTree
+
+LOG = logging.getLogger(__name__)
+FRONTEND_PREFIX = "octavia-anycast-fe-"
+MEMBER_PREFIX = "octavia-anycast-member-"
+
+
+def frontend_port_name(amphora_id: str) -> str:
+    """The name of an amphora's front-end port."""
+    return FRONTEND_PREFIX + amphora_id
+
+
+def member_port_name(amphora_id: str, network_id: str) -> str:
+    """The name of an amphora's port in a network of members."""
+    return f"{MEMBER_PREFIX}{amphora_id}-{network_id}"
+
+
+class Network:
+    """The network service."""
+
+    def __init__(self, driver: Any = None) -> None:
+        self._driver = driver or octavia_utils.get_network_driver()
+        # Subnets and networks keep what is read of them here.
+        self._subnet = functools.lru_cache(4096)(self._driver.get_subnet)
+        self._network = functools.lru_cache(1024)(self._driver.get_network)
+
+    def prepare(
+        self, tree: LoadBalancerTree, records: Iterable[AmphoraRecord]
+    ) -> None:
+        """Bring the security group and the ports to this tree.
+
+        The group's rules follow the listeners; the front-end ports get the
+        group, the VIP's QoS policy and the VIPs as allowed addresses.
+
+        :raises Retryable: the network service did not do it.
+        """
+        with translated(f"preparing the ports of {tree.id}"):
+            self._driver.update_vip_sg(tree.model, tree.model.vip)
+            groups = self._security_groups(tree)
+            for record in records:
+                if record.frontend_port_id is None:
+                    continue
+                self._apply_qos(tree, record.frontend_port_id)
+                self._set_groups(tree, record, groups)
+
+    def remove(self, tree: LoadBalancerTree) -> None:
+        """Delete the VIP's port, if Octavia made it, and the group.
+
+        :raises Retryable: the network service did not do it.
+        """
+        vip = tree.model.vip
+        with translated(f"deallocating the VIP of {tree.id}"):
+            if vip is not None and vip.port_id:
+                vip.load_balancer = tree.model
+                self._driver.deallocate_vip(vip)
+
+    def networks_of(self, subnet_ids: Iterable[str]) -> tuple[str, ...]:
+        """The networks of these subnets, sorted.
+
+        :raises Retryable: the network service did not answer.
+        """
+        with translated("looking up the subnets of members"):
+            return tuple(
+                sorted({self._subnet(i).network_id for i in subnet_ids})
+            )
+
+    def plug_frontend(
+        self,
+        tree: LoadBalancerTree,
+        record: AmphoraRecord,
+        action: PlugFrontend,
+    ) -> tuple[str, Frontend]:
+        """Make the front-end port, or find it, and attach it.
+
+        :returns: the port's id and what the agent needs to know of it
+        :raises Retryable: the network or compute service did not do it.
+        """
+        with translated(f"plugging the front end of amphora {record.id}"):
+            name = frontend_port_name(record.id)
+            port = self._find(name) or self._driver.create_port(
+                action.network_id,
+                name=name,
+                fixed_ips=self._fixed_ips(action),
+                secondary_ips=[str(vip.ip_address) for vip in tree.vips],
+                security_group_ids=self._security_groups(tree),
+                qos_policy_id=tree.model.vip.qos_policy_id,
+            )
+            self._attach(record, port)
+            return port.id, self._frontend_of(port)
+
+    def plug_members(
+        self,
+        tree: LoadBalancerTree,
+        record: AmphoraRecord,
+        network_ids: Iterable[str],
+    ) -> list[dict[str, Any]]:
+        """Make and attach a port in each network of members.
+
+        :returns: for each what the agent's plug/network call takes
+        :raises Retryable: the network or compute service did not do it.
+        """
+        with translated(f"plugging member networks of amphora {record.id}"):
+            return [
+                self._plug_member(tree, record, network_id)
+                for network_id in network_ids
+            ]
+
+    def unplug_members(
+        self, record: AmphoraRecord, network_ids: Iterable[str]
+    ) -> None:
+        """Detach and delete the ports in these networks.
+
+        :raises Retryable: the network or compute service did not do it.
+        """
+        with translated(f"unplugging member networks of {record.id}"):
+            for network_id in network_ids:
+                port = self._find(member_port_name(record.id, network_id))
+                if port is None:
+                    continue
+                if record.compute_id and port.device_id == record.compute_id:
+                    self._driver.unplug_network(record.compute_id, network_id)
+                self._driver.delete_port(port.id)
+
+    def release(self, record: AmphoraRecord) -> None:
+        """Delete all ports made for an amphora whose server is gone.
+
+        :raises Retryable: the network service did not do it.
+        """
+        names = [frontend_port_name(record.id)] + [
+            member_port_name(record.id, network_id)
+            for network_id in record.member_network_ids
+        ]
+        with translated(f"deleting the ports of amphora {record.id}"):
+            for name in names:
+                port = self._find(name)
+                if port is not None:
+                    self._driver.delete_port(port.id)
+
+    def owned_ports(self) -> dict[str, str]:
+        """Map each port made here to its amphora: port id -> amphora id.
+
+        Empty with a network driver that cannot list ports.
+
+        :raises Retryable: the network service did not answer.
+        """
+        proxy = getattr(self._driver, "network_proxy", None)
+        if proxy is None:
+            return {}
+        # An attached port has the compute service as its owner: the names
+        # tell ours.
+        with translated("listing ports"):
+            return {
+                port.id: _amphora_of(port.name)
+                for port in proxy.ports(project_id=self._driver.project_id)
+                if (port.name or "").startswith(
+                    (FRONTEND_PREFIX, MEMBER_PREFIX)
+                )
+            }
+
+    def delete_port(self, port_id: str) -> None:
+        """Delete a port; one that is not there is deleted already.
+
+        :raises Retryable: the network service did not do it.
+        """
+        with translated(f"deleting port {port_id}"):
+            self._driver.delete_port(port_id)
+
+    def _find(self, name: str) -> Any:
+        try:
+            return self._driver.get_port_by_name(name)
+        except network_base.PortNotFound:
+            return None
+
+    def _security_groups(self, tree: LoadBalancerTree) -> list[str]:
+        name = octavia_utils.get_vip_security_group_name(tree.id)
+        group = self._driver.get_security_group(name)
+        own = [group.id] if group is not None else []
+        return own + list(tree.model.vip.sg_ids)
+
+    def _set_groups(
+        self,
+        tree: LoadBalancerTree,
+        record: AmphoraRecord,
+        groups: list[str],
+    ) -> None:
+        update = getattr(self._driver, "update_aap_port_sg", None)
+        if update is None or not groups:
+            return
+        amphora = data_models.Amphora(
+            id=record.id, vrrp_port_id=record.frontend_port_id
+        )
+        update(tree.model, amphora, tree.model.vip)
+
+    def _apply_qos(self, tree: LoadBalancerTree, port_id: str) -> None:
+        if not self._driver.qos_enabled():
+            return
+        wanted = tree.model.vip.qos_policy_id
+        if self._driver.get_port(port_id).qos_policy_id != wanted:
+            self._driver.apply_qos_on_port(wanted, port_id)
+
+    def _fixed_ips(self, action: PlugFrontend) -> list[dict[str, str]]:
+        subnet_ids = action.subnet_ids or self._one_subnet_per_family(action)
+        return [{constants.SUBNET_ID: identifier} for identifier in subnet_ids]
+
+    def _one_subnet_per_family(self, action: PlugFrontend) -> list[str]:
+        found: dict[int, str] = {}
+        for subnet_id in self._network(action.network_id).subnets or ():
+            version = int(self._subnet(subnet_id).ip_version)
+            if version in action.ip_versions:
+                found.setdefault(version, subnet_id)
+        if not found:
+            raise Permanent(
+                f"network {action.network_id} has no subnet of the IP "
+                f"versions {action.ip_versions} of the VIPs"
+            )
+        return [found[version] for version in sorted(found)]
+
+    def _attach(self, record: AmphoraRecord, port: Any) -> None:
+        if port.device_id == record.compute_id:
+            return
+        self._driver.plug_port(
+            data_models.Amphora(id=record.id, compute_id=record.compute_id),
+            port,
+        )
+
+    def _frontend_of(self, port: Any) -> Frontend:
+        addresses = [self._address_of(fixed_ip) for fixed_ip in port.fixed_ips]
+        return Frontend(
+            mac_address=port.mac_address.lower(),
+            mtu=int(self._network(port.network_id).mtu or 1500),
+            addresses=tuple(
+                sorted(addresses, key=lambda a: a.ip_address.version)
+            ),
+        )
+
+    def _address_of(self, fixed_ip: Any) -> FrontendAddress:
+        subnet = self._subnet(fixed_ip.subnet_id)
+        return FrontendAddress(
+            ip_address=ip_address(fixed_ip.ip_address),
+            prefix_length=ip_network(subnet.cidr).prefixlen,
+            gateway=ip_address(subnet.gateway_ip)
+            if subnet.gateway_ip
+            else None,
+            subnet_id=fixed_ip.subnet_id,
+        )
+
+    def _plug_member(
+        self, tree: LoadBalancerTree, record: AmphoraRecord, network_id: str
+    ) -> dict[str, Any]:
+        wanted = [
+            identifier
+            for identifier in tree.member_subnet_ids
+            if self._subnet(identifier).network_id == network_id
+        ]
+        name = member_port_name(record.id, network_id)
+        port = self._find(name) or self._driver.create_port(
+            network_id,
+            name=name,
+            fixed_ips=[{constants.SUBNET_ID: i} for i in wanted],
+        )
+        for missing in set(wanted) - {f.subnet_id for f in port.fixed_ips}:
+            port = self._driver.plug_fixed_ip(port.id, missing)
+        self._attach(record, port)
+        return self._port_info(port)
+
+    def _port_info(self, port: Any) -> dict[str, Any]:
+        """Describe a port as Octavia's agent wants it (plug/network)."""
+        return {
+            "mac_address": port.mac_address,
+            "mtu": self._network(port.network_id).mtu,
+            "is_sriov": False,
+            "fixed_ips": [
+                self._fixed_ip_info(fixed_ip) for fixed_ip in port.fixed_ips
+            ],
+        }
+
+    def _fixed_ip_info(self, fixed_ip: Any) -> dict[str, Any]:
+        subnet = self._subnet(fixed_ip.subnet_id)
+        # No gateway: the default route is the front end's.
+        return {
+            "ip_address": fixed_ip.ip_address,
+            "subnet_cidr": subnet.cidr,
+            "gateway": None,
+            "host_routes": [
+                {"nexthop": r.nexthop, "destination": r.destination}
+                for r in subnet.host_routes or ()
+            ],
+        }
+
+
+def _amphora_of(port_name: str) -> str:
+    """The amphora's id, which follows the prefix and is 36 long."""
+    prefix = (
+        FRONTEND_PREFIX
+        if port_name.startswith(FRONTEND_PREFIX)
+        else MEMBER_PREFIX
+    )
+    return port_name[len(prefix) : len(prefix) + 36]
