@@ -20,6 +20,7 @@ from octavia_anycast.model.errors import NotFound
 from octavia_anycast.octavia_adapter.secrets import FernetCipher
 
 LOG = logging.getLogger(__name__)
+WITHOUT_PASSWORDS = distributors.WithoutPasswords()
 
 READERS: dict[str, Callable[[Distributor], Any]] = {
     "id": lambda d: d.id,
@@ -38,18 +39,6 @@ class Document(wtypes.UserType):
 
     basetype = None
     name = "document"
-
-
-class NoPasswords:
-    """A cipher that never decrypts: responses have no passwords."""
-
-    def encrypt(self, text: str) -> str:
-        """Never called."""
-        raise NotImplementedError
-
-    def decrypt(self, text: str) -> str:
-        """Something in the place of the password."""
-        return "*"
 
 
 class DistributorsController(base.BaseController):
@@ -71,7 +60,7 @@ class DistributorsController(base.BaseController):
         """Show one."""
         self._authorize(constants.RBAC_GET_ONE)
         with faults.translated(), self._database.transaction() as session:
-            distributor = distributors.get(session, id, NoPasswords())
+            distributor = distributors.get(session, id, WITHOUT_PASSWORDS)
             if distributor is None:
                 raise NotFound("Distributor", id)
         result = responses.of_distributor(distributor)
@@ -88,7 +77,7 @@ class DistributorsController(base.BaseController):
         """List them, oldest first if not asked otherwise."""
         self._authorize(constants.RBAC_GET_ALL)
         with faults.translated(), self._database.transaction() as session:
-            found = distributors.list_all(session, NoPasswords())
+            found = distributors.list_all(session, WITHOUT_PASSWORDS)
         helper = request.context[constants.PAGINATION_HELPER]
         page, links = listing.page_of(found, helper, READERS)
         results = [responses.of_distributor(item) for item in page]
@@ -101,17 +90,17 @@ class DistributorsController(base.BaseController):
     @wsme_pecan.wsexpose(
         responses.DistributorRootResponse, body=Document(), status_code=201
     )
-    def post(self, body: Any) -> Any:
+    def post(self, distributor: Any) -> Any:
         """Create one with its speakers, peers and zones."""
         self._authorize(constants.RBAC_POST)
         with faults.translated():
-            distributor = requests.distributor_from(body)
-            _check_networks(distributor)
+            created = requests.distributor_from(distributor)
+            _check_networks(created)
             with self._database.transaction() as session:
-                distributors.create(session, distributor, FernetCipher())
-        LOG.info("Distributor %s created", distributor.id)
+                distributors.create(session, created, FernetCipher())
+        LOG.info("Distributor %s created", created.id)
         return responses.DistributorRootResponse(
-            distributor=responses.of_distributor(distributor)
+            distributor=responses.of_distributor(created)
         )
 
     @wsme_pecan.wsexpose(None, wtypes.text, status_code=204)

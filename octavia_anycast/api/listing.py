@@ -74,11 +74,10 @@ def _matches(value: Any, wanted: Any) -> bool:
         return any(_matches(value, one) for one in wanted)
     if isinstance(value, bool):
         try:
-            return bool(value) is bool(
-                strutils.bool_from_string(wanted, strict=True)
-            )
+            is_true: bool = strutils.bool_from_string(wanted, strict=True)
         except ValueError as e:
             raise exceptions.InvalidFilterArgument() from e
+        return value is is_true
     return str(value) == wanted
 
 

@@ -59,6 +59,18 @@ class Cipher(Protocol):
         """Decrypt what :meth:`encrypt` made."""
 
 
+class WithoutPasswords:
+    """A cipher for readers that show no passwords: it decrypts nothing."""
+
+    def encrypt(self, text: str) -> str:
+        """It is for reading only."""
+        raise NotImplementedError
+
+    def decrypt(self, text: str) -> str:
+        """Something in the place of the password."""
+        return "*"
+
+
 def create(session: Session, distributor: Distributor, cipher: Cipher) -> None:
     """Store a distributor with all that it has.
 
