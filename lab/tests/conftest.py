@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The octavia-anycast authors
+"""Fixtures of the lab's tests, each on top of the one before.
+
+    lab            an instance of its own, clean before and after
+    fabric         spines, leaves, members and the client, converged
+    cloud          the control plane, the image and the controller as well
+
+``OA_LAB`` names the instance (default ``oat``), ``OA_LAB_KEEP=1`` leaves it
+up. Without root or tools a lab test is skipped with the reason; in CI (``CI``
+or ``OA_LAB_REQUIRED`` set) that is an error: nothing is skipped silently.
+"""
+
+import collections.abc
+import dataclasses
+import os
+import shutil
+
+import pytest
+from octavia_anycast_lab import cleanup, deployment, down, settings, up
+from octavia_anycast_lab import registry as registry_lib
+from octavia_anycast_lab.fabric import frr, lifecycle
+from octavia_anycast_lab.progress import Progress
+
+TEST_LAB = "oat"
+_TOOLS = (
+    "ip",
+    "nsenter",
+    "nft",
+    "bridge",
+    "vtysh",
+    "bird",
+    "sysctl",
+    "ping",
+    "curl",
+)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Instance:
+    """A lab and its registry."""
+
+    lab: settings.Lab
+    registry: registry_lib.Registry
+
+    @classmethod
+    def named(cls, name: str) -> "Instance":
+        lab = settings.Lab(name=name)
+        return cls(lab=lab, registry=registry_lib.Registry(lab.run_dir))
+
+
+def missing() -> str | None:
+    """What the lab needs and this machine has not."""
+    if os.geteuid() != 0:
+        return "the lab needs root (network namespaces)"
+    tools = [tool for tool in _TOOLS if shutil.which(tool) is None]
+    if not (frr.FRR_DIR / "bgpd").exists():
+        tools.append("frr")
+    return f"not installed: {', '.join(tools)}" if tools else None
+
+
+def pytest_collection_modifyitems(
+    items: collections.abc.Sequence[pytest.Item],
+) -> None:
+    """Skip lab tests where there can be no lab; refuse that in CI."""
+    reason = missing()
+    marked = [item for item in items if item.get_closest_marker("lab")]
+    if reason is None or not marked:
+        return
+    if os.environ.get("CI") or os.environ.get("OA_LAB_REQUIRED"):
+        raise pytest.UsageError(f"lab tests cannot run: {reason}")
+    for item in marked:
+        item.add_marker(pytest.mark.skip(reason=reason))
+
+
+@pytest.fixture(scope="session")
+def lab() -> collections.abc.Iterator[Instance]:
+    """An empty lab instance; whatever an earlier run left is removed."""
+    instance = Instance.named(
+        os.environ.get(settings.LAB_ENVIRONMENT, TEST_LAB)
+    )
+    cleanup.clean(instance.lab)
+    yield instance
+    down.keep_logs(instance.lab)
+    if not os.environ.get("OA_LAB_KEEP"):
+        cleanup.clean(instance.lab)
+
+
+@pytest.fixture(scope="session")
+def fabric(lab: Instance) -> Instance:
+    """The converged fabric with members and client."""
+    lifecycle.up(lab.lab, lab.registry)
+    return lab
+
+
+@pytest.fixture(scope="session")
+def cloud(fabric: Instance) -> deployment.Deployment:
+    """Everything: Octavia's API, the controller, amphorae on demand."""
+    return up.bring_up(fabric.lab, fabric.registry, Progress())
