@@ -78,7 +78,7 @@ def _matches(value: Any, wanted: Any) -> bool:
         except ValueError as e:
             raise exceptions.InvalidFilterArgument() from e
         return value is is_true
-    return str(value) == wanted
+    return str(value) == str(wanted)
 
 
 def _sorted(

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 
 from oslo_db import exception as oslo_exceptions
 from oslo_db.sqlalchemy import enginefacade
-from sqlalchemy import Engine
+from sqlalchemy import Engine, make_url
 from sqlalchemy.orm import Session
 
 from octavia_anycast.model.errors import Retryable
@@ -32,7 +32,7 @@ class Database:
         # max_retries: fail soon and say so; the callers come again.
         self._facade = enginefacade.transaction_context()
         self._facade.configure(
-            connection=connection,
+            connection=_with_whole_unicode(connection),
             sqlite_fk=True,
             max_retries=1,
             retry_interval=1,
@@ -66,3 +66,12 @@ class Database:
         except LOST as e:
             raise Retryable(f"The database cannot be reached: {e}") from e
         return engine
+
+
+def _with_whole_unicode(connection: str) -> str:
+    """Ask MariaDB for utf8mb4: oslo.db's default is three octets only."""
+    url = make_url(connection)
+    if not url.drivername.startswith("mysql") or "charset" in url.query:
+        return connection
+    whole = url.update_query_dict({"charset": "utf8mb4"})
+    return whole.render_as_string(hide_password=False)
