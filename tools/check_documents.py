@@ -1,0 +1,210 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The octavia-anycast authors
+"""See that what the documents name exists.
+
+    python tools/check_documents.py
+
+* every path of this repository in a document;
+* every ``make`` target, console script and ``[anycast]`` option;
+* decisions: one per number, with the sections of the template, and short;
+* every status, phase and state that an operator can meet is explained, and
+  so is every reason that the health gate gives;
+* the sample distributor is one that the API and the agent accept.
+
+Prints what is wrong, one finding a line; exit status 1 if there is any.
+"""
+
+import ast
+import json
+import re
+import sys
+import tomllib
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+from octavia_anycast.agent.speakers import exabgp_syntax
+from octavia_anycast.api.requests import distributor_from
+from octavia_anycast.model.cluster import AmphoraStatus
+from octavia_anycast.model.errors import InvalidRequest
+from octavia_anycast.model.wire import GateState, PathState
+from octavia_anycast.options import OPTIONS
+from octavia_anycast.planning.assessment import Phase
+from octavia_anycast.planning.status import OperatingStatus
+
+ROOT = Path(__file__).resolve().parents[1]
+DECISIONS = ROOT / "doc/source/contributor/adr"
+TROUBLESHOOTING = ROOT / "doc/source/operator/troubleshooting.rst"
+SAMPLE = ROOT / "doc/source/operator/distributor.json"
+PROBES = ROOT / "octavia_anycast/agent/probes.py"
+TOP = "octavia_anycast|lab|doc|elements|tools|bench|devstack|releasenotes"
+PATH = re.compile(rf"`((?:{TOP})/[\w./*-]+|[\w-]+\.toml|Makefile)`")
+SHORT_PATH = re.compile(r"`((?:tests|planning|model|testing)/[\w./*-]+)`")
+TARGET = re.compile(r"\bmake ((?!sure\b|it\b|a\b|the\b)[a-z]+(?:-[a-z]+)*)")
+COMMAND = re.compile(r"`(octavia-anycast-[a-z-]+)`")
+OPTION = re.compile(r"``([a-z_]+)``")
+SECTIONS = ("Context", "Decision", "Rejected", "Consequences")
+LINES_MAX = 90
+# What an operator sees, and has to find explained.
+SHOWN = (AmphoraStatus, GateState, PathState, Phase, OperatingStatus)
+# Units and scripts of others that begin like ours.
+NOT_SCRIPTS = {"octavia-anycast-lab-base"}
+# What make writes.
+MADE = {"doc/build/html"}
+
+
+def documents() -> list[Path]:
+    """Every document, sorted."""
+    found = [*ROOT.glob("*.md"), *ROOT.glob("*.rst")]
+    found += (ROOT / "doc/source").rglob("*.rst")
+    return sorted(found)
+
+
+def missing_paths(text: str) -> Iterator[str]:
+    """Paths that lead nowhere; a short one is below the package."""
+    for path in sorted(set(PATH.findall(text))):
+        if path not in MADE and not any(ROOT.glob(path.rstrip("/."))):
+            yield f"no such file: {path}"
+    for path in sorted(set(SHORT_PATH.findall(text))):
+        if not any((ROOT / "octavia_anycast").glob(path.rstrip("/."))):
+            yield f"no such file: octavia_anycast/{path}"
+
+
+def missing_targets(text: str) -> Iterator[str]:
+    """Targets that the Makefile does not have."""
+    makefile = (ROOT / "Makefile").read_text()
+    literal = "\n".join(code_of(text))
+    for target in sorted(set(TARGET.findall(literal))):
+        if not re.search(rf"^{target}:", makefile, re.M):
+            yield f"no such target: make {target}"
+
+
+def code_of(text: str) -> list[str]:
+    """What a document sets in a fixed font."""
+    inline = re.findall(r"`+([^`\n]+)`+", text)
+    return inline + re.findall(r"^ {2,}(\S.*)$", text, re.M)
+
+
+def missing_commands(text: str) -> Iterator[str]:
+    """Console scripts that no distribution of ours installs."""
+    known: set[str] = set()
+    for file in ("pyproject.toml", "lab/pyproject.toml"):
+        project = tomllib.loads((ROOT / file).read_text())["project"]
+        known |= set(project["scripts"])
+    units = {path.name for path in (ROOT / "elements").iterdir()}
+    for name in sorted(set(COMMAND.findall(text)) - known - units):
+        if name not in NOT_SCRIPTS:
+            yield f"no such command: {name}"
+
+
+def options_of_ours() -> set[str]:
+    """The names of the options of ``[anycast]``."""
+    return {option.dest for option in OPTIONS}
+
+
+def missing_options(text: str) -> Iterator[str]:
+    """Words like our options (by their first part) that are none."""
+    options = options_of_ours()
+    shapes = {"gate", "cluster", "heartbeat", "backoff", "announce", "orphan"}
+    # Columns, columns' fields and keys of Octavia's that look alike.
+    others = {"cluster_type", "heartbeat_key", "gate_bad_seconds"}
+    for word in sorted(set(OPTION.findall(text)) - options - others):
+        if "_" in word and word.partition("_")[0] in shapes:
+            yield f"no such option: {word}"
+
+
+def wrong_decisions() -> Iterator[str]:
+    """Decisions that are double, incomplete or long."""
+    pages = sorted(DECISIONS.glob("[0-9]*.rst"))
+    numbers = Counter(page.name[:4] for page in pages)
+    for number, count in numbers.items():
+        if count > 1:
+            yield f"{DECISIONS.name}: number {number} is there {count} times"
+    for page in pages:
+        text = page.read_text()
+        lines = text.splitlines()
+        if not lines[0].startswith(f"{page.name[:4]}: "):
+            yield f"{page.name}: its title does not begin with its number"
+        for section in SECTIONS:
+            if not re.search(rf"^{section}\n-+$", text, re.M):
+                yield f"{page.name}: no section {section}"
+        if len(lines) > LINES_MAX:
+            yield f"{page.name}: {len(lines)} lines are more than a page"
+
+
+def unexplained() -> Iterator[str]:
+    """States that the operator's page does not name."""
+    text = TROUBLESHOOTING.read_text()
+    for kind in SHOWN:
+        for member in kind:
+            if f"``{member.value}``" not in text:
+                yield (
+                    f"{TROUBLESHOOTING.name}: {kind.__name__} "
+                    f"{member.value} is not explained"
+                )
+
+
+def gate_reasons() -> Iterator[str]:
+    """The fixed parts of all reasons, from the probes' source."""
+    for node in ast.walk(ast.parse(PROBES.read_text())):
+        said: list[ast.expr] = []
+        if isinstance(node, ast.Return) and node.value:
+            said = [node.value]
+        elif isinstance(node, ast.Call):
+            name = getattr(node.func, "id", getattr(node.func, "attr", ""))
+            said = node.args if name in ("_bad", "_end") else []
+        for value in said:
+            parts = (
+                value.values if isinstance(value, ast.JoinedStr) else [value]
+            )
+            for part in parts:
+                text = getattr(part, "value", None)
+                if isinstance(text, str) and len(text.split()) > 1:
+                    yield text.strip(" :")
+
+
+def unexplained_reasons() -> Iterator[str]:
+    """Reasons of the gate that the operator's page does not have."""
+    page = " ".join(TROUBLESHOOTING.read_text().split())
+    for reason in dict.fromkeys(gate_reasons()):
+        if reason not in page:
+            yield f"{TROUBLESHOOTING.name}: the reason {reason!r} is missing"
+
+
+def refused_sample() -> Iterator[str]:
+    """The sample distributor, if it would be refused."""
+    try:
+        sample = distributor_from(json.loads(SAMPLE.read_text()))
+        exabgp_syntax.check(sample.speakers)
+    except (ValueError, InvalidRequest) as e:
+        yield f"{SAMPLE.name}: {e}"
+
+
+def findings() -> Iterator[str]:
+    """All that is wrong."""
+    checks = (
+        missing_paths,
+        missing_targets,
+        missing_commands,
+        missing_options,
+    )
+    for document in documents():
+        text = document.read_text()
+        for check in checks:
+            for finding in check(text):
+                yield f"{document.relative_to(ROOT)}: {finding}"
+    yield from wrong_decisions()
+    yield from unexplained()
+    yield from unexplained_reasons()
+    yield from refused_sample()
+
+
+def main() -> int:
+    """Print the findings."""
+    found = list(findings())
+    sys.stdout.writelines(f"{finding}\n" for finding in found)
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
