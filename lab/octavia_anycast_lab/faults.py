@@ -11,7 +11,7 @@ import collections.abc
 import contextlib
 import signal
 
-from octavia_anycast_lab import netns, process, settings
+from octavia_anycast_lab import netns, observe, process, settings
 from octavia_anycast_lab import registry as registry_lib
 from octavia_anycast_lab.fabric import frr
 
@@ -72,6 +72,33 @@ def silence_bridge_port(lab: settings.Lab, role: str, port: str) -> None:
 def end_bridge_port_silence(lab: settings.Lab, role: str, port: str) -> None:
     """Let a bridge port forward again."""
     _bridge_port_state(lab, role, port, _BRIDGE_PORT_FORWARDING)
+
+
+def silence_amphora(
+    lab: settings.Lab,
+    leaf: str,
+    front_end: settings.Address,
+    management: settings.Address | None,
+) -> tuple[tuple[str, str], ...]:
+    """Make an amphora vanish in silence, its management leg too if given.
+
+    Returns the pairs (role, port) to pass to ``end_bridge_port_silence``.
+
+    :raises LookupError: no bridge has it; nothing was done.
+    """
+    places = [(leaf, settings.FRONT_END_BRIDGE, front_end)]
+    if management is not None:
+        places.append(("mgmt", settings.MGMT_BRIDGE, management))
+    found = []
+    for role, bridge, address in places:
+        mac = observe.mac_of(lab, leaf, address)
+        port = observe.bridge_port(lab, role, bridge, mac) if mac else None
+        if port is None:
+            raise LookupError(f"{address} is behind no port of {bridge}")
+        found.append((role, port))
+    for role, port in found:
+        silence_bridge_port(lab, role, port)
+    return tuple(found)
 
 
 def kill_daemon(

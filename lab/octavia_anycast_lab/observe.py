@@ -199,20 +199,37 @@ def port_of(
     lab: settings.Lab, leaf: str, address: settings.Address
 ) -> str | None:
     """The port of a leaf's front-end bridge behind which an address is."""
-    namespace = lab.namespace(leaf)
-    text = netns.run(
-        namespace,
-        ["ip", "-j", "neigh", "show", str(address), "dev", "fe"],
-    ).stdout
-    neighbours = json.loads(text or "[]")
-    mac = next((n["lladdr"] for n in neighbours if "lladdr" in n), None)
-    if mac is None:
-        return None
-    text = netns.run(
-        namespace, ["bridge", "-j", "fdb", "show", "br", "fe"]
-    ).stdout
-    for entry in json.loads(text or "[]"):
-        if entry["mac"] == mac and entry.get("ifname") != "fe":
+    bridge = settings.FRONT_END_BRIDGE
+    mac = mac_of(lab, leaf, address)
+    return bridge_port(lab, leaf, bridge, mac) if mac else None
+
+
+def mac_of(
+    lab: settings.Lab, role: str, address: settings.Address
+) -> str | None:
+    """The MAC which a namespace knows, or now learns, for a neighbour."""
+    namespace = lab.namespace(role)
+    listing = ["ip", "-j", "neigh", "show", str(address)]
+    for attempt in range(2):
+        answer = netns.run(namespace, listing).stdout
+        for neighbour in json.loads(answer or "[]"):
+            if "lladdr" in neighbour:
+                return str(neighbour["lladdr"])
+        if attempt == 0:
+            ask = ["ping", "-n", "-q", "-c1", "-W1", str(address)]
+            netns.run(namespace, ask, check=False)
+    return None
+
+
+def bridge_port(
+    lab: settings.Lab, role: str, bridge: str, mac: str
+) -> str | None:
+    """The port of a bridge behind which a MAC is."""
+    answer = netns.run(
+        lab.namespace(role), ["bridge", "-j", "fdb", "show", "br", bridge]
+    )
+    for entry in json.loads(answer.stdout or "[]"):
+        if entry["mac"] == mac and entry.get("ifname") != bridge:
             return str(entry["ifname"])
     return None
 

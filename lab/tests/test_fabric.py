@@ -177,6 +177,24 @@ class TestEcmp:
         }
         assert by_member == summary.members
 
+    def test_eight_amphorae_are_all_used(self, fabric, standins):
+        with contextlib.ExitStack() as stack:
+            for index, rack in enumerate(("rack1", "rack2") * 2, 5):
+                stack.enter_context(
+                    _extra(fabric, PREFIXES, index=index, rack=rack)
+                )
+            await_announcers(fabric.lab, settings.AMPHORA_LIMIT)
+            for prefix in PREFIXES:
+                for leaf in settings.RACK_LEAVES:
+                    assert len(observe.fib(fabric.lab, leaf.name, prefix)) == 4
+            for vip in (VIP_V4, VIP_V6):
+                await_answer(fabric.lab, vip)
+                summary = traffic_record.summarize(
+                    clients.shares(fabric.lab, target(vip), 2000)
+                )
+                assert summary.ok == 2000
+                assert len(summary.members) == settings.AMPHORA_LIMIT
+
     def test_one_seed_everywhere_is_uneven(self, fabric, standins):
         """Negative control: without own seeds half of the paths are idle."""
         try:
@@ -265,12 +283,14 @@ class TestFaults:
         """Negative control of the test above: this one must lose."""
         lab, victim = fabric.lab, standins[0]
         with _stream(fabric) as records:
-            faults.silence_bridge_port(lab, "mgmt", "m1")
-            faults.silence_bridge_port(lab, victim.leaf.name, "p1")
+            silent = faults.silence_amphora(
+                lab, victim.leaf.name, victim.front_end_v4.ip, victim.mgmt.ip
+            )
             await_announcers(lab, len(standins) - 1)
             time.sleep(1)
-        faults.end_bridge_port_silence(lab, "mgmt", "m1")
-        faults.end_bridge_port_silence(lab, victim.leaf.name, "p1")
+        for role, port in silent:
+            faults.end_bridge_port_silence(lab, role, port)
+        assert set(silent) == {("leaf1", "p1"), ("mgmt", "m1")}
         window = traffic_record.window(records)
         assert window.bad > 0
         assert 1.0 < window.seconds < HOLD_SECONDS + 1.5
@@ -425,14 +445,14 @@ def _front_end(standin, vip):
 
 @contextlib.contextmanager
 def _extra(
-    fabric, prefixes: tuple[str, ...], **options: str
+    fabric, prefixes, *, index=8, rack="rack2", **options
 ) -> collections.abc.Iterator[Standin]:
-    """One more stand-in, in rack 2, for the length of a block."""
+    """One more stand-in for the length of a block."""
     standin = Standin(
         lab=fabric.lab,
         registry=fabric.registry,
-        index=8,
-        rack="rack2",
+        index=index,
+        rack=rack,
         **options,
     )
     standin.up(prefixes)
