@@ -32,7 +32,9 @@ _HEADER = struct.Struct("=IHHII")
 _ATTRIBUTE = struct.Struct("=HH")
 _IFF_UP, _IFF_RUNNING = 0x1, 0x40
 _IFA_F_DADFAILED, _IFA_F_TENTATIVE = 0x08, 0x40
-_NUD_FAILED = 0x20
+_NUD_INCOMPLETE, _NUD_FAILED = 0x01, 0x20
+_RTM_NEWNEIGH, _NTF_USE, _NDA_DST = 28, 0x01, 1
+_NLM_F_REQUEST_CREATE_ACK = 0x405
 _CLONE_NEWNET = 0x40000000
 _TIMEOUT_SECONDS = 1.0
 
@@ -116,15 +118,35 @@ class Netlink:
             )
         return tuple(found)
 
-    def failed_neighbours(self) -> frozenset[IPAddress]:
-        """List the neighbours that do not answer (NUD_FAILED)."""
+    def silent_neighbours(self) -> frozenset[IPAddress]:
+        """List the neighbours that do not answer (ip-neighbour(8))."""
         found = set()
         for body in _dump(self._route, _RTM_GETNEIGH, bytes(12)):
             (state,) = struct.unpack_from("=8xH", body)
-            packed = _attributes(body, 12).get(1)
-            if packed is not None and state & _NUD_FAILED:
+            packed = _attributes(body, 12).get(_NDA_DST)
+            if packed and state & (_NUD_INCOMPLETE | _NUD_FAILED):
                 found.add(_ip(packed))
         return frozenset(found)
+
+    def use_neighbour(self, index: int, address: IPAddress) -> None:
+        """Have the kernel make sure that a neighbour is there (RFC 4861).
+
+        As if a packet were sent to it; the answer shows in the next
+        :meth:`silent_neighbours`.
+        """
+        family = socket.AF_INET if address.version == 4 else socket.AF_INET6
+        request = struct.pack("=BxxxiHBB", family, index, 0, _NTF_USE, 0)
+        packed = address.packed
+        request += _ATTRIBUTE.pack(4 + len(packed), _NDA_DST) + packed
+        length = _HEADER.size + len(request)
+        header = _HEADER.pack(
+            length, _RTM_NEWNEIGH, _NLM_F_REQUEST_CREATE_ACK, 1, 0
+        )
+        self._route.send(header + request)
+        data = self._route.recv(65_536)
+        (number,) = struct.unpack_from("=i", data, _HEADER.size)
+        if number:
+            raise OSError(-number, os.strerror(-number))
 
     def listening(self) -> tuple[TcpSocket, ...]:
         """List the listening TCP sockets."""

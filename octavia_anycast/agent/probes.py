@@ -30,6 +30,7 @@ from octavia_anycast.model.wire import (
 # busy CPU is slow, not dead: too short, and a whole cluster withdraws.
 _STATS_SECONDS = 0.5
 _STATS_TIMEOUT_SECONDS = 2.0
+_GATEWAY_SECONDS = 1.0
 _GOOD = Sample(verdict=Verdict.GOOD)
 
 
@@ -151,6 +152,7 @@ class Prober:
         self._stats: StatsSocket | None = None
         self._netlink: Netlink | None = None
         self._namespace_inode = 0
+        self._ask_gateways_at = 0.0
         self.is_frontend_up = False
         # The VIPs that are on the loopback, as of the last look.
         self.bound: frozenset[IPAddress] = frozenset()
@@ -170,7 +172,7 @@ class Prober:
     def sample(self, state: DesiredState, now: float) -> Sample:
         """Look at everything once; ``now`` in seconds, monotonic."""
         self._follow(state.load_balancer_id)
-        frontend_problem = self._check_namespace(state)
+        frontend_problem = self._check_namespace(state, now)
         if isinstance(frontend_problem, Sample):
             return frontend_problem
         if not state.gate.is_enabled:
@@ -197,7 +199,9 @@ class Prober:
             self._process = HaproxyProcess(self._paths.pid(load_balancer_id))
             self._stats = StatsSocket(self._paths.stats(load_balancer_id))
 
-    def _check_namespace(self, state: DesiredState) -> Sample | str:
+    def _check_namespace(
+        self, state: DesiredState, now: float
+    ) -> Sample | str:
         """The problem with the front end, empty without one."""
         self.is_frontend_up = False
         try:
@@ -206,6 +210,8 @@ class Prober:
                 self.bound = frozenset()
                 return "the namespace of HAProxy is not there"
             problem = _frontend_problem(netlink, state.frontend)
+            if not problem and state.frontend is not None:
+                problem = self._check_gateways(netlink, state.frontend, now)
             self.is_frontend_up = not problem
             present = {address.ip_address for address in netlink.addresses()}
             self.bound = vip_addresses(state) & present
@@ -215,6 +221,25 @@ class Prober:
             return Sample(
                 verdict=Verdict.UNKNOWN, reason=f"netlink: {e.strerror or e}"
             )
+
+    def _check_gateways(
+        self, netlink: Netlink, frontend: Frontend, now: float
+    ) -> str:
+        """Behind a bridge a dead network keeps its carrier: ask someone."""
+        gateways = {a.gateway for a in frontend.addresses if a.gateway}
+        silent = netlink.silent_neighbours() & gateways
+        if now >= self._ask_gateways_at:
+            self._ask_gateways_at = now + _GATEWAY_SECONDS
+            index = next(
+                link.index
+                for link in netlink.links()
+                if link.name == FRONTEND_INTERFACE
+            )
+            for gateway in gateways:
+                netlink.use_neighbour(index, gateway)
+        for gateway in sorted(silent, key=str):
+            return f"the gateway {gateway} does not answer"
+        return ""
 
     def _enter(self) -> Netlink | None:
         try:
@@ -289,9 +314,6 @@ def _frontend_problem(netlink: Netlink, frontend: Frontend | None) -> str:
     for address in frontend.addresses:
         if address.ip_address not in present:
             return f"{address.ip_address} is not on the front-end interface"
-    gateways = {address.gateway for address in frontend.addresses}
-    for gateway in sorted(netlink.failed_neighbours() & gateways, key=str):
-        return f"the gateway {gateway} does not answer"
     return ""
 
 
