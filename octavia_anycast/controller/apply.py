@@ -21,6 +21,7 @@ from taskflow.patterns import graph_flow
 from octavia_anycast.controller.tasks import Job, carry_out
 from octavia_anycast.model.actions import (
     Action,
+    PlugFrontend,
     PrepareLoadBalancer,
     RemoveLoadBalancer,
 )
@@ -75,7 +76,6 @@ def apply_plan(
     for index, action in enumerate(actions):
         name = f"{index}-{type(action).__name__}"
         chain = getattr(action, "amphora_id", "")
-        # Chains wait for the common ones, but do not depend on their luck.
         flow.add(ActionTask(job, action, name, last.get(chain)))
         last[chain] = name
         names.append(name)
@@ -125,10 +125,14 @@ def _failed(error: Exception) -> Outcome:
 def run_phases(
     job: Job, actions: tuple[Action, ...], executor: Executor
 ) -> tuple[Outcome, ...]:
-    """Carry out the common actions, then those of the amphorae.
+    """Carry out a plan; what makes ports waits for the common actions.
 
-    The front-end ports need the security group that the common ones make.
+    The front-end ports need the security group that the common actions
+    make. Otherwise all of it runs at once: preparing takes a dozen calls to
+    the network service, and a configuration need not wait for them.
     """
+    if not any(isinstance(action, PlugFrontend) for action in actions):
+        return apply_plan(job, actions, executor)
     common = tuple(action for action in actions if is_common(action))
     others = tuple(action for action in actions if not is_common(action))
     return (

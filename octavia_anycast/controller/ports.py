@@ -9,7 +9,7 @@ Layer: controller.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -67,6 +67,11 @@ class Haproxy(Protocol):
         self, record: AmphoraRecord, port_info: dict[str, Any]
     ) -> None:
         """Configure the interface of a member network."""
+
+    def has_addresses(
+        self, record: AmphoraRecord, port_info: dict[str, Any]
+    ) -> bool:
+        """Whether the interface of a member network is configured."""
 
 
 class Compute(Protocol):
@@ -189,7 +194,11 @@ class Clock(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class World:
-    """All collaborators of the controller, made once at start-up."""
+    """All collaborators of the controller, made once at start-up.
+
+    ``member_subnets``: amphora_id -> the subnets of members that its agent
+    was told about by this process; a memory, empty after a restart.
+    """
 
     database: Database
     cipher: Cipher
@@ -203,3 +212,4 @@ class World:
     statistics: Statistics
     settings: Settings
     now: Clock
+    member_subnets: dict[str, tuple[str, ...]] = field(default_factory=dict)

@@ -191,18 +191,29 @@ def _plug_members(job: Job, action: PlugMemberNetworks) -> None:
 def _ensure_members(
     job: Job, record: AmphoraRecord, network_ids: tuple[str, ...]
 ) -> None:
-    for port in job.world.network.plug_members(
-        job.observation.tree, record, network_ids
-    ):
-        job.world.haproxy.plug_network(record, port)
+    """Plug what the agent does not have; its plug call takes seconds."""
+    world, tree = job.world, job.observation.tree
+    for port in world.network.plug_members(tree, record, network_ids):
+        if not world.haproxy.has_addresses(record, port):
+            world.haproxy.plug_network(record, port)
+    world.member_subnets[record.id] = tree.member_subnet_ids
+
+
+def _extend_members(job: Job, record: AmphoraRecord) -> None:
+    """A member in another subnet of a plugged network needs an address there.
+
+    Looked at once by each process, and when the subnets change.
+    """
+    wanted = job.observation.tree.member_subnet_ids
+    if job.world.member_subnets.get(record.id) != wanted:
+        _ensure_members(job, record, record.member_network_ids)
 
 
 def _configure(job: Job, action: ConfigureHaproxy) -> None:
     record = job.record(action.amphora_id)
     before = job.observation.record(action.amphora_id)
-    # A member in another subnet of a plugged network needs an address there.
     if before is not None and before.member_network_ids:
-        _ensure_members(job, record, record.member_network_ids)
+        _extend_members(job, record)
     job.world.haproxy.push(job.observation.tree, record)
     job.update(
         action.amphora_id,
@@ -294,6 +305,7 @@ def delete_amphora(world: World, record: AmphoraRecord) -> None:
 
     :raises Retryable: something did not work; come again.
     """
+    world.member_subnets.pop(record.id, None)
     world.compute.delete(record.id, record.compute_id)
     world.network.release(record)
     with world.database.transaction() as session:

@@ -15,6 +15,7 @@ the amphora of the call under way, so each thread has one.
 import threading
 from typing import Any
 
+from octavia.amphorae.drivers.haproxy import exceptions as agent_exceptions
 from octavia.amphorae.drivers.haproxy import rest_api_driver
 from octavia.common import constants, data_models
 from octavia.common import exceptions as octavia_exceptions
@@ -119,6 +120,29 @@ class AmphoraHaproxy:
             driver.clients[amphora.api_version].plug_network(
                 amphora, port_info
             )
+
+    def has_addresses(
+        self, record: AmphoraRecord, port_info: dict[str, Any]
+    ) -> bool:
+        """Whether the amphora has all addresses of this port.
+
+        :raises Retryable: the amphora could not be reached or failed.
+        """
+        amphora = data_models.Amphora(
+            id=record.id, lb_network_ip=str(record.lb_network_ip)
+        )
+        with translated(f"looking at the addresses of amphora {record.id}"):
+            driver = self._driver()
+            driver._populate_amphora_api_version(amphora)
+            client = driver.clients[amphora.api_version]
+            try:
+                for fixed_ip in port_info["fixed_ips"]:
+                    client.get_interface(
+                        amphora, fixed_ip["ip_address"], log_error=False
+                    )
+            except agent_exceptions.NotFound:
+                return False
+        return True
 
     def _driver(self) -> Any:
         driver = getattr(self._local, "driver", None)

@@ -48,6 +48,8 @@ class Network:
         # Subnets and networks keep what is read of them here.
         self._subnet = functools.lru_cache(4096)(self._driver.get_subnet)
         self._network = functools.lru_cache(1024)(self._driver.get_network)
+        # port id -> security groups and QoS policy that it was given
+        self._given: dict[str, tuple[tuple[str, ...], str | None]] = {}
 
     def prepare(
         self, tree: LoadBalancerTree, records: Iterable[AmphoraRecord]
@@ -62,11 +64,14 @@ class Network:
         with translated(f"preparing the ports of {tree.id}"):
             self._driver.update_vip_sg(tree.model, tree.model.vip)
             groups = self._security_groups(tree)
+            wanted = (tuple(groups), tree.model.vip.qos_policy_id)
             for record in records:
-                if record.frontend_port_id is None:
+                port_id = record.frontend_port_id
+                if port_id is None or self._given.get(port_id) == wanted:
                     continue
-                self._apply_qos(tree, record.frontend_port_id)
+                self._apply_qos(tree, port_id)
                 self._set_groups(tree, record, groups)
+                self._given[port_id] = wanted
 
     def remove(self, tree: LoadBalancerTree) -> None:
         """Delete the VIP's port, if Octavia made it, and the group.
@@ -160,6 +165,7 @@ class Network:
                 port = self._find(name)
                 if port is not None:
                     self._driver.delete_port(port.id)
+                    self._given.pop(port.id, None)
 
     def owned_ports(self) -> dict[str, str]:
         """Map each port made here to its amphora: port id -> amphora id.
