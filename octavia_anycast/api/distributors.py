@@ -37,7 +37,7 @@ READERS: dict[str, Callable[[Distributor], Any]] = {
 class Document(wtypes.UserType):
     """A JSON body that WSME hands over as it is (see requests)."""
 
-    basetype = None
+    basetype = dict
     name = "document"
 
 
@@ -90,11 +90,15 @@ class DistributorsController(base.BaseController):
     @wsme_pecan.wsexpose(
         responses.DistributorRootResponse, body=Document(), status_code=201
     )
-    def post(self, distributor: Any) -> Any:
-        """Create one with its speakers, peers and zones."""
+    def post(self, distributor_: Any) -> Any:
+        """Create one with its speakers, peers and zones.
+
+        Pecan fills arguments by name from the body's keys; hence the
+        underscore, as everywhere in Octavia.
+        """
         self._authorize(constants.RBAC_POST)
         with faults.translated():
-            created = requests.distributor_from(distributor)
+            created = requests.distributor_from(distributor_)
             _check_networks(created)
             with self._database.transaction() as session:
                 distributors.create(session, created, FernetCipher())

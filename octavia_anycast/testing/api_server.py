@@ -47,6 +47,7 @@ auth_strategy = noauth
 default_provider_driver = anycast
 enabled_provider_drivers = anycast:Active-active, noop_driver:No-op
 [database]
+sqlite_synchronous = false
 connection = sqlite:///{directory}/octavia.db
 [anycast]
 connection = sqlite:///{directory}/anycast.db
@@ -84,9 +85,7 @@ class ApiServer:
     def __init__(self, directory: Path, anycast: str = "") -> None:
         path = directory / "octavia.conf"
         path.write_text(
-            CONFIGURATION.format(
-                directory=directory, anycast=anycast
-            )
+            CONFIGURATION.format(directory=directory, anycast=anycast)
         )
         self.neutron = FakeNeutron()
         policy.reset()
@@ -95,6 +94,7 @@ class ApiServer:
         )
         cfg.CONF.set_override("pool_timeout", None, group="database")
         base_models.BASE.metadata.create_all(octavia_db.get_engine())
+        _seed()
         connection = options.read(cfg.CONF).connection
         assert connection is not None
         self.database = Database(connection)
@@ -111,12 +111,12 @@ class ApiServer:
         with self.database.transaction() as session:
             for table in reversed(schema.METADATA.sorted_tables):
                 session.execute(delete(table))
+        lookups = {model.__table__ for model in LOOKUPS}
         session = octavia_db.get_session()
         with session.begin():
             for table in reversed(base_models.BASE.metadata.sorted_tables):
-                session.execute(delete(table))
-            for model, names in LOOKUPS.items():
-                session.add_all(model(name=name) for name in names)
+                if table not in lookups:
+                    session.execute(delete(table))
 
     def call(
         self,
@@ -146,3 +146,11 @@ class ApiServer:
         assert answer.status == 201, answer.text
         (created,) = answer.body.values()
         return created
+
+
+def _seed() -> None:
+    """Fill the tables that Octavia's migrations fill."""
+    session = octavia_db.get_session()
+    with session.begin():
+        for model, names in LOOKUPS.items():
+            session.add_all(model(name=name) for name in names)
