@@ -32,6 +32,8 @@ from octavia_anycast.model.distributor import (
 from octavia_anycast.model.errors import InvalidRequest
 
 ROOT = "distributor"
+# The drivers that the amphora's agent has.
+DRIVERS = frozenset((SpeakerDriver.EXABGP,))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +79,10 @@ class SpeakerRequest:
     peers: tuple[PeerRequest, ...] = ()
 
     def __post_init__(self) -> None:
+        if self.driver not in DRIVERS:
+            raise InvalidRequest(
+                "driver", f"there is no {self.driver} driver in this release"
+            )
         self.to_model()
 
     def to_model(self) -> Speaker:

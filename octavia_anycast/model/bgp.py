@@ -197,6 +197,16 @@ class Peer:
             zone,
         ) and self.compute_host in (None, host)
 
+    def meets(self, other: "Peer") -> bool:
+        """Whether some amphora would peer with both, at one address."""
+        return self.peer_ip == other.peer_ip and all(
+            mine is None or theirs is None or mine == theirs
+            for mine, theirs in (
+                (self.availability_zone, other.availability_zone),
+                (self.compute_host, other.compute_host),
+            )
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Speaker:
@@ -214,14 +224,37 @@ class Speaker:
                 "ip_version", f"{self.ip_version!r} is neither 4 nor 6"
             )
         check_range("local_as", self.local_as, 1, ASN_MAX)
-        for peer in self.peers:
+        for index, peer in enumerate(self.peers):
             if peer.peer_ip.version != self.ip_version:
                 raise InvalidRequest(
-                    "peer_ip",
+                    f"peers[{index}].peer_ip",
                     f"{peer.peer_ip} is not an IPv{self.ip_version} address "
                     "as the speaker's ip_version asks",
                 )
-            if peer.bfd and self.driver is SpeakerDriver.EXABGP:
+            if any(peer.meets(other) for other in self.peers[:index]):
                 raise InvalidRequest(
-                    "bfd", "ExaBGP does not speak BFD; use the bird driver"
+                    f"peers[{index}].peer_ip",
+                    f"{peer.peer_ip} is there twice for the same amphorae",
                 )
+            if self.driver is SpeakerDriver.EXABGP:
+                _check_exabgp(f"peers[{index}]", peer)
+
+
+def _check_exabgp(path: str, peer: Peer) -> None:
+    """Refuse here what every agent would refuse."""
+    if peer.bfd:
+        raise InvalidRequest(
+            f"{path}.bfd", "ExaBGP does not speak BFD; use the bird driver"
+        )
+    if peer.peering_network is not PeeringNetwork.MANAGEMENT:
+        raise InvalidRequest(
+            f"{path}.peering_network",
+            "the exabgp driver peers over the management network only",
+        )
+    interval = peer.keepalive_interval
+    if interval is not None and interval != peer.hold_time // 3:
+        raise InvalidRequest(
+            f"{path}.keepalive_interval",
+            "ExaBGP sends a keepalive each third of the hold time, "
+            f"{peer.hold_time // 3} s, and cannot be told otherwise",
+        )

@@ -10,6 +10,7 @@ from octavia_anycast.model.bgp import (
     AuthType,
     BfdTimers,
     Peer,
+    PeeringNetwork,
     Speaker,
     SpeakerDriver,
 )
@@ -114,7 +115,7 @@ def test_peer_without_selector_selects_every_amphora():
 def test_speaker_refuses_a_peer_of_the_other_family():
     with pytest.raises(InvalidRequest) as caught:
         Speaker(id="s", ip_version=6, local_as=65100, peers=(peer(),))
-    assert caught.value.field == "peer_ip"
+    assert caught.value.field.endswith("peer_ip")
 
 
 @pytest.mark.parametrize("version", [0, 5, "4", True])
@@ -135,3 +136,43 @@ def test_exabgp_with_bfd_is_refused_and_bird_is_not():
         peers=(quick,),
         driver=SpeakerDriver.BIRD,
     )
+
+
+@pytest.mark.parametrize(
+    ("field", "attributes"),
+    [
+        ("peering_network", {"peering_network": PeeringNetwork.FRONTEND}),
+        ("keepalive_interval", {"hold_time": 90, "keepalive_interval": 10}),
+    ],
+)
+def test_what_exabgp_cannot_do_is_refused_before_an_agent_sees_it(
+    field, attributes
+):
+    with pytest.raises(InvalidRequest) as caught:
+        Speaker(
+            id="s", ip_version=4, local_as=65100, peers=(peer(**attributes),)
+        )
+    assert caught.value.field == f"peers[0].{field}"
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "is_refused"),
+    [
+        ({}, {}, True),
+        ({"availability_zone": "rack1"}, {}, True),
+        (
+            {"availability_zone": "rack1"},
+            {"availability_zone": "rack2"},
+            False,
+        ),
+        ({"availability_zone": "rack1"}, {"compute_host": "h1"}, True),
+    ],
+)
+def test_an_amphora_has_one_session_with_an_address(first, second, is_refused):
+    twins = (peer(id="a", **first), peer(id="b", **second))
+    if not is_refused:
+        Speaker(id="s", ip_version=4, local_as=65100, peers=twins)
+        return
+    with pytest.raises(InvalidRequest) as caught:
+        Speaker(id="s", ip_version=4, local_as=65100, peers=twins)
+    assert caught.value.field.endswith("peer_ip")
