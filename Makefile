@@ -48,7 +48,7 @@ format: $(STAMP) ## Let ruff rewrite what it can
 	$(BIN)/ruff format .
 
 test: root packages $(STAMP) ## Every suite (root)
-	$(PYTEST) $(SUITES) $(ARGS)
+	OA_LAB_REQUIRED=1 $(PYTEST) $(SUITES) $(ARGS)
 
 test-unit: $(STAMP) ## No I/O, seconds
 	$(PYTEST) octavia_anycast/tests/unit lab/tests/unit $(ARGS)
@@ -60,7 +60,7 @@ test-contract: packages $(STAMP) ## Speaker drivers against real daemons
 	$(PYTEST) octavia_anycast/tests/contract $(ARGS)
 
 test-lab: root packages $(STAMP) ## The real thing, in namespaces (root)
-	$(PYTEST) lab/tests $(ARGS)
+	OA_LAB_REQUIRED=1 $(PYTEST) lab/tests $(ARGS)
 
 demo: root packages $(STAMP) ## Watch it work (root)
 	@$(BIN)/python -m octavia_anycast_lab.demo

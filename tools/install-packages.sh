@@ -9,7 +9,7 @@
 # left as it is: only what this run installs is touched.
 set -eu
 
-packages="bird2 conntrack ethtool frr haproxy iproute2 iputils-ping
+packages="bird2 conntrack curl ethtool frr haproxy iproute2 iputils-ping
 mariadb-server mmdebstrap nftables python3-venv systemd-container tcpdump
 util-linux wrk"
 

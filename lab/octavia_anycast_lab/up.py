@@ -80,15 +80,30 @@ def up(
     with lock.held(lab):
         registry = Registry(lab.run_dir)
         _discard_broken(lab, registry, progress)
-        lab.run_dir.mkdir(parents=True, exist_ok=True)
-        with concurrent.futures.ThreadPoolExecutor(3) as pool:
-            parts = [pool.submit(_image, lab, progress)] if with_image else []
-            fabric = pool.submit(_fabric, lab, registry, progress)
-            plane = _control_plane(lab, registry, progress, fabric)
-            for part in (fabric, *parts):
-                part.result()
-        control_plane.start_controller(plane, registry, progress)
-        _marker(lab).touch()
+        return bring_up(lab, registry, progress, with_image=with_image)
+
+
+def bring_up(
+    lab: settings.Lab,
+    registry: Registry,
+    progress: Progress,
+    *,
+    with_image: bool = True,
+) -> deployment.Deployment:
+    """Start all that does not run, the parts side by side.
+
+    The caller holds the lab, and has seen that what is there is sound.
+    """
+    lab.run_dir.mkdir(parents=True, exist_ok=True)
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        parts = [pool.submit(_fabric, lab, registry, progress)]
+        if with_image:
+            parts.append(pool.submit(_image, lab, progress))
+        plane = _control_plane(lab, registry, progress, parts[0])
+        for part in parts:
+            part.result()
+    control_plane.start_controller(plane, registry, progress)
+    _marker(lab).touch()
     return plane
 
 
