@@ -37,11 +37,12 @@ root:
 	@[ "$$(id -u)" -eq 0 ] || { echo "This makes network namespaces and \
 	containers: run it as root. Nothing was changed." >&2; exit 1; }
 
-lint: $(STAMP) ## ruff, mypy --strict, import-linter
+lint: $(STAMP) ## ruff, mypy --strict, import-linter, documents
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(MAKE) --no-print-directory docs
 
 format: $(STAMP) ## Let ruff rewrite what it can
 	$(BIN)/ruff check --fix .
@@ -80,8 +81,11 @@ lab-status: root $(STAMP) ## What runs (root)
 lab-shell: root $(STAMP) ## A shell with credentials, inside the lab (root)
 	@$(BIN)/octavia-anycast-lab shell
 
-docs: $(STAMP) ## Build the documentation; warnings are errors
-	$(BIN)/sphinx-build -W -n -q -b html doc/source doc/build/html
+docs: $(STAMP) ## Check and build the documentation; warnings are errors
+	$(BIN)/python tools/check_documents.py
+	$(BIN)/reno -q lint
+	$(BIN)/sphinx-build -W --keep-going -n -q -b html doc/source \
+		doc/build/html
 
 clean: ## Remove the lab, the environment and all caches
 	@if [ -x $(BIN)/octavia-anycast-lab ] && [ "$$(id -u)" -eq 0 ]; then \
