@@ -19,6 +19,7 @@ import pathlib
 import typing
 
 FILE_NAME = "registry.jsonl"
+COMPACT_BYTES = 256 * 1024
 
 
 class Kind(enum.StrEnum):
@@ -45,6 +46,9 @@ class Registry:
     def __init__(self, run_dir: pathlib.Path) -> None:
         self.run_dir = run_dir
         self.path = run_dir / FILE_NAME
+        self._seen: tuple[tuple[int, int, int], tuple[Entry, ...]] | None = (
+            None
+        )
 
     def add(self, kind: Kind | str, name: str, **attrs: typing.Any) -> None:
         """Record, before making it, a thing; again with the same name: new
@@ -79,40 +83,90 @@ class Registry:
         name: str,
         attrs: dict[str, typing.Any],
     ) -> None:
-        record = {"op": operation, "kind": kind, "name": name, "attrs": attrs}
-        line = json.dumps(record, default=str).encode() + b"\n"
+        line = _line(operation, kind, name, attrs)
         self.run_dir.mkdir(parents=True, exist_ok=True)
-        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
-        descriptor = os.open(self.path, flags, 0o600)
+        descriptor = self._open_locked()
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
             if _is_torn(descriptor):
                 line = b"\n" + line
             os.write(descriptor, line)
             os.fsync(descriptor)
+            if os.fstat(descriptor).st_size > COMPACT_BYTES:
+                self._compact()
         finally:
             os.close(descriptor)
 
-    def _replay(self) -> list[Entry]:
+    def _open_locked(self) -> int:
+        """The file, locked: again if it was replaced while we waited."""
+        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+        while True:
+            descriptor = os.open(self.path, flags, 0o600)
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            with contextlib.suppress(FileNotFoundError):
+                if os.fstat(descriptor).st_ino == self.path.stat().st_ino:
+                    return descriptor
+            os.close(descriptor)
+
+    def _compact(self) -> None:
+        """Replace the file, whose lock is held, by its living entries."""
+        content = b"".join(
+            _line("add", entry.kind, entry.name, dict(entry.attrs))
+            for entry in self._replay()
+        )
+        if len(content) > COMPACT_BYTES // 2:
+            return
+        fresh = self.path.with_suffix(".new")
+        with open(fresh, "wb", opener=_private) as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        fresh.rename(self.path)
+
+    def _replay(self) -> tuple[Entry, ...]:
+        """Living entries; read again only if the file has changed.
+
+        The file grows or is replaced: inode and size tell its contents.
+        """
         try:
-            lines = self.path.read_bytes().splitlines()
+            with self.path.open("rb") as stream:
+                status = os.fstat(stream.fileno())
+                key = (status.st_ino, status.st_size, status.st_ctime_ns)
+                if self._seen is not None and self._seen[0] == key:
+                    return self._seen[1]
+                living = _replay(stream.read(status.st_size))
         except FileNotFoundError:
-            return []
-        living: dict[tuple[Kind, str], Entry] = {}
-        for line in lines:
-            with contextlib.suppress(ValueError, KeyError, TypeError):
-                record = json.loads(line)
-                entry = Entry(
-                    kind=Kind(record["kind"]),
-                    name=record["name"],
-                    attrs=record["attrs"],
-                )
-                key = (entry.kind, entry.name)
-                if record["op"] == "add":
-                    living[key] = entry
-                else:
-                    living.pop(key, None)
-        return list(living.values())
+            return ()
+        self._seen = (key, living)
+        return living
+
+
+def _line(
+    operation: str, kind: Kind, name: str, attrs: dict[str, typing.Any]
+) -> bytes:
+    record = {"op": operation, "kind": kind, "name": name, "attrs": attrs}
+    return json.dumps(record, default=str).encode() + b"\n"
+
+
+def _replay(content: bytes) -> tuple[Entry, ...]:
+    living: dict[tuple[Kind, str], Entry] = {}
+    for line in content.splitlines():
+        with contextlib.suppress(ValueError, KeyError, TypeError):
+            record = json.loads(line)
+            entry = Entry(
+                kind=Kind(record["kind"]),
+                name=record["name"],
+                attrs=record["attrs"],
+            )
+            key = (entry.kind, entry.name)
+            if record["op"] == "add":
+                living[key] = entry
+            else:
+                living.pop(key, None)
+    return tuple(living.values())
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 def _is_torn(descriptor: int) -> bool:
