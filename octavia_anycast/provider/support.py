@@ -71,14 +71,12 @@ class Support:
             )
 
     def check_l7policy(self, policy: Any, protocol: str) -> None:
-        """Check the listener's protocol, and the pool in a graph."""
+        """Check the listener's protocol; its pool is checked as a pool."""
         if protocol not in L7_PROTOCOLS:
             raise InvalidRequest(
                 "listener_id",
                 f"{protocol} protocol listeners do not support L7 policies.",
             )
-        if policy.redirect_pool:
-            self.check_pool(policy.redirect_pool)
 
     def check_members(self, pool: Any, members: Iterable[Any]) -> None:
         """Refuse members of a family that no VIP has: ip_vs cannot mix.
