@@ -7,6 +7,7 @@ pure v2 host and with a hybrid one, where v2 is a second hierarchy.
 """
 
 import contextlib
+import errno
 import os
 import pathlib
 import time
@@ -73,11 +74,26 @@ def freeze(group: pathlib.Path, *, frozen: bool) -> None:
     (group / "cgroup.freeze").write_text("1" if frozen else "0")
 
 
-def remove(group: pathlib.Path) -> None:
-    """Remove an empty group and those below; it need not exist."""
+def remove(group: pathlib.Path, deadline_seconds: float = 10.0) -> None:
+    """Remove a group without processes and those below; it need not exist.
+
+    A process which has just ended keeps its group busy until it is reaped.
+
+    :raises CgroupError: it stays busy.
+    """
+    end = time.monotonic() + deadline_seconds
     for directory, _, _ in os.walk(group, topdown=False):
-        with contextlib.suppress(FileNotFoundError):
-            os.rmdir(directory)
+        while True:
+            try:
+                os.rmdir(directory)
+            except FileNotFoundError:
+                break
+            except OSError as error:
+                if error.errno != errno.EBUSY or time.monotonic() > end:
+                    raise CgroupError(f"{directory}: {error}") from error
+                time.sleep(_PAUSE_SECONDS)
+            else:
+                break
 
 
 def remove_lab(lab: str) -> None:

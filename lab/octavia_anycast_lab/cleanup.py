@@ -14,7 +14,7 @@ import signal
 import subprocess
 import time
 
-from octavia_anycast_lab import cgroup, netns, process, settings
+from octavia_anycast_lab import cgroup, machine, netns, process, settings
 from octavia_anycast_lab import registry as registry_lib
 
 _ROUNDS = 50
@@ -42,6 +42,7 @@ def clean(
     for entry in known.entries(registry_lib.Kind.DIRECTORY):
         shutil.rmtree(entry.name, ignore_errors=True)
         known.forget(registry_lib.Kind.DIRECTORY, entry.name)
+    shutil.rmtree(machine.disks(lab.name), ignore_errors=True)
     known.clear()
     shutil.rmtree(lab.run_dir, ignore_errors=True)
 

@@ -35,7 +35,6 @@ from octavia_anycast_lab import (
 )
 from octavia_anycast_lab import registry as registry_lib
 
-DISK_ROOT = pathlib.Path("/var/lib/octavia-anycast-lab")
 _RUNNER = pathlib.Path(__file__).parent / "templates/amphora/instance.sh"
 _NSPAWN_RUN = pathlib.Path("/run/systemd/nspawn")
 _STOP_SECONDS = 15.0
@@ -103,7 +102,7 @@ class Hypervisor:
 
     def disk_of(self, instance_id: str) -> pathlib.Path:
         """Where its disk is, or would be."""
-        return DISK_ROOT / self.lab.name / instance_id
+        return machine.disks(self.lab.name) / instance_id
 
     def is_running(self, instance: machine.Instance) -> bool:
         """True while it has power."""

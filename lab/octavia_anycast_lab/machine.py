@@ -12,6 +12,7 @@ import os
 import pathlib
 import typing
 
+DISK_ROOT = pathlib.Path("/var/lib/octavia-anycast-lab")
 SHORT_ID_LENGTH = 8
 _TAP_ID_LENGTH = 11
 
@@ -89,6 +90,11 @@ class Instance:
             if nic.port_id == port_id:
                 return nic
         return None
+
+
+def disks(lab_name: str) -> pathlib.Path:
+    """The directory of all disks of a lab: nothing else is in it."""
+    return DISK_ROOT / lab_name
 
 
 def load(path: pathlib.Path) -> Instance | None:

@@ -82,6 +82,7 @@ def listen(request: dict) -> dict:
         id=request["balancer_id"],
         project_id="test",
         topology="SINGLE",
+        enabled=True,
         amphorae=[amphora],
         vip=vip,
         additional_vips=[
