@@ -187,7 +187,7 @@ class AnycastProviderDriver(provider_base.ProviderDriver):
                 session, id=l7policy.listener_id
             )
         with translated():
-            self._support.check_l7policy(l7policy, listener.protocol)
+            self._support.check_l7policy(listener.protocol)
 
     def l7policy_delete(self, l7policy: Any) -> None:
         """Accept."""

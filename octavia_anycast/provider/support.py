@@ -46,8 +46,8 @@ class Support:
         self._check_alpn(listener)
         if listener.default_pool:
             self.check_pool(listener.default_pool)
-        for policy in listener.l7policies or ():
-            self.check_l7policy(policy, listener.protocol)
+        if listener.l7policies:
+            self.check_l7policy(listener.protocol)
 
     def check_pool(self, pool: Any) -> None:
         """Check protocol, algorithm and ALPN, and all below in a graph."""
@@ -70,8 +70,8 @@ class Support:
                 "type", _needs_ip_vs(f"{monitor.type} health monitors")
             )
 
-    def check_l7policy(self, policy: Any, protocol: str) -> None:
-        """Check the listener's protocol; its pool is checked as a pool."""
+    def check_l7policy(self, protocol: str) -> None:
+        """Check the protocol of the listener."""
         if protocol not in L7_PROTOCOLS:
             raise InvalidRequest(
                 "listener_id",
@@ -105,7 +105,11 @@ class Support:
                 )
 
     def check_graph(self, load_balancer: Any) -> None:
-        """Check all that a load balancer is created with."""
+        """Check all that a load balancer is created with.
+
+        Octavia 19 hands over the listeners of a graph as they were before
+        their L7 policies were added, so those are not seen here.
+        """
         for listener in load_balancer.listeners or ():
             self.check_listener(listener)
         for pool in load_balancer.pools or ():
