@@ -142,7 +142,8 @@ class FrontendSetup:
             return
         inside = ["ip", "netns", "exec", namespace, "sysctl", "-q"]
         # As Octavia's own unit amphora-netns, before an interface is in it.
-        run([*inside, "--system"])
+        # It complains of each setting that is the machine's, and goes on.
+        run([*inside, "--system"], level=logging.DEBUG)
         self._has_sysctls = run([*inside, "-w", *_SYSCTLS])
 
     def _ensure_interface(self, frontend: Frontend) -> bool:

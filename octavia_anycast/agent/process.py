@@ -14,7 +14,7 @@ LOG = logging.getLogger(__name__)
 _TIMEOUT_SECONDS = 20
 
 
-def run(argv: Sequence[str]) -> bool:
+def run(argv: Sequence[str], *, level: int = logging.ERROR) -> bool:
     """Run a program; True if it ended well. Its complaint is logged."""
     try:
         done = subprocess.run(
@@ -29,7 +29,7 @@ def run(argv: Sequence[str]) -> bool:
         LOG.error("%s: %s", " ".join(argv), e)
         return False
     if done.returncode:
-        LOG.error("%s: %s", " ".join(argv), done.stderr.strip())
+        LOG.log(level, "%s: %s", " ".join(argv), done.stderr.strip())
     return done.returncode == 0
 
 

@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The octavia-anycast authors
+"""A BGP speaker without BGP, and the peers that it speaks to.
+
+Kept true by the contract suite, which runs against it and against the real
+drivers. It changes at once where a daemon takes a moment.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from ipaddress import ip_network
+
+from octavia_anycast.agent.speakers.base import Path, SpeakerStatus
+from octavia_anycast.model.bgp import (
+    GRACEFUL_SHUTDOWN,
+    IPAddress,
+    Peer,
+    SessionState,
+    Speaker,
+)
+from octavia_anycast.model.wire import SessionReport
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """What a peer holds of one path, attributes as the peer received them."""
+
+    nexthop_ip: IPAddress
+    as_path: tuple[int, ...]
+    communities: frozenset[str] = frozenset()
+    med: int | None = None
+
+
+@dataclass(slots=True)
+class FakePeer:
+    """A neighbour: accepts who comes with its AS numbers and password."""
+
+    local_as: int
+    remote_as: int
+    password: str | None = None
+    is_up: bool = True
+    rib: dict[str, Route] = field(default_factory=dict)
+
+
+class FakeSpeaker:
+    """Implements the speaker interface; ``is_up`` False is a dead daemon."""
+
+    def __init__(self, peers: Mapping[IPAddress, FakePeer]) -> None:
+        self._peers = peers
+        self._speakers: tuple[Speaker, ...] = ()
+        self._paths: frozenset[Path] | None = None
+        self._since: dict[IPAddress, datetime] = {}
+        self.is_up = True
+
+    def configure(self, router_id: str, speakers: tuple[Speaker, ...]) -> None:
+        """Have exactly these peers."""
+        self._speakers = speakers
+        self.settle()
+
+    def set_paths(self, paths: frozenset[Path]) -> None:
+        """Announce exactly these paths."""
+        self._paths = paths
+        self.settle()
+
+    def status(self) -> SpeakerStatus:
+        """Tell what is."""
+        self.settle()
+        pairs = self._pairs()
+        established = {
+            peer.id for s, peer in pairs if self._is_established(s, peer)
+        }
+        return SpeakerStatus(
+            is_running=self.is_up,
+            sessions=tuple(
+                SessionReport(
+                    peer_id=peer.id,
+                    peer_ip=peer.peer_ip,
+                    state=(
+                        SessionState.ESTABLISHED
+                        if peer.id in established
+                        else SessionState.ACTIVE
+                    ),
+                    since=self._since.get(peer.peer_ip),
+                )
+                for _, peer in pairs
+            ),
+            paths=frozenset(
+                path
+                for path in self._paths or ()
+                if path.peer_id in established
+            ),
+        )
+
+    def close(self) -> None:
+        """Let go: what the peers hold stays as it is."""
+        self._paths = None
+
+    def settle(self) -> None:
+        """Do what a daemon would have done by now."""
+        now = datetime.now(UTC)
+        live = set()
+        for speaker, peer in self._pairs():
+            if not self._is_established(speaker, peer):
+                continue
+            live.add(peer.peer_ip)
+            self._since.setdefault(peer.peer_ip, now)
+            if self._paths is not None:
+                self._peers[peer.peer_ip].rib = {
+                    str(ip_network(path.vip_ip)): _route(path, speaker, peer)
+                    for path in self._paths
+                    if path.peer_id == peer.id
+                }
+        for peer_ip, neighbour in self._peers.items():
+            if peer_ip not in live:
+                # RFC 4271, section 8: the session's routes go with it.
+                neighbour.rib = {}
+                self._since.pop(peer_ip, None)
+
+    def _pairs(self) -> list[tuple[Speaker, Peer]]:
+        return [(s, peer) for s in self._speakers for peer in s.peers]
+
+    def _is_established(self, speaker: Speaker, peer: Peer) -> bool:
+        neighbour = self._peers.get(peer.peer_ip)
+        return (
+            self.is_up
+            and neighbour is not None
+            and neighbour.is_up
+            and neighbour.password == peer.password
+            and neighbour.local_as == peer.remote_as
+            and neighbour.remote_as == speaker.local_as
+        )
+
+
+def _route(path: Path, speaker: Speaker, peer: Peer) -> Route:
+    communities = set(peer.communities)
+    if path.is_draining:
+        communities.add(GRACEFUL_SHUTDOWN)
+    return Route(
+        nexthop_ip=path.nexthop_ip,
+        as_path=(speaker.local_as,) * (1 + peer.as_path_prepend),
+        communities=frozenset(communities),
+        med=peer.med,
+    )

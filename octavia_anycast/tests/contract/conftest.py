@@ -1,0 +1,223 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The octavia-anycast authors
+"""One bench for each speaker driver: the fake, and ExaBGP against BIRD."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from contextlib import suppress
+from ipaddress import ip_address
+from pathlib import Path as FilePath
+
+import pytest
+
+from octavia_anycast.agent.speakers.exabgp import (
+    ExabgpSettings,
+    ExabgpSpeaker,
+)
+from octavia_anycast.testing.fake_speaker import FakePeer, FakeSpeaker, Route
+from octavia_anycast.tests.contract import bird_peer
+
+RELAY = "-m octavia_anycast.agent.speakers.relay"
+
+
+def missing() -> str | None:
+    """Why the real daemons cannot run here."""
+    if os.geteuid() != 0:
+        return "network namespaces need root"
+    if shutil.which("bird") is None:
+        return "bird is not installed"
+    return None
+
+
+class FakeBench:
+    """Speaker and peers without any daemon."""
+
+    kind = "fake"
+
+    def __init__(self) -> None:
+        self.peers = {
+            name: FakePeer(local_as=asn, remote_as=bird_peer.SPEAKER_AS)
+            for name, (_, asn) in bird_peer.ADDRESSES.items()
+        }
+        self.speaker = self.make_speaker()
+
+    def make_speaker(self) -> FakeSpeaker:
+        """A driver anew, on the same daemon."""
+        by_address = {
+            ip_address(bird_peer.ADDRESSES[name][0]): peer
+            for name, peer in self.peers.items()
+        }
+        return FakeSpeaker(by_address)
+
+    def replace_driver(self) -> None:
+        """As a restart of the agent."""
+        self.speaker.close()
+        self.speaker = self.make_speaker()
+
+    def expect(self, name: str, *, password: str | None) -> None:
+        """Have the peer ask for a password."""
+        self.peers[name].password = password
+
+    def stop_peers(self) -> None:
+        """No peer answers."""
+        for peer in self.peers.values():
+            peer.is_up = False
+
+    def start_peers(self) -> None:
+        """The peers answer again."""
+        for peer in self.peers.values():
+            peer.is_up = True
+
+    def rib(self, name: str) -> dict[str, Route]:
+        """What one peer holds."""
+        self.speaker.settle()
+        return self.peers[name].rib
+
+    def kill_daemon(self) -> None:
+        """The daemon dies; something starts it again."""
+        self.speaker.is_up = False
+        self.speaker.settle()
+        self.speaker.is_up = True
+
+    hang_daemon = kill_daemon
+
+    def close(self) -> None:
+        """Nothing is left."""
+
+
+class ExabgpService:
+    """Runs ExaBGP in a namespace, as its unit does: it always comes back."""
+
+    def __init__(self, namespace: str, config: FilePath) -> None:
+        self._argv = ["ip", "netns", "exec", namespace, sys.executable, "-m"]
+        self._argv += ["exabgp", "server", str(config)]
+        self._log = (config.parent / "exabgp.log").open("ab")
+        self._is_wanted = False
+        self._lock = threading.Lock()
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Run it."""
+        with self._lock:
+            if not self._is_wanted:
+                self._is_wanted = True
+                threading.Thread(target=self._keep, daemon=True).start()
+
+    def stop(self) -> None:
+        """End it."""
+        self._is_wanted = False
+        self.kill()
+
+    def kill(self) -> None:
+        """End it the hard way."""
+        process = self.process
+        if process is not None:
+            with suppress(ProcessLookupError):
+                process.kill()
+
+    def _keep(self) -> None:
+        environment = {
+            **os.environ,
+            "exabgp_daemon_drop": "false",
+            "exabgp_daemon_user": "root",
+            "exabgp_tcp_bind": "",
+            "exabgp_api_cli": "false",
+            "exabgp_log_statistics": "false",
+            "PYTHONUNBUFFERED": "1",
+        }
+        while self._is_wanted:
+            self.process = subprocess.Popen(
+                self._argv,
+                env=environment,
+                stdout=self._log,
+                stderr=self._log,
+                start_new_session=True,
+            )
+            self.process.wait()
+            time.sleep(0.2)
+
+
+class ExabgpBench:
+    """ExaBGP in one namespace, BIRD in another."""
+
+    kind = "exabgp"
+
+    def __init__(self, directory: FilePath) -> None:
+        bird_peer.remove_leftovers()
+        self._names = [
+            f"{bird_peer.PREFIX}{os.getpid()}-{role}"
+            for role in ("amp", "peer")
+        ]
+        bird_peer.build(*self._names)
+        self.bird = bird_peer.BirdPeer(self._names[1], directory)
+        self.bird.start()
+        self.config = directory / "exabgp.conf"
+        self.settings = ExabgpSettings(
+            config_path=str(self.config),
+            config_group=None,
+            socket_path=str(directory / "relay.sock"),
+            relay_program=f"{sys.executable} {RELAY}",
+            hang_seconds=3.0,
+        )
+        self.service = ExabgpService(self._names[0], self.config)
+        self.speaker = ExabgpSpeaker(self.settings, self.service)
+
+    def replace_driver(self) -> None:
+        """As a restart of the agent."""
+        self.speaker.close()
+        self.speaker = ExabgpSpeaker(self.settings, self.service)
+
+    def expect(self, name: str, *, password: str | None) -> None:
+        """Have the peer ask for a password."""
+        self.bird.neighbours[name].password = password
+        self.stop_peers()
+        self.start_peers()
+
+    def stop_peers(self) -> None:
+        """No peer answers."""
+        self.bird.kill()
+
+    def start_peers(self) -> None:
+        """The peers answer again."""
+        self.bird.start()
+
+    def rib(self, name: str) -> dict[str, Route]:
+        """What one peer holds."""
+        return self.bird.rib(name)
+
+    def kill_daemon(self) -> None:
+        """ExaBGP dies; its service starts it again."""
+        self.service.kill()
+
+    def hang_daemon(self) -> None:
+        """ExaBGP stops to answer."""
+        assert self.service.process is not None
+        os.kill(self.service.process.pid, signal.SIGSTOP)
+
+    def close(self) -> None:
+        """Nothing is left."""
+        self.speaker.close()
+        self.service.stop()
+        self.bird.kill()
+        for name in self._names:
+            bird_peer.remove_namespace(name)
+
+
+@pytest.fixture(params=["fake", "exabgp"])
+def bench(request, tmp_path):
+    """A driver and its peers p1, p2 (IPv4) and p3 (IPv6)."""
+    if request.param == "fake":
+        made = FakeBench()
+    elif reason := missing():
+        if os.environ.get("CI") or os.environ.get("OA_LAB_REQUIRED"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    else:
+        made = ExabgpBench(tmp_path)
+    yield made
+    made.close()

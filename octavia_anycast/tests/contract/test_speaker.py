@@ -1,0 +1,278 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The octavia-anycast authors
+"""What every speaker driver does, seen from its peers' RIBs."""
+
+import subprocess
+import time
+from ipaddress import ip_address
+
+import pytest
+
+from octavia_anycast.agent.speakers.base import Path
+from octavia_anycast.model.bgp import (
+    GRACEFUL_SHUTDOWN,
+    AuthType,
+    Peer,
+    SessionState,
+    Speaker,
+)
+from octavia_anycast.tests.contract.bird_peer import ADDRESSES, SPEAKER_AS
+
+V4, V6 = "198.51.100.1/32", "2001:db8:100::1/128"
+NEXT_HOPS = {4: "10.1.0.5", 6: "fd00:10:1::5"}
+
+
+def peer(name, **attributes):
+    address, remote_as = ADDRESSES[name]
+    return Peer(
+        id=name,
+        peer_ip=ip_address(address),
+        remote_as=remote_as,
+        **{"hold_time": 3, **attributes},
+    )
+
+
+def speakers(*peers):
+    return tuple(
+        Speaker(
+            id=one.id,
+            ip_version=one.peer_ip.version,
+            local_as=SPEAKER_AS,
+            peers=(one,),
+        )
+        for one in peers
+    )
+
+
+def paths(*names, prefixes=(V4,), is_draining=False):
+    found = set()
+    for prefix in prefixes:
+        vip = ip_address(prefix.split("/")[0])
+        for name in names:
+            found.add(
+                Path(
+                    vip_ip=vip,
+                    nexthop_ip=ip_address(NEXT_HOPS[vip.version]),
+                    peer_id=name,
+                    is_draining=is_draining,
+                )
+            )
+    return frozenset(found)
+
+
+def eventually(condition, what, seconds=15):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
+        time.sleep(0.02)
+
+
+def holds(bench, name, *prefixes):
+    return lambda: set(bench.rib(name)) == set(prefixes)
+
+
+def state(bench, name):
+    return {s.peer_id: s.state for s in bench.speaker.status().sessions}.get(
+        name
+    )
+
+
+@pytest.fixture
+def announcing(bench):
+    """Both peers hold the IPv4 prefix."""
+    bench.speaker.configure("10.1.0.5", speakers(peer("p1"), peer("p2")))
+    bench.speaker.set_paths(paths("p1", "p2"))
+    for name in ("p1", "p2"):
+        eventually(holds(bench, name, V4), f"{name} holds {V4}")
+    return bench
+
+
+def test_announce_and_withdraw(announcing):
+    bench = announcing
+    eventually(
+        lambda: bench.speaker.status().paths == paths("p1", "p2"), "status"
+    )
+    assert state(bench, "p1") is SessionState.ESTABLISHED
+    assert str(bench.rib("p1")[V4].nexthop_ip) == NEXT_HOPS[4]
+
+    bench.speaker.set_paths(paths("p2"))
+
+    eventually(holds(bench, "p1"), "p1 holds nothing")
+    assert V4 in bench.rib("p2")
+    eventually(lambda: bench.speaker.status().paths == paths("p2"), "status")
+
+
+def test_attributes_arrive(bench):
+    attributes = {
+        "communities": ("65001:7", "4200000000:1:2"),
+        "med": 50,
+        "as_path_prepend": 2,
+    }
+    bench.speaker.configure("10.1.0.5", speakers(peer("p1", **attributes)))
+    bench.speaker.set_paths(paths("p1", prefixes=(V4, V6)))
+    eventually(holds(bench, "p1", V4, V6), "both prefixes")
+
+    for prefix in (V4, V6):  # the second over an IPv4 session
+        route = bench.rib("p1")[prefix]
+        assert route.communities == {"65001:7", "4200000000:1:2"}
+        assert route.med == 50
+        assert route.as_path == (SPEAKER_AS,) * 3
+    assert str(bench.rib("p1")[V6].nexthop_ip) == NEXT_HOPS[6]
+
+
+def test_session_over_ipv6(bench):
+    bench.speaker.configure("10.1.0.5", speakers(peer("p3")))
+    bench.speaker.set_paths(paths("p3", prefixes=(V4, V6)))
+    eventually(holds(bench, "p3", V4, V6), "both prefixes")
+
+
+def test_draining_adds_graceful_shutdown_and_takes_it_off(announcing):
+    bench = announcing
+    for is_draining in (True, False):
+        bench.speaker.set_paths(paths("p1", "p2", is_draining=is_draining))
+        eventually(
+            lambda expected=is_draining: (
+                V4 in bench.rib("p1")
+                and (GRACEFUL_SHUTDOWN in bench.rib("p1")[V4].communities)
+                is expected
+            ),
+            f"draining is {is_draining}",
+        )
+
+
+def test_password(bench):
+    # Each character that the model lets in and a parser may trip over.
+    password = "a;b{c}[d]#'$%&()*+,-./:<=>?@^_`|~"
+    bench.expect("p1", password=password)
+    right = peer("p1", auth_type=AuthType.MD5, password=password)
+    wrong = peer("p1", auth_type=AuthType.MD5, password="deadbeef")
+    bench.speaker.configure("10.1.0.5", speakers(wrong, peer("p2")))
+    bench.speaker.set_paths(paths("p1", "p2"))
+    eventually(holds(bench, "p2", V4), "p2 does not mind")
+    time.sleep(1 if bench.kind != "fake" else 0)
+    assert bench.rib("p1") == {}
+    assert state(bench, "p1") is not SessionState.ESTABLISHED
+    assert bench.speaker.status().paths == paths("p2")
+
+    bench.speaker.configure("10.1.0.5", speakers(right, peer("p2")))
+
+    eventually(holds(bench, "p1", V4), "the right password", 30)
+
+
+def test_peers_come_back(announcing):
+    bench = announcing
+    bench.stop_peers()
+    eventually(lambda: bench.speaker.status().paths == frozenset(), "no path")
+    assert state(bench, "p1") is not SessionState.ESTABLISHED
+
+    # What changes meanwhile counts when they are back.
+    bench.speaker.set_paths(paths("p1", prefixes=(V6,)))
+    bench.start_peers()
+
+    eventually(holds(bench, "p1", V6), "the present path, only")
+    assert bench.rib("p2") == {}
+
+
+@pytest.mark.parametrize("fault", ["kill_daemon", "hang_daemon"])
+def test_daemon_comes_back(announcing, fault):
+    bench = announcing
+    getattr(bench, fault)()
+    if bench.kind != "fake":
+        eventually(holds(bench, "p1"), "the session is lost")
+    for name in ("p1", "p2"):
+        eventually(holds(bench, name, V4), f"{fault}: {name} again", 20)
+
+
+def test_a_new_driver_drops_nothing(announcing):
+    bench = announcing
+    age = bench.bird.age("p1", V4) if bench.kind != "fake" else None
+    bench.replace_driver()
+    bench.speaker.configure("10.1.0.5", speakers(peer("p1"), peer("p2")))
+    eventually(lambda: bench.speaker.status().is_running, "running")
+    time.sleep(0.5 if bench.kind != "fake" else 0)
+    assert V4 in bench.rib("p1")  # nothing was said of paths yet
+
+    bench.speaker.set_paths(paths("p1", "p2"))
+
+    eventually(
+        lambda: bench.speaker.status().paths == paths("p1", "p2"), "status"
+    )
+    if bench.kind != "fake":
+        assert bench.bird.age("p1", V4) == age
+
+
+def test_a_new_driver_withdraws_what_is_not_wanted(announcing):
+    bench = announcing
+    bench.replace_driver()
+    bench.speaker.configure("10.1.0.5", speakers(peer("p1"), peer("p2")))
+    bench.speaker.set_paths(paths("p1", "p2", prefixes=(V6,)))
+    eventually(holds(bench, "p1", V6), "the old path is gone")
+
+
+def test_other_sessions_stay_when_peers_change(announcing):
+    bench = announcing
+    before = bench.bird.since("p1") if bench.kind != "fake" else None
+    for others in ([], [peer("p2", med=7)], [peer("p3"), peer("p2")]):
+        bench.speaker.configure("10.1.0.5", speakers(peer("p1"), *others))
+        for other in others:
+            bench.speaker.set_paths(paths("p1", other.id))
+            eventually(holds(bench, other.id, V4), f"{other.id} holds {V4}")
+        if not others:
+            eventually(holds(bench, "p2"), "p2 was removed")
+    if bench.kind != "fake":
+        assert bench.bird.since("p1") == before
+
+
+def test_no_peer_at_all(announcing):
+    bench = announcing
+    bench.speaker.configure("10.1.0.5", ())
+    eventually(holds(bench, "p1"), "nobody announces")
+    bench.speaker.configure("10.1.0.5", speakers(peer("p1")))
+    eventually(holds(bench, "p1", V4), "and again")
+
+
+def test_a_path_to_an_unknown_peer_goes_nowhere(announcing):
+    bench = announcing
+    bench.speaker.set_paths(paths("p1", "nobody"))
+    eventually(holds(bench, "p2"), "p2 holds nothing")
+    assert set(bench.rib("p1")) == {V4}
+
+
+def test_a_thousand_paths(bench):
+    prefixes = tuple(
+        f"198.51.{100 + i // 250}.{i % 250}/32" for i in range(1000)
+    )
+    bench.speaker.configure("10.1.0.5", speakers(peer("p1")))
+    bench.speaker.set_paths(paths("p1", prefixes=prefixes))
+    eventually(lambda: len(bench.rib("p1")) == 1000, "1000 paths", 30)
+    bench.speaker.set_paths(paths("p1", prefixes=prefixes[:10]))
+    eventually(holds(bench, "p1", *prefixes[:10]), "10 paths", 30)
+
+
+def test_gtsm(bench):
+    if bench.kind == "fake":
+        pytest.skip("the fake has no packets")
+    bench.bird.neighbours["p1"].has_ttl_security = True
+    bench.stop_peers()
+    bench.start_peers()
+    bench.speaker.configure("10.1.0.5", speakers(peer("p1")))
+    bench.speaker.set_paths(paths("p1"))
+    time.sleep(2)
+    assert bench.rib("p1") == {}  # sent with the system's TTL
+
+    bench.speaker.configure("10.1.0.5", speakers(peer("p1", ttl_hops=1)))
+
+    eventually(holds(bench, "p1", V4), "TTL 255", 30)
+
+
+def test_the_password_is_not_readable_by_others(announcing):
+    if announcing.kind == "fake":
+        pytest.skip("the fake has no file")
+    mode = announcing.config.stat().st_mode & 0o777
+    assert mode == 0o640
+
+
+def test_exabgp_accepts_the_file(announcing):
+    if announcing.kind == "fake":
+        pytest.skip("the fake has no file")
+    subprocess.run(["exabgp", "validate", announcing.config], check=True)
