@@ -112,6 +112,8 @@ def resolve(
         found[name] = element
 
     for name in names:
+        provided.update(Element(path=directory / name).provides)
+    for name in names:
         visit(name)
     return tuple(found.values())
 

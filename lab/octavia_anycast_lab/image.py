@@ -11,6 +11,7 @@ an overlay of its own disk over these layers; they are never written to.
 """
 
 import collections.abc
+import contextlib
 import dataclasses
 import enum
 import json
@@ -19,7 +20,13 @@ import pathlib
 import shutil
 import subprocess
 
-from octavia_anycast_lab import cache, elements, settings, wheels
+from octavia_anycast_lab import (
+    cache,
+    elements,
+    machine,
+    settings,
+    wheels,
+)
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 ELEMENTS = REPOSITORY / "elements"
@@ -86,6 +93,7 @@ def publish(lab: settings.Lab, progress: Progress = lambda text: None) -> None:
     draft = lab.run_dir / f".{_PUBLISHED}.new"
     draft.write_text(json.dumps(content, indent=1), "utf-8")
     draft.replace(lab.run_dir / _PUBLISHED)
+    discard_unused(lab.run_root)
 
 
 def is_published(lab: settings.Lab) -> bool:
@@ -108,8 +116,9 @@ def published(lab: settings.Lab, flavour: Flavour) -> Image:
     return Image(layers=layers)
 
 
-def discard_unused(in_use: frozenset[str]) -> None:
-    """Delete old layers, but never one that an instance stands on."""
+def discard_unused(run_root: pathlib.Path) -> None:
+    """Delete old layers, but none on which any lab of the machine stands."""
+    in_use = machine.layers_in_use(run_root) | _published_anywhere(run_root)
     for kind in ("image-base-", "image-agent-"):
         entries = sorted(
             (p for p in cache.root().glob(f"{kind}*") if p.is_dir()),
@@ -119,6 +128,15 @@ def discard_unused(in_use: frozenset[str]) -> None:
         for entry in entries[_KEPT_LAYERS:]:
             if str(entry / "root") not in in_use:
                 shutil.rmtree(entry, ignore_errors=True)
+
+
+def _published_anywhere(run_root: pathlib.Path) -> frozenset[str]:
+    found: set[str] = set()
+    for path in run_root.glob(f"*/{_PUBLISHED}"):
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            for layers in json.loads(path.read_text("utf-8")).values():
+                found.update(layers)
+    return frozenset(found)
 
 
 def _base_key(pinned: tuple[str, ...]) -> str:
