@@ -7,6 +7,7 @@
 * every path of this repository in a document;
 * every ``make`` target, console script and ``[anycast]`` option;
 * decisions: one per number, with the sections of the template, and short;
+  each one that code or a document refers to is there;
 * every status, phase and state that an operator can meet is explained, and
   so is every reason that the health gate gives;
 * the sample distributor is one that the API and the agent accept.
@@ -45,6 +46,7 @@ COMMAND = re.compile(r"`(octavia-anycast-[a-z-]+)`")
 OPTION = re.compile(r"``([a-z_]+)``")
 SECTIONS = ("Context", "Decision", "Rejected", "Consequences")
 LINES_MAX = 90
+REFERENCE = re.compile(r"\bADR (\d{4})\b")
 # What an operator sees, and has to find explained.
 SHOWN = (AmphoraStatus, GateState, PathState, Phase, OperatingStatus)
 # Units and scripts of others that begin like ours.
@@ -132,6 +134,18 @@ def wrong_decisions() -> Iterator[str]:
             yield f"{page.name}: {len(lines)} lines are more than a page"
 
 
+def missing_decisions() -> Iterator[str]:
+    """Decisions that something refers to and nobody wrote down."""
+    there = {page.name[:4] for page in DECISIONS.glob("[0-9]*.rst")}
+    sources = [*documents()]
+    for top in ("octavia_anycast", "lab", "elements", "bench", "tools"):
+        sources += sorted((ROOT / top).rglob("*.py"))
+    for source in sources:
+        for number in sorted(set(REFERENCE.findall(source.read_text()))):
+            if number not in there:
+                yield f"{source.relative_to(ROOT)}: no decision {number}"
+
+
 def unexplained() -> Iterator[str]:
     """States that the operator's page does not name."""
     text = TROUBLESHOOTING.read_text()
@@ -194,6 +208,7 @@ def findings() -> Iterator[str]:
             for finding in check(text):
                 yield f"{document.relative_to(ROOT)}: {finding}"
     yield from wrong_decisions()
+    yield from missing_decisions()
     yield from unexplained()
     yield from unexplained_reasons()
     yield from refused_sample()
