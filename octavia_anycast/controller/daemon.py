@@ -22,6 +22,7 @@ from octavia_anycast.controller.ports import World
 from octavia_anycast.controller.reconciler import Reconciler
 from octavia_anycast.controller.sweep import Sweep
 from octavia_anycast.db import amphorae, health
+from octavia_anycast.model.cluster import AmphoraStatus
 from octavia_anycast.model.errors import AnycastError, Retryable
 
 LOG = logging.getLogger(__name__)
@@ -125,7 +126,11 @@ class Daemon:
         """Wake the load balancers of amphorae that missed heartbeats."""
         limit = MISSED_HEARTBEATS * self._world.settings.heartbeat_interval
         with self._world.database.transaction() as session:
-            records = amphorae.list_all(session)
+            records = [
+                record
+                for record in amphorae.list_all(session)
+                if record.status is AmphoraStatus.ALLOCATED
+            ]
             heard = health.last_updates(session, [r.id for r in records])
         silent = silent_ids(records, heard, self._world.now(), limit)
         for record in records:

@@ -77,8 +77,8 @@ class OctaviaStatuses:
             row = self._lock(session, tree)
             if row is None:
                 return False
-            for policy_or_rule in _bottom_up(row):
-                self._delete(session, *policy_or_rule)
+            for kind, child in _bottom_up(row):
+                self._delete(session, kind, child)
             session.expire(row)
             row.provisioning_status = constants.DELETED
             row.operating_status = constants.OFFLINE
@@ -130,6 +130,10 @@ class OctaviaStatuses:
         if pending.status != constants.PENDING_DELETE:
             row.provisioning_status = constants.ACTIVE
             return
+        if pending.kind == "healthmonitors":
+            # As Octavia does: nobody looks after the members any more.
+            for member in row.pool.members:
+                member.operating_status = constants.NO_MONITOR
         for kind, child in _bottom_up_from(pending.kind, row):
             self._delete(session, kind, child)
 

@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The octavia-anycast authors
+"""One life of a controller, in a test: real rows, real flows, a fake cloud.
+
+What is real: Octavia's rows and our reading and settling of them, our
+tables, the planner, the TaskFlow graphs. What is not: machines and time.
+"""
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from octavia_anycast.controller.heartbeat_store import HeartbeatStore
+from octavia_anycast.controller.ports import World
+from octavia_anycast.controller.reconciler import Reconciler, Result
+from octavia_anycast.controller.report import Reporter
+from octavia_anycast.controller.sweep import Sweep
+from octavia_anycast.model.errors import AnycastError
+from octavia_anycast.octavia_adapter.load_balancers import (
+    OctaviaLoadBalancers,
+)
+from octavia_anycast.octavia_adapter.secrets import FernetCipher
+from octavia_anycast.octavia_adapter.statuses import OctaviaStatuses
+from octavia_anycast.options import Settings
+from octavia_anycast.testing.fake_cloud import (
+    Died,
+    FakeCloud,
+    FakeFiles,
+)
+
+STEP_SECONDS = 1.0
+
+
+class MortalStatuses(OctaviaStatuses):
+    """Octavia's rows, written by a process that may die at any call."""
+
+    def __init__(self, cloud: FakeCloud) -> None:
+        super().__init__()
+        self._cloud = cloud
+
+    def __getattribute__(self, name: str) -> Any:
+        if name in ("settle", "fail", "delete", "set_operating"):
+            self._cloud.step(name)
+        return super().__getattribute__(name)
+
+
+class ControllerProcess:
+    """A reconciler with its threads; end it with :meth:`stop`."""
+
+    def __init__(self, cloud: FakeCloud, settings: Settings) -> None:
+        self._cloud = cloud
+        self.errors: list[Exception] = []
+        self.load_balancers = OctaviaLoadBalancers()
+        self.store = HeartbeatStore(stale_after=30)
+        self.world = World(
+            database=cloud.database,
+            cipher=FernetCipher(),
+            load_balancers=self.load_balancers,
+            statuses=MortalStatuses(cloud),
+            haproxy=cloud,
+            compute=cloud,
+            network=cloud,
+            files=FakeFiles(),
+            agents=cloud,
+            statistics=cloud,
+            settings=settings,
+            now=cloud.clock,
+        )
+        # One thread each: SQLite has one writer.
+        self._observers = ThreadPoolExecutor(1)
+        self._appliers = ThreadPoolExecutor(1)
+        self._reconciler = Reconciler(
+            self.world,
+            Reporter(self.world, self.store),
+            observe_executor=self._observers,
+            apply_executor=self._appliers,
+        )
+        self.sweep = Sweep(self.world)
+
+    def reconcile(self, load_balancer_id: str) -> Result | None:
+        """One look; None if the process died or it did not work."""
+        try:
+            return self._reconciler.reconcile(load_balancer_id)
+        except (AnycastError, Died) as e:
+            self.errors.append(e)
+            return None
+
+    def run(self, load_balancer_id: str, seconds: float = 60) -> bool:
+        """Look again and again, while time passes, until it is settled.
+
+        :returns: False if it was not within ``seconds``
+        """
+        for _ in range(int(seconds / STEP_SECONDS)):
+            result = self.reconcile(load_balancer_id)
+            if self._cloud.is_dead:
+                return False
+            if result and result.is_settled and not result.did_something:
+                return True
+            self._cloud.pass_time(STEP_SECONDS)
+        return False
+
+    def stop(self) -> None:
+        """End the threads."""
+        self._observers.shutdown()
+        self._appliers.shutdown()

@@ -1,0 +1,475 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The octavia-anycast authors
+"""A cloud without machines: compute, network, HAProxy and agents.
+
+It implements the controller's ports and watches over what the controller
+does with them: ``violations`` lists what must never happen. Time is a
+number that the test moves.
+
+Any call can be the last one of a controller (``die_at``): from then on every
+call fails, database included, until :meth:`FakeCloud.revive`. What a call
+did before it died is there; that is how crashes are tested.
+"""
+
+import uuid
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+from typing import Any
+
+from octavia_anycast.db import amphorae
+from octavia_anycast.db.engine import Database
+from octavia_anycast.model.actions import PlugFrontend
+from octavia_anycast.model.bgp import IPAddress
+from octavia_anycast.model.cluster import AmphoraRecord, ComputeState
+from octavia_anycast.model.codec import digest
+from octavia_anycast.model.errors import Retryable
+from octavia_anycast.model.heartbeat import Heartbeat
+from octavia_anycast.model.wire import (
+    DesiredState,
+    Frontend,
+    FrontendAddress,
+    GateReport,
+    GateState,
+    Intent,
+    PathReport,
+    PathState,
+    Report,
+)
+from octavia_anycast.octavia_adapter.amphora_files import ConfigDrive
+from octavia_anycast.octavia_adapter.compute import Server, server_name
+from octavia_anycast.octavia_adapter.load_balancers import LoadBalancerTree
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+BOOT_SECONDS = 3.0
+VIP_PEER = "leaf"
+
+
+class Died(Exception):
+    """The controller is dead; nothing it calls happens any more."""
+
+
+@dataclass(slots=True)
+class Machine:
+    """One server with what runs in it."""
+
+    server_id: str
+    amphora_id: str
+    zone: str | None
+    address: IPAddress
+    booted_at: datetime
+    state: DesiredState
+    has_power: bool = True
+    is_reachable: bool = True
+    frontend_port: str | None = None
+    revision: str | None = None  # HAProxy's configuration; None: no HAProxy
+    sockets: frozenset[tuple[IPAddress, int]] = frozenset()
+    member_networks: set[str] = field(default_factory=set)
+    pushes: int = 0
+
+
+class FakeCloud:
+    """Compute, network, HAProxy, agents, files and statistics in one."""
+
+    def __init__(self, database: Database) -> None:
+        self.machines: dict[str, Machine] = {}  # server_id -> machine
+        self.ports: dict[str, tuple[str, str]] = {}  # name -> (id, owner)
+        self.security_groups: set[str] = set()
+        self.server_groups: set[str] = set()
+        self.vip_ports: set[str] = set()
+        self.deleted_load_balancers: set[str] = set()
+        self.violations: list[str] = []
+        self.calls: list[str] = []
+        self.refuse: dict[str, int] = {}  # call -> how often it fails
+        self.build_error = ""
+        self.now = START
+        self.die_at: int | None = None
+        self.is_dead = False
+        self.heartbeats: list[Heartbeat] = []
+        self.active: dict[str, int] = {}
+        self.database = MortalDatabase(database, self)
+        self._raw_database = database
+        self._addresses = 10
+
+    # -- life and death ----------------------------------------------------
+
+    def step(self, name: str) -> None:
+        """One thing the controller does; maybe its last."""
+        if self.is_dead:
+            raise Died(name)
+        self.calls.append(name)
+        if self.die_at is not None and len(self.calls) >= self.die_at:
+            self.is_dead = True
+            raise Died(name)
+        if self.refuse.get(name, 0) > 0:
+            self.refuse[name] -= 1
+            raise Retryable(f"{name} does not work today")
+
+    def revive(self) -> None:
+        """A new controller process starts."""
+        self.is_dead = False
+        self.die_at = None
+
+    def pass_time(self, seconds: float) -> None:
+        """Move the clock."""
+        self.now += timedelta(seconds=seconds)
+
+    def clock(self) -> datetime:
+        """The controller's clock."""
+        return self.now
+
+    # -- what a test looks at ----------------------------------------------
+
+    def of(self, load_balancer_id: str) -> list[Machine]:
+        """The machines that have power, of one load balancer."""
+        return [
+            m
+            for m in self.machines.values()
+            if m.state.load_balancer_id == load_balancer_id and m.has_power
+        ]
+
+    def announced(self, machine: Machine) -> frozenset[IPAddress]:
+        """What the fabric holds of this machine."""
+        if not machine.has_power or not self._gate_is_up(machine):
+            return frozenset()
+        return frozenset(
+            vip.vip_ip
+            for vip in machine.state.vips
+            if vip.intent is not Intent.WITHDRAW
+        )
+
+    def announcers(self, load_balancer_id: str) -> list[Machine]:
+        """The machines that announce, of one load balancer."""
+        return [m for m in self.of(load_balancer_id) if self.announced(m)]
+
+    # -- compute -----------------------------------------------------------
+
+    def build(
+        self,
+        tree: LoadBalancerTree,
+        amphora_id: str,
+        zone: str | None,
+        drive: ConfigDrive,
+    ) -> str:
+        """Boot a server."""
+        self.step("build")
+        with self._raw_database.transaction() as session:
+            if amphorae.get(session, amphora_id) is None:
+                self.violations.append("built a server without a record")
+        if self.build_error:
+            raise Retryable(self.build_error)
+        server_id = str(uuid.uuid4())
+        self._addresses += 1
+        (state,) = drive.first_states  # type: ignore[attr-defined]
+        self.machines[server_id] = Machine(
+            server_id=server_id,
+            amphora_id=amphora_id,
+            zone=zone,
+            address=ip_address(f"172.31.1.{self._addresses % 250}"),
+            booted_at=self.now,
+            state=state,
+        )
+        self.step("build done")
+        return server_id
+
+    def look(self, server_id: str, tree: LoadBalancerTree | None) -> Server:
+        """Look a server up."""
+        machine = self.machines.get(server_id)
+        if machine is None:
+            return Server(state=ComputeState.GONE)
+        if not machine.has_power:
+            return Server(state=ComputeState.UNKNOWN)
+        return Server(
+            state=ComputeState.ACTIVE, address=machine.address, host="host1"
+        )
+
+    def delete(self, amphora_id: str, server_id: str | None) -> None:
+        """Delete a server, found by its name if need be."""
+        self.step("delete server")
+        for machine in list(self.machines.values()):
+            if server_name(machine.amphora_id) == server_name(amphora_id):
+                self._check_delete(machine)
+                del self.machines[machine.server_id]
+        self.step("delete server done")
+
+    def ensure_group(self, tree: LoadBalancerTree) -> None:
+        """Make the server group."""
+        self.step("ensure group")
+        self.server_groups.add(tree.id)
+
+    def remove_group(self, tree: LoadBalancerTree) -> None:
+        """Delete the server group."""
+        self.step("remove group")
+        self.server_groups.discard(tree.id)
+
+    # -- network -----------------------------------------------------------
+
+    def prepare(
+        self, tree: LoadBalancerTree, records: Iterable[AmphoraRecord]
+    ) -> None:
+        """Make the security group."""
+        self.step("prepare")
+        self.security_groups.add(tree.id)
+
+    def remove(self, tree: LoadBalancerTree) -> None:
+        """Delete the security group and the VIP."""
+        self.step("remove")
+        if self.of(tree.id):
+            self.violations.append("removed the VIP under its amphorae")
+        self.security_groups.discard(tree.id)
+        self.deleted_load_balancers.add(tree.id)
+
+    def networks_of(self, subnet_ids: Iterable[str]) -> tuple[str, ...]:
+        """A subnet has the network of its own name."""
+        return tuple(sorted({f"net-{i}" for i in subnet_ids}))
+
+    def plug_frontend(
+        self,
+        tree: LoadBalancerTree,
+        record: AmphoraRecord,
+        action: PlugFrontend,
+    ) -> tuple[str, Frontend]:
+        """Make and attach the front-end port."""
+        self.step("plug frontend")
+        if tree.id not in self.security_groups:
+            self.violations.append("a front end without a security group")
+        port_id, _ = self._port(f"fe-{record.id}", record.id)
+        self.step("plug frontend half")
+        self._machine(record).frontend_port = port_id
+        number = int(str(self._machine(record).address).split(".")[-1])
+        frontend = Frontend(
+            mac_address=f"fa:16:3e:00:00:{number:02x}",
+            mtu=1500,
+            addresses=tuple(
+                FrontendAddress(
+                    ip_address=ip_address(
+                        f"10.1.0.{number}"
+                        if version == 4
+                        else f"fd00:10:1::{number}"
+                    ),
+                    prefix_length=24 if version == 4 else 64,
+                    subnet_id=f"fe{version}",
+                )
+                for version in action.ip_versions
+            ),
+        )
+        self.step("plug frontend done")
+        return port_id, frontend
+
+    def release(self, record: AmphoraRecord) -> None:
+        """Delete all ports of an amphora."""
+        self.step("release")
+        for name, (_, owner) in list(self.ports.items()):
+            if owner == record.id:
+                del self.ports[name]
+
+    def plug_members(
+        self,
+        tree: LoadBalancerTree,
+        record: AmphoraRecord,
+        network_ids: Iterable[str],
+    ) -> list[dict[str, Any]]:
+        """Make and attach ports in networks of members."""
+        self.step("plug members")
+        return [
+            {"network": n, "id": self._port(f"m-{record.id}-{n}", record.id)}
+            for n in network_ids
+        ]
+
+    def unplug_members(
+        self, record: AmphoraRecord, network_ids: Iterable[str]
+    ) -> None:
+        """Detach and delete them."""
+        self.step("unplug members")
+        for network_id in network_ids:
+            self.ports.pop(f"m-{record.id}-{network_id}", None)
+            self._machine(record).member_networks.discard(network_id)
+
+    def owned_ports(self) -> dict[str, str]:
+        """port id -> amphora id."""
+        return dict(self.ports.values())
+
+    def delete_port(self, port_id: str) -> None:
+        """Delete one."""
+        self.ports = {n: p for n, p in self.ports.items() if p[0] != port_id}
+
+    # -- HAProxy -----------------------------------------------------------
+
+    def push(self, tree: LoadBalancerTree, record: AmphoraRecord) -> None:
+        """Configure HAProxy."""
+        self.step("push")
+        machine = self._machine(record)
+        if machine.frontend_port is None:
+            self.violations.append("HAProxy before the front end")
+        missing = set(record.member_network_ids) - machine.member_networks
+        if missing:
+            self.violations.append(f"HAProxy without networks {missing}")
+        machine.revision = tree.revision
+        machine.sockets = frozenset(
+            (s.ip_address, s.port) for s in tree.listeners
+        )
+        machine.pushes += 1
+        self.step("push done")
+
+    def plug_network(
+        self, record: AmphoraRecord, port_info: dict[str, Any]
+    ) -> None:
+        """Configure the interface of a member network."""
+        self.step("plug network")
+        self._machine(record).member_networks.add(port_info["network"])
+
+    def has_addresses(
+        self, record: AmphoraRecord, port_info: dict[str, Any]
+    ) -> bool:
+        """Whether it is configured."""
+        self.step("has addresses")
+        return port_info["network"] in self._machine(record).member_networks
+
+    # -- agents ------------------------------------------------------------
+
+    def get_report(self, amphora_id: str, address: IPAddress) -> Report:
+        """Ask an agent."""
+        self.step("get report")
+        machine = self._by_address(amphora_id, address)
+        up = self._gate_is_up(machine)
+        paths = []
+        for vip in machine.state.vips:
+            state = PathState.WITHDRAWN
+            if up and vip.intent is Intent.ADVERTISE:
+                state = PathState.ADVERTISED
+            elif up and vip.intent is Intent.DRAIN:
+                state = PathState.DRAINING
+            paths.append(
+                PathReport(
+                    vip_ip=vip.vip_ip,
+                    nexthop_ip=vip.nexthop_ip,
+                    peer_id=VIP_PEER,
+                    state=state,
+                    reason="",
+                )
+            )
+        return Report(
+            amphora_id=amphora_id,
+            digest=digest(machine.state),
+            revision=machine.state.revision,
+            gate=GateReport(
+                state=GateState.UP if up else GateState.DOWN,
+                reason="",
+                since=machine.booted_at,
+            ),
+            speaker_is_running=True,
+            frontend_is_up=(
+                machine.frontend_port is not None
+                and machine.state.frontend is not None
+            ),
+            listeners=machine.state.listeners,
+            paths=tuple(paths),
+        )
+
+    def put_state(
+        self, amphora_id: str, address: IPAddress, state: DesiredState
+    ) -> None:
+        """Tell an agent."""
+        self.step("put state")
+        machine = self._by_address(amphora_id, address)
+        before = bool(self.announced(machine))
+        machine.state = state
+        lost = before and not self.announced(machine)
+        lb_id = str(state.load_balancer_id)
+        if lost and not self.announcers(lb_id) and not self._may_stop(lb_id):
+            self.violations.append("withdrew the last announcing amphora")
+        self.step("put state done")
+
+    def _may_stop(self, load_balancer_id: str) -> bool:
+        return load_balancer_id in self.stopping
+
+    # What a test sets when it deletes or disables a load balancer.
+    stopping: frozenset[str] = frozenset()
+
+    # -- files and statistics ----------------------------------------------
+
+    def add(self, heartbeats: Iterable[Heartbeat]) -> None:
+        """Keep what was counted."""
+        self.heartbeats += heartbeats
+
+    def set_active(self, active: Mapping[str, int]) -> None:
+        """Keep what was counted."""
+        self.active |= active
+
+    # -- details -----------------------------------------------------------
+
+    def _gate_is_up(self, machine: Machine) -> bool:
+        wanted = {(s.ip_address, s.port) for s in machine.state.listeners}
+        return bool(wanted) and wanted <= machine.sockets
+
+    def _machine(self, record: AmphoraRecord) -> Machine:
+        for machine in self.machines.values():
+            if machine.amphora_id == record.id and machine.has_power:
+                return machine
+        raise Retryable(f"amphora {record.id} has no server")
+
+    def _by_address(self, amphora_id: str, address: IPAddress) -> Machine:
+        for machine in self.machines.values():
+            ready = machine.booted_at + timedelta(seconds=BOOT_SECONDS)
+            if (
+                machine.address == address
+                and machine.amphora_id == amphora_id
+                and machine.has_power
+                and machine.is_reachable
+                and self.now >= ready
+            ):
+                return machine
+        raise Retryable(f"amphora {amphora_id} does not answer")
+
+    def _port(self, name: str, owner: str) -> tuple[str, str]:
+        return self.ports.setdefault(name, (str(uuid.uuid4()), owner))
+
+    def _check_delete(self, machine: Machine) -> None:
+        load_balancer_id = str(machine.state.load_balancer_id)
+        others = [
+            m for m in self.announcers(load_balancer_id) if m is not machine
+        ]
+        if (
+            self.announced(machine)
+            and not others
+            and not self._may_stop(load_balancer_id)
+        ):
+            self.violations.append("deleted the last announcing amphora")
+
+
+class MortalDatabase(Database):
+    """The database as a process sees it that may die at any transaction."""
+
+    def __init__(self, database: Database, cloud: FakeCloud) -> None:
+        self._database = database
+        self._cloud = cloud
+
+    @contextmanager
+    def transaction(self) -> Iterator[Any]:
+        """As the real one; does not commit once dead."""
+        self._cloud.step("transaction")
+        with self._database.transaction() as session:
+            yield session
+            if self._cloud.is_dead:
+                raise Died("transaction")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FakeDrive:
+    """A config drive that remembers the first state."""
+
+    files: dict[str, str]
+    cert_expiration: datetime
+    first_states: tuple[DesiredState, ...]
+
+
+class FakeFiles:
+    """Makes config drives without certificates."""
+
+    def build(self, first_state: DesiredState, now: datetime) -> Any:
+        """The files of one amphora."""
+        return FakeDrive(
+            files={}, cert_expiration=now, first_states=(first_state,)
+        )
