@@ -17,21 +17,17 @@ function configure_octavia_anycast {
         "$OCTAVIA_ANYCAST_CLUSTER_SIZE"
     iniset "$OCTAVIA_CONF" anycast heartbeat_bind_port \
         "$OCTAVIA_ANYCAST_HEARTBEAT_PORT"
-    iniset "$OCTAVIA_CONF" anycast heartbeat_controllers \
-        "$OCTAVIA_MGMT_PORT_IP:$OCTAVIA_ANYCAST_HEARTBEAT_PORT"
     iniset "$OCTAVIA_CONF" anycast coordination_url \
         "file://$DATA_DIR/octavia-anycast"
-    # Octavia's API, with /v2/lbaas/distributors beside the rest.
-    local uwsgi="$OCTAVIA_CONF_DIR/octavia-uwsgi.ini"
-    if [ -e "$uwsgi" ]; then
-        iniset "$uwsgi" uwsgi module octavia_anycast.wsgi.api:application
-        inidelete "$uwsgi" uwsgi wsgi-file
-    fi
 }
 
 function start_octavia_anycast {
-    local bin
+    local bin address
     bin=$(get_python_exec_prefix)
+    # Octavia's plugin knows it only now: the port is made in this phase.
+    address=$(iniget "$OCTAVIA_CONF" health_manager bind_ip)
+    iniset "$OCTAVIA_CONF" anycast heartbeat_controllers \
+        "$address:$OCTAVIA_ANYCAST_HEARTBEAT_PORT"
     "$bin/octavia-anycast-manage" --config-file "$OCTAVIA_CONF" db upgrade
     run_process octavia-anycast-controller \
         "$bin/octavia-anycast-controller --config-file $OCTAVIA_CONF"
