@@ -166,14 +166,16 @@ def router_off(
 
 
 def ports(lab: settings.Lab, router: str) -> tuple[str, ...]:
-    """The cables of a router: every veth, but not its bridge."""
+    """The cables of a router: every veth, but not its bridge's dead end."""
     listing = netns.run(
         lab.namespace(router), ["ip", "-o", "link", "show", "type", "veth"]
     )
-    return tuple(
+    names = [
         line.split(": ")[1].partition("@")[0]
         for line in listing.stdout.splitlines()
-    )
+    ]
+    dead_ends = (netns.END_SUFFIX, netns.SINK_SUFFIX)
+    return tuple(name for name in names if not name.endswith(dead_ends))
 
 
 def _bridge_port_state(

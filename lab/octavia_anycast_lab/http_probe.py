@@ -9,6 +9,7 @@ retries and pools.
 import asyncio
 import contextlib
 import dataclasses
+import functools
 import re
 import ssl
 import time
@@ -116,24 +117,27 @@ class Connection(asyncio.Protocol):
         )
 
 
+@functools.cache
+def _tls_context() -> ssl.SSLContext:
+    """Verifies nothing: the lab's certificates are made for the run, and who
+    answers is measured, not trusted."""
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
+
+
 async def connect(target: Target) -> Connection:
     """Open a connection.
 
     :raises OSError: it cannot be opened.
     """
-    context = None
-    if target.is_tls:
-        # The lab's certificates are made for the run; who answers is
-        # measured, not trusted.
-        context = ssl.create_default_context()
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
     loop = asyncio.get_running_loop()
     _, connection = await loop.create_connection(
         Connection,
         target.address,
         target.port,
-        ssl=context,
+        ssl=_tls_context() if target.is_tls else None,
         server_hostname=target.host if target.is_tls else None,
     )
     return connection

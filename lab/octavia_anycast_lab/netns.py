@@ -20,6 +20,8 @@ from octavia_anycast_lab import settings
 
 NETNS_DIR = pathlib.Path("/run/netns")
 COMMAND_TIMEOUT_SECONDS = 60.0
+END_SUFFIX = "-end"
+SINK_SUFFIX = "-sink"
 
 # Bridges and third-party next hops need reverse path filtering off, and
 # duplicate address detection only delays a lab.
@@ -133,20 +135,34 @@ def bridge(
 ) -> None:
     """Make a bridge which forwards at once and floods multicast.
 
-    A port which swallows all (an ifb without rules) keeps its carrier when
-    all others are down or silent, as the cable between a switch and a
-    hypervisor does. Its MAC is fixed: else it would follow its ports'.
+    A veth into a dead end keeps its carrier when all others are down or
+    silent, as the cable between a switch and a hypervisor does (ifb and
+    dummy would do, but loading these modules makes interfaces in the main
+    namespace). Its MAC is fixed: else it would follow its ports'.
     """
     mac = _fixed_mac(f"{namespace}/{interface}")
+    end, sink = f"{interface}{END_SUFFIX}", f"{interface}{SINK_SUFFIX}"
     ip_batch(
         namespace,
         [
             f"link add {interface} address {mac} type bridge forward_delay 0"
             " stp_state 0 mcast_snooping 0",
-            f"link add {interface}-end type ifb",
-            f"link set {interface}-end master {interface}",
-            f"link set {interface}-end up",
-            f"link set {interface} up",
+            f"link add {end} type veth peer name {sink}",
+            f"link set {sink} arp off",
+        ],
+    )
+    sysctls(
+        namespace,
+        {
+            f"net.ipv6.conf.{sink}.disable_ipv6": "1",
+            f"net.ipv4.conf.{sink}.forwarding": "0",
+        },
+    )
+    ip_batch(
+        namespace,
+        [
+            f"link set {end} master {interface}",
+            *(f"link set {name} up" for name in (sink, end, interface)),
             *_address_commands(interface, addresses),
         ],
     )

@@ -148,6 +148,16 @@ class TestFabric:
         names = {"br-mgmt", "br-tenant", "fe", "leaf1", "spine1", "to-ctl"}
         assert not names & {line.split(": ")[1] for line in links.splitlines()}
 
+    def test_ports_are_the_cables_only(self, fabric):
+        assert set(faults.ports(fabric.lab, "leaf1")) >= {
+            "mgmt",
+            "spine1",
+            "spine2",
+        }
+        assert not any(
+            port.startswith("fe") for port in faults.ports(fabric.lab, "leaf1")
+        )
+
 
 class TestEcmp:
     @pytest.mark.parametrize("vip", [VIP_V4, VIP_V6], ids=["v4", "v6"])
