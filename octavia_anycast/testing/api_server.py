@@ -7,6 +7,10 @@ and SQLite would lock us out of the same one.
 """
 
 import json
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from copy import deepcopy as copy_of
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,7 +20,6 @@ from octavia.common import utils as octavia_utils
 from octavia.db import api as octavia_db
 from octavia.db import base_models, models
 from oslo_config import cfg
-from sqlalchemy import delete
 from webob import Request
 
 from octavia_anycast import options
@@ -79,8 +82,18 @@ class Answer:
         return str(self.body["faultstring"])
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """All that an ApiServer knows at some time."""
+
+    databases: tuple[sqlite3.Connection, ...]
+    neutron: dict[str, Any]
+
+
 class ApiServer:
     """The application with its databases; one in a process."""
+
+    project_id = PROJECT_ID
 
     def __init__(self, directory: Path, anycast: str = "") -> None:
         path = directory / "octavia.conf"
@@ -99,24 +112,37 @@ class ApiServer:
         assert connection is not None
         self.database = Database(connection)
         schema.upgrade(self.database.engine())
-        self.reset()
+        self._files = tuple(
+            directory / name for name in ("octavia.db", "anycast.db")
+        )
+        self._empty = self.snapshot()
 
     def patches(self) -> tuple[Any, str, Any]:
         """What has to be replaced while it is in use."""
         return octavia_utils, "get_network_driver", lambda: self.neutron
 
+    def snapshot(self) -> Snapshot:
+        """Keep both databases and the address book as they are."""
+        copies = []
+        for path in self._files:
+            copy = sqlite3.connect(":memory:")
+            with closing(sqlite3.connect(path)) as source:
+                source.backup(copy)
+            copies.append(copy)
+        return Snapshot(
+            databases=tuple(copies), neutron=copy_of(vars(self.neutron))
+        )
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Bring back what was kept."""
+        for path, copy in zip(self._files, snapshot.databases, strict=True):
+            with closing(sqlite3.connect(path)) as target:
+                copy.backup(target)
+        vars(self.neutron).update(copy_of(snapshot.neutron))
+
     def reset(self) -> None:
         """Empty both databases and the address book."""
-        self.neutron.__init__()  # type: ignore[misc]
-        with self.database.transaction() as session:
-            for table in reversed(schema.METADATA.sorted_tables):
-                session.execute(delete(table))
-        lookups = {model.__table__ for model in LOOKUPS}
-        session = octavia_db.get_session()
-        with session.begin():
-            for table in reversed(base_models.BASE.metadata.sorted_tables):
-                if table not in lookups:
-                    session.execute(delete(table))
+        self.restore(self._empty)
 
     def call(
         self,
@@ -139,6 +165,17 @@ class ApiServer:
             body=json.loads(response.text) if response.text else None,
             text=response.text,
         )
+
+    @contextmanager
+    def authenticated(self) -> Iterator[None]:
+        """Believe X-Roles, and count quotas: neither is so with noauth."""
+        cfg.CONF.set_override(
+            "auth_strategy", constants.TESTING, group="api_settings"
+        )
+        try:
+            yield
+        finally:
+            cfg.CONF.clear_override("auth_strategy", group="api_settings")
 
     def create(self, path: str, body: Any) -> Any:
         """POST that has to succeed; what is under the root element."""

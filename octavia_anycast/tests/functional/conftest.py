@@ -8,7 +8,8 @@ from octavia_anycast.testing.api_server import ApiServer
 
 
 @pytest.fixture(scope="session")
-def _server(tmp_path_factory):
+def server(tmp_path_factory):
+    """The API with what another test left in it."""
     with pytest.MonkeyPatch.context() as patch:
         server = ApiServer(tmp_path_factory.mktemp("api"))
         patch.setattr(*server.patches())
@@ -16,7 +17,7 @@ def _server(tmp_path_factory):
 
 
 @pytest.fixture
-def api(_server):
+def api(server):
     """The API with nothing in it."""
-    yield _server
-    _server.reset()
+    server.reset()
+    return server

@@ -5,7 +5,6 @@
 import logging
 
 import pytest
-from oslo_config import cfg
 
 from octavia_anycast.db import distributors
 from octavia_anycast.model.errors import Retryable
@@ -359,8 +358,7 @@ def test_roles(api, role, read, create, remove):
     existing = api.create(PATH, samples.distributor())
     path = f"{PATH}/{existing['id']}"
     headers = {"X-Roles": role, "X-User-Id": "somebody"}
-    cfg.CONF.set_override("auth_strategy", "testing", group="api_settings")
-    try:
+    with api.authenticated():
         statuses = [
             api.call("GET", PATH, headers=headers).status,
             api.call("GET", path, headers=headers).status,
@@ -369,8 +367,6 @@ def test_roles(api, role, read, create, remove):
             ).status,
             api.call("DELETE", path, headers=headers).status,
         ]
-    finally:
-        cfg.CONF.set_override("auth_strategy", "noauth", group="api_settings")
 
     assert statuses == [read, read, create, remove]
 

@@ -1,0 +1,437 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The octavia-anycast authors
+"""What is stored comes back as it was, and the questions asked of it."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta, timezone
+from ipaddress import ip_address
+
+import pytest
+from sqlalchemy import event, func, select
+
+from octavia_anycast.db import (
+    amphorae,
+    clusters,
+    distributors,
+    health,
+    registrations,
+    schema,
+)
+from octavia_anycast.db.registrations import AnnouncedVip
+from octavia_anycast.model.bgp import (
+    Asn,
+    AuthType,
+    BfdTimers,
+    Peer,
+    PeeringNetwork,
+    Speaker,
+    SpeakerDriver,
+)
+from octavia_anycast.model.cluster import (
+    AmphoraRecord,
+    AmphoraStatus,
+    ClusterRecord,
+    ClusterSize,
+    ServiceType,
+)
+from octavia_anycast.model.distributor import Distributor, Zone
+from octavia_anycast.model.errors import Conflict, NotFound
+from octavia_anycast.model.wire import Frontend, FrontendAddress
+
+NOW = datetime(2026, 11, 22, 17, 30, 0, 123456, tzinfo=UTC)
+
+
+class Reversing:
+    """A cipher that one can see through."""
+
+    def encrypt(self, text):
+        return text[::-1]
+
+    def decrypt(self, text):
+        return text[::-1]
+
+
+CIPHER = Reversing()
+
+
+def make_distributor(number=1, **changes):
+    peers = tuple(
+        Peer(
+            id=f"peer-{number}-{index}",
+            name="Blatt 🌿",
+            peer_ip=ip_address(f"10.0.{number}.{index}"),
+            remote_as=Asn(4_200_000_000),
+            auth_type=AuthType.MD5,
+            password="fabric",
+            ttl_hops=1,
+            hold_time=3,
+            keepalive_interval=1,
+            bfd=BfdTimers(min_tx_ms=50, min_rx_ms=60, multiplier=5),
+            peering_network=PeeringNetwork.FRONTEND,
+            availability_zone="rack1",
+            compute_host="host1",
+            max_prefixes=7,
+            communities=("65100:1", "65100:2:3"),
+            as_path_prepend=2,
+            med=4_294_967_295,
+            local_pref=0,
+        )
+        for index in (2, 1)
+    )
+    speaker = Speaker(
+        id=f"speaker-{number}",
+        ip_version=4,
+        local_as=Asn(4_294_967_295),
+        driver=SpeakerDriver.BIRD,
+        peers=peers,
+    )
+    zones = (
+        Zone(
+            availability_zone="rack2",
+            frontend_network_id="n2",
+            frontend_subnet_ids=("b", "a"),
+        ),
+        Zone(availability_zone="rack1", frontend_network_id="n1"),
+        Zone(),
+    )
+    return Distributor(
+        id=f"distributor-{number}",
+        speakers=(speaker,),
+        zones=zones,
+        **({"name": "fabric"} | changes),
+    )
+
+
+def make_cluster(**changes):
+    return ClusterRecord(
+        **{
+            "load_balancer_id": "lb",
+            "project_id": "project",
+            "distributor_id": "distributor-1",
+            "size": ClusterSize(desired=4, minimum=2, maximum=8),
+            "created_at": NOW,
+        }
+        | changes
+    )
+
+
+ADDRESSES = (
+    FrontendAddress(
+        ip_address=ip_address("10.1.0.5"),
+        prefix_length=24,
+        gateway=ip_address("10.1.0.1"),
+        subnet_id="v4",
+    ),
+    FrontendAddress(
+        ip_address=ip_address("fd00:10:1::5"), prefix_length=64, subnet_id="v6"
+    ),
+)
+
+
+def make_amphora(**changes):
+    return AmphoraRecord(
+        **{
+            "id": "amphora",
+            "load_balancer_id": "lb",
+            "status": AmphoraStatus.BOOTING,
+            "status_since": NOW,
+        }
+        | changes
+    )
+
+
+WHOLE = make_amphora(
+    status=AmphoraStatus.ALLOCATED,
+    generation=3,
+    service_type=ServiceType.LOADBALANCER,
+    availability_zone="rack1",
+    compute_host="host1",
+    compute_id="server",
+    lb_network_ip=ip_address("172.31.1.7"),
+    cert_expiration=NOW + timedelta(days=30),
+    frontend=Frontend(
+        mac_address="02:00:00:00:00:05", mtu=1450, addresses=ADDRESSES
+    ),
+    frontend_port_id="port",
+    frontend_interface="eth1",
+    member_network_ids=("m1", "m2"),
+    applied_revision="f" * 64,
+    applied_at=NOW,
+    leaving_since=NOW,
+    reason="because",
+)
+
+
+def test_a_distributor_comes_back_whole(session):
+    distributor = make_distributor(is_default=True)
+    distributors.create(session, distributor, CIPHER)
+    session.expire_all()
+
+    assert distributors.get(session, distributor.id, CIPHER) == distributor
+    assert distributors.get_default(session, CIPHER) == distributor
+    assert distributors.default_id(session) == distributor.id
+    assert distributors.exists(session, distributor.id)
+
+
+def test_nothing_is_not_a_distributor(session):
+    assert distributors.get(session, "none", CIPHER) is None
+    assert distributors.get_default(session, CIPHER) is None
+    assert distributors.is_empty(session)
+    assert not distributors.exists(session, "none")
+    with pytest.raises(NotFound):
+        distributors.delete(session, "none")
+
+
+def test_readers_without_passwords_get_none(session):
+    distributors.create(session, make_distributor(), CIPHER)
+    session.expire_all()
+
+    (read,) = distributors.list_all(session, distributors.WithoutPasswords())
+
+    assert read.speakers[0].peers[0].password != "fabric"
+
+
+@pytest.mark.parametrize("count", [1, 12])
+def test_a_list_takes_five_queries(database, count):
+    with database.transaction() as session:
+        for number in range(count):
+            distributors.create(session, make_distributor(number), CIPHER)
+    queries = []
+    event.listen(
+        database.engine(),
+        "before_cursor_execute",
+        lambda *arguments: queries.append(arguments[2]),
+    )
+    with database.transaction() as session:
+        assert len(distributors.list_all(session, CIPHER)) == count
+
+    assert len(queries) == 5
+
+
+def test_a_distributor_in_use_stays(session):
+    distributors.create(session, make_distributor(), CIPHER)
+    clusters.create(session, make_cluster())
+
+    assert distributors.users_of(session, "distributor-1") == 1
+    with pytest.raises(Conflict, match="1 load balancer"):
+        distributors.delete(session, "distributor-1")
+
+    clusters.delete(session, "lb")
+    distributors.delete(session, "distributor-1")
+    for table in schema.METADATA.tables.values():
+        assert not session.scalar(select(func.count()).select_from(table))
+
+
+def test_a_cluster_comes_back_whole(session):
+    distributors.create(session, make_distributor(), CIPHER)
+    record = make_cluster(
+        is_enabled=False,
+        frontend_network_id="n",
+        frontend_subnet_id="s",
+        failover_generation=2,
+        reason="r",
+        config_revision="c",
+        cooldown_seconds=60,
+    )
+    clusters.create(session, record)
+    session.expire_all()
+
+    assert clusters.get(session, "lb") == record
+    assert clusters.list_all(session) == [record]
+    assert clusters.get(session, "none") is None
+
+
+def test_a_cluster_changes_field_by_field(session):
+    distributors.create(session, make_distributor(), CIPHER)
+    clusters.create(session, make_cluster())
+    changes = {
+        "size": ClusterSize(desired=5, minimum=1, maximum=6),
+        "is_enabled": False,
+        "cooldown_seconds": 9,
+        "operating_status": "DEGRADED",
+    }
+
+    clusters.update(session, "lb", **changes)
+
+    assert clusters.get(session, "lb") == make_cluster(**changes)
+    with pytest.raises(ValueError, match="colour"):
+        clusters.update(session, "lb", colour="red")
+    with pytest.raises(NotFound):
+        clusters.update(session, "none", reason="")
+
+
+def test_failovers_are_counted(session):
+    distributors.create(session, make_distributor(), CIPHER)
+    clusters.create(session, make_cluster())
+
+    assert clusters.request_failover(session, "lb") == 1
+    assert clusters.request_failover(session, "lb") == 2
+    session.expire_all()
+    assert clusters.get(session, "lb").failover_generation == 2
+    with pytest.raises(NotFound):
+        clusters.request_failover(session, "none")
+
+
+@pytest.mark.parametrize("record", [make_amphora(), WHOLE])
+def test_an_amphora_comes_back_whole(session, record):
+    amphorae.create(session, record)
+    session.expire_all()
+
+    assert amphorae.get(session, "amphora") == record
+    assert amphorae.list_for(session, "lb") == [record]
+    assert amphorae.list_all(session) == [record]
+    assert amphorae.list_for(session, "other") == []
+
+
+CHANGES = {
+    name: getattr(WHOLE, name)
+    for name in WHOLE.__dataclass_fields__
+    if name not in ("id", "status", "status_since")
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_an_amphora_changes_field_by_field(session, name):
+    amphorae.create(session, make_amphora())
+
+    amphorae.update(session, "amphora", **{name: CHANGES[name]})
+    session.expire_all()
+
+    wanted = replace(make_amphora(), **{name: CHANGES[name]})
+    if name != "load_balancer_id":
+        assert wanted != make_amphora()
+    assert amphorae.get(session, "amphora") == wanted
+
+
+def test_front_end_addresses_are_replaced(session):
+    amphorae.create(session, WHOLE)
+    changed = replace(WHOLE.frontend, addresses=ADDRESSES[::-1])
+    amphorae.update(session, "amphora", frontend=changed)
+    session.expire_all()
+    assert amphorae.get(session, "amphora").frontend == changed
+
+    amphorae.update(session, "amphora", frontend=None)
+    session.expire_all()
+    assert amphorae.get(session, "amphora").frontend is None
+
+
+def test_a_status_has_its_time(session):
+    later = NOW + timedelta(seconds=5)
+    amphorae.create(session, make_amphora())
+    amphorae.update(
+        session, "amphora", status=AmphoraStatus.BOOTING, now=later
+    )
+    assert amphorae.get(session, "amphora").status_since == NOW
+
+    amphorae.update(
+        session, "amphora", status=AmphoraStatus.ALLOCATED, now=later
+    )
+
+    assert amphorae.get(session, "amphora").status_since == later
+    with pytest.raises(ValueError, match="time"):
+        amphorae.update(session, "amphora", status=AmphoraStatus.ERROR)
+    with pytest.raises(ValueError, match="colour"):
+        amphorae.update(session, "amphora", colour="red")
+    with pytest.raises(NotFound):
+        amphorae.update(session, "none", reason="")
+
+
+def test_failures_are_remembered_after_the_deletion(session):
+    for number in range(3):
+        amphorae.create(session, make_amphora(id=f"amphora-{number}"))
+        at = NOW + timedelta(minutes=number)
+        amphorae.update(
+            session, f"amphora-{number}", status=AmphoraStatus.ERROR, now=at
+        )
+        amphorae.mark_deleted(session, f"amphora-{number}", at)
+
+    assert amphorae.list_all(session) == []
+    assert amphorae.failures_since(
+        session, "lb", NOW + timedelta(minutes=1)
+    ) == [NOW + timedelta(minutes=1), NOW + timedelta(minutes=2)]
+    assert amphorae.failures_since(session, "other", NOW) == []
+
+
+def test_only_old_deleted_amphorae_are_purged(session):
+    amphorae.create(session, WHOLE)
+    amphorae.create(session, make_amphora(id="alive"))
+    amphorae.mark_deleted(session, "amphora", NOW)
+
+    assert amphorae.purge(session, NOW) == 0
+    assert amphorae.purge(session, NOW + timedelta(seconds=1)) == 1
+    assert amphorae.purge(session, NOW + timedelta(seconds=1)) == 0
+    assert [a.id for a in amphorae.list_all(session)] == ["alive"]
+    assert amphorae.get(session, "amphora") is None
+
+
+def test_heartbeats(session):
+    amphorae.create(session, make_amphora())
+    later = NOW + timedelta(seconds=3)
+
+    assert health.touch(session, "amphora", NOW)
+    assert health.touch(session, "amphora", later)
+    assert not health.touch(session, "stranger", later)
+
+    wanted = ["amphora", "stranger"]
+    assert health.last_updates(session, wanted) == {"amphora": later}
+    amphorae.mark_deleted(session, "amphora", later)
+    assert not health.touch(session, "amphora", later)
+    assert health.last_updates(session, wanted) == {}
+
+
+VIP = AnnouncedVip(
+    vip_ip=ip_address("198.51.100.1"),
+    nexthop_ip=ip_address("10.1.0.5"),
+    load_balancer_id="lb",
+)
+VIP6 = AnnouncedVip(
+    vip_ip=ip_address("2001:db8:100::1"),
+    nexthop_ip=ip_address("fd00:10:1::5"),
+    peer_id="peer",
+)
+
+
+def test_registrations_are_whole_and_end_with_the_amphora(session):
+    amphorae.create(session, make_amphora())
+    for speakers in (["s1", "s2"], ["s2"]):
+        registrations.register(
+            session,
+            "amphora",
+            load_balancer_id="lb",
+            distributor_id="distributor-1",
+            speaker_ids=speakers,
+        )
+    registrations.replace_vips(session, "amphora", [VIP])
+    registrations.replace_vips(session, "amphora", [VIP6, VIP])
+
+    assert registrations.list_amphorae(session, "distributor-1") == ["amphora"]
+    assert registrations.list_speakers(session, "amphora") == ["s2"]
+    assert registrations.list_vips(session, "amphora") == [VIP, VIP6]
+    amphorae.mark_deleted(session, "amphora", NOW)
+    assert registrations.list_amphorae(session, "distributor-1") == []
+    assert registrations.list_speakers(session, "amphora") == []
+    assert registrations.list_vips(session, "amphora") == []
+
+
+def test_times_are_utc_whatever_they_were(session):
+    east = timezone(timedelta(hours=5))
+    amphorae.create(session, make_amphora(status_since=NOW.astimezone(east)))
+    session.expire_all()
+
+    read = amphorae.get(session, "amphora").status_since
+
+    assert read == NOW
+    assert read.tzinfo is UTC
+    with pytest.raises(Exception, match="no time zone"):
+        amphorae.update(
+            session, "amphora", applied_at=NOW.replace(tzinfo=None)
+        )
+
+
+def test_an_exception_rolls_back(database):
+    with pytest.raises(RuntimeError), database.transaction() as session:
+        amphorae.create(session, make_amphora())
+        raise RuntimeError
+
+    with database.transaction() as session:
+        assert amphorae.list_all(session) == []

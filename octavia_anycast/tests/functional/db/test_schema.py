@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The octavia-anycast authors
+"""Migrations: equal to the models, beside Octavia's tables."""
+
+from sqlalchemy import inspect, text
+
+from octavia_anycast.db import schema
+from octavia_anycast.db.engine import Database
+
+
+def tables(engine):
+    return set(inspect(engine).get_table_names())
+
+
+def test_models_equal_migrations(database):
+    assert schema.differences(database.engine()) == []
+    assert schema.version(database.engine()).is_current
+
+
+def test_a_difference_is_noticed(database):
+    with database.engine().begin() as connection:
+        connection.execute(
+            text("ALTER TABLE anycast_cluster DROP COLUMN cooldown")
+        )
+        connection.execute(text("DROP TABLE anycast_amphora_health"))
+
+    found = str(schema.differences(database.engine()))
+
+    assert "cooldown" in found
+    assert "anycast_amphora_health" in found
+
+
+def test_every_table_is_prefixed_and_made(database):
+    ours = set(schema.METADATA.tables) | {schema.VERSION_TABLE}
+
+    assert tables(database.engine()) == ours
+    assert all(name.startswith("anycast_") for name in ours)
+    assert all(len(name) <= 64 for name in ours)  # MariaDB's limit
+
+
+def test_octavias_tables_are_not_touched(tmp_path):
+    database = Database(f"sqlite:///{tmp_path}/octavia.db")
+    engine = database.engine()
+    with engine.begin() as connection:
+        for statement in (
+            "CREATE TABLE amphora (id TEXT PRIMARY KEY, vrrp_ip TEXT)",
+            "CREATE TABLE alembic_version (version_num TEXT)",
+            "INSERT INTO alembic_version VALUES ('octavias')",
+        ):
+            connection.execute(text(statement))
+
+    schema.upgrade(engine)
+    schema.upgrade(engine)
+
+    assert {"amphora", "alembic_version"} < tables(engine)
+    assert schema.differences(engine) == []
+    with engine.connect() as connection:
+        kept = connection.execute(text("SELECT * FROM alembic_version"))
+        assert kept.all() == [("octavias",)]
+
+
+def test_no_foreign_key_leaves_our_tables():
+    for table in schema.METADATA.tables.values():
+        for key in table.foreign_keys:
+            assert key.column.table.name in schema.METADATA.tables
+
+
+def test_version_of_an_empty_database(tmp_path):
+    engine = Database(f"sqlite:///{tmp_path}/empty.db").engine()
+
+    assert schema.version(engine).current is None
+    assert not schema.version(engine).is_current
