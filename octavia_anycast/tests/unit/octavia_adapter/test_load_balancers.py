@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The octavia-anycast authors
+"""The snapshot of a load balancer and the revision that names it."""
+
+import copy
+from ipaddress import ip_address
+
+import pytest
+from octavia.common import data_models as dm
+
+from octavia_anycast.octavia_adapter.load_balancers import snapshot
+
+
+@pytest.fixture
+def tree():
+    """Octavia's data model of a small load balancer."""
+    balancer = dm.LoadBalancer(
+        id="lb",
+        project_id="p",
+        enabled=True,
+        provisioning_status="PENDING_UPDATE",
+        operating_status="ONLINE",
+    )
+    balancer.vip = dm.Vip(
+        load_balancer_id="lb",
+        ip_address="198.51.100.10",
+        subnet_id="v4",
+        network_id="n",
+        port_id="port",
+    )
+    balancer.additional_vips = [
+        dm.AdditionalVip(
+            load_balancer_id="lb",
+            ip_address="2001:db8:100::10",
+            subnet_id="v6",
+            network_id="n",
+            port_id="port",
+        )
+    ]
+    member = dm.Member(
+        id="m",
+        ip_address="10.10.0.11",
+        protocol_port=8080,
+        subnet_id="backend",
+        enabled=True,
+        provisioning_status="ACTIVE",
+        operating_status="ONLINE",
+    )
+    monitor = dm.HealthMonitor(
+        id="h", pool_id="p1", enabled=True, provisioning_status="ACTIVE"
+    )
+    pool = dm.Pool(
+        id="p1",
+        protocol="HTTP",
+        lb_algorithm="ROUND_ROBIN",
+        enabled=True,
+        members=[member],
+        health_monitor=monitor,
+        provisioning_status="ACTIVE",
+        operating_status="ONLINE",
+    )
+    policy = dm.L7Policy(
+        id="l7",
+        position=1,
+        enabled=True,
+        action="REJECT",
+        provisioning_status="ACTIVE",
+        l7rules=[dm.L7Rule(id="r", value="/x", provisioning_status="ACTIVE")],
+    )
+    listener = dm.Listener(
+        id="l",
+        protocol="HTTP",
+        protocol_port=80,
+        enabled=True,
+        default_pool=pool,
+        default_pool_id="p1",
+        pools=[pool],
+        l7policies=[policy],
+        provisioning_status="PENDING_UPDATE",
+        operating_status="ONLINE",
+    )
+    balancer.listeners = [listener]
+    balancer.pools = [pool]
+    return balancer
+
+
+def revision(balancer):
+    return snapshot(copy.deepcopy(balancer)).revision
+
+
+def test_sockets_are_the_listeners_on_every_vip(tree):
+    sockets = snapshot(tree).listeners
+    assert {(s.ip_address, s.port) for s in sockets} == {
+        (ip_address("198.51.100.10"), 80),
+        (ip_address("2001:db8:100::10"), 80),
+    }
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda b: setattr(b, "enabled", False),
+        lambda b: setattr(b.listeners[0], "enabled", False),
+        lambda b: setattr(b.listeners[0], "provisioning_status", "ERROR"),
+        lambda b: setattr(b.listeners[0], "protocol", "UDP"),
+        lambda b: setattr(
+            b.listeners[0], "provisioning_status", "PENDING_DELETE"
+        ),
+    ],
+)
+def test_no_socket_where_haproxy_will_not_listen(tree, change):
+    change(tree)
+    assert snapshot(tree).listeners == ()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda b: setattr(b.listeners[0], "protocol_port", 81),
+        lambda b: setattr(b.listeners[0], "tls_certificate_id", "ref"),
+        lambda b: setattr(b.listeners[0], "default_pool_id", None),
+        lambda b: setattr(
+            b.listeners[0], "sni_containers", [dm.SNI(tls_container_id="s")]
+        ),
+        lambda b: setattr(
+            b.listeners[0],
+            "allowed_cidrs",
+            [dm.ListenerCidr(listener_id="l", cidr="192.0.2.0/24")],
+        ),
+        lambda b: setattr(b.listeners[0].l7policies[0], "position", 2),
+        lambda b: setattr(
+            b.listeners[0].l7policies[0].l7rules[0], "value", "/y"
+        ),
+        lambda b: setattr(b.pools[0], "lb_algorithm", "SOURCE_IP"),
+        lambda b: setattr(
+            b.pools[0],
+            "session_persistence",
+            dm.SessionPersistence(pool_id="p1", type="SOURCE_IP"),
+        ),
+        lambda b: setattr(b.pools[0].members[0], "weight", 7),
+        lambda b: setattr(
+            b.pools[0].members[0], "provisioning_status", "PENDING_DELETE"
+        ),
+        lambda b: setattr(b.pools[0].health_monitor, "delay", 9),
+        lambda b: setattr(
+            b.pools[0].health_monitor, "provisioning_status", "PENDING_DELETE"
+        ),
+        lambda b: setattr(b.vip, "qos_policy_id", "q"),
+        lambda b: setattr(b.vip, "sg_ids", ["sg"]),
+        lambda b: setattr(b, "enabled", False),
+    ],
+)
+def test_whatever_configures_changes_the_revision(tree, change):
+    before = revision(tree)
+    change(tree)
+    assert revision(tree) != before
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda b: setattr(b, "provisioning_status", "ACTIVE"),
+        lambda b: setattr(b, "operating_status", "ERROR"),
+        lambda b: setattr(b, "name", "another"),
+        lambda b: setattr(b, "updated_at", "2026-01-01"),
+        lambda b: setattr(b.pools[0].members[0], "operating_status", "X"),
+        lambda b: setattr(b.listeners[0], "provisioning_status", "ACTIVE"),
+    ],
+)
+def test_statuses_and_names_do_not(tree, change):
+    before = revision(tree)
+    change(tree)
+    assert revision(tree) == before
+
+
+def test_what_is_being_deleted_is_pending_but_not_in_the_tree(tree):
+    tree.pools[0].members[0].provisioning_status = "PENDING_DELETE"
+    made = snapshot(tree)
+    assert ("members", "m") in {(p.kind, p.id) for p in made.pending}
+    assert made.model.pools[0].members == []
+    assert made.member_subnet_ids == ()
+
+
+def test_members_of_a_disabled_pool_are_disabled(tree):
+    tree.pools[0].enabled = False
+    assert {"p1", "m"} <= snapshot(tree).disabled_ids
+    assert "l" not in snapshot(tree).disabled_ids
