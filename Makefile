@@ -27,8 +27,7 @@ help: ## Show this
 venv: $(STAMP) ## Make the Python environment, if its inputs changed
 
 $(STAMP): $(INPUTS)
-	@tools/make-venv.sh "$(PYTHON)" "$(VENV)"
-	@rm -f $(VENV)/made-* && touch $@
+	@tools/make-venv.sh "$(PYTHON)" "$(VENV)" "$@"
 
 packages: ## Install missing Debian packages (root)
 	@tools/install-packages.sh
@@ -90,6 +89,6 @@ docs: $(STAMP) ## Check and build the documentation; warnings are errors
 clean: ## Remove the lab, the environment and all caches
 	@if [ -x $(BIN)/octavia-anycast-lab ] && [ "$$(id -u)" -eq 0 ]; then \
 		$(BIN)/octavia-anycast-lab clean; fi
-	rm -rf $(VENV) $(CACHE) doc/build .ci/logs .mypy_cache .pytest_cache \
+	rm -rf $(VENV) $(VENV).lock $(CACHE) doc/build .ci/logs .mypy_cache .pytest_cache \
 		.ruff_cache .import_linter_cache .hypothesis build dist
 	find . -name __pycache__ -prune -exec rm -rf {} +

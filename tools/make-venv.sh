@@ -1,40 +1,56 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# Make the Python environment: make-venv.sh PYTHON DIRECTORY
+# Make the Python environment: make-venv.sh PYTHON DIRECTORY STAMP
 #
 # Third-party distributions exactly as in requirements/constraints.txt, then
-# this repository's own three, editable.
+# this repository's own three, editable. One at a time: a second make waits.
+# While the constraints are the same the environment is only brought up to
+# date; other constraints make it anew. The stamp says that it is complete.
 set -eu
 
 python=$1
 venv=$2
+stamp=$3
+
+exec 9>"$venv.lock"
+flock 9
+[ ! -e "$stamp" ] || exit 0
 
 if ! "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then
     echo "Python 3.11 or newer, please: make PYTHON=... (is: $python)" >&2
     exit 1
 fi
 if ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then
-    [ "$(id -u)" -eq 0 ] && tools/install-packages.sh
+    tools/install-packages.sh
 fi
 
-echo "Making the Python environment $venv (about a minute, once)"
 log=$(mktemp)
-fail() {
-    tail -n 20 "$log" >&2
-    rm -f "$log"
-    exit 1
+trap 'rm -f "$log"' EXIT
+pinned() {
+    "$venv/bin/pip" install --constraint requirements/constraints.txt "$@"
 }
-{
+create() {
     "$python" -m venv --clear "$venv" &&
-        "$venv/bin/pip" install --upgrade \
-            --constraint requirements/constraints.txt setuptools wheel &&
-        "$venv/bin/pip" install --no-build-isolation \
-            --constraint requirements/constraints.txt \
-            --requirement requirements/dev.txt \
-            --editable . --editable lab --editable client
-} >"$log" 2>&1 || fail
-rm -f "$log"
-"$venv/bin/pip" check >/dev/null || {
-    "$venv/bin/pip" check >&2
+        pinned --upgrade setuptools wheel
+}
+populate() {
+    pinned --no-build-isolation --requirement requirements/dev.txt \
+        --editable . --editable lab --editable client &&
+        "$venv/bin/pip" check
+}
+attempt() {
+    "$@" >"$log" 2>&1 && return
+    tail -n 20 "$log" >&2
     exit 1
 }
+
+if cmp -s requirements/constraints.txt "$venv/constraints.txt"; then
+    echo "Bringing the Python environment $venv up to date"
+else
+    echo "Making the Python environment $venv (about a minute, once)"
+    attempt create
+    cp requirements/constraints.txt "$venv/constraints.txt"
+fi
+rm -f "$venv"/made-*
+attempt populate
+touch "$stamp"
