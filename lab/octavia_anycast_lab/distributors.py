@@ -2,12 +2,17 @@
 # Copyright (c) 2026 The octavia-anycast authors
 """The lab's distributor: its racks' leaves as BGP peers, through the API."""
 
+import http
 import typing
 
 from octavia_anycast_lab import rest, seed, settings
 
 NAME = "lab-fabric"
 PATH = "/v2/lbaas/distributors"
+
+
+class InUseError(Exception):
+    """A load balancer uses the distributor: it cannot be deleted."""
 
 
 def body(api: rest.Api, name: str = NAME) -> rest.Body:
@@ -71,9 +76,14 @@ def ensure(api: rest.Api) -> dict[str, typing.Any]:
 def delete(api: rest.Api, distributor_id: str) -> None:
     """Delete it.
 
-    :raises rest.ApiError: 409 while a load balancer uses it.
+    :raises InUseError: a load balancer uses it.
     """
-    api.request("DELETE", rest.LOAD_BALANCER, f"{PATH}/{distributor_id}")
+    try:
+        api.request("DELETE", rest.LOAD_BALANCER, f"{PATH}/{distributor_id}")
+    except rest.ApiError as error:
+        if error.status == http.HTTPStatus.CONFLICT:
+            raise InUseError(str(error)) from error
+        raise
 
 
 def _peer(leaf: settings.Leaf) -> dict[str, typing.Any]:

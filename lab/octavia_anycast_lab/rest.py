@@ -8,6 +8,7 @@ unix socket needs no network namespace.
 """
 
 import dataclasses
+import http
 import http.client
 import json
 import pathlib
@@ -58,6 +59,18 @@ class Api:
 
         :raises ApiError: any status from 400 on.
         """
+        was_new = self._token is None
+        try:
+            return self._authorized(method, service, path, body)
+        except ApiError as error:
+            if error.status != http.HTTPStatus.UNAUTHORIZED or was_new:
+                raise
+        self._token = None  # it has expired
+        return self._authorized(method, service, path, body)
+
+    def _authorized(
+        self, method: str, service: str, path: str, body: Body | None
+    ) -> Body:
         headers = {"X-Auth-Token": self._login()}
         answer, _ = self._exchange(method, service, path, body, headers)
         return answer

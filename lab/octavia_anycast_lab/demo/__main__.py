@@ -8,9 +8,9 @@ import sys
 from octavia_anycast_lab import distributors, rest, settings, up
 from octavia_anycast_lab import registry as registry_lib
 from octavia_anycast_lab.cli import EXPECTED
+from octavia_anycast_lab.demo import context, story
 from octavia_anycast_lab.demo.client import TENANT, Client, ClientError
 from octavia_anycast_lab.demo.screen import NotTrueError, Screen
-from octavia_anycast_lab.demo.story import Story
 from octavia_anycast_lab.progress import Progress
 
 
@@ -37,7 +37,7 @@ def main() -> None:
 def _run(lab: settings.Lab, screen: Screen) -> None:
     screen.act("the lab: a fabric, a control plane, an amphora image")
     plane = up.up(lab, screen.progress)
-    story = Story(
+    stage = context.Stage(
         lab=lab,
         plane=plane,
         screen=screen,
@@ -46,8 +46,8 @@ def _run(lab: settings.Lab, screen: Screen) -> None:
         client=Client(plane=plane, screen=screen),
         registry=registry_lib.Registry(lab.run_dir),
     )
-    story.tell()
-    distributors.ensure(story.admin)
+    story.tell(stage)
+    distributors.ensure(stage.admin)
     _farewell(lab, screen)
 
 

@@ -2,7 +2,6 @@
 # Copyright (c) 2026 The octavia-anycast authors
 """The unmodified openstack client, run as a tenant would type it."""
 
-import collections.abc
 import dataclasses
 import subprocess
 
@@ -48,8 +47,3 @@ class Client:
             said = (done.stderr.strip() or done.stdout.strip()).splitlines()
             last = said[-1] if said else f"exit status {done.returncode}"
             raise ClientError(f"openstack {' '.join(words[:3])}: {last}")
-
-    def each(self, commands: collections.abc.Iterable[str]) -> None:
-        """Several commands, given as lines without the word openstack."""
-        for line in commands:
-            self.run(*line.split())

@@ -7,11 +7,14 @@ was checked; one that does not hold ends the demonstration.
 """
 
 import collections.abc
+import itertools
 import shlex
 
 from octavia_anycast_lab.progress import Progress
 
 WIDTH = 98
+Row = collections.abc.Sequence[object]
+Rows = collections.abc.Iterable[Row]
 _INDENT = "      "
 
 
@@ -45,30 +48,19 @@ class Screen:
             line = f"{line} {quoted}"
         self._line(_INDENT + line)
 
-    def table(
-        self,
-        header: collections.abc.Sequence[str],
-        rows: collections.abc.Iterable[collections.abc.Sequence[object]],
-    ) -> None:
+    def table(self, header: Row, rows: Rows) -> None:
         """Rows below a header; figures to the right, words to the left."""
-        cells = [[str(cell) for cell in row] for row in rows]
-        widths = [
-            max(len(row[column]) for row in [list(header), *cells])
-            for column in range(len(header))
-        ]
-        figures = [
-            bool(cells) and all(_is_figure(row[column]) for row in cells)
-            for column in range(len(header))
-        ]
-        for row in [list(header), *cells]:
-            self.say(
-                "  ".join(
-                    cell.rjust(width) if is_figure else cell.ljust(width)
-                    for cell, width, is_figure in zip(
-                        row, widths, figures, strict=True
-                    )
-                ).rstrip()
-            )
+        for line in _layout(header, rows):
+            self.say(line)
+
+    def side_by_side(
+        self, left: tuple[Row, Rows], right: tuple[Row, Rows]
+    ) -> None:
+        """Two tables beside each other."""
+        first, second = _layout(*left), _layout(*right)
+        width = max(map(len, first))
+        for one, other in itertools.zip_longest(first, second, fillvalue=""):
+            self.say(f"{one.ljust(width)}       {other}".rstrip())
 
     def claim(self, holds: bool, sentence: str) -> None:
         """State a sentence that was checked.
@@ -81,6 +73,21 @@ class Screen:
 
     def _line(self, text: str) -> None:
         print(text, flush=True)  # noqa: T201
+
+
+def _layout(header: Row, rows: Rows) -> list[str]:
+    cells = [[str(cell) for cell in row] for row in (header, *rows)]
+    columns = []
+    for column in zip(*cells, strict=True):
+        width = max(map(len, column))
+        is_figure = all(_is_figure(cell) for cell in column[1:])
+        columns.append(
+            [
+                cell.rjust(width) if is_figure else cell.ljust(width)
+                for cell in column
+            ]
+        )
+    return ["  ".join(row).rstrip() for row in zip(*columns, strict=True)]
 
 
 def _is_figure(cell: str) -> bool:

@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The octavia-anycast authors
+"""What all acts of the demonstration work on."""
+
+import dataclasses
+
+from octavia_anycast_lab import deployment, observe, process, rest, settings
+from octavia_anycast_lab import registry as registry_lib
+from octavia_anycast_lab.demo import cluster, survey
+from octavia_anycast_lab.demo.client import Client
+from octavia_anycast_lab.demo.screen import Screen
+
+_ANNOUNCED_SECONDS = 60.0
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """The lab, the two users, the screen."""
+
+    lab: settings.Lab
+    plane: deployment.Deployment
+    registry: registry_lib.Registry
+    screen: Screen
+    admin: rest.Api
+    tenant: rest.Api
+    client: Client
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """The load balancer which is shown; ``before`` is from before it."""
+
+    id: str
+    vips: tuple[settings.Address, ...]
+    size: int
+    before: survey.Survey
+
+
+def amphorae(stage: Stage, subject: Subject) -> tuple[cluster.Amphora, ...]:
+    """The amphorae of the load balancer which have power."""
+    others = subject.before.things["containers"]
+    return cluster.amphorae(stage.plane, stage.admin, others)
+
+
+def await_announced(stage: Stage, subject: Subject) -> None:
+    """Wait until the leaves use a path to each amphora for each VIP."""
+    process.wait_until(
+        lambda: all(
+            len(observe.announcers(stage.lab, prefix(vip))) == subject.size
+            for vip in subject.vips
+        ),
+        _ANNOUNCED_SECONDS,
+        f"paths of {subject.size} amphorae for each VIP",
+    )
+
+
+def prefix(vip: settings.Address) -> str:
+    """The VIP as the fabric knows it: /32 or /128."""
+    return f"{vip}/{vip.max_prefixlen}"
