@@ -119,7 +119,7 @@ def published(lab: settings.Lab, flavour: Flavour) -> Image:
 def discard_unused(run_root: pathlib.Path) -> None:
     """Delete old layers, but none on which any lab of the machine stands."""
     in_use = machine.layers_in_use(run_root) | _published_anywhere(run_root)
-    for kind in ("image-base-", "image-agent-"):
+    for kind in ("image-base-", "image-agent-", "wheels-"):
         entries = sorted(
             (p for p in cache.root().glob(f"{kind}*") if p.is_dir()),
             key=lambda path: path.stat().st_mtime,
