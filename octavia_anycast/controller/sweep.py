@@ -126,4 +126,5 @@ def _delete_port(world: World, port_id: str) -> None:
 
 def _delete_cluster(world: World, load_balancer_id: str) -> None:
     with world.database.transaction() as session:
+        amphorae.purge_of(session, load_balancer_id)
         clusters.delete(session, load_balancer_id)

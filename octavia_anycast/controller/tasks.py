@@ -101,6 +101,7 @@ def remove_load_balancer(world: World, tree: Any) -> None:
     if not world.statuses.delete(tree):
         raise Retryable(f"Load balancer {tree.id} changed meanwhile.")
     with world.database.transaction() as session:
+        amphorae.purge_of(session, tree.id)
         clusters.delete(session, tree.id)
     LOG.info("Load balancer %s is deleted.", tree.id)
 

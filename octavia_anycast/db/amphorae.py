@@ -122,12 +122,24 @@ def failures_since(
 
 def purge(session: Session, older_than: datetime) -> int:
     """Remove rows DELETED before this time; how many they were."""
-    doomed = session.scalars(
-        select(Amphora.id).where(
-            Amphora.status == AmphoraStatus.DELETED.value,
-            Amphora.status_since < older_than,
-        )
-    ).all()
+    return _remove(
+        session,
+        Amphora.status == AmphoraStatus.DELETED.value,
+        Amphora.status_since < older_than,
+    )
+
+
+def purge_of(session: Session, load_balancer_id: str) -> int:
+    """Remove the DELETED rows of a load balancer that is gone."""
+    return _remove(
+        session,
+        Amphora.status == AmphoraStatus.DELETED.value,
+        Amphora.load_balancer_id == load_balancer_id,
+    )
+
+
+def _remove(session: Session, *conditions: Any) -> int:
+    doomed = session.scalars(select(Amphora.id).where(*conditions)).all()
     if not doomed:
         return 0
     _forget(session, doomed)
