@@ -43,7 +43,7 @@ DONE = Outcome(is_done=True)
 SKIPPED = Outcome(is_done=False)
 
 
-class ActionTask(task.Task):  # type: ignore[misc]
+class ActionTask(task.Task):
     """One action as a task; ``after`` names the outcome it waits for."""
 
     def __init__(

@@ -44,7 +44,7 @@ _BAD_CERTIFICATE = (
 def _bounded(client_class: type, timeouts: dict[str, Any]) -> Any:
     """Make a REST client of Octavia that never waits longer than told."""
 
-    class Bounded(client_class):  # type: ignore[misc]
+    class Bounded(client_class):
         def request(
             self,
             method: str,
