@@ -63,11 +63,9 @@ def start(
     """
     services = configure(plane)
     with progress.step("control plane: MariaDB"):
-        is_new = not plane.database_dir.exists()
         database.prepare(plane, progress.note)
         database.start(plane, registry)
-    if not is_new:
-        database.upgrade_own_tables(plane.config_dir / "octavia.conf")
+        database.upgrade_own_tables(plane)
     bootstrap = keystone.bootstrap(plane) if not _is_seeded(plane) else None
     for each in services:
         service.start(plane, registry, each)

@@ -15,6 +15,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import octavia_anycast
 from octavia_anycast_lab import cache, deployment, process
 from octavia_anycast_lab.registry import Registry
 
@@ -34,7 +35,7 @@ def prepare(plane: deployment.Deployment, note: Callable[[str], None]) -> None:
 
     :raises DatabaseError: a first build (migrations) failed.
     """
-    if (plane.database_dir / "complete").exists():
+    if _marker(plane).exists():
         return
     shutil.rmtree(plane.database_dir, ignore_errors=True)
     name = f"{_CACHE_PREFIX}{cache.key_of(_inputs())}"
@@ -45,7 +46,7 @@ def prepare(plane: deployment.Deployment, note: Callable[[str], None]) -> None:
             cache.discard_others(_CACHE_PREFIX, snapshot)
         plane.state_dir.mkdir(parents=True, exist_ok=True)
         _copy(snapshot, plane.database_dir)
-    (plane.database_dir / "complete").touch()
+    _marker(plane).write_text(_own_digest())
 
 
 def start(plane: deployment.Deployment, registry: Registry) -> None:
@@ -83,11 +84,26 @@ def query(plane: deployment.Deployment, schema: str, sql: str) -> str:
     )
 
 
-def upgrade_own_tables(connection_file: Path) -> None:
-    """Bring the tables of octavia-anycast to their newest revision."""
+def upgrade_own_tables(plane: deployment.Deployment) -> None:
+    """Run the migrations of octavia-anycast that a living lab lacks.
+
+    :raises DatabaseError: one failed.
+    """
+    newest = _own_digest()
+    if _marker(plane).read_text() != newest:
+        _upgrade(plane.config_dir / "octavia.conf")
+        _marker(plane).write_text(newest)
+
+
+def _marker(plane: deployment.Deployment) -> Path:
+    """Says that the files are whole, and of which migrations of ours."""
+    return plane.database_dir / "complete"
+
+
+def _upgrade(config: Path) -> None:
     script = _manage()
     if script is not None:
-        _call([script, "--config-file", connection_file, "db", "upgrade"])
+        _call([script, "--config-file", config, "db", "upgrade"])
 
 
 def _manage() -> Path | None:
@@ -96,21 +112,21 @@ def _manage() -> Path | None:
     )
 
 
-def _own_migrations() -> Path | None:
-    import octavia_anycast
-
+def _own_digest() -> str:
+    """A digest of our migrations; "none" where nothing can run them."""
     directory = Path(octavia_anycast.__file__).parent / "db" / "migration"
-    return directory if directory.is_dir() else None
+    if _manage() is None or not directory.is_dir():
+        return "none"
+    return cache.tree_digest(directory)
 
 
 def _inputs() -> list[str]:
     """All that decides what is in a fresh data directory."""
-    own = _own_migrations()
     return [
         "layout 1",
         _call(["/usr/sbin/mariadbd", "--version"]),
         *(cache.version_of(name) for name in ("neutron-lib", *SCHEMAS)),
-        cache.tree_digest(own) if own and _manage() else "none",
+        _own_digest(),
         (Path(__file__).parent / "templates/control_plane/my.cnf.j2")
         .read_bytes()
         .decode(),
@@ -192,7 +208,7 @@ def _migrate(work: Path, endpoint: Path) -> None:
         said, _ = child.communicate(timeout=_BUILD_SECONDS)
         if child.returncode:
             raise DatabaseError(f"migration of {schema}: {said[-2000:]}")
-    upgrade_own_tables(work / "octavia.conf")
+    _upgrade(work / "octavia.conf")
 
 
 def _copy(source: Path, target: Path) -> None:
