@@ -18,19 +18,17 @@ Layer: agent.
 import logging
 import os
 import selectors
-import socket
 import threading
 import time
-from collections import deque
-from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from ipaddress import ip_network
 
 from octavia_anycast.agent import atomic_file
 from octavia_anycast.agent.speakers import exabgp_syntax as syntax
 from octavia_anycast.agent.speakers.base import Path, Service, SpeakerStatus
+from octavia_anycast.agent.speakers.exabgp_link import ExabgpLink, LinkLost
 from octavia_anycast.model.bgp import (
     IPAddress,
     Peer,
@@ -66,13 +64,6 @@ class ExabgpSettings:
     reload_limit_seconds: float = 5.0
 
 
-@dataclass(slots=True)
-class _Request:
-    command: str
-    finish: Callable[[bool, list[str]], None]
-    lines: list[str]
-
-
 class ExabgpSpeaker:
     """Implements :class:`~octavia_anycast.agent.speakers.base.BgpSpeaker`."""
 
@@ -88,10 +79,7 @@ class ExabgpSpeaker:
         self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK)
         self._is_closing = False
         # From here on: the thread's own.
-        self._socket: socket.socket | None = None
-        self._received = b""
-        self._to_send = bytearray()
-        self._requests: deque[_Request] = deque()
+        self._link: ExabgpLink | None = None
         self._is_synchronised = False
         self._is_listing = False
         self._loaded: frozenset[str] = frozenset()
@@ -99,6 +87,8 @@ class ExabgpSpeaker:
         # What ExaBGP has: the command that made it, None if not known.
         self._rib: dict[_RibKey, str | None] = {}
         self._configuration: syntax.Configuration | None = None
+        # To be loaded after the one above: see _write_configuration.
+        self._next: syntax.Configuration | None = None
         self._configured: tuple[str, tuple[Speaker, ...]] | None = None
         self._audited_at = 0.0
         self._progressed_at = 0.0
@@ -149,6 +139,9 @@ class ExabgpSpeaker:
         while not self._is_closing:
             try:
                 self._turn()
+            except LinkLost as e:
+                LOG.info("The connection to ExaBGP is gone: %s", e)
+                self._disconnect()
             except Exception:
                 # The loop of a daemon: whatever it was, start over.
                 LOG.exception("The ExaBGP driver starts over")
@@ -166,89 +159,100 @@ class ExabgpSpeaker:
         self._write_configuration(router_id, speakers)
         now = time.monotonic()
         self._keep_connected(now)
-        if self._socket is not None:
-            self._reconcile(now, speakers, paths)
-            self._flush()
+        if self._link is not None:
+            self._reconcile(now, self._link, speakers, paths)
+        if self._link is not None:
+            self._link.flush()
         self._publish(speakers, paths or frozenset())
 
     def _wait(self) -> None:
         timeout = 0.2
-        if self._socket is None:
+        if self._link is None:
             timeout = self._settings.connect_seconds
         with selectors.DefaultSelector() as selector:
             selector.register(self._wake_read, selectors.EVENT_READ)
-            if self._socket is not None:
+            if self._link is not None:
                 events = selectors.EVENT_READ
-                if self._to_send:
+                if self._link.has_to_send:
                     events |= selectors.EVENT_WRITE
-                selector.register(self._socket, events)
+                selector.register(self._link, events)
             ready = selector.select(timeout)
         for key, events in ready:
             if key.fd == self._wake_read:
                 with suppress(BlockingIOError):
                     os.read(self._wake_read, 4096)
-            elif events & selectors.EVENT_READ:
-                self._read()
-            else:
-                self._flush()
+            elif self._link is not None and events & selectors.EVENT_READ:
+                self._link.read()
 
     def _write_configuration(
         self, router_id: str, speakers: tuple[Speaker, ...]
     ) -> None:
-        if self._configured == (router_id, speakers):
+        wanted = (router_id, speakers)
+        if self._configured == wanted:
             return
-        path = self._settings.config_path
+        before, self._configured = self._configured, wanted
+        self._outdated_since = None
+        self._next = None
         if not any(speaker.peers for speaker in speakers):
             self._service.stop()
             with suppress(FileNotFoundError):
-                os.unlink(path)
+                os.unlink(self._settings.config_path)
             self._disconnect()
             self._configuration = None
+            return
+        configuration = self._render(router_id, speakers)
+        unchanged = _without_changed(before, router_id, speakers)
+        if unchanged == speakers or self._link is None:
+            self._write(configuration)
+        elif any(speaker.peers for speaker in unchanged):
+            # ExaBGP goes on with what it has begun for a neighbour, such as
+            # to connect with a wrong password for two minutes. So a changed
+            # one is removed first and then added.
+            self._write(self._render(router_id, unchanged))
+            self._next = configuration
         else:
-            command = (
-                f"{self._settings.relay_program} {self._settings.socket_path}"
-            )
-            self._configuration = syntax.render(router_id, speakers, command)
-            atomic_file.write(
-                path,
-                self._configuration.text,
-                mode=0o640,
-                group=self._settings.config_group,
-            )
-            self._service.start()
-            self._started_at = time.monotonic()
-        self._outdated_since = None
-        self._configured = (router_id, speakers)
+            self._write(configuration)
+            self._service.kill()
+            self._disconnect()
+        self._service.start()
+        self._started_at = time.monotonic()
+
+    def _render(
+        self, router_id: str, speakers: tuple[Speaker, ...]
+    ) -> syntax.Configuration:
+        settings = self._settings
+        command = f"{settings.relay_program} {settings.socket_path}"
+        return syntax.render(router_id, speakers, command)
+
+    def _write(self, configuration: syntax.Configuration) -> None:
+        self._configuration = configuration
+        atomic_file.write(
+            self._settings.config_path,
+            configuration.text,
+            mode=0o640,
+            group=self._settings.config_group,
+        )
 
     def _keep_connected(self, now: float) -> None:
-        if self._configuration is None or self._socket is not None:
+        if self._configuration is None or self._link is not None:
             return
         settings = self._settings
         if now - self._tried_at < settings.connect_seconds:
             return
         self._tried_at = now
-        client = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
-            client.connect(settings.socket_path)
-        except OSError:
-            client.close()
+            self._link = ExabgpLink(settings.socket_path, self._take_event)
+        except LinkLost:
             if now - self._started_at > settings.start_seconds:
                 self._started_at = now
                 self._service.start()
             return
-        client.setblocking(False)
-        self._socket = client
-        self._progressed_at = now
         self._audited_at = 0.0
 
     def _disconnect(self) -> None:
-        if self._socket is not None:
-            self._socket.close()
-            LOG.info("The connection to ExaBGP is gone")
-        self._socket = None
-        self._received = b""
-        self._to_send.clear()
-        self._requests.clear()
+        if self._link is not None:
+            self._link.close()
+        self._link = None
         self._is_synchronised = False
         self._is_listing = False
         self._loaded = frozenset()
@@ -256,40 +260,6 @@ class ExabgpSpeaker:
         self._rib = {}
         self._outdated_since = None
         self._started_at = time.monotonic()
-
-    # -- the conversation ------------------------------------------------
-
-    def _read(self) -> None:
-        assert self._socket is not None
-        try:
-            data = self._socket.recv(262_144)
-        except BlockingIOError:
-            return
-        except OSError:
-            data = b""
-        if not data:
-            self._disconnect()
-            return
-        lines = (self._received + data).split(b"\n")
-        self._received = lines.pop()
-        for line in lines:
-            self._take(line.decode("ascii", "replace"))
-
-    def _take(self, line: str) -> None:
-        if line.startswith("{"):
-            self._take_event(line)
-            return
-        self._progressed_at = time.monotonic()
-        if not self._requests:
-            return
-        answer = line.strip()
-        if answer not in ("done", "error"):
-            self._requests[0].lines.append(line)
-            return
-        request = self._requests.popleft()
-        if answer == "error":
-            LOG.debug("ExaBGP refused: %s", request.command)
-        request.finish(answer == "done", request.lines)
 
     def _take_event(self, line: str) -> None:
         event = syntax.event_from(line, self._sessions, _utcnow())
@@ -303,60 +273,36 @@ class ExabgpSpeaker:
         if session.is_established or (before and before.is_established):
             LOG.info("The session with %s is %s", peer_ip, session.state)
 
-    def _ask(
-        self, command: str, finish: Callable[[bool, list[str]], None]
-    ) -> None:
-        if not self._requests:
-            self._progressed_at = time.monotonic()
-        self._requests.append(_Request(command, finish, []))
-        self._to_send += command.encode() + b"\n"
-
-    def _flush(self) -> None:
-        if self._socket is None or not self._to_send:
-            return
-        try:
-            sent = self._socket.send(self._to_send)
-        except BlockingIOError:
-            return
-        except OSError:
-            self._disconnect()
-            return
-        del self._to_send[:sent]
-
     # -- the one decision ------------------------------------------------
 
     def _reconcile(
         self,
         now: float,
+        link: ExabgpLink,
         speakers: tuple[Speaker, ...],
         paths: frozenset[Path] | None,
     ) -> None:
         settings = self._settings
-        if (
-            self._requests
-            and now - self._progressed_at > settings.hang_seconds
-        ):
+        is_slow = now - link.progressed_at > settings.hang_seconds
+        if is_slow and not link.is_idle:
             LOG.error("ExaBGP does not answer; it is killed")
             self._service.kill()
             self._disconnect()
             return
         if self._is_listing:
             return
-        if (
-            not self._requests
-            and now - self._audited_at > settings.audit_seconds
-        ):
+        if link.is_idle and now - self._audited_at > settings.audit_seconds:
             self._audited_at = now
-            self._ask_listings()
+            self._ask_listings(link)
             return
         if not self._is_synchronised:
             return
         if paths is not None:
-            self._send_differences(_by_peer_id(speakers), paths)
-        if not self._requests:
-            self._reload(now)
+            self._send_differences(link, _by_peer_id(speakers), paths)
+        if link.is_idle:
+            self._reload(now, link)
 
-    def _ask_listings(self) -> None:
+    def _ask_listings(self, link: ExabgpLink) -> None:
         # What is sent while a listing is under way would not be in it.
         self._is_listing = True
         finishers = (
@@ -365,7 +311,7 @@ class ExabgpSpeaker:
             self._learn_rib,
         )
         for command, finish in zip(_LISTINGS, finishers, strict=True):
-            self._ask(command, finish)
+            link.ask(command, finish)
 
     def _learn_configuration(self, is_done: bool, lines: list[str]) -> None:
         if is_done:
@@ -386,12 +332,13 @@ class ExabgpSpeaker:
 
     def _send_differences(
         self,
+        link: ExabgpLink,
         peers: dict[str, tuple[Speaker, Peer]],
         paths: frozenset[Path],
     ) -> None:
         wanted = _wanted(peers, paths)
         for key in [key for key in self._rib if key not in wanted]:
-            self._withdraw(key)
+            self._withdraw(link, key)
         for key, command in wanted.items():
             session = self._sessions.get(key[0])
             # To a session that is down nothing is sent: a path that waits
@@ -399,9 +346,9 @@ class ExabgpSpeaker:
             if session is None or not session.is_established:
                 continue
             if self._rib.get(key) != command:
-                self._announce(key, command)
+                self._announce(link, key, command)
 
-    def _withdraw(self, key: _RibKey) -> None:
+    def _withdraw(self, link: ExabgpLink, key: _RibKey) -> None:
         peer_ip, prefix = key
 
         def finish(is_done: bool, lines: list[str]) -> None:
@@ -410,9 +357,9 @@ class ExabgpSpeaker:
 
         LOG.info("Withdraw %s from %s", prefix, peer_ip)
         del self._rib[key]
-        self._ask(syntax.withdrawal(peer_ip, prefix), finish)
+        link.ask(syntax.withdrawal(peer_ip, prefix), finish)
 
-    def _announce(self, key: _RibKey, command: str) -> None:
+    def _announce(self, link: ExabgpLink, key: _RibKey, command: str) -> None:
         def finish(is_done: bool, lines: list[str]) -> None:
             if not is_done:
                 LOG.warning("ExaBGP refused: %s", command)
@@ -422,12 +369,16 @@ class ExabgpSpeaker:
         if key not in self._rib:
             LOG.info("Announce %s to %s", key[1], key[0])
         self._rib[key] = command
-        self._ask(command, finish)
+        link.ask(command, finish)
 
-    def _reload(self, now: float) -> None:
+    def _reload(self, now: float, link: ExabgpLink) -> None:
         wanted = self._configuration
         if wanted is None or self._loaded == {wanted.generation}:
             self._outdated_since = None
+            if self._next is not None:
+                self._write(self._next)
+                self._next = None
+                self._reloaded_at = 0.0
             return
         settings = self._settings
         if self._outdated_since is None:
@@ -441,7 +392,7 @@ class ExabgpSpeaker:
             return
         self._reloaded_at = now
         LOG.info("ExaBGP reloads its configuration")
-        self._ask("reload", self._after_reload)
+        link.ask("reload", self._after_reload)
 
     def _after_reload(self, is_done: bool, lines: list[str]) -> None:
         # The answer comes before the deed: look soon.
@@ -453,7 +404,7 @@ class ExabgpSpeaker:
         self, speakers: tuple[Speaker, ...], paths: frozenset[Path]
     ) -> None:
         peers = _by_peer_id(speakers)
-        is_running = self._socket is not None and self._is_synchronised
+        is_running = self._link is not None and self._is_synchronised
         status = SpeakerStatus(
             is_running=is_running,
             sessions=tuple(self._session_report(p) for _, p in peers.values()),
@@ -488,6 +439,34 @@ class ExabgpSpeaker:
             return False
         command = syntax.announcement(path, speaker, peer)
         return self._rib.get((peer.peer_ip, _prefix(path))) == command
+
+
+def _without_changed(
+    before: tuple[str, tuple[Speaker, ...]] | None,
+    router_id: str,
+    speakers: tuple[Speaker, ...],
+) -> tuple[Speaker, ...]:
+    """The speakers without those peers whose session must start over."""
+    if before is None:
+        return speakers
+    old_router_id, old = before
+    sessions = {
+        peer.peer_ip: syntax.session_key(old_router_id, speaker, peer)
+        for speaker in old
+        for peer in speaker.peers
+    }
+    return tuple(
+        replace(
+            speaker,
+            peers=tuple(
+                peer
+                for peer in speaker.peers
+                if sessions.get(peer.peer_ip)
+                in (None, syntax.session_key(router_id, speaker, peer))
+            ),
+        )
+        for speaker in speakers
+    )
 
 
 def _utcnow() -> datetime:

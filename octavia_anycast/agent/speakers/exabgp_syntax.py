@@ -9,6 +9,7 @@ Layer: agent. Everything that is ExaBGP's syntax stands here and in
 import hashlib
 import json
 import re
+from base64 import b64encode
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -22,7 +23,6 @@ from octavia_anycast.model.bgp import (
     GRACEFUL_SHUTDOWN,
     IPAddress,
     Peer,
-    PeeringNetwork,
     SessionState,
     Speaker,
 )
@@ -55,35 +55,19 @@ class Configuration:
 
 
 def check(speakers: tuple[Speaker, ...]) -> None:
-    """Refuse what ExaBGP cannot do.
+    """Refuse what ExaBGP cannot do, beyond what the model refuses.
 
     :raises InvalidRequest: naming the field.
     """
     seen: set[IPAddress] = set()
     for i, speaker in enumerate(speakers):
         for j, peer in enumerate(speaker.peers):
-            field = f"speakers[{i}].peers[{j}]"
             if peer.peer_ip in seen:
                 raise InvalidRequest(
-                    f"{field}.peer_ip", "ExaBGP takes a peer's address once"
+                    f"speakers[{i}].peers[{j}].peer_ip",
+                    "ExaBGP takes a peer's address once",
                 )
             seen.add(peer.peer_ip)
-            if peer.peering_network is not PeeringNetwork.MANAGEMENT:
-                raise InvalidRequest(
-                    f"{field}.peering_network",
-                    "the exabgp driver peers over the management network only",
-                )
-            _check_keepalive(f"{field}.keepalive_interval", peer)
-
-
-def _check_keepalive(field: str, peer: Peer) -> None:
-    interval = peer.keepalive_interval
-    if interval is not None and interval != peer.hold_time // 3:
-        raise InvalidRequest(
-            field,
-            f"ExaBGP sends a keepalive each third of the hold time, "
-            f"{peer.hold_time // 3} s, and cannot be told otherwise",
-        )
 
 
 def render(
@@ -91,7 +75,12 @@ def render(
 ) -> Configuration:
     """Render the whole configuration file."""
     neighbors = [
-        {"peer": peer, "local_as": speaker.local_as}
+        {
+            "peer": peer,
+            "local_as": speaker.local_as,
+            "password": peer.password
+            and b64encode(peer.password.encode()).decode(),
+        }
         for speaker in speakers
         for peer in speaker.peers
     ]
@@ -104,6 +93,21 @@ def render(
     generation = hashlib.sha256(draft.encode()).hexdigest()[:16]
     text = _template().render(generation=generation, **values)
     return Configuration(generation=generation, text=text)
+
+
+def session_key(
+    router_id: str, speaker: Speaker, peer: Peer
+) -> tuple[object, ...]:
+    """All of a peer that is in the file: a change of it is a new session."""
+    return (
+        router_id,
+        speaker.local_as,
+        peer.peer_ip,
+        peer.remote_as,
+        peer.hold_time,
+        peer.password,
+        peer.ttl_hops,
+    )
 
 
 @cache
