@@ -66,7 +66,7 @@ demo: root packages $(STAMP) ## Watch it work (root)
 	@$(BIN)/python -m octavia_anycast_lab.demo
 
 bench: root packages $(STAMP) ## Figures and ratios; NAME=... for one (root)
-	@$(BIN)/python -m bench $(if $(NAME),--name $(NAME))
+	@$(BIN)/python -m octavia_anycast_lab.bench $(if $(NAME),--name $(NAME))
 
 lab-up: root packages $(STAMP) ## Bring the lab up, or repair it (root)
 	@$(BIN)/octavia-anycast-lab up

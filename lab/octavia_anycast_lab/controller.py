@@ -33,7 +33,7 @@ def start(plane: deployment.Deployment, registry: Registry) -> None:
         [
             *(sys.executable, "-m", "octavia_anycast_lab.supervise"),
             str(_script()),
-            *_config_arguments(plane),
+            *config_arguments(plane),
         ],
         namespace=plane.namespace,
         env=service.environment(plane),
@@ -56,7 +56,8 @@ def pid_of(registry: Registry) -> int | None:
     return int(pids[0]) if pids else None
 
 
-def _config_arguments(plane: deployment.Deployment) -> list[str]:
+def config_arguments(plane: deployment.Deployment) -> list[str]:
+    """Which files the controller reads."""
     return [
         argument
         for path in plane.octavia_config_files

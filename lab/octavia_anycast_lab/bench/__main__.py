@@ -16,6 +16,7 @@ from octavia_anycast_lab import registry as registry_lib
 from octavia_anycast_lab.bench import (
     change,
     create,
+    idle,
     memory,
     result,
     spread,
@@ -33,6 +34,7 @@ BENCHMARKS: collections.abc.Mapping[str, Measure] = {
     "shares": spread.measure,
     "throughput": throughput.measure,
     "memory": memory.measure,
+    "idle": idle.measure,
     "demo": startup.measure,
 }
 _LAB = "bench"

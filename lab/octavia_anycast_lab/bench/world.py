@@ -124,6 +124,12 @@ class World:
             is_gone, _READY_SECONDS, f"{balancer.id} deleted", 0.5
         )
 
+    def request_deletion(self, balancer: LoadBalancer) -> None:
+        """Ask for the deletion, and do not wait."""
+        self.api.request(
+            "DELETE", balancer.service, f"{_PATH}/{balancer.id}?cascade=true"
+        )
+
     @contextlib.contextmanager
     def serving(
         self, size: int, name: str
