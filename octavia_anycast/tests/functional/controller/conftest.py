@@ -99,7 +99,7 @@ class Stage:
 @pytest.fixture
 def stage(api):
     """A load balancer just created, nothing done for it yet."""
-    network_id, (v4, v6) = api.neutron.add_network(
+    _, (v4, v6) = api.neutron.add_network(
         "198.51.100.0/24", "2001:db8:100::/64"
     )
     api.create("/v2/lbaas/distributors", samples.distributor(is_default=True))
