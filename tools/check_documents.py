@@ -44,7 +44,7 @@ SHORT_PATH = re.compile(r"`((?:tests|planning|model|testing)/[\w./*-]+)`")
 TARGET = re.compile(r"\bmake ((?!sure\b|it\b|a\b|the\b)[a-z]+(?:-[a-z]+)*)")
 COMMAND = re.compile(r"`(octavia-anycast-[a-z-]+)`")
 OPTION = re.compile(r"``([a-z_]+)``")
-SECTIONS = ("Context", "Decision", "Rejected", "Consequences")
+SECTIONS = ("Context", "Decision", "Consequences")
 LINES_MAX = 90
 REFERENCE = re.compile(r"\bADR (\d{4})\b")
 # What an operator sees, and has to find explained.
