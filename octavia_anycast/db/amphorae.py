@@ -189,25 +189,22 @@ def _set_frontend(row: Amphora, frontend: Frontend | None) -> None:
     row.frontend_mtu = frontend.mtu if frontend else None
     row.frontend_ip = addresses[0].ip_address if addresses else None
     row.frontend_subnet_id = addresses[0].subnet_id if addresses else None
-    kept = {address.ip_address: address for address in row.addresses}
+    kept = {address.position: address for address in row.addresses}
     row.addresses = [
         _fill_address(
-            kept.get(address.ip_address)
-            or FrontendAddress(ip_address=address.ip_address),
-            address,
-            position,
+            kept.get(position) or FrontendAddress(position=position), address
         )
         for position, address in enumerate(addresses)
     ]
 
 
 def _fill_address(
-    row: FrontendAddress, address: ModelAddress, position: int
+    row: FrontendAddress, address: ModelAddress
 ) -> FrontendAddress:
+    row.ip_address = address.ip_address
     row.prefix_length = address.prefix_length
     row.gateway = address.gateway
     row.subnet_id = address.subnet_id
-    row.position = position
     return row
 
 

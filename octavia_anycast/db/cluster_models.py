@@ -107,11 +107,13 @@ class FrontendAddress(Base):
         ForeignKey("anycast_amphora.id", name="fk_anycast_address_amphora"),
         primary_key=True,
     )
-    ip_address: Mapped[IPAddress] = mapped_column(Address, primary_key=True)
+    position: Mapped[int] = mapped_column(
+        Integer, primary_key=True, autoincrement=False
+    )
+    ip_address: Mapped[IPAddress] = mapped_column(Address)
     prefix_length: Mapped[int] = mapped_column(Integer)
     gateway: Mapped[IPAddress | None] = mapped_column(Address)
     subnet_id: Mapped[str | None] = mapped_column(String(UUID_LENGTH))
-    position: Mapped[int] = mapped_column(Integer)
 
 
 class AmphoraHealth(Base):

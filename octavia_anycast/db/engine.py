@@ -29,6 +29,8 @@ class Database:
     """Our tables behind a SQLAlchemy URL."""
 
     def __init__(self, connection: str) -> None:
+        # What is not said here, such as the pool's size, is what [database]
+        # of the configuration says, if there is one.
         # max_retries: fail soon and say so; the callers come again.
         self._facade = enginefacade.transaction_context()
         self._facade.configure(
@@ -36,6 +38,7 @@ class Database:
             sqlite_fk=True,
             max_retries=1,
             retry_interval=1,
+            **_sqlite_options(connection),
         )
         self._local = threading.local()
 
@@ -75,3 +78,9 @@ def _with_whole_unicode(connection: str) -> str:
         return connection
     whole = url.update_query_dict({"charset": "utf8mb4"})
     return whole.render_as_string(hide_password=False)
+
+
+def _sqlite_options(connection: str) -> dict[str, None]:
+    """Unset what oslo.db would pass to SQLite's pool, which has it not."""
+    is_sqlite = make_url(connection).drivername.startswith("sqlite")
+    return {"pool_timeout": None} if is_sqlite else {}

@@ -183,11 +183,13 @@ def upgrade() -> None:
     op.create_table(
         "anycast_amphora_frontend_address",
         sa.Column("amphora_id", sa.String(length=36), nullable=False),
+        sa.Column(
+            "position", sa.Integer(), autoincrement=False, nullable=False
+        ),
         sa.Column("ip_address", Address(length=45), nullable=False),
         sa.Column("prefix_length", sa.Integer(), nullable=False),
         sa.Column("gateway", Address(length=45), nullable=True),
         sa.Column("subnet_id", sa.String(length=36), nullable=True),
-        sa.Column("position", sa.Integer(), nullable=False),
         sa.Column("created_at", UtcDateTime(), nullable=False),
         sa.Column("updated_at", UtcDateTime(), nullable=True),
         sa.ForeignKeyConstraint(
@@ -197,7 +199,7 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint(
             "amphora_id",
-            "ip_address",
+            "position",
             name=op.f("pk_anycast_amphora_frontend_address"),
         ),
         mysql_charset="utf8mb4",
