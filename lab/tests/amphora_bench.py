@@ -71,6 +71,7 @@ class Bench:
         self.hypervisor = hypervisor.Hypervisor(lab)
         self.flavour = flavour
         self._made = 0
+        self._image: image.Image | None = None
 
     def up(self) -> None:
         """Make everything but amphorae, after removing what was left."""
@@ -110,12 +111,13 @@ class Bench:
             ),
             addresses=(f"{address}/22",),
         )
-        built = image.ensure(self.flavour)
+        if self._image is None:
+            self._image = image.ensure(self.flavour)
         instance = machine.Instance(
             id=instance_id,
             name=f"amphora-{amphora_id}",
             zone=zone,
-            layers=tuple(str(layer) for layer in built.layers),
+            layers=tuple(str(layer) for layer in self._image.layers),
             disk=str(self.hypervisor.disk_of(instance_id)),
         ).with_nic(dataclasses.replace(management, interface="eth0"))
         self.hypervisor.create(
