@@ -203,7 +203,7 @@ def test_zone_decides_the_leaf(bench):
 @pytest.mark.parametrize("where", ["outside", "inside"])
 def test_reboot_keeps_disk_and_interfaces(bench, serving, where):
     mark = uuid.uuid4().hex
-    bench.inside(serving, "sh", "-c", f"echo {mark} > /root/mark; sync")
+    bench.inside(serving, "sh", "-c", f"echo {mark} > /var/lib/mark; sync")
     before = bench.inside(serving, "cat", "/proc/sys/kernel/random/boot_id")
     leader = bench.hypervisor.leader(bench.hypervisor.get(serving.instance_id))
     if where == "outside":
@@ -217,7 +217,7 @@ def test_reboot_keeps_disk_and_interfaces(bench, serving, where):
     )
     bench.await_agent(serving)
     _await_service(bench)
-    assert bench.inside(serving, "cat", "/root/mark").stdout.strip() == mark
+    assert bench.inside(serving, "cat", "/var/lib/mark").stdout.strip() == mark
     assert before.returncode == 0
 
 
