@@ -41,6 +41,8 @@ protocol bgp {name} {{
     passive yes;
     hold time 3;
     keepalive time 1;
+    error wait time 1, 1;
+    startup hold time 3;
     {password}
     {security}
     ipv4 {{ table {name}v4; import all; export none; }};
@@ -87,6 +89,14 @@ def build(amphora: str, peer: str) -> None:
         _address(peer, "l0", f"{address}/{length}")
     for address in _NEXT_HOPS:
         _address(peer, "l0", address)
+    # As exabgp.service has it.
+    subprocess.run(
+        [
+            *("nsenter", f"--net=/run/netns/{amphora}", "sysctl", "-qw"),
+            "net.ipv4.tcp_syn_retries=2",
+        ],
+        check=True,
+    )
     ip("-n", amphora, "link", "set", "a0", "up")
     ip("-n", peer, "link", "set", "l0", "up")
 

@@ -98,20 +98,22 @@ class ExabgpService:
         self._argv += ["exabgp", "server", str(config)]
         self._log = (config.parent / "exabgp.log").open("ab")
         self._is_wanted = False
-        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         """Run it."""
-        with self._lock:
-            if not self._is_wanted:
-                self._is_wanted = True
-                threading.Thread(target=self._keep, daemon=True).start()
+        if not self._is_wanted:
+            self._is_wanted = True
+            self._thread = threading.Thread(target=self._keep, daemon=True)
+            self._thread.start()
 
     def stop(self) -> None:
         """End it."""
         self._is_wanted = False
-        self.kill()
+        while self._thread is not None and self._thread.is_alive():
+            self.kill()
+            self._thread.join(0.1)
 
     def kill(self) -> None:
         """End it the hard way."""

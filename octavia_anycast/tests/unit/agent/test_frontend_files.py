@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The octavia-anycast authors
+"""Octavia's interface files as we write them, read by Octavia's own code."""
+
+import json
+from dataclasses import replace
+from ipaddress import ip_address
+
+from octavia.amphorae.backends.utils import interface_file
+
+from octavia_anycast.agent.frontend import (
+    frontend_file,
+    link_local,
+    loopback_file,
+)
+from octavia_anycast.tests.unit.agent.states import state
+
+FRONTEND = state().frontend
+
+
+def read(tmp_path, document):
+    path = tmp_path / "x.json"
+    path.write_text(json.dumps(document))
+    return interface_file.InterfaceFile.from_file(str(path))
+
+
+def pairs(interface):
+    return [(a["address"], a["prefixlen"]) for a in interface.addresses]
+
+
+def test_the_loopback_has_the_vips(tmp_path):
+    vips = {ip_address("2001:db8:100::1"), ip_address("198.51.100.1")}
+    made = read(tmp_path, loopback_file(frozenset(vips)))
+    assert made.name == made.if_type == "lo"
+    assert pairs(made) == [
+        ("127.0.0.1", 8),
+        ("::1", 128),
+        ("198.51.100.1", 32),
+        ("2001:db8:100::1", 128),
+    ]
+
+
+def test_the_front_end_has_addresses_and_default_routes(tmp_path):
+    made = read(tmp_path, frontend_file(FRONTEND))
+    assert made.name == "eth1"
+    assert made.mtu == 1450
+    assert pairs(made) == [
+        ("10.1.0.5", 24),
+        ("fd00:10:1::5", 64),
+        ("fe80::f816:3eff:fe00:1", 64),
+    ]
+    assert made.rules == []
+    assert [(r["dst"], r["gateway"]) for r in made.routes] == [
+        ("0.0.0.0/0", "10.1.0.1"),
+        ("::/0", "fd00:10:1::1"),
+    ]
+
+
+def test_ipv4_alone_has_no_link_local_address(tmp_path):
+    single = replace(FRONTEND, addresses=FRONTEND.addresses[:1])
+    made = read(tmp_path, frontend_file(single))
+    assert pairs(made) == [("10.1.0.5", 24)]
+    commands = [script["command"] for script in made.scripts["up"]]
+    assert commands == ["/usr/local/bin/lvs-masquerade.sh add ipv4 eth1"]
+
+
+def test_link_local_of_a_mac():
+    # The example of RFC 4291, appendix A, with our prefix.
+    assert str(link_local("34:56:78:9a:bc:de")) == "fe80::3656:78ff:fe9a:bcde"
