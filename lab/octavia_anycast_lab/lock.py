@@ -18,18 +18,19 @@ class BusyError(Exception):
 
 
 @contextlib.contextmanager
-def held(lab: settings.Lab) -> Iterator[None]:
-    """Hold the lab.
+def held(lab: settings.Lab, command: str = "up or down") -> Iterator[None]:
+    """Hold the lab against others of the same command.
 
     :raises BusyError: somebody else does; nothing was changed.
     """
     lab.run_root.mkdir(parents=True, exist_ok=True)
-    with (lab.run_root / f"{lab.name}.lock").open("w") as stream:
+    name = f"{lab.name}.{command.replace(' ', '-')}.lock"
+    with (lab.run_root / name).open("w") as stream:
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise BusyError(
-                f"Another command is bringing lab {lab.name} up or down; "
+                f"Another command is at work on lab {lab.name} ({command}); "
                 "wait for its end. Nothing was changed."
             ) from None
         yield

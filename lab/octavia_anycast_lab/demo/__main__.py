@@ -5,7 +5,7 @@
 import argparse
 import sys
 
-from octavia_anycast_lab import distributors, rest, settings, up
+from octavia_anycast_lab import distributors, lock, rest, settings, up
 from octavia_anycast_lab import registry as registry_lib
 from octavia_anycast_lab.cli import EXPECTED
 from octavia_anycast_lab.demo import context, story
@@ -20,18 +20,26 @@ def main() -> None:
         prog="demo", description="Watch one load balancer on four amphorae."
     )
     parser.add_argument("--lab", help="name of the lab (default: $OA_LAB, oa)")
-    screen = Screen(Progress())
+    options = parser.parse_args()
     try:
-        lab = settings.Lab.from_environment(parser.parse_args().lab)
-        _run(lab, screen)
+        lab = settings.Lab.from_environment(options.lab)
+        up.require_machine()
+        with lock.held(lab, "demo"):
+            _run_or_explain(lab)
+    except (ValueError, up.NotPossibleError, lock.BusyError) as error:
+        sys.exit(f"demo: {error}")
+
+
+def _run_or_explain(lab: settings.Lab) -> None:
+    """A sentence instead of a traceback; the lab stays for a look at it."""
+    try:
+        _run(lab, Screen(Progress()))
     except NotTrueError as error:
-        sys.exit(f"demo: this does not hold: {error}\n{_hint(lab)}")
-    except ClientError as error:
-        sys.exit(f"demo: {error}\n{_hint(lab)}")
-    except (rest.ApiError, *EXPECTED) as error:
-        sys.exit(f"demo: {error}\n{_hint(lab)}")
+        sys.exit(f"\ndemo: this does not hold: {error}\n{_hint(lab)}")
+    except (ClientError, rest.ApiError, *EXPECTED) as error:
+        sys.exit(f"\ndemo: {error}\n{_hint(lab)}")
     except KeyboardInterrupt:
-        sys.exit("demo: interrupted; `make lab-down` cleans up")
+        sys.exit("\ndemo: interrupted; `make lab-down` cleans up")
 
 
 def _run(lab: settings.Lab, screen: Screen) -> None:
