@@ -29,6 +29,10 @@ from octavia_anycast.octavia_adapter.load_balancers import LoadBalancerTree
 
 LOG = logging.getLogger(__name__)
 CONNECT_SECONDS = 5.0
+# Octavia gives two fifths of the free memory to HAProxy's cache of TLS
+# sessions. HAProxy fills all of it at every check and reload, which takes
+# minutes for some gigabytes, so the size is computed from at most this.
+CACHE_MEMORY_MAX_KB = 256 * 1024
 
 # What is wrong with a certificate, as opposed to with an amphora.
 _BAD_CERTIFICATE = (
@@ -99,7 +103,7 @@ class AmphoraHaproxy:
                 listeners=listeners,
                 tls_certs=files,
                 haproxy_versions=driver._get_haproxy_versions(amphora),
-                amp_details=client.get_details(amphora),
+                amp_details=_with_bounded_memory(client.get_details(amphora)),
             )
             client.upload_config(amphora, tree.id, config)
             client.reload_listener(amphora, tree.id)
@@ -211,6 +215,16 @@ class AmphoraHaproxy:
                 provisioning_status=constants.ERROR,
                 operating_status=constants.ERROR,
             )
+
+
+def _with_bounded_memory(details: dict[str, Any]) -> dict[str, Any]:
+    """Say that there is no more memory than the cache may be made from."""
+    memory = details.get("memory") or {}
+    free = sum(int(memory.get(k) or 0) for k in ("free", "buffers", "cached"))
+    if free <= CACHE_MEMORY_MAX_KB:
+        return details
+    bounded = {"free": CACHE_MEMORY_MAX_KB, "buffers": 0, "cached": 0}
+    return {**details, "memory": {**memory, **bounded}}
 
 
 def model_of(tree: LoadBalancerTree, record: AmphoraRecord) -> Any:
