@@ -3,8 +3,8 @@
 """Wheels for the amphora image: the versions of this very environment.
 
 The image holds what the control plane beside it holds, version by version
-(but for the setuptools of Debian's venv); it is installed without any index. Our own wheel is built from the source
-which runs here.
+(but for the setuptools of Debian's venv); it is installed without any index.
+Our own wheel is built from the source which runs here.
 """
 
 import importlib.metadata
