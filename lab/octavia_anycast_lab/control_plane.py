@@ -30,7 +30,7 @@ from octavia_anycast_lab.registry import Registry
 from octavia_anycast_lab.service import Service, ServiceError
 
 _SEED_LABEL = "seed"
-_SEED_SECONDS = 180.0
+_SEED_SECONDS = 400.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

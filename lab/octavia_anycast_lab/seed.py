@@ -30,7 +30,7 @@ MANAGEMENT_SECURITY_GROUP = "lb-mgmt-sec-grp"
 ANYCAST_NETWORK = "anycast-net"
 BACKEND_NETWORK = "backend-net"
 CLUSTER_SIZES = (1, 2, 4, 8)
-_READY_SECONDS = 120.0
+_READY_SECONDS = 300.0
 _BEGAN = time.monotonic()
 
 

@@ -35,7 +35,7 @@ pytestmark = pytest.mark.lab
 
 SERVICES = ("mariadb", "keystone", "neutron", "octavia-api")
 UP = ("up", "--no-image")
-TIMEOUT_SECONDS = 180.0
+TIMEOUT_SECONDS = 420.0
 KILL_UP_AFTER_SECONDS = 4.0
 
 
