@@ -10,10 +10,12 @@ import json
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from oslo_config import cfg
 from oslo_db import options as oslo_db_options
+from oslo_db.exception import DBError
 
 from octavia_anycast import options
 from octavia_anycast.db import (
@@ -152,6 +154,33 @@ def export(database: Database) -> None:
     _say(json.dumps(state, indent=2, sort_keys=True))
 
 
+def reconcile(config_files: list[str], load_balancer_id: str) -> None:
+    """Reconcile one load balancer now, as a controller would."""
+    from octavia_anycast.cmd import one_shot
+
+    result = one_shot.reconcile(config_files, load_balancer_id)
+    if result.is_gone:
+        _say("There is no such load balancer (any more).")
+    elif result.is_settled:
+        _say("It is settled.")
+    else:
+        _say("It is not settled; a controller goes on from here.")
+
+
+def sweep(config_files: list[str], is_dry_run: bool) -> None:
+    """Remove records that belong to no load balancer."""
+    from octavia_anycast.cmd import one_shot
+
+    orphans = one_shot.sweep(config_files, is_dry_run=is_dry_run)
+    verb = "would be removed" if is_dry_run else "removed"
+    for load_balancer_id in orphans.clusters:
+        _say(f"cluster of load balancer {load_balancer_id}: {verb}")
+    for record in orphans.amphorae:
+        _say(f"amphora {record.id}: {verb}")
+    if not orphans:
+        _say("There are no orphans.")
+
+
 def add_commands(parsers: Any) -> None:
     """Add the commands to oslo.config's parser."""
     database = parsers.add_parser("db", help="migrations of our tables")
@@ -167,27 +196,52 @@ def add_commands(parsers: Any) -> None:
     actions = distributor.add_subparsers(dest="action", required=True)
     _add(actions, "list", distributor_list)
     _add(parsers, "export", export)
+    one = parsers.add_parser("reconcile", help=_summary(reconcile))
+    one.add_argument("load_balancer_id")
+    one.set_defaults(
+        prepare=lambda conf: partial(
+            reconcile, list(conf.config_file), conf.command.load_balancer_id
+        )
+    )
+    sweeping = parsers.add_parser("sweep", help=_summary(sweep))
+    sweeping.add_argument("--dry-run", action="store_true")
+    sweeping.set_defaults(
+        prepare=lambda conf: partial(
+            sweep, list(conf.config_file), conf.command.dry_run
+        )
+    )
 
 
 def main(argv: list[str] | None = None) -> int:
     """Entry point; the exit code."""
     conf = cfg.CONF
-    arguments = sys.argv[1:] if argv is None else argv
-    conf.register_cli_opt(
-        cfg.SubCommandOpt("command", title="commands", handler=add_commands)
+    command = cfg.SubCommandOpt(
+        "command", title="commands", handler=add_commands
     )
+    conf.register_cli_opt(command)
     options.register(conf)
     conf.register_opts(oslo_db_options.database_opts, group="database")
     try:
-        conf(args=arguments, project="octavia", prog=PROGRAM)
-        conf.command.run(_database(conf))
-    except (AnycastError, cfg.Error) as e:
+        conf(
+            args=sys.argv[1:] if argv is None else argv,
+            project="octavia",
+            prog=PROGRAM,
+        )
+        task = conf.command.prepare(conf)
+        _forget(conf, command)
+        task()
+    except (AnycastError, cfg.Error, DBError) as e:
         sys.stderr.write(f"{PROGRAM}: {e}\n")
         return 1
     finally:
-        conf.reset()
-        conf.unregister_opt(cfg.SubCommandOpt("command"))
+        _forget(conf, command)
     return 0
+
+
+def _forget(conf: Any, command: Any) -> None:
+    """Take our command out of the configuration, which Octavia shares."""
+    conf.reset()
+    conf.unregister_opt(command)
 
 
 def _database(conf: Any) -> Database:
@@ -201,8 +255,13 @@ def _database(conf: Any) -> Database:
 
 
 def _add(parsers: Any, name: str, run: Callable[..., None]) -> None:
-    line = (run.__doc__ or "").splitlines()[0]
-    parsers.add_parser(name, help=line).set_defaults(run=run)
+    parsers.add_parser(name, help=_summary(run)).set_defaults(
+        prepare=lambda conf: partial(run, _database(conf))
+    )
+
+
+def _summary(run: Callable[..., None]) -> str:
+    return (run.__doc__ or "").splitlines()[0]
 
 
 def _count(members: Iterable[AmphoraRecord], load_balancer_id: str) -> int:

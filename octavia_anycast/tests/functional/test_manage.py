@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The octavia-anycast authors
+"""octavia-anycast-manage, run as a process, as an operator does."""
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+
+import pytest
+
+from octavia_anycast.db import (
+    amphorae,
+    clusters,
+    distributors,
+    health,
+    registrations,
+)
+from octavia_anycast.db.engine import Database
+from octavia_anycast.tests.functional.db import test_records as records
+
+
+@pytest.fixture
+def configured(tmp_path):
+    url = f"sqlite:///{tmp_path}/anycast.db"
+    path = tmp_path / "octavia.conf"
+    path.write_text(f"[database]\nconnection = {url}\n")
+
+    def run(*arguments):
+        return subprocess.run(
+            [
+                sys.executable,
+                "-m",
+                "octavia_anycast.cmd.manage",
+                f"--config-file={path}",
+                *arguments,
+            ],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    return run, Database(url)
+
+
+def test_upgrade_and_check(configured):
+    run, _ = configured
+    before = run("db", "check")
+    assert before.returncode == 1
+    assert "run 'octavia-anycast-manage db upgrade'" in before.stderr
+
+    assert "from version none to 0001" in run("db", "upgrade").stdout
+    assert "are at version 0001" in run("db", "upgrade").stdout
+
+    assert run("db", "current").stdout == "0001 (this release: 0001)\n"
+    assert run("db", "check").returncode == 0
+
+
+def test_without_tables_it_fails_in_one_line(configured):
+    run, _ = configured
+
+    failed = run("status")
+
+    assert failed.returncode == 1
+    assert "no such table" in failed.stderr
+    assert "Traceback" not in failed.stderr
+
+
+def test_without_a_connection_it_says_so(tmp_path):
+    (tmp_path / "empty.conf").write_text("")
+    failed = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "octavia_anycast.cmd.manage",
+            f"--config-file={tmp_path}/empty.conf",
+            "status",
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert failed.returncode == 1
+    assert "[database] connection" in failed.stderr
+
+
+def test_status_list_and_export_show_what_is_recorded(configured):
+    run, database = configured
+    run("db", "upgrade")
+    with database.transaction() as session:
+        distributors.create(
+            session,
+            records.make_distributor(is_default=True),
+            records.CIPHER,
+        )
+        clusters.create(session, records.make_cluster())
+        amphorae.create(session, replace(records.WHOLE, id="amphora"))
+        health.touch(session, "amphora", records.NOW)
+        registrations.replace_vips(session, "amphora", [records.VIP])
+
+    status = run("status").stdout
+    listed = run("distributor", "list").stdout
+    exported = run("export").stdout
+
+    assert "1/4 (min 2)" in status
+    assert "10.1.0.5,fd00:10:1::5" in status
+    (line,) = (row for row in listed.splitlines() if "fabric" in row)
+    assert line.split() == [
+        "distributor-1",
+        "fabric",
+        "yes",
+        "4294967295",
+        "bird",
+        "2",
+        "1",
+    ]
+    state = json.loads(exported)
+    assert state["clusters"][0]["size"]["desired"] == 4
+    (amphora,) = state["amphorae"]
+    assert amphora["announced"][0]["vip_ip"] == "198.51.100.1"
+    assert "password" not in exported
+    assert records.CIPHER.encrypt("fabric") not in exported
