@@ -83,7 +83,7 @@ lab-shell: root $(STAMP) ## A shell with credentials, inside the lab (root)
 docs: $(STAMP) ## Check and build the documentation; warnings are errors
 	$(BIN)/python tools/check_documents.py
 	$(BIN)/reno -q lint
-	$(BIN)/sphinx-build -W --keep-going -n -q -b html doc/source \
+	$(BIN)/sphinx-build -E -W --keep-going -n -q -b html doc/source \
 		doc/build/html
 
 clean: ## Remove the lab, the environment and all caches
