@@ -1,0 +1,327 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The octavia-anycast authors
+"""Our agent in a booted amphora, seen from the leaf that it peers with.
+
+One amphora with a dual-stack VIP; each test finds it announced and leaves it
+announced. Asserts on the leaf's paths and on answers to the client.
+"""
+
+import dataclasses
+import json
+import os
+import sys
+import time
+import uuid
+from ipaddress import ip_address, ip_network
+from pathlib import Path
+
+import amphora_bench
+import pytest
+from octavia_anycast_lab import (
+    deployment,
+    image,
+    netns,
+    observe,
+    process,
+    settings,
+)
+from octavia_anycast_lab.fabric import lifecycle
+
+from octavia_anycast.model import codec
+from octavia_anycast.model.bgp import AuthType, Peer, Speaker
+from octavia_anycast.model.wire import (
+    DesiredState,
+    Frontend,
+    FrontendAddress,
+    Intent,
+    ListenerSocket,
+    VipState,
+)
+
+pytestmark = [
+    pytest.mark.lab,
+    pytest.mark.skipif(os.geteuid() != 0, reason="needs root"),
+]
+
+CALL = Path(__file__).parent / "agent_call.py"
+VIPS = {
+    ip_address("198.51.100.10"): ip_address("10.1.0.101"),
+    ip_address("2001:db8:100::10"): ip_address("fd00:10:1::1001"),
+}
+PID = "$(cat /var/lib/octavia/*/*.pid)"
+# The container shares two cores with everything else.
+SOON, LATER = 10.0, 60.0
+
+
+class Amphora:
+    """The amphora under test, its agent and its leaf."""
+
+    def __init__(self, bench):
+        self.bench, self.lab = bench, bench.lab
+        self.balancer_id = str(uuid.uuid4())
+        self.listener_id = str(uuid.uuid4())
+        self.amphora = bench.boot()
+        bench.await_agent(self.amphora)
+        self.front = bench.attach(
+            self.amphora, "leaf1", settings.FRONT_END_BRIDGE
+        )
+        self.back = bench.attach(
+            self.amphora, "tenant", settings.TENANT_BRIDGE
+        )
+
+    def shell(self, command, namespace=None):
+        argv = ("bash", "-c", command)
+        done = self.bench.inside(self.amphora, *argv, namespace=namespace)
+        return done.stdout + done.stderr
+
+    def call(self, verb, state=None):
+        pki = deployment.Deployment.of(self.lab).config_dir / "pki"
+        where = [verb, self.amphora.amphora_id, self.amphora.address]
+        done = netns.run(
+            self.lab.namespace("ctl"),
+            [sys.executable, str(CALL), str(pki), *where],
+            stdin=json.dumps(codec.to_document(state)) if state else "",
+        )
+        return json.loads(done.stdout)
+
+    def put(self, state):
+        assert self.call("put", state) == {}
+
+    def state(self, intent=Intent.ADVERTISE, **changes):
+        peer = Peer(
+            id="leaf1",
+            peer_ip=ip_address("172.31.0.11"),
+            remote_as=65001,
+            auth_type=AuthType.MD5,
+            password=settings.BGP_PASSWORD,
+            ttl_hops=1,
+            hold_time=3,
+        )
+        made = DesiredState(
+            amphora_id=self.amphora.amphora_id,
+            revision="1",
+            router_id=self.amphora.address,
+            speakers=(
+                Speaker(id="s", ip_version=4, local_as=65100, peers=(peer,)),
+            ),
+            vips=tuple(
+                VipState(
+                    vip_ip=vip,
+                    nexthop_ip=next_hop,
+                    load_balancer_id=self.balancer_id,
+                    intent=intent,
+                )
+                for vip, next_hop in VIPS.items()
+            ),
+            frontend=Frontend(
+                mac_address=self.front.mac,
+                mtu=1500,
+                addresses=(
+                    _frontend_address("10.1.0.101/24", "10.1.0.1"),
+                    _frontend_address("fd00:10:1::1001/64", "fd00:10:1::1"),
+                ),
+            ),
+            load_balancer_id=self.balancer_id,
+            listeners=tuple(
+                ListenerSocket(
+                    listener_id=self.listener_id, ip_address=vip, port=80
+                )
+                for vip in VIPS
+            ),
+        )
+        return dataclasses.replace(made, **changes)
+
+    def push(self):
+        """Member network and HAProxy configuration, as a controller does."""
+        fixed_ip = {
+            "ip_address": "10.10.0.101",
+            "subnet_cidr": "10.10.0.0/24",
+            "host_routes": [],
+            "gateway": None,
+        }
+        request = {"mac": self.back.mac, "fixed_ips": [fixed_ip]}
+        self.bench.rest("plug", request, self.amphora)
+        first, second = (str(vip) for vip in VIPS)
+        request = {
+            "balancer_id": self.balancer_id,
+            "listener_id": self.listener_id,
+            "pool_id": str(uuid.uuid4()),
+            "vip": first,
+            "additional_vips": [second],
+            "members": [str(m.address_v4.ip) for m in settings.MEMBERS],
+        }
+        self.bench.rest("listen", request, self.amphora)
+
+    def paths(self):
+        """The VIPs that the leaf has a path for."""
+        return {
+            vip
+            for vip in VIPS
+            if observe.paths(self.lab, "leaf1", ip_network(vip))
+        }
+
+    def await_paths(self, vips, seconds, what):
+        wanted = set(vips)
+        process.wait_until(lambda: self.paths() == wanted, seconds, what)
+
+    def assert_paths_stay(self, seconds):
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            assert self.paths() == set(VIPS)
+
+    def assert_serves(self):
+        for vip in VIPS:
+            host = f"[{vip}]" if vip.version == 6 else str(vip)
+            done = netns.run(
+                self.lab.namespace(settings.CLIENT),
+                ["curl", "-g", "-s", "-m", "5", f"http://{host}/"],
+                check=False,
+            )
+            names = {member.name for member in settings.MEMBERS}
+            assert done.stdout.strip() in names
+
+
+def _frontend_address(interface, gateway):
+    address, length = interface.split("/")
+    return FrontendAddress(
+        ip_address=ip_address(address),
+        prefix_length=int(length),
+        gateway=ip_address(gateway),
+    )
+
+
+@pytest.fixture(scope="module")
+def made():
+    """A fabric and one amphora that serves."""
+    name = os.environ.get("OA_TEST_AGENT_LAB", "oatagent")
+    bench = amphora_bench.Bench(settings.Lab(name=name), image.Flavour.ANYCAST)
+    bench.up()
+    lifecycle.up(bench.lab, bench.registry)
+    try:
+        amphora = Amphora(bench)
+        amphora.put(amphora.state(revision="", listeners=()))
+        amphora.push()
+        assert amphora.paths() == set()  # nothing was to be served yet
+        amphora.put(amphora.state())
+        yield amphora
+    finally:
+        bench.down()
+
+
+@pytest.fixture
+def amphora(made):
+    made.await_paths(VIPS, LATER, "announced")
+    yield made
+    made.await_paths(VIPS, LATER, "announced again")
+    made.assert_serves()
+
+
+def test_serves_both_families_and_says_so(amphora):
+    amphora.assert_serves()
+    report = codec.report_from(amphora.call("report"))
+    assert report.gate.state == "UP"
+    assert report.frontend_is_up
+    assert report.digest == codec.digest(amphora.state())
+    assert {path.state for path in report.paths} == {"advertised"}
+    assert {s.state for s in report.sessions} == {"Established"}
+
+
+def test_haproxy_dies(amphora):
+    amphora.shell(f"kill -9 {PID}")
+    amphora.await_paths((), SOON, "withdrawn")
+
+
+def test_haproxy_hangs(amphora):
+    amphora.shell(f"kill -STOP $(pgrep -P {PID})")
+    amphora.await_paths((), SOON, "withdrawn")
+    amphora.shell(f"kill -CONT $(pgrep -P {PID})")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "systemctl restart octavia-anycast-speakerd",
+        "systemctl kill -s KILL octavia-anycast-speakerd",
+        "systemctl restart octavia-anycast-agent",
+        "kill -9 $(pgrep -f octavia-anycast-exabgp-relay)",
+        "ip netns exec amphora-haproxy amphora-interface up all",
+    ],
+)
+def test_nothing_is_withdrawn_by(amphora, command):
+    amphora.shell(command)
+    amphora.assert_paths_stay(4)
+    amphora.bench.await_agent(amphora.amphora)
+
+
+@pytest.mark.parametrize("signal", ["KILL", "STOP"])
+def test_speaker_fails(amphora, signal):
+    amphora.shell(
+        f"kill -{signal} $(systemctl show -P MainPID exabgp.service)"
+    )
+    amphora.await_paths((), SOON, "the session is lost")
+
+
+def test_listener_that_is_not_there(amphora):
+    state = amphora.state()
+    missing = ListenerSocket(
+        listener_id="x", ip_address=next(iter(VIPS)), port=81
+    )
+    listeners = (*state.listeners, missing)
+    amphora.put(dataclasses.replace(state, listeners=listeners))
+    amphora.await_paths((), SOON, "withdrawn")
+    report = codec.report_from(amphora.call("report"))
+    assert "port 81" in report.gate.reason
+    amphora.put(state)
+
+
+def test_intents(amphora):
+    amphora.put(amphora.state(Intent.DRAIN))
+    time.sleep(1)
+    assert amphora.paths() == set(VIPS)  # draining is still announced
+    report = codec.report_from(amphora.call("report"))
+    assert {path.state for path in report.paths} == {"draining"}
+    amphora.put(amphora.state(Intent.WITHDRAW))
+    amphora.await_paths((), SOON, "withdrawn")
+    amphora.put(amphora.state())
+
+
+def test_a_vip_goes_and_comes(amphora):
+    state = amphora.state()
+    first, second = state.vips
+    amphora.put(dataclasses.replace(state, vips=(first,)))
+    amphora.await_paths((first.vip_ip,), SOON, "one is left")
+    show = "ip -br addr show lo"
+    process.wait_until(
+        lambda: (
+            str(second.vip_ip) not in amphora.shell(show, "amphora-haproxy")
+        ),
+        SOON,
+        "off the loopback",
+    )
+    amphora.put(state)
+
+
+def test_foreign_state_is_refused(amphora):
+    answer = amphora.call("put", amphora.state(amphora_id="another"))
+    assert answer["field"] == "amphora_id"
+    amphora.assert_paths_stay(1)
+
+
+def test_front_end_network_dies_behind_its_bridge(amphora):
+    leaf = amphora.lab.namespace("leaf1")
+    tap = ["ip", "link", "set", "dev", _tap(amphora)]
+    netns.run(leaf, [*tap, "nomaster"])
+    amphora.await_paths((), 3 * SOON, "withdrawn")
+    netns.run(leaf, [*tap, "master", settings.FRONT_END_BRIDGE])
+
+
+def _tap(amphora):
+    instance = amphora.bench.hypervisor.get(amphora.amphora.instance_id)
+    return next(
+        nic.tap for nic in instance.nics if nic.mac == amphora.front.mac
+    )
+
+
+def test_reboot_restores_everything(amphora):
+    amphora.bench.hypervisor.reboot(amphora.amphora.instance_id)
+    amphora.await_paths((), SOON, "it is down")

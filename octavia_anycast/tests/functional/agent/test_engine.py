@@ -1,0 +1,224 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The octavia-anycast authors
+"""The agent's loop: fake speaker, made-up samples, real state file."""
+
+import threading
+import time
+from ipaddress import ip_address
+
+import pytest
+
+from octavia_anycast.agent.engine import Engine, EngineParts
+from octavia_anycast.agent.gate import Sample, Verdict
+from octavia_anycast.agent.paths import vip_addresses
+from octavia_anycast.agent.speakers import exabgp_syntax
+from octavia_anycast.agent.store import Store
+from octavia_anycast.model import codec
+from octavia_anycast.model.bgp import SpeakerDriver
+from octavia_anycast.model.errors import InvalidRequest
+from octavia_anycast.model.wire import GateSettings, GateState, PathState
+from octavia_anycast.testing.fake_speaker import FakePeer, FakeSpeaker
+from octavia_anycast.tests.unit.agent.states import (
+    AMPHORA,
+    PEER4,
+    VIP4,
+    VIP6,
+    speaker,
+    state,
+)
+
+GOOD = Sample(verdict=Verdict.GOOD)
+DEAD = Sample(verdict=Verdict.BAD, reason="dead", is_fatal=True)
+FAST = GateSettings(interval_ms=20, rise_count=2, fall_count=2)
+
+
+class Prober:
+    """Says what the test says."""
+
+    def __init__(self):
+        self.is_frontend_up = True
+        self.bound = frozenset()
+        self.verdict = GOOD
+
+    def descriptors(self):
+        return iter(())
+
+    def look(self, now):
+        """Nothing to look at."""
+
+    def sample(self, desired, now):
+        self.bound = vip_addresses(desired)
+        return self.verdict
+
+    def close(self):
+        """Nothing to let go of."""
+
+
+class Frontend:
+    """Remembers what is wanted."""
+
+    def __init__(self):
+        self.vips = frozenset()
+
+    def want(self, frontend, vips):
+        self.vips = vips
+
+
+class Bench:
+    """An engine that can be restarted; its peer goes on without it."""
+
+    def __init__(self, directory):
+        self.directory = directory
+        self.peer = FakePeer(
+            local_as=65001, remote_as=65100, password=PEER4.password
+        )
+        self.start()
+
+    def start(self, verdict=GOOD):
+        self.prober, self.frontend = Prober(), Frontend()
+        self.prober.verdict = verdict
+        self.speaker = FakeSpeaker({PEER4.peer_ip: self.peer})
+        self.engine = Engine(
+            AMPHORA,
+            EngineParts(
+                store=Store(
+                    str(self.directory / "state"),
+                    str(self.directory / "first"),
+                ),
+                speaker=self.speaker,
+                check_speakers=exabgp_syntax.check,
+                frontend=self.frontend,
+                prober=self.prober,
+                namespace_path=str(self.directory / "no-namespace"),
+            ),
+        )
+        self.engine.restore()
+        self.thread = threading.Thread(target=self.engine.run, daemon=True)
+        self.thread.start()
+
+    def stop(self):
+        self.engine.close()
+        self.thread.join(5)
+        assert not self.thread.is_alive()
+
+    def apply(self, desired):
+        self.engine.apply(codec.to_document(desired))
+
+
+@pytest.fixture
+def bench(tmp_path):
+    made = Bench(tmp_path)
+    yield made
+    made.stop()
+
+
+def eventually(condition):
+    deadline = time.monotonic() + 5
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
+def test_from_nothing_to_announced(bench):
+    assert bench.engine.report().gate.state is GateState.INIT
+    assert bench.engine.report().digest == ""
+    desired = state(gate=FAST)
+    bench.apply(desired)
+    eventually(lambda: len(bench.peer.rib) == 2)
+    report = bench.engine.report()
+    assert report.digest == codec.digest(desired)
+    assert report.gate.state is GateState.UP
+    assert report.is_announcing(VIP4.vip_ip)
+    assert report.frontend_is_up
+
+
+def test_a_fatal_sample_withdraws(bench):
+    bench.apply(state(gate=FAST))
+    eventually(lambda: len(bench.peer.rib) == 2)
+    bench.prober.verdict = DEAD
+    eventually(lambda: not bench.peer.rib)
+    (path, _) = bench.engine.report().paths
+    assert (path.state, path.reason) == (PathState.WITHDRAWN, "dead")
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"amphora_id": "another"}, "amphora_id"),
+        ({"driver": SpeakerDriver.BIRD}, "driver"),
+        (
+            {"speakers": (speaker(PEER4), speaker(PEER4))},
+            "speakers[1].peers[0].peer_ip",
+        ),
+    ],
+)
+def test_what_is_refused_changes_nothing(bench, changes, field):
+    desired = state(gate=FAST)
+    bench.apply(desired)
+    eventually(lambda: len(bench.peer.rib) == 2)
+    with pytest.raises(InvalidRequest) as caught:
+        bench.apply(state(gate=FAST, vips=(), **changes))
+    assert caught.value.field == field
+    time.sleep(0.1)
+    assert len(bench.peer.rib) == 2
+    assert bench.engine.report().digest == codec.digest(desired)
+
+
+def test_a_restart_withdraws_nothing(bench):
+    bench.apply(state(gate=FAST))
+    eventually(lambda: len(bench.peer.rib) == 2)
+    before = dict(bench.peer.rib)
+    bench.stop()
+    # It cannot tell for a while: what is announced is left alone.
+    bench.start(Sample(verdict=Verdict.UNKNOWN, reason="not asked yet"))
+    for _ in range(20):
+        time.sleep(0.01)
+        assert bench.peer.rib == before
+    bench.prober.verdict = GOOD
+    eventually(lambda: bench.engine.report().gate.state is GateState.UP)
+    assert bench.peer.rib == before
+
+
+def test_a_restart_on_a_dead_haproxy_withdraws(bench):
+    bench.apply(state(gate=FAST))
+    eventually(lambda: len(bench.peer.rib) == 2)
+    bench.stop()
+    bench.start(DEAD)
+    eventually(lambda: not bench.peer.rib)
+
+
+def test_a_vip_leaves_the_loopback_after_its_path(bench):
+    bench.apply(state(gate=FAST))
+    eventually(lambda: len(bench.peer.rib) == 2)
+    bench.apply(state(gate=FAST, vips=(VIP4,)))
+    eventually(lambda: len(bench.peer.rib) == 1)
+    assert bench.frontend.vips == {VIP4.vip_ip, VIP6.vip_ip}
+    eventually(lambda: bench.frontend.vips == {VIP4.vip_ip})
+
+
+def test_the_same_state_again_is_nothing(bench):
+    bench.apply(state(gate=FAST))
+    written = (bench.directory / "state").stat().st_mtime_ns
+    bench.apply(state(gate=FAST))
+    assert (bench.directory / "state").stat().st_mtime_ns == written
+
+
+def test_a_vip_moves_to_another_next_hop(bench):
+    bench.apply(state(gate=FAST, vips=(VIP4,)))
+    eventually(lambda: len(bench.peer.rib) == 1)
+    other = ip_address("10.1.0.99")
+    moved = state(
+        gate=FAST,
+        vips=(
+            type(VIP4)(
+                vip_ip=VIP4.vip_ip,
+                nexthop_ip=other,
+                load_balancer_id=None,
+                intent=VIP4.intent,
+            ),
+        ),
+    )
+    bench.apply(moved)
+    eventually(
+        lambda: [r.nexthop_ip for r in bench.peer.rib.values()] == [other]
+    )

@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The octavia-anycast authors
+"""The gate's probes against real sockets and processes; nothing is changed."""
+
+import os
+import shutil
+import socket
+import subprocess
+import time
+from ipaddress import ip_address
+
+import pytest
+
+from octavia_anycast.agent.netlink import Netlink
+from octavia_anycast.agent.probes import HaproxyProcess, StatsSocket
+
+LOCALHOST = ip_address("127.0.0.1")
+
+
+@pytest.fixture
+def netlink():
+    made = Netlink()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def listener():
+    made = socket.create_server((str(LOCALHOST), 0), backlog=2)
+    yield made
+    made.close()
+
+
+def test_the_loopback_is_there(netlink):
+    (lo,) = [link for link in netlink.links() if link.name == "lo"]
+    assert lo.is_up
+    addresses = {
+        (a.ip_address, a.prefix_length)
+        for a in netlink.addresses()
+        if a.index == lo.index
+    }
+    assert (LOCALHOST, 8) in addresses
+
+
+def found(netlink, listener):
+    port = listener.getsockname()[1]
+    return [s for s in netlink.listening() if s.port == port]
+
+
+def test_a_listener_and_its_backlog(netlink, listener):
+    (one,) = found(netlink, listener)
+    assert one.ip_address == LOCALHOST
+    assert (one.backlog, one.backlog_max) == (0, 2)
+    with socket.create_connection(listener.getsockname()):
+        (one,) = found(netlink, listener)
+        assert one.backlog == 1
+    listener.close()
+    assert found(netlink, listener_port(one)) == []
+
+
+def listener_port(one):
+    """Something with the port of a listener that is closed."""
+
+    class Closed:
+        @staticmethod
+        def getsockname():
+            return str(one.ip_address), one.port
+
+    return Closed
+
+
+def test_connections_are_counted(netlink, listener):
+    here = ip_address("127.31.7.9")
+    with socket.create_server((str(here), 0)) as server:
+        clients = [
+            socket.create_connection(server.getsockname()) for _ in range(3)
+        ]
+        accepted = [server.accept()[0] for _ in clients]
+        assert netlink.count_established(frozenset({here})) == {here: 3}
+        for one in (*clients, *accepted):
+            one.close()
+    absent = ip_address("2001:db8::1")
+    assert netlink.count_established(frozenset({absent})) == {absent: 0}
+
+
+def test_a_namespace_that_is_not_there():
+    with pytest.raises(FileNotFoundError):
+        Netlink("/run/netns/there-is-no-such-namespace")
+
+
+@pytest.fixture
+def haproxy(tmp_path):
+    """A process of that name, and its pid file."""
+    program = tmp_path / "haproxy"
+    shutil.copy(shutil.which("sleep"), program)
+    process = subprocess.Popen([program, "60"])
+    path = tmp_path / "pid"
+    path.write_text(f"{process.pid}\n")
+    yield process, path
+    process.kill()
+    process.wait()
+
+
+def test_a_process_that_dies_is_noticed(haproxy):
+    process, path = haproxy
+    watched = HaproxyProcess(str(path))
+    deadline = time.monotonic() + 5
+    while not watched.is_running():  # until it has its name
+        assert time.monotonic() < deadline
+    process.kill()
+    process.wait()
+    assert not watched.is_running()
+    watched.close()
+
+
+@pytest.mark.parametrize("text", ["", "x", "-1", "0", "999999999"])
+def test_a_useless_pid_file(tmp_path, text):
+    path = tmp_path / "pid"
+    path.write_text(text)
+    assert not HaproxyProcess(str(path)).is_running()
+
+
+def test_a_pid_that_is_anothers_now(tmp_path):
+    path = tmp_path / "pid"
+    path.write_text(str(os.getpid()))
+    assert not HaproxyProcess(str(path)).is_running()
+
+
+@pytest.fixture
+def server(tmp_path):
+    path = str(tmp_path / "stats.sock")
+    made = socket.socket(socket.AF_UNIX)
+    made.bind(path)
+    made.listen()
+    made.settimeout(5)
+    yield made, StatsSocket(path)
+    made.close()
+
+
+def test_an_answer_is_good(server):
+    listener, stats = server
+    assert stats.problem is None  # nobody knows yet
+    stats.look(0.0)
+    client, _ = listener.accept()
+    assert client.recv(100) == b"show info\n"
+    stats.look(0.1)
+    assert stats.problem is None
+    client.send(b"Name: HAProxy\n")
+    stats.look(0.2)
+    assert stats.problem == ""
+    client.close()
+
+
+def test_silence_is_a_problem_in_time(server):
+    listener, stats = server
+    stats.look(0.0)
+    stats.look(1.9)
+    assert stats.problem is None
+    stats.look(2.1)
+    assert "does not answer" in stats.problem
+    listener.accept()[0].close()
+    stats.look(2.2)  # asks again at once
+    client, _ = listener.accept()
+    client.send(b"x")
+    stats.look(2.3)
+    assert stats.problem == ""
+    client.close()
+
+
+def test_a_hang_up_and_a_missing_socket(server, tmp_path):
+    listener, stats = server
+    stats.look(0.0)
+    listener.accept()[0].close()
+    stats.look(0.1)
+    assert stats.problem
+    missing = StatsSocket(str(tmp_path / "nothing"))
+    missing.look(0.0)
+    assert "cannot be used" in missing.problem
