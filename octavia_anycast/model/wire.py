@@ -37,7 +37,7 @@ class Intent(StrEnum):
 
 
 class GateState(StrEnum):
-    """The health gate's states; UP alone lets a VIP be advertised."""
+    """The health gate's states; UP and FALLING let VIPs be advertised."""
 
     INIT = "INIT"
     RISING = "RISING"
