@@ -79,7 +79,14 @@ def status(database: Database) -> None:
         members = amphorae.list_all(session)
         heard = health.last_updates(session, [a.id for a in members])
     _table(
-        ("LOAD BALANCER", "DISTRIBUTOR", "SIZE", "PROVISIONING", "OPERATING"),
+        (
+            "LOAD BALANCER",
+            "DISTRIBUTOR",
+            "SIZE",
+            "PROVISIONING",
+            "OPERATING",
+            "REASON",
+        ),
         (
             (
                 record.load_balancer_id,
@@ -88,6 +95,7 @@ def status(database: Database) -> None:
                 f"/{record.size.desired} (min {record.size.minimum})",
                 record.provisioning_status,
                 record.operating_status,
+                record.reason or NONE,
             )
             for record in records
         ),

@@ -94,7 +94,9 @@ def test_status_list_and_export_show_what_is_recorded(configured):
             records.make_distributor(is_default=True),
             records.CIPHER,
         )
-        clusters.create(session, records.make_cluster())
+        clusters.create(
+            session, replace(records.make_cluster(), reason="1 of 4 serve")
+        )
         amphorae.create(session, replace(records.WHOLE, id="amphora"))
         health.touch(session, "amphora", records.NOW)
         registrations.replace_vips(session, "amphora", [records.VIP])
@@ -104,6 +106,7 @@ def test_status_list_and_export_show_what_is_recorded(configured):
     exported = run("export").stdout
 
     assert "1/4 (min 2)" in status
+    assert "1 of 4 serve" in status
     assert "10.1.0.5,fd00:10:1::5" in status
     (line,) = (row for row in listed.splitlines() if "fabric" in row)
     assert line.split() == [
