@@ -191,8 +191,7 @@ class ExabgpSpeaker:
         if self._configured == wanted:
             return
         before, self._configured = self._configured, wanted
-        self._outdated_since = None
-        self._next = None
+        self._outdated_since = self._next = None
         if not any(speaker.peers for speaker in speakers):
             self._service.stop()
             with suppress(FileNotFoundError):
@@ -234,10 +233,9 @@ class ExabgpSpeaker:
         )
 
     def _keep_connected(self, now: float) -> None:
-        if self._configuration is None or self._link is not None:
-            return
         settings = self._settings
-        if now - self._tried_at < settings.connect_seconds:
+        is_due = now - self._tried_at >= settings.connect_seconds
+        if self._configuration is None or self._link is not None or not is_due:
             return
         self._tried_at = now
         try:
@@ -245,6 +243,8 @@ class ExabgpSpeaker:
         except LinkLost:
             if now - self._started_at > settings.start_seconds:
                 self._started_at = now
+                # A file that somebody spoiled may be what keeps it down.
+                self._write(self._configuration)
                 self._service.start()
             return
         self._audited_at = 0.0

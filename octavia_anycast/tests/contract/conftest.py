@@ -85,6 +85,7 @@ class FakeBench:
         self.speaker.is_up = True
 
     hang_daemon = kill_daemon
+    spoil_daemon = kill_daemon
 
     def close(self) -> None:
         """Nothing is left."""
@@ -200,6 +201,11 @@ class ExabgpBench:
         """ExaBGP stops to answer."""
         assert self.service.process is not None
         os.kill(self.service.process.pid, signal.SIGSTOP)
+
+    def spoil_daemon(self) -> None:
+        """ExaBGP dies, and cannot read its file when it starts again."""
+        self.config.write_text("neighbor { nonsense")
+        self.service.kill()
 
     def close(self) -> None:
         """Nothing is left."""

@@ -173,7 +173,9 @@ def test_peers_come_back(announcing):
     assert bench.rib("p2") == {}
 
 
-@pytest.mark.parametrize("fault", ["kill_daemon", "hang_daemon"])
+@pytest.mark.parametrize(
+    "fault", ["kill_daemon", "hang_daemon", "spoil_daemon"]
+)
 def test_daemon_comes_back(announcing, fault):
     bench = announcing
     getattr(bench, fault)()
