@@ -34,6 +34,7 @@ from octavia_anycast.model.errors import AnycastError, NotFound, Retryable
 from octavia_anycast.model.wire import Intent
 
 LOG = logging.getLogger(__name__)
+TRANSACTION_ATTEMPTS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +62,25 @@ class Job:
 
     def update(self, amphora_id: str, **changes: Any) -> None:
         """Change the amphora's record."""
-        with self.world.database.transaction() as session:
-            amphorae.update(
+        self.transact(
+            lambda session: amphorae.update(
                 session, amphora_id, now=self.world.now(), **changes
             )
+        )
+
+    def transact(self, work: Callable[[Any], None]) -> None:
+        """Run a transaction; one that another one got in the way of, again.
+
+        :raises Retryable: it did not work several times.
+        """
+        for attempt in range(TRANSACTION_ATTEMPTS):
+            try:
+                with self.world.database.transaction() as session:
+                    return work(session)
+            except Retryable:
+                if attempt == TRANSACTION_ATTEMPTS - 1:
+                    raise
+        return None
 
 
 def carry_out(job: Job, action: Action) -> None:
@@ -141,7 +157,8 @@ def _record_boot(job: Job, action: BootAmphora, expiration: Any) -> None:
         availability_zone=action.zone.availability_zone,
         cert_expiration=expiration,
     )
-    with job.world.database.transaction() as session:
+
+    def create(session: Any) -> None:
         amphorae.create(session, record)
         registrations.register(
             session,
@@ -150,6 +167,8 @@ def _record_boot(job: Job, action: BootAmphora, expiration: Any) -> None:
             distributor_id=distributor.id,
             speaker_ids=[speaker.id for speaker in distributor.speakers],
         )
+
+    job.transact(create)
 
 
 def _allocate(job: Job, action: AllocateAmphora) -> None:
@@ -233,7 +252,23 @@ def _set_agent_state(job: Job, action: SetAgentState) -> None:
     record = job.record(action.amphora_id)
     if record.lb_network_ip is None:
         raise Retryable(f"Amphora {record.id} has no address yet.")
+    _register_vips(job, record.id, action)
     job.world.agents.put_state(record.id, record.lb_network_ip, action.state)
+    LOG.info(
+        "Amphora %s of load balancer %s was told (%s): %s.",
+        record.id,
+        job.load_balancer_id,
+        action.why,
+        ", ".join(f"{v.vip_ip} {v.intent}" for v in action.state.vips)
+        or "no VIP yet",
+    )
+
+
+def _register_vips(job: Job, amphora_id: str, action: SetAgentState) -> None:
+    """Record what the amphora may announce, before it is told to.
+
+    Read first: rewriting the same rows in parallel deadlocks in InnoDB.
+    """
     announced = [
         registrations.AnnouncedVip(
             vip_ip=vip.vip_ip,
@@ -243,16 +278,13 @@ def _set_agent_state(job: Job, action: SetAgentState) -> None:
         for vip in action.state.vips
         if vip.intent is not Intent.WITHDRAW
     ]
-    with job.world.database.transaction() as session:
-        registrations.replace_vips(session, record.id, announced)
-    LOG.info(
-        "Amphora %s of load balancer %s was told (%s): %s.",
-        record.id,
-        job.load_balancer_id,
-        action.why,
-        ", ".join(f"{v.vip_ip} {v.intent}" for v in action.state.vips)
-        or "no VIP yet",
-    )
+
+    def record(session: Any) -> None:
+        recorded = registrations.list_vips(session, amphora_id)
+        if set(recorded) != set(announced):
+            registrations.replace_vips(session, amphora_id, announced)
+
+    job.transact(record)
 
 
 def _start_leaving(job: Job, action: StartLeaving) -> None:
