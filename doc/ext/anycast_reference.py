@@ -3,7 +3,8 @@
 """Sphinx directives that write reference pages from the code itself.
 
 ``.. contract:: DesiredState``
-    One table per dataclass of the agent contract, from the named one down.
+    One table per dataclass of a document, from the named one down: of the
+    agent contract, or of a request of the API.
 
 ``.. contract-example:: DesiredState``
     A whole JSON document of that kind, encoded and read back by the codec.
@@ -30,6 +31,7 @@ from docutils.parsers.rst import Directive
 from docutils.statemachine import StringList
 from sqlalchemy import Table
 
+from octavia_anycast.api import requests
 from octavia_anycast.db import cluster_models, models
 from octavia_anycast.model import bgp, codec, wire
 
@@ -39,29 +41,36 @@ READERS = {
 }
 
 
-def type_name(kind: Any) -> str:
-    """Say what JSON holds for a Python type."""
+def type_name(kind: Any, page: str) -> str:
+    """Say what JSON holds for a Python type; links stay on the page."""
     origin = typing.get_origin(kind)
     arguments = typing.get_args(kind)
     if origin in (typing.Union, types.UnionType):
         if IPv4Address in arguments:
             names = ["IP address"]
         else:
-            names = [type_name(a) for a in arguments if a is not type(None)]
+            names = [
+                type_name(a, page) for a in arguments if a is not type(None)
+            ]
         if type(None) in arguments:
             names.append("null")
         return " or ".join(names)
     if origin is tuple:
-        return f"list of {type_name(arguments[0])}"
+        return f"list of {type_name(arguments[0], page)}"
     if origin is dict:
-        return f"object of {type_name(arguments[1])}"
+        return f"object of {type_name(arguments[1], page)}"
     kind = getattr(kind, "__supertype__", kind)
     if is_dataclass(kind):
-        return f":ref:`{kind.__name__} <contract-{kind.__name__.lower()}>`"
+        return f":ref:`{kind.__name__} <{label(kind, page)}>`"
     if issubclass(kind, Enum):
         return ", ".join(f"``{member.value}``" for member in kind)
     names = {str: "string", int: "integer", bool: "boolean"}
     return {**names, datetime: "ISO 8601 time with zone"}[kind]
+
+
+def label(kind: type, page: str) -> str:
+    """The label of a type's table on a page."""
+    return f"{page}-{kind.__name__.lower()}"
 
 
 def nested(kind: Any) -> Iterator[type]:
@@ -95,21 +104,26 @@ def list_table(header: list[str], rows: list[list[str]]) -> list[str]:
     return [*lines, ""]
 
 
-def contract_lines(name: str, seen: set[type]) -> list[str]:
+def contract_lines(name: str, page: str, seen: set[type]) -> list[str]:
     """The reference of one document, without the types already seen."""
     lines: list[str] = []
-    for kind in dict.fromkeys(nested(getattr(wire, name))):
+    root = getattr(wire, name, None) or getattr(requests, name)
+    for kind in dict.fromkeys(nested(root)):
         if kind in seen:
             continue
         seen.add(kind)
         hints = typing.get_type_hints(kind)
-        lines += [f".. _contract-{kind.__name__.lower()}:", ""]
+        lines += [f".. _{label(kind, page)}:", ""]
         lines += [kind.__name__, '"' * len(kind.__name__), ""]
         lines += [plain(inspect.getdoc(kind) or ""), ""]
         lines += list_table(
             ["Field", "Type", "Default"],
             [
-                [f"``{f.name}``", type_name(hints[f.name]), default_text(f)]
+                [
+                    f"``{f.name}``",
+                    type_name(hints[f.name], page),
+                    default_text(f),
+                ]
                 for f in fields(kind)
             ],
         )
@@ -273,9 +287,10 @@ class Contract(_Generated):
 
     def lines(self) -> list[str]:
         """The fields of a document; each type once per page."""
-        page = self.state.document.settings.env.temp_data
-        seen = page.setdefault("contract-types", set())
-        return contract_lines(self.arguments[0], seen)
+        env = self.state.document.settings.env
+        seen = env.temp_data.setdefault("contract-types", set())
+        page = env.docname.rpartition("/")[2]
+        return contract_lines(self.arguments[0], page, seen)
 
 
 class ContractExample(_Generated):
