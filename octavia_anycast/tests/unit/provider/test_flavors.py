@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The octavia-anycast authors
+"""The size of a cluster, of flavor metadata and settings."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from octavia_anycast.model.cluster import ClusterSize
+from octavia_anycast.model.errors import InvalidRequest
+from octavia_anycast.provider import flavors
+
+SETTINGS = SimpleNamespace(
+    size=ClusterSize(desired=3, minimum=2, maximum=6), max_size=6
+)
+
+
+@pytest.mark.parametrize(
+    ("metadata", "desired", "minimum"),
+    [
+        ({}, 3, 2),
+        ({"cluster_size": 6}, 6, 2),
+        ({"cluster_size": 1}, 1, 1),  # the configured minimum gives way
+        ({"cluster_min_size": 3}, 3, 3),
+        ({"cluster_size": 4.0, "cluster_min_size": 4.0}, 4, 4),
+    ],
+)
+def test_size(metadata, desired, minimum):
+    flavors.check_schema(metadata, flavors.SCHEMA)
+
+    size = flavors.size_of(metadata, SETTINGS)
+
+    assert size == ClusterSize(desired=desired, minimum=minimum, maximum=6)
+    assert isinstance(size.desired, int)
+
+
+@pytest.mark.parametrize(
+    ("metadata", "key"),
+    [
+        ({"cluster_size": 7}, "cluster_size"),
+        ({"cluster_min_size": 4}, "cluster_min_size"),
+        ({"cluster_size": 1, "cluster_min_size": 2}, "cluster_min_size"),
+    ],
+)
+def test_what_does_not_fit_is_named(metadata, key):
+    with pytest.raises(InvalidRequest) as refused:
+        flavors.size_of(metadata, SETTINGS)
+
+    assert refused.value.field == key
+
+
+@pytest.mark.parametrize(
+    ("metadata", "key"),
+    [
+        ({"colour": "red", "cluster_size": 2}, "colour"),
+        ({"cluster_size": True}, "cluster_size"),
+        ({"cluster_size": 1.5}, "cluster_size"),
+        ({"distributor_id": None}, "distributor_id"),
+    ],
+)
+def test_the_schema_names_the_key(metadata, key):
+    with pytest.raises(InvalidRequest) as refused:
+        flavors.check_schema(metadata, flavors.SCHEMA)
+
+    assert refused.value.field == key
+
+
+def test_every_key_is_described():
+    for name, schema in flavors.SCHEMA["properties"].items():
+        assert schema["description"].endswith("."), name
