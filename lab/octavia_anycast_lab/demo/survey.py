@@ -22,8 +22,9 @@ from octavia_anycast_lab import (
 )
 
 _NEUTRON = ("ports", "security-groups")
-# Octavia's own housekeeping removes the row of a deleted load balancer (and
-# of a stock amphora) after a while; until then it says DELETED.
+# The row of a deleted load balancer says DELETED until Octavia's housekeeping
+# purges it; by their foreign keys these go with it, not before.
+KEPT_UNTIL_PURGED = frozenset(("vip", "additional_vip"))
 _OWNER = "load_balancer_id"
 
 
