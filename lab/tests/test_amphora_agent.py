@@ -325,3 +325,19 @@ def _tap(amphora):
 def test_reboot_restores_everything(amphora):
     amphora.bench.hypervisor.reboot(amphora.amphora.instance_id)
     amphora.await_paths((), SOON, "it is down")
+
+
+@pytest.mark.parametrize(
+    ("scheme", "options"),
+    [("http", ()), ("https", ("-k",))],
+)
+def test_callers_without_certificate_are_refused(amphora, scheme, options):
+    url = f"{scheme}://{amphora.amphora.address}:9443/1.0/anycast"
+    for method in ("GET", "PUT"):
+        done = netns.run(
+            amphora.lab.namespace("ctl"),
+            ["curl", "-s", "-m", "5", "-X", method, "-d", "{}", *options, url],
+            check=False,
+        )
+        assert done.returncode != 0
+        assert done.stdout == ""
