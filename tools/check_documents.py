@@ -5,7 +5,7 @@
     python tools/check_documents.py
 
 * every path of this repository in a document;
-* every ``make`` target, console script and ``[anycast]`` option;
+* every test, ``make`` target, console script and ``[anycast]`` option;
 * decisions: one per number, with the sections of the template, and short;
   each one that code or a document refers to is there;
 * every status, phase and state that an operator can meet is explained, and
@@ -16,6 +16,7 @@ Prints what is wrong, one finding a line; exit status 1 if there is any.
 """
 
 import ast
+import functools
 import json
 import re
 import sys
@@ -46,6 +47,7 @@ COMMAND = re.compile(r"`(octavia-anycast-[a-z-]+)`")
 OPTION = re.compile(r"``([a-z_]+)``")
 SECTIONS = ("Context", "Decision", "Consequences")
 LINES_MAX = 90
+TEST = re.compile(r"``(test_\w+)``")
 REFERENCE = re.compile(r"\bADR (\d{4})\b")
 # What an operator sees, and has to find explained.
 SHOWN = (AmphoraStatus, GateState, PathState, Phase, OperatingStatus)
@@ -79,6 +81,22 @@ def missing_targets(text: str) -> Iterator[str]:
     for target in sorted(set(TARGET.findall(literal))):
         if not re.search(rf"^{target}:", makefile, re.M):
             yield f"no such target: make {target}"
+
+
+def missing_tests(text: str) -> Iterator[str]:
+    """Tests that a document relies on and nobody wrote."""
+    for name in sorted(set(TEST.findall(text))):
+        if f"def {name}(" not in tests():
+            yield f"no such test: {name}"
+
+
+@functools.cache
+def tests() -> str:
+    """The text of all tests."""
+    folders = (ROOT / "octavia_anycast/tests", ROOT / "lab/tests")
+    return "".join(
+        path.read_text() for top in folders for path in top.rglob("*.py")
+    )
 
 
 def code_of(text: str) -> list[str]:
@@ -199,6 +217,7 @@ def findings() -> Iterator[str]:
     checks = (
         missing_paths,
         missing_targets,
+        missing_tests,
         missing_commands,
         missing_options,
     )
