@@ -1,0 +1,195 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The octavia-anycast authors
+"""What is pushed to an amphora: Octavia's rendering, our order."""
+
+import threading
+from datetime import UTC, datetime
+from ipaddress import ip_address
+
+import pytest
+from octavia.amphorae.driver_exceptions import exceptions as driver_exceptions
+from octavia.amphorae.drivers.haproxy import exceptions as agent_exceptions
+from octavia.common import data_models as dm
+
+from octavia_anycast.model.cluster import AmphoraRecord, AmphoraStatus
+from octavia_anycast.model.errors import Permanent, Retryable
+from octavia_anycast.octavia_adapter.amphora_haproxy import (
+    CACHE_MEMORY_MAX_KB,
+    AmphoraHaproxy,
+)
+from octavia_anycast.octavia_adapter.load_balancers import snapshot
+
+
+class FakeClient:
+    """Octavia's REST client of one amphora, without the network."""
+
+    def __init__(self):
+        self.calls = []
+        self.config = ""
+        self.failure = None
+        self.addresses = set()
+        self.memory = {"free": 500_000, "buffers": 0, "cached": 0}
+
+    def _record(self, name):
+        self.calls.append(name)
+        if self.failure is not None:
+            raise self.failure
+
+    def get_api_version(self, amphora, **kwargs):
+        return {"api_version": "1.0"}
+
+    def get_info(self, amphora, **kwargs):
+        return {"haproxy_version": "2.6.12"}
+
+    def get_details(self, amphora, **kwargs):
+        return {"memory": self.memory, "cpu_count": 2}
+
+    def upload_config(self, amphora, identifier, config, **kwargs):
+        self.config = config
+        self._record("upload")
+
+    def reload_listener(self, amphora, identifier, **kwargs):
+        self._record("reload")
+
+    def delete_listener(self, amphora, identifier, **kwargs):
+        self._record("delete")
+
+    def get_interface(self, amphora, address, log_error=True):
+        if address not in self.addresses:
+            raise agent_exceptions.NotFound()
+
+
+@pytest.fixture
+def client():
+    return FakeClient()
+
+
+@pytest.fixture
+def haproxy(client):
+    made = AmphoraHaproxy(timeout=5)
+    driver = made._driver()
+    driver.clients = {"base": client, "1.0": client}
+    return made
+
+
+RECORD = AmphoraRecord(
+    id="11111111-1111-1111-1111-111111111111",
+    load_balancer_id="lb",
+    status=AmphoraStatus.ALLOCATED,
+    status_since=datetime(2026, 1, 1, tzinfo=UTC),
+    lb_network_ip=ip_address("172.31.1.5"),
+)
+
+
+def listener(port=80, protocol="HTTP", **fields):
+    values = {
+        "id": f"l{port}",
+        "protocol": protocol,
+        "protocol_port": port,
+        "peer_port": 1025,
+        "enabled": True,
+        "connection_limit": -1,
+        "insert_headers": {},
+        "provisioning_status": "ACTIVE",
+    }
+    return dm.Listener(**values | fields)
+
+
+def tree(*listeners, enabled=True):
+    balancer = dm.LoadBalancer(
+        id="lb",
+        project_id="p",
+        enabled=enabled,
+        provisioning_status="ACTIVE",
+        listeners=list(listeners),
+    )
+    balancer.vip = dm.Vip(ip_address="198.51.100.10", port_id="port")
+    balancer.additional_vips = [
+        dm.AdditionalVip(ip_address="2001:db8:100::10", port_id="port")
+    ]
+    for each in listeners:
+        each.load_balancer = balancer
+    return snapshot(balancer)
+
+
+def test_configuration_listens_on_every_vip_and_is_loaded(haproxy, client):
+    haproxy.push(tree(listener()), RECORD)
+    assert client.calls == ["upload", "reload"]
+    assert "bind 198.51.100.10:80" in client.config
+    assert "bind 2001:db8:100::10:80" in client.config
+    assert "peers" not in client.config
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        tree(),
+        tree(listener(enabled=False)),
+        tree(listener(), enabled=False),
+    ],
+    ids=["none", "disabled listener", "disabled load balancer"],
+)
+def test_haproxy_is_removed_where_nothing_is_to_listen(
+    haproxy, client, wanted
+):
+    haproxy.push(wanted, RECORD)
+    assert client.calls == ["delete"]
+
+
+def test_unreachable_amphora_may_work_later(haproxy, client):
+    client.failure = driver_exceptions.TimeOutException()
+    with pytest.raises(Retryable, match="1111"):
+        haproxy.push(tree(listener()), RECORD)
+
+
+def test_refused_configuration_is_permanent(haproxy, client):
+    client.failure = agent_exceptions.InvalidRequest()
+    with pytest.raises(Permanent, match="refused"):
+        haproxy.push(tree(listener()), RECORD)
+
+
+def test_lost_connection_while_uploading_a_certificate_is_no_fault_of_it(
+    haproxy, monkeypatch
+):
+    def unreachable(*args):
+        raise driver_exceptions.TimeOutException()
+
+    driver = haproxy._driver()
+    monkeypatch.setattr(driver, "_process_tls_certificates", unreachable)
+    with pytest.raises(Retryable):
+        haproxy.push(tree(listener()), RECORD)
+
+
+def test_memory_for_the_tls_cache_is_bounded(haproxy, client, monkeypatch):
+    seen = {}
+
+    def build(**arguments):
+        seen.update(arguments["amp_details"]["memory"])
+        return "config"
+
+    driver = haproxy._driver()
+    monkeypatch.setattr(driver.jinja_combo, "build_config", build)
+    client.memory = {"free": 20_000_000, "buffers": 5, "cached": 5}
+    haproxy.push(tree(listener()), RECORD)
+    assert seen == {
+        "free": CACHE_MEMORY_MAX_KB,
+        "buffers": 0,
+        "cached": 0,
+    }
+
+
+def test_addresses_of_the_agent_are_looked_up(haproxy, client):
+    port = {"fixed_ips": [{"ip_address": "10.10.0.5"}]}
+    assert not haproxy.has_addresses(RECORD, port)
+    client.addresses.add("10.10.0.5")
+    assert haproxy.has_addresses(RECORD, port)
+
+
+def test_each_thread_has_a_driver_of_its_own():
+    haproxy = AmphoraHaproxy(timeout=5)
+    found = [haproxy._driver()]
+    thread = threading.Thread(target=lambda: found.append(haproxy._driver()))
+    thread.start()
+    thread.join()
+    assert found[0] is not found[1]
+    assert found[0] is haproxy._driver()

@@ -1,0 +1,194 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The octavia-anycast authors
+"""Ports: named, found again, and described to the agent."""
+
+import uuid
+from datetime import UTC, datetime
+from ipaddress import ip_address, ip_network
+
+import pytest
+from octavia.common import data_models as dm
+from octavia.network import base as network_base
+from octavia.network import data_models as network_models
+
+from octavia_anycast.model.actions import PlugFrontend
+from octavia_anycast.model.cluster import AmphoraRecord, AmphoraStatus
+from octavia_anycast.model.errors import Permanent, Retryable
+from octavia_anycast.octavia_adapter.load_balancers import snapshot
+from octavia_anycast.octavia_adapter.network import Network
+
+AMPHORA_ID = str(uuid.uuid4())
+CIDRS = {"fe4": "10.1.0.0/24", "fe6": "fd00:10:1::/64", "m4": "10.10.0.0/24"}
+
+
+class FakeDriver:
+    """Octavia's network driver with networks ``fe`` and ``members``."""
+
+    project_id = "service"
+
+    def __init__(self):
+        self.ports = {}
+        self.attached = {}
+        self.groups = []
+        self.created = 0
+        self.failure = None
+
+    def get_subnet(self, subnet_id):
+        cidr = CIDRS[subnet_id]
+        return network_models.Subnet(
+            id=subnet_id,
+            cidr=cidr,
+            ip_version=6 if ":" in cidr else 4,
+            network_id="fe" if subnet_id.startswith("fe") else "members",
+            gateway_ip=str(ip_network(cidr)[1]),
+            host_routes=[],
+        )
+
+    def get_network(self, network_id):
+        subnets = ["fe4", "fe6"] if network_id == "fe" else ["m4"]
+        return network_models.Network(id=network_id, mtu=1450, subnets=subnets)
+
+    def get_port_by_name(self, name):
+        for port in self.ports.values():
+            if port.name == name:
+                return port
+        raise network_base.PortNotFound(name)
+
+    def get_security_group(self, name):
+        return network_models.SecurityGroup(id="sg", name=name)
+
+    def create_port(self, network_id, **fields):
+        if self.failure:
+            raise self.failure
+        self.created += 1
+        fields.pop("secondary_ips", None)
+        self.groups.append(fields.pop("security_group_ids", None))
+        fixed_ips = [
+            network_models.FixedIP(
+                subnet_id=f["subnet_id"],
+                ip_address=str(ip_network(CIDRS[f["subnet_id"]])[5]),
+            )
+            for f in fields.pop("fixed_ips")
+        ]
+        port = network_models.Port(
+            id=str(uuid.uuid4()),
+            network_id=network_id,
+            mac_address="FA:16:3E:00:00:01",
+            fixed_ips=fixed_ips,
+            **fields,
+        )
+        self.ports[port.id] = port
+        return port
+
+    def plug_port(self, amphora, port):
+        port.device_id = amphora.compute_id
+
+    def delete_port(self, port_id):
+        del self.ports[port_id]
+
+    def unplug_network(self, compute_id, network_id):
+        self.attached.pop(network_id, None)
+
+
+@pytest.fixture
+def driver():
+    return FakeDriver()
+
+
+@pytest.fixture
+def network(driver):
+    return Network(driver)
+
+
+@pytest.fixture
+def tree():
+    pool = dm.Pool(
+        id="p",
+        provisioning_status="ACTIVE",
+        members=[
+            dm.Member(id="m", subnet_id="m4", provisioning_status="ACTIVE")
+        ],
+    )
+    balancer = dm.LoadBalancer(id="lb", enabled=True, pools=[pool])
+    balancer.vip = dm.Vip(ip_address="198.51.100.10", sg_ids=["extra"])
+    return snapshot(balancer)
+
+
+def record(**fields):
+    return AmphoraRecord(
+        id=AMPHORA_ID,
+        load_balancer_id="lb",
+        status=AmphoraStatus.ALLOCATED,
+        status_since=datetime(2026, 1, 1, tzinfo=UTC),
+        compute_id="server",
+        **fields,
+    )
+
+
+def plug(subnet_ids=("fe4", "fe6"), versions=(4, 6)):
+    return PlugFrontend(
+        amphora_id=AMPHORA_ID,
+        network_id="fe",
+        subnet_ids=subnet_ids,
+        ip_versions=versions,
+    )
+
+
+def test_front_end_is_described_for_the_agent(network, driver, tree):
+    port_id, frontend = network.plug_frontend(tree, record(), plug())
+    assert driver.ports[port_id].device_id == "server"
+    assert driver.groups == [["sg", "extra"]]
+    assert frontend.mac_address == "fa:16:3e:00:00:01"
+    assert frontend.mtu == 1450
+    first = frontend.addresses[0]
+    assert first.ip_address == ip_address("10.1.0.5")
+    assert first.prefix_length == 24
+    assert first.gateway == ip_address("10.1.0.1")
+    assert [a.ip_address.version for a in frontend.addresses] == [4, 6]
+
+
+def test_port_made_before_a_crash_is_found_again(network, driver, tree):
+    first = network.plug_frontend(tree, record(), plug())
+    assert network.plug_frontend(tree, record(), plug()) == first
+    assert driver.created == 1
+
+
+def test_without_subnets_one_of_each_family_is_chosen(network, tree):
+    _, frontend = network.plug_frontend(tree, record(), plug(subnet_ids=()))
+    assert [a.subnet_id for a in frontend.addresses] == ["fe4", "fe6"]
+
+
+def test_network_without_a_subnet_of_the_family_is_refused(network, tree):
+    action = PlugFrontend(
+        amphora_id=AMPHORA_ID,
+        network_id="members",
+        subnet_ids=(),
+        ip_versions=(6,),
+    )
+    with pytest.raises(Permanent, match="no subnet"):
+        network.plug_frontend(tree, record(), action)
+
+
+def test_member_port_and_its_end(network, driver, tree):
+    (info,) = network.plug_members(tree, record(), ["members"])
+    assert info["fixed_ips"][0]["ip_address"] == "10.10.0.5"
+    assert info["mtu"] == 1450
+    network.plug_members(tree, record(), ["members"])
+    assert driver.created == 1
+    network.unplug_members(record(), ["members"])
+    assert driver.ports == {}
+
+
+def test_release_deletes_all_and_twice_is_once(network, driver, tree):
+    network.plug_frontend(tree, record(), plug())
+    network.plug_members(tree, record(), ["members"])
+    gone = record(member_network_ids=("members",))
+    network.release(gone)
+    network.release(gone)
+    assert driver.ports == {}
+
+
+def test_trouble_may_pass(network, driver, tree):
+    driver.failure = network_base.CreatePortException("quota")
+    with pytest.raises(Retryable, match="quota"):
+        network.plug_frontend(tree, record(), plug())
