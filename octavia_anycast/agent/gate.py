@@ -18,6 +18,9 @@ DISABLED  RISING              DOWN               stays, then DOWN
 A fatal BAD (HAProxy's process is gone) leads to DOWN from every state at
 once. UNKNOWN (the probe itself cannot tell) holds the last verdict for
 ``unknown_hold_ms`` and then fails. NOTHING_TO_SERVE leads to DISABLED.
+PARTIAL (all that ever was served is served, something new is not) takes no
+route away and lets none out: UP and FALLING are UP, INIT stays, any other
+state is DOWN.
 UP and FALLING let VIPs be advertised: a single bad sample changes no route.
 
 Layer: agent. Pure: no clock, no I/O.
@@ -38,6 +41,7 @@ class Verdict(StrEnum):
     GOOD = "good"
     BAD = "bad"
     UNKNOWN = "unknown"
+    PARTIAL = "partial"
     NOTHING_TO_SERVE = "nothing to serve"
 
 
@@ -85,6 +89,10 @@ def step(
         return _move(gate, GateState.DISABLED, sample.reason, now)
     if sample.verdict is Verdict.GOOD:
         return _rise(gate, settings, now)
+    if sample.verdict is Verdict.PARTIAL and gate.state is GateState.INIT:
+        return replace(gate, reason=sample.reason)
+    if sample.verdict is Verdict.PARTIAL and gate.is_passing:
+        return _move(gate, GateState.UP, sample.reason, now)
     return _fall(gate, settings, sample, now)
 
 

@@ -16,6 +16,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from octavia_anycast.agent.gate import Sample, Verdict
+from octavia_anycast.agent.listeners import ListenerWatch
 from octavia_anycast.agent.netlink import Netlink
 from octavia_anycast.agent.paths import vip_addresses
 from octavia_anycast.model.bgp import IPAddress
@@ -150,6 +151,7 @@ class Prober:
         self._load_balancer_id: str | None = None
         self._process: HaproxyProcess | None = None
         self._stats: StatsSocket | None = None
+        self._listeners = ListenerWatch()
         self._netlink: Netlink | None = None
         self._namespace_inode = 0
         self._ask_gateways_at = 0.0
@@ -194,6 +196,7 @@ class Prober:
         if load_balancer_id == self._load_balancer_id:
             return
         self.close()
+        self._listeners = ListenerWatch()
         self._load_balancer_id = load_balancer_id
         if load_balancer_id is not None:
             self._process = HaproxyProcess(self._paths.pid(load_balancer_id))
@@ -264,20 +267,22 @@ class Prober:
         assert self._stats is not None
         assert self._netlink is not None
         try:
-            problem = _listener_problem(self._netlink, listeners)
+            sample = self._listeners.look(self._netlink.listening(), listeners)
         except OSError as e:
             self._leave()
             return Sample(
                 verdict=Verdict.UNKNOWN, reason=f"sock_diag: {e.strerror or e}"
             )
         self._stats.look(now)
-        if problem or self._stats.problem:
-            return _bad(problem or self._stats.problem or "")
+        if sample.verdict is Verdict.BAD:
+            return sample
+        if self._stats.problem:
+            return _bad(self._stats.problem)
         if self._stats.problem is None:
             return Sample(
                 verdict=Verdict.UNKNOWN, reason="HAProxy did not answer yet"
             )
-        return _GOOD
+        return sample
 
     def close(self) -> None:
         """Let go of everything."""
@@ -314,27 +319,4 @@ def _frontend_problem(netlink: Netlink, frontend: Frontend | None) -> str:
     for address in frontend.addresses:
         if address.ip_address not in present:
             return f"{address.ip_address} is not on the front-end interface"
-    return ""
-
-
-def _listener_problem(
-    netlink: Netlink, listeners: tuple[ListenerSocket, ...]
-) -> str:
-    sockets = {(s.ip_address, s.port): s for s in netlink.listening()}
-    for listener in listeners:
-        found = sockets.get((listener.ip_address, listener.port))
-        if found is None:
-            found = next(
-                (
-                    s
-                    for (ip, port), s in sockets.items()
-                    if port == listener.port and ip.is_unspecified
-                ),
-                None,
-            )
-        name = f"{listener.ip_address} port {listener.port}"
-        if found is None:
-            return f"nothing listens on {name}"
-        if found.backlog >= found.backlog_max > 0:
-            return f"nothing accepts connections on {name}"
     return ""

@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The octavia-anycast authors
+"""Which missing listener is a reason to withdraw, and which is not."""
+
+from ipaddress import ip_address
+
+import pytest
+
+from octavia_anycast.agent.gate import Verdict
+from octavia_anycast.agent.listeners import ListenerWatch
+from octavia_anycast.agent.netlink import TcpSocket
+from octavia_anycast.model.wire import ListenerSocket
+
+VIP = ip_address("198.51.100.7")
+
+
+def wanted(*ports):
+    return tuple(
+        ListenerSocket(listener_id=f"l{port}", ip_address=VIP, port=port)
+        for port in ports
+    )
+
+
+def opened(*ports, ip=VIP, backlog=0):
+    return [
+        TcpSocket(ip_address=ip, port=port, backlog=backlog, backlog_max=2)
+        for port in ports
+    ]
+
+
+@pytest.mark.parametrize(
+    ("looks", "verdict"),
+    [
+        ([((80,), (80,))], Verdict.GOOD),
+        ([((), (80,))], Verdict.BAD),
+        # A new listener that HAProxy does not open.
+        ([((80,), (80,)), ((80,), (80, 81))], Verdict.PARTIAL),
+        ([((80,), (80, 81))] * 9, Verdict.PARTIAL),
+        ([((80,), (80, 81)), ((80, 81), (80, 81))], Verdict.GOOD),
+        # One that it has closed, and all of them.
+        ([((80, 81), (80, 81)), ((80,), (80, 81))], Verdict.BAD),
+        ([((80,), (80, 81)), ((), (80, 81))], Verdict.BAD),
+        # One that was taken away is not missed; come back, it is new.
+        ([((80, 81), (80, 81)), ((80,), (80,))], Verdict.GOOD),
+        (
+            [
+                ((80, 81), (80, 81)),
+                ((80,), (80,)),
+                ((80,), (80, 81)),
+            ],
+            Verdict.PARTIAL,
+        ),
+    ],
+)
+def test_verdicts(looks, verdict):
+    watch = ListenerWatch()
+    for open_ports, wanted_ports in looks:
+        sample = watch.look(opened(*open_ports), wanted(*wanted_ports))
+    assert sample.verdict is verdict
+    assert bool(sample.reason) is (verdict is not Verdict.GOOD)
+
+
+def test_a_full_queue_is_as_bad_as_none():
+    watch = ListenerWatch()
+    assert watch.look(opened(80), wanted(80)).verdict is Verdict.GOOD
+    full = watch.look(opened(80, backlog=2), wanted(80))
+    assert full.verdict is Verdict.BAD
+    assert full.reason == "nothing accepts connections on 198.51.100.7 port 80"
+
+
+def test_the_unspecified_address_is_every_address():
+    sockets = opened(80, ip=ip_address("::"))
+    assert ListenerWatch().look(sockets, wanted(80)).verdict is Verdict.GOOD
