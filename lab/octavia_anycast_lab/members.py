@@ -4,11 +4,13 @@
 
 Runs as ``python -m octavia_anycast_lab.members NAME PORT`` in the member's
 namespace, on IPv4 and IPv6. Speaks as much HTTP/1.1 as a load balancer
-needs: keep-alive, pipelining, request bodies with a length, HEAD.
+needs: keep-alive, pipelining, request bodies with a length, HEAD. Each
+answer to ``GET /login`` gives a cookie ``session`` of its own.
 """
 
 import asyncio
 import re
+import secrets
 import socket
 import sys
 
@@ -17,6 +19,7 @@ from octavia_anycast_lab import registry as registry_lib
 
 _LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*(\d+)", re.IGNORECASE)
 _CLOSE = re.compile(rb"\r\nconnection:[ \t]*close", re.IGNORECASE)
+_LOGIN = b"GET /login "
 _HEAD_LIMIT = 64 * 1024
 _START_DEADLINE_SECONDS = 10.0
 
@@ -74,6 +77,7 @@ class MemberProtocol(asyncio.Protocol):
             f"Content-Type: text/plain\r\nContent-Length: {len(body)}\r\n"
         ).encode()
         self._body = body
+        self._name = name
         self._buffer = b""
         self._transport: asyncio.Transport | None = None
 
@@ -104,11 +108,21 @@ class MemberProtocol(asyncio.Protocol):
         is_last = bool(_CLOSE.search(head)) or head.endswith(b"HTTP/1.0")
         connection = b"close" if is_last else b"keep-alive"
         body = b"" if head.startswith(b"HEAD ") else self._body
+        cookie = self._cookie() if head.startswith(_LOGIN) else b""
         self._transport.write(
-            self._head + b"Connection: " + connection + b"\r\n\r\n" + body
+            self._head
+            + cookie
+            + b"Connection: "
+            + connection
+            + b"\r\n\r\n"
+            + body
         )
         if is_last:
             self._transport.close()
+
+    def _cookie(self) -> bytes:
+        value = f"{self._name}-{secrets.token_hex(8)}"
+        return f"Set-Cookie: session={value}\r\n".encode()
 
 
 async def serve(name: str, port: int) -> None:
