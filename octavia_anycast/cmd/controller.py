@@ -8,6 +8,7 @@ them on; the only place with the wall clock.
 
 import signal
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
@@ -26,7 +27,7 @@ from octavia_anycast.controller.report import Reporter
 from octavia_anycast.controller.sweep import Sweep
 from octavia_anycast.db.engine import Database
 from octavia_anycast.distributor.amphora_client import AmphoraClient, Timeout
-from octavia_anycast.model.errors import InvalidRequest
+from octavia_anycast.model.errors import InvalidRequest, Retryable
 from octavia_anycast.octavia_adapter import heartbeats
 from octavia_anycast.octavia_adapter.amphora_files import AmphoraFiles
 from octavia_anycast.octavia_adapter.amphora_haproxy import AmphoraHaproxy
@@ -43,6 +44,7 @@ LOG = logging.getLogger(__name__)
 # A heartbeat says something for so many intervals: with several controllers
 # each gets only every n-th.
 STALE_AFTER_INTERVALS = 10
+START_AGAIN_SECONDS = 2.0
 
 
 def main() -> int:
@@ -57,8 +59,18 @@ def main() -> int:
     except InvalidRequest as e:
         print(f"[anycast] {e}", file=sys.stderr)  # noqa: T201
         return 2
-    run(make_world(settings), settings)
+    run(_await_world(settings), settings)
     return 0
+
+
+def _await_world(settings: options.Settings) -> World:
+    """Make the world as soon as the services that it needs answer."""
+    while True:
+        try:
+            return make_world(settings)
+        except Retryable as e:
+            LOG.warning("Not started yet: %s", e)
+            time.sleep(START_AGAIN_SECONDS)
 
 
 def make_world(settings: options.Settings) -> World:

@@ -41,10 +41,15 @@ def member_port_name(amphora_id: str, network_id: str) -> str:
 
 
 class Network:
-    """The network service."""
+    """The network service.
+
+    :raises Retryable: if it does not answer (Octavia's driver asks it for
+        its extensions at once).
+    """
 
     def __init__(self, driver: Any = None) -> None:
-        self._driver = driver or octavia_utils.get_network_driver()
+        with translated("reaching the network service"):
+            self._driver = driver or octavia_utils.get_network_driver()
         # Subnets and networks keep what is read of them here.
         self._subnet = functools.lru_cache(4096)(self._driver.get_subnet)
         self._network = functools.lru_cache(1024)(self._driver.get_network)
