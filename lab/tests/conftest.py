@@ -5,17 +5,22 @@
     lab            an instance of its own, clean before and after
     fabric         spines, leaves, members and the client, converged
     cloud          the control plane, the image and the controller as well
+    bench          the cloud with a distributor, as a tenant uses it
+    balancer       a load balancer of two amphorae that many tests share
 
 ``OA_LAB`` names the instance (default ``oat``), ``OA_LAB_KEEP=1`` leaves it
-up. Without root or tools a lab test is skipped with the reason; in CI (``CI``
-or ``OA_LAB_REQUIRED`` set) that is an error: nothing is skipped silently.
+up, ``OA_LAB_REUSE=1`` takes it as it is. Without root or tools a lab test is
+skipped with the reason; in CI (``CI`` or ``OA_LAB_REQUIRED`` set) that is an
+error: nothing is skipped silently.
 """
 
 import collections.abc
 import dataclasses
 import os
+import pickle
 import shutil
 
+import cluster_bench
 import pytest
 from octavia_anycast_lab import cleanup, deployment, down, settings, up
 from octavia_anycast_lab import registry as registry_lib
@@ -23,6 +28,16 @@ from octavia_anycast_lab.fabric import frr, lifecycle
 from octavia_anycast_lab.progress import Progress
 
 TEST_LAB = "oat"
+_REUSE = "OA_LAB_REUSE"
+BALANCER = "shared"
+BALANCER_SIZE = 2
+# These use one load balancer; the last one deletes it.
+_IN_ORDER = (
+    "test_bad_input",
+    "test_load_balancer",
+    "test_faults",
+    "test_removal",
+)
 _TOOLS = (
     "ip",
     "nsenter",
@@ -59,10 +74,14 @@ def missing() -> str | None:
     return f"not installed: {', '.join(tools)}" if tools else None
 
 
-def pytest_collection_modifyitems(
-    items: collections.abc.Sequence[pytest.Item],
-) -> None:
+def _place(item: pytest.Item) -> int:
+    name = item.path.stem
+    return _IN_ORDER.index(name) + 1 if name in _IN_ORDER else 0
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Skip lab tests where there can be no lab; refuse that in CI."""
+    items.sort(key=_place)
     reason = missing()
     marked = [item for item in items if item.get_closest_marker("lab")]
     if reason is None or not marked:
@@ -79,7 +98,8 @@ def lab() -> collections.abc.Iterator[Instance]:
     instance = Instance.named(
         os.environ.get(settings.LAB_ENVIRONMENT, TEST_LAB)
     )
-    cleanup.clean(instance.lab)
+    if not os.environ.get(_REUSE):
+        cleanup.clean(instance.lab)
     yield instance
     down.keep_logs(instance.lab)
     if not os.environ.get("OA_LAB_KEEP"):
@@ -96,4 +116,78 @@ def fabric(lab: Instance) -> Instance:
 @pytest.fixture(scope="session")
 def cloud(fabric: Instance) -> deployment.Deployment:
     """Everything: Octavia's API, the controller, amphorae on demand."""
-    return up.bring_up(fabric.lab, fabric.registry, Progress())
+    return up.bring_up(
+        fabric.lab,
+        fabric.registry,
+        Progress(),
+        with_image=not os.environ.get(_REUSE),
+    )
+
+
+@pytest.fixture(scope="session")
+def bench(cloud: deployment.Deployment) -> cluster_bench.Bench:
+    """Tools to make load balancers; there is no distributor yet."""
+    return cluster_bench.Bench(cloud)
+
+
+@pytest.fixture(scope="session")
+def balancer(bench: cluster_bench.Bench) -> cluster_bench.Balancer:
+    """A dual-stack load balancer made in one call, announced by all."""
+    kept = bench.lab.run_dir / "test-balancer"
+    if os.environ.get(_REUSE) and kept.exists():
+        return pickle.loads(kept.read_bytes())
+    bench.remove_earlier(BALANCER)
+    made = bench.create(
+        BALANCER, BALANCER_SIZE, listeners=[web_listener(bench)]
+    )
+    kept.write_bytes(pickle.dumps(made))
+    bench.await_active(made.id)
+    bench.await_whole(made)
+    return made
+
+
+def web_listener(bench: cluster_bench.Bench) -> dict[str, object]:
+    """A listener with all that can be below it, for a create in one call."""
+    members = [
+        {
+            "name": member.name,
+            "address": str(member.address_v4.ip),
+            "protocol_port": settings.MEMBER_PORT,
+            "subnet_id": bench.subnets["backend-v4"],
+        }
+        for member in settings.MEMBERS
+    ]
+    monitor = {
+        "type": "HTTP",
+        "delay": 1,
+        "timeout": 1,
+        "max_retries": 1,
+        "max_retries_down": 2,
+        "url_path": "/",
+    }
+    return {
+        "name": "web",
+        "protocol": "HTTP",
+        "protocol_port": 80,
+        "default_pool": {
+            "name": "web",
+            "protocol": "HTTP",
+            "lb_algorithm": "ROUND_ROBIN",
+            "members": members,
+            "healthmonitor": monitor,
+        },
+        "l7policies": [
+            {
+                "name": "moved",
+                "action": "REDIRECT_TO_URL",
+                "redirect_url": "http://lab.example/new",
+                "rules": [
+                    {
+                        "type": "PATH",
+                        "compare_type": "STARTS_WITH",
+                        "value": "/old",
+                    }
+                ],
+            }
+        ],
+    }

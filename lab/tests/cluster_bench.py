@@ -1,0 +1,368 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The octavia-anycast authors
+"""Load balancers of the provider ``anycast`` in the real lab, for the tests.
+
+Everything is done through Octavia's API as a tenant (openstacksdk), and
+everything is looked at from outside: the leaves' routes, packets of the
+client, the hypervisor, Neutron, the tables.
+"""
+
+import dataclasses
+import ipaddress
+import json
+import pathlib
+import subprocess
+import sys
+import typing
+
+import asker
+import sdk
+from octavia_anycast_lab import (
+    database,
+    deployment,
+    distributors,
+    hypervisor,
+    netns,
+    observe,
+    process,
+    rest,
+    settings,
+    shell,
+)
+from octavia_anycast_lab import registry as registry_lib
+from octavia_anycast_lab.demo import cluster, survey
+from octavia_anycast_lab.fabric import frr
+
+HERE = pathlib.Path(__file__).parent
+ACTIVE_SECONDS = 180.0
+GONE_SECONDS = 120.0
+CONVERGED_SECONDS = 180.0
+MEMBERS = frozenset(member.name for member in settings.MEMBERS)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Balancer:
+    """A load balancer; ``before``: the world without it."""
+
+    id: str
+    name: str
+    vips: tuple[settings.Address, ...]
+    size: int
+    before: survey.Survey
+
+    @property
+    def v4(self) -> str:
+        """The VIP."""
+        return next(str(vip) for vip in self.vips if vip.version == 4)
+
+    @property
+    def v6(self) -> str:
+        """The additional VIP."""
+        return next(str(vip) for vip in self.vips if vip.version == 6)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Amphora:
+    """An amphora as our table and the hypervisor know it."""
+
+    id: str
+    management: settings.Address
+    seen: cluster.Amphora
+
+    @property
+    def instance_id(self) -> str:
+        """The instance."""
+        return self.seen.instance.id
+
+    @property
+    def leaf(self) -> settings.Leaf:
+        """The leaf of its rack."""
+        return settings.rack_leaf(self.seen.rack)
+
+
+class Bench:
+    """The cloud with a distributor."""
+
+    def __init__(self, plane: deployment.Deployment) -> None:
+        self.plane = plane
+        self.lab = plane.lab
+        self.registry = registry_lib.Registry(plane.lab.run_dir)
+        self.machines = hypervisor.Hypervisor(plane.lab)
+        self.admin = rest.Api(plane=plane)
+        self.connection = sdk.connect(plane, "demo")
+        self.operator = sdk.connect(plane, "admin").load_balancer
+        self.octavia = self.connection.load_balancer
+        self.subnets = sdk.subnet_ids(self.connection)
+
+    # -- the API -----------------------------------------------------------
+
+    def create(
+        self, name: str, size: int, **attributes: typing.Any
+    ) -> Balancer:
+        """Ask for a dual-stack load balancer; does not wait."""
+        distributors.ensure(self.admin)
+        before = survey.take(self.plane, self.admin)
+        made = self.octavia.create_load_balancer(
+            name=name,
+            vip_subnet_id=self.subnets["anycast-v4"],
+            additional_vips=[{"subnet_id": self.subnets["anycast-v6"]}],
+            flavor_id=self.flavor_id(size),
+            **attributes,
+        )
+        others = [vip["ip_address"] for vip in made.additional_vips]
+        return Balancer(
+            id=made.id,
+            name=name,
+            vips=tuple(map(ipaddress.ip_address, (made.vip_address, *others))),
+            size=size,
+            before=before,
+        )
+
+    def flavor_id(self, size: int) -> str:
+        """The flavor of clusters of that size."""
+        return str(self.octavia.find_flavor(f"cluster-{size}").id)
+
+    def remove_earlier(self, name: str) -> None:
+        """Remove the load balancer that a run before this one has left."""
+        found = self.octavia.find_load_balancer(name)
+        if found is not None:
+            self.await_settled(found.id)
+            self.octavia.delete_load_balancer(found.id, cascade=True)
+            self.await_gone(found.id)
+
+    def await_active(self, balancer_id: str) -> None:
+        """Wait until changes are made."""
+        process.wait_until(
+            lambda: self.provisioning(balancer_id) == "ACTIVE",
+            ACTIVE_SECONDS,
+            f"load balancer {balancer_id} ACTIVE",
+        )
+
+    def await_settled(self, balancer_id: str) -> None:
+        """Wait until it may be deleted."""
+        process.wait_until(
+            lambda: self.provisioning(balancer_id) in ("ACTIVE", "ERROR"),
+            ACTIVE_SECONDS,
+            f"load balancer {balancer_id} not PENDING_*",
+        )
+
+    def provisioning(self, balancer_id: str) -> str:
+        """The provisioning status, from the API."""
+        found = self.octavia.get_load_balancer(balancer_id)
+        return str(found.provisioning_status)
+
+    def operating(self, balancer_id: str) -> str:
+        """The operating status, from the API."""
+        found = self.octavia.get_load_balancer(balancer_id)
+        return str(found.operating_status)
+
+    def await_gone(self, balancer_id: str) -> None:
+        """Wait until the API does not know it any more."""
+        process.wait_until(
+            lambda: not list(self.octavia.load_balancers(id=balancer_id)),
+            GONE_SECONDS,
+            f"load balancer {balancer_id} gone",
+        )
+
+    # -- the cluster -------------------------------------------------------
+
+    def amphorae(self, balancer: Balancer) -> tuple[Amphora, ...]:
+        """Amphorae of a load balancer which have power, by rack."""
+        rows = database.query(
+            self.plane,
+            "octavia",
+            "SELECT id, compute_id, lb_network_ip FROM anycast_amphora"
+            f" WHERE load_balancer_id = '{balancer.id}'"
+            " AND status != 'DELETED' AND lb_network_ip IS NOT NULL",
+        )
+        known = {
+            compute_id: (amphora_id, address)
+            for amphora_id, compute_id, address in (
+                line.split("\t") for line in rows.splitlines()
+            )
+        }
+        return tuple(
+            Amphora(
+                id=known[seen.instance.id][0],
+                management=ipaddress.ip_address(known[seen.instance.id][1]),
+                seen=seen,
+            )
+            for seen in cluster.amphorae(self.plane, self.admin)
+            if seen.instance.id in known
+        )
+
+    def instance_ids(self, balancer: Balancer) -> frozenset[str]:
+        """All instances made since before the load balancer."""
+        old = balancer.before.things["containers"]
+        return frozenset(i.id for i in self.machines.instances()) - old
+
+    def inside(self, amphora: Amphora, *argv: str, check: bool = True) -> str:
+        """What a command in an amphora prints."""
+        done = self.machines.execute(amphora.seen.instance, argv)
+        assert not check or done.returncode == 0, done.stderr
+        return done.stdout
+
+    def main_pid(self, amphora: Amphora, unit: str) -> int:
+        """The main process of a systemd unit, as the amphora numbers it."""
+        text = self.inside(amphora, "systemctl", "show", "-P", "MainPID", unit)
+        return int(text)
+
+    def signal(self, amphora: Amphora, unit: str, name: str) -> None:
+        """Send a signal to all processes of a systemd unit."""
+        self.inside(amphora, "systemctl", "kill", "-s", name, unit)
+
+    # -- the fabric --------------------------------------------------------
+
+    def hops(
+        self, balancer: Balancer
+    ) -> dict[settings.Address, frozenset[settings.Address]]:
+        """VIP -> next hops in use at the racks' leaves."""
+        return {
+            vip: observe.announcers(self.lab, prefix(vip))
+            for vip in balancer.vips
+        }
+
+    def announces(self, balancer: Balancer, amphora: Amphora) -> bool:
+        """True if the leaves use its paths for all VIPs."""
+        return all(
+            hops & amphora.seen.addresses
+            for hops in self.hops(balancer).values()
+        )
+
+    def is_withdrawn(self, balancer: Balancer, amphora: Amphora) -> bool:
+        """True if no leaf uses a path of it."""
+        return not any(
+            hops & amphora.seen.addresses
+            for hops in self.hops(balancer).values()
+        )
+
+    def established(self, amphora: Amphora) -> int:
+        """When its BGP session came up, by its leaf's clock; 0 if down."""
+        peer = str(amphora.management)
+        answer = frr.show(
+            self.lab, amphora.leaf.name, f"show bgp neighbors {peer} json"
+        )
+        found = answer.get(peer, {})
+        if found.get("bgpState") != "Established":
+            return 0
+        return int(found["bgpTimerUpEstablishedEpoch"])
+
+    def is_whole(self, balancer: Balancer) -> bool:
+        """True if exactly its amphorae are the next hops of every VIP."""
+        wanted = self.amphorae(balancer)
+        if len(wanted) != balancer.size:
+            return False
+        if self.instance_ids(balancer) != {a.instance_id for a in wanted}:
+            return False
+        addresses = {x for a in wanted for x in a.seen.addresses}
+        return all(
+            len(hops) == balancer.size and hops <= addresses
+            for hops in self.hops(balancer).values()
+        )
+
+    def await_whole(self, balancer: Balancer) -> None:
+        """Wait for that."""
+        process.wait_until(
+            lambda: self.is_whole(balancer),
+            CONVERGED_SECONDS,
+            f"{balancer.size} amphorae announce every VIP of {balancer.name}",
+            0.3,
+        )
+
+    def planned(self, balancer: Balancer) -> str:
+        """What the planner would do now, empty if it would do nothing."""
+        files = [
+            word
+            for path in self.plane.octavia_config_files
+            for word in ("--config-file", str(path))
+        ]
+        script = [sys.executable, str(HERE / "plan_now.py"), balancer.id]
+        return netns.run(self.plane.namespace, [*script, *files]).stdout
+
+    def await_converged(self, balancer: Balancer) -> None:
+        """N paths, ACTIVE and ONLINE, packets pass, nothing is planned."""
+        self.await_whole(balancer)
+        self.await_active(balancer.id)
+        process.wait_until(
+            lambda: not self.planned(balancer),
+            CONVERGED_SECONDS,
+            "an empty plan",
+            1.0,
+        )
+        assert self.is_whole(balancer)
+
+    # -- packets -----------------------------------------------------------
+
+    def ask(
+        self, address: str, port: int = 80, **more: typing.Any
+    ) -> list[asker.Answer]:
+        """Requests from the client."""
+        question = asker.Question(address=address, port=port, **more)
+        done = netns.run(
+            self.lab.namespace(settings.CLIENT),
+            [sys.executable, str(HERE / "asker.py")],
+            stdin=json.dumps(dataclasses.asdict(question)),
+            timeout_seconds=120.0,
+        )
+        return [asker.Answer(**found) for found in json.loads(done.stdout)]
+
+    def await_answers(
+        self,
+        wanted: typing.Callable[[asker.Answer], bool],
+        address: str,
+        port: int = 80,
+        **more: typing.Any,
+    ) -> list[asker.Answer]:
+        """Ask until each of several answers is as wanted; returns them.
+
+        Several connections, because each may come to another amphora.
+        """
+        more.setdefault("count", 16)
+        answers: list[asker.Answer] = []
+
+        def is_so() -> bool:
+            answers[:] = self.ask(address, port, **more)
+            return all(wanted(answer) for answer in answers)
+
+        try:
+            process.wait_until(is_so, 60.0, "answers as wanted", 0.3)
+        except TimeoutError as error:
+            raise AssertionError(f"answers were {answers}") from error
+        return answers
+
+    # -- afterwards --------------------------------------------------------
+
+    def leftovers(self, balancer: Balancer) -> dict[str, typing.Any]:
+        """What is left of a deleted load balancer, anywhere."""
+        found: dict[str, typing.Any] = {}
+        for vip in balancer.vips:
+            for router, held in observe.leftovers(
+                self.lab, prefix(vip)
+            ).items():
+                found[f"{router} {vip}"] = held
+        now = survey.take(self.plane, self.admin)
+        for kind, ids in now.since(balancer.before).items():
+            if ids:
+                found[kind] = sorted(ids)
+        rows = survey.rows_of(self.plane, balancer.id)
+        if rows:
+            found["rows"] = rows
+        return found
+
+    def openstack(self, *words: str) -> str:
+        """The unmodified openstack client, as the tenant."""
+        done = subprocess.run(
+            shell.command_line(self.plane, ["openstack", *words]),
+            env={**shell.environment(self.plane), "OS_CLOUD": "demo"},
+            capture_output=True,
+            text=True,
+            timeout=300.0,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+
+def prefix(vip: settings.Address) -> str:
+    """A VIP as the fabric knows it: /32 or /128."""
+    return f"{vip}/{vip.max_prefixlen}"
