@@ -14,22 +14,35 @@ def judge_outage(
 ) -> None:
     """Print what the requests saw; state what has to hold."""
     screen = stage.screen
+    rows, is_served = [], True
     for version in sorted(seen.records):
         early, late = seen.split(version)
-        screen.say(
-            f"IPv{version}: of {early.total + late.total} requests "
-            f"{early.bad} were bad (failed, or slower than 0.2 s) until the "
-            "paths were gone,"
+        is_served &= late.total > 0 and late.bad * 100 <= late.total
+        rows.append(
+            (
+                f"IPv{version}",
+                early.total + late.total,
+                early.bad,
+                f"{early.seconds:.2f} s",
+                f"{late.bad} of {late.total}",
+            )
         )
-        screen.say(
-            f"      the window from first to last {early.seconds:.2f} s; "
-            f"after that {late.bad} of {late.total}"
-        )
-        screen.claim(
-            late.total > 0 and late.bad * 100 <= late.total,
-            f"IPv{version}: once the paths were gone, at least 99 of 100 "
-            "requests were served well",
-        )
+    screen.say("bad requests (failed, or slower than 0.2 s):")
+    screen.table(
+        (
+            "",
+            "requests",
+            "bad until the paths were gone",
+            "from first to last",
+            "bad after that",
+        ),
+        rows,
+    )
+    screen.claim(
+        is_served,
+        "once the paths were gone, at least 99 of 100 requests were served "
+        "well",
+    )
     screen.claim(
         seen.paths_left == subject.size - 1,
         f"the paths shrank to {seen.paths_left} and grew to {subject.size} "
@@ -47,25 +60,36 @@ def judge_outage(
     )
 
 
-def check_nothing_left(stage: context.Stage, subject: context.Subject) -> None:
-    """No path, container, process, port or row of it."""
-    screen = stage.screen
-    for vip in subject.vips:
-        left = observe.leftovers(stage.lab, context.prefix(vip))
-        screen.claim(
-            not left,
-            f"no router holds a path or a route for {vip}"
-            if not left
-            else f"paths or routes of {vip} are left: {dict(left)}",
-        )
-    new = survey.take(stage.plane, stage.admin).since(subject.before)
-    for kind, ids in new.items():
-        screen.claim(
-            not ids,
-            f"nothing of it among the lab's {kind}"
-            if not ids
-            else f"{kind} are left: {', '.join(sorted(ids))}",
-        )
+def check_nothing_left(
+    stage: context.Stage, subject: context.Subject, alive: survey.Survey
+) -> None:
+    """No path, container, process, port or row of it.
+
+    :param alive: taken while the load balancer was there
+    """
+    left = {
+        str(vip): dict(observe.leftovers(stage.lab, context.prefix(vip)))
+        for vip in subject.vips
+    }
+    stage.screen.claim(
+        not any(left.values()),
+        f"no router holds a path or a route for {' or '.join(left)}"
+        if not any(left.values())
+        else f"paths or routes are left: {left}",
+    )
+    earlier = (subject.before, alive)
+    after = survey.take(stage.plane, stage.admin)
+    stage.screen.table(
+        ("what there is in the lab", "before", "with it", "now"),
+        [
+            (kind, *(len(s.things[kind]) for s in (*earlier, after)))
+            for kind in after.things
+        ],
+    )
+    new = {k: sorted(v) for k, v in after.since(subject.before).items() if v}
+    stage.screen.claim(
+        not new, f"these are left: {new}" if new else "nothing of it is left"
+    )
     _check_rows(stage, subject)
 
 

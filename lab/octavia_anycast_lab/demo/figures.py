@@ -3,6 +3,7 @@
 """Paths and shares: read from the routers, counted by the leaves."""
 
 import collections.abc
+import dataclasses
 import time
 
 from octavia_anycast_lab import (
@@ -21,85 +22,134 @@ EVEN = 1.1
 PORT = 80
 
 
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Shares:
+    """Who took the connections to one VIP: name -> how many."""
+
+    vip: settings.Address
+    amphorae: collections.abc.Mapping[str, int]
+    members: collections.abc.Mapping[str, int]
+    answered: int
+    seconds: float
+
+
 def show_paths(stage: context.Stage, subject: context.Subject) -> None:
     """Each router's paths and kernel next hops, for each VIP."""
+    header = ["router"]
+    for vip in subject.vips:
+        header += ["paths", f"to {context.prefix(vip)} by"]
+    stage.screen.table(
+        header,
+        [
+            (router, *_held(stage, subject, router))
+            for router in topology.ROUTER_NAMES
+        ],
+    )
     named = {
         address
         for amphora in context.amphorae(stage, subject)
         for address in amphora.addresses
     }
-    for vip in subject.vips:
-        text = context.prefix(vip)
-        stage.screen.table(
-            (text, "paths", "next hops in the kernel"),
-            [_path_row(stage, router, text) for router in ROUTERS],
-        )
-        hops = observe.announcers(stage.lab, text)
-        stage.screen.claim(
-            len(hops) == subject.size and hops <= named,
-            f"IPv{vip.version}: the leaves of the racks use {len(hops)} "
-            "next hops, each an amphora's front-end address",
-        )
+    hops = [
+        observe.announcers(stage.lab, context.prefix(vip))
+        for vip in subject.vips
+    ]
+    stage.screen.claim(
+        all(len(found) == subject.size and found <= named for found in hops),
+        f"for each VIP leaf1 and leaf2 use {subject.size} next hops, each an "
+        "amphora's front-end address",
+    )
 
 
 def show_shares(stage: context.Stage, subject: context.Subject) -> None:
     """New connections to each VIP, by amphora and by member."""
-    for vip in subject.vips:
-        _shares_of(stage, subject, vip)
-
-
-def _path_row(
-    stage: context.Stage, router: str, prefix: str
-) -> tuple[str, int, str]:
-    held = observe.paths(stage.lab, router, prefix)
-    hops = sorted(observe.fib(stage.lab, router, prefix))
-    # Between routers there are no addresses, only links (RFC 5549).
-    used = ", ".join(
-        gateway if interface == settings.FRONT_END_BRIDGE else interface
-        for gateway, interface in hops
+    found = [_shares_of(stage, subject, vip) for vip in subject.vips]
+    for shares in found:
+        stage.screen.say(
+            f"{CONNECTIONS} new connections to {shares.vip} took "
+            f"{shares.seconds:.1f} s"
+        )
+    families = [f"IPv{shares.vip.version}" for shares in found]
+    stage.screen.side_by_side(
+        (
+            ("amphora", *(w for f in families for w in (f, "share"))),
+            _rows([s.amphorae for s in found], with_share=True),
+        ),
+        (
+            ("member", *families),
+            _rows([s.members for s in found], with_share=False),
+        ),
     )
-    return router, len(held), used
+    for shares in found:
+        _claim_even(stage, subject, shares)
+
+
+def _claim_even(
+    stage: context.Stage, subject: context.Subject, shares: Shares
+) -> None:
+    uneven = flows.unevenness(list(shares.amphorae.values()))
+    stage.screen.claim(
+        shares.answered == CONNECTIONS
+        and len(shares.members) == len(settings.MEMBERS)
+        and len(shares.amphorae) == subject.size
+        and uneven <= EVEN,
+        f"IPv{shares.vip.version}: all {shares.answered} were answered, by "
+        f"{len(shares.members)} members; the largest share of "
+        f"{len(shares.amphorae)} is {uneven:.2f} of the mean",
+    )
+
+
+def _held(
+    stage: context.Stage, subject: context.Subject, router: str
+) -> list[object]:
+    cells: list[object] = []
+    for vip in subject.vips:
+        prefix = context.prefix(vip)
+        hops = sorted(observe.fib(stage.lab, router, prefix))
+        # Between routers there are no addresses, only links (RFC 5549).
+        used = ", ".join(
+            gateway if interface == settings.FRONT_END_BRIDGE else interface
+            for gateway, interface in hops
+        )
+        held = observe.paths(stage.lab, router, prefix)
+        cells += [len(held), used]
+    return cells
 
 
 def _shares_of(
     stage: context.Stage, subject: context.Subject, vip: settings.Address
-) -> None:
+) -> Shares:
     flows.reset(stage.lab)
     target = http_probe.Target(address=str(vip), port=PORT)
     began = time.monotonic()
     records = clients.shares(stage.lab, target, CONNECTIONS)
     took = time.monotonic() - began
     summary = traffic_record.summarize(records)
-    counted = cluster.shares(stage.lab, context.amphorae(stage, subject), vip)
-    screen = stage.screen
-    screen.say(f"{CONNECTIONS} new connections to {vip} in {took:.1f} s:")
-    screen.side_by_side(
-        (("amphora", "connections", "share"), _rows(counted)),
-        (
-            ("member", "connections", "share"),
-            _rows(dict(sorted(summary.members.items()))),
+    return Shares(
+        vip=vip,
+        amphorae=cluster.shares(
+            stage.lab, context.amphorae(stage, subject), vip
         ),
-    )
-    screen.claim(
-        summary.ok == CONNECTIONS and len(summary.members) == 3,
-        f"all {summary.ok} were answered, by {len(summary.members)} members",
-    )
-    uneven = flows.unevenness(list(counted.values()))
-    screen.claim(
-        len(counted) == subject.size and uneven <= EVEN,
-        f"{len(counted)} amphorae took them, the largest share is "
-        f"{uneven:.2f} of the mean",
+        members=summary.members,
+        answered=summary.ok,
+        seconds=took,
     )
 
 
 def _rows(
-    counted: collections.abc.Mapping[str, int],
-) -> list[tuple[str, int, str]]:
-    total = sum(counted.values()) or 1
-    return [
-        (name, count, f"{100 * count / total:.1f}%")
-        for name, count in counted.items()
-    ]
-
-
-ROUTERS = topology.ROUTER_NAMES
+    counts: collections.abc.Sequence[collections.abc.Mapping[str, int]],
+    *,
+    with_share: bool,
+) -> list[list[object]]:
+    """Name -> its count in each column, and that in percent of the column."""
+    names = list(counts[0]) + [n for n in counts[-1] if n not in counts[0]]
+    rows = []
+    for name in names if with_share else sorted(names):
+        row: list[object] = [name]
+        for column in counts:
+            count = column.get(name, 0)
+            row.append(count)
+            if with_share:
+                row.append(f"{100 * count / (sum(column.values()) or 1):.1f}%")
+        rows.append(row)
+    return rows

@@ -141,6 +141,7 @@ def _delete_all(
     """Everything goes, and nothing of it is left anywhere."""
     screen = stage.screen
     screen.act("everything is deleted")
+    alive = survey.take(stage.plane, stage.admin)
     with screen.progress.step("load balancer deleted"):
         stage.client.run(
             *("loadbalancer", "delete", "--cascade", "--wait", NAME)
@@ -150,7 +151,7 @@ def _delete_all(
         screen.say(f"DELETE {distributors.PATH}/{distributor['id']}")
     except distributors.InUseError:
         screen.say("(the distributor stays: your load balancers use it)")
-    aftermath.check_nothing_left(stage, subject)
+    aftermath.check_nothing_left(stage, subject, alive)
 
 
 def _find(stage: context.Stage) -> dict[str, typing.Any]:
@@ -202,13 +203,18 @@ def _check_cluster(stage: context.Stage, subject: context.Subject) -> None:
 
 
 def _check_redirect(stage: context.Stage, subject: context.Subject) -> None:
-    for vip in subject.vips:
-        answer = fetch.fetch(stage.lab, vip, figures.PORT, "/old/page")
-        stage.screen.claim(
-            answer.status == 302 and answer.location == _REDIRECT,
-            f"IPv{vip.version}: GET /old/page is answered "
-            f"{answer.status}, Location: {answer.location}",
-        )
+    answers = {
+        fetch.fetch(stage.lab, vip, figures.PORT, "/old/page")
+        for vip in subject.vips
+    }
+    stage.screen.claim(
+        answers == {fetch.Answer(status=302, location=_REDIRECT)},
+        f"over IPv4 and IPv6 GET /old/page is answered {_summary(answers)}",
+    )
+
+
+def _summary(answers: set[fetch.Answer]) -> str:
+    return " and ".join(f"{a.status}, Location: {a.location}" for a in answers)
 
 
 def _content() -> list[str]:
