@@ -9,6 +9,8 @@ target that is missed is a figure, not a failure.
 
 import argparse
 import collections.abc
+import dataclasses
+import functools
 import sys
 
 from octavia_anycast_lab import down, rest, settings, up
@@ -28,60 +30,83 @@ from octavia_anycast_lab.cli import EXPECTED
 from octavia_anycast_lab.progress import Progress
 
 Measure = collections.abc.Callable[[world.World], tuple[result.Result, ...]]
-BENCHMARKS: collections.abc.Mapping[str, Measure] = {
+IN_LAB: collections.abc.Mapping[str, Measure] = {
     "create": create.measure,
     "change": change.measure,
     "shares": spread.measure,
     "throughput": throughput.measure,
     "memory": memory.measure,
     "idle": idle.measure,
-    "demo": startup.measure,
 }
+# It makes labs of its own, with no other one beside them.
+DEMO = "demo"
 _LAB = "bench"
+
+
+@dataclasses.dataclass(slots=True)
+class Session:
+    """What came out so far: results, and names of what failed."""
+
+    progress: Progress
+    results: list[result.Result] = dataclasses.field(default_factory=list)
+    failed: list[str] = dataclasses.field(default_factory=list)
+
+    def run(
+        self,
+        name: str,
+        measure: collections.abc.Callable[[], tuple[result.Result, ...]],
+    ) -> None:
+        """Run one; the results are kept at once, a failure is noted."""
+        try:
+            with self.progress.step(f"benchmark {name}"):
+                found = measure()
+        except (rest.ApiError, RuntimeError, *EXPECTED):
+            self.failed.append(name)
+        else:
+            self.results += found
+            result.store(result.RESULTS, found)
 
 
 def main() -> None:
     """Run all benchmarks, or one."""
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
-    parser.add_argument("--name", choices=sorted(BENCHMARKS))
+    parser.add_argument("--name", choices=sorted((*IN_LAB, DEMO)))
     parser.add_argument("--lab", default=_LAB)
     parser.add_argument("--keep-lab", action="store_true")
     options = parser.parse_args()
-    names = [options.name] if options.name else list(BENCHMARKS)
-    progress = Progress()
-    lab = settings.Lab(name=options.lab)
+    names = [options.name] if options.name else [*IN_LAB, DEMO]
+    session = Session(Progress())
     try:
-        results, failed = _run(lab, names, progress)
-        if not options.keep_lab:
-            down.down(lab, progress)
+        lab = settings.Lab(name=options.lab)
+        up.require_machine()
+        if names != [DEMO]:
+            _in_lab(lab, names, session)
+            if not options.keep_lab:
+                down.down(lab, session.progress)
+        if DEMO in names:
+            session.run(DEMO, lambda: startup.measure(session.progress.note))
     except EXPECTED as error:
         sys.exit(f"bench: {error}")
-    if results:
-        result.store(result.RESULTS, results)
-        print(f"\n{result.table(results)}\n\n-> {result.RESULTS}")  # noqa: T201
-    sys.exit(f"bench: failed: {', '.join(failed)}" if failed else 0)
+    if session.results:
+        print(f"\n{result.table(session.results)}\n")  # noqa: T201
+        print(f"-> {result.RESULTS}")  # noqa: T201
+    failed = ", ".join(session.failed)
+    sys.exit(f"bench: failed: {failed}" if failed else 0)
 
 
-def _run(
-    lab: settings.Lab, names: list[str], progress: Progress
-) -> tuple[list[result.Result], list[str]]:
-    plane = up.up(lab, progress)
+def _in_lab(lab: settings.Lab, names: list[str], session: Session) -> None:
+    """Those which share a lab, in it."""
+    plane = up.up(lab, session.progress)
     place = world.World(
         plane=plane,
         api=rest.Api(plane=plane),
         registry=registry_lib.Registry(lab.run_dir),
-        say=progress.note,
+        say=session.progress.note,
     )
     place.prepare()
-    results: list[result.Result] = []
-    failed = []
     for name in names:
-        try:
-            with progress.step(f"benchmark {name}"):
-                results += BENCHMARKS[name](place)
-        except (rest.ApiError, RuntimeError, *EXPECTED):
-            failed.append(name)
-    return results, failed
+        if name in IN_LAB:
+            session.run(name, functools.partial(IN_LAB[name], place))
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ Everything but Debian's packages is fetched or built anew: the environment,
 the wheels, the database schema, the image. The lab has its own name.
 """
 
+import collections.abc
 import os
 import pathlib
 import subprocess
@@ -13,7 +14,7 @@ import tempfile
 import time
 
 from octavia_anycast_lab import image
-from octavia_anycast_lab.bench import result, world
+from octavia_anycast_lab.bench import result
 
 _LAB = "benchd"
 _LIMIT_SECONDS = 1200.0
@@ -38,7 +39,9 @@ AFTER_DOWN = result.Question(
 )
 
 
-def measure(lab: world.World) -> tuple[result.Result, ...]:
+def measure(
+    say: collections.abc.Callable[[str], None],
+) -> tuple[result.Result, ...]:
     """One run of each; the first one takes minutes."""
     results = []
     with tempfile.TemporaryDirectory(prefix="octavia-anycast-bench-") as home:
@@ -59,7 +62,7 @@ def measure(lab: world.World) -> tuple[result.Result, ...]:
                 if is_down_before:
                     _make("lab-down", clone, environment)
                 took = _make("demo", clone, environment)
-                lab.say(f"{question.name}: {took:.0f} s")
+                say(f"{question.name}: {took:.0f} s")
                 run = result.Run(ours=took)
                 results.append(question.answer([run], before))
         finally:
