@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
+from octavia_anycast.model.bgp import IPAddress
 from octavia_anycast.model.cluster import (
     AmphoraStatus,
     ComputeState,
@@ -219,8 +220,8 @@ class Cluster:
             m for m in self.live if m.amphora.record.generation < wanted
         )
 
-    def others_announcing(self, but: str) -> int:
-        """How many stay that announce every VIP, without ``but``.
+    def others_announcing(self, but: str, vip_ip: IPAddress) -> int:
+        """How many stay that announce this VIP, without ``but``.
 
         One with an outdated configuration may itself be about to withdraw,
         so it does not count.
@@ -228,7 +229,8 @@ class Cluster:
         return self._count_staying(
             but,
             lambda desired, amphora: (
-                is_announcing(desired, amphora)
+                amphora.report is not None
+                and amphora.report.is_announcing(vip_ip)
                 and holds_revision(desired, amphora)
             ),
         )
@@ -253,11 +255,38 @@ class Cluster:
     def is_guarded(self, member: Assessment) -> bool:
         """Whether it must stay announced: nobody else would serve.
 
-        Invariant 1: the last announcing amphora is never withdrawn.
+        Invariant 1, VIP by VIP: the last amphora that announces one is never
+        withdrawn. A VIP that nobody announces guards nobody.
+        """
+        report = member.amphora.report
+        if report is None or not self.desired.should_announce:
+            return False
+        return any(
+            report.is_announcing(vip.ip_address)
+            and not self._is_served_without(member, vip.ip_address)
+            for vip in self.desired.vips
+        )
+
+    def is_replaced(self, member: Assessment) -> bool:
+        """Whether others serve what a silent amphora might still serve.
+
+        A VIP that no amphora announces, whose family the fabric does not
+        take for instance, keeps nobody.
         """
         if not self.desired.should_announce:
-            return False
-        if not is_announcing_any(self.desired, member.amphora):
-            return False
+            least = max(1, self.desired.size.minimum)
+            return self.others_ready(member.id) >= least
+        served = [
+            vip.ip_address
+            for vip in self.desired.vips
+            if self.others_announcing(member.id, vip.ip_address)
+        ]
+        return bool(served) and all(
+            self._is_served_without(member, vip_ip) for vip_ip in served
+        )
+
+    def _is_served_without(
+        self, member: Assessment, vip_ip: IPAddress
+    ) -> bool:
         least = max(1, self.desired.size.minimum)
-        return self.others_announcing(member.id) < least
+        return self.others_announcing(member.id, vip_ip) >= least

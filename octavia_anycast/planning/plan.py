@@ -240,12 +240,7 @@ def _can_be_missed(cluster: Cluster, member: Assessment) -> bool:
     )
     if is_gone or not member.amphora.record.applied_revision:
         return True
-    if cluster.is_guarded(member):
-        return False
-    least = max(1, cluster.desired.size.minimum)
-    if cluster.desired.should_announce:
-        return cluster.others_announcing(member.id) >= least
-    return cluster.others_ready(member.id) >= least
+    return not cluster.is_guarded(member) and cluster.is_replaced(member)
 
 
 def _set_intent(

@@ -70,6 +70,7 @@ class Guest:
     rejects_configuration: bool = False
     is_gate_broken: bool = False
     is_session_down: bool = False
+    is_ipv6_refused: bool = False
     last_heard: datetime | None = None
     gate_since: datetime = EPOCH
 
@@ -97,6 +98,7 @@ class Guest:
             vip.vip_ip
             for vip in self.state.vips
             if vip.intent is not Intent.WITHDRAW
+            and not (self.is_ipv6_refused and vip.vip_ip.version == 6)
         )
 
 
@@ -190,9 +192,15 @@ class World:
             if vips and vips <= guest.announced(self.now)
         )
 
+    def served(self) -> frozenset[IPAddress]:
+        """The VIPs that the fabric has some path for."""
+        return frozenset().union(
+            *(guest.announced(self.now) for guest in self.guests.values())
+        )
+
     def step(self, seconds: float = 1.0) -> tuple[Action, ...]:
         """Plan, carry out, check the invariants, let time pass."""
-        before = self.announcers()
+        before = self.served()
         actions = plan(self.desired, self.observe(), self.now)
         failed: set[str] = set()
         for action in actions:
@@ -312,10 +320,12 @@ class World:
         if not guest.is_cut_off:
             assert not guest.announced(self.now), "deleted while announced"
 
-    def check_invariants(self, before: frozenset[str]) -> None:
-        """Invariant 1: the planner never takes away the last announcer."""
-        if self.desired.should_announce and before:
-            assert self.announcers(), "nobody announces after a plan"
+    def check_invariants(self, before: frozenset[IPAddress]) -> None:
+        """Invariant 1: the planner never takes away a VIP's last path."""
+        wanted = {vip.ip_address for vip in self.desired.vips}
+        if self.desired.should_announce:
+            lost = before & wanted - self.served()
+            assert not lost, f"nobody announces {lost} after a plan"
 
 
 def _frontend(number: int) -> Frontend:

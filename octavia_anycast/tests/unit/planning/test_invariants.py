@@ -23,6 +23,7 @@ FAULTS = (
     "reject",
     "break_gate",
     "drop_session",
+    "refuse_ipv6",
 )
 CHANGES = ("update", "failover", "scale", "listeners", "wait", "boots_fail")
 EVENTS = st.lists(
@@ -50,6 +51,8 @@ def hurt(world: World, guest: Guest, fault: str) -> None:
             guest.gate_since = world.now
         case "drop_session":
             guest.is_session_down = True
+        case "refuse_ipv6":
+            guest.is_ipv6_refused = True
 
 
 def change(world: World, event: str, number: int) -> None:
@@ -96,6 +99,7 @@ def heal(world: World) -> None:
         guest.rejects_configuration = False
         guest.is_gate_broken = False
         guest.is_session_down = False
+        guest.is_ipv6_refused = False
 
 
 @settings(max_examples=60, deadline=None)

@@ -230,3 +230,25 @@ def test_delete_in_the_middle_of_a_create():
     world.desired = replace(world.desired, is_deleted=True)
     world.run(3)
     assert world.is_removed
+
+
+def test_family_that_the_fabric_refuses_does_not_block_a_failover(world):
+    for guest in world.guests.values():
+        guest.is_ipv6_refused = True
+    old = set(world.guests)
+    world.desired = replace(world.desired, failover_generation=1)
+    for _ in range(200):
+        world.step()
+        for guest in world.guests.values():
+            guest.is_ipv6_refused = True
+    assert not old & set(world.guests)
+    assert len(world.guests) == 4
+
+
+def test_family_that_the_fabric_refuses_does_not_keep_the_dead(world):
+    for guest in world.guests.values():
+        guest.is_ipv6_refused = True
+    victim = next(iter(world.guests.values()))
+    victim.is_cut_off = True
+    world.run(90)
+    assert victim.record.id not in world.guests
