@@ -19,13 +19,13 @@ from octavia.amphorae.drivers.haproxy import exceptions as agent_exceptions
 from octavia.amphorae.drivers.haproxy import rest_api_driver
 from octavia.common import constants, data_models
 from octavia.common import exceptions as octavia_exceptions
-from octavia.db import api as db_api
 from octavia.db import repositories
 from oslo_log import log as logging
 
 from octavia_anycast.model.cluster import AmphoraRecord
 from octavia_anycast.octavia_adapter.errors import translated
 from octavia_anycast.octavia_adapter.load_balancers import LoadBalancerTree
+from octavia_anycast.octavia_adapter.rows import transaction
 
 LOG = logging.getLogger(__name__)
 CONNECT_SECONDS = 5.0
@@ -208,7 +208,7 @@ class AmphoraHaproxy:
         As Octavia does: the other listeners go on.
         """
         LOG.error("Listener %s is left out: %s", listener.id, error)
-        with db_api.session().begin() as session:
+        with transaction() as session:
             self._listeners.update(
                 session,
                 listener.id,

@@ -16,7 +16,6 @@ from novaclient import exceptions as nova_exceptions
 from octavia.common import constants
 from octavia.common import exceptions as octavia_exceptions
 from octavia.common.jinja import user_data_jinja_cfg
-from octavia.db import api as db_api
 from octavia.db import repositories
 from oslo_config import cfg
 from oslo_log import log as logging
@@ -28,6 +27,7 @@ from octavia_anycast.model.errors import Retryable
 from octavia_anycast.octavia_adapter.amphora_files import ConfigDrive
 from octavia_anycast.octavia_adapter.errors import translated
 from octavia_anycast.octavia_adapter.load_balancers import LoadBalancerTree
+from octavia_anycast.octavia_adapter.rows import transaction
 
 LOG = logging.getLogger(__name__)
 
@@ -207,7 +207,7 @@ class Compute:
     def _record_group(
         self, tree: LoadBalancerTree, group_id: str | None
     ) -> None:
-        with db_api.session().begin() as session:
+        with transaction() as session:
             self._load_balancers.update(
                 session, tree.id, server_group_id=group_id
             )

@@ -17,11 +17,11 @@ from ipaddress import ip_address
 from typing import Any
 
 from octavia.common import constants
-from octavia.db import api as db_api
 from octavia.db import models, repositories
 
 from octavia_anycast.model.cluster import Vip
 from octavia_anycast.model.wire import ListenerSocket
+from octavia_anycast.octavia_adapter.rows import transaction
 
 PROVIDER = "anycast"
 PENDING = (
@@ -80,6 +80,7 @@ class LoadBalancerTree:
     revision: str
     updated_at: datetime | None
     pending: tuple[Pending, ...] = ()
+    lvs_listener_ids: tuple[str, ...] = ()
     operating_statuses: dict[tuple[str, str], str] = field(
         default_factory=dict
     )
@@ -122,7 +123,7 @@ class OctaviaLoadBalancers:
     @staticmethod
     def _query(statuses: tuple[str, ...]) -> list[tuple[str, str]]:
         model = models.LoadBalancer
-        with db_api.session().begin() as session:
+        with transaction() as session:
             rows = (
                 session.query(model.id, model.provisioning_status)
                 .filter(model.provider == PROVIDER)
@@ -134,7 +135,7 @@ class OctaviaLoadBalancers:
 
     def read(self, load_balancer_id: str) -> LoadBalancerTree | None:
         """Read the whole tree; None if it is not there or DELETED."""
-        with db_api.session().begin() as session:
+        with transaction() as session:
             found = self._repository.get(
                 session, id=load_balancer_id, provider=PROVIDER
             )
@@ -177,6 +178,7 @@ def snapshot(
         is_enabled=bool(load_balancer.enabled),
         vips=vips,
         listeners=_sockets(load_balancer, vips),
+        lvs_listener_ids=tuple(x.id for x in lvs_listeners(load_balancer)),
         member_subnet_ids=_member_subnets(load_balancer),
         revision=revision_of(load_balancer),
         updated_at=load_balancer.updated_at,
@@ -225,6 +227,21 @@ def _sockets(
         and listener.protocol not in constants.LVS_PROTOCOLS
         for vip in vips
     )
+
+
+def lvs_listeners(load_balancer: Any) -> list[Any]:
+    """The listeners that keepalived serves, by id; HAProxy has no part.
+
+    One in ERROR is served like the others: it has no certificate that could
+    be missing.
+    """
+    if not load_balancer.enabled:
+        return []
+    return [
+        listener
+        for listener in sorted(load_balancer.listeners, key=lambda x: x.id)
+        if listener.enabled and listener.protocol in constants.LVS_PROTOCOLS
+    ]
 
 
 def _member_subnets(load_balancer: Any) -> tuple[str, ...]:

@@ -15,11 +15,11 @@ Layer: octavia_adapter.
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from octavia.db import api as db_api
 from octavia.db import models, repositories
 from oslo_db import exception as db_exceptions
 
 from octavia_anycast.model.heartbeat import Heartbeat
+from octavia_anycast.octavia_adapter.rows import transaction
 
 _COUNTERS = ("bytes_in", "bytes_out", "total_connections", "request_errors")
 
@@ -44,7 +44,7 @@ class OctaviaStatistics:
 
     def set_active(self, active: Mapping[str, int]) -> None:
         """Write the active connections: listener_id -> their number."""
-        with db_api.session().begin() as session:
+        with transaction() as session:
             for listener_id, count in active.items():
                 self._own_row(session, listener_id).update(
                     {"active_connections": count}, synchronize_session=False
@@ -52,7 +52,7 @@ class OctaviaStatistics:
 
     def _grow(self, listener_id: str, added: Mapping[str, int]) -> bool:
         model = models.ListenerStatistics
-        with db_api.session().begin() as session:
+        with transaction() as session:
             count = self._own_row(session, listener_id).update(
                 {
                     getattr(model, name): getattr(model, name) + value
@@ -63,7 +63,7 @@ class OctaviaStatistics:
         return bool(count)
 
     def _create(self, listener_id: str, added: Mapping[str, int]) -> None:
-        with db_api.session().begin() as session:
+        with transaction() as session:
             if session.get(models.Listener, listener_id) is None:
                 return
             self._rows.create(

@@ -16,7 +16,6 @@ Layer: octavia_adapter.
 from typing import Any
 
 from octavia.common import constants, data_models
-from octavia.db import api as db_api
 from octavia.db import models, repositories
 from oslo_log import log as logging
 
@@ -25,6 +24,7 @@ from octavia_anycast.octavia_adapter.load_balancers import (
     LoadBalancerTree,
     Pending,
 )
+from octavia_anycast.octavia_adapter.rows import transaction
 
 LOG = logging.getLogger(__name__)
 
@@ -50,7 +50,7 @@ class OctaviaStatuses:
 
         :returns: False if the load balancer changed since the snapshot.
         """
-        with db_api.session().begin() as session:
+        with transaction() as session:
             row = self._lock(session, tree)
             if row is None:
                 return False
@@ -64,7 +64,7 @@ class OctaviaStatuses:
 
         They are settled when the work succeeds after all.
         """
-        with db_api.session().begin() as session:
+        with transaction() as session:
             row = self._lock(session, tree)
             if row is None or row.provisioning_status == constants.ERROR:
                 return False
@@ -73,7 +73,7 @@ class OctaviaStatuses:
 
     def delete(self, tree: LoadBalancerTree) -> bool:
         """Remove everything below and mark the load balancer DELETED."""
-        with db_api.session().begin() as session:
+        with transaction() as session:
             row = self._lock(session, tree)
             if row is None:
                 return False
@@ -93,7 +93,7 @@ class OctaviaStatuses:
         """Write operating statuses: (kind, id) -> status."""
         if not changes:
             return
-        with db_api.session().begin() as session:
+        with transaction() as session:
             for (kind, identifier), status in changes.items():
                 model = (
                     models.LoadBalancer
