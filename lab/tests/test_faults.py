@@ -1,0 +1,460 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The octavia-anycast authors
+"""Faults, each made for real, one after the other on one load balancer.
+
+After each: both amphorae are next hops of both VIPs again, the load balancer
+is ACTIVE, requests are answered, and the planner would do nothing. Deadlines
+are generous; timings are for the benchmarks.
+"""
+
+import contextlib
+import os
+import signal
+from collections.abc import Callable, Iterator
+
+import pytest
+from cluster_bench import Amphora, Balancer, Bench
+from octavia_anycast_lab import (
+    clients,
+    control_plane,
+    controller,
+    database,
+    faults,
+    http_probe,
+    hypervisor,
+    observe,
+    process,
+    settings,
+    traffic_record,
+)
+from octavia_anycast_lab.fabric import frr
+from octavia_anycast_lab.progress import Progress
+
+pytestmark = pytest.mark.lab
+
+EXABGP = "exabgp.service"
+SPEAKERD = "octavia-anycast-speakerd.service"
+AGENT = "octavia-anycast-agent.service"
+EXABGP_CONFIGURATION = "/var/lib/octavia-anycast/exabgp/exabgp.conf"
+SECONDS = 60.0
+RATE = 30.0
+
+
+@pytest.fixture(autouse=True)
+def healed(bench: Bench, balancer: Balancer) -> Iterator[None]:
+    """Whole before each fault, and by itself after it."""
+    bench.await_whole(balancer)
+    yield
+    bench.await_converged(balancer)
+    for vip in balancer.vips:
+        answers = bench.ask(str(vip), count=20)
+        assert {answer.status for answer in answers} == {200}
+
+
+@pytest.fixture
+def victim(bench: Bench, balancer: Balancer) -> Amphora:
+    """The amphora which has the fault."""
+    return bench.amphorae(balancer)[0]
+
+
+def _await(condition: Callable[[], bool], what: str) -> None:
+    process.wait_until(condition, SECONDS, what, 0.05)
+
+
+def _stream(
+    bench: Bench, balancer: Balancer
+) -> contextlib.AbstractContextManager[clients.Generator]:
+    target = http_probe.Target(address=balancer.v4, port=80)
+    return clients.streaming(bench.lab, bench.registry, target, RATE)
+
+
+def _failures(records: tuple[traffic_record.Record, ...]) -> int:
+    """How many requests failed, of a stream that really flowed."""
+    assert len(records) > RATE
+    good = traffic_record.Outcome.OK
+    return sum(1 for record in records if record.outcome is not good)
+
+
+def _haproxy(balancer: Balancer) -> str:
+    return f"haproxy-{balancer.id}.service"
+
+
+# -- the speaker --------------------------------------------------------------
+
+
+def test_speaker_killed(
+    bench: Bench, balancer: Balancer, victim: Amphora
+) -> None:
+    """A new session, no lost request: HAProxy serves all the time."""
+    before = bench.established(victim)
+    assert before
+    with _stream(bench, balancer) as stream:
+        bench.signal(victim, EXABGP, "KILL")
+        _await(
+            lambda: (
+                bench.established(victim) > before
+                and bench.announces(balancer, victim)
+            ),
+            "another session, with the paths",
+        )
+        records = stream.stop()
+    assert _failures(records) == 0
+
+
+def test_speaker_hangs(
+    bench: Bench, balancer: Balancer, victim: Amphora
+) -> None:
+    """Mute but alive: the leaf gives up, then the agent does."""
+    before = bench.main_pid(victim, EXABGP)
+    with _stream(bench, balancer) as stream:
+        bench.signal(victim, EXABGP, "STOP")
+        _await(lambda: bench.is_withdrawn(balancer, victim), "the withdrawal")
+        _await(lambda: bench.announces(balancer, victim), "its return")
+        records = stream.stop()
+    assert bench.main_pid(victim, EXABGP) != before
+    assert _failures(records) == 0
+
+
+def test_speaker_misconfigured(
+    bench: Bench, balancer: Balancer, victim: Amphora
+) -> None:
+    """Its file is spoiled and it starts from that: the agent mends it."""
+    good = bench.inside(victim, "cat", EXABGP_CONFIGURATION)
+    before = bench.established(victim)
+    bench.inside(
+        victim,
+        *("sh", "-c", f"echo 'neighbor {{ nonsense' > {EXABGP_CONFIGURATION}"),
+    )
+    bench.signal(victim, EXABGP, "KILL")
+    _await(
+        lambda: (
+            bench.established(victim) > before
+            and bench.announces(balancer, victim)
+        ),
+        "another session, with the paths",
+    )
+    assert bench.inside(victim, "cat", EXABGP_CONFIGURATION) == good
+
+
+def test_speaker_daemon_killed(
+    bench: Bench, balancer: Balancer, victim: Amphora
+) -> None:
+    """Fail-static: the session does not even notice."""
+    before = bench.established(victim)
+    pid = bench.main_pid(victim, SPEAKERD)
+    bench.signal(victim, SPEAKERD, "KILL")
+    _await(
+        lambda: bench.main_pid(victim, SPEAKERD) not in (0, pid),
+        "another daemon",
+    )
+    bench.await_converged(balancer)
+    assert bench.established(victim) == before
+
+
+def test_agent_killed(
+    bench: Bench, balancer: Balancer, victim: Amphora
+) -> None:
+    """The session stays; a change made at once is made in the end."""
+    before = bench.established(victim)
+    pid = bench.main_pid(victim, AGENT)
+    bench.signal(victim, AGENT, "KILL")
+    _change(bench, balancer)
+    bench.await_active(balancer.id)
+    assert bench.main_pid(victim, AGENT) not in (0, pid)
+    bench.await_converged(balancer)
+    assert bench.established(victim) == before
+
+
+def _change(bench: Bench, balancer: Balancer) -> None:
+    """Some change of the configuration, asked for but not awaited."""
+    (listener,) = bench.octavia.listeners(
+        load_balancer_id=balancer.id, name="web"
+    )
+    limit = 1000 + (listener.connection_limit + 1) % 100
+    bench.octavia.update_listener(listener.id, connection_limit=limit)
+
+
+# -- the data path ------------------------------------------------------------
+
+
+def test_haproxy_killed(
+    bench: Bench, balancer: Balancer, victim: Amphora
+) -> None:
+    """Withdrawn, and announced again once systemd has restarted it."""
+    unit = _haproxy(balancer)
+    pid = bench.main_pid(victim, unit)
+    bench.inside(victim, "systemctl", "stop", unit)
+    _await(lambda: bench.is_withdrawn(balancer, victim), "the withdrawal")
+    with _stream(bench, balancer) as stream:
+        bench.inside(victim, "systemctl", "start", unit)
+        _await(lambda: bench.announces(balancer, victim), "its return")
+        records = stream.stop()
+    assert _failures(records) == 0, "announced before it served"
+    pid = bench.main_pid(victim, unit)
+    bench.signal(victim, unit, "KILL")
+    _await(
+        lambda: bench.main_pid(victim, unit) not in (0, pid),
+        "HAProxy, restarted",
+    )
+    _await(lambda: bench.announces(balancer, victim), "its return")
+
+
+_SQUATTER = """
+import socket, time
+taken = socket.socket(socket.AF_INET6)
+taken.bind(("::", 9999))
+time.sleep(600)
+"""
+
+
+def test_listener_that_cannot_be_opened_takes_no_other_along(
+    bench: Bench, balancer: Balancer
+) -> None:
+    """HAProxy stays with its old configuration, on every amphora."""
+    amphorae = bench.amphorae(balancer)
+    for amphora in amphorae:
+        bench.inside(
+            amphora,
+            *("systemd-run", "--unit=squatter", "--collect"),
+            *("ip", "netns", "exec", "amphora-haproxy"),
+            *("python3", "-c", _SQUATTER),
+        )
+    with _stream(bench, balancer) as stream:
+        made = bench.octavia.create_listener(
+            load_balancer_id=balancer.id, protocol="HTTP", protocol_port=9999
+        )
+        bench.await_active(balancer.id)
+        assert bench.ask(balancer.v4, 9999)[0].status == 0, "it is broken"
+        bench.octavia.delete_listener(made.id)
+        bench.await_active(balancer.id)
+        records = stream.stop()
+    assert _failures(records) == 0
+    for amphora in amphorae:
+        bench.inside(amphora, "systemctl", "stop", "squatter")
+
+
+# -- the amphora --------------------------------------------------------------
+
+
+def test_killed_amphora_is_replaced(
+    bench: Bench, balancer: Balancer, victim: Amphora
+) -> None:
+    """The one fault that must lose requests: the others' control."""
+    seen = set()
+    with _stream(bench, balancer) as stream:
+        bench.machines.kill(victim.instance_id, hypervisor.Loss.POWER)
+        _await(lambda: bench.is_withdrawn(balancer, victim), "the withdrawal")
+
+        def is_replaced() -> bool:
+            seen.add(bench.provisioning(balancer.id))
+            others = bench.instance_ids(balancer) - {victim.instance_id}
+            return len(others) == balancer.size and bench.is_whole(balancer)
+
+        process.wait_until(is_replaced, 180.0, "the replacement", 0.3)
+        records = stream.stop()
+    assert _failures(records) > 0
+    last = records[-int(RATE) :]
+    assert not any(r.outcome is not traffic_record.Outcome.OK for r in last), (
+        "once replaced, all is well"
+    )
+    assert seen == {"ACTIVE"}
+    left = {a.instance_id for a in bench.amphorae(balancer)}
+    assert victim.instance_id not in left
+
+
+def test_amphora_reboots_without_controller(
+    bench: Bench, balancer: Balancer, victim: Amphora
+) -> None:
+    """What it was last told is on its disk."""
+    before = bench.established(victim)
+    controller.stop(bench.registry)
+    try:
+        bench.machines.reboot(victim.instance_id)
+        process.wait_until(
+            lambda: (
+                bench.established(victim) > before
+                and bench.announces(balancer, victim)
+            ),
+            120.0,
+            "its paths",
+        )
+        for vip in balancer.vips:
+            answers = bench.ask(str(vip), count=20)
+            assert {answer.status for answer in answers} == {200}
+    finally:
+        controller.start(bench.plane, bench.registry)
+    bench.await_converged(balancer)
+    kept = {a.instance_id for a in bench.amphorae(balancer)}
+    assert victim.instance_id in kept
+
+
+def test_unreachable_amphora_does_not_hold_up_a_change(
+    bench: Bench, balancer: Balancer, victim: Amphora
+) -> None:
+    management = victim.seen.instance.nics[0]
+    faults.silence_bridge_port(bench.lab, "mgmt", management.tap)
+    _change(bench, balancer)
+    bench.await_active(balancer.id)
+    process.wait_until(
+        lambda: victim.instance_id not in bench.instance_ids(balancer),
+        180.0,
+        "its replacement",
+    )
+
+
+# -- the control plane --------------------------------------------------------
+
+
+def test_database_killed(bench: Bench, balancer: Balancer) -> None:
+    """Traffic does not notice; a change can be made afterwards."""
+    before = bench.instance_ids(balancer)
+    with _stream(bench, balancer) as stream:
+        process.kill(bench.registry, database.LABEL)
+        hops = bench.hops(balancer)
+        answers = bench.ask(balancer.v6, count=20)
+        assert {answer.status for answer in answers} == {200}
+        control_plane.start(bench.plane, bench.registry, Progress())
+        _change(bench, balancer)
+        bench.await_active(balancer.id)
+        records = stream.stop()
+    assert _failures(records) == 0
+    assert {len(found) for found in hops.values()} == {balancer.size}
+    bench.await_converged(balancer)
+    assert bench.instance_ids(balancer) == before, "nobody was replaced"
+
+
+def test_database_killed_in_the_middle_of_a_change(
+    bench: Bench, balancer: Balancer
+) -> None:
+    _change(bench, balancer)
+    process.kill(bench.registry, database.LABEL)
+    control_plane.start(bench.plane, bench.registry, Progress())
+    bench.await_active(balancer.id)
+
+
+MOMENTS = ("accepted", "booted", "addressed", "plugged", "announced")
+
+
+def _moment(bench: Bench, made: Balancer, moment: str) -> bool:
+    """Whether a create has come that far."""
+    rows = database.query(
+        bench.plane,
+        "octavia",
+        "SELECT status, compute_id, frontend_ip FROM anycast_amphora"
+        f" WHERE load_balancer_id = '{made.id}' AND status != 'DELETED'",
+    ).splitlines()
+    cells = [row.split("\t") for row in rows]
+    return {
+        "accepted": True,
+        "booted": any(row[1] != "NULL" for row in cells),
+        "addressed": any(row[0] == "ALLOCATED" for row in cells),
+        "plugged": any(row[2] != "NULL" for row in cells),
+        "announced": any(bench.hops(made).values()),
+    }[moment]
+
+
+def test_controller_killed_in_the_middle_of_a_create(
+    bench: Bench, balancer: Balancer
+) -> None:
+    """Again and again, further on each time; each new one goes on."""
+    name = "interrupted"
+    bench.remove_earlier(name)
+    made = bench.create(name, 2)
+    bench.octavia.get_load_balancer(made.id)
+    for moment in MOMENTS:
+        process.wait_until(
+            lambda moment=moment: _moment(bench, made, moment),
+            180.0,
+            f"a create that is {moment}",
+        )
+        if moment == "announced":
+            break
+        pid = controller.pid_of(bench.registry)
+        if pid is not None:
+            os.kill(pid, signal.SIGKILL)
+        _await(
+            lambda pid=pid: (
+                controller.pid_of(bench.registry) not in (None, pid)
+            ),
+            "another controller",
+        )
+    bench.await_active(made.id)
+    bench.octavia.create_listener(
+        load_balancer_id=made.id, protocol="HTTP", protocol_port=80
+    )
+    bench.await_converged(made)
+    assert len(bench.instance_ids(made)) == made.size
+    bench.await_answers(lambda a: a.status == 503, made.v6)
+    bench.octavia.delete_load_balancer(made.id, cascade=True)
+    _await(
+        lambda: not any(bench.hops(made).values()),
+        "the withdrawal",
+    )
+    pid = controller.pid_of(bench.registry)
+    if pid is not None:
+        os.kill(pid, signal.SIGKILL)
+    bench.await_gone(made.id)
+    process.wait_until(
+        lambda: not bench.leftovers(made), SECONDS, "nothing left", 0.5
+    )
+
+
+# -- the fabric ---------------------------------------------------------------
+
+
+def test_routing_daemon_of_a_leaf_killed(
+    bench: Bench, balancer: Balancer, victim: Amphora
+) -> None:
+    """Its amphorae's sessions end and come again; none is replaced."""
+    before = bench.instance_ids(balancer)
+    since = bench.established(victim)
+    leaf = victim.leaf.name
+    pid = faults.kill_daemon(bench.lab, bench.registry, leaf)
+    _await(
+        lambda: (
+            process.pid_of(bench.registry, frr.label(leaf, "bgpd"))
+            not in (None, pid)
+        ),
+        "another bgpd",
+    )
+    process.wait_until(
+        lambda: _is_up(bench, victim, since) and bench.is_whole(balancer),
+        120.0,
+        "another session, with the paths",
+    )
+    assert bench.instance_ids(balancer) == before
+
+
+def _is_up(bench: Bench, amphora: Amphora, since: int) -> bool:
+    try:
+        return bench.established(amphora) > since
+    except frr.RouterError:
+        return False
+
+
+def test_leaf_hangs(bench: Bench, balancer: Balancer, victim: Amphora) -> None:
+    """The other rack serves meanwhile."""
+    before = bench.instance_ids(balancer)
+    leaf = victim.leaf.name
+    other = next(x for x in settings.RACK_LEAVES if x.name != leaf)
+    faults.hang_daemon(bench.registry, leaf)
+    try:
+        process.wait_until(
+            lambda: (
+                not observe.paths(bench.lab, "leaf3", f"{balancer.v4}/32")
+                or all(
+                    other.asn in path.as_path
+                    for path in observe.paths(
+                        bench.lab, "leaf3", f"{balancer.v4}/32"
+                    )
+                )
+            ),
+            SECONDS,
+            "no path by the leaf that hangs",
+        )
+        answers = bench.ask(balancer.v4, count=20)
+        assert {answer.status for answer in answers} == {200}
+    finally:
+        faults.resume_daemon(bench.registry, leaf)
+    bench.await_converged(balancer)
+    assert bench.instance_ids(balancer) == before
