@@ -87,6 +87,11 @@ def main() -> None:
             session.run(DEMO, lambda: startup.measure(session.progress.note))
     except EXPECTED as error:
         sys.exit(f"bench: {error}")
+    except KeyboardInterrupt:
+        sys.exit(
+            "bench: interrupted; `octavia-anycast-lab --lab "
+            f"{options.lab} down` removes its lab"
+        )
     if session.results:
         print(f"\n{result.table(session.results)}\n")  # noqa: T201
         print(f"-> {result.RESULTS}")  # noqa: T201
