@@ -88,6 +88,7 @@ class Bench:
         self.lab = plane.lab
         self.registry = registry_lib.Registry(plane.lab.run_dir)
         self.machines = hypervisor.Hypervisor(plane.lab)
+        self._planner: subprocess.Popen[str] | None = None
         self.admin = rest.Api(plane=plane)
         self.connection = sdk.connect(plane, "demo")
         self.operator = sdk.connect(plane, "admin").load_balancer
@@ -269,15 +270,32 @@ class Bench:
             0.3,
         )
 
-    def planned(self, balancer: Balancer) -> str:
-        """What the planner would do now, empty if it would do nothing."""
-        files = [
-            word
-            for path in self.plane.octavia_config_files
-            for word in ("--config-file", str(path))
-        ]
-        script = [sys.executable, str(HERE / "plan_now.py"), balancer.id]
-        return netns.run(self.plane.namespace, [*script, *files]).stdout
+    def planned(self, balancer: Balancer) -> list[str]:
+        """What the planner would do now; empty if it would do nothing."""
+        if self._planner is None:
+            files = [
+                word
+                for path in self.plane.octavia_config_files
+                for word in ("--config-file", str(path))
+            ]
+            script = [sys.executable, str(HERE / "plan_now.py"), *files]
+            self._planner = subprocess.Popen(
+                shell.command_line(self.plane, script),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                text=True,
+            )
+        assert self._planner.stdin
+        assert self._planner.stdout
+        self._planner.stdin.write(f"{balancer.id}\n")
+        self._planner.stdin.flush()
+        return list(json.loads(self._planner.stdout.readline()))
+
+    def close(self) -> None:
+        """End what was started."""
+        if self._planner is not None:
+            self._planner.communicate()
 
     def await_converged(self, balancer: Balancer) -> None:
         """N paths, ACTIVE and ONLINE, packets pass, nothing is planned."""

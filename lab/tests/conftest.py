@@ -125,9 +125,13 @@ def cloud(fabric: Instance) -> deployment.Deployment:
 
 
 @pytest.fixture(scope="session")
-def bench(cloud: deployment.Deployment) -> cluster_bench.Bench:
+def bench(
+    cloud: deployment.Deployment,
+) -> collections.abc.Iterator[cluster_bench.Bench]:
     """Tools to make load balancers; there is no distributor yet."""
-    return cluster_bench.Bench(cloud)
+    made = cluster_bench.Bench(cloud)
+    yield made
+    made.close()
 
 
 @pytest.fixture(scope="session")
