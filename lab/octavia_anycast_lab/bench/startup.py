@@ -61,7 +61,7 @@ def measure(
                 before = result.load()
                 if is_down_before:
                     _make("lab-down", clone, environment)
-                took = _make("demo", clone, environment)
+                took = _make("demo", clone, environment, question.name)
                 say(f"{question.name}: {took:.0f} s")
                 run = result.Run(ours=took)
                 results.append(question.answer([run], before))
@@ -71,18 +71,25 @@ def measure(
 
 
 def _make(
-    target: str, clone: pathlib.Path, environment: dict[str, str]
+    target: str,
+    clone: pathlib.Path,
+    environment: dict[str, str],
+    kept_as: str | None = None,
 ) -> float:
-    """Seconds that a make target took.
+    """Seconds that a make target took; what it printed is kept if asked.
 
     :raises RuntimeError: it failed; with the end of what it printed.
     """
     began = time.monotonic()
-    _call(["make", "-C", str(clone), target], environment)
-    return time.monotonic() - began
+    said = _call(["make", "-C", str(clone), target], environment)
+    took = time.monotonic() - began
+    if kept_as is not None:
+        result.RESULTS.parent.mkdir(parents=True, exist_ok=True)
+        result.RESULTS.with_name(f"{kept_as}.txt").write_text(said, "utf-8")
+    return took
 
 
-def _call(argv: list[str], environment: dict[str, str] | None = None) -> None:
+def _call(argv: list[str], environment: dict[str, str] | None = None) -> str:
     done = subprocess.run(
         argv,
         env=environment,
@@ -95,3 +102,4 @@ def _call(argv: list[str], environment: dict[str, str] | None = None) -> None:
     if done.returncode:
         tail = "\n".join((done.stdout + done.stderr).splitlines()[-15:])
         raise RuntimeError(f"{' '.join(argv)} failed:\n{tail}")
+    return done.stdout
