@@ -59,16 +59,17 @@ def _parts(lab: world.World, instance: machine.Instance) -> dict[str, float]:
 
 
 def _program(pid: int) -> str:
-    """The script of an interpreter, else the program."""
-    words = pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-    names = [
+    """The script of an interpreter, else the program, as it calls itself."""
+    proc = pathlib.Path(f"/proc/{pid}")
+    words = proc.joinpath("cmdline").read_bytes().split(b"\0")
+    paths = [
         pathlib.PurePath(word.decode("utf-8", "replace")) for word in words
     ]
-    if names[0].name.startswith("python") and len(names) > 2:
-        return (
-            names[1].name if not words[1].startswith(b"-") else str(names[2])
-        )
-    return names[0].name.rstrip(":") or "?"
+    name = paths[0].name
+    if name.startswith("python"):
+        scripts = (p.name for p in paths[1:] if p.is_absolute())
+        name = next((s for s in scripts if not s.endswith(".conf")), "")
+    return name.rstrip(":") or proc.joinpath("comm").read_text().strip()
 
 
 def _pss_kb(pid: int) -> int:
