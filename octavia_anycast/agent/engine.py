@@ -158,6 +158,7 @@ class Engine:
             speaker_is_running=status.is_running,
             frontend_is_up=self._is_frontend_up,
             listeners=state.listeners,
+            lvs_listener_ids=state.lvs_listener_ids,
             sessions=status.sessions,
             paths=path_reports(state, gate, bound, status),
             connections=self._count_connections(vip_addresses(state)),

@@ -132,6 +132,7 @@ class Observer:
             vips=tree.vips,
             revision=tree.revision,
             listeners=tree.listeners,
+            lvs_listener_ids=tree.lvs_listener_ids,
             member_network_ids=self._member_networks(tree, rows.distributor),
             size=cluster.size,
             distributor=rows.distributor,

@@ -174,9 +174,10 @@ class ClusterPolicy:
 class DesiredCluster:
     """All that one load balancer asks for, from Octavia's rows and ours.
 
-    ``revision`` names the HAProxy configuration of the whole tree.
-    ``listeners`` are the sockets of the enabled TCP-based listeners on every
-    VIP; empty means that there is nothing to announce for.
+    ``revision`` names the configuration of the whole tree. ``listeners`` are
+    the sockets of the enabled TCP-based listeners on every VIP,
+    ``lvs_listener_ids`` the enabled UDP and SCTP listeners; without any of
+    either there is nothing to announce for.
     """
 
     load_balancer_id: str
@@ -191,6 +192,7 @@ class DesiredCluster:
     frontend_network_id: str | None = None
     frontend_subnet_id: str | None = None
     failover_generation: int = 0
+    lvs_listener_ids: tuple[str, ...] = ()
     policy: ClusterPolicy = field(default_factory=ClusterPolicy)
 
     @property
@@ -200,7 +202,7 @@ class DesiredCluster:
             self.is_enabled
             and self.distributor.is_enabled
             and not self.is_deleted
-            and bool(self.listeners)
+            and bool(self.listeners or self.lvs_listener_ids)
         )
 
 

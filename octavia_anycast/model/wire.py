@@ -165,9 +165,12 @@ class GateSettings:
 class DesiredState:
     """All that an amphora's agent is to bring about.
 
-    ``revision`` names the HAProxy configuration that ``listeners`` belong
-    to; an empty one means that none was pushed yet. ``router_id`` is an
-    IPv4 address in dotted form, unique among the speakers of a fabric.
+    ``revision`` names the configuration that ``listeners`` and
+    ``lvs_listener_ids`` belong to; an empty one means that none was pushed
+    yet. ``lvs_listener_ids`` are the UDP and SCTP listeners: keepalived must
+    run for each, and HAProxy need not run when there are no others.
+    ``router_id`` is an IPv4 address in dotted form, unique among the
+    speakers of a fabric.
     """
 
     amphora_id: str
@@ -179,6 +182,7 @@ class DesiredState:
     frontend: Frontend | None = None
     load_balancer_id: str | None = None
     listeners: tuple[ListenerSocket, ...] = ()
+    lvs_listener_ids: tuple[str, ...] = ()
     gate: GateSettings = field(default_factory=GateSettings)
     version: str = WIRE_VERSION
 
@@ -235,9 +239,9 @@ class Report:
     """What is: the answer to ``GET /1.0/anycast``.
 
     ``digest`` is :func:`~octavia_anycast.model.codec.digest` of the desired
-    state in force, empty before the first; ``revision`` and ``listeners``
-    are that state's. ``connections``: VIP as text -> established TCP
-    connections, counted when asked.
+    state in force, empty before the first; ``revision``, ``listeners`` and
+    ``lvs_listener_ids`` are that state's. ``connections``: VIP as text ->
+    established TCP connections, counted when asked.
     """
 
     amphora_id: str
@@ -247,6 +251,7 @@ class Report:
     speaker_is_running: bool
     frontend_is_up: bool
     listeners: tuple[ListenerSocket, ...] = ()
+    lvs_listener_ids: tuple[str, ...] = ()
     sessions: tuple[SessionReport, ...] = ()
     paths: tuple[PathReport, ...] = ()
     connections: dict[str, int] = field(default_factory=dict)

@@ -7,6 +7,7 @@ document of the agent contract.
 """
 
 import hashlib
+from dataclasses import dataclass
 from ipaddress import IPv4Address
 
 from octavia_anycast.model.bgp import Speaker
@@ -16,8 +17,50 @@ from octavia_anycast.model.wire import (
     DesiredState,
     Intent,
     ListenerSocket,
+    Report,
     VipState,
 )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Configuration:
+    """A configuration as the health gate knows it: what it is to open.
+
+    The default is that of an amphora which has none yet.
+    """
+
+    revision: str = ""
+    listeners: tuple[ListenerSocket, ...] = ()
+    lvs_listener_ids: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, source: DesiredCluster | Report) -> "Configuration":
+        """The one that is wanted, or the one that an agent watches."""
+        return cls(
+            revision=source.revision,
+            listeners=source.listeners,
+            lvs_listener_ids=source.lvs_listener_ids,
+        )
+
+    def kept_by(self, following: "Configuration") -> "Configuration":
+        """This one with only the listeners that stay; all, if none does."""
+        sockets = tuple(
+            socket
+            for socket in self.listeners
+            if socket in following.listeners
+        )
+        lvs_ids = tuple(
+            identifier
+            for identifier in self.lvs_listener_ids
+            if identifier in following.lvs_listener_ids
+        )
+        if not sockets and not lvs_ids:
+            return self
+        return Configuration(
+            revision=self.revision,
+            listeners=sockets,
+            lvs_listener_ids=lvs_ids,
+        )
 
 
 def router_id(amphora_id: str) -> str:
@@ -53,8 +96,7 @@ def agent_state(
     record: AmphoraRecord,
     *,
     intent: Intent,
-    revision: str,
-    listeners: tuple[ListenerSocket, ...],
+    configuration: Configuration,
 ) -> DesiredState:
     """Compose the whole desired state of one amphora.
 
@@ -66,14 +108,15 @@ def agent_state(
     )
     return DesiredState(
         amphora_id=record.id,
-        revision=revision,
+        revision=configuration.revision,
         router_id=router_id(record.id),
         driver=desired.distributor.driver,
         speakers=speakers,
         vips=_vips(desired, record, intent),
         frontend=record.frontend,
         load_balancer_id=desired.load_balancer_id,
-        listeners=listeners,
+        listeners=configuration.listeners,
+        lvs_listener_ids=configuration.lvs_listener_ids,
         gate=desired.policy.gate,
     )
 

@@ -26,10 +26,9 @@ from octavia_anycast.model.codec import digest
 from octavia_anycast.model.wire import (
     DesiredState,
     Intent,
-    ListenerSocket,
     Report,
 )
-from octavia_anycast.planning.agent_state import agent_state
+from octavia_anycast.planning.agent_state import Configuration, agent_state
 from octavia_anycast.planning.assessment import (
     Assessment,
     Cluster,
@@ -119,8 +118,7 @@ def _final_state(
         desired,
         record,
         intent=wanted,
-        revision=desired.revision,
-        listeners=desired.listeners,
+        configuration=Configuration.of(desired),
     )
 
 
@@ -130,7 +128,7 @@ def _interim_state(
     """The state that goes with the configuration it holds now.
 
     With another than the current one it is not announced, unless it is and
-    too few others are (invariant 1); its gate then watches only the sockets
+    too few others are (invariant 1); its gate then watches only the listeners
     that both configurations have, so that the change itself does not close
     it.
     """
@@ -146,8 +144,9 @@ def _interim_state(
         desired,
         record,
         intent=Intent.ADVERTISE if stays else Intent.WITHDRAW,
-        revision=report.revision,
-        listeners=_common(report.listeners, desired.listeners),
+        configuration=Configuration.of(report).kept_by(
+            Configuration.of(desired)
+        ),
     )
 
 
@@ -158,13 +157,6 @@ def _is_left_behind(cluster: Cluster, member: Assessment) -> bool:
         for other in cluster.live
         if other.id != member.id and other.amphora.report is not None
     )
-
-
-def _common(
-    now: tuple[ListenerSocket, ...], then: tuple[ListenerSocket, ...]
-) -> tuple[ListenerSocket, ...]:
-    """The sockets that stay; all present ones, if none does."""
-    return tuple(socket for socket in now if socket in then) or now
 
 
 def _set(state: DesiredState, why: str) -> SetAgentState:

@@ -39,7 +39,7 @@ from octavia_anycast.model.cluster import (
 from octavia_anycast.model.codec import digest
 from octavia_anycast.model.distributor import Zone
 from octavia_anycast.model.wire import Intent
-from octavia_anycast.planning.agent_state import agent_state
+from octavia_anycast.planning.agent_state import Configuration, agent_state
 from octavia_anycast.planning.assessment import (
     Assessment,
     Cluster,
@@ -167,8 +167,7 @@ def _boot(
             desired,
             record,
             intent=Intent.WITHDRAW,
-            revision="",
-            listeners=(),
+            configuration=Configuration(),
         ),
     )
 
@@ -254,8 +253,7 @@ def _set_intent(
         cluster.desired,
         member.amphora.record,
         intent=intent,
-        revision=report.revision,
-        listeners=report.listeners,
+        configuration=Configuration.of(report),
     )
     if report.digest == digest(state):
         return ()

@@ -66,6 +66,7 @@ class Machine:
     frontend_port: str | None = None
     revision: str | None = None  # HAProxy's configuration; None: no HAProxy
     sockets: frozenset[tuple[IPAddress, int]] = frozenset()
+    lvs_listener_ids: frozenset[str] = frozenset()
     member_networks: set[str] = field(default_factory=set)
     pushes: int = 0
 
@@ -310,6 +311,7 @@ class FakeCloud:
         machine.sockets = frozenset(
             (s.ip_address, s.port) for s in tree.listeners
         )
+        machine.lvs_listener_ids = frozenset(tree.lvs_listener_ids)
         machine.pushes += 1
         self.step("push done")
 
@@ -365,6 +367,7 @@ class FakeCloud:
                 and machine.state.frontend is not None
             ),
             listeners=machine.state.listeners,
+            lvs_listener_ids=machine.state.lvs_listener_ids,
             paths=tuple(paths),
         )
 
@@ -402,7 +405,12 @@ class FakeCloud:
 
     def _gate_is_up(self, machine: Machine) -> bool:
         wanted = {(s.ip_address, s.port) for s in machine.state.listeners}
-        return bool(wanted) and wanted <= machine.sockets
+        lvs_ids = set(machine.state.lvs_listener_ids)
+        if not wanted and not lvs_ids:
+            return False
+        return wanted <= machine.sockets and (
+            lvs_ids <= machine.lvs_listener_ids
+        )
 
     def _machine(self, record: AmphoraRecord) -> Machine:
         for machine in self.machines.values():

@@ -83,7 +83,7 @@ class Guest:
         """Whether its data path works."""
         return bool(
             self.state
-            and self.state.listeners
+            and (self.state.listeners or self.state.lvs_listener_ids)
             and self.configured
             and not self.is_gate_broken
         )
@@ -154,6 +154,7 @@ class World:
             digest=digest(state) if state else "",
             revision=state.revision if state else "",
             listeners=state.listeners if state else (),
+            lvs_listener_ids=state.lvs_listener_ids if state else (),
             gate=GateReport(
                 state=GateState.UP if guest.gate_is_up() else GateState.DOWN,
                 reason="simulated",

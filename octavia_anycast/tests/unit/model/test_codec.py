@@ -80,6 +80,7 @@ STATE = DesiredState(
         ),
     ),
     listeners=(ListenerSocket(listener_id="l1", ip_address=VIP, port=80),),
+    lvs_listener_ids=("l2",),
 )
 REPORT = Report(
     amphora_id="a1",
@@ -182,6 +183,16 @@ def test_bad_document_is_refused_by_the_path_of_its_field(path, value, field):
     with pytest.raises(InvalidRequest) as caught:
         desired_state_from(document)
     assert caught.value.field == field
+
+
+def test_a_document_from_before_lvs_listeners_is_read():
+    for read, sent in (
+        (desired_state_from, STATE),
+        (report_from, replace(REPORT, lvs_listener_ids=("l2",))),
+    ):
+        document = to_document(sent)
+        assert document.pop("lvs_listener_ids") == ["l2"]
+        assert read(document) == replace(sent, lvs_listener_ids=())
 
 
 @pytest.mark.parametrize("name", ["amphora_id", "revision", "router_id"])

@@ -55,6 +55,15 @@ def hurt(world: World, guest: Guest, fault: str) -> None:
             guest.is_ipv6_refused = True
 
 
+# TCP ports, and the ids of UDP listeners.
+LISTENERS: tuple[tuple[tuple[int, ...], tuple[str, ...]], ...] = (
+    ((80,), ()),
+    ((80, 443), ()),
+    ((443,), ("dns",)),
+    ((), ("dns", "syslog")),
+)
+
+
 def change(world: World, event: str, number: int) -> None:
     """Change what is wanted."""
     desired = world.desired
@@ -69,10 +78,11 @@ def change(world: World, event: str, number: int) -> None:
         case "scale":
             desired = replace(desired, size=ClusterSize(desired=number + 1))
         case "listeners":
-            ports = (80, 443)[: number % 2 + 1]
+            ports, lvs_ids = LISTENERS[number % len(LISTENERS)]
             desired = replace(
                 desired,
                 listeners=sockets(*ports),
+                lvs_listener_ids=lvs_ids,
                 revision=f"{desired.revision}l{number}",
             )
         case "boots_fail":

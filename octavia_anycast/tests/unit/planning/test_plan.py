@@ -9,6 +9,7 @@ import pytest
 
 from octavia_anycast.model.actions import (
     BootAmphora,
+    ConfigureHaproxy,
     DeleteAmphora,
     SetAgentState,
     StartLeaving,
@@ -81,6 +82,68 @@ def test_gate_watches_only_common_sockets_during_a_change(world):
     first = next(a for a in actions if isinstance(a, SetAgentState))
     assert first.state.listeners == sockets(443)
     assert first.state.revision == "r2"
+
+
+def interim_of(world, **changes):
+    """The state in force on an amphora when such a change is pushed."""
+    guest = next(iter(world.guests.values()))
+    state = guest.state
+    world.desired = replace(world.desired, revision="r2", **changes)
+    for action in world.step():
+        if getattr(action, "amphora_id", "") != guest.record.id:
+            continue
+        if isinstance(action, ConfigureHaproxy):
+            return state
+        if isinstance(action, SetAgentState):
+            state = action.state
+    raise AssertionError("nothing was pushed")
+
+
+def test_udp_alone_is_announced():
+    world = World(
+        desired=desired_cluster(listeners=(), lvs_listener_ids=("dns",))
+    )
+    world.run(30)
+    assert len(world.announcers()) == 4
+    for guest in world.guests.values():
+        assert guest.state.lvs_listener_ids == ("dns",)
+        assert guest.state.listeners == ()
+    assert world.step() == ()
+    world.desired = replace(world.desired, revision="r2", lvs_listener_ids=())
+    world.run(5)
+    assert world.announcers() == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "watched"),
+    [
+        # What stays of either kind is enough to watch.
+        (((80,), ("a",)), ((80,), ("b",)), ((80,), ())),
+        (((80,), ("a",)), ((443,), ("a",)), ((), ("a",))),
+        (((80,), ("a", "b")), ((), ("b",)), ((), ("b",))),
+        (((), ("a",)), ((80,), ("a",)), ((), ("a",))),
+        # Nothing stays: all that is there now.
+        (((80,), ("a",)), ((443,), ("b",)), ((80,), ("a",))),
+        (((), ("a",)), ((80,), ()), ((), ("a",))),
+    ],
+)
+def test_gate_watches_only_common_listeners_of_both_kinds(
+    before, after, watched
+):
+    def listeners(pair):
+        ports, lvs_ids = pair
+        return {"listeners": sockets(*ports), "lvs_listener_ids": lvs_ids}
+
+    world = World(desired=desired_cluster(**listeners(before)))
+    world.run(30)
+    state = interim_of(world, **listeners(after))
+    assert {
+        "listeners": state.listeners,
+        "lvs_listener_ids": state.lvs_listener_ids,
+    } == listeners(watched)
+    world.run(5)
+    assert len(world.announcers()) == 4
+    assert world.step() == ()
 
 
 def test_amphora_that_rejects_a_configuration_is_withdrawn(world):
