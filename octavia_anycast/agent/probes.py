@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright (c) 2026 The octavia-anycast authors
-"""What the health gate looks at: HAProxy, its sockets, the front end.
+"""What the health gate looks at: HAProxy, keepalived, the front end.
 
 Nothing here sends a byte through the data path: a connection to a listener
 would be counted in HAProxy's statistics, which are the user's (ADR 0011).
@@ -9,13 +9,13 @@ Layer: agent. For the thread of the engine.
 """
 
 import os
-import select
 import socket
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 
+from octavia_anycast.agent.daemon_process import DaemonProcess
 from octavia_anycast.agent.gate import Sample, Verdict
+from octavia_anycast.agent.keepalived import KeepalivedWatch, worst
 from octavia_anycast.agent.listeners import ListenerWatch
 from octavia_anycast.agent.netlink import Netlink
 from octavia_anycast.agent.paths import vip_addresses
@@ -33,11 +33,12 @@ _STATS_SECONDS = 0.5
 _STATS_TIMEOUT_SECONDS = 2.0
 _GATEWAY_SECONDS = 1.0
 _GOOD = Sample(verdict=Verdict.GOOD)
+_NOTHING = Sample(verdict=Verdict.NOTHING_TO_SERVE, reason="nothing to serve")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProbePaths:
-    """Where Octavia's agent runs HAProxy."""
+    """Where Octavia's agent runs HAProxy and keepalived."""
 
     base: str = "/var/lib/octavia"
     namespace_path: str = "/run/netns/amphora-haproxy"
@@ -50,46 +51,13 @@ class ProbePaths:
         """HAProxy's statistics socket."""
         return f"{self.base}/{load_balancer_id}.sock"
 
+    def lvs_pid(self, listener_id: str) -> str:
+        """The pid file of the keepalived of one UDP or SCTP listener."""
+        return f"{self.base}/lvs/octavia-keepalivedlvs-{listener_id}.pid"
 
-class HaproxyProcess:
-    """HAProxy's master process, held by a pidfd (pidfd_open(2))."""
-
-    def __init__(self, pid_path: str) -> None:
-        self._pid_path = pid_path
-        self.pidfd: int | None = None
-
-    def is_running(self) -> bool:
-        """Whether it runs; finds the next one after the last has died."""
-        if self.pidfd is not None:
-            poller = select.poll()
-            poller.register(self.pidfd, select.POLLIN)
-            if not poller.poll(0):
-                return True
-            self.close()
-        self.pidfd = self._open()
-        return self.pidfd is not None
-
-    def _open(self) -> int | None:
-        try:
-            with open(self._pid_path, encoding="ascii") as stream:
-                pid = int(stream.readline())
-            pidfd = os.pidfd_open(pid)
-        except (OSError, ValueError):
-            return None
-        # The number may be another's by now; the pidfd pins it for the look.
-        with suppress(OSError):
-            with open(f"/proc/{pid}/comm", encoding="utf-8") as stream:
-                name = stream.read().strip()
-            if name.startswith("haproxy"):
-                return pidfd
-        os.close(pidfd)
-        return None
-
-    def close(self) -> None:
-        """Let go of it."""
-        if self.pidfd is not None:
-            os.close(self.pidfd)
-            self.pidfd = None
+    def lvs_configuration(self, listener_id: str) -> str:
+        """Its configuration: Octavia's agent writes it, then restarts it."""
+        return f"{self.base}/lvs/octavia-keepalivedlvs-{listener_id}.conf"
 
 
 class StatsSocket:
@@ -149,9 +117,10 @@ class Prober:
     def __init__(self, paths: ProbePaths) -> None:
         self._paths = paths
         self._load_balancer_id: str | None = None
-        self._process: HaproxyProcess | None = None
+        self._process: DaemonProcess | None = None
         self._stats: StatsSocket | None = None
         self._listeners = ListenerWatch()
+        self._keepalived = KeepalivedWatch(paths)
         self._netlink: Netlink | None = None
         self._namespace_inode = 0
         self._ask_gateways_at = 0.0
@@ -163,6 +132,8 @@ class Prober:
         """What to wait for: (descriptor, whether it is an alarm)."""
         if self._process and self._process.pidfd is not None:
             yield self._process.pidfd, True
+        for pidfd in self._keepalived.descriptors():
+            yield pidfd, True
         if self._stats and self._stats.socket is not None:
             yield self._stats.socket.fileno(), False
 
@@ -174,32 +145,60 @@ class Prober:
     def sample(self, state: DesiredState, now: float) -> Sample:
         """Look at everything once; ``now`` in seconds, monotonic."""
         self._follow(state.load_balancer_id)
+        processes = self._check_processes(state)
         frontend_problem = self._check_namespace(state, now)
         if isinstance(frontend_problem, Sample):
             return frontend_problem
         if not state.gate.is_enabled:
             return _bad(frontend_problem) if frontend_problem else _GOOD
-        if not state.listeners or state.load_balancer_id is None:
-            return Sample(
-                verdict=Verdict.NOTHING_TO_SERVE, reason="nothing to serve"
-            )
+        if processes.verdict is Verdict.NOTHING_TO_SERVE:
+            return processes
         if not state.revision:
-            return _bad("HAProxy has no configuration yet")
-        assert self._process is not None
-        if not self._process.is_running():
-            return _bad("HAProxy does not run", is_fatal=True)
+            return _bad("there is no configuration yet")
+        if processes.verdict is Verdict.BAD:
+            return processes
         if frontend_problem:
             return _bad(frontend_problem)
-        return self._check_haproxy(state.listeners, now)
+        if not state.listeners:
+            return processes
+        return worst([processes, self._check_haproxy(state.listeners, now)])
+
+    def _check_processes(self, state: DesiredState) -> Sample:
+        """Look at HAProxy's and keepalived's processes, where expected.
+
+        Always the first look of a sample: a dead one is let go of, else its
+        descriptor would wake the engine for ever.
+        """
+        if state.load_balancer_id is None or self._process is None:
+            return _NOTHING
+        keepalived = self._keepalived.look(
+            state.lvs_listener_ids, has_others=bool(state.listeners)
+        )
+        if state.listeners:
+            if not self._process.is_running():
+                return _bad("HAProxy does not run", is_fatal=True)
+            return keepalived
+        self._release_haproxy()
+        return keepalived if state.lvs_listener_ids else _NOTHING
+
+    def _release_haproxy(self) -> None:
+        """Without TCP listeners Octavia's agent removes HAProxy."""
+        if self._process:
+            self._process.close()
+        if self._stats:
+            self._stats.close()
+            self._stats.problem = None
+        self._listeners = ListenerWatch()
 
     def _follow(self, load_balancer_id: str | None) -> None:
         if load_balancer_id == self._load_balancer_id:
             return
         self.close()
-        self._listeners = ListenerWatch()
         self._load_balancer_id = load_balancer_id
         if load_balancer_id is not None:
-            self._process = HaproxyProcess(self._paths.pid(load_balancer_id))
+            self._process = DaemonProcess(
+                self._paths.pid(load_balancer_id), "haproxy"
+            )
             self._stats = StatsSocket(self._paths.stats(load_balancer_id))
 
     def _check_namespace(
@@ -286,10 +285,8 @@ class Prober:
 
     def close(self) -> None:
         """Let go of everything."""
-        if self._process:
-            self._process.close()
-        if self._stats:
-            self._stats.close()
+        self._release_haproxy()
+        self._keepalived.close()
         self._process = self._stats = None
         self._leave()
 

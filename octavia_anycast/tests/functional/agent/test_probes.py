@@ -11,8 +11,9 @@ from ipaddress import ip_address
 
 import pytest
 
+from octavia_anycast.agent.daemon_process import DaemonProcess
 from octavia_anycast.agent.netlink import Netlink
-from octavia_anycast.agent.probes import HaproxyProcess, StatsSocket
+from octavia_anycast.agent.probes import StatsSocket
 
 LOCALHOST = ip_address("127.0.0.1")
 
@@ -103,7 +104,7 @@ def haproxy(tmp_path):
 
 def test_a_process_that_dies_is_noticed(haproxy):
     process, path = haproxy
-    watched = HaproxyProcess(str(path))
+    watched = DaemonProcess(str(path), "haproxy")
     deadline = time.monotonic() + 5
     while not watched.is_running():  # until it has its name
         assert time.monotonic() < deadline
@@ -117,13 +118,13 @@ def test_a_process_that_dies_is_noticed(haproxy):
 def test_a_useless_pid_file(tmp_path, text):
     path = tmp_path / "pid"
     path.write_text(text)
-    assert not HaproxyProcess(str(path)).is_running()
+    assert not DaemonProcess(str(path), "haproxy").is_running()
 
 
 def test_a_pid_that_is_anothers_now(tmp_path):
     path = tmp_path / "pid"
     path.write_text(str(os.getpid()))
-    assert not HaproxyProcess(str(path)).is_running()
+    assert not DaemonProcess(str(path), "haproxy").is_running()
 
 
 @pytest.fixture
