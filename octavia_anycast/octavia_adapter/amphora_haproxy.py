@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright (c) 2026 The octavia-anycast authors
-"""HAProxy of one amphora: certificates and configuration, by Octavia's code.
+"""HAProxy and keepalived of one amphora, configured by Octavia's code.
 
 Rendering, certificate handling and the REST calls are Octavia's; only their
 order is ours, because Octavia's own
@@ -24,11 +24,18 @@ from oslo_log import log as logging
 
 from octavia_anycast.model.cluster import AmphoraRecord
 from octavia_anycast.octavia_adapter.errors import translated
-from octavia_anycast.octavia_adapter.load_balancers import LoadBalancerTree
+from octavia_anycast.octavia_adapter.load_balancers import (
+    LoadBalancerTree,
+    lvs_listeners,
+)
 from octavia_anycast.octavia_adapter.rows import transaction
 
 LOG = logging.getLogger(__name__)
 CONNECT_SECONDS = 5.0
+# Octavia's agent calls every listener of keepalived, SCTP too, so.
+_LVS_TYPE = "UDP"
+# How many of them run, in the agent's details.
+_LVS_COUNT = "lvs_listener_process_count"
 # Octavia gives two fifths of the free memory to HAProxy's cache of TLS
 # sessions. HAProxy fills all of it at every check and reload, which takes
 # minutes for some gigabytes, so the size is computed from at most this.
@@ -69,7 +76,7 @@ def _bounded(client_class: type, timeouts: dict[str, Any]) -> Any:
 
 
 class AmphoraHaproxy:
-    """Pushes HAProxy's configuration to one amphora at a time."""
+    """Pushes the configuration to one amphora at a time."""
 
     def __init__(self, *, timeout: float) -> None:
         self._timeouts = {
@@ -82,9 +89,10 @@ class AmphoraHaproxy:
         self._listeners = repositories.ListenerRepository()
 
     def push(self, tree: LoadBalancerTree, record: AmphoraRecord) -> None:
-        """Make HAProxy of this amphora run the tree's configuration.
+        """Make this amphora run the tree's configuration.
 
         Without an enabled listener HAProxy is removed: it would not start.
+        keepalived runs for each enabled UDP and SCTP listener.
 
         :raises Retryable: the amphora could not be reached or failed.
         :raises Permanent: the amphora refused the configuration.
@@ -94,19 +102,32 @@ class AmphoraHaproxy:
             driver = self._driver()
             driver._populate_amphora_api_version(amphora)
             client = driver.clients[amphora.api_version]
-            listeners, files = self._upload_certificates(driver, tree, amphora)
-            if not any(x.enabled for x in listeners) or not tree.is_enabled:
-                client.delete_listener(amphora, tree.id)
-                return
-            config = driver.jinja_combo.build_config(
-                host_amphora=amphora,
-                listeners=listeners,
-                tls_certs=files,
-                haproxy_versions=driver._get_haproxy_versions(amphora),
-                amp_details=_with_bounded_memory(client.get_details(amphora)),
-            )
-            client.upload_config(amphora, tree.id, config)
-            client.reload_listener(amphora, tree.id)
+            details = client.get_details(amphora)
+            self._push_haproxy(driver, tree, amphora, details)
+            if lvs_listeners(tree.model) or details.get(_LVS_COUNT):
+                _push_lvs(driver.lvs_jinja, client, tree, amphora)
+
+    def _push_haproxy(
+        self,
+        driver: Any,
+        tree: LoadBalancerTree,
+        amphora: Any,
+        details: dict[str, Any],
+    ) -> None:
+        client = driver.clients[amphora.api_version]
+        listeners, files = self._upload_certificates(driver, tree, amphora)
+        if not any(x.enabled for x in listeners) or not tree.is_enabled:
+            client.delete_listener(amphora, tree.id)
+            return
+        config = driver.jinja_combo.build_config(
+            host_amphora=amphora,
+            listeners=listeners,
+            tls_certs=files,
+            haproxy_versions=driver._get_haproxy_versions(amphora),
+            amp_details=_with_bounded_memory(details),
+        )
+        client.upload_config(amphora, tree.id, config)
+        client.reload_listener(amphora, tree.id)
 
     def plug_network(
         self, record: AmphoraRecord, port_info: dict[str, Any]
@@ -215,6 +236,38 @@ class AmphoraHaproxy:
                 provisioning_status=constants.ERROR,
                 operating_status=constants.ERROR,
             )
+
+
+def _push_lvs(
+    templates: Any, client: Any, tree: LoadBalancerTree, amphora: Any
+) -> None:
+    """Have keepalived run for each UDP and SCTP listener, and no other.
+
+    A listener whose configuration is in force is left alone: Octavia's agent
+    restarts keepalived at each reload, which interrupts the listener.
+    """
+    running = {
+        item["uuid"]: item["status"]
+        for item in client.get_all_listeners(amphora)
+        if item["type"] == _LVS_TYPE
+    }
+    wanted = {x.id: x for x in lvs_listeners(tree.model)}
+    for listener_id in sorted(running.keys() - wanted.keys()):
+        client.delete_listener(amphora, listener_id)
+    for listener_id, listener in wanted.items():
+        config = templates.build_config(listener=listener)
+        if running.get(listener_id) == constants.ACTIVE and (
+            _lvs_configuration(client, amphora, listener_id) == config
+        ):
+            continue
+        client.upload_udp_config(amphora, listener_id, config)
+        client.reload_listener(amphora, listener_id)
+
+
+def _lvs_configuration(client: Any, amphora: Any, listener_id: str) -> str:
+    """What the agent holds; Octavia's client has no call for it."""
+    answer = client.get(amphora, f"listeners/{listener_id}/udp_listener")
+    return str(agent_exceptions.check_exception(answer).text)
 
 
 def _with_bounded_memory(details: dict[str, Any]) -> dict[str, Any]:

@@ -5,6 +5,7 @@
 import threading
 from datetime import UTC, datetime
 from ipaddress import ip_address
+from types import SimpleNamespace
 
 import pytest
 from octavia.amphorae.driver_exceptions import exceptions as driver_exceptions
@@ -29,6 +30,8 @@ class FakeClient:
         self.failure = None
         self.addresses = set()
         self.memory = {"free": 500_000, "buffers": 0, "cached": 0}
+        self.lvs = {}  # listener id -> the configuration in force
+        self.lvs_status = "ACTIVE"
 
     def _record(self, name):
         self.calls.append(name)
@@ -42,17 +45,42 @@ class FakeClient:
         return {"haproxy_version": "2.6.12"}
 
     def get_details(self, amphora, **kwargs):
-        return {"memory": self.memory, "cpu_count": 2}
+        return {
+            "memory": self.memory,
+            "cpu_count": 2,
+            "lvs_listener_process_count": len(self.lvs),
+        }
+
+    def get_all_listeners(self, amphora):
+        return [
+            {"uuid": "web", "type": "http", "status": "ACTIVE"},
+            *(
+                {"uuid": x, "type": "UDP", "status": self.lvs_status}
+                for x in self.lvs
+            ),
+        ]
+
+    def get(self, amphora, path):
+        listener_id = path.split("/")[1]
+        assert path == f"listeners/{listener_id}/udp_listener"
+        return SimpleNamespace(status_code=200, text=self.lvs[listener_id])
+
+    def upload_udp_config(self, amphora, identifier, config, **kwargs):
+        self.lvs[identifier] = config
+        self._record(f"upload {identifier}")
 
     def upload_config(self, amphora, identifier, config, **kwargs):
         self.config = config
         self._record("upload")
 
     def reload_listener(self, amphora, identifier, **kwargs):
-        self._record("reload")
+        self._record(
+            f"reload {identifier}" if identifier in self.lvs else "reload"
+        )
 
     def delete_listener(self, amphora, identifier, **kwargs):
-        self._record("delete")
+        was_lvs = self.lvs.pop(identifier, None) is not None
+        self._record(f"delete {identifier}" if was_lvs else "delete")
 
     def get_interface(self, amphora, address, log_error=True):
         if address not in self.addresses:
@@ -134,6 +162,78 @@ def test_haproxy_is_removed_where_nothing_is_to_listen(
 ):
     haproxy.push(wanted, RECORD)
     assert client.calls == ["delete"]
+
+
+def udp(port=53, member="10.10.0.11", protocol="UDP", **fields):
+    pool = dm.Pool(
+        id=f"p{port}",
+        protocol=protocol,
+        lb_algorithm="ROUND_ROBIN",
+        enabled=True,
+        provisioning_status="ACTIVE",
+        members=[
+            dm.Member(
+                id=f"m{port}",
+                ip_address=member,
+                protocol_port=port,
+                weight=1,
+                enabled=True,
+                provisioning_status="ACTIVE",
+            )
+        ],
+    )
+    return listener(
+        port, protocol, default_pool=pool, default_pool_id=pool.id, **fields
+    )
+
+
+@pytest.mark.parametrize("protocol", ["UDP", "SCTP"])
+def test_keepalived_serves_the_listeners_of_lvs(haproxy, client, protocol):
+    haproxy.push(tree(udp(protocol=protocol)), RECORD)
+    assert client.calls == ["delete", "upload l53", "reload l53"]
+    config = client.lvs["l53"]
+    assert "198.51.100.10 53" in config
+    assert "2001:db8:100::10 53" in config
+    assert "real_server 10.10.0.11 53" in config
+    assert f"protocol {protocol}" in config
+
+
+def test_keepalived_is_not_restarted_for_what_it_has(haproxy, client):
+    haproxy.push(tree(listener(), udp(), udp(514)), RECORD)
+    client.calls.clear()
+    haproxy.push(tree(listener(81), udp(), udp(514)), RECORD)
+    assert client.calls == ["upload", "reload"]
+    client.calls.clear()
+    haproxy.push(tree(listener(), udp(member="10.10.0.12"), udp(514)), RECORD)
+    assert client.calls[2:] == ["upload l53", "reload l53"]
+    client.calls.clear()
+    client.lvs_status = "ERROR"  # it died
+    haproxy.push(tree(udp(514)), RECORD)
+    assert client.calls[1:] == ["delete l53", "upload l514", "reload l514"]
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        tree(listener()),
+        tree(listener(), udp(enabled=False)),
+        tree(udp(), enabled=False),
+    ],
+    ids=["deleted", "disabled listener", "disabled load balancer"],
+)
+def test_keepalived_is_removed_where_nothing_is_to_be_served(
+    haproxy, client, wanted
+):
+    haproxy.push(tree(udp()), RECORD)
+    haproxy.push(wanted, RECORD)
+    assert client.calls[-1] == "delete l53"
+    assert client.lvs == {}
+
+
+def test_keepalived_that_does_not_start_is_no_success(haproxy, client):
+    client.failure = agent_exceptions.InternalServerError()
+    with pytest.raises(Retryable, match="1111"):
+        haproxy.push(tree(udp()), RECORD)
 
 
 def test_unreachable_amphora_may_work_later(haproxy, client):
