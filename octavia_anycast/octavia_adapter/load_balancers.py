@@ -18,6 +18,7 @@ from typing import Any
 
 from octavia.common import constants
 from octavia.db import models, repositories
+from octavia_lib.common import constants as lib_constants
 
 from octavia_anycast.model.cluster import Vip
 from octavia_anycast.model.wire import ListenerSocket
@@ -28,6 +29,10 @@ PENDING = (
     constants.PENDING_CREATE,
     constants.PENDING_UPDATE,
     constants.PENDING_DELETE,
+)
+# Other listeners do not read what L7 policies are about.
+L7_PROTOCOLS = frozenset(
+    (constants.PROTOCOL_HTTP, lib_constants.PROTOCOL_TERMINATED_HTTPS)
 )
 # Statuses, names and times do not change what an amphora is to do.
 _NOT_CONFIGURATION = frozenset(
@@ -311,7 +316,12 @@ def _disabled_ids(load_balancer: Any) -> frozenset[str]:
 
 
 def _prune(load_balancer: Any) -> None:
-    """Leave out what is being deleted, wherever it is referred to."""
+    """Leave out what is being deleted, wherever it is referred to.
+
+    And the L7 policies that a fully populated create has brought to a
+    listener which cannot have any: the API does not let the provider see
+    them, so they are shown as ERROR when the rest is settled.
+    """
     load_balancer.listeners = _kept(load_balancer.listeners)
     load_balancer.pools = _kept(load_balancer.pools)
     for pool in load_balancer.pools:
@@ -326,7 +336,10 @@ def _prune(load_balancer: Any) -> None:
         listener.l7policies = [
             policy
             for policy in _kept(listener.l7policies)
-            if policy.redirect_pool is None or _is_kept(policy.redirect_pool)
+            if listener.protocol in L7_PROTOCOLS
+            and (
+                policy.redirect_pool is None or _is_kept(policy.redirect_pool)
+            )
         ]
         for policy in listener.l7policies:
             policy.l7rules = _kept(policy.l7rules)

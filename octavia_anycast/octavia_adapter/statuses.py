@@ -20,6 +20,7 @@ from octavia.db import models, repositories
 from oslo_log import log as logging
 
 from octavia_anycast.octavia_adapter.load_balancers import (
+    L7_PROTOCOLS,
     PENDING,
     LoadBalancerTree,
     Pending,
@@ -128,7 +129,7 @@ class OctaviaStatuses:
         if row is None or row.provisioning_status not in PENDING:
             return
         if pending.status != constants.PENDING_DELETE:
-            row.provisioning_status = constants.ACTIVE
+            row.provisioning_status = _settled_status(pending, row)
             return
         if pending.kind == "healthmonitors":
             # As Octavia does: nobody looks after the members any more.
@@ -157,6 +158,19 @@ class OctaviaStatuses:
         repository.delete(session, id=identifier)
         session.expire_all()
         self._repositories.decrement_quota(session, counted_as, project_id)
+
+
+def _settled_status(pending: Pending, row: Any) -> str:
+    """ACTIVE, but for an L7 policy that its listener cannot have."""
+    if pending.kind != "l7policies" or row.listener.protocol in L7_PROTOCOLS:
+        return str(constants.ACTIVE)
+    LOG.error(
+        "L7 policy %s is left out: %s protocol listeners do not support L7 "
+        "policies.",
+        row.id,
+        row.listener.protocol,
+    )
+    return str(constants.ERROR)
 
 
 def _bottom_up(load_balancer: Any) -> list[tuple[str, Any]]:

@@ -60,6 +60,13 @@ def set_status(kind: str, row_id: str, status: str) -> None:
         session.get(KINDS[kind], row_id).provisioning_status = status
 
 
+def set_protocol(listener_id: str, protocol: str) -> None:
+    """Give a listener a protocol that the API would not have let in."""
+    session = octavia_db.get_session()
+    with session.begin():
+        session.get(models.Listener, listener_id).protocol = protocol
+
+
 def load_balancer(load_balancer_id: str) -> Any:
     """The whole tree, as Octavia's data models."""
     session = octavia_db.get_session()

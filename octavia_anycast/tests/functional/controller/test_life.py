@@ -2,10 +2,12 @@
 # Copyright (c) 2026 The octavia-anycast authors
 """The life of a load balancer: real API rows, real flows, a fake cloud."""
 
+import pytest
 from octavia.db import models
 
 from octavia_anycast.db import amphorae, clusters
 from octavia_anycast.db.cluster_models import Amphora, FrontendAddress
+from octavia_anycast.testing import octavia_rows
 from octavia_anycast.tests.functional.controller.conftest import PLENTY
 
 
@@ -42,6 +44,24 @@ def test_listener_is_announced_by_all(stage):
     }
     for machine in machines:
         assert {str(ip) for ip in stage.cloud.announced(machine)} == vips
+
+
+@pytest.mark.parametrize("protocol", ["UDP", "SCTP"])
+def test_a_listener_of_lvs_alone_is_announced_by_all(stage, protocol):
+    stage.run()
+    listener = stage.add_listener()
+    octavia_rows.set_protocol(listener["id"], protocol)
+    stage.run()
+    shown = stage.show()
+    assert shown["provisioning_status"] == "ACTIVE"
+    assert shown["operating_status"] == "ONLINE"
+    machines = stage.cloud.announcers(stage.load_balancer_id)
+    assert len(machines) == 2
+    for machine in machines:
+        assert machine.sockets == frozenset()
+        assert machine.state.listeners == ()
+        assert machine.state.lvs_listener_ids == (listener["id"],)
+    assert stage.cloud.violations == []
 
 
 def test_a_settled_cluster_is_left_alone(stage):

@@ -107,6 +107,30 @@ def test_all_become_active(stage, objects):
         assert shown["provisioning_status"] == "ACTIVE", kind
 
 
+def test_a_policy_that_its_listener_cannot_have_is_shown_as_error(
+    stage, objects
+):
+    """The API lets it through in one create; as if that had happened."""
+    listener_id = objects["listener"].rsplit("/", 1)[1]
+    octavia_rows.set_protocol(listener_id, "TCP")
+    for kind in ("listener", "l7policy", "rule"):
+        identifier = objects[kind].rsplit("/", 1)[1]
+        octavia_rows.set_status(kind, identifier, "PENDING_UPDATE")
+    octavia_rows.set_status(
+        "loadbalancer", stage.load_balancer_id, "PENDING_UPDATE"
+    )
+    stage.run()
+    found = {kind: stage.api.call("GET", objects[kind]) for kind in objects}
+    statuses = {
+        kind: answer.body[kind]["provisioning_status"]
+        for kind, answer in found.items()
+    }
+    wrong = {kind for kind, status in statuses.items() if status != "ACTIVE"}
+    assert wrong == {"l7policy"}
+    assert statuses["l7policy"] == "ERROR"
+    assert stage.show()["provisioning_status"] == "ACTIVE"
+
+
 @pytest.mark.parametrize("kind", sorted(TAKES_ALONG))
 def test_delete_removes_rows_and_gives_quota_back(stage, objects, kind):
     stage.cloud.stopping = frozenset({stage.load_balancer_id})

@@ -8,7 +8,9 @@ from ipaddress import ip_address
 import pytest
 from octavia.common import data_models as dm
 
+from octavia_anycast.octavia_adapter import load_balancers
 from octavia_anycast.octavia_adapter.load_balancers import snapshot
+from octavia_anycast.provider import support
 
 
 @pytest.fixture
@@ -113,6 +115,25 @@ def test_no_socket_where_haproxy_will_not_listen(tree, change):
     assert snapshot(tree).listeners == ()
 
 
+@pytest.mark.parametrize("protocol", ["UDP", "SCTP"])
+@pytest.mark.parametrize(
+    ("field", "value", "is_served"),
+    [
+        ("provisioning_status", "ACTIVE", True),
+        ("provisioning_status", "ERROR", True),
+        ("provisioning_status", "PENDING_DELETE", False),
+        ("enabled", False, False),
+    ],
+)
+def test_listeners_that_lvs_serves(tree, protocol, field, value, is_served):
+    tree.listeners[0].protocol = protocol
+    setattr(tree.listeners[0], field, value)
+    expected = ("l",) if is_served else ()
+    assert snapshot(copy.deepcopy(tree)).lvs_listener_ids == expected
+    tree.enabled = False
+    assert snapshot(tree).lvs_listener_ids == ()
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -179,6 +200,24 @@ def test_what_is_being_deleted_is_pending_but_not_in_the_tree(tree):
     assert ("members", "m") in {(p.kind, p.id) for p in made.pending}
     assert made.model.pools[0].members == []
     assert made.member_subnet_ids == ()
+
+
+@pytest.mark.parametrize(
+    ("protocol", "has_policies"),
+    [("HTTP", True), ("TERMINATED_HTTPS", True), ("TCP", False)],
+)
+def test_policies_of_a_listener_that_cannot_have_any_are_left_out(
+    tree, protocol, has_policies
+):
+    tree.listeners[0].protocol = protocol
+    tree.listeners[0].l7policies[0].provisioning_status = "PENDING_CREATE"
+    made = snapshot(tree)
+    assert bool(made.model.listeners[0].l7policies) is has_policies
+    assert ("l7policies", "l7") in {(p.kind, p.id) for p in made.pending}
+
+
+def test_the_api_refuses_what_the_snapshot_leaves_out():
+    assert load_balancers.L7_PROTOCOLS == support.L7_PROTOCOLS
 
 
 def test_members_of_a_disabled_pool_are_disabled(tree):
