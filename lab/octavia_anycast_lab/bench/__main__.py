@@ -60,7 +60,10 @@ class Session:
         try:
             with self.progress.step(f"benchmark {name}"):
                 found = measure()
-        except (rest.ApiError, RuntimeError, *EXPECTED):
+        except (rest.ApiError, RuntimeError, *EXPECTED) as error:
+            # The step has printed the first line.
+            for line in str(error).splitlines()[1:]:
+                self.progress.note(line)
             self.failed.append(name)
         else:
             self.results += found
