@@ -14,6 +14,7 @@ import contextlib
 import json
 from collections.abc import Iterator
 
+import losses
 import pytest
 from cluster_bench import MEMBERS, Balancer, Bench
 from cryptography import x509
@@ -551,11 +552,6 @@ def test_statistics_are_the_sum_of_the_cluster(
     assert grown >= count * len("HTTP/1.1 200 OK")
 
 
-def _failed(records: tuple[traffic_record.Record, ...]) -> int:
-    wrong = (r for r in records if r.outcome is not traffic_record.Outcome.OK)
-    return sum(1 for _ in wrong)
-
-
 def test_failover_under_traffic_loses_no_new_connection(
     bench: Bench, balancer: Balancer, web: dict[str, str]
 ) -> None:
@@ -564,7 +560,7 @@ def test_failover_under_traffic_loses_no_new_connection(
     before = _settled_connections(bench, web["listener"])
     old = bench.instance_ids(balancer)
     target = http_probe.Target(address=balancer.v4, port=80)
-    with clients.streaming(bench.lab, bench.registry, target, 30.0) as stream:
+    with losses.stream(bench, balancer) as stream:
         bench.operator.failover_load_balancer(balancer.id)
         process.wait_until(
             lambda: not bench.instance_ids(balancer) & old,
@@ -574,12 +570,11 @@ def test_failover_under_traffic_loses_no_new_connection(
         )
         bench.await_active(balancer.id)
         bench.await_whole(balancer)
-        records = stream.stop()
-    assert len(records) > 100
-    assert _failed(records) == 0
+        lost = stream.end()
+    assert lost.is_nothing, lost
     after = _settled_connections(bench, web["listener"])
     assert after >= before, "statistics never go backwards"
     count = 50
     traffic = clients.shares(bench.lab, target, count)
-    assert _failed(traffic) == 0
+    assert traffic_record.summarize(traffic).ok == count
     _await_connections(bench, web["listener"], after + count)

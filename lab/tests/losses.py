@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The octavia-anycast authors
+"""What a stream of new connections lost: counted, not timed.
+
+A lost packet shows as a SYN that the client's kernel had to send again
+(TCPSynRetrans of its namespace); the connection may still come about, by
+another amphora, so a failed request alone would not show it.
+"""
+
+import collections
+import contextlib
+import dataclasses
+import pathlib
+import types
+from collections.abc import Iterator, Mapping
+
+from cluster_bench import Balancer, Bench
+from octavia_anycast_lab import (
+    clients,
+    http_probe,
+    netns,
+    settings,
+    traffic_record,
+)
+
+RATE = 30.0
+_ROUTE_CHANGE = frozenset(
+    (traffic_record.Outcome.UNREACHABLE, traffic_record.Outcome.RESET)
+)
+_COUNTERS = pathlib.Path("/proc/net/netstat")
+_FAMILY = "TcpExt:"
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Losses:
+    """``failed``: outcome -> requests; ``vanished``: SYNs sent again."""
+
+    total: int
+    failed: Mapping[traffic_record.Outcome, int]
+    vanished: int
+
+    @property
+    def is_nothing(self) -> bool:
+        """True if every packet and request came through."""
+        return not self.failed and not self.vanished
+
+    @property
+    def is_change_of_routes_only(self) -> bool:
+        """True if nothing vanished, and little failed, as routes move.
+
+        A leaf that loses its only path, without a warning, answers with
+        "unreachable" until the spines know; a connection that another
+        amphora gets in the middle is reset.
+        """
+        return (
+            not self.vanished
+            and self.failed.keys() <= _ROUTE_CHANGE
+            and sum(self.failed.values()) <= RATE / 2
+        )
+
+
+class Stream:
+    """A stream of new connections to the IPv4 VIP."""
+
+    def __init__(self, bench: Bench, generator: clients.Generator) -> None:
+        self._bench = bench
+        self._generator = generator
+        self._before = _syn_retransmissions(bench)
+
+    def end(self) -> Losses:
+        """Stop it; it must really have flowed."""
+        records = self._generator.stop()
+        assert len(records) > RATE / 2
+        outcomes = collections.Counter(r.outcome for r in records)
+        del outcomes[traffic_record.Outcome.OK]
+        return Losses(
+            total=len(records),
+            failed=types.MappingProxyType(outcomes),
+            vanished=_syn_retransmissions(self._bench) - self._before,
+        )
+
+
+@contextlib.contextmanager
+def stream(bench: Bench, balancer: Balancer) -> Iterator[Stream]:
+    """Traffic for the length of a block."""
+    target = http_probe.Target(address=balancer.v4, port=80)
+    with clients.streaming(
+        bench.lab, bench.registry, target, RATE
+    ) as generator:
+        yield Stream(bench, generator)
+
+
+def _syn_retransmissions(bench: Bench) -> int:
+    done = netns.run(
+        bench.lab.namespace(settings.CLIENT), ["cat", str(_COUNTERS)]
+    )
+    names, values = (
+        line.split()
+        for line in done.stdout.splitlines()
+        if line.startswith(_FAMILY)
+    )
+    return int(dict(zip(names, values, strict=True))["TCPSynRetrans"])
