@@ -205,20 +205,22 @@ def test_listener_that_cannot_be_opened_takes_no_other_along(
             *("ip", "netns", "exec", "amphora-haproxy"),
             *("python3", "-c", _SQUATTER),
         )
-    made = bench.octavia.create_listener(
-        load_balancer_id=balancer.id, protocol="HTTP", protocol_port=9999
-    )
-    bench.await_converged(balancer)
-    answers = bench.ask(balancer.v4, 9999, count=8)
-    assert {answer.status for answer in answers} == {0}, "it is broken"
-    for vip in balancer.vips:
-        answers = bench.ask(str(vip), count=20)
-        assert {answer.status for answer in answers} == {200}
-    assert bench.is_whole(balancer)
-    bench.octavia.delete_listener(made.id)
-    bench.await_active(balancer.id)
-    for amphora in amphorae:
-        bench.inside(amphora, "systemctl", "stop", "squatter")
+    try:
+        made = bench.octavia.create_listener(
+            load_balancer_id=balancer.id, protocol="HTTP", protocol_port=9999
+        )
+        bench.await_converged(balancer)
+        answers = bench.ask(balancer.v4, 9999, count=8)
+        assert {answer.status for answer in answers} == {0}, "it is broken"
+        for vip in balancer.vips:
+            answers = bench.ask(str(vip), count=20)
+            assert {answer.status for answer in answers} == {200}
+        assert bench.is_whole(balancer)
+        bench.octavia.delete_listener(made.id)
+        bench.await_active(balancer.id)
+    finally:
+        for amphora in amphorae:
+            bench.inside(amphora, "systemctl", "stop", "squatter")
 
 
 # -- the amphora --------------------------------------------------------------
