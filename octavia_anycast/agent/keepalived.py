@@ -17,6 +17,9 @@ from octavia_anycast.agent.daemon_process import DaemonProcess
 from octavia_anycast.agent.gate import Sample, Verdict
 
 _PROGRAM = "keepalived"
+# Where the kernel lacks ip_vs, keepalived starts and ends at once; such a one
+# must not count as lost, or it would withdraw what is served beside it.
+_SETTLED_SECONDS = 1.0
 
 
 class KeepalivedPaths(Protocol):
@@ -49,21 +52,22 @@ class _Listener:
         self._id = listener_id
         self._configuration_path = paths.lvs_configuration(listener_id)
         self._version: _Version | None = None
+        self._found_at = 0.0
         self.process = DaemonProcess(paths.lvs_pid(listener_id), _PROGRAM)
+        # Whether a process was ever found that stayed.
+        self.has_run = False
 
-    @property
-    def has_run(self) -> bool:
-        """Whether a process was ever found."""
-        return self.process.found_count > 0
-
-    def look(self) -> Sample:
+    def look(self, now: float) -> Sample:
         """Look at the process; BAD is fatal for one that has run."""
         before = self.process.found_count
         if self.process.is_running():
             if self.process.found_count != before:
                 self._version = self._read_version()
+                self._found_at = now
+            if now - self._found_at >= _SETTLED_SECONDS:
+                self.has_run = True
             return Sample(verdict=Verdict.GOOD)
-        if self.has_run and self._read_version() != self._version:
+        if before and self._read_version() != self._version:
             return Sample(
                 verdict=Verdict.UNKNOWN,
                 reason=f"keepalived of listener {self._id} is restarted",
@@ -90,12 +94,13 @@ class KeepalivedWatch:
         self._listeners: dict[str, _Listener] = {}
 
     def look(
-        self, listener_ids: tuple[str, ...], *, has_others: bool
+        self, listener_ids: tuple[str, ...], now: float, *, has_others: bool
     ) -> Sample:
         """Look at all of these, and forget the rest.
 
         As with HAProxy's sockets, one that never ran is PARTIAL beside what
-        is served. ``has_others``: there are listeners of HAProxy too.
+        is served. ``has_others``: there are listeners of HAProxy too;
+        ``now`` in seconds, monotonic.
         """
         for gone in self._listeners.keys() - set(listener_ids):
             self._listeners.pop(gone).process.close()
@@ -105,8 +110,12 @@ class KeepalivedWatch:
                 self._listeners[identifier] = _Listener(
                     identifier, self._paths
                 )
-            samples.append(self._listeners[identifier].look())
-        if has_others or any(x.has_run for x in self._listeners.values()):
+            samples.append(self._listeners[identifier].look(now))
+        if (
+            has_others
+            or any(sample.verdict is Verdict.GOOD for sample in samples)
+            or any(listener.has_run for listener in self._listeners.values())
+        ):
             samples = [_excused(sample) for sample in samples]
         return worst(samples)
 

@@ -145,7 +145,7 @@ class Prober:
     def sample(self, state: DesiredState, now: float) -> Sample:
         """Look at everything once; ``now`` in seconds, monotonic."""
         self._follow(state.load_balancer_id)
-        processes = self._check_processes(state)
+        processes = self._check_processes(state, now)
         frontend_problem = self._check_namespace(state, now)
         if isinstance(frontend_problem, Sample):
             return frontend_problem
@@ -163,7 +163,7 @@ class Prober:
             return processes
         return worst([processes, self._check_haproxy(state.listeners, now)])
 
-    def _check_processes(self, state: DesiredState) -> Sample:
+    def _check_processes(self, state: DesiredState, now: float) -> Sample:
         """Look at HAProxy's and keepalived's processes, where expected.
 
         Always the first look of a sample: a dead one is let go of, else its
@@ -172,7 +172,7 @@ class Prober:
         if state.load_balancer_id is None or self._process is None:
             return _NOTHING
         keepalived = self._keepalived.look(
-            state.lvs_listener_ids, has_others=bool(state.listeners)
+            state.lvs_listener_ids, now, has_others=bool(state.listeners)
         )
         if state.listeners:
             if not self._process.is_running():

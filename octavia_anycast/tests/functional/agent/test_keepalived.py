@@ -92,8 +92,8 @@ def watch(amphora):
     made.close()
 
 
-def look(watch, *listener_ids, has_others=False):
-    sample = watch.look(listener_ids, has_others=has_others)
+def look(watch, *listener_ids, at=0.0, has_others=False):
+    sample = watch.look(listener_ids, at, has_others=has_others)
     return sample.verdict, sample.is_fatal
 
 
@@ -114,25 +114,38 @@ def test_the_death_of_one_is_fatal_whatever_else_runs(amphora, watch):
     for name in (DNS, SYSLOG):
         amphora.configure(name)
         amphora.start(name)
-    assert look(watch, DNS, SYSLOG) == (Verdict.GOOD, False)
+    for at in (0.0, 2.0):
+        assert look(watch, DNS, SYSLOG, at=at) == (Verdict.GOOD, False)
     amphora.kill(DNS)
-    assert look(watch, DNS, SYSLOG, has_others=True) == (Verdict.BAD, True)
-    assert look(watch, SYSLOG) == (Verdict.GOOD, False)
+    for has_others in (True, False):
+        found = look(watch, DNS, SYSLOG, at=2.1, has_others=has_others)
+        assert found == (Verdict.BAD, True)
+    assert look(watch, SYSLOG, at=2.2) == (Verdict.GOOD, False)
+
+
+def test_one_that_ends_as_it_starts_has_never_run(amphora, watch):
+    """As keepalived does where the kernel has no ip_vs."""
+    amphora.configure(DNS)
+    amphora.start(DNS)
+    assert look(watch, DNS, has_others=True) == (Verdict.GOOD, False)
+    amphora.kill(DNS)
+    assert look(watch, DNS, at=9, has_others=True) == (Verdict.PARTIAL, False)
+    assert look(watch, DNS, at=9) == (Verdict.BAD, False)
 
 
 def test_a_restart_for_a_new_configuration_is_no_verdict(amphora, watch):
     amphora.configure(DNS)
     amphora.start(DNS)
     look(watch, DNS)
-    for _ in range(2):
+    for at in (0.1, 2.0):  # one that is new, and one that has run for long
         amphora.configure(DNS, "another virtual_server")
-        assert look(watch, DNS) == (Verdict.GOOD, False)
+        assert look(watch, DNS, at=at) == (Verdict.GOOD, False)
         amphora.kill(DNS)
-        assert look(watch, DNS) == (Verdict.UNKNOWN, False)
+        assert look(watch, DNS, at=at) == (Verdict.UNKNOWN, False)
         amphora.start(DNS)
-        assert look(watch, DNS) == (Verdict.GOOD, False)
+        assert look(watch, DNS, at=at) == (Verdict.GOOD, False)
     amphora.kill(DNS)
-    assert look(watch, DNS) == (Verdict.BAD, True)
+    assert look(watch, DNS, at=4.0) == (Verdict.BAD, True)
 
 
 def test_a_new_one_that_does_not_start_leaves_the_others_alone(amphora, watch):
@@ -210,11 +223,12 @@ def settled(prober, wanted):
 def test_without_tcp_listeners_nobody_asks_for_haproxy(amphora, prober):
     amphora.configure(DNS)
     amphora.start(DNS)
-    assert prober.sample(wanted(DNS), 0.0).verdict is Verdict.GOOD
+    for at in (0.0, 2.0):
+        assert prober.sample(wanted(DNS), at).verdict is Verdict.GOOD
     (alarm,) = prober.descriptors()
     assert alarm[1]
     amphora.kill(DNS)
-    sample = prober.sample(wanted(DNS), 0.1)
+    sample = prober.sample(wanted(DNS), 2.1)
     assert (sample.verdict, sample.is_fatal) == (Verdict.BAD, True)
     assert DNS in sample.reason
 
