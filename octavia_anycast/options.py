@@ -56,8 +56,10 @@ OPTIONS = [
         "udp_supported",
         default=False,
         help="Whether UDP and SCTP listeners are accepted. They need the "
-        "ip_vs kernel module in the amphora image, which a container or a "
-        "minimal kernel lacks; so they are refused unless you say so.",
+        "ip_vs kernel module, keepalived and ipvsadm in the amphora image; a "
+        "container or a minimal kernel lacks ip_vs, so they are refused "
+        "unless you say so. Said wrongly, such a listener is not served, and "
+        "a load balancer that has no others is not announced.",
     ),
     cfg.FloatOpt(
         "poll_interval",
