@@ -151,6 +151,9 @@ class PortInventory(Protocol):
     def delete_port(self, port_id: str) -> None:
         """Delete one."""
 
+    def remove_vip_of(self, load_balancer_id: str) -> None:
+        """Delete the VIP port of a load balancer without a row."""
+
 
 class Network(FrontendNetwork, MemberNetwork, PortInventory, Protocol):
     """The network service."""

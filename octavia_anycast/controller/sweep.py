@@ -125,6 +125,7 @@ def _delete_port(world: World, port_id: str) -> None:
 
 
 def _delete_cluster(world: World, load_balancer_id: str) -> None:
+    world.network.remove_vip_of(load_balancer_id)
     with world.database.transaction() as session:
         amphorae.purge_of(session, load_balancer_id)
         clusters.delete(session, load_balancer_id)

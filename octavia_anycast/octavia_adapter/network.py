@@ -26,6 +26,8 @@ from octavia_anycast.octavia_adapter.errors import translated
 from octavia_anycast.octavia_adapter.load_balancers import LoadBalancerTree
 
 LOG = logging.getLogger(__name__)
+# As Octavia's Neutron driver names the ports of VIPs.
+VIP_PREFIX = "octavia-lb-"
 FRONTEND_PREFIX = "octavia-anycast-fe-"
 MEMBER_PREFIX = "octavia-anycast-member-"
 
@@ -88,6 +90,19 @@ class Network:
             if vip is not None and vip.port_id:
                 vip.load_balancer = tree.model
                 self._driver.deallocate_vip(vip)
+
+    def remove_vip_of(self, load_balancer_id: str) -> None:
+        """Delete the VIP port of a load balancer that Octavia rolled back.
+
+        Its row is gone, so the port is found by the name that Octavia's
+        network driver gives; a user's own port has another one.
+
+        :raises Retryable: the network service did not do it.
+        """
+        with translated(f"deallocating the VIP of {load_balancer_id}"):
+            port = self._find(f"{VIP_PREFIX}{load_balancer_id}")
+            if port is not None:
+                self._driver.delete_port(port.id)
 
     def networks_of(self, subnet_ids: Iterable[str]) -> tuple[str, ...]:
         """The networks of these subnets, sorted.

@@ -296,6 +296,10 @@ class FakeCloud:
         """Delete one."""
         self.ports = {n: p for n, p in self.ports.items() if p[0] != port_id}
 
+    def remove_vip_of(self, load_balancer_id: str) -> None:
+        """Delete the VIP port of a load balancer without a row."""
+        self.deleted_load_balancers.add(load_balancer_id)
+
     # -- HAProxy -----------------------------------------------------------
 
     def push(self, tree: LoadBalancerTree, record: AmphoraRecord) -> None:

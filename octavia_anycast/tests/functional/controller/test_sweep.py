@@ -55,7 +55,8 @@ def test_old_orphan_is_removed_and_nothing_else(stage):
         left = [c.load_balancer_id for c in clusters.list_all(session)]
         assert len(amphorae.list_all(session)) == 2
     assert left == [stage.load_balancer_id]
-    assert identifier not in left
+    assert identifier in stage.cloud.deleted_load_balancers
+    assert stage.load_balancer_id not in stage.cloud.deleted_load_balancers
     assert len(stage.cloud.machines) == 2
 
 

@@ -188,6 +188,17 @@ def test_release_deletes_all_and_twice_is_once(network, driver, tree):
     assert driver.ports == {}
 
 
+def test_vip_of_a_load_balancer_that_was_rolled_back_is_found_by_name(
+    network, driver
+):
+    for name in ("octavia-lb-one", "octavia-lb-two", "a user's own"):
+        driver.create_port("members", name=name, fixed_ips=[])
+    network.remove_vip_of("one")
+    network.remove_vip_of("one")
+    left = {port.name for port in driver.ports.values()}
+    assert left == {"octavia-lb-two", "a user's own"}
+
+
 def test_trouble_may_pass(network, driver, tree):
     driver.failure = network_base.CreatePortException("quota")
     with pytest.raises(Retryable, match="quota"):
