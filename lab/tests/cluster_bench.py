@@ -365,6 +365,8 @@ class Bench:
             if left:
                 found[kind] = sorted(left)
         rows = survey.rows_of(self.plane, balancer.id)
+        for table in survey.KEPT_UNTIL_PURGED:
+            rows.pop(table, None)
         if rows:
             found["rows"] = rows
         return found
