@@ -3,6 +3,7 @@
 """What every speaker driver does, seen from its peers' RIBs."""
 
 import subprocess
+import sys
 import time
 from ipaddress import ip_address
 
@@ -277,4 +278,5 @@ def test_the_password_is_not_readable_by_others(announcing):
 def test_exabgp_accepts_the_file(announcing):
     if announcing.kind == "fake":
         pytest.skip("the fake has no file")
-    subprocess.run(["exabgp", "validate", announcing.config], check=True)
+    argv = [sys.executable, "-m", "exabgp", "validate", announcing.config]
+    subprocess.run(argv, check=True)
