@@ -11,6 +11,8 @@ from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from oslo_log import log as logging
+
 from octavia_anycast.controller.ports import World
 from octavia_anycast.db import amphorae, clusters, distributors, health
 from octavia_anycast.model.cluster import (
@@ -23,10 +25,12 @@ from octavia_anycast.model.cluster import (
     ObservedCluster,
 )
 from octavia_anycast.model.distributor import Distributor
-from octavia_anycast.model.errors import AnycastError, Permanent
+from octavia_anycast.model.errors import AnycastError, Permanent, Retryable
 from octavia_anycast.model.wire import Report
 from octavia_anycast.octavia_adapter.compute import Server
 from octavia_anycast.octavia_adapter.load_balancers import LoadBalancerTree
+
+LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +68,7 @@ class Observer:
     def __init__(self, world: World, executor: Executor) -> None:
         self._world = world
         self._executor = executor
+        self._complaints: dict[str, str] = {}
 
     def observe(self, tree: LoadBalancerTree) -> Observation | None:
         """Look at everything; None if we have no cluster for it.
@@ -175,12 +180,31 @@ class Observer:
         if record.lb_network_ip is None:
             return None, ""
         try:
-            return (
-                self._world.agents.get_report(record.id, record.lb_network_ip),
-                "",
+            report = self._world.agents.get_report(
+                record.id, record.lb_network_ip
             )
-        except AnycastError as e:
+        except Retryable as e:
             return None, str(e)
+        except AnycastError as e:
+            self._complain(record, str(e))
+            return None, str(e)
+        self._complaints.pop(record.id, None)
+        return report, ""
+
+    def _complain(self, record: AmphoraRecord, error: str) -> None:
+        """Say once that an agent answers what cannot be understood.
+
+        An unreachable one is a matter of statuses; this one needs a person:
+        image and controller do not fit together.
+        """
+        if self._complaints.get(record.id) != error:
+            self._complaints[record.id] = error
+            LOG.error(
+                "Amphora %s of load balancer %s: %s.",
+                record.id,
+                record.load_balancer_id,
+                error,
+            )
 
     def _server(
         self,

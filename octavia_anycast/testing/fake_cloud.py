@@ -25,7 +25,7 @@ from octavia_anycast.model.actions import PlugFrontend
 from octavia_anycast.model.bgp import IPAddress
 from octavia_anycast.model.cluster import AmphoraRecord, ComputeState
 from octavia_anycast.model.codec import digest
-from octavia_anycast.model.errors import Retryable
+from octavia_anycast.model.errors import Permanent, Retryable
 from octavia_anycast.model.heartbeat import Heartbeat
 from octavia_anycast.model.wire import (
     DesiredState,
@@ -63,6 +63,7 @@ class Machine:
     state: DesiredState
     has_power: bool = True
     is_reachable: bool = True
+    speaks_another_version: bool = False
     frontend_port: str | None = None
     revision: str | None = None  # HAProxy's configuration; None: no HAProxy
     sockets: frozenset[tuple[IPAddress, int]] = frozenset()
@@ -339,6 +340,8 @@ class FakeCloud:
         """Ask an agent."""
         self.step("get report")
         machine = self._by_address(amphora_id, address)
+        if machine.speaks_another_version:
+            raise Permanent("its answer is not understood: version")
         up = self._gate_is_up(machine)
         paths = []
         for vip in machine.state.vips:

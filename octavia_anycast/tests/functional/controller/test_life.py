@@ -169,6 +169,21 @@ def test_unreachable_amphora_does_not_delay_an_update(stage):
     assert stage.cloud.violations == []
 
 
+def test_agent_that_is_not_understood_is_complained_of_once(stage, caplog):
+    stage.run()
+    machine = stage.cloud.of(stage.load_balancer_id)[0]
+    machine.speaks_another_version = True
+    for _ in range(3):
+        stage.controller.reconcile(stage.load_balancer_id)
+    complaints = [
+        record
+        for record in caplog.records
+        if machine.amphora_id in record.getMessage()
+        and "not understood" in record.getMessage()
+    ]
+    assert len(complaints) == 1
+
+
 def test_failover_replaces_every_amphora_and_keeps_serving(stage):
     stage.run()
     stage.add_listener()
