@@ -239,7 +239,10 @@ class Bench:
         )
 
     def established(self, amphora: Amphora) -> int:
-        """When its BGP session came up, by its leaf's clock; 0 if down."""
+        """When its BGP session came up, by its leaf's clock; 0 if down.
+
+        Give or take a second: FRR makes it of now and an age.
+        """
         peer = str(amphora.management)
         answer = frr.show(
             self.lab, amphora.leaf.name, f"show bgp neighbors {peer} json"
@@ -248,6 +251,14 @@ class Bench:
         if found.get("bgpState") != "Established":
             return 0
         return int(found["bgpTimerUpEstablishedEpoch"])
+
+    def is_kept(self, amphora: Amphora, since: int) -> bool:
+        """True if its session is the one which came up then."""
+        return abs(self.established(amphora) - since) <= 1
+
+    def is_new(self, amphora: Amphora, since: int) -> bool:
+        """True if its session came up after that."""
+        return self.established(amphora) > since + 1
 
     def is_whole(self, balancer: Balancer) -> bool:
         """True if exactly its amphorae are the next hops of every VIP."""

@@ -178,7 +178,8 @@ def test_agent_refuses_a_state_whole(
     assert field in json.loads(text)["field"]
     assert _state(bench, amphora) == good
     assert bench.announces(balancer, amphora)
-    assert bench.established(amphora) == up_since > 0
+    assert up_since
+    assert bench.is_kept(amphora, up_since)
 
 
 @pytest.mark.parametrize("raw", ["", "{", "[]", "null", '"text"', "7"])

@@ -74,7 +74,7 @@ def test_speaker_killed(
         bench.signal(victim, EXABGP, "KILL")
         _await(
             lambda: (
-                bench.established(victim) > before
+                bench.is_new(victim, before)
                 and bench.announces(balancer, victim)
             ),
             "another session, with the paths",
@@ -110,8 +110,7 @@ def test_speaker_misconfigured(
     bench.signal(victim, EXABGP, "KILL")
     _await(
         lambda: (
-            bench.established(victim) > before
-            and bench.announces(balancer, victim)
+            bench.is_new(victim, before) and bench.announces(balancer, victim)
         ),
         "another session, with the paths",
     )
@@ -130,7 +129,7 @@ def test_speaker_daemon_killed(
         "another daemon",
     )
     bench.await_converged(balancer)
-    assert bench.established(victim) == before
+    assert bench.is_kept(victim, before)
 
 
 def test_agent_killed(
@@ -144,7 +143,7 @@ def test_agent_killed(
     bench.await_active(balancer.id)
     assert bench.main_pid(victim, AGENT) not in (0, pid)
     bench.await_converged(balancer)
-    assert bench.established(victim) == before
+    assert bench.is_kept(victim, before)
 
 
 def _change(bench: Bench, balancer: Balancer) -> None:
@@ -258,7 +257,7 @@ def test_amphora_reboots_without_controller(
         bench.machines.reboot(victim.instance_id)
         process.wait_until(
             lambda: (
-                bench.established(victim) > before
+                bench.is_new(victim, before)
                 and bench.announces(balancer, victim)
             ),
             120.0,
@@ -409,7 +408,7 @@ def test_routing_daemon_of_a_leaf_killed(
 
 def _is_up(bench: Bench, amphora: Amphora, since: int) -> bool:
     try:
-        return bench.established(amphora) > since
+        return bench.is_new(amphora, since)
     except frr.RouterError:
         return False
 
