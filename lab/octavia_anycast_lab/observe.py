@@ -164,6 +164,15 @@ def fib(
     return frozenset(found)
 
 
+def is_routed(lab: settings.Lab, prefix: Prefix | str) -> bool:
+    """True if every router's kernel has a route to a prefix.
+
+    A leaf that holds a path is not enough for a client: until the spines and
+    the client's own leaf have it too, they answer "unreachable".
+    """
+    return all(fib(lab, name, prefix) for name in topology.ROUTER_NAMES)
+
+
 def leftovers(
     lab: settings.Lab, prefix: Prefix | str
 ) -> collections.abc.Mapping[str, str]:

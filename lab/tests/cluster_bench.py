@@ -261,7 +261,10 @@ class Bench:
         return self.established(amphora) > since + 1
 
     def is_whole(self, balancer: Balancer) -> bool:
-        """True if exactly its amphorae are the next hops of every VIP."""
+        """True if exactly its amphorae are the next hops of every VIP.
+
+        And if every router has a route: a client is behind the last one.
+        """
         wanted = self.amphorae(balancer)
         if len(wanted) != balancer.size:
             return False
@@ -271,6 +274,8 @@ class Bench:
         return all(
             len(hops) == balancer.size and hops <= addresses
             for hops in self.hops(balancer).values()
+        ) and all(
+            observe.is_routed(self.lab, prefix(vip)) for vip in balancer.vips
         )
 
     def await_whole(self, balancer: Balancer) -> None:

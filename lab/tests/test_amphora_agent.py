@@ -161,8 +161,16 @@ class Amphora:
         }
 
     def await_paths(self, vips, seconds, what):
+        """Wait for exactly these at the leaf, and all routers with them."""
         wanted = set(vips)
-        process.wait_until(lambda: self.paths() == wanted, seconds, what)
+        process.wait_until(
+            lambda: (
+                self.paths() == wanted
+                and all(observe.is_routed(self.lab, str(v)) for v in wanted)
+            ),
+            seconds,
+            what,
+        )
 
     def assert_paths_stay(self, seconds):
         deadline = time.monotonic() + seconds
@@ -261,16 +269,32 @@ def test_speaker_fails(amphora, signal):
     amphora.await_paths((), SOON, "the session is lost")
 
 
-def test_listener_that_is_not_there(amphora):
-    state = amphora.state()
-    missing = ListenerSocket(
+def _missing():
+    return ListenerSocket(
         listener_id="x", ip_address=next(iter(VIPS)), port=81
     )
-    listeners = (*state.listeners, missing)
+
+
+def _gate_reason(amphora):
+    return codec.report_from(amphora.call("report")).gate.reason
+
+
+def test_listener_that_never_opened_withdraws_no_other(amphora):
+    state = amphora.state()
+    listeners = (*state.listeners, _missing())
     amphora.put(dataclasses.replace(state, listeners=listeners))
+    process.wait_until(
+        lambda: "port 81" in _gate_reason(amphora), SOON, "it is noticed"
+    )
+    amphora.assert_paths_stay(1)
+    amphora.put(state)
+
+
+def test_only_listener_is_not_there(amphora):
+    state = amphora.state()
+    amphora.put(dataclasses.replace(state, listeners=(_missing(),)))
     amphora.await_paths((), SOON, "withdrawn")
-    report = codec.report_from(amphora.call("report"))
-    assert "port 81" in report.gate.reason
+    assert "port 81" in _gate_reason(amphora)
     amphora.put(state)
 
 
