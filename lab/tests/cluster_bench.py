@@ -318,13 +318,17 @@ class Bench:
         """N paths, ACTIVE and ONLINE, packets pass, nothing is planned."""
         self.await_whole(balancer)
         self.await_active(balancer.id)
+        # Whole before the planner is asked, and after.
         process.wait_until(
-            lambda: not self.planned(balancer),
+            lambda: (
+                self.is_whole(balancer)
+                and not self.planned(balancer)
+                and self.is_whole(balancer)
+            ),
             CONVERGED_SECONDS,
-            "an empty plan",
+            "an empty plan for a whole cluster",
             1.0,
         )
-        assert self.is_whole(balancer)
 
     # -- packets -----------------------------------------------------------
 
