@@ -19,8 +19,10 @@ A fatal BAD (HAProxy's process is gone) leads to DOWN from every state at
 once. UNKNOWN (the probe itself cannot tell) holds the last verdict for
 ``unknown_hold_ms`` and then fails. NOTHING_TO_SERVE leads to DISABLED.
 PARTIAL (all that ever was served is served, something new is not) takes no
-route away and lets none out: UP and FALLING are UP, INIT stays, any other
-state is DOWN.
+route away and lets no new one out: INIT stays; a gate that was UP since
+HAProxy last died goes on or comes back as with GOOD, because HAProxy pauses
+its sockets while it tries a configuration that it cannot load; any other is
+DOWN.
 UP and FALLING let VIPs be advertised: a single bad sample changes no route.
 
 Layer: agent. Pure: no clock, no I/O.
@@ -66,6 +68,8 @@ class Gate:
     # False until the first verdict: what the speaker announces is left
     # alone, so that a restart of the agent is not a withdrawal.
     has_decided: bool = False
+    # UP since HAProxy last died or had nothing to serve.
+    has_passed: bool = False
 
     @property
     def is_passing(self) -> bool:
@@ -86,22 +90,27 @@ def step(
         return _hold(gate, settings, sample, now)
     gate = replace(gate, unknown_since=None)
     if sample.verdict is Verdict.NOTHING_TO_SERVE:
+        gate = replace(gate, has_passed=False)
         return _move(gate, GateState.DISABLED, sample.reason, now)
     if sample.verdict is Verdict.GOOD:
-        return _rise(gate, settings, now)
+        return _rise(gate, settings, "every probe passes", now)
     if sample.verdict is Verdict.PARTIAL and gate.state is GateState.INIT:
         return replace(gate, reason=sample.reason)
-    if sample.verdict is Verdict.PARTIAL and gate.is_passing:
-        return _move(gate, GateState.UP, sample.reason, now)
+    if sample.verdict is Verdict.PARTIAL and gate.has_passed:
+        return _rise(gate, settings, sample.reason, now)
+    if sample.is_fatal:
+        gate = replace(gate, has_passed=False)
     return _fall(gate, settings, sample, now)
 
 
-def _rise(gate: Gate, settings: GateSettings, now: datetime) -> Gate:
+def _rise(
+    gate: Gate, settings: GateSettings, verdict: str, now: datetime
+) -> Gate:
     if gate.state in _PASSING:
-        return _move(gate, GateState.UP, "every probe passes", now)
+        return _move(gate, GateState.UP, verdict, now)
     count = gate.count + 1 if gate.state is GateState.RISING else 1
     if count >= settings.rise_count:
-        return _move(gate, GateState.UP, "every probe passes", now)
+        return _move(gate, GateState.UP, verdict, now)
     reason = f"{count} of {settings.rise_count} good samples"
     return _move(gate, GateState.RISING, reason, now, count)
 
@@ -141,4 +150,5 @@ def _move(
         count=count,
         since=gate.since if state is gate.state else now,
         has_decided=gate.has_decided or is_verdict,
+        has_passed=gate.has_passed or state is GateState.UP,
     )

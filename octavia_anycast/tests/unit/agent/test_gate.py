@@ -61,7 +61,7 @@ def feed(history, interval_ms=100, settings=SETTINGS):
         ("gggp", GateState.UP),
         ("gggpppp", GateState.UP),
         ("gggbp", GateState.UP),
-        ("gggbbp", GateState.DOWN),
+        ("gggbbp", GateState.RISING),
         ("np", GateState.DOWN),
     ],
 )
@@ -113,6 +113,19 @@ def test_a_fatal_sample_never_passes(history):
 @given(histories)
 def test_good_samples_always_lead_up(history):
     assert feed(history + "ggg").state is GateState.UP
+
+
+def test_partial_brings_back_what_a_paused_haproxy_took():
+    assert feed("gggbb").state is GateState.DOWN
+    assert feed("gggbbppp").state is GateState.UP
+    assert feed("gggbbppp").reason == "partial"
+
+
+def test_partial_lets_nothing_new_out():
+    assert feed("ppp").state is GateState.INIT
+    assert feed("bppp").state is GateState.DOWN
+    assert feed("gggfppp").state is GateState.DOWN
+    assert feed("gggnppp").state is GateState.DOWN
 
 
 @given(histories)
