@@ -136,7 +136,10 @@ def _inputs() -> list[str]:
 def _build(snapshot: Path) -> None:
     """Migrate every schema in a MariaDB of our own, then keep its files."""
     work = snapshot.with_name(f"{snapshot.name}.building")
-    shutil.rmtree(work, ignore_errors=True)
+    if work.is_dir():
+        # A build that was killed leaves its server running.
+        process.stop(Registry(work), LABEL, _START_SECONDS)
+        shutil.rmtree(work)
     work.mkdir(mode=0o700)
     data, endpoint = work / "data", work / "s"
     config = work / "my.cnf"
