@@ -238,6 +238,27 @@ def register(conf: Any) -> None:
     conf.register_opts(OPTIONS, group=GROUP)
 
 
+# Options that Settings has under the same name.
+_SAME_NAME = (
+    "connection",
+    "poll_interval",
+    "resync_interval",
+    "workers",
+    "action_workers",
+    "coordination_url",
+    "heartbeat_bind_ip",
+    "heartbeat_bind_port",
+    "heartbeat_interval",
+    "agent_timeout",
+    "configure_timeout",
+    "announce_wait",
+    "error_after",
+    "orphan_after",
+    "sweep_interval",
+    "udp_supported",
+)
+
+
 def read(conf: Any) -> Settings:
     """Read the settings of a configured oslo.config object.
 
@@ -261,24 +282,6 @@ def read(conf: Any) -> Settings:
         backoff_max=ours.backoff_max,
         gate=gate,
     )
-    same_name = (
-        "connection",
-        "poll_interval",
-        "resync_interval",
-        "workers",
-        "action_workers",
-        "coordination_url",
-        "heartbeat_bind_ip",
-        "heartbeat_bind_port",
-        "heartbeat_interval",
-        "agent_timeout",
-        "configure_timeout",
-        "announce_wait",
-        "error_after",
-        "orphan_after",
-        "sweep_interval",
-        "udp_supported",
-    )
     return Settings(
         size=ClusterSize(
             desired=ours.cluster_size,
@@ -288,7 +291,7 @@ def read(conf: Any) -> Settings:
         max_size=ours.cluster_max_size,
         heartbeat_controllers=tuple(ours.heartbeat_controllers),
         policy=policy,
-        **{name: getattr(ours, name) for name in same_name},
+        **{name: getattr(ours, name) for name in _SAME_NAME},
     )
 
 

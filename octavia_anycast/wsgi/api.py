@@ -4,7 +4,7 @@
 
 For a WSGI server: ``octavia_anycast.wsgi.api:application``. Octavia reads
 its configuration as in its own octavia.wsgi.api, ``--config-file`` in
-sys.argv included..
+sys.argv included.
 """
 
 import threading
