@@ -14,6 +14,7 @@ from octavia_anycast.db import registrations
 from octavia_anycast.db.cluster_models import (
     Amphora,
     AmphoraHealth,
+    AmphoraReport,
     FrontendAddress,
 )
 from octavia_anycast.model.cluster import (
@@ -97,7 +98,7 @@ def update(
 
 
 def mark_deleted(session: Session, amphora_id: str, now: datetime) -> None:
-    """Mark it DELETED and forget its heartbeat and registrations.
+    """Mark it DELETED; forget its heartbeat, report and registrations.
 
     :raises NotFound: if there is no such amphora.
     """
@@ -152,11 +153,10 @@ def _remove(session: Session, *conditions: Any) -> int:
 
 
 def _forget(session: Session, amphora_ids: Iterable[str]) -> None:
-    session.execute(
-        delete_rows(AmphoraHealth).where(
-            AmphoraHealth.amphora_id.in_(amphora_ids)
+    for model in (AmphoraHealth, AmphoraReport):
+        session.execute(
+            delete_rows(model).where(model.amphora_id.in_(amphora_ids))
         )
-    )
     for amphora_id in amphora_ids:
         registrations.delete_for_amphora(session, amphora_id)
 

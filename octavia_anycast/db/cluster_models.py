@@ -88,6 +88,8 @@ class Amphora(Base):
     applied_revision: Mapped[str] = mapped_column(String(64))
     applied_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     leaving_since: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    # When it got other speakers while it announced; NULL: it announces again.
+    speakers_changed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     reason: Mapped[str] = mapped_column(Text)
 
     addresses: Mapped[list["FrontendAddress"]] = relationship(
@@ -126,6 +128,23 @@ class AmphoraHealth(Base):
     )
     last_update: Mapped[datetime] = mapped_column(UtcDateTime)
     busy: Mapped[bool] = mapped_column(Boolean, default=False)
+
+
+class AmphoraReport(Base):
+    """The last answer of an amphora's agent, without its listeners.
+
+    The counts are of its BGP sessions, for sums over many amphorae.
+    """
+
+    __tablename__ = "anycast_amphora_report"
+
+    amphora_id: Mapped[str] = mapped_column(
+        String(UUID_LENGTH), primary_key=True
+    )
+    reported_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    session_count: Mapped[int] = mapped_column(Integer)
+    established_count: Mapped[int] = mapped_column(Integer)
+    document: Mapped[str] = mapped_column(Text)
 
 
 class AmphoraRegistration(Base):

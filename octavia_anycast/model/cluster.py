@@ -112,6 +112,8 @@ class AmphoraRecord:
     pushed with success. ``leaving_since``: when it was told to leave.
     ``status_since``: when ``status`` last changed. ``member_network_ids``:
     networks plugged for members, beside the front end.
+    ``speakers_changed_at``: when it was given other BGP speakers while it
+    announced; None again as soon as it announces with them.
     """
 
     id: str
@@ -132,6 +134,7 @@ class AmphoraRecord:
     applied_revision: str = ""
     applied_at: datetime | None = None
     leaving_since: datetime | None = None
+    speakers_changed_at: datetime | None = None
     reason: str = ""
 
 

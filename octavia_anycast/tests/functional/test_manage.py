@@ -15,6 +15,7 @@ from octavia_anycast.db import (
     distributors,
     health,
     registrations,
+    schema,
 )
 from octavia_anycast.db.engine import Database
 from octavia_anycast.tests.functional.db import test_records as records
@@ -44,15 +45,16 @@ def configured(tmp_path):
 
 
 def test_upgrade_and_check(configured):
-    run, _ = configured
+    run, database = configured
     before = run("db", "check")
     assert before.returncode == 1
     assert "run 'octavia-anycast-manage db upgrade'" in before.stderr
 
-    assert "from version none to 0001" in run("db", "upgrade").stdout
-    assert "are at version 0001" in run("db", "upgrade").stdout
+    head = schema.version(database.engine()).head
+    assert f"from version none to {head}" in run("db", "upgrade").stdout
+    assert f"are at version {head}" in run("db", "upgrade").stdout
 
-    assert run("db", "current").stdout == "0001 (this release: 0001)\n"
+    assert run("db", "current").stdout == f"{head} (this release: {head})\n"
     assert run("db", "check").returncode == 0
 
 
