@@ -15,7 +15,7 @@ from oslo_log import log as logging
 
 from octavia_anycast.controller.heartbeat_store import HeartbeatStore
 from octavia_anycast.controller.ports import World
-from octavia_anycast.db import health
+from octavia_anycast.db import amphora_statistics, health
 from octavia_anycast.model.errors import AnycastError
 from octavia_anycast.model.heartbeat import Heartbeat
 
@@ -124,6 +124,8 @@ class HeartbeatReceiver:
             if news_for is not None:
                 self._wake(news_for)
         self._world.statistics.add(ours)
+        with self._world.database.transaction() as session:
+            amphora_statistics.add(session, ours)
 
     def _touch(self, amphora_ids: set[str]) -> set[str]:
         """Record the time; tells which of them are amphorae of ours."""

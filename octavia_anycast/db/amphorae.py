@@ -10,7 +10,7 @@ from sqlalchemy import delete as delete_rows
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from octavia_anycast.db import registrations
+from octavia_anycast.db import amphora_statistics, registrations
 from octavia_anycast.db.cluster_models import (
     Amphora,
     AmphoraHealth,
@@ -157,6 +157,7 @@ def _forget(session: Session, amphora_ids: Iterable[str]) -> None:
         session.execute(
             delete_rows(model).where(model.amphora_id.in_(amphora_ids))
         )
+    amphora_statistics.delete_for(session, list(amphora_ids))
     for amphora_id in amphora_ids:
         registrations.delete_for_amphora(session, amphora_id)
 

@@ -7,7 +7,15 @@ See :mod:`octavia_anycast.db.models` for the rules.
 
 from datetime import datetime
 
-from sqlalchemy import Boolean, ForeignKey, Integer, String, Text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    ForeignKey,
+    Integer,
+    String,
+    Text,
+    false,
+)
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from octavia_anycast.db.columns import (
@@ -91,6 +99,10 @@ class Amphora(Base):
     # When it got other speakers while it announced; NULL: it announces again.
     speakers_changed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     reason: Mapped[str] = mapped_column(Text)
+    # Asked for through the API; the controller takes it back.
+    agent_update_wanted: Mapped[bool] = mapped_column(
+        Boolean, default=False, server_default=false()
+    )
 
     addresses: Mapped[list["FrontendAddress"]] = relationship(
         cascade="all, delete-orphan",
@@ -145,6 +157,24 @@ class AmphoraReport(Base):
     session_count: Mapped[int] = mapped_column(Integer)
     established_count: Mapped[int] = mapped_column(Integer)
     document: Mapped[str] = mapped_column(Text)
+
+
+class AmphoraListenerStatistics(Base):
+    """What one amphora counted for one listener, summed over heartbeats."""
+
+    __tablename__ = "anycast_amphora_listener_statistics"
+
+    amphora_id: Mapped[str] = mapped_column(
+        String(UUID_LENGTH), primary_key=True
+    )
+    listener_id: Mapped[str] = mapped_column(
+        String(UUID_LENGTH), primary_key=True
+    )
+    bytes_in: Mapped[int] = mapped_column(BigInteger)
+    bytes_out: Mapped[int] = mapped_column(BigInteger)
+    active_connections: Mapped[int] = mapped_column(Integer)
+    total_connections: Mapped[int] = mapped_column(BigInteger)
+    request_errors: Mapped[int] = mapped_column(BigInteger)
 
 
 class AmphoraRegistration(Base):

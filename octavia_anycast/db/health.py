@@ -5,10 +5,10 @@
 from collections.abc import Iterable
 from datetime import datetime
 
+from oslo_db.exception import DBDuplicateEntry
 from sqlalchemy import delete as delete_rows
 from sqlalchemy import select
 from sqlalchemy import update as update_rows
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from octavia_anycast.db.cluster_models import Amphora, AmphoraHealth
@@ -27,7 +27,7 @@ def touch(session: Session, amphora_id: str, now: datetime) -> bool:
     try:
         with session.begin_nested():
             session.add(AmphoraHealth(amphora_id=amphora_id, last_update=now))
-    except IntegrityError:  # another controller was quicker
+    except DBDuplicateEntry:  # another controller was quicker
         _update(session, amphora_id, now)
     return True
 

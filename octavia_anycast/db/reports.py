@@ -6,8 +6,8 @@ import json
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from oslo_db.exception import DBDuplicateEntry
 from sqlalchemy import func, select
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from octavia_anycast.db.cluster_models import (
@@ -129,7 +129,7 @@ def _create(
     try:
         with session.begin_nested():
             session.add(AmphoraReport(amphora_id=amphora_id, **values))
-    except IntegrityError:  # another controller was quicker
+    except DBDuplicateEntry:  # another controller was quicker
         return False
     return True
 

@@ -114,6 +114,7 @@ class AmphoraRecord:
     networks plugged for members, beside the front end.
     ``speakers_changed_at``: when it was given other BGP speakers while it
     announced; None again as soon as it announces with them.
+    ``agent_update_wanted``: its agent is to get its configuration anew.
     """
 
     id: str
@@ -136,6 +137,7 @@ class AmphoraRecord:
     leaving_since: datetime | None = None
     speakers_changed_at: datetime | None = None
     reason: str = ""
+    agent_update_wanted: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
