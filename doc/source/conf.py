@@ -15,7 +15,9 @@ copyright = "2026, The octavia-anycast authors"
 
 extensions = [
     "anycast_reference",
+    "fabric_configuration",
     "oslo_config.sphinxext",
+    "oslo_policy.sphinxext",
     "reno.sphinxext",
 ]
 exclude_patterns = []
