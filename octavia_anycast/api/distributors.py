@@ -13,14 +13,15 @@ from wsme import types as wtypes
 from wsmeext import pecan as wsme_pecan
 
 from octavia_anycast.api import faults, listing, policies, requests, responses
-from octavia_anycast.db import distributors
+from octavia_anycast.db import distributors, lifecycle
 from octavia_anycast.db.engine import Database
+from octavia_anycast.db.passwords import WithoutPasswords
 from octavia_anycast.model.distributor import Distributor
 from octavia_anycast.model.errors import NotFound
 from octavia_anycast.octavia_adapter.secrets import FernetCipher
 
 LOG = logging.getLogger(__name__)
-WITHOUT_PASSWORDS = distributors.WithoutPasswords()
+WITHOUT_PASSWORDS = WithoutPasswords()
 
 READERS: dict[str, Callable[[Distributor], Any]] = {
     "id": lambda d: d.id,
@@ -112,7 +113,7 @@ class DistributorsController(base.BaseController):
         """Delete one that no load balancer uses."""
         self._authorize(constants.RBAC_DELETE)
         with faults.translated(), self._database.transaction() as session:
-            distributors.delete(session, id)
+            lifecycle.begin_delete(session, id, with_peers=False)
         LOG.info("Distributor %s deleted", id)
 
     def _authorize(self, action: str) -> None:

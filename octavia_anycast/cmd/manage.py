@@ -27,6 +27,7 @@ from octavia_anycast.db import (
     schema,
 )
 from octavia_anycast.db.engine import Database
+from octavia_anycast.db.passwords import WithoutPasswords
 from octavia_anycast.model import codec
 from octavia_anycast.model.cluster import AmphoraRecord
 from octavia_anycast.model.errors import AnycastError, Permanent
@@ -119,7 +120,7 @@ def status(database: Database) -> None:
 def distributor_list(database: Database) -> None:
     """Show the distributors with their speakers."""
     with database.transaction() as session:
-        found = distributors.list_all(session, distributors.WithoutPasswords())
+        found = distributors.list_all(session, WithoutPasswords())
         users = {d.id: distributors.users_of(session, d.id) for d in found}
     _table(
         ("DISTRIBUTOR", "NAME", "DEFAULT", "AS", "DRIVER", "PEERS", "USERS"),
@@ -128,7 +129,8 @@ def distributor_list(database: Database) -> None:
                 d.id,
                 d.name or NONE,
                 "yes" if d.is_default else "no",
-                d.speakers[0].local_as if d.speakers else NONE,
+                ", ".join(sorted({str(s.local_as) for s in d.speakers}))
+                or NONE,
                 d.speakers[0].driver if d.speakers else NONE,
                 sum(len(speaker.peers) for speaker in d.speakers),
                 users[d.id],
@@ -141,7 +143,7 @@ def distributor_list(database: Database) -> None:
 def export(database: Database) -> None:
     """Write all that is recorded as JSON, without passwords."""
     with database.transaction() as session:
-        found = distributors.list_all(session, distributors.WithoutPasswords())
+        found = distributors.list_all(session, WithoutPasswords())
         members = amphorae.list_all(session)
         state = {
             "distributors": [_without_passwords(d) for d in found],

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
-from octavia_anycast.db.distributors import Cipher
+from octavia_anycast.db.passwords import Cipher
 from octavia_anycast.db.engine import Database
 from octavia_anycast.model.actions import PlugFrontend
 from octavia_anycast.model.bgp import IPAddress

@@ -3,27 +3,21 @@
 """Distributors with their speakers, peers and zones.
 
 Passwords of peers are encrypted on the way in and decrypted on the way out;
-the cipher is a parameter.
+the cipher is a parameter. Their statuses are in :mod:`.lifecycle`.
 """
 
+from dataclasses import dataclass
+from datetime import datetime
 from itertools import groupby
-from typing import Protocol
+from typing import Any
 
-from oslo_db.exception import DBDuplicateEntry, DBReferenceError
+from oslo_db.exception import DBDuplicateEntry
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from octavia_anycast.db import models
+from octavia_anycast.db import counts, listing, models, speakers
 from octavia_anycast.db.cluster_models import Cluster
-from octavia_anycast.model.bgp import (
-    Asn,
-    AuthType,
-    BfdTimers,
-    Peer,
-    PeeringNetwork,
-    Speaker,
-    SpeakerDriver,
-)
+from octavia_anycast.db.passwords import Cipher, WithoutPasswords
 from octavia_anycast.model.distributor import (
     Distributor,
     DistributorType,
@@ -31,48 +25,42 @@ from octavia_anycast.model.distributor import (
 )
 from octavia_anycast.model.errors import Conflict, NotFound
 
-SAME_IN_PEER = (
-    "id",
-    "name",
-    "peer_ip",
-    "remote_as",
-    "ttl_hops",
-    "hold_time",
-    "keepalive_interval",
-    "availability_zone",
-    "compute_host",
-    "max_prefixes",
-    "communities",
-    "as_path_prepend",
-    "med",
-    "local_pref",
-)
+# field of Distributor -> column, for those that are changed one by one
+PLAIN = {
+    "name": "name",
+    "description": "description",
+    "is_enabled": "enabled",
+}
+COLUMNS: listing.Columns = {
+    "id": models.Distributor.id,
+    "name": models.Distributor.name,
+    "description": models.Distributor.description,
+    "distributor_type": models.Distributor.distributor_type,
+    "provisioning_status": models.Distributor.provisioning_status,
+    "operating_status": models.Distributor.operating_status,
+    "status_reason": models.Distributor.status_reason,
+    "enabled": models.Distributor.enabled,
+    # NULL is no default; see the model.
+    "is_default": func.coalesce(models.Distributor.is_default, False),
+    "created_at": models.Distributor.created_at,
+    "updated_at": models.Distributor.updated_at,
+}
 
 
-class Cipher(Protocol):
-    """What keeps passwords secret at rest."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DistributorRecord:
+    """A distributor with what is known of its row; passwords are hidden."""
 
-    def encrypt(self, text: str) -> str:
-        """Encrypt."""
-
-    def decrypt(self, text: str) -> str:
-        """Decrypt what :meth:`encrypt` made."""
-
-
-class WithoutPasswords:
-    """A cipher for readers that show no passwords: it decrypts nothing."""
-
-    def encrypt(self, text: str) -> str:
-        """It is for reading only."""
-        raise NotImplementedError
-
-    def decrypt(self, text: str) -> str:
-        """Something in the place of the password."""
-        return "*"
+    distributor: Distributor
+    counts: counts.Counts
+    created_at: datetime
+    updated_at: datetime | None
 
 
 def create(session: Session, distributor: Distributor, cipher: Cipher) -> None:
     """Store a distributor with all that it has.
+
+    Peers that are there already are registered as they are.
 
     :raises Conflict: if it is to be the default and another one is.
     """
@@ -83,9 +71,10 @@ def create(session: Session, distributor: Distributor, cipher: Cipher) -> None:
         distributor_type=distributor.distributor_type.value,
         provisioning_status=distributor.provisioning_status,
         operating_status=distributor.operating_status,
+        status_reason=distributor.status_reason,
         enabled=distributor.is_enabled,
         is_default=distributor.is_default or None,
-        speakers=[_speaker_row(s, cipher) for s in distributor.speakers],
+        speakers=speakers.rows_of(session, distributor.speakers, cipher),
         zones=_zone_rows(distributor.zones),
     )
     if distributor.is_default and _default_row(session) is not None:
@@ -104,13 +93,33 @@ def get(
 ) -> Distributor | None:
     """One distributor; None if there is none."""
     row = session.get(models.Distributor, distributor_id)
-    return None if row is None else _distributor(row, cipher)
+    return None if row is None else distributor_of(row, cipher)
+
+
+def show(session: Session, distributor_id: str) -> DistributorRecord:
+    """One distributor with its counts.
+
+    :raises NotFound: if there is no such distributor.
+    """
+    row = session.get(models.Distributor, distributor_id)
+    if row is None:
+        raise NotFound("Distributor", distributor_id)
+    return _records(session, [row])[0]
+
+
+def page(
+    session: Session, request: listing.Request
+) -> list[DistributorRecord]:
+    """A page of the list; as many queries as for one."""
+    return _records(
+        session, listing.page(session, models.Distributor, COLUMNS, request)
+    )
 
 
 def get_default(session: Session, cipher: Cipher) -> Distributor | None:
     """The distributor of load balancers that name none."""
     row = _default_row(session)
-    return None if row is None else _distributor(row, cipher)
+    return None if row is None else distributor_of(row, cipher)
 
 
 def exists(session: Session, distributor_id: str) -> bool:
@@ -146,26 +155,51 @@ def list_all(session: Session, cipher: Cipher) -> list[Distributor]:
             models.Distributor.created_at, models.Distributor.id
         )
     )
-    return [_distributor(row, cipher) for row in rows]
+    return [distributor_of(row, cipher) for row in rows]
 
 
-def delete(session: Session, distributor_id: str) -> None:
-    """Delete a distributor with all that it has.
+def update(session: Session, distributor_id: str, **changes: Any) -> None:
+    """Change ``name``, ``description``, ``is_enabled`` or ``zones``.
 
     :raises NotFound: if there is no such distributor.
-    :raises Conflict: while load balancers use it, saying how many.
+    :raises ValueError: for another name.
     """
     row = session.get(models.Distributor, distributor_id)
     if row is None:
         raise NotFound("Distributor", distributor_id)
-    users = users_of(session, distributor_id)
-    if users:
-        raise _in_use(distributor_id, f"{users} load balancer(s) use it")
-    session.delete(row)
+    for name, value in changes.items():
+        if name == "zones":
+            row.zones = _zone_rows(value)
+        elif name in PLAIN:
+            setattr(row, PLAIN[name], value)
+        else:
+            raise ValueError(f"{name} of a distributor does not change")
+    row.updated_at = models.utcnow()
+    session.flush()
+
+
+def set_default(
+    session: Session, distributor_id: str, is_default: bool
+) -> None:
+    """Make it the default instead of any other; or no longer.
+
+    :raises NotFound: if there is no such distributor.
+    :raises Conflict: if somebody else moved the default at the same time.
+    """
+    row = session.get(models.Distributor, distributor_id)
+    if row is None:
+        raise NotFound("Distributor", distributor_id)
+    old = _default_row(session)
+    if is_default and old is not None and old is not row:
+        old.is_default = None
+        session.flush()  # the unique key wants this one first
+    row.is_default = is_default or None
     try:
         session.flush()
-    except DBReferenceError as e:  # one came between the count and this
-        raise _in_use(distributor_id, "a load balancer uses it") from e
+    except DBDuplicateEntry as e:
+        raise Conflict(
+            "is_default: another distributor has become the default just now."
+        ) from e
 
 
 def users_of(session: Session, distributor_id: str) -> int:
@@ -178,8 +212,21 @@ def users_of(session: Session, distributor_id: str) -> int:
     return count or 0
 
 
-def _in_use(distributor_id: str, why: str) -> Conflict:
-    return Conflict(f"Distributor {distributor_id} cannot be deleted: {why}.")
+def distributor_of(row: models.Distributor, cipher: Cipher) -> Distributor:
+    """Read a row."""
+    return Distributor(
+        id=row.id,
+        name=row.name,
+        description=row.description,
+        distributor_type=DistributorType(row.distributor_type),
+        provisioning_status=row.provisioning_status,
+        operating_status=row.operating_status,
+        status_reason=row.status_reason,
+        is_enabled=row.enabled,
+        is_default=bool(row.is_default),
+        speakers=tuple(speakers.speaker_of(s, cipher) for s in row.speakers),
+        zones=_zones(row.zones),
+    )
 
 
 def _second_default() -> Conflict:
@@ -197,31 +244,20 @@ def _default_row(session: Session) -> models.Distributor | None:
     ).one_or_none()
 
 
-def _speaker_row(speaker: Speaker, cipher: Cipher) -> models.Speaker:
-    return models.Speaker(
-        id=speaker.id,
-        ip_version=speaker.ip_version,
-        local_as=speaker.local_as,
-        driver=speaker.driver.value,
-        registrations=[
-            models.PeerRegistration(
-                peer=_peer_row(peer, cipher), position=position
-            )
-            for position, peer in enumerate(speaker.peers)
-        ],
-    )
-
-
-def _peer_row(peer: Peer, cipher: Cipher) -> models.Peer:
-    return models.Peer(
-        auth_type=peer.auth_type.value if peer.auth_type else None,
-        password=cipher.encrypt(peer.password) if peer.password else None,
-        bfd_min_tx_ms=peer.bfd.min_tx_ms if peer.bfd else None,
-        bfd_min_rx_ms=peer.bfd.min_rx_ms if peer.bfd else None,
-        bfd_multiplier=peer.bfd.multiplier if peer.bfd else None,
-        peering_network=peer.peering_network.value,
-        **{name: getattr(peer, name) for name in SAME_IN_PEER},
-    )
+def _records(
+    session: Session, rows: list[models.Distributor]
+) -> list[DistributorRecord]:
+    counted = counts.of_distributors(session, [row.id for row in rows])
+    hidden = WithoutPasswords()
+    return [
+        DistributorRecord(
+            distributor=distributor_of(row, hidden),
+            counts=counted[row.id],
+            created_at=row.created_at,
+            updated_at=row.updated_at,
+        )
+        for row in rows
+    ]
 
 
 def _zone_rows(zones: tuple[Zone, ...]) -> list[models.Zone]:
@@ -239,55 +275,6 @@ def _zone_rows(zones: tuple[Zone, ...]) -> list[models.Zone]:
         )
         for position, (zone, subnet_id) in enumerate(places)
     ]
-
-
-def _distributor(row: models.Distributor, cipher: Cipher) -> Distributor:
-    return Distributor(
-        id=row.id,
-        name=row.name,
-        description=row.description,
-        distributor_type=DistributorType(row.distributor_type),
-        provisioning_status=row.provisioning_status,
-        operating_status=row.operating_status,
-        is_enabled=row.enabled,
-        is_default=bool(row.is_default),
-        speakers=tuple(_speaker(s, cipher) for s in row.speakers),
-        zones=_zones(row.zones),
-    )
-
-
-def _speaker(row: models.Speaker, cipher: Cipher) -> Speaker:
-    return Speaker(
-        id=row.id,
-        ip_version=row.ip_version,
-        local_as=Asn(row.local_as),
-        driver=SpeakerDriver(row.driver),
-        peers=tuple(_peer(r.peer, cipher) for r in row.registrations),
-    )
-
-
-def _peer(row: models.Peer, cipher: Cipher) -> Peer:
-    return Peer(
-        auth_type=AuthType(row.auth_type) if row.auth_type else None,
-        password=cipher.decrypt(row.password) if row.password else None,
-        bfd=_bfd(row),
-        peering_network=PeeringNetwork(row.peering_network),
-        **{name: getattr(row, name) for name in SAME_IN_PEER},
-    )
-
-
-def _bfd(row: models.Peer) -> BfdTimers | None:
-    if (
-        row.bfd_min_tx_ms is None
-        or row.bfd_min_rx_ms is None
-        or row.bfd_multiplier is None
-    ):
-        return None
-    return BfdTimers(
-        min_tx_ms=row.bfd_min_tx_ms,
-        min_rx_ms=row.bfd_min_rx_ms,
-        multiplier=row.bfd_multiplier,
-    )
 
 
 def _zones(rows: list[models.Zone]) -> tuple[Zone, ...]:

@@ -22,6 +22,7 @@ from sqlalchemy import (
     MetaData,
     String,
     UniqueConstraint,
+    false,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
@@ -34,6 +35,7 @@ from octavia_anycast.db.columns import (
 from octavia_anycast.model.bgp import IPAddress
 
 PREFIX = "anycast_"
+REASON_LENGTH = 1024
 MYSQL_OPTIONS = {"mysql_engine": "InnoDB", "mysql_charset": "utf8mb4"}
 # Constraints have names, so that a later migration can drop them. MariaDB
 # allows 64 characters: the long tables name theirs themselves.
@@ -86,6 +88,14 @@ class Distributor(Base):
     # True or NULL: the unique key then allows one default and any number of
     # others, and two API processes cannot both win.
     is_default: Mapped[bool | None] = mapped_column(Boolean, unique=True)
+    # Why it is in ERROR or not quite ONLINE; empty if all is well.
+    status_reason: Mapped[str] = mapped_column(
+        String(REASON_LENGTH), default="", server_default=""
+    )
+    # What a deletion takes along: also the peers that nobody else uses.
+    delete_peers: Mapped[bool] = mapped_column(
+        Boolean, default=False, server_default=false()
+    )
 
     speakers: Mapped[list["Speaker"]] = relationship(
         cascade="all, delete-orphan",
@@ -160,7 +170,10 @@ class Peer(Base):
 
 
 class PeerRegistration(Base):
-    """A peer of a speaker; ``position`` keeps the user's order."""
+    """A peer of a speaker; ``position`` keeps the user's order.
+
+    A peer may be registered with any number of speakers.
+    """
 
     __tablename__ = "anycast_distributor_l3_bgp_peer_registration"
 
@@ -182,9 +195,8 @@ class PeerRegistration(Base):
     )
     position: Mapped[int] = mapped_column(Integer, default=0)
 
-    peer: Mapped[Peer] = relationship(
-        lazy="selectin", cascade="all", single_parent=True
-    )
+    # Peers are shared: they outlive their registrations.
+    peer: Mapped[Peer] = relationship(lazy="selectin")
 
 
 class Zone(Base):

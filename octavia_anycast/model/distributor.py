@@ -44,6 +44,7 @@ class Distributor:
     distributor_type: DistributorType = DistributorType.L3_BGP
     provisioning_status: str = "ACTIVE"
     operating_status: str = "ONLINE"
+    status_reason: str = ""
     is_enabled: bool = True
     is_default: bool = False
     speakers: tuple[Speaker, ...] = ()
@@ -62,10 +63,6 @@ class Distributor:
         if len(set(versions)) != len(versions):
             raise InvalidRequest(
                 "ip_version", "one speaker per IP version at most"
-            )
-        if len({speaker.local_as for speaker in self.speakers}) > 1:
-            raise InvalidRequest(
-                "local_as", "the speakers of a distributor share one AS"
             )
         if len({speaker.driver for speaker in self.speakers}) > 1:
             raise InvalidRequest(

@@ -14,10 +14,12 @@ from octavia_anycast.db import (
     clusters,
     distributors,
     health,
+    lifecycle,
     registrations,
     schema,
 )
 from octavia_anycast.db.columns import UtcDateTime
+from octavia_anycast.db.passwords import WithoutPasswords
 from octavia_anycast.db.registrations import AnnouncedVip
 from octavia_anycast.model.bgp import (
     Asn,
@@ -180,14 +182,14 @@ def test_nothing_is_not_a_distributor(session):
     assert distributors.is_empty(session)
     assert not distributors.exists(session, "none")
     with pytest.raises(NotFound):
-        distributors.delete(session, "none")
+        lifecycle.remove(session, "none")
 
 
 def test_readers_without_passwords_get_none(session):
     distributors.create(session, make_distributor(), CIPHER)
     session.expire_all()
 
-    (read,) = distributors.list_all(session, distributors.WithoutPasswords())
+    (read,) = distributors.list_all(session, WithoutPasswords())
 
     assert read.speakers[0].peers[0].password != "fabric"
 
@@ -214,11 +216,18 @@ def test_a_distributor_in_use_stays(session):
     clusters.create(session, make_cluster())
 
     assert distributors.users_of(session, "distributor-1") == 1
-    with pytest.raises(Conflict, match="1 load balancer"):
-        distributors.delete(session, "distributor-1")
+    for refused in (
+        lambda: lifecycle.remove(session, "distributor-1"),
+        lambda: lifecycle.begin_delete(
+            session, "distributor-1", with_peers=True
+        ),
+    ):
+        with pytest.raises(Conflict, match="1 load balancer"):
+            refused()
 
     clusters.delete(session, "lb")
-    distributors.delete(session, "distributor-1")
+    lifecycle.begin_delete(session, "distributor-1", with_peers=True)
+    lifecycle.remove(session, "distributor-1")
     for table in schema.METADATA.tables.values():
         assert not session.scalar(select(func.count()).select_from(table))
 

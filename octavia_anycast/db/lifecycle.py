@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The octavia-anycast authors
+"""The lifecycle of a distributor: its row in PENDING_* is the work queue.
+
+The API says what is to be (``begin_update``, ``begin_delete``), under a lock
+of the row; the controller says what has become of it (``settle``,
+``remove``).
+"""
+
+from collections.abc import Iterable
+
+from oslo_db.exception import DBReferenceError
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from octavia_anycast.db import distributors, models, peers
+from octavia_anycast.model.errors import Conflict, NotFound
+
+PENDING_CREATE = "PENDING_CREATE"
+PENDING_UPDATE = "PENDING_UPDATE"
+PENDING_DELETE = "PENDING_DELETE"
+PENDING = (PENDING_CREATE, PENDING_UPDATE, PENDING_DELETE)
+UNUSABLE = (PENDING_DELETE, "ERROR")
+
+
+class Immutable(Conflict):
+    """A change of a distributor that is being changed already."""
+
+    def __init__(self, distributor_id: str, status: str) -> None:
+        super().__init__(
+            f"Distributor {distributor_id} is immutable and cannot be "
+            f"updated: it is in {status}."
+        )
+
+
+def pending(session: Session) -> list[tuple[str, str]]:
+    """(id, provisioning status) of those in PENDING_*, oldest change first."""
+    rows = session.execute(
+        select(models.Distributor.id, models.Distributor.provisioning_status)
+        .where(models.Distributor.provisioning_status.in_(PENDING))
+        .order_by(models.Distributor.created_at, models.Distributor.id)
+    )
+    return [(row.id, row.provisioning_status) for row in rows]
+
+
+def lock(session: Session, distributor_ids: Iterable[str]) -> None:
+    """Lock distributors that may be changed, until the transaction ends.
+
+    :raises NotFound: if one of them does not exist.
+    :raises Immutable: if one of them is in PENDING_*.
+    """
+    for distributor_id in sorted(set(distributor_ids)):
+        row = _locked(session, distributor_id)
+        if row.provisioning_status in PENDING:
+            raise Immutable(distributor_id, row.provisioning_status)
+
+
+def begin_update(session: Session, distributor_ids: Iterable[str]) -> None:
+    """Have the controller carry changes to the amphorae of distributors."""
+    for distributor_id in distributor_ids:
+        row = _row(session, distributor_id)
+        row.provisioning_status = PENDING_UPDATE
+        row.updated_at = models.utcnow()
+    session.flush()
+
+
+def begin_delete(
+    session: Session, distributor_id: str, *, with_peers: bool
+) -> None:
+    """Have the controller delete a distributor.
+
+    :param with_peers: also those of its peers that no other speaker uses
+    :raises NotFound: if there is no such distributor.
+    :raises Immutable: if it is in PENDING_*.
+    :raises Conflict: while load balancers use it, saying how many.
+    """
+    lock(session, [distributor_id])
+    _check_unused(session, distributor_id)
+    row = _row(session, distributor_id)
+    row.provisioning_status = PENDING_DELETE
+    row.delete_peers = with_peers
+    session.flush()
+
+
+def settle(
+    session: Session,
+    distributor_id: str,
+    *,
+    provisioning_status: str | None = None,
+    operating_status: str | None = None,
+    status_reason: str | None = None,
+) -> None:
+    """Write down statuses; None stays as it is. A long reason is cut.
+
+    :raises NotFound: if there is no such distributor.
+    """
+    row = _row(session, distributor_id)
+    if provisioning_status is not None:
+        row.provisioning_status = provisioning_status
+    if operating_status is not None:
+        row.operating_status = operating_status
+    if status_reason is not None:
+        row.status_reason = status_reason[: models.REASON_LENGTH]
+    session.flush()
+
+
+def remove(session: Session, distributor_id: str) -> None:
+    """Delete the rows of a distributor, as ``begin_delete`` asked for.
+
+    :raises NotFound: if there is no such distributor.
+    :raises Conflict: while load balancers use it, saying how many.
+    """
+    row = _locked(session, distributor_id)
+    _check_unused(session, distributor_id)
+    peer_ids = [r.peer_id for s in row.speakers for r in s.registrations]
+    with_peers = row.delete_peers
+    session.delete(row)
+    try:
+        session.flush()
+    except DBReferenceError as e:  # one came between the count and this
+        raise _in_use(distributor_id, "a load balancer uses it") from e
+    if with_peers:
+        peers.delete_unused(session, peer_ids)
+
+
+def require_usable(session: Session, distributor_id: str) -> None:
+    """See that a new load balancer may use it, and keep it so meanwhile.
+
+    :raises NotFound: if there is no such distributor.
+    :raises Conflict: if it is disabled, in ERROR or going away.
+    """
+    row = _locked(session, distributor_id, is_shared=True)
+    if row.provisioning_status in UNUSABLE:
+        raise Conflict(
+            f"Distributor {distributor_id} is in {row.provisioning_status}: "
+            "no new load balancer can use it."
+        )
+    if not row.enabled:
+        raise Conflict(
+            f"Distributor {distributor_id} is disabled: no new load balancer "
+            "can use it."
+        )
+
+
+def _check_unused(session: Session, distributor_id: str) -> None:
+    users = distributors.users_of(session, distributor_id)
+    if users:
+        raise _in_use(distributor_id, f"{users} load balancer(s) use it")
+
+
+def _in_use(distributor_id: str, why: str) -> Conflict:
+    return Conflict(f"Distributor {distributor_id} cannot be deleted: {why}.")
+
+
+def _row(session: Session, distributor_id: str) -> models.Distributor:
+    row = session.get(models.Distributor, distributor_id)
+    if row is None:
+        raise NotFound("Distributor", distributor_id)
+    return row
+
+
+def _locked(
+    session: Session, distributor_id: str, *, is_shared: bool = False
+) -> models.Distributor:
+    row = session.get(
+        models.Distributor,
+        distributor_id,
+        with_for_update={"read": is_shared},
+        populate_existing=True,
+    )
+    if row is None:
+        raise NotFound("Distributor", distributor_id)
+    return row

@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The octavia-anycast authors
+"""A page of a list: filtered, sorted and cut out by the database.
+
+Pages are found by the values of their marker's row, not by an offset: a page
+costs the same wherever it is in the list, and rows that come or go while
+somebody pages make nothing appear twice.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from ipaddress import ip_address
+from typing import Any, TypeVar
+
+from oslo_utils import strutils
+from sqlalchemy import (
+    Boolean,
+    ColumnElement,
+    Integer,
+    and_,
+    false,
+    or_,
+    select,
+)
+from sqlalchemy.orm import InstrumentedAttribute, Session
+
+from octavia_anycast.db.columns import Address, UtcDateTime
+from octavia_anycast.model.errors import InvalidRequest
+
+Row = TypeVar("Row")
+# attribute of the API -> what it is in SQL; it must have "id"
+Columns = Mapping[str, InstrumentedAttribute[Any] | ColumnElement[Any]]
+MARKER = "marker"
+ALWAYS_LAST = ("created_at", "id")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What the user asks of a list.
+
+    ``filters``: attribute -> the texts of which it is to be one;
+    ``order``: (attribute, whether descending).
+    """
+
+    filters: Mapping[str, tuple[str, ...]]
+    order: tuple[tuple[str, bool], ...] = ()
+    marker: str | None = None
+    limit: int | None = None
+    is_reverse: bool = False
+
+
+def page(
+    session: Session, model: type[Row], columns: Columns, request: Request
+) -> list[Row]:
+    """The rows of one page, in their order.
+
+    :raises InvalidRequest: naming an attribute that is not in ``columns``,
+        a value that cannot be one of it, or a marker that is not in the list.
+    """
+    order = _whole_order(columns, request.order)
+    statement = select(model).where(
+        *(
+            _filter(columns, name, texts)
+            for name, texts in request.filters.items()
+        )
+    )
+    if request.marker is not None:
+        values = _marker_values(session, columns, order, request.marker)
+        statement = statement.where(
+            _beyond(columns, order, values, request.is_reverse)
+        )
+    for name, is_descending in order:
+        column = columns[name]
+        is_down = is_descending is not request.is_reverse
+        statement = statement.order_by(column.desc() if is_down else column)
+    if request.limit is not None:
+        statement = statement.limit(request.limit)
+    rows = list(session.scalars(statement))
+    # Backwards means: those right before the marker, in the usual order.
+    return rows[::-1] if request.is_reverse else rows
+
+
+def _whole_order(
+    columns: Columns, order: tuple[tuple[str, bool], ...]
+) -> tuple[tuple[str, bool], ...]:
+    for name, _ in order:
+        if name not in columns:
+            raise InvalidRequest("sort", f"there is no attribute {name!r}")
+    named = {name for name, _ in order}
+    return order + tuple(
+        (name, False) for name in ALWAYS_LAST if name not in named
+    )
+
+
+def _filter(
+    columns: Columns, name: str, texts: tuple[str, ...]
+) -> ColumnElement[bool]:
+    if name not in columns:
+        raise InvalidRequest(name, "the list cannot be filtered by it")
+    column = columns[name]
+    values = [_value(column, name, text) for text in texts]
+    return or_(*(column == value for value in values))
+
+
+def _value(column: Any, name: str, text: str) -> Any:
+    """Read a text as what the column holds."""
+    kind = column.type
+    try:
+        if isinstance(kind, Boolean):
+            return strutils.bool_from_string(text, strict=True)
+        if isinstance(kind, Integer):
+            return _integer(text)
+        if isinstance(kind, Address):
+            return ip_address(text)
+        if isinstance(kind, UtcDateTime):
+            moment = datetime.fromisoformat(text)
+            return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except ValueError as e:
+        raise InvalidRequest(name, f"{text!r} cannot be its value") from e
+    return text
+
+
+def _integer(text: str) -> int:
+    value = int(text)
+    if not -(2**63) <= value < 2**63:
+        raise ValueError(f"{text} is out of every column's range")
+    return value
+
+
+def _marker_values(
+    session: Session,
+    columns: Columns,
+    order: tuple[tuple[str, bool], ...],
+    marker: str,
+) -> tuple[Any, ...]:
+    values = session.execute(
+        select(*(columns[name] for name, _ in order)).where(
+            columns["id"] == marker
+        )
+    ).one_or_none()
+    if values is None:
+        raise InvalidRequest(MARKER, f"there is no {marker!r} in the list")
+    return tuple(values)
+
+
+def _beyond(
+    columns: Columns,
+    order: tuple[tuple[str, bool], ...],
+    values: tuple[Any, ...],
+    is_reverse: bool,
+) -> ColumnElement[bool]:
+    """After the marker, or before it: compared word by word, as in a book."""
+    choices = []
+    equal: list[ColumnElement[bool]] = []
+    for (name, is_descending), value in zip(order, values, strict=True):
+        column = columns[name]
+        choices.append(
+            and_(*equal, _past(column, value, is_descending is not is_reverse))
+        )
+        equal.append(column == value)  # SQLAlchemy makes IS NULL of None
+    return or_(*choices)
+
+
+def _past(column: Any, value: Any, is_down: bool) -> ColumnElement[bool]:
+    """NULL comes before every value, in MariaDB and SQLite alike."""
+    past: ColumnElement[bool]
+    if is_down:
+        past = (
+            false() if value is None else or_(column < value, column.is_(None))
+        )
+    else:
+        past = column.is_not(None) if value is None else column > value
+    return past
