@@ -1,0 +1,197 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The octavia-anycast authors
+"""Columns of the resources, and how a person reads those with a structure.
+
+With ``-f json`` and the other formats of machines they are what the API
+returned.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from cliff import columns
+
+DISTRIBUTORS = (
+    "id",
+    "name",
+    "provisioning_status",
+    "operating_status",
+    "enabled",
+    "is_default",
+    "load_balancer_count",
+)
+DISTRIBUTOR = (
+    "amphora_count",
+    "created_at",
+    "description",
+    "distributor_type",
+    "enabled",
+    "id",
+    "is_default",
+    "load_balancer_count",
+    "name",
+    "operating_status",
+    "provisioning_status",
+    "speakers",
+    "status_reason",
+    "updated_at",
+    "vip_count",
+    "zones",
+)
+PATHS = (
+    "amphora_id",
+    "prefix",
+    "next_hop",
+    "peer_name",
+    "session_state",
+    "state",
+    "reason",
+    "report_age",
+)
+PATHS_LONG = (
+    "amphora_id",
+    "load_balancer_id",
+    "vip_address",
+    "prefix",
+    "next_hop",
+    "speaker_id",
+    "peer_id",
+    "peer_name",
+    "peer_ip",
+    "session_state",
+    "session_since",
+    "state",
+    "reason",
+    "reported_at",
+    "report_age",
+)
+BGP_PEERS = (
+    "id",
+    "name",
+    "peer_ip",
+    "remote_as",
+    "peering_network",
+    "availability_zone",
+    "compute_host",
+)
+BGP_PEER = (
+    "as_path_prepend",
+    "auth_type",
+    "availability_zone",
+    "bfd",
+    "communities",
+    "compute_host",
+    "created_at",
+    "hold_time",
+    "id",
+    "keepalive_interval",
+    "local_pref",
+    "max_prefixes",
+    "med",
+    "name",
+    "peer_ip",
+    "peering_network",
+    "remote_as",
+    "speakers",
+    "ttl_hops",
+    "updated_at",
+)
+BGP_SPEAKERS = (
+    "id",
+    "distributor_id",
+    "ip_version",
+    "local_as",
+    "driver",
+)
+BGP_SPEAKER = (
+    "created_at",
+    "distributor_id",
+    "driver",
+    "id",
+    "ip_version",
+    "local_as",
+    "peers",
+    "updated_at",
+)
+CLUSTER = (
+    "amphora_count",
+    "amphorae",
+    "announcing_count",
+    "cluster_type",
+    "config_revision",
+    "cooldown",
+    "desired_size",
+    "distributor_id",
+    "enabled",
+    "frontend_network_id",
+    "frontend_subnet_id",
+    "load_balancer_id",
+    "max_size",
+    "min_size",
+    "operating_status",
+    "provisioning_status",
+    "reason",
+)
+FRONTEND = ("frontend_network_id", "frontend_subnet_id", "distributor_id")
+
+
+class Lines(columns.FormattableColumn):
+    """A list, an item a line."""
+
+    def human_readable(self) -> str:
+        """The lines."""
+        return "\n".join(self.line_of(item) for item in self._value or ())
+
+    def line_of(self, item: Any) -> str:
+        """One line."""
+        return str(item)
+
+
+class Ids(Lines):
+    """References, as ids."""
+
+    def line_of(self, item: Any) -> str:
+        """The id."""
+        return str(item["id"])
+
+
+class Pairs(columns.FormattableColumn):
+    """An object, ``key=value`` a line; nothing if there is none."""
+
+    def human_readable(self) -> str:
+        """The lines."""
+        return "\n".join(_pairs(self._value or {}))
+
+
+class Objects(Lines):
+    """Objects, one a line."""
+
+    def line_of(self, item: Any) -> str:
+        """All that the object has, but what is not set."""
+        return ", ".join(_pairs(item))
+
+
+def _pairs(item: Mapping[str, Any]) -> list[str]:
+    return [
+        f"{key}={_word(value)}"
+        for key, value in item.items()
+        if value is not None
+    ]
+
+
+def _word(value: Any) -> str:
+    if isinstance(value, str) or not isinstance(value, Sequence):
+        return str(value)
+    words = (v["id"] if isinstance(v, Mapping) else str(v) for v in value)
+    return " ".join(words)
+
+
+FORMATTERS: dict[str, Any] = {
+    "amphorae": Objects,
+    "bfd": Pairs,
+    "communities": Lines,
+    "peers": Ids,
+    "speakers": Objects,
+    "zones": Objects,
+}
+PEER_FORMATTERS = {**FORMATTERS, "speakers": Ids}
