@@ -1,55 +1,43 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright (c) 2026 The octavia-anycast authors
-"""``/v2/lbaas/distributors``: create, list, show, delete."""
+"""``/v2/lbaas/distributors`` and, below one, ``paths``.
 
-from collections.abc import Callable
+What is asked for is stored with a status PENDING_*; the controller does it.
+"""
+
+from dataclasses import replace
 from typing import Any
 
-from octavia.api.v2.controllers import base
 from octavia.common import constants, exceptions, validate
 from oslo_log import log as logging
-from pecan import request
+from oslo_utils import strutils
+from pecan import expose
 from wsme import types as wtypes
 from wsmeext import pecan as wsme_pecan
 
-from octavia_anycast.api import faults, listing, policies, requests, responses
-from octavia_anycast.db import distributors, lifecycle
-from octavia_anycast.db.engine import Database
-from octavia_anycast.db.passwords import WithoutPasswords
-from octavia_anycast.model.distributor import Distributor
-from octavia_anycast.model.errors import NotFound
+from octavia_anycast.api import (
+    listing,
+    policies,
+    requests,
+    resource,
+    responses,
+)
+from octavia_anycast.api.paths import PathsController
+from octavia_anycast.db import distributors, lifecycle, peers
+from octavia_anycast.db.distributors import DistributorRecord
+from octavia_anycast.model import codec
+from octavia_anycast.model.distributor import Distributor, Zone
+from octavia_anycast.model.errors import InvalidRequest
 from octavia_anycast.octavia_adapter.secrets import FernetCipher
 
 LOG = logging.getLogger(__name__)
-WITHOUT_PASSWORDS = WithoutPasswords()
-
-READERS: dict[str, Callable[[Distributor], Any]] = {
-    "id": lambda d: d.id,
-    "name": lambda d: d.name,
-    "description": lambda d: d.description,
-    "distributor_type": lambda d: d.distributor_type.value,
-    "provisioning_status": lambda d: d.provisioning_status,
-    "operating_status": lambda d: d.operating_status,
-    "enabled": lambda d: d.is_enabled,
-    "is_default": lambda d: d.is_default,
-}
+PATHS = "paths"
 
 
-class Document(wtypes.UserType):
-    """A JSON body that WSME hands over as it is (see requests)."""
-
-    basetype = dict
-    name = "document"
-
-
-class DistributorsController(base.BaseController):
+class DistributorsController(resource.Collection):
     """The collection and its members."""
 
     RBAC_TYPE = policies.RBAC_DISTRIBUTOR
-
-    def __init__(self, database: Database) -> None:
-        super().__init__()
-        self._database = database
 
     @wsme_pecan.wsexpose(
         responses.DistributorRootResponse,
@@ -60,14 +48,11 @@ class DistributorsController(base.BaseController):
     def get_one(self, id: str, fields: Any = None) -> Any:
         """Show one."""
         self._authorize(constants.RBAC_GET_ONE)
-        with faults.translated(), self._database.transaction() as session:
-            distributor = distributors.get(session, id, WITHOUT_PASSWORDS)
-            if distributor is None:
-                raise NotFound("Distributor", id)
-        result = responses.of_distributor(distributor)
-        if fields is not None:
-            result = self._filter_fields([result], fields)[0]
-        return responses.DistributorRootResponse(distributor=result)
+        with self._transaction() as session:
+            shown = responses.of_distributor(distributors.show(session, id))
+        return responses.DistributorRootResponse(
+            distributor=self._selected([shown], fields)[0]
+        )
 
     @wsme_pecan.wsexpose(
         responses.DistributorsRootResponse,
@@ -77,19 +62,20 @@ class DistributorsController(base.BaseController):
     def get_all(self, fields: Any = None) -> Any:
         """List them, oldest first if not asked otherwise."""
         self._authorize(constants.RBAC_GET_ALL)
-        with faults.translated(), self._database.transaction() as session:
-            found = distributors.list_all(session, WITHOUT_PASSWORDS)
-        helper = request.context[constants.PAGINATION_HELPER]
-        page, links = listing.page_of(found, helper, READERS)
-        results = [responses.of_distributor(item) for item in page]
-        if fields is not None:
-            results = self._filter_fields(results, fields)
+        wanted = listing.requested()
+        with self._transaction() as session:
+            found = distributors.page(session, wanted)
+        shown = [responses.of_distributor(record) for record in found]
+        links = listing.links(wanted, [one.id for one in shown])
         return responses.DistributorsRootResponse(
-            distributors=results, distributors_links=links
+            distributors=self._selected(shown, fields),
+            distributors_links=links,
         )
 
     @wsme_pecan.wsexpose(
-        responses.DistributorRootResponse, body=Document(), status_code=201
+        responses.DistributorRootResponse,
+        body=resource.Document(),
+        status_code=201,
     )
     def post(self, distributor_: Any) -> Any:
         """Create one with its speakers, peers and zones.
@@ -98,32 +84,114 @@ class DistributorsController(base.BaseController):
         underscore, as everywhere in Octavia.
         """
         self._authorize(constants.RBAC_POST)
-        with faults.translated():
-            created = requests.distributor_from(distributor_)
-            _check_networks(created)
-            with self._database.transaction() as session:
-                distributors.create(session, created, FernetCipher())
-        LOG.info("Distributor %s created", created.id)
+        with self._transaction() as session:
+            known = peers.find(
+                session, requests.referenced_peers(distributor_)
+            )
+            wanted = requests.distributor_from(distributor_, known)
+        _check_networks(wanted.zones)
+        wanted = replace(
+            wanted,
+            provisioning_status=lifecycle.PENDING_CREATE,
+            operating_status=constants.OFFLINE,
+        )
+        with self._transaction() as session:
+            distributors.create(session, wanted, FernetCipher())
+            resource.check_whole(session, [wanted.id])
+            created = distributors.show(session, wanted.id)
+        LOG.info("Distributor %s is to be created", wanted.id)
         return responses.DistributorRootResponse(
             distributor=responses.of_distributor(created)
         )
 
-    @wsme_pecan.wsexpose(None, wtypes.text, status_code=204)
-    def delete(self, id: str) -> None:
+    @wsme_pecan.wsexpose(
+        responses.DistributorRootResponse,
+        wtypes.text,
+        body=resource.Document(),
+        status_code=200,
+    )
+    def put(self, id: str, distributor_: Any) -> Any:
+        """Change name, description, enabled, is_default or zones."""
+        self._authorize(constants.RBAC_PUT)
+        with self._transaction() as session:
+            before = distributors.show(session, id).distributor
+            change = _changed(distributor_, before)
+        if change.zones != before.zones:
+            _check_networks(change.zones)
+        with self._transaction() as session:
+            changed = _update(session, id, distributor_)
+        LOG.info(
+            "Distributor %s changed: %s",
+            id,
+            changed.distributor.provisioning_status,
+        )
+        return responses.DistributorRootResponse(
+            distributor=responses.of_distributor(changed)
+        )
+
+    @wsme_pecan.wsexpose(None, wtypes.text, wtypes.text, status_code=204)
+    def delete(self, id: str, cascade: Any = "false") -> None:
         """Delete one that no load balancer uses."""
         self._authorize(constants.RBAC_DELETE)
-        with faults.translated(), self._database.transaction() as session:
-            lifecycle.begin_delete(session, id, with_peers=False)
-        LOG.info("Distributor %s deleted", id)
+        with self._transaction() as session:
+            lifecycle.begin_delete(session, id, with_peers=_is_true(cascade))
+        LOG.info("Distributor %s is to be deleted", id)
 
-    def _authorize(self, action: str) -> None:
-        context = request.context["octavia_context"]
-        self._auth_validate_action(context, context.project_id, action)
+    @expose()
+    def _lookup(self, id: str, *remainder: str) -> Any:
+        if remainder and remainder[0] == PATHS:
+            return PathsController(self._database, id), remainder[1:]
+        return None
 
 
-def _check_networks(distributor: Distributor) -> None:
+def _is_true(cascade: str) -> bool:
+    try:
+        is_true: bool = strutils.bool_from_string(cascade, strict=True)
+    except ValueError as e:
+        raise InvalidRequest(
+            "cascade", f"{cascade!r} is neither true nor false"
+        ) from e
+    return is_true
+
+
+def _changed(body: Any, before: Distributor) -> requests.DistributorChange:
+    given = requests.under(requests.DISTRIBUTOR, body)
+    stored = requests.DistributorChange(
+        name=before.name,
+        description=before.description,
+        enabled=before.is_enabled,
+        is_default=before.is_default,
+        zones=before.zones,
+    )
+    return requests.merged(
+        requests.DistributorChange, given, codec.to_document(stored)
+    )
+
+
+def _update(session: Any, id: str, body: Any) -> DistributorRecord:
+    """Carry out a PUT, on what is stored by now."""
+    lifecycle.lock(session, [id])
+    before = distributors.show(session, id).distributor
+    change = _changed(body, before)
+    distributors.update(
+        session,
+        id,
+        name=change.name,
+        description=change.description,
+        is_enabled=change.enabled,
+        zones=change.zones,
+    )
+    if change.is_default != before.is_default:
+        distributors.set_default(session, id, change.is_default)
+    resource.check_whole(session, [id])
+    if (change.enabled, change.zones) != (before.is_enabled, before.zones):
+        lifecycle.begin_update(session, [id])
+    return distributors.show(session, id)
+
+
+def _check_networks(zones: tuple[Zone, ...]) -> None:
     """Refuse a front-end network or subnet that Neutron does not have."""
-    for zone in distributor.zones:
+    for zone in zones:
         if zone.frontend_network_id is None:
             continue
         for subnet_id in zone.frontend_subnet_ids or (None,):

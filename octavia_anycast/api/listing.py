@@ -2,107 +2,128 @@
 # Copyright (c) 2026 The octavia-anycast authors
 """Filters, order and pages of a list, with Octavia's query arguments.
 
-Octavia applies them to a query of its own models. Distributors are few, so
-here they are applied to the list.
+Octavia's PaginationHelper has parsed them. It is not asked to apply them:
+it knows neither our columns' types nor several values of one filter, takes
+the wrong end of a list when it pages backwards, and forgets the filters in
+its links. What it would do is done by :mod:`octavia_anycast.db.listing`, or
+here for a list that is not made of rows.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
+from urllib.parse import urlencode
 
-from octavia.common import exceptions
+from octavia.api.common import types
+from octavia.common import constants
 from oslo_config import cfg
 from oslo_utils import strutils
+from pecan import request
+
+from octavia_anycast.db.listing import MARKER, Request
+from octavia_anycast.model.errors import InvalidRequest
 
 Item = TypeVar("Item")
+REVERSE = "page_reverse"
 ARGUMENTS = frozenset(
-    (
-        "limit",
-        "marker",
-        "sort",
-        "sort_key",
-        "sort_dir",
-        "fields",
-        "page_reverse",
-    )
+    ("limit", MARKER, "sort", "sort_key", "sort_dir", "fields", REVERSE)
 )
 
 
-def page_of(
-    items: list[Item],
-    helper: Any,
-    readers: dict[str, Callable[[Item], Any]],
-) -> tuple[list[Item], Any]:
-    """Filter and sort items and cut out a page.
+def requested() -> Request:
+    """What the query of the current request asks for."""
+    helper = request.context[constants.PAGINATION_HELPER]
+    settings = cfg.CONF.api_settings
+    filters = {}
+    if settings.allow_filtering:
+        filters = {
+            name: tuple(value) if isinstance(value, list) else (value,)
+            for name, value in helper.params.items()
+            if name not in ARGUMENTS
+        }
+    order = helper.sort_keys if settings.allow_sorting else ()
+    is_paged = settings.allow_pagination
+    return Request(
+        filters=filters,
+        order=tuple((key, way == constants.DESC) for key, way in order),
+        marker=helper.marker if is_paged else None,
+        limit=helper.limit if is_paged else None,
+        is_reverse=is_paged and strutils.bool_from_string(helper.page_reverse),
+    )
 
-    :param helper: Octavia's PaginationHelper, which has parsed the query
-    :param readers: attribute -> function that reads it; must have "id"
-    :raises APIException: 400 for an unknown argument, key or marker
-    :return: the page, and the links to those before and after it
+
+def links(wanted: Request, ids: Sequence[str]) -> list[types.PageType] | None:
+    """Links to the pages before and after; None if there are no pages.
+
+    As in Octavia, a full page is taken to have a next one.
     """
     settings = cfg.CONF.api_settings
-    if settings.allow_filtering:
-        items = _filtered(items, helper.params, readers)
-    if settings.allow_sorting:
-        items = _sorted(items, helper.sort_keys, readers)
     if not settings.allow_pagination:
-        return items, None
-    page = _cut(items, helper, readers["id"])
-    links = helper._make_links([{"id": readers["id"](i)} for i in page])
-    return page, links
+        return None
+    found = []
+    if ids and wanted.marker is not None:
+        found.append(_link("previous", ids[0], is_reverse=True))
+    if ids and wanted.limit is not None and len(ids) >= wanted.limit:
+        found.append(_link("next", ids[-1], is_reverse=False))
+    return found
 
 
-def _filtered(
+def cut(
     items: list[Item],
-    params: dict[str, Any],
-    readers: dict[str, Callable[[Item], Any]],
+    wanted: Request,
+    readers: Mapping[str, Callable[[Item], Any]],
 ) -> list[Item]:
-    wanted = {k: v for k, v in params.items() if k not in ARGUMENTS}
-    if not set(wanted) <= set(readers):
-        raise exceptions.InvalidFilterArgument()
-    return [
-        item
-        for item in items
-        if all(
-            _matches(readers[key](item), value)
-            for key, value in wanted.items()
+    """A page of a list in memory.
+
+    :param readers: attribute -> function that reads it; must have "id"
+    :raises InvalidRequest: naming an attribute that is not in ``readers``,
+        or a marker that is not in the list.
+    """
+    for name, texts in wanted.filters.items():
+        if name not in readers:
+            raise InvalidRequest(name, "the list cannot be filtered by it")
+        items = [i for i in items if _text(readers[name](i)) in texts]
+    for name, is_descending in reversed(wanted.order):
+        if name not in readers:
+            raise InvalidRequest("sort", f"there is no attribute {name!r}")
+        items = sorted(
+            items, key=_nulls_first(readers[name]), reverse=is_descending
         )
-    ]
-
-
-def _matches(value: Any, wanted: Any) -> bool:
-    if isinstance(wanted, list):
-        return any(_matches(value, one) for one in wanted)
-    if isinstance(value, bool):
-        try:
-            is_true: bool = strutils.bool_from_string(wanted, strict=True)
-        except ValueError as e:
-            raise exceptions.InvalidFilterArgument() from e
-        return value is is_true
-    return str(value) == str(wanted)
-
-
-def _sorted(
-    items: list[Item],
-    sort_keys: list[tuple[str, str]],
-    readers: dict[str, Callable[[Item], Any]],
-) -> list[Item]:
-    for key, direction in reversed(sort_keys):
-        if key not in readers:
-            raise exceptions.InvalidSortKey(key=key)
-        items = sorted(items, key=readers[key], reverse=direction == "desc")
-    return items
-
-
-def _cut(
-    items: list[Item], helper: Any, read_id: Callable[[Item], Any]
-) -> list[Item]:
-    is_reverse = strutils.bool_from_string(helper.page_reverse)
-    if helper.marker is not None:
-        ids = [read_id(item) for item in items]
-        if helper.marker not in ids:
-            raise exceptions.InvalidMarker(key=helper.marker)
-        at = ids.index(helper.marker)
-        items = items[:at] if is_reverse else items[at + 1 :]
-    if helper.limit is None:
+    if wanted.marker is not None:
+        ids = [readers["id"](item) for item in items]
+        if wanted.marker not in ids:
+            raise InvalidRequest(
+                MARKER, f"there is no {wanted.marker!r} in the list"
+            )
+        at = ids.index(wanted.marker)
+        items = items[:at] if wanted.is_reverse else items[at + 1 :]
+    if wanted.limit is None:
         return items
-    return items[-helper.limit :] if is_reverse else items[: helper.limit]
+    if wanted.is_reverse:
+        return items[-wanted.limit :]
+    return items[: wanted.limit]
+
+
+def _nulls_first(reader: Callable[[Item], Any]) -> Callable[[Item], Any]:
+    def key(item: Item) -> tuple[bool, Any]:
+        value = reader(item)
+        return (value is not None, value)
+
+    return key
+
+
+def _text(value: Any) -> str:
+    return "" if value is None else str(value)
+
+
+def _link(rel: str, marker: str, *, is_reverse: bool) -> types.PageType:
+    base = cfg.CONF.api_settings.api_base_uri
+    path = f"{base.rstrip('/')}{request.path}" if base else request.path_url
+    query = [
+        (name, value)
+        for name, value in request.params.items()
+        if name not in (MARKER, REVERSE)
+    ]
+    query.append((MARKER, marker))
+    if is_reverse:
+        query.append((REVERSE, "True"))
+    return types.PageType(rel=rel, href=f"{path}?{urlencode(query)}")

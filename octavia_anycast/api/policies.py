@@ -9,48 +9,97 @@ from octavia.common import constants, policy
 from oslo_policy import policy as oslo_policy
 
 RBAC_DISTRIBUTOR = f"{constants.LOADBALANCER_API}:distributor:"
-PATH = "/v2/lbaas/distributors"
+RBAC_PEER = f"{constants.LOADBALANCER_API}:bgp-peer:"
+RBAC_SPEAKER = f"{constants.LOADBALANCER_API}:bgp-speaker:"
+GET_PATHS = "get_paths"
+PUT_PEER = "put_peer"
+DELETE_PEER = "delete_peer"
+DISTRIBUTORS = "/v2/lbaas/distributors"
+PEERS = "/v2/lbaas/bgp-peers"
+SPEAKERS = "/v2/lbaas/bgp-speakers"
 
 
 def _rule(
-    action: str, check: str, description: str, method: str, path: str
+    name: str, check: str, description: str, method: str, path: str
 ) -> Any:
     return oslo_policy.DocumentedRuleDefault(
-        f"{RBAC_DISTRIBUTOR}{action}",
-        check,
-        description,
-        [{"method": method, "path": path}],
+        name, check, description, [{"method": method, "path": path}]
+    )
+
+
+def _collection(
+    prefix: str, title: str, path: str, readers: str, member: str
+) -> tuple[Any, ...]:
+    """The five rules that each collection has; writers are administrators."""
+    one = f"{path}/{{{member}}}"
+    writers = constants.RULE_API_ADMIN
+    return tuple(
+        _rule(f"{prefix}{action}", check, description, method, where)
+        for action, check, description, method, where in (
+            (constants.RBAC_GET_ALL, readers, f"List {title}s", "GET", path),
+            (
+                constants.RBAC_GET_ONE,
+                readers,
+                f"Show {title} details",
+                "GET",
+                one,
+            ),
+            (constants.RBAC_POST, writers, f"Create a {title}", "POST", path),
+            (constants.RBAC_PUT, writers, f"Update a {title}", "PUT", one),
+            (
+                constants.RBAC_DELETE,
+                writers,
+                f"Remove a {title}",
+                "DELETE",
+                one,
+            ),
+        )
     )
 
 
 RULES = (
-    _rule(
-        constants.RBAC_GET_ALL,
+    *_collection(
+        RBAC_DISTRIBUTOR,
+        "Distributor",
+        DISTRIBUTORS,
         constants.RULE_API_READ,
-        "List Distributors",
-        "GET",
-        PATH,
+        "distributor_id",
     ),
     _rule(
-        constants.RBAC_GET_ONE,
+        f"{RBAC_DISTRIBUTOR}{GET_PATHS}",
+        constants.RULE_API_READ_GLOBAL,
+        "List the paths that the amphorae of a Distributor announce",
+        "GET",
+        f"{DISTRIBUTORS}/{{distributor_id}}/paths",
+    ),
+    # The addresses of the fabric's routers are not for tenants.
+    *_collection(
+        RBAC_PEER,
+        "BGP Peer",
+        PEERS,
+        constants.RULE_API_READ_GLOBAL,
+        "bgp_peer_id",
+    ),
+    *_collection(
+        RBAC_SPEAKER,
+        "BGP Speaker",
+        SPEAKERS,
         constants.RULE_API_READ,
-        "Show Distributor details",
-        "GET",
-        f"{PATH}/{{distributor_id}}",
+        "bgp_speaker_id",
     ),
     _rule(
-        constants.RBAC_POST,
+        f"{RBAC_SPEAKER}{PUT_PEER}",
         constants.RULE_API_ADMIN,
-        "Create a Distributor",
-        "POST",
-        PATH,
+        "Register a BGP Peer with a BGP Speaker",
+        "PUT",
+        f"{SPEAKERS}/{{bgp_speaker_id}}/bgp-peers/{{bgp_peer_id}}",
     ),
     _rule(
-        constants.RBAC_DELETE,
+        f"{RBAC_SPEAKER}{DELETE_PEER}",
         constants.RULE_API_ADMIN,
-        "Remove a Distributor",
+        "Unregister a BGP Peer from a BGP Speaker",
         "DELETE",
-        f"{PATH}/{{distributor_id}}",
+        f"{SPEAKERS}/{{bgp_speaker_id}}/bgp-peers/{{bgp_peer_id}}",
     ),
 )
 

@@ -4,196 +4,312 @@
 
 WSME would read "3", 3.9 and true as integers, and would repeat a whole body,
 passwords included, in its complaint. So bodies are read by the codec of the
-agent contract: the dataclasses here are the schema, and a complaint names
-the path of the field, such as ``speakers[0].peers[1].hold_time``.
+agent contract: the dataclasses of the model, and those here, are the schema,
+and a complaint names the path of the field, such as
+``speakers[0].peers[1].hold_time``.
+
+A PUT is partial: what is given is laid over what is stored, and the whole is
+read like the body of a POST.
 """
 
 import uuid
-from dataclasses import dataclass, field, fields
-from typing import Any
+from collections.abc import Iterator, Mapping
+from dataclasses import MISSING, dataclass, fields
+from typing import Any, TypeVar
 
 from octavia_anycast.model import codec
 from octavia_anycast.model.bgp import (
+    ASN_MAX,
     Asn,
-    AuthType,
-    BfdTimers,
-    IPAddress,
     Peer,
-    PeeringNetwork,
     Speaker,
     SpeakerDriver,
+    check_range,
 )
 from octavia_anycast.model.distributor import (
-    NAME_MAX_LENGTH,
     Distributor,
     DistributorType,
     Zone,
 )
 from octavia_anycast.model.errors import InvalidRequest
+from octavia_anycast.model.text import check_text
 
-ROOT = "distributor"
+DISTRIBUTOR = "distributor"
+PEER = "bgp_peer"
+SPEAKER = "bgp_speaker"
 # The drivers that the amphora's agent has.
 DRIVERS = frozenset((SpeakerDriver.EXABGP,))
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PeerRequest:
-    """A peer as the user writes it."""
-
-    peer_ip: IPAddress
-    remote_as: int
-    name: str = ""
-    auth_type: AuthType | None = None
-    password: str | None = field(default=None, repr=False)
-    ttl_hops: int | None = None
-    hold_time: int = 90
-    keepalive_interval: int | None = None
-    bfd: BfdTimers | None = None
-    peering_network: PeeringNetwork = PeeringNetwork.MANAGEMENT
-    availability_zone: str | None = None
-    compute_host: str | None = None
-    max_prefixes: int | None = None
-    communities: tuple[str, ...] = ()
-    as_path_prepend: int = 0
-    med: int | None = None
-    local_pref: int | None = None
-
-    def __post_init__(self) -> None:
-        for name in ("name", "availability_zone", "compute_host"):
-            _check_text(name, getattr(self, name))
-        self.to_model()
-
-    def to_model(self) -> Peer:
-        """Make the peer, with an id of its own."""
-        values = {f.name: getattr(self, f.name) for f in fields(self)}
-        return Peer(id=_new_id(), **values)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SpeakerRequest:
-    """A speaker as the user writes it."""
-
-    ip_version: int
-    local_as: int
-    driver: SpeakerDriver = SpeakerDriver.EXABGP
-    peers: tuple[PeerRequest, ...] = ()
-
-    def __post_init__(self) -> None:
-        if self.driver not in DRIVERS:
-            raise InvalidRequest(
-                "driver", f"there is no {self.driver} driver in this release"
-            )
-        self.to_model()
-
-    def to_model(self) -> Speaker:
-        """Make the speaker, with ids of its own."""
-        return Speaker(
-            id=_new_id(),
-            ip_version=self.ip_version,
-            local_as=Asn(self.local_as),
-            driver=self.driver,
-            peers=tuple(peer.to_model() for peer in self.peers),
-        )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ZoneRequest:
-    """A zone as the user writes it."""
-
-    availability_zone: str | None = None
-    frontend_network_id: str | None = None
-    frontend_subnet_ids: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        _check_text("availability_zone", self.availability_zone)
-        if self.frontend_network_id is not None:
-            _check_id("frontend_network_id", self.frontend_network_id)
-        for subnet_id in self.frontend_subnet_ids:
-            _check_id("frontend_subnet_ids", subnet_id)
-        if self.frontend_subnet_ids and self.frontend_network_id is None:
-            raise InvalidRequest(
-                "frontend_network_id", "subnets are given without a network"
-            )
-        if len(set(self.frontend_subnet_ids)) < len(self.frontend_subnet_ids):
-            raise InvalidRequest(
-                "frontend_subnet_ids", "each subnet may be named once"
-            )
-
-    def to_model(self) -> Zone:
-        """Make the zone."""
-        return Zone(
-            availability_zone=self.availability_zone,
-            frontend_network_id=self.frontend_network_id,
-            frontend_subnet_ids=self.frontend_subnet_ids,
-        )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DistributorRequest:
-    """A distributor as the user writes it."""
+class DistributorChange:
+    """What of a distributor can be changed."""
 
     name: str = ""
     description: str = ""
-    distributor_type: DistributorType = DistributorType.L3_BGP
     enabled: bool = True
     is_default: bool = False
-    speakers: tuple[SpeakerRequest, ...]
-    zones: tuple[ZoneRequest, ...] = ()
+    zones: tuple[Zone, ...] = ()
 
     def __post_init__(self) -> None:
-        for name in ("name", "description"):
-            _check_text(name, getattr(self, name))
-        if not self.speakers:
-            raise InvalidRequest("speakers", "at least one is needed")
-        self.to_model()
+        check_text("name", self.name)
+        check_text("description", self.description)
+        for index, zone in enumerate(self.zones):
+            _check_zone(f"zones[{index}]", zone)
 
-    def to_model(self) -> Distributor:
-        """Make the distributor, with ids of its own."""
-        return Distributor(
-            id=_new_id(),
-            name=self.name,
-            description=self.description,
-            distributor_type=self.distributor_type,
-            is_enabled=self.enabled,
-            is_default=self.is_default,
-            speakers=tuple(speaker.to_model() for speaker in self.speakers),
-            zones=tuple(zone.to_model() for zone in self.zones),
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DistributorRequest(DistributorChange):
+    """A new distributor.
+
+    A peer of a speaker is either a new one, with all its attributes but
+    ``id``, or ``{"id": ...}`` of one that is there.
+    """
+
+    distributor_type: DistributorType = DistributorType.L3_BGP
+    speakers: tuple[Speaker, ...] = ()
+
+    def __post_init__(self) -> None:
+        # Not super(): the class that slots make is not the one it knows.
+        DistributorChange.__post_init__(self)
+        for index, speaker in enumerate(self.speakers):
+            check_driver(f"speakers[{index}].driver", speaker.driver)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeerReference:
+    """A peer that is there."""
+
+    id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpeakerChange:
+    """What of a speaker can be changed."""
+
+    local_as: int
+
+    def __post_init__(self) -> None:
+        check_range("local_as", self.local_as, 1, ASN_MAX)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpeakerRequest(SpeakerChange):
+    """A new speaker of a distributor, with peers that are there."""
+
+    distributor_id: str
+    ip_version: int
+    driver: SpeakerDriver = SpeakerDriver.EXABGP
+    peers: tuple[PeerReference, ...] = ()
+
+    def __post_init__(self) -> None:
+        SpeakerChange.__post_init__(self)
+        check_id("distributor_id", self.distributor_id)
+        check_driver("driver", self.driver)
+
+    def to_model(self, known: Mapping[str, Peer]) -> Speaker:
+        """Make the speaker.
+
+        :param known: the peers that there are, peer_id -> peer
+        :raises InvalidRequest: if it names another one.
+        """
+        for index, reference in enumerate(self.peers):
+            if reference.id not in known:
+                raise no_peer(f"peers[{index}].id", reference.id)
+        return Speaker(
+            id=new_id(),
+            ip_version=self.ip_version,
+            local_as=Asn(self.local_as),
+            driver=self.driver,
+            peers=tuple(known[reference.id] for reference in self.peers),
         )
 
 
-def distributor_from(body: Any) -> Distributor:
-    """Read the body of a POST: ``{"distributor": {...}}``.
+def under(root: str, body: Any) -> Any:
+    """What the body's root element holds.
+
+    :raises InvalidRequest: if that is not all of the body.
+    """
+    if not isinstance(body, dict) or set(body) != {root}:
+        raise InvalidRequest(
+            root, "the body is not an object with this one attribute"
+        )
+    return body[root]
+
+
+def new_peer(body: Any) -> Peer:
+    """Read the body of a POST of a peer; it gets an id.
 
     :raises InvalidRequest: with the path of the offending field.
     """
-    if not isinstance(body, dict) or set(body) != {ROOT}:
+    return codec.read(Peer, _with_id(under(PEER, body), ""))
+
+
+def changed_peer(body: Any, stored: Peer) -> tuple[Peer, bool]:
+    """Read the body of a PUT of a peer.
+
+    :param stored: what it is, with anything in the place of its password
+    :raises InvalidRequest: with the path of the offending field.
+    :return: what it becomes, and whether the password is a new one
+    """
+    given = under(PEER, body)
+    if isinstance(given, dict):
+        if "id" in given:
+            raise _unknown("id")
+        if given.get("auth_type", "") is None:
+            given = {"password": None, **given}
+    peer = merged(Peer, given, codec.to_document(stored))
+    return peer, "password" in given
+
+
+def referenced_peers(body: Any) -> set[str]:
+    """The ids of peers that the body of a distributor refers to."""
+    document = body.get(DISTRIBUTOR) if isinstance(body, dict) else None
+    return {
+        peer["id"]
+        for _, peer in _peers_in(document)
+        if _is_reference(peer) and isinstance(peer["id"], str)
+    }
+
+
+def distributor_from(body: Any, known: Mapping[str, Peer]) -> Distributor:
+    """Read the body of a POST of a distributor; all of it gets ids.
+
+    :param known: the peers that it refers to, as far as they are there
+    :raises InvalidRequest: with the path of the offending field.
+    """
+    document = _with_ids(under(DISTRIBUTOR, body), known)
+    request = codec.read(DistributorRequest, document)
+    return Distributor(
+        id=new_id(),
+        name=request.name,
+        description=request.description,
+        distributor_type=request.distributor_type,
+        is_enabled=request.enabled,
+        is_default=request.is_default,
+        speakers=request.speakers,
+        zones=request.zones,
+    )
+
+
+def merged(kind: type[T], given: Any, stored: dict[str, Any]) -> T:
+    """Lay what is given over what is stored; null means the default.
+
+    :raises InvalidRequest: with the path of the offending field.
+    """
+    if not isinstance(given, dict):
+        return codec.read(kind, given)  # which says that it is no object
+    defaults = {
+        f.name: codec.to_document(f.default)
+        for f in fields(kind)  # type: ignore[arg-type]
+        if f.default is not MISSING
+    }
+    reset = {
+        name: defaults[name]
+        for name, value in given.items()
+        if value is None and name in defaults
+    }
+    return codec.read(kind, stored | given | reset)
+
+
+def check_driver(name: str, driver: SpeakerDriver) -> None:
+    """Refuse a driver that no agent has.
+
+    :raises InvalidRequest: naming the field.
+    """
+    if driver not in DRIVERS:
         raise InvalidRequest(
-            ROOT, "the body is not an object with this one attribute"
+            name, f"there is no {driver} driver in this release"
         )
-    return codec.read(DistributorRequest, body[ROOT]).to_model()
 
 
-def _new_id() -> str:
-    return str(uuid.uuid4())
+def check_id(name: str, value: str) -> None:
+    """Check that it is a UUID as Octavia writes them.
 
-
-def _check_text(name: str, value: str | None) -> None:
-    if value is None:
-        return
-    if len(value) > NAME_MAX_LENGTH:
-        raise InvalidRequest(
-            name, f"it is longer than {NAME_MAX_LENGTH} characters"
-        )
-    try:
-        value.encode()
-    except UnicodeEncodeError as e:
-        raise InvalidRequest(name, "it is not valid Unicode") from e
-
-
-def _check_id(name: str, value: str) -> None:
+    :raises InvalidRequest: naming the field.
+    """
     try:
         is_id = str(uuid.UUID(value)) == value.lower()
     except ValueError:
         is_id = False
     if not is_id:
         raise InvalidRequest(name, f"{value!r} is not a UUID")
+
+
+def no_peer(name: str, peer_id: object) -> InvalidRequest:
+    """The complaint about a reference to nothing."""
+    return InvalidRequest(name, f"there is no BGP peer {peer_id!r}")
+
+
+def new_id() -> str:
+    """Make an identifier as Octavia does."""
+    return str(uuid.uuid4())
+
+
+def _check_zone(path: str, zone: Zone) -> None:
+    if zone.frontend_network_id is not None:
+        check_id(f"{path}.frontend_network_id", zone.frontend_network_id)
+    for subnet_id in zone.frontend_subnet_ids:
+        check_id(f"{path}.frontend_subnet_ids", subnet_id)
+
+
+def _unknown(path: str) -> InvalidRequest:
+    return InvalidRequest(path, "unknown attribute")
+
+
+def _is_reference(peer: Any) -> bool:
+    return isinstance(peer, dict) and set(peer) == {"id"}
+
+
+def _peers_in(document: Any) -> Iterator[tuple[str, Any]]:
+    """(path, peer) of what looks like peers of speakers, whatever it is."""
+    speakers = document.get("speakers") if isinstance(document, dict) else ()
+    for i, speaker in enumerate(_listed(speakers)):
+        peers = speaker.get("peers") if isinstance(speaker, dict) else ()
+        for j, peer in enumerate(_listed(peers)):
+            yield f"speakers[{i}].peers[{j}]", peer
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _with_ids(document: Any, known: Mapping[str, Peer]) -> Any:
+    """Write out peers that are referred to; give ids to what is new.
+
+    What is not of the right type stays as it is: the codec says so.
+    """
+    if not isinstance(document, dict) or not _listed(document.get("speakers")):
+        return document
+    peers = {
+        path: _written_out(path, peer, known)
+        for path, peer in _peers_in(document)
+    }
+    speakers = []
+    for i, speaker in enumerate(document["speakers"]):
+        whole = _with_id(speaker, f"speakers[{i}].")
+        if isinstance(whole, dict) and _listed(whole.get("peers")):
+            whole["peers"] = [
+                peers[f"speakers[{i}].peers[{j}]"]
+                for j in range(len(whole["peers"]))
+            ]
+        speakers.append(whole)
+    return document | {"speakers": speakers}
+
+
+def _written_out(path: str, peer: Any, known: Mapping[str, Peer]) -> Any:
+    if not _is_reference(peer):
+        return _with_id(peer, f"{path}.")
+    peer_id = peer["id"]
+    if not isinstance(peer_id, str) or peer_id not in known:
+        raise no_peer(f"{path}.id", peer_id)
+    return codec.to_document(known[peer_id])
+
+
+def _with_id(document: Any, prefix: str) -> Any:
+    if not isinstance(document, dict):
+        return document
+    if "id" in document:
+        raise _unknown(f"{prefix}id")
+    return document | {"id": new_id()}

@@ -12,17 +12,22 @@ from oslo_config import cfg
 from octavia_anycast import options
 from octavia_anycast.api import policies
 from octavia_anycast.api.distributors import DistributorsController
+from octavia_anycast.api.peers import PeersController
+from octavia_anycast.api.speakers import SpeakersController
 from octavia_anycast.db.engine import Database
 
 VERSION_PATHS = ("v2", "v2.0")
 
 
 class V2Controller(controllers.V2Controller):
-    """``/v2``, with ``lbaas/distributors``."""
+    """``/v2``, with our collections below ``lbaas``."""
 
     def __init__(self, database: Database) -> None:
         super().__init__()
         self.lbaas.distributors = DistributorsController(database)
+        # A name with a hyphen cannot be written as an attribute.
+        setattr(self.lbaas, "bgp-peers", PeersController(database))
+        setattr(self.lbaas, "bgp-speakers", SpeakersController(database))
 
 
 class RootController(root_controller.RootController):

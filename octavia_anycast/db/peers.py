@@ -82,6 +82,19 @@ def get(session: Session, peer_id: str) -> PeerRecord:
     return _records(session, [_row(session, peer_id)])[0]
 
 
+def lock(session: Session, peer_id: str) -> None:
+    """Lock a peer and its registrations until the transaction ends.
+
+    :raises NotFound: if there is no such peer.
+    """
+    # A registration that is being made wants to share this row.
+    row = session.get(
+        models.Peer, peer_id, with_for_update=True, populate_existing=True
+    )
+    if row is None:
+        raise NotFound("BGP peer", peer_id)
+
+
 def find(
     session: Session,
     peer_ids: Iterable[str],
@@ -117,7 +130,6 @@ def update(
         row.password = None
     elif with_password:
         row.password = cipher.encrypt(peer.password)
-    # Also if nothing but the position of a bit of it changed.
     row.updated_at = models.utcnow()
     session.flush()
 

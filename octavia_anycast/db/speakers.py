@@ -41,7 +41,7 @@ def create(
 ) -> None:
     """Store a speaker of a distributor.
 
-    :raises Conflict: if somebody made one of that IP version just now.
+    :raises Conflict: if it has one of that IP version.
     """
     (row,) = rows_of(session, (speaker,), cipher)
     row.distributor_id = distributor_id
@@ -50,8 +50,8 @@ def create(
         session.flush()
     except DBDuplicateEntry as e:
         raise Conflict(
-            f"ip_version: distributor {distributor_id} has got a speaker of "
-            "that IP version just now."
+            f"ip_version: distributor {distributor_id} has an IPv"
+            f"{speaker.ip_version} speaker already."
         ) from e
     _forget_distributor(session, distributor_id)
 
@@ -89,7 +89,13 @@ def register(session: Session, speaker_id: str, peer_id: str) -> None:
     row = _row(session, speaker_id)
     if any(r.peer_id == peer_id for r in row.registrations):
         return
-    peer = session.get(models.Peer, peer_id)
+    # As it is by now, and so it stays: the whole is checked with it.
+    peer = session.get(
+        models.Peer,
+        peer_id,
+        with_for_update={"read": True},
+        populate_existing=True,
+    )
     if peer is None:
         raise NotFound("BGP peer", peer_id)
     last = max((r.position for r in row.registrations), default=-1)
@@ -148,7 +154,10 @@ def rows_of(
     rows = {
         row.id: row
         for row in session.scalars(
-            select(models.Peer).where(models.Peer.id.in_(wanted))
+            select(models.Peer)
+            .where(models.Peer.id.in_(wanted))
+            .with_for_update(read=True)
+            .execution_options(populate_existing=True)
         )
     }
     for peer_id, peer in wanted.items():

@@ -14,6 +14,7 @@ from ipaddress import IPv4Address, IPv6Address
 from typing import NewType
 
 from octavia_anycast.model.errors import InvalidRequest
+from octavia_anycast.model.text import check_text
 
 IPAddress = IPv4Address | IPv6Address
 Asn = NewType("Asn", int)
@@ -25,6 +26,9 @@ HOLD_TIME_MAX_SECONDS = 65_535
 PASSWORD_MAX_LENGTH = 80  # the kernel's TCP_MD5SIG_MAXKEYLEN
 MED_MAX = 4_294_967_295
 PREPEND_MAX = 10
+COMMUNITIES_MAX = 32
+PREFIXES_MAX = 1_000_000
+KEEPALIVE_MAX_SECONDS = HOLD_TIME_MAX_SECONDS // 3
 _COMMUNITY = re.compile(r"^\d{1,5}:\d{1,5}$")
 _LARGE_COMMUNITY = re.compile(r"^\d{1,10}:\d{1,10}:\d{1,10}$")
 # RFC 8326: a receiver sets LOCAL_PREF 0 on paths that carry it.
@@ -131,15 +135,24 @@ class Peer:
     local_pref: int | None = None
 
     def __post_init__(self) -> None:
+        for name in ("name", "availability_zone", "compute_host"):
+            check_text(name, getattr(self, name))
         check_range("remote_as", self.remote_as, 1, ASN_MAX)
         if self.ttl_hops is not None:
             check_range("ttl_hops", self.ttl_hops, 1, TTL_HOPS_MAX)
         self._check_timers()
         self._check_authentication()
         self._check_attributes()
+        self._check_address()
+
+    def _check_address(self) -> None:
         if self.peer_ip.is_multicast or self.peer_ip.is_unspecified:
             raise InvalidRequest(
                 "peer_ip", f"{self.peer_ip} is not the address of a host"
+            )
+        if getattr(self.peer_ip, "scope_id", None) is not None:
+            raise InvalidRequest(
+                "peer_ip", f"{self.peer_ip} names an interface"
             )
 
     def _check_timers(self) -> None:
@@ -152,7 +165,12 @@ class Peer:
             )
         if self.keepalive_interval is None:
             return
-        check_range("keepalive_interval", self.keepalive_interval, 1, 21_845)
+        check_range(
+            "keepalive_interval",
+            self.keepalive_interval,
+            1,
+            KEEPALIVE_MAX_SECONDS,
+        )
         if self.hold_time and self.keepalive_interval * 3 > self.hold_time:
             raise InvalidRequest(
                 "keepalive_interval",
@@ -180,6 +198,10 @@ class Peer:
             )
 
     def _check_attributes(self) -> None:
+        if len(self.communities) > COMMUNITIES_MAX:
+            raise InvalidRequest(
+                "communities", f"there are more than {COMMUNITIES_MAX}"
+            )
         for community in self.communities:
             check_community("communities", community)
         check_range("as_path_prepend", self.as_path_prepend, 0, PREPEND_MAX)
@@ -188,7 +210,7 @@ class Peer:
         if self.local_pref is not None:
             check_range("local_pref", self.local_pref, 0, MED_MAX)
         if self.max_prefixes is not None:
-            check_range("max_prefixes", self.max_prefixes, 1, 1_000_000)
+            check_range("max_prefixes", self.max_prefixes, 1, PREFIXES_MAX)
 
     def selects(self, zone: str | None, host: str | None) -> bool:
         """Whether an amphora in this zone and on this host peers here."""

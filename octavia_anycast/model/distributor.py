@@ -7,8 +7,7 @@ from enum import StrEnum
 
 from octavia_anycast.model.bgp import Peer, Speaker, SpeakerDriver
 from octavia_anycast.model.errors import InvalidRequest
-
-NAME_MAX_LENGTH = 255
+from octavia_anycast.model.text import check_text
 
 
 class DistributorType(StrEnum):
@@ -29,6 +28,17 @@ class Zone:
     availability_zone: str | None = None
     frontend_network_id: str | None = None
     frontend_subnet_ids: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        check_text("availability_zone", self.availability_zone)
+        if self.frontend_subnet_ids and self.frontend_network_id is None:
+            raise InvalidRequest(
+                "frontend_network_id", "subnets are given without a network"
+            )
+        if len(set(self.frontend_subnet_ids)) < len(self.frontend_subnet_ids):
+            raise InvalidRequest(
+                "frontend_subnet_ids", "each subnet may be named once"
+            )
 
 
 ANONYMOUS_ZONE = Zone()
@@ -51,14 +61,8 @@ class Distributor:
     zones: tuple[Zone, ...] = ()
 
     def __post_init__(self) -> None:
-        for name, value in (
-            ("name", self.name),
-            ("description", self.description),
-        ):
-            if len(value) > NAME_MAX_LENGTH:
-                raise InvalidRequest(
-                    name, f"it is longer than {NAME_MAX_LENGTH} characters"
-                )
+        check_text("name", self.name)
+        check_text("description", self.description)
         versions = [speaker.ip_version for speaker in self.speakers]
         if len(set(versions)) != len(versions):
             raise InvalidRequest(

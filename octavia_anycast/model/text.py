@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The octavia-anycast authors
+"""Texts of users: names and descriptions.
+
+Layer: model. Pure.
+"""
+
+from octavia_anycast.model.errors import InvalidRequest
+
+TEXT_MAX_LENGTH = 255
+
+
+def check_text(name: str, value: str | None) -> None:
+    """Check that a text fits its column, and that it is one at all.
+
+    :raises InvalidRequest: naming ``name``.
+    """
+    if value is None:
+        return
+    if len(value) > TEXT_MAX_LENGTH:
+        raise InvalidRequest(
+            name, f"it is longer than {TEXT_MAX_LENGTH} characters"
+        )
+    try:
+        value.encode()
+    except UnicodeEncodeError as e:
+        raise InvalidRequest(name, "it is not valid Unicode") from e
