@@ -22,7 +22,7 @@ from octavia_anycast.model.cluster import (
     AmphoraStatus,
     ServiceType,
 )
-from octavia_anycast.model.errors import NotFound
+from octavia_anycast.model.errors import Conflict, NotFound
 from octavia_anycast.model.wire import Frontend
 from octavia_anycast.model.wire import FrontendAddress as ModelAddress
 
@@ -64,6 +64,12 @@ def list_all(session: Session) -> list[AmphoraRecord]:
     return _select(session)
 
 
+def list_known(session: Session) -> list[AmphoraRecord]:
+    """Every amphora there is a row of, DELETED ones too; two queries."""
+    rows = session.scalars(select(Amphora).order_by(Amphora.id))
+    return [_record(row) for row in rows]
+
+
 def update(
     session: Session,
     amphora_id: str,
@@ -95,6 +101,43 @@ def update(
         else:
             raise ValueError(f"{name} is not a field of an amphora")
     session.flush()
+
+
+def request_failover(session: Session, amphora_id: str) -> None:
+    """Ask for another amphora in the place of this one.
+
+    :raises NotFound: if there is no such amphora.
+    """
+    update(session, amphora_id, failover_wanted=True)
+
+
+def request_agent_update(session: Session, amphora_id: str) -> None:
+    """Ask that its agent gets its configuration anew.
+
+    :raises NotFound: if there is no such amphora.
+    """
+    update(session, amphora_id, agent_update_wanted=True)
+
+
+def request_deletion(session: Session, amphora_id: str, now: datetime) -> None:
+    """Ask that what is left of a failed amphora goes.
+
+    :raises NotFound: if there is no such amphora.
+    :raises Conflict: if it did not fail: then it belongs to a cluster.
+    """
+    status = session.scalar(
+        select(Amphora.status)
+        .where(Amphora.id == amphora_id)
+        .with_for_update()
+    )
+    if status != AmphoraStatus.ERROR.value:
+        if status is None:
+            raise NotFound("Amphora", amphora_id)
+        raise Conflict(
+            f"Amphora {amphora_id} is {status}: only one in ERROR can be "
+            "deleted. To replace it, ask for its failover."
+        )
+    update(session, amphora_id, now=now, status=AmphoraStatus.PENDING_DELETE)
 
 
 def mark_deleted(session: Session, amphora_id: str, now: datetime) -> None:

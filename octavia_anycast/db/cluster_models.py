@@ -99,7 +99,10 @@ class Amphora(Base):
     # When it got other speakers while it announced; NULL: it announces again.
     speakers_changed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     reason: Mapped[str] = mapped_column(Text)
-    # Asked for through the API; the controller takes it back.
+    # Both are asked for through the API; the controller does them.
+    failover_wanted: Mapped[bool] = mapped_column(
+        Boolean, default=False, server_default=false()
+    )
     agent_update_wanted: Mapped[bool] = mapped_column(
         Boolean, default=False, server_default=false()
     )

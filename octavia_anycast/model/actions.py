@@ -78,11 +78,22 @@ class ConfigureHaproxy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SetAgentState:
-    """PUT the whole desired state to the agent."""
+    """PUT the whole desired state to the agent.
+
+    ``is_transition``: its BGP speakers change while it announces; record it.
+    """
 
     amphora_id: str
     state: DesiredState = field(repr=False)
     why: str = ""
+    is_transition: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpdateAgent:
+    """Hand the agent its configuration anew; that was asked for."""
+
+    amphora_id: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,6 +127,7 @@ AmphoraAction = (
     | PlugMemberNetworks
     | ConfigureHaproxy
     | SetAgentState
+    | UpdateAgent
     | StartLeaving
     | FailAmphora
     | DeleteAmphora

@@ -114,6 +114,7 @@ class AmphoraRecord:
     networks plugged for members, beside the front end.
     ``speakers_changed_at``: when it was given other BGP speakers while it
     announced; None again as soon as it announces with them.
+    ``failover_wanted``: another one is to take its place.
     ``agent_update_wanted``: its agent is to get its configuration anew.
     """
 
@@ -137,6 +138,7 @@ class AmphoraRecord:
     leaving_since: datetime | None = None
     speakers_changed_at: datetime | None = None
     reason: str = ""
+    failover_wanted: bool = False
     agent_update_wanted: bool = False
 
 
@@ -162,6 +164,8 @@ class ClusterPolicy:
     :param backoff_base: wait before the boot after a failed one; doubles
     :param backoff_max: the longest such wait
     :param failure_memory: failures older than this do not count
+    :param session_patience: a BGP session that is not up for so long is
+        taken to stay so
     """
 
     boot_timeout: float = 300.0
@@ -172,6 +176,7 @@ class ClusterPolicy:
     backoff_base: float = 5.0
     backoff_max: float = 300.0
     failure_memory: float = 1800.0
+    session_patience: float = 60.0
     gate: GateSettings = field(default_factory=GateSettings)
 
 

@@ -155,6 +155,15 @@ def holds_revision(desired: DesiredCluster, amphora: ObservedAmphora) -> bool:
     return amphora.record.applied_revision == desired.revision
 
 
+def is_outdated(desired: DesiredCluster, amphora: ObservedAmphora) -> bool:
+    """Whether another one is to take its place."""
+    record = amphora.record
+    return (
+        record.failover_wanted
+        or record.generation < desired.failover_generation
+    )
+
+
 def is_ready(desired: DesiredCluster, amphora: ObservedAmphora) -> bool:
     """Whether it could take traffic now, were the fabric to send it."""
     report = amphora.report
@@ -197,6 +206,7 @@ class Cluster:
         now: datetime,
     ) -> None:
         self.desired = desired
+        self.now = now
         members = tuple(
             assess(desired, amphora, now)
             for amphora in observed.amphorae
@@ -214,7 +224,13 @@ class Cluster:
         return tuple(m for m in self.members if m.is_live)
 
     def outdated(self) -> tuple[Assessment, ...]:
-        """Live ones of an older failover generation."""
+        """Live ones that a failover is to replace."""
+        return tuple(
+            m for m in self.live if is_outdated(self.desired, m.amphora)
+        )
+
+    def of_older_generation(self) -> tuple[Assessment, ...]:
+        """Live ones that a failover of the load balancer is to replace."""
         wanted = self.desired.failover_generation
         return tuple(
             m for m in self.live if m.amphora.record.generation < wanted

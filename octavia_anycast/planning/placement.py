@@ -13,6 +13,7 @@ from octavia_anycast.planning.assessment import (
     Assessment,
     Cluster,
     is_announcing,
+    is_outdated,
     is_ready,
 )
 
@@ -48,11 +49,10 @@ def place(cluster: Cluster, count: int) -> tuple[Zone, ...]:
     cluster stands when they are gone.
     """
     zones = candidate_zones(cluster.desired)
-    generation = cluster.desired.failover_generation
     staying = Counter(
         m.amphora.record.availability_zone
         for m in cluster.live
-        if m.amphora.record.generation >= generation
+        if not is_outdated(cluster.desired, m.amphora)
     )
     chosen = []
     for _ in range(count):
@@ -65,12 +65,11 @@ def place(cluster: Cluster, count: int) -> tuple[Zone, ...]:
 def leaving_order(cluster: Cluster) -> tuple[Assessment, ...]:
     """Order the live amphorae by how little each would be missed."""
     crowd = Counter(m.amphora.record.availability_zone for m in cluster.live)
-    generation = cluster.desired.failover_generation
 
     def merit(member: Assessment) -> tuple[bool, bool, bool, int, str]:
         record = member.amphora.record
         return (
-            record.generation >= generation,
+            not is_outdated(cluster.desired, member.amphora),
             is_announcing(cluster.desired, member.amphora),
             is_ready(cluster.desired, member.amphora),
             -crowd[record.availability_zone],

@@ -128,7 +128,9 @@ def provisioning_verdict(
         and m.amphora.record.status is AmphoraStatus.ALLOCATED
         and holds_revision(desired, m.amphora)
     ]
-    if len(holders) < desired.size.minimum or cluster.outdated():
+    if (
+        len(holders) < desired.size.minimum or cluster.of_older_generation()
+    ):
         if waited > patience.error_after:
             return ProvisioningVerdict.ERROR
         return ProvisioningVerdict.PENDING
@@ -153,6 +155,10 @@ def is_settled(
     cluster = Cluster(desired, observed, now)
     return (
         len(cluster.live) == len(cluster.members) == desired.size.desired
+        and not cluster.outdated()
+        and not any(
+            m.amphora.record.agent_update_wanted for m in cluster.live
+        )
         and all(is_ready(desired, m.amphora) for m in cluster.live)
         and all(
             is_announcing(desired, m.amphora) or not desired.should_announce

@@ -31,12 +31,10 @@ def upgrade() -> None:
         mysql_charset="utf8mb4",
         mysql_engine="InnoDB",
     )
-    op.add_column(
-        "anycast_amphora",
-        sa.Column(
-            "agent_update_wanted",
-            sa.Boolean(),
-            server_default=sa.false(),
-            nullable=False,
-        ),
-    )
+    for name in ("failover_wanted", "agent_update_wanted"):
+        op.add_column(
+            "anycast_amphora",
+            sa.Column(
+                name, sa.Boolean(), server_default=sa.false(), nullable=False
+            ),
+        )
