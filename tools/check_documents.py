@@ -10,7 +10,8 @@
   each one that code or a document refers to is there;
 * every status, phase and state that an operator can meet is explained, and
   so is every reason that the health gate gives;
-* the sample distributor is one that the API and the agent accept.
+* the sample distributor is one that the API and the agent accept;
+* each ``openstack loadbalancer`` command is one that the client parses.
 
 Prints what is wrong, one finding a line; exit status 1 if there is any.
 """
@@ -24,6 +25,8 @@ import tomllib
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+
+from check_commands import wrong_commands
 
 from octavia_anycast.agent.speakers import exabgp_syntax
 from octavia_anycast.api.requests import distributor_from
@@ -206,7 +209,7 @@ def unexplained_reasons() -> Iterator[str]:
 def refused_sample() -> Iterator[str]:
     """The sample distributor, if it would be refused."""
     try:
-        sample = distributor_from(json.loads(SAMPLE.read_text()))
+        sample = distributor_from(json.loads(SAMPLE.read_text()), {})
         exabgp_syntax.check(sample.speakers)
     except (ValueError, InvalidRequest) as e:
         yield f"{SAMPLE.name}: {e}"
@@ -220,6 +223,7 @@ def findings() -> Iterator[str]:
         missing_tests,
         missing_commands,
         missing_options,
+        wrong_commands,
     )
     for document in documents():
         text = document.read_text()
