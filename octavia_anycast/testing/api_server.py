@@ -8,7 +8,7 @@ and SQLite would lock us out of the same one.
 
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from copy import deepcopy as copy_of
 from dataclasses import dataclass, field
@@ -183,6 +183,17 @@ class ApiServer:
         assert answer.status == 201, answer.text
         (created,) = answer.body.values()
         return created
+
+
+_shared: ApiServer | None = None
+
+
+def shared(make_directory: Callable[[], Path]) -> ApiServer:
+    """The server of this process; who asks first has it made."""
+    global _shared
+    if _shared is None:
+        _shared = ApiServer(make_directory())
+    return _shared
 
 
 def _seed() -> None:

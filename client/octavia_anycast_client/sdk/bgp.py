@@ -80,6 +80,7 @@ class BgpPeer(Resource):
 
     def _translate_response(self, *args: Any, **kwargs: Any) -> None:
         self._body.attributes.pop("password", None)
+        dict.update(self, password=None)
         super()._translate_response(*args, **kwargs)
 
 

@@ -4,14 +4,14 @@
 
 import pytest
 
-from octavia_anycast.testing.api_server import ApiServer
+from octavia_anycast.testing import api_server
 
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory):
     """The API with what another test left in it."""
     with pytest.MonkeyPatch.context() as patch:
-        server = ApiServer(tmp_path_factory.mktemp("api"))
+        server = api_server.shared(lambda: tmp_path_factory.mktemp("api"))
         patch.setattr(*server.patches())
         yield server
 
