@@ -23,7 +23,7 @@ from oslo_config import cfg
 from webob import Request
 
 from octavia_anycast import options
-from octavia_anycast.db import schema
+from octavia_anycast.db import lifecycle, schema
 from octavia_anycast.db.engine import Database
 from octavia_anycast.testing.fake_neutron import FakeNeutron
 from octavia_anycast.wsgi import api
@@ -176,6 +176,20 @@ class ApiServer:
             yield
         finally:
             cfg.CONF.clear_override("auth_strategy", group="api_settings")
+
+    def settle(self) -> None:
+        """Do as if the controller had carried out all that is pending."""
+        with self.database.transaction() as session:
+            for distributor_id, status in lifecycle.pending(session):
+                if status == lifecycle.PENDING_DELETE:
+                    lifecycle.remove(session, distributor_id)
+                    continue
+                lifecycle.settle(
+                    session,
+                    distributor_id,
+                    provisioning_status=constants.ACTIVE,
+                    operating_status=constants.ONLINE,
+                )
 
     def create(self, path: str, body: Any) -> Any:
         """POST that has to succeed; what is under the root element."""
