@@ -75,6 +75,24 @@ OPTIONS = [
         help="Seconds between two full reconciles of a converged load "
         "balancer: each asks every agent once.",
     ),
+    cfg.FloatOpt(
+        "report_interval",
+        default=9.0,
+        min=0.5,
+        help="Seconds after which an agent's report is stored again although "
+        "nothing in it changed; a change is stored at once. Agents are asked "
+        "at each resync, so a longer interval than that one saves writes, "
+        "and the age that `distributor path list` shows grows to it.",
+    ),
+    cfg.FloatOpt(
+        "session_patience",
+        default=60.0,
+        min=1.0,
+        help="Seconds that an amphora may take to announce again after a "
+        "change of its BGP peers. The distributor is shown as ERROR then, "
+        "and amphorae that still announce keep the peers that they have. "
+        "Longer than ExaBGP's pause between two tries.",
+    ),
     cfg.IntOpt(
         "workers",
         default=8,
@@ -204,6 +222,44 @@ OPTIONS = [
         default=60.0,
         help="Seconds between two orphan sweeps.",
     ),
+    cfg.FloatOpt(
+        "purge_interval",
+        default=300.0,
+        min=1.0,
+        help="Seconds between two purges of old records.",
+    ),
+    cfg.FloatOpt(
+        "amphora_expiry_age",
+        default=604800.0,
+        min=3600.0,
+        help="Seconds for which the record of a deleted amphora is kept, as "
+        "[house_keeping] amphora_expiry_age keeps Octavia's. Its failures "
+        "count for the back-off, and a server that came back is known by it; "
+        "so not less than an hour.",
+    ),
+    cfg.FloatOpt(
+        "cert_interval",
+        default=3600.0,
+        min=1.0,
+        help="Seconds between two looks for certificates of amphorae that "
+        "end soon. What could not be replaced is tried again after a minute.",
+    ),
+    cfg.FloatOpt(
+        "cert_expiry_buffer",
+        default=1209600.0,
+        min=0.0,
+        help="Seconds before its end at which the certificate of an amphora "
+        "is replaced: two weeks, as [house_keeping] cert_expiry_buffer. At "
+        "most half of [certificates] cert_validity_time is used.",
+    ),
+    cfg.IntOpt(
+        "cert_rotate_threads",
+        default=4,
+        min=1,
+        help="Clusters whose certificates are replaced at the same time; "
+        "within a cluster it is one amphora after the other. Making a key is "
+        "work for the processor, so few more than there are of these.",
+    ),
 ]
 
 
@@ -216,6 +272,7 @@ class Settings:
     max_size: int
     poll_interval: float
     resync_interval: float
+    report_interval: float
     workers: int
     action_workers: int
     coordination_url: str
@@ -229,6 +286,11 @@ class Settings:
     error_after: float
     orphan_after: float
     sweep_interval: float
+    purge_interval: float
+    amphora_expiry_age: float
+    cert_interval: float
+    cert_expiry_buffer: float
+    cert_rotate_threads: int
     policy: ClusterPolicy
     udp_supported: bool = False
 
@@ -243,6 +305,7 @@ _SAME_NAME = (
     "connection",
     "poll_interval",
     "resync_interval",
+    "report_interval",
     "workers",
     "action_workers",
     "coordination_url",
@@ -255,6 +318,11 @@ _SAME_NAME = (
     "error_after",
     "orphan_after",
     "sweep_interval",
+    "purge_interval",
+    "amphora_expiry_age",
+    "cert_interval",
+    "cert_expiry_buffer",
+    "cert_rotate_threads",
     "udp_supported",
 )
 
@@ -280,6 +348,7 @@ def read(conf: Any) -> Settings:
         withdraw_linger=ours.withdraw_linger,
         backoff_base=ours.backoff_base,
         backoff_max=ours.backoff_max,
+        session_patience=ours.session_patience,
         gate=gate,
     )
     return Settings(

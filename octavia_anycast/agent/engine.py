@@ -19,7 +19,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
@@ -80,7 +80,7 @@ class Engine:
         self._lock = threading.Lock()
         self._apply_lock = threading.Lock()
         self._state: DesiredState | None = None
-        self._digest = ""
+        self._digest = self._speakers_digest = ""
         self._gate = gates.initial(datetime.now(UTC))
         self._is_frontend_up = False
         self._bound: frozenset[IPAddress] = frozenset()
@@ -102,9 +102,10 @@ class Engine:
         :raises InvalidRequest: and nothing has changed.
         """
         state = codec.desired_state_from(document)
-        self._check(state)
         with self._apply_lock:
-            if codec.digest(state) == self._digest:
+            state = self._with_speakers(state)
+            self._check(state)
+            if state == self._state:
                 return
             self._parts.store.save(state)
             self._put(state)
@@ -113,6 +114,19 @@ class Engine:
             state.revision or "none",
             len(state.vips),
             len(state.peers()),
+        )
+
+    def _with_speakers(self, state: DesiredState) -> DesiredState:
+        """The state with the speakers in force, if it keeps them."""
+        if not state.keeps_speakers:
+            return state
+        if self._state is None:
+            raise InvalidRequest("keeps_speakers", "there are none to keep")
+        return replace(
+            state,
+            speakers=self._state.speakers,
+            driver=self._state.driver,
+            keeps_speakers=False,
         )
 
     def _check(self, state: DesiredState) -> None:
@@ -129,6 +143,7 @@ class Engine:
         with self._lock:
             self._state = state
             self._digest = codec.digest(state)
+            self._speakers_digest = codec.speakers_digest(state.speakers)
         with suppress(BlockingIOError):
             os.write(self._wake_write, b"\0")
 
@@ -136,7 +151,7 @@ class Engine:
         """Tell what is, from memory; connections are counted now."""
         with self._lock:
             state, gate, bound = self._state, self._gate, self._bound
-            digest = self._digest
+            digest, speakers_digest = self._digest, self._speakers_digest
         status = self._parts.speaker.status()
         report = GateReport(
             state=gate.state, reason=gate.reason, since=gate.since
@@ -161,6 +176,8 @@ class Engine:
             lvs_listener_ids=state.lvs_listener_ids,
             sessions=status.sessions,
             paths=path_reports(state, gate, bound, status),
+            speakers_digest=speakers_digest,
+            are_speakers_loaded=status.speakers == state.speakers,
             connections=self._count_connections(vip_addresses(state)),
         )
 

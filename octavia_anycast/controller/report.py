@@ -10,6 +10,7 @@ from datetime import datetime
 
 from oslo_log import log as logging
 
+from octavia_anycast.controller.agent_reports import AgentReports
 from octavia_anycast.controller.heartbeat_store import HeartbeatStore
 from octavia_anycast.controller.observe import Observation
 from octavia_anycast.controller.ports import World
@@ -38,11 +39,13 @@ class Reporter:
         self._store = store
         self._pending_since: dict[str, datetime] = {}
         self._active: dict[str, dict[str, int]] = {}
+        self._agent_reports = AgentReports(world)
 
     def report(self, observation: Observation) -> None:
         """Write provisioning and operating statuses and statistics."""
         if observation.desired.is_deleted:
             return
+        self._agent_reports.keep(observation)
         operating, reason = self._operating(observation)
         self._remember(observation, operating, reason)
         self._provision(observation)
@@ -51,6 +54,7 @@ class Reporter:
         """Forget a load balancer that is gone."""
         self._pending_since.pop(load_balancer_id, None)
         self._active.pop(load_balancer_id, None)
+        self._agent_reports.forget(load_balancer_id)
 
     def _provision(self, observation: Observation) -> None:
         tree = observation.tree

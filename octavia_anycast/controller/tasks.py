@@ -28,6 +28,7 @@ from octavia_anycast.model.actions import (
     RemoveLoadBalancer,
     SetAgentState,
     StartLeaving,
+    UpdateAgent,
 )
 from octavia_anycast.model.cluster import AmphoraRecord, AmphoraStatus
 from octavia_anycast.model.errors import AnycastError, NotFound, Retryable
@@ -156,6 +157,8 @@ def _record_boot(job: Job, action: BootAmphora, expiration: Any) -> None:
         generation=action.generation,
         availability_zone=action.zone.availability_zone,
         cert_expiration=expiration,
+        # Until it first announces, nobody else is given what it has.
+        speakers_changed_at=job.world.now(),
     )
 
     def create(session: Any) -> None:
@@ -253,6 +256,8 @@ def _set_agent_state(job: Job, action: SetAgentState) -> None:
     if record.lb_network_ip is None:
         raise Retryable(f"Amphora {record.id} has no address yet.")
     _register_vips(job, record.id, action)
+    if action.is_transition:
+        job.update(record.id, speakers_changed_at=job.world.now())
     job.world.agents.put_state(record.id, record.lb_network_ip, action.state)
     LOG.info(
         "Amphora %s of load balancer %s was told (%s): %s.",
@@ -285,6 +290,20 @@ def _register_vips(job: Job, amphora_id: str, action: SetAgentState) -> None:
             registrations.replace_vips(session, amphora_id, announced)
 
     job.transact(record)
+
+
+def _update_agent(job: Job, action: UpdateAgent) -> None:
+    record = job.record(action.amphora_id)
+    job.world.haproxy.update_agent(
+        record, job.world.files.agent_configuration(record.id)
+    )
+    job.update(record.id, agent_update_wanted=False)
+    LOG.info(
+        "The agent of amphora %s of load balancer %s has its configuration "
+        "anew.",
+        record.id,
+        job.load_balancer_id,
+    )
 
 
 def _start_leaving(job: Job, action: StartLeaving) -> None:
@@ -358,6 +377,7 @@ _DOERS: dict[type, Callable[[Job, Any], None]] = {
     PlugMemberNetworks: _plug_members,
     ConfigureHaproxy: _configure,
     SetAgentState: _set_agent_state,
+    UpdateAgent: _update_agent,
     StartLeaving: _start_leaving,
     FailAmphora: _fail,
     DeleteAmphora: _delete,

@@ -16,9 +16,11 @@ import typing
 from dataclasses import MISSING, fields, is_dataclass
 from datetime import datetime
 from enum import Enum
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any, TypeVar
 
+from octavia_anycast.model.bgp import Speaker
 from octavia_anycast.model.errors import InvalidRequest
 from octavia_anycast.model.wire import DesiredState, Report
 
@@ -44,12 +46,31 @@ def to_document(value: Any) -> Any:
     return value
 
 
+_OF_SPEAKERS = ("speakers", "driver", "keeps_speakers")
+
+
 def digest(state: DesiredState) -> str:
-    """Name a desired state by its content (SHA-256, hex).
+    """Name a desired state by its content but the speakers (SHA-256, hex)."""
+    return _hash(
+        {
+            f.name: to_document(getattr(state, f.name))
+            for f in fields(state)
+            if f.name not in _OF_SPEAKERS
+        }
+    )
+
+
+@lru_cache(maxsize=1024)
+def speakers_digest(speakers: tuple[Speaker, ...]) -> str:
+    """Name speakers with their peers by their content (SHA-256, hex).
 
     The password is part of it, so that a changed one is carried out.
     """
-    text = json.dumps(to_document(state), sort_keys=True)
+    return _hash(to_document(speakers))
+
+
+def _hash(document: Any) -> str:
+    text = json.dumps(document, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
 

@@ -170,7 +170,8 @@ class DesiredState:
     yet. ``lvs_listener_ids`` are the UDP and SCTP listeners: keepalived must
     run for each, and HAProxy need not run when there are no others.
     ``router_id`` is an IPv4 address in dotted form, unique among the
-    speakers of a fabric.
+    speakers of a fabric. ``keeps_speakers``: the agent keeps the speakers
+    that it has, and ``speakers`` and ``driver`` say nothing.
     """
 
     amphora_id: str
@@ -184,12 +185,17 @@ class DesiredState:
     listeners: tuple[ListenerSocket, ...] = ()
     lvs_listener_ids: tuple[str, ...] = ()
     gate: GateSettings = field(default_factory=GateSettings)
+    keeps_speakers: bool = False
     version: str = WIRE_VERSION
 
     def __post_init__(self) -> None:
         if self.version != WIRE_VERSION:
             raise InvalidRequest(
                 "version", f"{self.version!r} is not {WIRE_VERSION!r}"
+            )
+        if self.keeps_speakers and self.speakers:
+            raise InvalidRequest(
+                "keeps_speakers", "it does not go with speakers"
             )
         seen = [vip.vip_ip for vip in self.vips]
         if len(set(seen)) != len(seen):
@@ -240,7 +246,10 @@ class Report:
 
     ``digest`` is :func:`~octavia_anycast.model.codec.digest` of the desired
     state in force, empty before the first; ``revision``, ``listeners`` and
-    ``lvs_listener_ids`` are that state's. ``connections``: VIP as text ->
+    ``lvs_listener_ids`` are that state's. ``speakers_digest`` is
+    :func:`~octavia_anycast.model.codec.speakers_digest` of the speakers in
+    force; ``are_speakers_loaded``: the BGP daemon works with them, so that
+    ``sessions`` and ``paths`` are theirs. ``connections``: VIP as text ->
     established TCP connections, counted when asked.
     """
 
@@ -255,6 +264,8 @@ class Report:
     sessions: tuple[SessionReport, ...] = ()
     paths: tuple[PathReport, ...] = ()
     connections: dict[str, int] = field(default_factory=dict)
+    speakers_digest: str = ""
+    are_speakers_loaded: bool = False
     version: str = WIRE_VERSION
 
     def is_announcing(self, vip_ip: IPAddress) -> bool:

@@ -7,7 +7,7 @@ document of the agent contract.
 """
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Address
 
 from octavia_anycast.model.bgp import Speaker
@@ -78,14 +78,20 @@ def router_id(amphora_id: str) -> str:
 def speakers_for(
     distributor: Distributor, zone: str | None, host: str | None
 ) -> tuple[Speaker, ...]:
-    """The speakers with only the peers that select this place."""
+    """The speakers with only the peers that select this place.
+
+    Without what is nothing to a session: a new name resets none.
+    """
     return tuple(
-        Speaker(
-            id=speaker.id,
-            ip_version=speaker.ip_version,
-            local_as=speaker.local_as,
-            driver=speaker.driver,
-            peers=tuple(p for p in speaker.peers if p.selects(zone, host)),
+        replace(
+            speaker,
+            peers=tuple(
+                replace(
+                    peer, name="", availability_zone=None, compute_host=None
+                )
+                for peer in speaker.peers
+                if peer.selects(zone, host)
+            ),
         )
         for speaker in distributor.speakers
     )

@@ -14,6 +14,7 @@ from octavia_anycast.model.actions import (
     PlugFrontend,
     PlugMemberNetworks,
     SetAgentState,
+    UpdateAgent,
 )
 from octavia_anycast.model.cluster import (
     AmphoraRecord,
@@ -22,7 +23,6 @@ from octavia_anycast.model.cluster import (
     DesiredCluster,
     ObservedAmphora,
 )
-from octavia_anycast.model.codec import digest
 from octavia_anycast.model.wire import (
     DesiredState,
     Intent,
@@ -36,10 +36,26 @@ from octavia_anycast.planning.assessment import (
     is_announcing_any,
 )
 from octavia_anycast.planning.placement import candidate_zones
+from octavia_anycast.planning.rollout import (
+    is_in_force,
+    starts_transition,
+    with_allowed_speakers,
+)
 
 
 def bring_up(cluster: Cluster, member: Assessment) -> tuple[Action, ...]:
-    """Plan the next steps of one live amphora, as far as can be seen."""
+    """Plan the next steps of one live amphora, as far as can be seen.
+
+    What an operator asked for comes last: nothing waits for it.
+    """
+    steps = _next_steps(cluster, member)
+    record = member.amphora.record
+    if record.agent_update_wanted and member.amphora.report is not None:
+        return (*steps, UpdateAgent(amphora_id=record.id))
+    return steps
+
+
+def _next_steps(cluster: Cluster, member: Assessment) -> tuple[Action, ...]:
     amphora = member.amphora
     record = amphora.record
     if record.status is AmphoraStatus.BOOTING:
@@ -49,9 +65,11 @@ def bring_up(cluster: Cluster, member: Assessment) -> tuple[Action, ...]:
     if record.frontend is None:
         return (_plug_frontend(cluster.desired, record),)
     steps: list[Action] = []
-    state = _interim_state(cluster, member, amphora.report)
-    if digest(state) != amphora.report.digest:
-        steps.append(_set(state, "prepare"))
+    state = with_allowed_speakers(
+        cluster, member, _interim_state(cluster, member, amphora.report)
+    )
+    if not is_in_force(state, amphora.report):
+        steps.append(_set(cluster, member, state, "prepare"))
     if not amphora.report.frontend_is_up and not record.applied_revision:
         return tuple(steps)  # members' networks come after the front end
     wanted = cluster.desired.member_network_ids
@@ -66,7 +84,10 @@ def bring_up(cluster: Cluster, member: Assessment) -> tuple[Action, ...]:
             amphora_id=record.id, revision=cluster.desired.revision
         )
     )
-    steps.append(_set(_final_state(cluster.desired, record), "configured"))
+    state = with_allowed_speakers(
+        cluster, member, _final_state(cluster.desired, record)
+    )
+    steps.append(_set(cluster, member, state, "configured"))
     return tuple(steps)
 
 
@@ -159,5 +180,12 @@ def _is_left_behind(cluster: Cluster, member: Assessment) -> bool:
     )
 
 
-def _set(state: DesiredState, why: str) -> SetAgentState:
-    return SetAgentState(amphora_id=state.amphora_id, state=state, why=why)
+def _set(
+    cluster: Cluster, member: Assessment, state: DesiredState, why: str
+) -> SetAgentState:
+    return SetAgentState(
+        amphora_id=member.id,
+        state=state,
+        why=why,
+        is_transition=starts_transition(cluster, member, state),
+    )

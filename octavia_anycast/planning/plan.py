@@ -36,7 +36,6 @@ from octavia_anycast.model.cluster import (
     DesiredCluster,
     ObservedCluster,
 )
-from octavia_anycast.model.codec import digest
 from octavia_anycast.model.distributor import Zone
 from octavia_anycast.model.wire import Intent
 from octavia_anycast.planning.agent_state import Configuration, agent_state
@@ -48,6 +47,7 @@ from octavia_anycast.planning.assessment import (
 )
 from octavia_anycast.planning.bring_up import bring_up
 from octavia_anycast.planning.placement import leaving_order, place
+from octavia_anycast.planning.rollout import is_in_force, keeping_speakers
 
 
 def plan(
@@ -95,7 +95,7 @@ def _take_down(cluster: Cluster) -> tuple[Action, ...]:
 def _boot_missing(
     cluster: Cluster, observed: ObservedCluster, now: datetime
 ) -> tuple[Action, ...]:
-    """Boot what is missing, and one more while generations change."""
+    """Boot what is missing, and one more while a failover replaces."""
     desired = cluster.desired
     wanted = desired.size.desired + (1 if cluster.outdated() else 0)
     missing = wanted - len(cluster.live)
@@ -245,7 +245,10 @@ def _can_be_missed(cluster: Cluster, member: Assessment) -> bool:
 def _set_intent(
     cluster: Cluster, member: Assessment, intent: Intent, why: str
 ) -> tuple[Action, ...]:
-    """Set one intent for all VIPs, if the agent has another one."""
+    """Set one intent for all VIPs, if the agent has another one.
+
+    One on its way out keeps the BGP speakers that it has.
+    """
     report = member.amphora.report
     if report is None:
         return ()
@@ -255,7 +258,8 @@ def _set_intent(
         intent=intent,
         configuration=Configuration.of(report),
     )
-    if report.digest == digest(state):
+    state = keeping_speakers(state, report)
+    if is_in_force(state, report):
         return ()
     return (SetAgentState(amphora_id=member.id, state=state, why=why),)
 

@@ -128,9 +128,7 @@ def provisioning_verdict(
         and m.amphora.record.status is AmphoraStatus.ALLOCATED
         and holds_revision(desired, m.amphora)
     ]
-    if (
-        len(holders) < desired.size.minimum or cluster.of_older_generation()
-    ):
+    if len(holders) < desired.size.minimum or cluster.of_older_generation():
         if waited > patience.error_after:
             return ProvisioningVerdict.ERROR
         return ProvisioningVerdict.PENDING
@@ -156,9 +154,7 @@ def is_settled(
     return (
         len(cluster.live) == len(cluster.members) == desired.size.desired
         and not cluster.outdated()
-        and not any(
-            m.amphora.record.agent_update_wanted for m in cluster.live
-        )
+        and not any(m.amphora.record.agent_update_wanted for m in cluster.live)
         and all(is_ready(desired, m.amphora) for m in cluster.live)
         and all(
             is_announcing(desired, m.amphora) or not desired.should_announce

@@ -14,7 +14,7 @@ did before it died is there; that is how crashes are tested.
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from typing import Any
@@ -22,11 +22,12 @@ from typing import Any
 from octavia_anycast.db import amphorae
 from octavia_anycast.db.engine import Database
 from octavia_anycast.model.actions import PlugFrontend
-from octavia_anycast.model.bgp import IPAddress
+from octavia_anycast.model.bgp import IPAddress, SessionState
 from octavia_anycast.model.cluster import AmphoraRecord, ComputeState
-from octavia_anycast.model.codec import digest
+from octavia_anycast.model.codec import digest, speakers_digest
 from octavia_anycast.model.errors import Permanent, Retryable
 from octavia_anycast.model.heartbeat import Heartbeat
+from octavia_anycast.model.inventory import OrphanKind
 from octavia_anycast.model.wire import (
     DesiredState,
     Frontend,
@@ -37,11 +38,18 @@ from octavia_anycast.model.wire import (
     PathReport,
     PathState,
     Report,
+    SessionReport,
 )
 from octavia_anycast.octavia_adapter.amphora_files import ConfigDrive
-from octavia_anycast.octavia_adapter.compute import Server, server_name
+from octavia_anycast.octavia_adapter.compute import Server
 from octavia_anycast.octavia_adapter.load_balancers import LoadBalancerTree
+from octavia_anycast.testing.fake_inventory import (
+    FakeDrive,
+    FakeFiles,
+    FakeInventory,
+)
 
+__all__ = ["Died", "FakeCloud", "FakeDrive", "FakeFiles", "Machine"]
 START = datetime(2026, 1, 1, tzinfo=UTC)
 BOOT_SECONDS = 3.0
 VIP_PEER = "leaf"
@@ -70,12 +78,16 @@ class Machine:
     lvs_listener_ids: frozenset[str] = frozenset()
     member_networks: set[str] = field(default_factory=set)
     pushes: int = 0
+    configurations: list[str] = field(default_factory=list)
+    serial: int = 0  # of the certificate that its agent shows
+    certificates: int = 0  # how often it got another
 
 
-class FakeCloud:
+class FakeCloud(FakeInventory):
     """Compute, network, HAProxy, agents, files and statistics in one."""
 
     def __init__(self, database: Database) -> None:
+        super().__init__()
         self.machines: dict[str, Machine] = {}  # server_id -> machine
         self.ports: dict[str, tuple[str, str]] = {}  # name -> (id, owner)
         self.security_groups: set[str] = set()
@@ -90,6 +102,8 @@ class FakeCloud:
         self.die_at: int | None = None
         self.is_dead = False
         self.heartbeats: list[Heartbeat] = []
+        self.refused_passwords: set[str] = set()  # by the fabric
+        self.speaker_changes: list[str] = []  # amphora ids, in order
         self.active: dict[str, int] = {}
         self.database = MortalDatabase(database, self)
         self._raw_database = database
@@ -135,6 +149,8 @@ class FakeCloud:
     def announced(self, machine: Machine) -> frozenset[IPAddress]:
         """What the fabric holds of this machine."""
         if not machine.has_power or not self._gate_is_up(machine):
+            return frozenset()
+        if not self.is_established(machine):
             return frozenset()
         return frozenset(
             vip.vip_ip
@@ -190,8 +206,14 @@ class FakeCloud:
     def delete(self, amphora_id: str, server_id: str | None) -> None:
         """Delete a server, found by its name if need be."""
         self.step("delete server")
+        if server_id is not None:
+            self._drop(OrphanKind.SERVER, server_id)
         for machine in list(self.machines.values()):
-            if server_name(machine.amphora_id) == server_name(amphora_id):
+            if (
+                machine.server_id == server_id
+                if server_id
+                else machine.amphora_id == amphora_id
+            ):
                 self._check_delete(machine)
                 del self.machines[machine.server_id]
         self.step("delete server done")
@@ -289,18 +311,6 @@ class FakeCloud:
             self.ports.pop(f"m-{record.id}-{network_id}", None)
             self._machine(record).member_networks.discard(network_id)
 
-    def owned_ports(self) -> dict[str, str]:
-        """port id -> amphora id."""
-        return dict(self.ports.values())
-
-    def delete_port(self, port_id: str) -> None:
-        """Delete one."""
-        self.ports = {n: p for n, p in self.ports.items() if p[0] != port_id}
-
-    def remove_vip_of(self, load_balancer_id: str) -> None:
-        """Delete the VIP port of a load balancer without a row."""
-        self.deleted_load_balancers.add(load_balancer_id)
-
     # -- HAProxy -----------------------------------------------------------
 
     def push(self, tree: LoadBalancerTree, record: AmphoraRecord) -> None:
@@ -334,6 +344,12 @@ class FakeCloud:
         self.step("has addresses")
         return port_info["network"] in self._machine(record).member_networks
 
+    def update_agent(self, record: AmphoraRecord, configuration: str) -> None:
+        """Hand the agent its configuration."""
+        self.step("update agent")
+        self._machine(record).configurations.append(configuration)
+        self.step("update agent done")
+
     # -- agents ------------------------------------------------------------
 
     def get_report(self, amphora_id: str, address: IPAddress) -> Report:
@@ -342,7 +358,8 @@ class FakeCloud:
         machine = self._by_address(amphora_id, address)
         if machine.speaks_another_version:
             raise Permanent("its answer is not understood: version")
-        up = self._gate_is_up(machine)
+        gate = GateState.UP if self._gate_is_up(machine) else GateState.DOWN
+        up = gate is GateState.UP and self.is_established(machine)
         paths = []
         for vip in machine.state.vips:
             state = PathState.WITHDRAWN
@@ -364,7 +381,7 @@ class FakeCloud:
             digest=digest(machine.state),
             revision=machine.state.revision,
             gate=GateReport(
-                state=GateState.UP if up else GateState.DOWN,
+                state=gate,
                 reason="",
                 since=machine.booted_at,
             ),
@@ -375,7 +392,10 @@ class FakeCloud:
             ),
             listeners=machine.state.listeners,
             lvs_listener_ids=machine.state.lvs_listener_ids,
+            sessions=self._sessions(machine),
             paths=tuple(paths),
+            speakers_digest=speakers_digest(machine.state.speakers),
+            are_speakers_loaded=True,
         )
 
     def put_state(
@@ -385,6 +405,12 @@ class FakeCloud:
         self.step("put state")
         machine = self._by_address(amphora_id, address)
         before = bool(self.announced(machine))
+        if state.keeps_speakers:
+            state = replace(
+                state, speakers=machine.state.speakers, keeps_speakers=False
+            )
+        if state.speakers != machine.state.speakers:
+            self.speaker_changes.append(machine.amphora_id)
         machine.state = state
         lost = before and not self.announced(machine)
         lb_id = str(state.load_balancer_id)
@@ -409,6 +435,24 @@ class FakeCloud:
         self.active |= active
 
     # -- details -----------------------------------------------------------
+
+    def is_established(self, machine: Machine) -> bool:
+        """Whether the fabric takes its sessions."""
+        return not self.refused_passwords & {
+            peer.password for _, peer in machine.state.peers()
+        }
+
+    def _sessions(self, machine: Machine) -> tuple[SessionReport, ...]:
+        is_up = self.is_established(machine)
+        return tuple(
+            SessionReport(
+                peer_id=peer.id,
+                peer_ip=peer.peer_ip,
+                state=SessionState.ESTABLISHED if is_up else SessionState.IDLE,
+                since=machine.booted_at,
+            )
+            for _, peer in machine.state.peers()
+        )
 
     def _gate_is_up(self, machine: Machine) -> bool:
         wanted = {(s.ip_address, s.port) for s in machine.state.listeners}
@@ -439,7 +483,9 @@ class FakeCloud:
         raise Retryable(f"amphora {amphora_id} does not answer")
 
     def _port(self, name: str, owner: str) -> tuple[str, str]:
-        return self.ports.setdefault(name, (str(uuid.uuid4()), owner))
+        port = self.ports.setdefault(name, (str(uuid.uuid4()), owner))
+        self.born.setdefault(port[0], self.now)
+        return port
 
     def _check_delete(self, machine: Machine) -> None:
         load_balancer_id = str(machine.state.load_balancer_id)
@@ -469,22 +515,3 @@ class MortalDatabase(Database):
             yield session
             if self._cloud.is_dead:
                 raise Died("transaction")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FakeDrive:
-    """A config drive that remembers the first state."""
-
-    files: dict[str, str]
-    cert_expiration: datetime
-    first_states: tuple[DesiredState, ...]
-
-
-class FakeFiles:
-    """Makes config drives without certificates."""
-
-    def build(self, first_state: DesiredState, now: datetime) -> Any:
-        """The files of one amphora."""
-        return FakeDrive(
-            files={}, cert_expiration=now, first_states=(first_state,)
-        )

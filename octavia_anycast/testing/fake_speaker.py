@@ -72,6 +72,7 @@ class FakeSpeaker:
         }
         return SpeakerStatus(
             is_running=self.is_up,
+            speakers=self._speakers,
             sessions=tuple(
                 SessionReport(
                     peer_id=peer.id,

@@ -26,8 +26,9 @@ from octavia_anycast.model.actions import (
     RemoveLoadBalancer,
     SetAgentState,
     StartLeaving,
+    UpdateAgent,
 )
-from octavia_anycast.model.bgp import IPAddress, SessionState
+from octavia_anycast.model.bgp import IPAddress
 from octavia_anycast.model.cluster import (
     AmphoraRecord,
     AmphoraStatus,
@@ -36,7 +37,7 @@ from octavia_anycast.model.cluster import (
     ObservedAmphora,
     ObservedCluster,
 )
-from octavia_anycast.model.codec import digest
+from octavia_anycast.model.codec import digest, speakers_digest
 from octavia_anycast.model.wire import (
     DesiredState,
     Frontend,
@@ -47,9 +48,11 @@ from octavia_anycast.model.wire import (
     PathReport,
     PathState,
     Report,
-    SessionReport,
 )
+from octavia_anycast.planning.assessment import Cluster
 from octavia_anycast.planning.plan import plan
+from octavia_anycast.planning.rollout import recovered, wanted_digest
+from octavia_anycast.testing.simulated_peering import Peering
 
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 BOOT_SECONDS = 10.0
@@ -73,6 +76,7 @@ class Guest:
     is_ipv6_refused: bool = False
     last_heard: datetime | None = None
     gate_since: datetime = EPOCH
+    peering: Peering = field(default_factory=Peering)
 
     def is_up(self, now: datetime) -> bool:
         """Whether the server has booted and lives."""
@@ -92,7 +96,7 @@ class Guest:
         """The VIPs that the fabric sends to it."""
         if not self.state or not self.is_up(now) or self.is_session_down:
             return frozenset()
-        if not self.gate_is_up():
+        if not self.gate_is_up() or not self.peering.is_up(now):
             return frozenset()
         return frozenset(
             vip.vip_ip
@@ -114,6 +118,11 @@ class World:
     is_removed: bool = False
     boots_fail: bool = False
     boots: int = 0
+    refused_passwords: frozenset[str] = frozenset()
+
+    def ask(self, amphora_id: str, **wanted: bool) -> None:
+        """Ask something of one amphora, as the API does."""
+        self._change(amphora_id, **wanted)
 
     def observe(self) -> ObservedCluster:
         """What a controller sees."""
@@ -162,16 +171,11 @@ class World:
             ),
             speaker_is_running=True,
             frontend_is_up=bool(state and state.frontend),
-            sessions=(
-                SessionReport(
-                    peer_id="peer",
-                    peer_ip=ip_address("172.31.0.11"),
-                    state=SessionState.IDLE
-                    if guest.is_session_down
-                    else SessionState.ESTABLISHED,
-                    since=EPOCH,
-                ),
+            sessions=guest.peering.sessions(
+                self.now, is_cut=guest.is_session_down
             ),
+            speakers_digest=speakers_digest(state.speakers) if state else "",
+            are_speakers_loaded=bool(state),
             paths=tuple(
                 PathReport(
                     vip_ip=vip,
@@ -202,7 +206,13 @@ class World:
     def step(self, seconds: float = 1.0) -> tuple[Action, ...]:
         """Plan, carry out, check the invariants, let time pass."""
         before = self.served()
-        actions = plan(self.desired, self.observe(), self.now)
+        observed = self.observe()
+        over = recovered(Cluster(self.desired, observed, self.now))
+        for amphora_id in over:
+            self._change(amphora_id, speakers_changed_at=None)
+        if over:
+            observed = self.observe()
+        actions = plan(self.desired, observed, self.now)
         failed: set[str] = set()
         for action in actions:
             amphora_id = getattr(action, "amphora_id", "")
@@ -235,6 +245,8 @@ class World:
             case DeleteAmphora(amphora_id=amphora_id):
                 self._check_delete(amphora_id)
                 self.guests.pop(amphora_id)
+            case UpdateAgent(amphora_id=amphora_id):
+                self._change(amphora_id, agent_update_wanted=False)
             case StartLeaving(amphora_id=amphora_id):
                 self._change(amphora_id, leaving_since=self.now)
             case AllocateAmphora(amphora_id=amphora_id, lb_network_ip=ip):
@@ -269,8 +281,9 @@ class World:
                 self._change(action.amphora_id, member_network_ids=networks)
             case SetAgentState(state=state):
                 self._check_state(state)
-                guest.state = state
-                guest.gate_since = self.now
+                if action.is_transition:
+                    self._change(guest.record.id, speakers_changed_at=self.now)
+                self._tell(guest, state)
             case ConfigureHaproxy(revision=revision):
                 if guest.rejects_configuration:
                     return False
@@ -283,6 +296,27 @@ class World:
                     applied_at=self.now,
                 )
         return True
+
+    def _tell(self, guest: Guest, state: DesiredState) -> None:
+        """The agent takes a state; its sessions follow."""
+        if state.keeps_speakers:
+            assert guest.state, "there are no speakers to keep"
+            state = replace(
+                state, speakers=guest.state.speakers, keeps_speakers=False
+            )
+        was_announcing = bool(guest.announced(self.now))
+        guest.state = state
+        guest.gate_since = self.now
+        guest.peering.configure(
+            state.speakers, self.now, was_announcing=was_announcing
+        )
+        guest.peering.refused = self.refused_passwords
+
+    def refuse(self, *passwords: str) -> None:
+        """Let the fabric refuse these passwords, and no others."""
+        self.refused_passwords = frozenset(passwords)
+        for guest in self.guests.values():
+            guest.peering.refused = self.refused_passwords
 
     def _boot(self, action: BootAmphora) -> None:
         assert action.amphora_id not in self.guests
@@ -303,8 +337,12 @@ class World:
                 status_since=self.now,
                 generation=action.generation,
                 availability_zone=action.zone.availability_zone,
+                speakers_changed_at=self.now,
             ),
         )
+        peering = self.guests[action.amphora_id].peering
+        peering.configure(action.first_state.speakers, self.now)
+        peering.refused = self.refused_passwords
 
     def _change(self, amphora_id: str, **changes: object) -> None:
         guest = self.guests[amphora_id]
@@ -324,9 +362,35 @@ class World:
     def check_invariants(self, before: frozenset[IPAddress]) -> None:
         """Invariant 1: the planner never takes away a VIP's last path."""
         wanted = {vip.ip_address for vip in self.desired.vips}
-        if self.desired.should_announce:
+        trying = self.trying_out()
+        assert len(trying) <= 1, f"{trying} try out speakers at once"
+        has_choice = self.desired.size.desired > 1 or not trying
+        if self.desired.should_announce and has_choice:
             lost = before & wanted - self.served()
             assert not lost, f"nobody announces {lost} after a plan"
+
+    def holders(self) -> set[str]:
+        """Amphorae whose agents have the speakers that are wanted."""
+        return {
+            guest.record.id
+            for guest in self.guests.values()
+            if guest.state
+            and speakers_digest(guest.state.speakers)
+            == wanted_digest(self.desired.distributor, guest.record)
+        }
+
+    def trying_out(self) -> list[str]:
+        """Amphorae that a change of speakers took off, nothing else wrong."""
+        return [
+            guest.record.id
+            for guest in self.guests.values()
+            if guest.peering.was_taken_off(self.now)
+            and guest.is_up(self.now)
+            and guest.gate_is_up()
+            and not guest.is_cut_off
+            and not guest.is_session_down
+            and guest.record.leaving_since is None
+        ]
 
 
 def _frontend(number: int) -> Frontend:

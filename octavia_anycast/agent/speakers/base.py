@@ -36,9 +36,12 @@ class SpeakerStatus:
 
     ``paths`` are in the Adj-RIB-Out (RFC 4271, section 3.2) of established
     sessions only: a peer that is not there holds none of them.
+    ``speakers`` are those that the daemon has loaded, and that the rest is
+    about; None: not known, or on its way to others.
     """
 
     is_running: bool = False
+    speakers: tuple[Speaker, ...] | None = None
     sessions: tuple[SessionReport, ...] = ()
     paths: frozenset[Path] = frozenset()
 

@@ -90,6 +90,8 @@ class ExabgpSpeaker:
         # To be loaded after the one above: see _write_configuration.
         self._next: syntax.Configuration | None = None
         self._configured: tuple[str, tuple[Speaker, ...]] | None = None
+        # What the listings are about; None while another file is on its way.
+        self._listed_speakers: tuple[Speaker, ...] | None = None
         self._audited_at = 0.0
         self._progressed_at = 0.0
         self._tried_at = 0.0
@@ -191,13 +193,14 @@ class ExabgpSpeaker:
         if self._configured == wanted:
             return
         before, self._configured = self._configured, wanted
-        self._outdated_since = self._next = None
+        self._outdated_since = self._next = self._listed_speakers = None
         if not any(speaker.peers for speaker in speakers):
             self._service.stop()
             with suppress(FileNotFoundError):
                 os.unlink(self._settings.config_path)
             self._disconnect()
             self._configuration = None
+            self._listed_speakers = speakers
             return
         configuration = self._render(router_id, speakers)
         unchanged = _without_changed(before, router_id, speakers)
@@ -329,6 +332,9 @@ class ExabgpSpeaker:
             key: self._rib.get(key) for key in syntax.paths_from(lines)
         }
         self._is_synchronised = True
+        wanted = self._next or self._configuration
+        if self._configured and wanted and self._loaded == {wanted.generation}:
+            self._listed_speakers = self._configured[1]
 
     def _send_differences(
         self,
@@ -407,6 +413,7 @@ class ExabgpSpeaker:
         is_running = self._link is not None and self._is_synchronised
         status = SpeakerStatus(
             is_running=is_running,
+            speakers=self._listed_speakers,
             sessions=tuple(self._session_report(p) for _, p in peers.values()),
             paths=frozenset(
                 path for path in paths if self._is_out(path, peers)

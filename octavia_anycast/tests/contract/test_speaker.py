@@ -226,6 +226,25 @@ def test_other_sessions_stay_when_peers_change(announcing):
         assert bench.bird.since("p1") == before
 
 
+def test_status_is_about_the_speakers_that_are_loaded(announcing):
+    bench = announcing
+    wrong = peer("p1", auth_type=AuthType.MD5, password="wrong")
+    changed = speakers(wrong, peer("p2"))
+    bench.speaker.configure("10.1.0.5", changed)
+    deadline = time.monotonic() + 10
+    while (status := bench.speaker.status()).speakers != changed:
+        assert time.monotonic() < deadline
+    # Not a moment with the new speakers and the old session.
+    states = {s.peer_id: s.state for s in status.sessions}
+    assert states["p1"] is not SessionState.ESTABLISHED
+    assert status.paths == paths("p2")
+
+    better = speakers(wrong, peer("p2", med=9))
+    bench.speaker.configure("10.1.0.5", better)
+    eventually(lambda: bench.speaker.status().speakers == better, "loaded")
+    eventually(lambda: bench.speaker.status().paths == paths("p2"), "sent")
+
+
 def test_no_peer_at_all(announcing):
     bench = announcing
     bench.speaker.configure("10.1.0.5", ())

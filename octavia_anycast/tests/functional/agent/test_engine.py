@@ -4,6 +4,7 @@
 
 import threading
 import time
+from dataclasses import replace
 from ipaddress import ip_address
 
 import pytest
@@ -201,6 +202,41 @@ def test_the_same_state_again_is_nothing(bench):
     written = (bench.directory / "state").stat().st_mtime_ns
     bench.apply(state(gate=FAST))
     assert (bench.directory / "state").stat().st_mtime_ns == written
+
+
+def test_speakers_are_kept_while_the_rest_changes(bench):
+    desired = state(gate=FAST)
+    bench.apply(desired)
+    eventually(lambda: len(bench.peer.rib) == 2)
+    kept = state(gate=FAST, vips=(VIP4,), speakers=(), keeps_speakers=True)
+    bench.apply(kept)
+    eventually(lambda: len(bench.peer.rib) == 1)
+    report = bench.engine.report()
+    assert report.digest == codec.digest(kept)
+    assert report.speakers_digest == codec.speakers_digest(desired.speakers)
+    assert report.are_speakers_loaded
+    bench.stop()
+    bench.start()
+    assert bench.engine.report().speakers_digest == report.speakers_digest
+
+
+def test_there_have_to_be_speakers_to_keep(bench):
+    with pytest.raises(InvalidRequest) as caught:
+        bench.apply(state(gate=FAST, speakers=(), keeps_speakers=True))
+    assert caught.value.field == "keeps_speakers"
+
+
+def test_changed_speakers_are_told_apart_from_the_rest(bench):
+    desired = state(gate=FAST)
+    bench.apply(desired)
+    before = bench.engine.report()
+    other = replace(PEER4, med=7)
+    bench.apply(state(gate=FAST, speakers=(speaker(other),)))
+    eventually(lambda: bench.engine.report().are_speakers_loaded)
+    after = bench.engine.report()
+    assert after.digest == before.digest
+    assert after.speakers_digest != before.speakers_digest
+    eventually(lambda: {r.med for r in bench.peer.rib.values()} == {7})
 
 
 def test_a_vip_moves_to_another_next_hop(bench):

@@ -16,6 +16,7 @@ from octavia_anycast.model.codec import (
     desired_state_from,
     digest,
     report_from,
+    speakers_digest,
     to_document,
 )
 from octavia_anycast.model.errors import InvalidRequest
@@ -128,10 +129,21 @@ def test_digest_names_the_content():
     assert digest(replace(STATE, revision="r2")) != digest(STATE)
 
 
-def test_a_changed_password_changes_the_digest():
+def test_speakers_have_a_digest_of_their_own():
     document = to_document(STATE)
     document["speakers"][0]["peers"][0]["password"] = "other"
-    assert digest(desired_state_from(document)) != digest(STATE)
+    changed = desired_state_from(document)
+    assert digest(changed) == digest(STATE)
+    assert speakers_digest(changed.speakers) != speakers_digest(STATE.speakers)
+
+
+def test_speakers_are_kept_or_given():
+    document = to_document(STATE) | {"keeps_speakers": True}
+    with pytest.raises(InvalidRequest) as caught:
+        desired_state_from(document)
+    assert caught.value.field == "keeps_speakers"
+    kept = desired_state_from(document | {"speakers": []})
+    assert digest(kept) == digest(STATE)
 
 
 def assign(document, path, value):

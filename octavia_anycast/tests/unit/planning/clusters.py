@@ -54,6 +54,23 @@ def sockets(*ports: int) -> tuple[ListenerSocket, ...]:
     )
 
 
+def with_peers(desired: DesiredCluster, **changes: object) -> DesiredCluster:
+    """The cluster after a change of each peer of its distributor."""
+    speakers = tuple(
+        replace(
+            speaker,
+            peers=tuple(
+                replace(peer, **changes)  # type: ignore[arg-type]
+                for peer in speaker.peers
+            ),
+        )
+        for speaker in desired.distributor.speakers
+    )
+    return replace(
+        desired, distributor=replace(desired.distributor, speakers=speakers)
+    )
+
+
 def desired_cluster(
     size: int = 4, minimum: int = 1, **changes: object
 ) -> DesiredCluster:

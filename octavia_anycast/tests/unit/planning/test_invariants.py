@@ -8,12 +8,14 @@ from datetime import timedelta
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from octavia_anycast.model.bgp import AuthType
 from octavia_anycast.model.cluster import ClusterSize
 from octavia_anycast.planning.plan import plan
 from octavia_anycast.testing.simulation import Guest, World
 from octavia_anycast.tests.unit.planning.clusters import (
     desired_cluster,
     sockets,
+    with_peers,
 )
 
 FAULTS = (
@@ -24,8 +26,20 @@ FAULTS = (
     "break_gate",
     "drop_session",
     "refuse_ipv6",
+    "replace",
+    "update_agent",
 )
-CHANGES = ("update", "failover", "scale", "listeners", "wait", "boots_fail")
+CHANGES = (
+    "update",
+    "failover",
+    "scale",
+    "listeners",
+    "peers",
+    "wrong_peers",
+    "wait",
+    "boots_fail",
+)
+WRONG = "wrong"  # a password that the fabric refuses
 EVENTS = st.lists(
     st.tuples(
         st.sampled_from(FAULTS + CHANGES),
@@ -53,6 +67,10 @@ def hurt(world: World, guest: Guest, fault: str) -> None:
             guest.is_session_down = True
         case "refuse_ipv6":
             guest.is_ipv6_refused = True
+        case "replace":
+            world.ask(guest.record.id, failover_wanted=True)
+        case "update_agent":
+            world.ask(guest.record.id, agent_update_wanted=True)
 
 
 # TCP ports, and the ids of UDP listeners.
@@ -85,6 +103,13 @@ def change(world: World, event: str, number: int) -> None:
                 lvs_listener_ids=lvs_ids,
                 revision=f"{desired.revision}l{number}",
             )
+        case "peers" | "wrong_peers":
+            desired = with_peers(
+                desired,
+                auth_type=AuthType.MD5,
+                password=WRONG if event == "wrong_peers" else f"p{number}",
+            )
+            world.refuse(WRONG)
         case "boots_fail":
             world.boots_fail = bool(number % 2)
     world.desired = desired
@@ -104,6 +129,7 @@ def play(world: World, events: list[tuple[str, int, int]]) -> None:
 def heal(world: World) -> None:
     """End every fault but death."""
     world.boots_fail = False
+    world.refuse()
     for guest in world.guests.values():
         guest.is_cut_off = False
         guest.rejects_configuration = False
@@ -124,6 +150,7 @@ def test_any_history_followed_by_silence_converges(size, events):
     assert len(world.guests) == world.desired.size.desired
     revisions = {g.configured for g in world.guests.values()}
     assert revisions == {world.desired.revision}
+    assert world.holders() == set(world.guests)
 
 
 @settings(max_examples=40, deadline=None)

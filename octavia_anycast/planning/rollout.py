@@ -1,0 +1,239 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The octavia-anycast authors
+"""Rollout: which amphora may be given changed BGP speakers now.
+
+Layer: planning. Pure. A changed peer may cost an amphora its session, for a
+moment or, with a wrong password, for good. So of the amphorae of a cluster
+that announce, one at a time gets it, and the next one only when that one
+announces again. One that does not recover holds the others back with what
+they have: they go on serving until the user changes the peer again
+(ADR 0056).
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
+
+from octavia_anycast.model.bgp import IPAddress, SessionState
+from octavia_anycast.model.cluster import (
+    AmphoraRecord,
+    DesiredCluster,
+    ObservedAmphora,
+)
+from octavia_anycast.model.codec import digest, speakers_digest
+from octavia_anycast.model.distributor import Distributor
+from octavia_anycast.model.wire import DesiredState, Report
+from octavia_anycast.planning.agent_state import speakers_for
+from octavia_anycast.planning.assessment import (
+    Assessment,
+    Cluster,
+    Phase,
+    holds_revision,
+)
+
+
+def wanted_digest(distributor: Distributor, record: AmphoraRecord) -> str:
+    """Name the speakers that an amphora is to have in the end."""
+    return speakers_digest(
+        speakers_for(
+            distributor, record.availability_zone, record.compute_host
+        )
+    )
+
+
+def is_in_force(state: DesiredState, report: Report) -> bool:
+    """Whether the agent has been told just this."""
+    if report.digest != digest(state):
+        return False
+    return state.keeps_speakers or (
+        report.speakers_digest == speakers_digest(state.speakers)
+    )
+
+
+def keeping_speakers(state: DesiredState, report: Report) -> DesiredState:
+    """The state without a change of speakers, where there are any."""
+    if not report.speakers_digest:
+        return state
+    return replace(state, speakers=(), keeps_speakers=True)
+
+
+def with_allowed_speakers(
+    cluster: Cluster, member: Assessment, state: DesiredState
+) -> DesiredState:
+    """The state with its speakers, or with those that are in force."""
+    report = member.amphora.report
+    if report is None or (
+        report.speakers_digest == speakers_digest(state.speakers)
+        or may_change(cluster, member)
+    ):
+        return state
+    return keeping_speakers(state, report)
+
+
+def may_change(cluster: Cluster, member: Assessment) -> bool:
+    """Whether an amphora may be given other speakers than it has."""
+    report = member.amphora.report
+    if report is None:
+        return False
+    if not report.speakers_digest or not cluster.desired.should_announce:
+        return True
+    if not _announced(cluster.desired, member):
+        # It has nothing to lose. But while another one tries the change
+        # out, what it has may be better.
+        return (
+            member.amphora.record.speakers_changed_at is not None
+            or not _is_tried_out(cluster, member)
+            or _is_down_for_good(cluster, report)
+        )
+    return _turn(cluster) == member.id
+
+
+def starts_transition(
+    cluster: Cluster, member: Assessment, state: DesiredState
+) -> bool:
+    """Whether telling this makes the amphora the one that tries it out."""
+    report = member.amphora.report
+    if report is None or state.keeps_speakers or not report.speakers_digest:
+        return False
+    is_other = report.speakers_digest != speakers_digest(state.speakers)
+    is_tried = member.amphora.record.speakers_changed_at is not None
+    return is_other and (is_tried or bool(_announced(cluster.desired, member)))
+
+
+def recovered(cluster: Cluster) -> tuple[str, ...]:
+    """Amphorae whose change of speakers is over: they announce with them."""
+    return tuple(
+        member.id
+        for member in cluster.members
+        if member.amphora.record.speakers_changed_at is not None
+        and _has_recovered(cluster, member)
+    )
+
+
+def _turn(cluster: Cluster) -> str:
+    """Whose turn it is: the id of one announcing amphora, or nothing.
+
+    It needs another one that goes on announcing what it announces (so not
+    one whose configuration is about to change), unless there is none beside
+    it: a cluster of one has no choice.
+    """
+    if any(_is_in_transition(cluster, member) for member in cluster.members):
+        return ""
+    for member in sorted(cluster.of(Phase.SERVING), key=lambda m: m.id):
+        report = member.amphora.report
+        if report is None or _holds_wanted(cluster.desired, member):
+            continue
+        mine = _announced(cluster.desired, member)
+        others = _announced_by_others(cluster, member, holds_revision)
+        is_alone = len(cluster.live) == 1 == cluster.desired.size.desired
+        if mine and (mine <= others or is_alone):
+            return member.id
+    return ""
+
+
+def _is_tried_out(cluster: Cluster, member: Assessment) -> bool:
+    return any(
+        _is_in_transition(cluster, other)
+        for other in cluster.members
+        if other.id != member.id
+    )
+
+
+def _is_in_transition(cluster: Cluster, member: Assessment) -> bool:
+    """Whether it was given other speakers and is not through with them.
+
+    One that died or fell silent is replaced; it holds nobody back.
+    """
+    record = member.amphora.record
+    return (
+        record.speakers_changed_at is not None
+        and record.applied_at is not None
+        and member.phase is Phase.SERVING
+        and not _has_recovered(cluster, member)
+    )
+
+
+def _has_recovered(cluster: Cluster, member: Assessment) -> bool:
+    """Whether it announces all that others do, to the peers that others do.
+
+    What nobody has cannot be missed: a leaf that is down holds nobody back.
+    And the fabric has had the time to follow.
+    """
+    report = member.amphora.report
+    if report is None or not report.are_speakers_loaded:
+        return False
+    mine = _announced(cluster.desired, member)
+    if not mine or not _announced_by_others(cluster, member) <= mine:
+        return False
+    elsewhere = _established_elsewhere(cluster, member)
+    for session in report.sessions:
+        is_up = session.state is SessionState.ESTABLISHED
+        if not is_up and session.peer_id in elsewhere:
+            return False
+        if is_up and _age(cluster.now, session.since) < (
+            cluster.desired.policy.withdraw_linger
+        ):
+            return False
+    return True
+
+
+def _is_down_for_good(cluster: Cluster, report: Report) -> bool:
+    """Whether none of its sessions came up for long: nothing is at stake."""
+    return all(
+        session.state is not SessionState.ESTABLISHED
+        and session.since is not None
+        and _age(cluster.now, session.since)
+        > cluster.desired.policy.session_patience
+        for session in report.sessions
+    )
+
+
+def _age(now: datetime, since: datetime | None) -> float:
+    return float("inf") if since is None else (now - since).total_seconds()
+
+
+def _holds_wanted(desired: DesiredCluster, member: Assessment) -> bool:
+    report, record = member.amphora.report, member.amphora.record
+    return report is not None and report.speakers_digest == wanted_digest(
+        desired.distributor, record
+    )
+
+
+def _announced(
+    desired: DesiredCluster, member: Assessment
+) -> frozenset[IPAddress]:
+    report = member.amphora.report
+    if report is None:
+        return frozenset()
+    return frozenset(
+        vip.ip_address
+        for vip in desired.vips
+        if report.is_announcing(vip.ip_address)
+    )
+
+
+def _announced_by_others(
+    cluster: Cluster,
+    member: Assessment,
+    test: Callable[[DesiredCluster, ObservedAmphora], bool] | None = None,
+) -> frozenset[IPAddress]:
+    return frozenset().union(
+        *(
+            _announced(cluster.desired, other)
+            for other in cluster.of(Phase.SERVING)
+            if other.id != member.id
+            and (test is None or test(cluster.desired, other.amphora))
+        )
+    )
+
+
+def _established_elsewhere(
+    cluster: Cluster, member: Assessment
+) -> frozenset[str]:
+    return frozenset(
+        session.peer_id
+        for other in cluster.of(Phase.SERVING)
+        if other.id != member.id and other.amphora.report is not None
+        for session in other.amphora.report.sessions
+        if session.state is SessionState.ESTABLISHED
+    )
