@@ -7,7 +7,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/octavia-anycast
 SUITES := octavia_anycast/tests/unit octavia_anycast/tests/functional \
-	octavia_anycast/tests/contract lab/tests
+	octavia_anycast/tests/contract client/tests lab/tests
 INPUTS := pyproject.toml lab/pyproject.toml client/pyproject.toml \
 	$(wildcard requirements/*.txt)
 # The environment is made anew when what decides its content changes.
@@ -18,7 +18,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
 .PHONY: help venv packages root lint format test test-unit test-functional \
-	test-contract test-lab demo bench lab-up lab-down lab-status \
+	test-client test-contract test-lab demo bench lab-up lab-down lab-status \
 	lab-shell docs clean
 
 help: ## Show this
@@ -55,6 +55,9 @@ test-unit: $(STAMP) ## No I/O, seconds
 
 test-functional: $(STAMP) ## The API over WSGI, flows against fakes
 	$(PYTEST) octavia_anycast/tests/functional $(ARGS)
+
+test-client: $(STAMP) ## The SDK and the commands of openstack
+	$(PYTEST) client/tests $(ARGS)
 
 test-contract: packages $(STAMP) ## Speaker drivers against real daemons
 	$(PYTEST) octavia_anycast/tests/contract $(ARGS)

@@ -42,7 +42,9 @@ DECISIONS = ROOT / "doc/source/contributor/adr"
 TROUBLESHOOTING = ROOT / "doc/source/operator/troubleshooting.rst"
 SAMPLE = ROOT / "doc/source/operator/distributor.json"
 PROBES = ROOT / "octavia_anycast/agent/probes.py"
-TOP = "octavia_anycast|lab|doc|elements|tools|bench|devstack|releasenotes"
+TOP = (
+    "octavia_anycast|client|lab|doc|elements|tools|bench|devstack|releasenotes"
+)
 PATH = re.compile(rf"`((?:{TOP})/[\w./*-]*|[\w-]+\.toml|Makefile)`")
 SHORT_PATH = re.compile(r"`((?:tests|planning|model|testing)/[\w./*-]+)`")
 TARGET = re.compile(r"\bmake ((?!sure\b|it\b|a\b|the\b)[a-z]+(?:-[a-z]+)*)")
@@ -96,7 +98,8 @@ def missing_tests(text: str) -> Iterator[str]:
 @functools.cache
 def tests() -> str:
     """The text of all tests."""
-    folders = (ROOT / "octavia_anycast/tests", ROOT / "lab/tests")
+    suites = ("octavia_anycast/tests", "client/tests", "lab/tests")
+    folders = (ROOT / suite for suite in suites)
     return "".join(
         path.read_text() for top in folders for path in top.rglob("*.py")
     )

@@ -46,6 +46,8 @@ class FakeCloud:
         self.names = {"networks": {}, "subnets": {}}
         self.answers = {}
         self.requests = []
+        # Called before each request to Octavia.
+        self.meanwhile = lambda: None
 
     def name_network(self, network_id, name):
         """Have Neutron know a network by a name."""
@@ -114,6 +116,7 @@ class FakeCloud:
         return {kind: found}
 
     def _load_balancer(self, request, context):
+        self.meanwhile()
         parts = urlsplit(request.url)
         path = f"{parts.path}?{parts.query}" if parts.query else parts.path
         if parts.path.strip("/").count("/") > 0:
