@@ -3,15 +3,18 @@
 """The agent's route ``/1.0/anycast``, for Octavia's Flask application.
 
 PUT takes a desired state, GET answers a report. Who may call is settled
-before: Octavia's agent asks for the controller's client certificate.
+before: Octavia's agent asks for the controller's client certificate. And
+what Octavia's own ``PUT /1.0/certificate`` does here.
 
 Layer: agent.
 """
 
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import flask
 
+from octavia_anycast.agent import certificate
 from octavia_anycast.model.errors import InvalidRequest, Retryable
 
 
@@ -51,3 +54,17 @@ def make_blueprint(control: Control) -> flask.Blueprint:
         return flask.jsonify({"reason": str(error)}), 503
 
     return blueprint
+
+
+def make_certificate_view(path: str, amphora_id: str) -> Callable[[], Any]:
+    """Make the view that takes a new certificate for the agent itself."""
+
+    def take_certificate() -> Any:
+        try:
+            certificate.replace(path, flask.request.get_data(), amphora_id)
+        except InvalidRequest as e:
+            body = {"message": f"Invalid {e.field}", "details": e.reason}
+            return flask.jsonify(body), 400
+        return flask.jsonify({"message": "OK"}), 202
+
+    return take_certificate

@@ -6,10 +6,15 @@ Options are those of Octavia's ``amphora-agent``.
 """
 
 from octavia_anycast.agent.control import ControlClient
-from octavia_anycast.agent.http import make_blueprint
+from octavia_anycast.agent.http import (
+    make_blueprint,
+    make_certificate_view,
+)
 from octavia_anycast.octavia_adapter import amphora_agent
 
 
 def main() -> None:
     """Entry point."""
-    amphora_agent.main(lambda: make_blueprint(ControlClient()))
+    amphora_agent.main(
+        lambda: make_blueprint(ControlClient()), make_certificate_view
+    )

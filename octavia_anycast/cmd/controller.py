@@ -20,10 +20,13 @@ from octavia_anycast import options
 from octavia_anycast.controller.daemon import Daemon
 from octavia_anycast.controller.heartbeat_receiver import HeartbeatReceiver
 from octavia_anycast.controller.heartbeat_store import HeartbeatStore
+from octavia_anycast.controller.housekeeping import Chore, Housekeeping
 from octavia_anycast.controller.membership import Membership
 from octavia_anycast.controller.ports import World
+from octavia_anycast.controller.purge import Purge
 from octavia_anycast.controller.reconciler import Reconciler
 from octavia_anycast.controller.report import Reporter
+from octavia_anycast.controller.rotation import Rotation
 from octavia_anycast.controller.sweep import Sweep
 from octavia_anycast.db.engine import Database
 from octavia_anycast.distributor.amphora_client import AmphoraClient, Timeout
@@ -115,9 +118,11 @@ def run(world: World, settings: options.Settings) -> None:
     )
     membership = Membership(settings.coordination_url)
     threads = settings.workers * settings.action_workers
-    # The sweep needs a thread beside the workers.
+    # Each chore may need a thread beside the workers.
     with (
-        ThreadPoolExecutor(settings.workers + 1, "reconcile") as workers,
+        ThreadPoolExecutor(
+            settings.workers + len(Chore), "reconcile"
+        ) as workers,
         ThreadPoolExecutor(threads, "observe") as observers,
         ThreadPoolExecutor(threads, "apply") as appliers,
     ):
@@ -132,7 +137,13 @@ def run(world: World, settings: options.Settings) -> None:
             reconciler=reconciler,
             membership=membership,
             store=store,
-            sweep=Sweep(world),
+            housekeeping=Housekeeping(
+                settings,
+                membership,
+                purge=Purge(world),
+                rotation=Rotation(world, membership),
+                sweep=Sweep(world, lambda i: daemon.wake(i)),
+            ),
             workers=workers,
         )
         receiver = HeartbeatReceiver(

@@ -3,12 +3,13 @@
 """What octavia-anycast-manage does in the place of a controller.
 
 Layer: cmd. It imports Octavia and the controller, and so is imported only
-when asked for.
+when asked for. It takes the locks of the controllers, and no load balancers.
 """
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from keystoneauth1.exceptions import ClientException
 from octavia.common import config as octavia_config
@@ -17,12 +18,17 @@ from oslo_config import cfg
 from octavia_anycast import options
 from octavia_anycast.cmd.controller import STALE_AFTER_INTERVALS, make_world
 from octavia_anycast.controller.heartbeat_store import HeartbeatStore
-from octavia_anycast.controller.membership import Membership
+from octavia_anycast.controller.housekeeping import Chore, lock_name
+from octavia_anycast.controller.membership import Membership, PatientLocks
 from octavia_anycast.controller.ports import World
+from octavia_anycast.controller.purge import Purge
 from octavia_anycast.controller.reconciler import Reconciler, Result
 from octavia_anycast.controller.report import Reporter
-from octavia_anycast.controller.sweep import Orphans, Sweep
+from octavia_anycast.controller.rotation import Locks, Rotation
+from octavia_anycast.controller.sweep import Sweep
+from octavia_anycast.model.certificate import Order, Rotated
 from octavia_anycast.model.errors import Conflict, Permanent
+from octavia_anycast.model.inventory import Finding
 
 THREADS = 8
 
@@ -33,34 +39,122 @@ def reconcile(config_files: list[str], load_balancer_id: str) -> Result:
     :raises Conflict: while a controller is at it.
     :raises AnycastError: if it could not be observed.
     """
-    world = _world(config_files)
-    settings = world.settings
-    store = HeartbeatStore(
-        stale_after=STALE_AFTER_INTERVALS * settings.heartbeat_interval
-    )
-    with (
-        ThreadPoolExecutor(THREADS, "observe") as observers,
-        ThreadPoolExecutor(THREADS, "apply") as appliers,
-        _locked(settings.coordination_url, load_balancer_id),
-    ):
-        return Reconciler(
-            world,
-            Reporter(world, store),
-            observe_executor=observers,
-            apply_executor=appliers,
-        ).reconcile(load_balancer_id)
+    with _bench(config_files) as bench:
+        result = bench.reconcile(load_balancer_id)
+    if result is None:
+        raise Conflict(
+            f"A controller is at load balancer {load_balancer_id}; "
+            "there is nothing to do for you."
+        )
+    return result
 
 
-def sweep(config_files: list[str], *, is_dry_run: bool) -> Orphans:
-    """Find orphaned records, and remove them.
+def purge(
+    config_files: list[str], *, is_dry_run: bool, wait_seconds: float
+) -> dict[str, int]:
+    """Remove records of what is long gone; table -> rows.
 
-    Orphaned ports are found by a running controller only, which watches
-    them for a while.
-
-    :raises Retryable: a service did not answer.
+    :raises AnycastError: it could not be done.
     """
-    sweeper = Sweep(_world(config_files))
-    return sweeper.find() if is_dry_run else sweeper.run()
+    with _bench(config_files, wait_seconds) as bench:
+        chore = Purge(bench.world)
+        if is_dry_run:
+            return chore.find()
+        with bench.locked(Chore.PURGE):
+            return chore.run()
+
+
+def rotate(
+    config_files: list[str],
+    order: Order,
+    *,
+    is_dry_run: bool,
+    wait_seconds: float,
+) -> tuple[Rotated, ...]:
+    """Replace certificates that end soon, or all.
+
+    :raises AnycastError: it could not be done.
+    """
+    with _bench(config_files, wait_seconds) as bench:
+        chore = Rotation(bench.world, bench.locks)
+        if is_dry_run:
+            return chore.find(order)
+        with bench.locked(Chore.CERTIFICATES):
+            return chore.run(order)
+
+
+def sweep(
+    config_files: list[str], *, is_dry_run: bool, wait_seconds: float
+) -> tuple[Finding, ...]:
+    """Find orphans, and remove them.
+
+    What nobody can tell the age of is removed by a running controller only,
+    which watches it for a while.
+
+    :raises AnycastError: it could not be done.
+    """
+    with _bench(config_files, wait_seconds) as bench:
+        chore = Sweep(bench.world, bench.reconcile)
+        if is_dry_run:
+            return chore.find()
+        with bench.locked(Chore.SWEEP):
+            return chore.run()
+
+
+@dataclass(frozen=True, slots=True)
+class _Bench:
+    """A world and its locks, for the length of a command."""
+
+    world: World
+    membership: Membership
+    locks: Locks
+
+    @contextmanager
+    def locked(self, chore: Chore) -> Iterator[None]:
+        """Hold the lock of a chore.
+
+        :raises Conflict: somebody else is at it.
+        """
+        with self.locks.lock(lock_name(chore)) as is_held:
+            if not is_held:
+                raise Conflict(
+                    f"Somebody else is at the same ({chore}): try again "
+                    "later, or wait longer with --wait."
+                )
+            yield
+
+    def reconcile(self, load_balancer_id: str) -> Result | None:
+        """Reconcile one load balancer; None while a controller is at it."""
+        settings = self.world.settings
+        store = HeartbeatStore(
+            stale_after=STALE_AFTER_INTERVALS * settings.heartbeat_interval
+        )
+        with (
+            ThreadPoolExecutor(THREADS, "observe") as observers,
+            ThreadPoolExecutor(THREADS, "apply") as appliers,
+            self.membership.lock(load_balancer_id) as is_held,
+        ):
+            if not is_held:
+                return None
+            return Reconciler(
+                self.world,
+                Reporter(self.world, store),
+                observe_executor=observers,
+                apply_executor=appliers,
+            ).reconcile(load_balancer_id)
+
+
+@contextmanager
+def _bench(
+    config_files: list[str], wait_seconds: float = 0.0
+) -> Iterator[_Bench]:
+    world = _world(config_files)
+    membership = Membership(world.settings.coordination_url)
+    membership.connect()
+    try:
+        yield _Bench(world, membership, PatientLocks(membership, wait_seconds))
+    finally:
+        membership.stop()
 
 
 def _world(config_files: list[str]) -> World:
@@ -72,19 +166,3 @@ def _world(config_files: list[str]) -> World:
         raise Permanent(
             f"Neutron cannot be reached as octavia.conf says: {e}"
         ) from e
-
-
-@contextmanager
-def _locked(url: str, load_balancer_id: str) -> Iterator[None]:
-    membership = Membership(url)
-    membership.start()
-    try:
-        with membership.lock(load_balancer_id) as is_held:
-            if not is_held:
-                raise Conflict(
-                    f"A controller is at load balancer {load_balancer_id}; "
-                    "there is nothing to do for you."
-                )
-            yield
-    finally:
-        membership.stop()

@@ -9,18 +9,17 @@ queries, however many load balancers there are.
 
 import threading
 import time
-from collections.abc import Callable
 from concurrent.futures import Executor
 
 from oslo_log import log as logging
 
 from octavia_anycast.controller.agenda import Agenda
 from octavia_anycast.controller.heartbeat_store import HeartbeatStore
+from octavia_anycast.controller.housekeeping import Chore, Housekeeping
 from octavia_anycast.controller.membership import Membership
 from octavia_anycast.controller.observe import silent_ids
 from octavia_anycast.controller.ports import World
 from octavia_anycast.controller.reconciler import Reconciler
-from octavia_anycast.controller.sweep import Sweep
 from octavia_anycast.db import amphorae, health
 from octavia_anycast.model.cluster import AmphoraStatus
 from octavia_anycast.model.errors import AnycastError, Retryable
@@ -43,14 +42,14 @@ class Daemon:
         reconciler: Reconciler,
         membership: Membership,
         store: HeartbeatStore,
-        sweep: Sweep,
+        housekeeping: Housekeeping,
         workers: Executor,
     ) -> None:
         self._world = world
         self._reconciler = reconciler
         self._membership = membership
         self._store = store
-        self._sweep = sweep
+        self._housekeeping = housekeeping
         self._workers = workers
         settings = world.settings
         self._agenda = Agenda(
@@ -75,7 +74,7 @@ class Daemon:
 
     def run(self) -> None:
         """Run until :meth:`stop`; lives through every failure below."""
-        scan_due = sweep_due = 0.0
+        scan_due = 0.0
         wait = 0.0
         while not self._stop.wait(wait):
             started = time.monotonic()
@@ -85,9 +84,7 @@ class Daemon:
                     self._scan()
                     scan_due = started + SCAN_SECONDS
                 self._poll()
-                if started >= sweep_due:
-                    self._start_sweep()
-                    sweep_due = started + self._world.settings.sweep_interval
+                self._start_chores(started)
             except AnycastError as e:
                 LOG.warning("The poll failed: %s", e)
                 wait = ERROR_WAIT_SECONDS
@@ -207,18 +204,14 @@ class Daemon:
             retry_after=retry_after,
         )
 
-    def _start_sweep(self) -> None:
-        if not self._membership.owns("sweep"):
-            return
-        self._in_background(lambda: self._sweep.run())
+    def _start_chores(self, now: float) -> None:
+        for chore in self._housekeeping.take_due(now, self._membership.owns):
+            self._workers.submit(self._do_chore, chore, now)
 
-    def _in_background(self, work: Callable[[], object]) -> None:
-        def attempt() -> None:
-            try:
-                work()
-            except AnycastError as e:
-                LOG.warning("The sweep failed: %s", e)
-            except Exception:
-                LOG.exception("The sweep failed.")
-
-        self._workers.submit(attempt)
+    def _do_chore(self, chore: Chore, now: float) -> None:
+        try:
+            self._housekeeping.run(chore, now)
+        except AnycastError as e:
+            LOG.warning("Housekeeping, %s: %s", chore, e)
+        except Exception:
+            LOG.exception("Housekeeping, %s, failed.", chore)

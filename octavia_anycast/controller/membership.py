@@ -12,6 +12,7 @@ Layer: controller.
 import os
 import socket
 import threading
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,6 +26,7 @@ from tooz import coordination
 LOG = logging.getLogger(__name__)
 GROUP = b"octavia-anycast-controllers"
 _LOCK_PREFIX = "octavia-anycast-"
+LOOK_AGAIN_SECONDS = 0.1
 
 
 class Membership:
@@ -44,6 +46,10 @@ class Membership:
         self._coordinator.start(start_heart=True)
         self._join()
         LOG.info("Joined the controllers as %s.", self.member_id.decode())
+
+    def connect(self) -> None:
+        """Connect for the locks only: no load balancer becomes ours."""
+        self._coordinator.start(start_heart=True)
 
     def stop(self) -> None:
         """Leave the group and disconnect."""
@@ -71,11 +77,12 @@ class Membership:
         return not members or self.member_id in members
 
     @contextmanager
-    def lock(self, load_balancer_id: str) -> Iterator[bool]:
-        """Hold the load balancer's lock, if it is free; never waits."""
-        lock = self._coordinator.get_lock(
-            f"{_LOCK_PREFIX}{load_balancer_id}".encode()
-        )
+    def lock(self, name: str) -> Iterator[bool]:
+        """Hold a lock, if it is free; never waits.
+
+        A load balancer's is named by its id.
+        """
+        lock = self._coordinator.get_lock(f"{_LOCK_PREFIX}{name}".encode())
         is_held = lock.acquire(blocking=False)
         try:
             yield bool(is_held)
@@ -88,3 +95,25 @@ class Membership:
             self._partitioner = self._coordinator.join_partitioned_group(GROUP)
         except coordination.MemberAlreadyExist:
             LOG.debug("Already a member.")
+
+
+class PatientLocks:
+    """The same locks for somebody who may wait a while for each.
+
+    :param seconds: how long at most
+    """
+
+    def __init__(self, membership: Membership, seconds: float) -> None:
+        self._membership = membership
+        self._seconds = seconds
+
+    @contextmanager
+    def lock(self, name: str) -> Iterator[bool]:
+        """Hold a lock; False if it was not free all the time."""
+        deadline = time.monotonic() + self._seconds
+        while True:
+            with self._membership.lock(name) as is_held:
+                if is_held or time.monotonic() >= deadline:
+                    yield is_held
+                    return
+            time.sleep(LOOK_AGAIN_SECONDS)

@@ -17,8 +17,10 @@ from octavia_anycast.db.passwords import Cipher
 from octavia_anycast.db.engine import Database
 from octavia_anycast.model.actions import PlugFrontend
 from octavia_anycast.model.bgp import IPAddress
+from octavia_anycast.model.certificate import Certificate
 from octavia_anycast.model.cluster import AmphoraRecord
 from octavia_anycast.model.heartbeat import Heartbeat
+from octavia_anycast.model.inventory import Census, Seen
 from octavia_anycast.model.wire import DesiredState, Frontend, Report
 from octavia_anycast.octavia_adapter.amphora_files import ConfigDrive
 from octavia_anycast.octavia_adapter.compute import Server
@@ -37,6 +39,9 @@ class LoadBalancers(Protocol):
 
     def read(self, load_balancer_id: str) -> LoadBalancerTree | None:
         """Read the whole tree."""
+
+    def census(self) -> Census:
+        """Whose is what, for the sweep; a constant number of queries."""
 
 
 class Statuses(Protocol):
@@ -73,6 +78,14 @@ class Haproxy(Protocol):
     ) -> bool:
         """Whether the interface of a member network is configured."""
 
+    def install_certificate(
+        self, record: AmphoraRecord, certificate: Certificate
+    ) -> None:
+        """Give the agent a new certificate."""
+
+    def update_agent(self, record: AmphoraRecord, configuration: str) -> None:
+        """Hand its agent another configuration."""
+
 
 class Compute(Protocol):
     """The compute service."""
@@ -91,6 +104,9 @@ class Compute(Protocol):
 
     def delete(self, amphora_id: str, server_id: str | None) -> None:
         """Delete it, by name if the id is unknown."""
+
+    def list_servers(self) -> tuple[Seen, ...]:
+        """Each server with the name of an amphora, stock Octavia's too."""
 
     def ensure_group(self, tree: LoadBalancerTree) -> None:
         """Make the anti-affinity group."""
@@ -145,10 +161,16 @@ class MemberNetwork(Protocol):
 class PortInventory(Protocol):
     """The network service: what the sweep needs."""
 
-    def owned_ports(self) -> dict[str, str]:
-        """port id -> amphora id."""
+    def list_ports(self) -> tuple[Seen, ...]:
+        """Ports of amphorae and VIPs, stock Octavia's VIPs too."""
+
+    def list_security_groups(self) -> tuple[Seen, ...]:
+        """Security groups of VIPs, stock Octavia's too."""
 
     def delete_port(self, port_id: str) -> None:
+        """Delete one."""
+
+    def delete_security_group(self, group_id: str) -> None:
         """Delete one."""
 
     def remove_vip_of(self, load_balancer_id: str) -> None:
@@ -165,6 +187,16 @@ class Files(Protocol):
     def build(self, first_state: DesiredState, now: datetime) -> ConfigDrive:
         """The files of one amphora."""
 
+    def issue_certificate(self, amphora_id: str) -> Certificate:
+        """A new certificate for an amphora's agent."""
+
+    @property
+    def certificate_seconds(self) -> float:
+        """For how long a new certificate is valid."""
+
+    def agent_configuration(self, amphora_id: str) -> str:
+        """What its agent is configured with, as of now."""
+
 
 class Agents(Protocol):
     """The agents of the amphorae."""
@@ -176,6 +208,9 @@ class Agents(Protocol):
         self, amphora_id: str, address: IPAddress, state: DesiredState
     ) -> None:
         """Say what is to be."""
+
+    def served_serial(self, amphora_id: str, address: IPAddress) -> int:
+        """The serial number of the certificate that it shows."""
 
 
 class Statistics(Protocol):

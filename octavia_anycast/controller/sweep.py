@@ -3,129 +3,159 @@
 """The sweep: what belongs to nothing any more.
 
 Octavia's API calls the provider driver inside a transaction that may still
-roll back, and a controller may die between two steps; what is then left
-without its load balancer or amphora is removed after ``orphan_after``.
+roll back, and a controller may die between two steps; a database may be
+restored from yesterday. What is then left without its load balancer or
+amphora is removed after ``orphan_after``.
 
-Layer: controller.
+Layer: controller. What is an orphan is decided in planning/orphans.py.
 """
 
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from oslo_log import log as logging
 
+from octavia_anycast.controller import inventory
 from octavia_anycast.controller.ports import World
 from octavia_anycast.controller.tasks import delete_amphora
 from octavia_anycast.db import amphorae, clusters
-from octavia_anycast.model.cluster import AmphoraRecord
-from octavia_anycast.model.errors import AnycastError
+from octavia_anycast.model.cluster import AmphoraStatus
+from octavia_anycast.model.errors import AnycastError, Retryable
+from octavia_anycast.model.inventory import (
+    Finding,
+    Orphan,
+    OrphanKind,
+    Outcome,
+)
+from octavia_anycast.planning import orphans
 
 LOG = logging.getLogger(__name__)
-PURGE_AFTER = timedelta(days=7)
+Reconcile = Callable[[str], object]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Orphans:
-    """What belongs to nothing: ids."""
-
-    clusters: tuple[str, ...] = ()
-    amphorae: tuple[AmphoraRecord, ...] = ()
-    ports: tuple[str, ...] = ()
-
-    def __bool__(self) -> bool:
-        return bool(self.clusters or self.amphorae or self.ports)
+def _reconcile_later(load_balancer_id: str) -> None:
+    """The next resync looks at it."""
 
 
 @dataclass(slots=True)
 class Sweep:
-    """Finds orphans and removes them."""
+    """Finds orphans and removes them.
+
+    ``reconcile`` brings a load balancer that lives to what it should be:
+    the cure for a path of its amphorae that is not one of its VIPs.
+    """
 
     world: World
-    _ports_seen: dict[str, datetime] = field(default_factory=dict)
+    reconcile: Reconcile = _reconcile_later
+    _first_seen: dict[tuple[str, str], datetime] = field(default_factory=dict)
 
-    def find(self) -> Orphans:
+    def find(self) -> tuple[Finding, ...]:
         """Find them, without touching anything.
 
-        A port counts once it was seen for ``orphan_after`` without amphora.
+        What nobody can tell the age of counts from when this object saw it
+        first.
 
         :raises Retryable: a service did not answer.
         """
         now = self.world.now()
-        # Our rows first: a load balancer made in between is not missed.
-        with self.world.database.transaction() as session:
-            our_clusters = clusters.list_all(session)
-            our_amphorae = amphorae.list_all(session)
-        load_balancers = self.world.load_balancers.all_statuses()
         limit = now - timedelta(seconds=self.world.settings.orphan_after)
-        return Orphans(
-            clusters=tuple(
-                cluster.load_balancer_id
-                for cluster in our_clusters
-                if cluster.load_balancer_id not in load_balancers
-                and (cluster.created_at is None or cluster.created_at < limit)
-            ),
-            amphorae=tuple(
-                record
-                for record in our_amphorae
-                if record.load_balancer_id not in load_balancers
-                and record.status_since < limit
-            ),
-            ports=self._orphan_ports({r.id for r in our_amphorae}, now),
-        )
+        found = orphans.find(inventory.take(self.world))
+        return tuple(_judge(orphan, limit) for orphan in self._dated(found))
 
-    def run(self) -> Orphans:
-        """Remove them; returns what was found.
+    def run(self) -> tuple[Finding, ...]:
+        """Remove those that are old enough; everything found, with outcome.
 
         :raises Retryable: a service did not answer.
         """
-        orphans = self.find()
-        for record in orphans.amphorae:
-            self._attempt(f"amphora {record.id}", delete_amphora, record)
-        for port_id in orphans.ports:
-            self._attempt(f"port {port_id}", _delete_port, port_id)
-        for load_balancer_id in orphans.clusters:
-            self._attempt(
-                f"cluster {load_balancer_id}",
-                _delete_cluster,
-                load_balancer_id,
-            )
-        with self.world.database.transaction() as session:
-            amphorae.purge(session, self.world.now() - PURGE_AFTER)
-        return orphans
-
-    def _orphan_ports(
-        self, amphora_ids: set[str], now: datetime
-    ) -> tuple[str, ...]:
-        owned = self.world.network.owned_ports()
-        ownerless = {
-            p for p, owner in owned.items() if owner not in amphora_ids
-        }
-        for port_id in set(self._ports_seen) - ownerless:
-            del self._ports_seen[port_id]
-        for port_id in ownerless:
-            self._ports_seen.setdefault(port_id, now)
-        limit = now - timedelta(seconds=self.world.settings.orphan_after)
         return tuple(
-            sorted(
-                p for p, since in self._ports_seen.items() if since <= limit
-            )
+            self._remove(finding)
+            if finding.outcome is Outcome.FOUND
+            else finding
+            for finding in self.find()
         )
 
-    def _attempt(self, what: str, remove: object, subject: object) -> None:
+    def _dated(self, found: tuple[Orphan, ...]) -> list[Orphan]:
+        now = self.world.now()
+        keys = {orphan.key for orphan in found}
+        for key in set(self._first_seen) - keys:
+            del self._first_seen[key]
+        return [
+            orphan
+            if orphan.since is not None
+            else replace(
+                orphan, since=self._first_seen.setdefault(orphan.key, now)
+            )
+            for orphan in found
+        ]
+
+    def _remove(self, finding: Finding) -> Finding:
+        orphan = finding.orphan
+        what = f"{orphan.kind} {orphan.id}"
         try:
-            remove(self.world, subject)  # type: ignore[operator]
+            _REMOVERS[orphan.kind](self, orphan)
         except AnycastError as e:
             LOG.warning("The orphaned %s is still there: %s", what, e)
-        else:
-            LOG.info("The orphaned %s was removed.", what)
+            return replace(finding, outcome=Outcome.FAILED, detail=str(e))
+        LOG.info("The orphaned %s was removed: %s.", what, orphan.reason)
+        return replace(finding, outcome=Outcome.DONE)
 
 
-def _delete_port(world: World, port_id: str) -> None:
-    world.network.delete_port(port_id)
+def _judge(orphan: Orphan, limit: datetime) -> Finding:
+    if not orphan.is_ours:
+        return Finding(orphan=orphan, outcome=Outcome.FOREIGN)
+    is_old = orphan.since is not None and orphan.since < limit
+    return Finding(
+        orphan=orphan, outcome=Outcome.FOUND if is_old else Outcome.YOUNG
+    )
 
 
-def _delete_cluster(world: World, load_balancer_id: str) -> None:
-    world.network.remove_vip_of(load_balancer_id)
+def _remove_amphora(sweep: Sweep, orphan: Orphan) -> None:
+    with sweep.world.database.transaction() as session:
+        record = amphorae.get(session, orphan.id)
+    if record is not None and record.status is not AmphoraStatus.DELETED:
+        delete_amphora(sweep.world, record)
+
+
+def _remove_server(sweep: Sweep, orphan: Orphan) -> None:
+    sweep.world.compute.delete(str(orphan.amphora_id), orphan.id)
+
+
+def _remove_port(sweep: Sweep, orphan: Orphan) -> None:
+    sweep.world.network.delete_port(orphan.id)
+
+
+def _remove_group(sweep: Sweep, orphan: Orphan) -> None:
+    sweep.world.network.delete_security_group(orphan.id)
+
+
+def _remove_cluster(sweep: Sweep, orphan: Orphan) -> None:
+    world = sweep.world
     with world.database.transaction() as session:
-        amphorae.purge_of(session, load_balancer_id)
-        clusters.delete(session, load_balancer_id)
+        left = amphorae.list_for(session, orphan.id)
+    if left:
+        raise Retryable(f"{len(left)} of its amphorae are still there")
+    world.network.remove_vip_of(orphan.id)
+    with world.database.transaction() as session:
+        amphorae.purge_of(session, orphan.id)
+        clusters.delete(session, orphan.id)
+
+
+def _remove_path(sweep: Sweep, orphan: Orphan) -> None:
+    """Have the agent told what is right; a deleted amphora's is gone."""
+    with sweep.world.database.transaction() as session:
+        record = amphorae.get(session, str(orphan.amphora_id))
+    if record is None or record.status is AmphoraStatus.DELETED:
+        return
+    if record.load_balancer_id is not None:
+        sweep.reconcile(record.load_balancer_id)
+
+
+_REMOVERS: dict[OrphanKind, Callable[[Sweep, Orphan], None]] = {
+    OrphanKind.AMPHORA: _remove_amphora,
+    OrphanKind.SERVER: _remove_server,
+    OrphanKind.PORT: _remove_port,
+    OrphanKind.SECURITY_GROUP: _remove_group,
+    OrphanKind.CLUSTER: _remove_cluster,
+    OrphanKind.PATH: _remove_path,
+}

@@ -112,6 +112,19 @@ def list_vips(session: Session, amphora_id: str) -> list[AnnouncedVip]:
     ]
 
 
+def list_external_vips(session: Session) -> dict[str, set[IPAddress]]:
+    """amphora_id -> addresses announced for no load balancer; one query."""
+    rows = session.execute(
+        select(VipRegistration.amphora_id, VipRegistration.vip_ip).where(
+            VipRegistration.load_balancer_id.is_(None)
+        )
+    )
+    found: dict[str, set[IPAddress]] = {}
+    for amphora_id, vip_ip in rows:
+        found.setdefault(amphora_id, set()).add(vip_ip)
+    return found
+
+
 def delete_for_amphora(session: Session, amphora_id: str) -> None:
     """Forget all registrations of an amphora."""
     _delete_bindings(session, amphora_id)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from oslo_db.exception import DBDuplicateEntry
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
 from octavia_anycast.db.cluster_models import (
@@ -77,13 +77,30 @@ def list_for_distributor(
     One of another version of the agent contract is left out: the next look
     writes it anew.
     """
+    return _stored(
+        session, AmphoraRegistration.distributor_id == distributor_id
+    )
+
+
+def list_for_load_balancer(
+    session: Session, load_balancer_id: str
+) -> list[StoredReport]:
+    """The reports of a load balancer's amphorae, in the same way."""
+    return _stored(
+        session, AmphoraRegistration.load_balancer_id == load_balancer_id
+    )
+
+
+def _stored(
+    session: Session, condition: ColumnElement[bool]
+) -> list[StoredReport]:
     rows = session.execute(
         select(AmphoraReport, AmphoraRegistration.load_balancer_id)
         .join(
             AmphoraRegistration,
             AmphoraRegistration.amphora_id == AmphoraReport.amphora_id,
         )
-        .where(AmphoraRegistration.distributor_id == distributor_id)
+        .where(condition)
         .order_by(AmphoraReport.amphora_id)
     )
     found = []
@@ -99,6 +116,15 @@ def list_for_distributor(
                 )
             )
     return found
+
+
+def list_all(session: Session) -> dict[str, Report]:
+    """amphora_id -> its last report, of those that can be read; one query."""
+    rows = session.execute(
+        select(AmphoraReport.amphora_id, AmphoraReport.document)
+    )
+    found = {amphora_id: _report(text) for amphora_id, text in rows}
+    return {i: report for i, report in found.items() if report is not None}
 
 
 def session_counts(session: Session) -> dict[str, SessionCounts]:

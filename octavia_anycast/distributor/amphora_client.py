@@ -8,12 +8,15 @@ amphora's id, as Octavia issues it), whatever address was dialled.
 Layer: distributor. The one place that calls agents over HTTP.
 """
 
+import socket
+import ssl
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 from typing import Any
 
 import requests
 import requests.adapters
+from cryptography import x509
 
 from octavia_anycast.model import codec
 from octavia_anycast.model.errors import InvalidRequest, Permanent, Retryable
@@ -98,6 +101,33 @@ class AmphoraClient:
         """
         document = codec.to_document(state)
         self._call("PUT", amphora_id, address, document)
+
+    def served_serial(
+        self, amphora_id: str, address: IPv4Address | IPv6Address
+    ) -> int:
+        """Read the serial number of the certificate that an agent shows.
+
+        :raises Retryable: it cannot be reached, or what it shows is not
+            valid for this amphora.
+        """
+        context = ssl.create_default_context(cafile=self._ca_file)
+        context.load_cert_chain(self._client_cert_file)
+        timeout = self._timeout.connect_seconds + self._timeout.read_seconds
+        try:
+            with (
+                socket.create_connection(
+                    (str(address), self._port), timeout
+                ) as connection,
+                context.wrap_socket(
+                    connection, server_hostname=amphora_id
+                ) as session,
+            ):
+                shown = session.getpeercert(binary_form=True)
+        except OSError as e:
+            raise Retryable(
+                f"amphora {amphora_id} at {address} cannot be reached: {e}"
+            ) from e
+        return x509.load_der_x509_certificate(shown or b"").serial_number
 
     def _call(
         self,

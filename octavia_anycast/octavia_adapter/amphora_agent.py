@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright (c) 2026 The octavia-anycast authors
-"""Octavia's amphora agent with more routes, and without its ``plug_lo``.
+"""Octavia's amphora agent with more routes, and with two of its ways mended.
+
+Its ``plug_lo`` would take the VIPs off the loopback, and its
+``PUT /1.0/certificate`` writes over the certificate in use.
 
 Octavia's server class has its routes hard-coded, and its main function the
 class. So this gives its main function another module to find a ``Server``
@@ -17,6 +20,7 @@ from typing import Any
 from octavia.amphorae.backends.agent.api_server import plug, server
 from octavia.amphorae.backends.utils import interface_file
 from octavia.cmd import agent
+from oslo_config import cfg
 
 
 class Plug(plug.Plug):
@@ -34,7 +38,16 @@ class Plug(plug.Plug):
 
 
 class Server(server.Server):
-    """Octavia's server; its ``_plug`` is replaced as it is assigned."""
+    """Octavia's server; its ``_plug`` is replaced as it is assigned.
+
+    ``certificate_view``: what ``PUT /1.0/certificate`` does.
+    """
+
+    certificate_view: Callable[[], Any]
+
+    def upload_cert(self) -> Any:
+        """Take a new certificate for this agent."""
+        return self.certificate_view()
 
     @property
     def _plug(self) -> Plug:
@@ -45,12 +58,23 @@ class Server(server.Server):
         self.__plug = Plug(value._osutils)
 
 
-def main(make_blueprint: Callable[[], Any]) -> None:
-    """Run Octavia's agent with a blueprint of ours."""
+def main(
+    make_blueprint: Callable[[], Any],
+    make_certificate_view: Callable[[str, str], Callable[[], Any]],
+) -> None:
+    """Run Octavia's agent with a blueprint of ours.
+
+    :param make_certificate_view: of the file of the agent's certificate and
+        the amphora's id
+    """
 
     def make_server(hm_queue: Any) -> Server:
         made = Server(hm_queue)
         made.app.register_blueprint(make_blueprint())
+        settings = cfg.CONF.amphora_agent
+        made.certificate_view = make_certificate_view(
+            settings.agent_server_cert, settings.amphora_id
+        )
         return made
 
     agent.server = SimpleNamespace(Server=make_server)

@@ -11,14 +11,16 @@ Layer: octavia_adapter.
 import json
 import re
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 
+from cryptography import x509
 from octavia.amphorae.backends.agent import agent_jinja_cfg
 from octavia.common import constants
 from octavia.common.jinja.logging import logging_jinja_cfg
 from oslo_config import cfg
 from stevedore import driver as stevedore_driver
 
+from octavia_anycast.model.certificate import Certificate
 from octavia_anycast.model.codec import to_document
 from octavia_anycast.model.wire import DesiredState
 from octavia_anycast.octavia_adapter.errors import translated
@@ -61,28 +63,46 @@ class AmphoraFiles:
         :raises Retryable: the certificate could not be made.
         """
         amphora_id = first_state.amphora_id
-        validity = cfg.CONF.certificates.cert_validity_time
-        with translated(f"making the certificate of amphora {amphora_id}"):
-            pair = self._certificates.generate_cert_key_pair(
-                cn=amphora_id, validity=validity
-            )
+        certificate = self.issue_certificate(amphora_id)
         with open(
             cfg.CONF.controller_worker.client_ca, encoding="utf-8"
         ) as client_ca:
             authority = client_ca.read()
         files = {
-            SERVER_CERTIFICATE: (pair.certificate + pair.private_key).decode(),
+            SERVER_CERTIFICATE: certificate.pem,
             CLIENT_CA: authority,
-            AGENT_CONFIGURATION: self._agent_configuration(amphora_id),
+            AGENT_CONFIGURATION: self.agent_configuration(amphora_id),
             LOGGING_CONFIGURATION: _logging_configuration(),
             FIRST_STATE: json.dumps(to_document(first_state), indent=1),
         }
         return ConfigDrive(
-            files=files, cert_expiration=now + timedelta(seconds=validity)
+            files=files, cert_expiration=certificate.expires_at
         )
 
-    def _agent_configuration(self, amphora_id: str) -> str:
-        """Octavia's configuration with heartbeats sent to us.
+    @property
+    def certificate_seconds(self) -> float:
+        """For how long a new certificate is valid."""
+        return float(cfg.CONF.certificates.cert_validity_time)
+
+    def issue_certificate(self, amphora_id: str) -> Certificate:
+        """Make a certificate for an amphora's agent, with a new key.
+
+        :raises Retryable: the certificate could not be made.
+        """
+        with translated(f"making the certificate of amphora {amphora_id}"):
+            pair = self._certificates.generate_cert_key_pair(
+                cn=amphora_id,
+                validity=cfg.CONF.certificates.cert_validity_time,
+            )
+        made = x509.load_pem_x509_certificate(pair.certificate)
+        return Certificate(
+            pem=(pair.certificate + pair.private_key).decode(),
+            serial=made.serial_number,
+            expires_at=made.not_valid_after_utc,
+        )
+
+    def agent_configuration(self, amphora_id: str) -> str:
+        """Make Octavia's configuration, with heartbeats sent to us.
 
         Octavia's template takes the health manager's addresses from the
         global configuration; those lines are replaced. The topology stays

@@ -22,6 +22,7 @@ from octavia.common import exceptions as octavia_exceptions
 from octavia.db import repositories
 from oslo_log import log as logging
 
+from octavia_anycast.model.certificate import Certificate
 from octavia_anycast.model.cluster import AmphoraRecord
 from octavia_anycast.octavia_adapter.errors import translated
 from octavia_anycast.octavia_adapter.load_balancers import (
@@ -168,6 +169,31 @@ class AmphoraHaproxy:
             except agent_exceptions.NotFound:
                 return False
         return True
+
+    def update_agent(self, record: AmphoraRecord, configuration: str) -> None:
+        """Hand the agent its configuration file; it takes it over running.
+
+        :raises Retryable: the amphora could not be reached or failed.
+        """
+        amphora = data_models.Amphora(
+            id=record.id, lb_network_ip=str(record.lb_network_ip)
+        )
+        with translated(f"updating the agent of amphora {record.id}"):
+            self._driver().update_amphora_agent_config(amphora, configuration)
+
+    def install_certificate(
+        self, record: AmphoraRecord, certificate: Certificate
+    ) -> None:
+        """Give the agent a new certificate; it shows it at the next call.
+
+        :raises Retryable: the amphora could not be reached or failed.
+        :raises Permanent: the agent refused it, and keeps the one it has.
+        """
+        amphora = data_models.Amphora(
+            id=record.id, lb_network_ip=str(record.lb_network_ip)
+        )
+        with translated(f"giving amphora {record.id} a new certificate"):
+            self._driver().upload_cert_amp(amphora, certificate.pem.encode())
 
     def _driver(self) -> Any:
         driver = getattr(self._local, "driver", None)

@@ -24,9 +24,12 @@ from stevedore import driver as stevedore_driver
 from octavia_anycast.model.bgp import IPAddress
 from octavia_anycast.model.cluster import ComputeState
 from octavia_anycast.model.errors import Retryable
+from octavia_anycast.model.inventory import Seen
+from octavia_anycast.octavia_adapter import inventory
 from octavia_anycast.octavia_adapter.amphora_files import ConfigDrive
 from octavia_anycast.octavia_adapter.errors import translated
 from octavia_anycast.octavia_adapter.load_balancers import LoadBalancerTree
+from octavia_anycast.octavia_adapter.names import server_name
 from octavia_anycast.octavia_adapter.rows import transaction
 
 LOG = logging.getLogger(__name__)
@@ -40,11 +43,6 @@ class Server:
     address: IPAddress | None = None
     host: str | None = None
     fault: str = ""
-
-
-def server_name(amphora_id: str) -> str:
-    """The name of an amphora's server: Octavia's."""
-    return f"amphora-{amphora_id}"
 
 
 class Compute:
@@ -158,6 +156,14 @@ class Compute:
             )
             for identifier in found:
                 self._driver.delete(identifier)
+
+    def list_servers(self) -> tuple[Seen, ...]:
+        """Each server with the name of an amphora, stock Octavia's too.
+
+        :raises Retryable: the compute service did not answer.
+        """
+        with translated("listing servers"):
+            return inventory.servers(self._driver)
 
     def _find_by_name(self, amphora_id: str) -> list[str]:
         """Find servers whose ids were never recorded.

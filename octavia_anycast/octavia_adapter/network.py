@@ -21,25 +21,18 @@ from oslo_log import log as logging
 from octavia_anycast.model.actions import PlugFrontend
 from octavia_anycast.model.cluster import AmphoraRecord
 from octavia_anycast.model.errors import Permanent
+from octavia_anycast.model.inventory import Seen
 from octavia_anycast.model.wire import Frontend, FrontendAddress
+from octavia_anycast.octavia_adapter import inventory
 from octavia_anycast.octavia_adapter.errors import translated
 from octavia_anycast.octavia_adapter.load_balancers import LoadBalancerTree
+from octavia_anycast.octavia_adapter.names import (
+    VIP_PREFIX,
+    frontend_port_name,
+    member_port_name,
+)
 
 LOG = logging.getLogger(__name__)
-# As Octavia's Neutron driver names the ports of VIPs.
-VIP_PREFIX = "octavia-lb-"
-FRONTEND_PREFIX = "octavia-anycast-fe-"
-MEMBER_PREFIX = "octavia-anycast-member-"
-
-
-def frontend_port_name(amphora_id: str) -> str:
-    """The name of an amphora's front-end port."""
-    return FRONTEND_PREFIX + amphora_id
-
-
-def member_port_name(amphora_id: str, network_id: str) -> str:
-    """The name of an amphora's port in a network of members."""
-    return f"{MEMBER_PREFIX}{amphora_id}-{network_id}"
 
 
 class Network:
@@ -187,26 +180,21 @@ class Network:
                     self._driver.delete_port(port.id)
                     self._given.pop(port.id, None)
 
-    def owned_ports(self) -> dict[str, str]:
-        """Map each port made here to its amphora: port id -> amphora id.
-
-        Empty with a network driver that cannot list ports.
+    def list_ports(self) -> tuple[Seen, ...]:
+        """Each port with a name of an amphora's or a VIP's.
 
         :raises Retryable: the network service did not answer.
         """
-        proxy = getattr(self._driver, "network_proxy", None)
-        if proxy is None:
-            return {}
-        # An attached port has the compute service as its owner: the names
-        # tell ours.
         with translated("listing ports"):
-            return {
-                port.id: _amphora_of(port.name)
-                for port in proxy.ports(project_id=self._driver.project_id)
-                if (port.name or "").startswith(
-                    (FRONTEND_PREFIX, MEMBER_PREFIX)
-                )
-            }
+            return inventory.ports(self._driver)
+
+    def list_security_groups(self) -> tuple[Seen, ...]:
+        """Each security group with a name of a VIP's.
+
+        :raises Retryable: the network service did not answer.
+        """
+        with translated("listing security groups"):
+            return inventory.security_groups(self._driver)
 
     def delete_port(self, port_id: str) -> None:
         """Delete a port; one that is not there is deleted already.
@@ -215,6 +203,15 @@ class Network:
         """
         with translated(f"deleting port {port_id}"):
             self._driver.delete_port(port_id)
+
+    def delete_security_group(self, group_id: str) -> None:
+        """Delete a group; one that is not there is deleted already.
+
+        :raises Retryable: the network service did not do it: a port may
+            still have it.
+        """
+        with translated(f"deleting security group {group_id}"):
+            self._driver.network_proxy.delete_security_group(group_id)
 
     def _find(self, name: str) -> Any:
         try:
@@ -337,13 +334,3 @@ class Network:
                 for r in subnet.host_routes or ()
             ],
         }
-
-
-def _amphora_of(port_name: str) -> str:
-    """The amphora's id, which follows the prefix and is 36 long."""
-    prefix = (
-        FRONTEND_PREFIX
-        if port_name.startswith(FRONTEND_PREFIX)
-        else MEMBER_PREFIX
-    )
-    return port_name[len(prefix) : len(prefix) + 36]

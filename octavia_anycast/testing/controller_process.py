@@ -59,7 +59,7 @@ class ControllerProcess:
             haproxy=cloud,
             compute=cloud,
             network=cloud,
-            files=FakeFiles(),
+            files=FakeFiles(cloud.clock),
             agents=cloud,
             statistics=cloud,
             settings=settings,

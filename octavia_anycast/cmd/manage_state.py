@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The octavia-anycast authors
+"""``octavia-anycast-manage status``, ``distributor list``, ``export``.
+
+Layer: cmd. They only read our tables, and do not import Octavia.
+"""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+from octavia_anycast.cmd.tables import NONE, Row, age, say, show, show_json
+from octavia_anycast.db import (
+    amphorae,
+    clusters,
+    distributors,
+    health,
+    registrations,
+)
+from octavia_anycast.db.engine import Database
+from octavia_anycast.db.passwords import WithoutPasswords
+from octavia_anycast.model import codec
+from octavia_anycast.model.cluster import AmphoraRecord
+
+
+def status(database: Database) -> None:
+    """Show clusters and amphorae, two tables."""
+    now = datetime.now(UTC)
+    with database.transaction() as session:
+        records = clusters.list_all(session)
+        members = amphorae.list_all(session)
+        heard = health.last_updates(session, [a.id for a in members])
+    show(
+        (
+            "LOAD BALANCER",
+            "DISTRIBUTOR",
+            "SIZE",
+            "PROVISIONING",
+            "OPERATING",
+            "REASON",
+        ),
+        (
+            (
+                record.load_balancer_id,
+                record.distributor_id,
+                f"{_count(members, record.load_balancer_id)}"
+                f"/{record.size.desired} (min {record.size.minimum})",
+                record.provisioning_status,
+                record.operating_status,
+                record.reason or NONE,
+            )
+            for record in records
+        ),
+    )
+    say("")
+    show(
+        (
+            "AMPHORA",
+            "LOAD BALANCER",
+            "STATUS",
+            "SINCE",
+            "ZONE",
+            "MANAGEMENT",
+            "FRONT END",
+            "HEARTBEAT",
+        ),
+        (_amphora_row(a, heard.get(a.id), now) for a in members),
+    )
+
+
+def distributor_list(database: Database) -> None:
+    """Show the distributors with their speakers."""
+    with database.transaction() as session:
+        found = distributors.list_all(session, WithoutPasswords())
+        users = {d.id: distributors.users_of(session, d.id) for d in found}
+    show(
+        ("DISTRIBUTOR", "NAME", "DEFAULT", "AS", "DRIVER", "PEERS", "USERS"),
+        (
+            (
+                d.id,
+                d.name or NONE,
+                "yes" if d.is_default else "no",
+                ", ".join(sorted({str(s.local_as) for s in d.speakers}))
+                or NONE,
+                d.speakers[0].driver if d.speakers else NONE,
+                sum(len(speaker.peers) for speaker in d.speakers),
+                users[d.id],
+            )
+            for d in found
+        ),
+    )
+
+
+def export(database: Database) -> None:
+    """Write all that is recorded as JSON, without passwords."""
+    with database.transaction() as session:
+        found = distributors.list_all(session, WithoutPasswords())
+        members = amphorae.list_all(session)
+        state = {
+            "distributors": [_without_passwords(d) for d in found],
+            "clusters": [
+                codec.to_document(c) for c in clusters.list_all(session)
+            ],
+            "amphorae": [
+                codec.to_document(a)
+                | {
+                    "announced": [
+                        codec.to_document(vip)
+                        for vip in registrations.list_vips(session, a.id)
+                    ]
+                }
+                for a in members
+            ],
+        }
+    show_json(state)
+
+
+def _count(members: Iterable[AmphoraRecord], load_balancer_id: str) -> int:
+    return sum(a.load_balancer_id == load_balancer_id for a in members)
+
+
+def _amphora_row(
+    record: AmphoraRecord, heard: datetime | None, now: datetime
+) -> Row:
+    frontend = record.frontend
+    return (
+        record.id,
+        record.load_balancer_id or NONE,
+        record.status,
+        age(record.status_since, now),
+        record.availability_zone or NONE,
+        record.lb_network_ip or NONE,
+        ",".join(str(a.ip_address) for a in frontend.addresses)
+        if frontend
+        else NONE,
+        age(heard, now) if heard else NONE,
+    )
+
+
+def _without_passwords(distributor: Any) -> Any:
+    document = codec.to_document(distributor)
+    for speaker in document["speakers"]:
+        for peer in speaker["peers"]:
+            del peer["password"]
+    return document
