@@ -11,12 +11,16 @@ from oslo_policy import policy as oslo_policy
 RBAC_DISTRIBUTOR = f"{constants.LOADBALANCER_API}:distributor:"
 RBAC_PEER = f"{constants.LOADBALANCER_API}:bgp-peer:"
 RBAC_SPEAKER = f"{constants.LOADBALANCER_API}:bgp-speaker:"
+RBAC_CLUSTER = f"{constants.LOADBALANCER_API}:cluster:"
 GET_PATHS = "get_paths"
+GET = constants.RBAC_GET_ONE
+GET_AMPHORAE = "get_amphorae"
 PUT_PEER = "put_peer"
 DELETE_PEER = "delete_peer"
 DISTRIBUTORS = "/v2/lbaas/distributors"
 PEERS = "/v2/lbaas/bgp-peers"
 SPEAKERS = "/v2/lbaas/bgp-speakers"
+CLUSTER = "/v2/lbaas/loadbalancers/{loadbalancer_id}/cluster"
 
 
 def _rule(
@@ -100,6 +104,20 @@ RULES = (
         "Unregister a BGP Peer from a BGP Speaker",
         "DELETE",
         f"{SPEAKERS}/{{bgp_speaker_id}}/bgp-peers/{{bgp_peer_id}}",
+    ),
+    _rule(
+        f"{RBAC_CLUSTER}{GET}",
+        constants.RULE_API_READ,
+        "Show the Cluster of a Load Balancer",
+        "GET",
+        CLUSTER,
+    ),
+    _rule(
+        f"{RBAC_CLUSTER}{GET_AMPHORAE}",
+        constants.RULE_API_READ_GLOBAL,
+        "See the Amphorae in the Cluster of a Load Balancer",
+        "GET",
+        CLUSTER,
     ),
 )
 

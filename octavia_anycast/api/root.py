@@ -12,6 +12,7 @@ from oslo_config import cfg
 from octavia_anycast import options
 from octavia_anycast.api import policies
 from octavia_anycast.api.distributors import DistributorsController
+from octavia_anycast.api.load_balancers import LoadBalancersController
 from octavia_anycast.api.peers import PeersController
 from octavia_anycast.api.speakers import SpeakersController
 from octavia_anycast.db.engine import Database
@@ -22,8 +23,11 @@ VERSION_PATHS = ("v2", "v2.0")
 class V2Controller(controllers.V2Controller):
     """``/v2``, with our collections below ``lbaas``."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, report_interval: float) -> None:
         super().__init__()
+        # Octavia serves some of its collections below /v2, too.
+        self.loadbalancers = LoadBalancersController(database, report_interval)
+        self.lbaas.loadbalancers = self.loadbalancers
         self.lbaas.distributors = DistributorsController(database)
         # A name with a hyphen cannot be written as an attribute.
         setattr(self.lbaas, "bgp-peers", PeersController(database))
@@ -41,4 +45,6 @@ class RootController(root_controller.RootController):
             settings.connection or cfg.CONF.database.connection
         )
         for path in VERSION_PATHS:
-            setattr(self, path, V2Controller(database))
+            setattr(
+                self, path, V2Controller(database, settings.report_interval)
+            )

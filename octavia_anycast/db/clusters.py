@@ -2,6 +2,7 @@
 # Copyright (c) 2026 The octavia-anycast authors
 """Clusters: our row beside each load balancer of Octavia."""
 
+from collections.abc import Collection, Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -42,6 +43,37 @@ def list_all(session: Session) -> list[ClusterRecord]:
         select(Cluster).order_by(Cluster.created_at, Cluster.load_balancer_id)
     )
     return [_record(row) for row in rows]
+
+
+def list_of(
+    session: Session, load_balancer_ids: Collection[str]
+) -> dict[str, ClusterRecord]:
+    """load_balancer_id -> its cluster, of those that have one; one query."""
+    if not load_balancer_ids:
+        return {}
+    rows = session.scalars(
+        select(Cluster).where(Cluster.load_balancer_id.in_(load_balancer_ids))
+    )
+    return {row.load_balancer_id: _record(row) for row in rows}
+
+
+def ids_with(
+    session: Session, wanted: Mapping[str, Collection[str]]
+) -> list[str]:
+    """The load balancers whose cluster has one of these values each.
+
+    :param wanted: field of :class:`ClusterRecord` -> its possible values
+    """
+    return list(
+        session.scalars(
+            select(Cluster.load_balancer_id).where(
+                *(
+                    getattr(Cluster, name).in_(values)
+                    for name, values in wanted.items()
+                )
+            )
+        )
+    )
 
 
 def update(session: Session, load_balancer_id: str, **changes: Any) -> None:

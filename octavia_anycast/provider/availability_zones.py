@@ -1,18 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright (c) 2026 The octavia-anycast authors
-"""Availability zone metadata: the same as the amphora provider's."""
+"""Availability zone metadata: the amphora provider's, and a choice.
+
+It is the choice of load balancers whose user and flavor say nothing.
+"""
 
 from typing import Any
 
 from octavia.api.drivers.amphora_driver import availability_zone_schema
 from octavia.common import constants, utils
 
+from octavia_anycast.model.choice import Choice
+from octavia_anycast.octavia_adapter import frontends
 from octavia_anycast.provider import services
-from octavia_anycast.provider.flavors import check_schema
+from octavia_anycast.provider.flavors import FRONTEND, check_schema
 
-SCHEMA: dict[str, Any] = (
-    availability_zone_schema.SUPPORTED_AVAILABILITY_ZONE_SCHEMA
-)
+_STOCK = availability_zone_schema.SUPPORTED_AVAILABILITY_ZONE_SCHEMA
+SCHEMA: dict[str, Any] = {
+    **_STOCK,
+    "title": "Availability zone metadata of the anycast provider",
+    "properties": {**_STOCK["properties"], **FRONTEND},
+}
 
 
 def check(metadata: dict[str, Any]) -> None:
@@ -21,6 +29,7 @@ def check(metadata: dict[str, Any]) -> None:
     :raises InvalidRequest: naming the offending key.
     """
     check_schema(metadata, SCHEMA)
+    frontends.completed(Choice.of(metadata), frozenset())
     compute_zone = metadata.get(constants.COMPUTE_ZONE)
     if compute_zone:
         with services.blaming(constants.COMPUTE_ZONE):

@@ -18,12 +18,18 @@ from oslo_config import cfg
 from oslo_log import log as logging
 
 from octavia_anycast import options
-from octavia_anycast.db import clusters, distributors
+from octavia_anycast.db import clusters, distributors, lifecycle
 from octavia_anycast.db.engine import Database
+from octavia_anycast.model.choice import DISTRIBUTOR_ID, Choice
 from octavia_anycast.model.cluster import ClusterRecord
-from octavia_anycast.model.errors import AnycastError, InvalidRequest
+from octavia_anycast.model.errors import (
+    AnycastError,
+    Conflict,
+    InvalidRequest,
+    NotFound,
+)
 from octavia_anycast.octavia_adapter import vip as vip_ports
-from octavia_anycast.provider import availability_zones, flavors
+from octavia_anycast.provider import availability_zones, choices, flavors
 from octavia_anycast.provider.refusals import translated
 from octavia_anycast.provider.support import LVS_PROTOCOLS, Support
 
@@ -215,10 +221,7 @@ class AnycastProviderDriver(provider_base.ProviderDriver):
         with translated():
             flavors.check_schema(flavor_metadata, flavors.SCHEMA)
             flavors.size_of(flavor_metadata, self._settings)
-            distributor_id = flavor_metadata.get(flavors.DISTRIBUTOR_ID)
-            if distributor_id is not None:
-                with self._database.transaction() as session:
-                    _check_exists(session, distributor_id)
+            self._check_exists(flavor_metadata)
             flavors.check_resources(flavor_metadata)
 
     def get_supported_availability_zone_metadata(self) -> dict[str, str]:
@@ -231,17 +234,27 @@ class AnycastProviderDriver(provider_base.ProviderDriver):
         """Check keys, and that what they name exists."""
         with translated():
             availability_zones.check(availability_zone_metadata)
+            self._check_exists(availability_zone_metadata)
+
+    def _check_exists(self, metadata: dict[str, Any]) -> None:
+        """See that the distributor is there; it may be disabled just now."""
+        distributor_id = Choice.of(metadata).distributor_id
+        if distributor_id is None:
+            return
+        with self._database.transaction() as session:
+            if not distributors.exists(session, distributor_id):
+                raise _no_distributor(distributor_id)
 
     def _record(self, loadbalancer: Any) -> None:
-        metadata = loadbalancer.flavor or {}
-        size = flavors.size_of(metadata, self._settings)
+        size = flavors.size_of(loadbalancer.flavor or {}, self._settings)
+        choice = choices.of(loadbalancer)
         with self._database.transaction() as session:
-            distributor_id = metadata.get(
-                flavors.DISTRIBUTOR_ID
-            ) or distributors.default_id(session)
+            distributor_id = choice.distributor_id or distributors.default_id(
+                session
+            )
             if distributor_id is None:
                 raise InvalidRequest("distributor", NO_DISTRIBUTOR)
-            _check_exists(session, distributor_id)
+            _check_usable(session, distributor_id)
             clusters.create(
                 session,
                 ClusterRecord(
@@ -249,6 +262,8 @@ class AnycastProviderDriver(provider_base.ProviderDriver):
                     project_id=loadbalancer.project_id,
                     distributor_id=distributor_id,
                     size=size,
+                    frontend_network_id=choice.frontend_network_id,
+                    frontend_subnet_id=choice.frontend_subnet_id,
                     is_enabled=loadbalancer.admin_state_up is not False,
                 ),
             )
@@ -271,12 +286,23 @@ class AnycastProviderDriver(provider_base.ProviderDriver):
                 self._support.check_members(pool, members)
 
 
-def _check_exists(session: Any, distributor_id: str) -> None:
-    if not distributors.exists(session, distributor_id):
-        raise InvalidRequest(
-            flavors.DISTRIBUTOR_ID,
-            f"there is no distributor {distributor_id}.",
-        )
+def _check_usable(session: Any, distributor_id: str) -> None:
+    """See that a new load balancer may use it, until the transaction ends.
+
+    Octavia would call a conflict one of VIP addresses, so it is none.
+    """
+    try:
+        lifecycle.require_usable(session, distributor_id)
+    except NotFound as e:
+        raise _no_distributor(distributor_id) from e
+    except Conflict as e:
+        raise InvalidRequest(DISTRIBUTOR_ID, str(e)) from e
+
+
+def _no_distributor(distributor_id: str) -> InvalidRequest:
+    return InvalidRequest(
+        DISTRIBUTOR_ID, f"there is no distributor {distributor_id}."
+    )
 
 
 def _descriptions(schema: dict[str, Any]) -> dict[str, str]:

@@ -9,14 +9,40 @@ from jsonschema import validate
 from octavia.common import constants
 from oslo_config import cfg
 
+from octavia_anycast.model.choice import (
+    DISTRIBUTOR_ID,
+    FRONTEND_NETWORK_ID,
+    FRONTEND_SUBNET_ID,
+    Choice,
+)
 from octavia_anycast.model.cluster import CLUSTER_SIZE_MAX, ClusterSize
 from octavia_anycast.model.errors import InvalidRequest
+from octavia_anycast.octavia_adapter import frontends
 from octavia_anycast.options import Settings
 from octavia_anycast.provider import services
 
 CLUSTER_SIZE = "cluster_size"
 CLUSTER_MIN_SIZE = "cluster_min_size"
-DISTRIBUTOR_ID = "distributor_id"
+# What a flavor and an availability zone may choose; the flavor wins.
+FRONTEND: dict[str, Any] = {
+    DISTRIBUTOR_ID: {
+        "type": "string",
+        "description": "The ID of the distributor. Default: the default "
+        "distributor.",
+    },
+    FRONTEND_NETWORK_ID: {
+        "type": "string",
+        "description": "The ID of the network from which amphorae announce "
+        "the VIPs. Default: that of the amphora's zone in the distributor, "
+        "else the VIP's own network.",
+    },
+    FRONTEND_SUBNET_ID: {
+        "type": "string",
+        "description": "The ID of the subnet from which amphorae announce "
+        "the VIPs; it has to be of the VIPs' address family. Default: one "
+        "of the front-end network for each family.",
+    },
+}
 
 SCHEMA: dict[str, Any] = {
     "$schema": "http://json-schema.org/draft-07/schema#",
@@ -38,11 +64,7 @@ SCHEMA: dict[str, Any] = {
             "description": "Amphorae that must hold a configuration for the "
             "load balancer to be ACTIVE. At most the cluster size.",
         },
-        DISTRIBUTOR_ID: {
-            "type": "string",
-            "description": "The ID of the distributor. Default: the default "
-            "distributor.",
-        },
+        **FRONTEND,
         constants.COMPUTE_FLAVOR: {
             "type": "string",
             "description": "The compute driver flavor ID.",
@@ -93,10 +115,11 @@ def size_of(metadata: dict[str, Any], settings: Settings) -> ClusterSize:
 
 
 def check_resources(metadata: dict[str, Any]) -> None:
-    """Ask compute and image services for what the metadata names.
+    """Ask network, compute and image services for what is named.
 
     :raises InvalidRequest: naming the key whose value they do not know.
     """
+    frontends.completed(Choice.of(metadata), frozenset())
     flavor = metadata.get(constants.COMPUTE_FLAVOR)
     if flavor:
         with services.blaming(constants.COMPUTE_FLAVOR):

@@ -23,14 +23,23 @@ class FakeNeutron:
     def __init__(self) -> None:
         self.networks: dict[str, Any] = {}
         self.subnets: dict[str, Any] = {}
+        self.owners: dict[str, str] = {}
         self.ports: dict[str, Any] = {}
         self.qos_policies: set[str] = set()
 
     def add_network(
-        self, *cidrs: str, port_security_enabled: bool = True
+        self,
+        *cidrs: str,
+        port_security_enabled: bool = True,
+        owner: str | None = None,
     ) -> tuple[str, tuple[str, ...]]:
-        """Make a network; its id and those of its subnets."""
+        """Make a network; its id and those of its subnets.
+
+        :param owner: the project that alone may use it; None: all may
+        """
         network_id = str(uuid.uuid4())
+        if owner is not None:
+            self.owners[network_id] = owner
         subnet_ids = tuple(str(uuid.uuid4()) for _ in cidrs)
         for subnet_id, cidr in zip(subnet_ids, cidrs, strict=True):
             self.subnets[subnet_id] = network_models.Subnet(
@@ -50,18 +59,19 @@ class FakeNeutron:
     # the API uses it.
 
     def get_network(self, network_id: str, context: Any = None) -> Any:
-        """Get a network."""
-        try:
-            return self.networks[network_id]
-        except KeyError:
-            raise network_base.NetworkNotFound(network_id) from None
+        """Get a network; with a context, one that its project may use."""
+        if network_id not in self.networks or not self._is_visible(
+            network_id, context
+        ):
+            raise network_base.NetworkNotFound(network_id)
+        return self.networks[network_id]
 
     def get_subnet(self, subnet_id: str, context: Any = None) -> Any:
-        """Get a subnet."""
-        try:
-            return self.subnets[subnet_id]
-        except KeyError:
-            raise network_base.SubnetNotFound(subnet_id) from None
+        """Get a subnet; with a context, one that its project may use."""
+        subnet = self.subnets.get(subnet_id)
+        if subnet is None or not self._is_visible(subnet.network_id, context):
+            raise network_base.SubnetNotFound(subnet_id)
+        return subnet
 
     def qos_enabled(self) -> bool:
         """It has the extension."""
@@ -107,6 +117,10 @@ class FakeNeutron:
     def deallocate_vip(self, vip: Any) -> None:
         """Delete the port."""
         self.ports.pop(vip.port_id, None)
+
+    def _is_visible(self, network_id: str, context: Any) -> bool:
+        owner = self.owners.get(network_id)
+        return None in (owner, context) or context.project_id == owner
 
     def _address(self, vip: Any) -> str:
         taken = {a for p in self.ports.values() for a in p["addresses"]}

@@ -7,7 +7,7 @@ import uuid
 
 import pytest
 
-from octavia_anycast.db import clusters
+from octavia_anycast.db import clusters, lifecycle
 from octavia_anycast.model.cluster import ClusterSize
 from octavia_anycast.testing import octavia_rows, samples
 
@@ -144,8 +144,11 @@ def test_a_flavor_with_a_distributor_needs_no_default(api, subnets):
 
 def test_a_distributor_that_went_since_is_refused(api, subnets, default):
     other = api.create(DISTRIBUTORS, samples.distributor())
+    api.settle()
     flavor_id = flavor(api, {"distributor_id": other["id"]})
-    api.call("DELETE", f"{DISTRIBUTORS}/{other['id']}")
+    with api.database.transaction() as session:
+        lifecycle.begin_delete(session, other["id"], with_peers=False)
+        lifecycle.remove(session, other["id"])
 
     answer = post(api, subnets, flavor_id=flavor_id)
 
@@ -190,6 +193,8 @@ def test_capabilities_are_described(api):
         "cluster_size",
         "cluster_min_size",
         "distributor_id",
+        "frontend_network_id",
+        "frontend_subnet_id",
         "compute_flavor",
         "amp_image_tag",
     }
@@ -200,6 +205,9 @@ def test_capabilities_are_described(api):
         "volume_zone",
         "management_network",
         "valid_vip_networks",
+        "distributor_id",
+        "frontend_network_id",
+        "frontend_subnet_id",
     }
 
 

@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The octavia-anycast authors
+"""``/v2/lbaas/loadbalancers/ID/cluster``: the amphorae of a load balancer."""
+
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+from typing import Any
+
+from octavia.api.common import types
+from octavia.api.v2.controllers import base
+from octavia.common import policy
+from pecan import request
+from wsme import types as wtypes
+from wsmeext import pecan as wsme_pecan
+
+from octavia_anycast.api import faults, policies
+from octavia_anycast.db import amphorae, clusters, reports
+from octavia_anycast.db.engine import Database
+from octavia_anycast.db.reports import StoredReport
+from octavia_anycast.model.bgp import IPAddress
+from octavia_anycast.model.cluster import AmphoraRecord, ClusterRecord
+from octavia_anycast.model.errors import NotFound
+
+Text = wtypes.StringType()
+Uuid = wtypes.UuidType()
+# An amphora that was not heard of for so many intervals says nothing.
+STALE_INTERVALS = 3
+
+
+class MemberResponse(types.BaseType):
+    """An amphora of a cluster."""
+
+    id = wtypes.wsattr(Uuid)
+    status = wtypes.wsattr(Text)
+    availability_zone = wtypes.wsattr(Text)
+    frontend_ip = wtypes.wsattr(types.IPAddressType())
+    applied_revision = wtypes.wsattr(Text)
+    announcing = wtypes.wsattr(bool)
+
+
+class ClusterResponse(types.BaseType):
+    """A cluster; ``amphorae`` only for those who may see them."""
+
+    load_balancer_id = wtypes.wsattr(Uuid)
+    distributor_id = wtypes.wsattr(Uuid)
+    frontend_network_id = wtypes.wsattr(Uuid)
+    frontend_subnet_id = wtypes.wsattr(Uuid)
+    desired_size = wtypes.wsattr(int)
+    min_size = wtypes.wsattr(int)
+    max_size = wtypes.wsattr(int)
+    cooldown = wtypes.wsattr(int)
+    enabled = wtypes.wsattr(bool)
+    cluster_type = wtypes.wsattr(Text)
+    provisioning_status = wtypes.wsattr(Text)
+    operating_status = wtypes.wsattr(Text)
+    reason = wtypes.wsattr(Text)
+    config_revision = wtypes.wsattr(Text)
+    amphora_count = wtypes.wsattr(int)
+    announcing_count = wtypes.wsattr(int)
+    amphorae = wtypes.wsattr([MemberResponse])
+
+
+class ClusterRootResponse(types.BaseType):
+    """One cluster."""
+
+    cluster = wtypes.wsattr(ClusterResponse)
+
+
+class ClusterController(base.BaseController):
+    """The cluster of one load balancer; made for a single request."""
+
+    RBAC_TYPE = policies.RBAC_CLUSTER
+
+    def __init__(
+        self,
+        parent: base.BaseController,
+        database: Database,
+        load_balancer_id: str,
+        report_interval: float,
+    ) -> None:
+        # Not Octavia's constructor, which loads plug-ins: they are shared.
+        vars(self).update(vars(parent))
+        self._database = database
+        self._id = load_balancer_id
+        self._stale_after = timedelta(
+            seconds=STALE_INTERVALS * report_interval
+        )
+
+    @wsme_pecan.wsexpose(ClusterRootResponse, status_code=200)
+    def get(self) -> Any:
+        """Show it."""
+        context = request.context["octavia_context"]
+        with context.session.begin():
+            row = self._get_db_lb(
+                context.session, self._id, show_deleted=False
+            )
+            project_id = row.project_id
+            self._auth_validate_action(context, project_id, policies.GET)
+            vips = frozenset(
+                ip_address(vip.ip_address)
+                for vip in (row.vip, *row.additional_vips)
+                if vip is not None and vip.ip_address
+            )
+        shown = self._shown(vips)
+        if not self._may_see_amphorae(context, project_id):
+            shown.amphorae = wtypes.Unset
+        return ClusterRootResponse(cluster=shown)
+
+    def _shown(self, vips: frozenset[IPAddress]) -> ClusterResponse:
+        with faults.translated(), self._database.transaction() as session:
+            cluster = clusters.get(session, self._id)
+            if cluster is None:
+                raise NotFound("Cluster", self._id)
+            found = amphorae.list_for(session, self._id)
+            stored = reports.list_for_load_balancer(session, self._id)
+        now = datetime.now(UTC)
+        announcing = {
+            one.amphora_id
+            for one in stored
+            if now - one.reported_at <= self._stale_after
+            and _announces(one, vips)
+        }
+        return response_of(cluster, found, announcing)
+
+    def _may_see_amphorae(self, context: Any, project_id: str) -> bool:
+        return bool(
+            policy.get_enforcer().authorize(
+                f"{policies.RBAC_CLUSTER}{policies.GET_AMPHORAE}",
+                {"project_id": project_id},
+                context,
+                do_raise=False,
+            )
+        )
+
+
+def _announces(stored: StoredReport, vips: frozenset[IPAddress]) -> bool:
+    return bool(vips) and all(stored.report.is_announcing(vip) for vip in vips)
+
+
+def response_of(
+    cluster: ClusterRecord, found: list[AmphoraRecord], announcing: set[str]
+) -> ClusterResponse:
+    """Make the response of a cluster with its amphorae."""
+    return ClusterResponse(
+        load_balancer_id=cluster.load_balancer_id,
+        distributor_id=cluster.distributor_id,
+        frontend_network_id=cluster.frontend_network_id,
+        frontend_subnet_id=cluster.frontend_subnet_id,
+        desired_size=cluster.size.desired,
+        min_size=cluster.size.minimum,
+        max_size=cluster.size.maximum,
+        cooldown=cluster.cooldown_seconds,
+        enabled=cluster.is_enabled,
+        cluster_type=cluster.cluster_type,
+        provisioning_status=cluster.provisioning_status,
+        operating_status=cluster.operating_status,
+        reason=cluster.reason,
+        config_revision=cluster.config_revision,
+        amphora_count=len(found),
+        announcing_count=sum(1 for one in found if one.id in announcing),
+        amphorae=[_member(one, one.id in announcing) for one in found],
+    )
+
+
+def _member(record: AmphoraRecord, is_announcing: bool) -> MemberResponse:
+    frontend = record.frontend
+    return MemberResponse(
+        id=record.id,
+        status=record.status.value,
+        availability_zone=record.availability_zone,
+        frontend_ip=str(frontend.addresses[0].ip_address)
+        if frontend and frontend.addresses
+        else None,
+        applied_revision=record.applied_revision,
+        announcing=is_announcing,
+    )
