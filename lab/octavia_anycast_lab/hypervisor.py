@@ -12,6 +12,7 @@ instance may die: it lives on. Any process of the lab may call any method at
 any time; each instance has its lock.
 """
 
+import collections
 import collections.abc
 import contextlib
 import dataclasses
@@ -127,7 +128,8 @@ class Hypervisor:
         for path, content in {**hostname, **order.files}.items():
             _write_to_disk(instance, path, content)
         place.parent.mkdir(parents=True, exist_ok=True)
-        machine.store(place, instance)
+        with _lock(self.directory):
+            machine.store(place, self._scheduled(instance))
 
     def boot(self, instance_id: str) -> None:
         """Give it power.
@@ -257,7 +259,11 @@ class Hypervisor:
             raise InstanceStateError(f"{instance.id} has no power")
         inner = () if namespace is None else ("ip", "netns", "exec", namespace)
         return subprocess.run(
-            ["nsenter", f"--target={leader}", "--all", "--", *inner, *argv],
+            [
+                *_on_its_processor(instance),
+                *("nsenter", f"--target={leader}", "--all", "--"),
+                *(*inner, *argv),
+            ],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -280,16 +286,20 @@ class Hypervisor:
     def _locked(
         self, instance_id: str
     ) -> collections.abc.Iterator[machine.Instance]:
-        place = self.directory / instance_id
-        try:
-            descriptor = os.open(place, os.O_RDONLY | os.O_CLOEXEC)
-        except FileNotFoundError:
-            raise InstanceNotFound(instance_id) from None
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        with contextlib.ExitStack() as held:
+            try:
+                held.enter_context(_lock(self.directory / instance_id))
+            except FileNotFoundError:
+                raise InstanceNotFound(instance_id) from None
             yield self.get(instance_id)
-        finally:
-            os.close(descriptor)
+
+    def _scheduled(self, instance: machine.Instance) -> machine.Instance:
+        """With the processor that the fewest others have."""
+        taken = collections.Counter(i.processor for i in self.instances())
+        processors = sorted(os.sched_getaffinity(0))
+        return dataclasses.replace(
+            instance, processor=min(processors, key=lambda p: taken[p])
+        )
 
     def _start(self, instance: machine.Instance) -> None:
         replug = [sys.executable, "-m", "octavia_anycast_lab.hypervisor"]
@@ -297,6 +307,7 @@ class Hypervisor:
             self.registry,
             instance.label,
             [
+                *_on_its_processor(instance),
                 *("unshare", "--mount", "--propagation", "slave"),
                 *("/bin/sh", str(_RUNNER), str(self._group(instance))),
                 *(":".join(instance.layers), instance.disk),
@@ -326,6 +337,24 @@ class Hypervisor:
         with contextlib.suppress(OSError):
             pathlib.Path(instance.disk).parent.rmdir()
         self.registry.forget(registry_lib.Kind.DIRECTORY, instance.disk)
+
+
+def _on_its_processor(instance: machine.Instance) -> tuple[str, ...]:
+    return ("taskset", "--cpu-list", str(instance.processor))
+
+
+@contextlib.contextmanager
+def _lock(directory: pathlib.Path) -> collections.abc.Iterator[None]:
+    """Hold the lock of a directory.
+
+    :raises FileNotFoundError: there is none.
+    """
+    descriptor = os.open(directory, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _write_to_disk(

@@ -51,13 +51,18 @@ class Nic:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Instance:
-    """One amphora: an image, a disk, interfaces."""
+    """One amphora: an image, a disk, interfaces, a processor.
+
+    ``processor`` is the number of the host's which its one virtual processor
+    runs on; None until the hypervisor has chosen.
+    """
 
     id: str
     name: str
     zone: str
     layers: tuple[str, ...]
     disk: str
+    processor: int | None = None
     next_interface: int = 0
     nics: tuple[Nic, ...] = ()
 

@@ -11,6 +11,7 @@ namespace hides what is made inside).
 import collections.abc
 import dataclasses
 import hashlib
+import json
 import os
 import pathlib
 import subprocess
@@ -106,11 +107,22 @@ def create(registry: registry_lib.Registry, namespace: str) -> None:
 def delete(registry: registry_lib.Registry, namespace: str) -> None:
     """Remove a network namespace, which need not exist.
 
-    Its interfaces go once no process is in it: stop these first.
+    Its cables go at once, with their far ends; the kernel would take them
+    later, and whoever lays the same again would meet the old ones. All else
+    goes once no process is in it: stop these first.
     """
+    if exists(namespace):
+        _delete_cables(namespace)
     if path(namespace).exists():
         _call(["ip", "netns", "delete", namespace])
     registry.forget(registry_lib.Kind.NAMESPACE, namespace)
+
+
+def _delete_cables(namespace: str) -> None:
+    shown = run(namespace, ["ip", "-json", "link", "show", "type", "veth"])
+    for link in json.loads(shown.stdout or "[]"):
+        # Both ends of a cable may be in here: the second is gone by then.
+        delete_link(namespace, link["ifname"])
 
 
 def veth(left: Port, right: Port) -> None:

@@ -465,8 +465,8 @@ def _extra(
         rack=rack,
         **options,
     )
-    standin.up(prefixes)
     try:
+        standin.up(prefixes)
         yield standin
     finally:
         standin.down()

@@ -67,6 +67,27 @@ def test_veth_and_bridge_never_appear_in_the_main_namespace(
     assert "v0" not in netns.run(namespace, ["ip", "link"]).stdout
 
 
+def test_cable_goes_with_its_namespace_at_once(scratch, namespace):
+    """Though a process keeps the namespace itself alive."""
+    other = scratch.lab.namespace("b")
+    netns.create(scratch.registry, other)
+    ends = (
+        netns.Port(namespace=namespace, interface="v0"),
+        netns.Port(namespace=other, interface="eth0"),
+    )
+    netns.veth(*ends)
+    sleeper = subprocess.Popen(
+        ["nsenter", f"--net={netns.path(other)}", "--", "sleep", "60"]
+    )
+    try:
+        netns.delete(scratch.registry, other)
+        netns.create(scratch.registry, other)
+        netns.veth(*ends)
+    finally:
+        sleeper.kill()
+        sleeper.wait()
+
+
 def test_bridge_keeps_carrier_and_mac_without_ports(namespace):
     netns.bridge(namespace, "br0")
     look = ["ip", "-br", "link", "show", "br0"]

@@ -22,6 +22,8 @@ from octavia.amphorae.backends.utils import interface_file
 from octavia.cmd import agent
 from oslo_config import cfg
 
+from octavia_anycast.octavia_adapter.amphora_interfaces import OsUtils
+
 
 class Plug(plug.Plug):
     """Octavia's plug-in calls; the loopback is not theirs."""
@@ -55,7 +57,7 @@ class Server(server.Server):
 
     @_plug.setter
     def _plug(self, value: plug.Plug) -> None:
-        self.__plug = Plug(value._osutils)
+        self.__plug = Plug(OsUtils(value._osutils))
 
 
 def main(

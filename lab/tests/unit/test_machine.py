@@ -133,6 +133,22 @@ def test_layers_of_any_lab_are_in_use(tmp_path):
     assert found == frozenset(instance.layers)
 
 
+def test_instances_share_the_processors_evenly(tmp_path, monkeypatch):
+    lab = settings.Lab(name="unit", run_root=tmp_path)
+    machines = hypervisor.Hypervisor(lab)
+    monkeypatch.setattr(hypervisor.os, "sched_getaffinity", lambda _: {5, 3})
+    monkeypatch.setattr(hypervisor, "_write_to_disk", lambda *_: None)
+    for number in range(5):
+        instance = _instance(
+            tmp_path,
+            id=f"{number}e7a4110-0000-4000-8000-000000000000",
+            disk=str(tmp_path / f"disk{number}"),
+        )
+        machines.create(hypervisor.Order(instance=instance, files={}))
+    taken = [instance.processor for instance in machines.instances()]
+    assert taken == [3, 5, 3, 5, 3]
+
+
 def test_hypervisor_knows_no_instance_of_an_empty_lab(tmp_path):
     lab = settings.Lab(name="unit", run_root=tmp_path)
     empty = hypervisor.Hypervisor(lab)
