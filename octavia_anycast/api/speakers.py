@@ -165,9 +165,9 @@ def _create(session: Any, body: Any) -> speakers.SpeakerRecord:
         raise InvalidRequest(
             "distributor_id", f"there is no distributor {distributor_id}"
         )
-    lifecycle.lock(session, [distributor_id])
     known = peers.find(session, [peer.id for peer in request.peers])
     speaker = request.to_model(known)
+    lifecycle.lock(session, [distributor_id])
     # Its peers are there already: nothing is encrypted.
     speakers.create(session, distributor_id, speaker, WithoutPasswords())
     resource.check_whole(session, [distributor_id])

@@ -29,8 +29,9 @@ PREPEND_MAX = 10
 COMMUNITIES_MAX = 32
 PREFIXES_MAX = 1_000_000
 KEEPALIVE_MAX_SECONDS = HOLD_TIME_MAX_SECONDS // 3
-_COMMUNITY = re.compile(r"^\d{1,5}:\d{1,5}$")
-_LARGE_COMMUNITY = re.compile(r"^\d{1,10}:\d{1,10}:\d{1,10}$")
+# Whole, and of ASCII digits: \d would take those of any script.
+_COMMUNITY = re.compile(r"[0-9]{1,5}:[0-9]{1,5}")
+_LARGE_COMMUNITY = re.compile(r"[0-9]{1,10}:[0-9]{1,10}:[0-9]{1,10}")
 # RFC 8326: a receiver sets LOCAL_PREF 0 on paths that carry it.
 GRACEFUL_SHUTDOWN = "65535:0"
 
@@ -80,9 +81,9 @@ def check_range(name: str, value: object, low: int, high: int) -> None:
 
 def check_community(name: str, value: object) -> None:
     """Check a community (RFC 1997) or large community (RFC 8092)."""
-    if isinstance(value, str) and _COMMUNITY.match(value):
+    if isinstance(value, str) and _COMMUNITY.fullmatch(value):
         limit = 65_535
-    elif isinstance(value, str) and _LARGE_COMMUNITY.match(value):
+    elif isinstance(value, str) and _LARGE_COMMUNITY.fullmatch(value):
         limit = 4_294_967_295
     else:
         raise InvalidRequest(
