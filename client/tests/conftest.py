@@ -127,7 +127,7 @@ def _run(arguments):
 @contextlib.contextmanager
 def _same_logging():
     """Undo what the shell does to the loggers."""
-    names = (None, "openstackclient", "osc_lib", "cliff", "keystoneauth")
+    names = (None, "requests", "cliff", "stevedore", "iso8601")
     loggers = [logging.getLogger(name) for name in names]
     before = [(lg, lg.level, lg.handlers[:]) for lg in loggers]
     try:

@@ -5,9 +5,13 @@
 from openstack import resource
 from openstack.load_balancer.v2 import load_balancer
 
+from octavia_anycast_client.sdk.resource import Resource
 
-class LoadBalancer(load_balancer.LoadBalancer):
+
+class LoadBalancer(Resource, load_balancer.LoadBalancer):
     """A load balancer; the three attributes are fixed once it exists."""
+
+    kind = "load balancer"
 
     _query_mapping = resource.QueryParameters(
         "frontend_network_id",

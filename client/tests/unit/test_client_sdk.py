@@ -314,7 +314,7 @@ def test_wait_until_gone(client, cloud, monkeypatch):
 def test_a_password_is_sent_but_neither_kept_nor_logged(
     client, cloud, caplog, is_refused
 ):
-    caplog.set_level(logging.DEBUG)
+    caplog.set_level(logging.DEBUG, logger="keystoneauth")
     cloud.answers["POST", PEERS] = (
         (400, {"faultstring": "no"})
         if is_refused
@@ -341,7 +341,7 @@ def test_a_password_is_masked_before_it_is_sent():
 
 
 def test_passwords_inside_a_distributor_are_not_logged(client, cloud, caplog):
-    caplog.set_level(logging.DEBUG)
+    caplog.set_level(logging.DEBUG, logger="keystoneauth")
     cloud.answers["POST", DISTRIBUTORS] = 201, {"distributor": a_distributor()}
     client.create_distributor(
         name="logged?", speakers=[{"peers": [{"password": SECRET}]}]
