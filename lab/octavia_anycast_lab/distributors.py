@@ -3,12 +3,17 @@
 """The lab's distributor: its racks' leaves as BGP peers, through the API."""
 
 import http
+import time
 import typing
 
 from octavia_anycast_lab import rest, seed, settings
 
 NAME = "lab-fabric"
 PATH = "/v2/lbaas/distributors"
+PEERS_PATH = "/v2/lbaas/bgp-peers"
+IMMUTABLE = "immutable"
+DELETED_WITHIN_SECONDS = 30.0
+LOOK_EVERY_SECONDS = 0.2
 
 
 class InUseError(Exception):
@@ -73,17 +78,56 @@ def ensure(api: rest.Api) -> dict[str, typing.Any]:
     return find(api) or create(api)
 
 
+def peers(
+    api: rest.Api, distributor: dict[str, typing.Any]
+) -> list[dict[str, typing.Any]]:
+    """The peers of its speakers, without their passwords."""
+    ids = {p["id"] for s in distributor["speakers"] for p in s["peers"]}
+    found = api.get(rest.LOAD_BALANCER, PEERS_PATH)["bgp_peers"]
+    return [dict(peer) for peer in found if peer["id"] in ids]
+
+
 def delete(api: rest.Api, distributor_id: str) -> None:
-    """Delete it.
+    """Delete it with its peers, and wait until a controller has done it.
 
     :raises InUseError: a load balancer uses it.
+    :raises TimeoutError: no controller does it.
     """
+    path = f"{PATH}/{distributor_id}"
+    deadline = time.monotonic() + DELETED_WITHIN_SECONDS
+    while not _is_accepted(api, path):
+        _wait(path, deadline)
+    while not _is_gone(api, path):
+        _wait(path, deadline)
+
+
+def _is_accepted(api: rest.Api, path: str) -> bool:
+    """Whether the deletion is accepted; not while another change is made."""
     try:
-        api.request("DELETE", rest.LOAD_BALANCER, f"{PATH}/{distributor_id}")
+        api.request("DELETE", rest.LOAD_BALANCER, f"{path}?cascade=true")
     except rest.ApiError as error:
-        if error.status == http.HTTPStatus.CONFLICT:
+        if error.status != http.HTTPStatus.CONFLICT:
+            raise
+        if IMMUTABLE not in str(error):
             raise InUseError(str(error)) from error
-        raise
+        return False
+    return True
+
+
+def _is_gone(api: rest.Api, path: str) -> bool:
+    try:
+        api.get(rest.LOAD_BALANCER, path)
+    except rest.ApiError as error:
+        if error.status != http.HTTPStatus.NOT_FOUND:
+            raise
+        return True
+    return False
+
+
+def _wait(path: str, deadline: float) -> None:
+    if time.monotonic() > deadline:
+        raise TimeoutError(f"{path} is still there: does a controller run?")
+    time.sleep(LOOK_EVERY_SECONDS)
 
 
 def _peer(leaf: settings.Leaf) -> dict[str, typing.Any]:

@@ -67,7 +67,7 @@ def _create_distributor(stage: context.Stage) -> dict[str, typing.Any]:
     screen.act("a distributor: which fabric, by which peers")
     distributor = distributors.ensure(stage.admin)
     screen.say(f"POST {distributors.PATH}, as the operator:")
-    peers = [peer for s in distributor["speakers"] for peer in s["peers"]]
+    peers = distributors.peers(stage.admin, distributor)
     screen.table(
         ("peer", "address", "remote AS", "auth_type", "hold time", "zone"),
         [

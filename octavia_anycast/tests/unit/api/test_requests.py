@@ -18,7 +18,7 @@ def body(speaker=(), peer=()):
 
 
 def test_the_body_that_the_others_change_is_accepted():
-    assert distributor_from(body()).name == "fabric"
+    assert distributor_from(body(), {}).name == "fabric"
 
 
 @pytest.mark.parametrize(
@@ -38,5 +38,5 @@ def test_the_body_that_the_others_change_is_accepted():
 )
 def test_what_the_agent_cannot_do_is_refused(changes, field):
     with pytest.raises(InvalidRequest) as caught:
-        distributor_from(body(**changes))
+        distributor_from(body(**changes), {})
     assert caught.value.field == field
