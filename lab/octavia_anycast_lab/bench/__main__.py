@@ -16,6 +16,7 @@ import sys
 from octavia_anycast_lab import down, rest, settings, up
 from octavia_anycast_lab import registry as registry_lib
 from octavia_anycast_lab.bench import (
+    api,
     change,
     create,
     idle,
@@ -37,6 +38,9 @@ IN_LAB: collections.abc.Mapping[str, Measure] = {
     "throughput": throughput.measure,
     "memory": memory.measure,
     "idle": idle.measure,
+    "api-list": api.measure_lists,
+    "api-distributor": api.measure_distributor,
+    "api-lb-show": api.measure_show,
 }
 # It makes labs of its own, with no other one beside them.
 DEMO = "demo"
