@@ -14,6 +14,7 @@ from octavia_anycast.db import amphorae
 from octavia_anycast.db.cluster_models import (
     Amphora,
     AmphoraHealth,
+    AmphoraListenerStatistics,
     AmphoraRegistration,
     AmphoraReport,
     SpeakerRegistration,
@@ -27,6 +28,7 @@ CHUNK = 500
 DEPENDENT: tuple[Any, ...] = (
     AmphoraHealth,
     AmphoraReport,
+    AmphoraListenerStatistics,
     AmphoraRegistration,
     SpeakerRegistration,
     VipRegistration,

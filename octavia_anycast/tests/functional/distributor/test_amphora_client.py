@@ -219,3 +219,25 @@ def test_what_is_no_report_of_it(agent, client, document):
     agent.answer = (200, document)
     with pytest.raises(Permanent):
         client.get_report(AMPHORA, LOCALHOST)
+
+
+def test_serial_of_the_certificate_that_is_shown(agent, authorities):
+    servers, _ = authorities
+    client = client_of(agent, authorities)
+    with open(f"{servers.directory}/servers-{AMPHORA}", "rb") as stream:
+        issued = x509.load_pem_x509_certificate(stream.read())
+    assert client.served_serial(AMPHORA, LOCALHOST) == issued.serial_number
+
+
+def test_serial_of_a_certificate_that_is_not_valid_there(agent, authorities):
+    client = client_of(agent, authorities)
+    with pytest.raises(Retryable, match="Hostname mismatch"):
+        client.served_serial("somebody", LOCALHOST)
+    _, clients = authorities
+    stranger = client_of(agent, authorities, ca_file=clients.file)
+    with pytest.raises(Retryable, match="verify failed"):
+        stranger.served_serial(AMPHORA, LOCALHOST)
+    agent.shutdown()
+    agent.server_close()
+    with pytest.raises(Retryable, match="cannot be reached"):
+        client.served_serial(AMPHORA, LOCALHOST)
