@@ -25,7 +25,8 @@ _TEXTS: dict[str, tuple[str, Any, str]] = {
     "bfd": (
         "min-tx-ms=<ms>[,min-rx-ms=<ms>][,multiplier=<number>]",
         arguments.bfd,
-        "Timers of BFD (RFC 5880), which is off without them.",
+        "Timers of BFD (RFC 5880), which is off without any. Those that are "
+        "not given are the API's defaults.",
     ),
     "availability_zone": (
         "<zone>",

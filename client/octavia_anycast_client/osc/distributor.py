@@ -40,7 +40,7 @@ def _add_attributes(parser: argparse.ArgumentParser) -> None:
         "is_default",
         "--default",
         "--no-default",
-        "Load balancers use it that name none; it was another one before.",
+        "Load balancers that name none use it; there is one at most.",
     )
     arguments.add_wait(parser)
 
@@ -101,7 +101,7 @@ class CreateDistributor(_Commanding, base.ShowOne):
             action="append",
             help=(
                 "A BGP speaker, with BGP peers that exist. One for each IP "
-                "version at most; they share AS and driver."
+                "version at most; they share the driver."
             ),
         )
         parser.add_argument(

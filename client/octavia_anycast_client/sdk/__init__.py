@@ -22,7 +22,7 @@
     for path in balancing.distributor_paths(fabric):
         print(path.prefix, path.next_hop, path.peer_name, path.state)
 
-:func:`add_to` can also be named as ``vendor_hook`` of a cloud in
+``add_to`` can also be named as ``vendor_hook`` of a cloud in
 ``clouds.yaml``: ``vendor_hook: octavia_anycast_client.sdk:add_to``.
 """
 

@@ -89,8 +89,9 @@ class Proxy(_proxy.Proxy):
     ) -> Distributor:
         """Wait until the last change of a distributor is done.
 
-        :raises ResourceFailure: when it came to ERROR, with the reason.
-        :raises ResourceTimeout: after ``wait`` seconds.
+        :raises openstack.exceptions.ResourceFailure: when it came to ERROR;
+            with the reason.
+        :raises openstack.exceptions.ResourceTimeout: after ``wait`` seconds.
         """
         deadline = time.monotonic() + wait
         while True:
@@ -110,8 +111,9 @@ class Proxy(_proxy.Proxy):
     ) -> None:
         """Wait until a distributor that is being deleted is gone.
 
-        :raises ResourceFailure: when it came to ERROR, with the reason.
-        :raises ResourceTimeout: after ``wait`` seconds.
+        :raises openstack.exceptions.ResourceFailure: when it came to ERROR;
+            with the reason.
+        :raises openstack.exceptions.ResourceTimeout: after ``wait`` seconds.
         """
         deadline = time.monotonic() + wait
         while True:

@@ -40,8 +40,10 @@ class Resource(resource.Resource):
 
         A name never becomes part of a URL's path, whatever is in it.
 
-        :raises NotFoundException: without any, unless it may be missing.
-        :raises DuplicateResource: with several of that name.
+        :raises openstack.exceptions.NotFoundException: without any, unless
+            it may be missing.
+        :raises openstack.exceptions.DuplicateResource: with several of that
+            name.
         """
         found = cls._fetched(session, name_or_id)
         if found is None and "name" in cls._query_mapping._mapping:
