@@ -79,7 +79,7 @@ class ClusterController(base.BaseController):
         report_interval: float,
     ) -> None:
         # Not Octavia's constructor, which loads plug-ins: they are shared.
-        vars(self).update(vars(parent))
+        self.__dict__.update(vars(parent))
         self._database = database
         self._id = load_balancer_id
         self._stale_after = timedelta(

@@ -33,7 +33,7 @@ class Creation(stock.LoadBalancersController):
         body: Any,
     ) -> None:
         # Not Octavia's constructor, which loads plug-ins: they are shared.
-        vars(self).update(vars(controller))
+        self.__dict__.update(vars(controller))
         self._database = database
         self._body = body
         self._asked: Choice = body.take_choice()

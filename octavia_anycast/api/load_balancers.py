@@ -141,7 +141,7 @@ class LoadBalancersController(stock.LoadBalancersController):
             )
         )
 
-    @expose()  # type: ignore[untyped-decorator]
+    @expose()
     def _lookup(self, id: str, *remainder: str) -> Any:
         if remainder and remainder[0] == CLUSTER:
             cluster = ClusterController(

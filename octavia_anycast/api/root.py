@@ -11,8 +11,10 @@ from oslo_config import cfg
 
 from octavia_anycast import options
 from octavia_anycast.api import policies
+from octavia_anycast.api.amphorae import AmphoraeController
 from octavia_anycast.api.distributors import DistributorsController
 from octavia_anycast.api.load_balancers import LoadBalancersController
+from octavia_anycast.api.openapi import DocumentController
 from octavia_anycast.api.peers import PeersController
 from octavia_anycast.api.speakers import SpeakersController
 from octavia_anycast.db.engine import Database
@@ -28,10 +30,13 @@ class V2Controller(controllers.V2Controller):
         # Octavia serves some of its collections below /v2, too.
         self.loadbalancers = LoadBalancersController(database, report_interval)
         self.lbaas.loadbalancers = self.loadbalancers
+        self.octavia.amphorae = AmphoraeController(database)
         self.lbaas.distributors = DistributorsController(database)
         # A name with a hyphen cannot be written as an attribute.
         setattr(self.lbaas, "bgp-peers", PeersController(database))
         setattr(self.lbaas, "bgp-speakers", SpeakersController(database))
+        # Pecan takes the .json of openapi.json away.
+        self.lbaas.openapi = DocumentController()
 
 
 class RootController(root_controller.RootController):

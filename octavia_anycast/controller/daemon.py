@@ -14,6 +14,10 @@ from concurrent.futures import Executor
 from oslo_log import log as logging
 
 from octavia_anycast.controller.agenda import Agenda
+from octavia_anycast.controller.distributor_lifecycle import (
+    DistributorLifecycle,
+)
+from octavia_anycast.controller.distributor_watch import DistributorWatch
 from octavia_anycast.controller.heartbeat_store import HeartbeatStore
 from octavia_anycast.controller.housekeeping import Chore, Housekeeping
 from octavia_anycast.controller.membership import Membership
@@ -21,7 +25,7 @@ from octavia_anycast.controller.observe import silent_ids
 from octavia_anycast.controller.ports import World
 from octavia_anycast.controller.reconciler import Reconciler
 from octavia_anycast.db import amphorae, health
-from octavia_anycast.model.cluster import AmphoraStatus
+from octavia_anycast.model.cluster import AmphoraRecord, AmphoraStatus
 from octavia_anycast.model.errors import AnycastError, Retryable
 
 LOG = logging.getLogger(__name__)
@@ -43,6 +47,7 @@ class Daemon:
         membership: Membership,
         store: HeartbeatStore,
         housekeeping: Housekeeping,
+        distributors: DistributorLifecycle,
         workers: Executor,
     ) -> None:
         self._world = world
@@ -56,9 +61,16 @@ class Daemon:
             poll_interval=settings.poll_interval,
             resync_interval=settings.resync_interval,
         )
+        self._distributors = DistributorWatch(
+            distributors,
+            membership=membership,
+            workers=workers,
+            wake=self.wake,
+        )
         self._stop = threading.Event()
         self._pending: dict[str, float] = {}
         self._silent: set[str] = set()
+        self._asked: set[tuple[str, bool, bool]] = set()
         self._failures: dict[str, int] = {}
         self._free_workers = settings.workers
         self._count_lock = threading.Lock()
@@ -84,6 +96,7 @@ class Daemon:
                     self._scan()
                     scan_due = started + SCAN_SECONDS
                 self._poll()
+                self._distributors.poll(started)
                 self._start_chores(started)
             except AnycastError as e:
                 LOG.warning("The poll failed: %s", e)
@@ -110,7 +123,7 @@ class Daemon:
                 self._agenda.wake(load_balancer_id, now)
 
     def _scan(self) -> None:
-        """Notice what exists, what is gone, who fell silent."""
+        """Notice what exists, what is gone, who fell silent, what is asked."""
         self._membership.refresh()
         now = time.monotonic()
         statuses = self._world.load_balancers.all_statuses()
@@ -123,11 +136,8 @@ class Daemon:
         """Wake the load balancers of amphorae that missed heartbeats."""
         limit = MISSED_HEARTBEATS * self._world.settings.heartbeat_interval
         with self._world.database.transaction() as session:
-            records = [
-                record
-                for record in amphorae.list_all(session)
-                if record.status is AmphoraStatus.ALLOCATED
-            ]
+            every = amphorae.list_all(session)
+            records = [r for r in every if r.status is AmphoraStatus.ALLOCATED]
             heard = health.last_updates(session, [r.id for r in records])
         silent = silent_ids(records, heard, self._world.now(), limit)
         for record in records:
@@ -135,6 +145,22 @@ class Daemon:
                 LOG.info("Amphora %s missed its heartbeats.", record.id)
                 self.wake(record.load_balancer_id)
         self._silent = silent
+        self._notice_requests(every)
+
+    def _notice_requests(self, records: list[AmphoraRecord]) -> None:
+        """Wake the load balancers of amphorae of which something is asked."""
+        asked = {
+            (r.id, r.failover_wanted, r.agent_update_wanted): r
+            for r in records
+            if r.failover_wanted
+            or r.agent_update_wanted
+            or r.status is AmphoraStatus.PENDING_DELETE
+        }
+        for key in asked.keys() - self._asked:
+            load_balancer_id = asked[key].load_balancer_id
+            if load_balancer_id is not None:
+                self.wake(load_balancer_id)
+        self._asked = set(asked)
 
     def _hand_out(self) -> None:
         with self._count_lock:

@@ -32,7 +32,7 @@ from octavia_anycast.model.actions import (
 )
 from octavia_anycast.model.cluster import AmphoraRecord, AmphoraStatus
 from octavia_anycast.model.errors import AnycastError, NotFound, Retryable
-from octavia_anycast.model.wire import Intent
+from octavia_anycast.model.wire import FRONTEND_INTERFACE, Intent
 
 LOG = logging.getLogger(__name__)
 TRANSACTION_ATTEMPTS = 3
@@ -194,7 +194,12 @@ def _plug_frontend(job: Job, action: PlugFrontend) -> None:
     port_id, frontend = job.world.network.plug_frontend(
         job.observation.tree, record, action
     )
-    job.update(action.amphora_id, frontend_port_id=port_id, frontend=frontend)
+    job.update(
+        action.amphora_id,
+        frontend_port_id=port_id,
+        frontend_interface=FRONTEND_INTERFACE,
+        frontend=frontend,
+    )
     LOG.info(
         "Amphora %s of load balancer %s has the front-end addresses %s.",
         action.amphora_id,

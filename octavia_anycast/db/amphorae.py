@@ -14,6 +14,7 @@ from octavia_anycast.db import amphora_statistics, registrations
 from octavia_anycast.db.cluster_models import (
     Amphora,
     AmphoraHealth,
+    AmphoraRegistration,
     AmphoraReport,
     FrontendAddress,
 )
@@ -51,12 +52,22 @@ def create(session: Session, record: AmphoraRecord) -> None:
 def get(session: Session, amphora_id: str) -> AmphoraRecord | None:
     """One amphora, a DELETED one too; None if there is none."""
     row = session.get(Amphora, amphora_id)
-    return None if row is None else _record(row)
+    return None if row is None else record_of(row)
 
 
 def list_for(session: Session, load_balancer_id: str) -> list[AmphoraRecord]:
     """The amphorae of a load balancer that are not DELETED."""
     return _select(session, Amphora.load_balancer_id == load_balancer_id)
+
+
+def list_registered(
+    session: Session, distributor_id: str
+) -> list[AmphoraRecord]:
+    """The amphorae of a distributor's load balancers; two queries."""
+    registered = select(AmphoraRegistration.amphora_id).where(
+        AmphoraRegistration.distributor_id == distributor_id
+    )
+    return _select(session, Amphora.id.in_(registered))
 
 
 def list_all(session: Session) -> list[AmphoraRecord]:
@@ -67,7 +78,7 @@ def list_all(session: Session) -> list[AmphoraRecord]:
 def list_known(session: Session) -> list[AmphoraRecord]:
     """Every amphora there is a row of, DELETED ones too; two queries."""
     rows = session.scalars(select(Amphora).order_by(Amphora.id))
-    return [_record(row) for row in rows]
+    return [record_of(row) for row in rows]
 
 
 def update(
@@ -211,7 +222,7 @@ def _select(session: Session, *conditions: Any) -> list[AmphoraRecord]:
         .where(Amphora.status != AmphoraStatus.DELETED.value, *conditions)
         .order_by(Amphora.created_at, Amphora.id)
     )
-    return [_record(row) for row in rows]
+    return [record_of(row) for row in rows]
 
 
 def _set_status(
@@ -270,7 +281,8 @@ def _frontend(row: Amphora) -> Frontend | None:
     )
 
 
-def _record(row: Amphora) -> AmphoraRecord:
+def record_of(row: Amphora) -> AmphoraRecord:
+    """Make the record of a row."""
     return AmphoraRecord(
         status=AmphoraStatus(row.status),
         service_type=ServiceType(row.service_type),

@@ -17,6 +17,7 @@ from oslo_utils import strutils
 from sqlalchemy import (
     Boolean,
     ColumnElement,
+    DateTime,
     Integer,
     and_,
     false,
@@ -51,22 +52,33 @@ class Request:
 
 
 def page(
-    session: Session, model: type[Row], columns: Columns, request: Request
+    session: Session,
+    model: type[Row],
+    columns: Columns,
+    request: Request,
+    *conditions: ColumnElement[bool],
+    marker_values: tuple[Any, ...] | None = None,
 ) -> list[Row]:
     """The rows of one page, in their order.
 
+    :param conditions: what every row of the list fulfils
+    :param marker_values: :func:`values_of` the marker, if it may be a row
+        of another table
     :raises InvalidRequest: naming an attribute that is not in ``columns``,
         a value that cannot be one of it, or a marker that is not in the list.
     """
-    order = _whole_order(columns, request.order)
+    order = whole_order(columns, request.order)
     statement = select(model).where(
+        *conditions,
         *(
             _filter(columns, name, texts)
             for name, texts in request.filters.items()
-        )
+        ),
     )
     if request.marker is not None:
-        values = _marker_values(session, columns, order, request.marker)
+        values = marker_values or values_of(session, columns, request)
+        if values is None:
+            raise no_marker(request.marker)
         statement = statement.where(
             _beyond(columns, order, values, request.is_reverse)
         )
@@ -81,9 +93,13 @@ def page(
     return rows[::-1] if request.is_reverse else rows
 
 
-def _whole_order(
+def whole_order(
     columns: Columns, order: tuple[tuple[str, bool], ...]
 ) -> tuple[tuple[str, bool], ...]:
+    """(attribute, whether descending), such that no two rows are equal.
+
+    :raises InvalidRequest: naming an attribute that is not in ``columns``.
+    """
     for name, _ in order:
         if name not in columns:
             raise InvalidRequest("sort", f"there is no attribute {name!r}")
@@ -116,6 +132,8 @@ def _value(column: Any, name: str, text: str) -> Any:
         if isinstance(kind, UtcDateTime):
             moment = datetime.fromisoformat(text)
             return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        if isinstance(kind, DateTime):
+            return datetime.fromisoformat(text).replace(tzinfo=None)
     except ValueError as e:
         raise InvalidRequest(name, f"{text!r} cannot be its value") from e
     return text
@@ -128,20 +146,22 @@ def _integer(text: str) -> int:
     return value
 
 
-def _marker_values(
-    session: Session,
-    columns: Columns,
-    order: tuple[tuple[str, bool], ...],
-    marker: str,
-) -> tuple[Any, ...]:
+def values_of(
+    session: Session, columns: Columns, request: Request
+) -> tuple[Any, ...] | None:
+    """What the marker's row is sorted by; None if there is no such row."""
+    order = whole_order(columns, request.order)
     values = session.execute(
         select(*(columns[name] for name, _ in order)).where(
-            columns["id"] == marker
+            columns["id"] == request.marker
         )
     ).one_or_none()
-    if values is None:
-        raise InvalidRequest(MARKER, f"there is no {marker!r} in the list")
-    return tuple(values)
+    return None if values is None else tuple(values)
+
+
+def no_marker(marker: str) -> InvalidRequest:
+    """What is wrong with a marker that no row has."""
+    return InvalidRequest(MARKER, f"there is no {marker!r} in the list")
 
 
 def _beyond(

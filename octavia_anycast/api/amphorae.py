@@ -1,0 +1,223 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The octavia-anycast authors
+"""``/v2/octavia/amphorae``: Octavia's amphorae and ours together.
+
+What concerns one of Octavia's is Octavia's code, unchanged. What concerns
+one of ours becomes a mark in its row, which the controller acts upon: no
+message leaves here, and the load balancer stays as it is (ADR 0054).
+"""
+
+import inspect
+from datetime import UTC, datetime
+from typing import Any
+
+from octavia.api.v2.controllers import amphora as stock
+from octavia.api.v2.controllers import base
+from octavia.api.v2.types import amphora as stock_types
+from octavia.common import constants, exceptions
+from oslo_log import log as logging
+from pecan import expose, request
+from wsme import types as wtypes
+from wsmeext import pecan as wsme_pecan
+
+from octavia_anycast.api import amphora_pages, faults, listing
+from octavia_anycast.api import amphora_types as types
+from octavia_anycast.db import (
+    amphora_listing,
+    amphora_statistics,
+    amphorae,
+    clusters,
+)
+from octavia_anycast.db.amphora_listing import ListedAmphora
+from octavia_anycast.db.engine import Database
+from octavia_anycast.octavia_adapter import stock_amphorae
+
+LOG = logging.getLogger(__name__)
+
+
+class AmphoraeController(stock.AmphoraController):
+    """The collection and its members."""
+
+    def __init__(self, database: Database) -> None:
+        super().__init__()
+        self._database = database
+
+    @wsme_pecan.wsexpose(
+        types.AmphoraRootResponse,
+        wtypes.text,
+        [wtypes.text],
+        ignore_extra_args=True,
+    )
+    def get_one(self, id: str, fields: Any = None) -> Any:
+        """Show one."""
+        context = request.context["octavia_context"]
+        listed = _find(self._database, id)
+        with context.session.begin():
+            if listed is None:
+                row = self._get_db_amp(context.session, id, show_deleted=False)
+            self._auth_validate_action(
+                context, context.project_id, constants.RBAC_GET_ONE
+            )
+            if listed is None:
+                shown = types.of_stock(row)
+            else:
+                shown = types.with_vip(
+                    types.of_ours(listed),
+                    stock_amphorae.vips_of(
+                        context.session,
+                        {listed.record.load_balancer_id or ""},
+                    ),
+                )
+        if fields is not None:
+            shown = self._filter_fields([shown], fields)[0]
+        return types.AmphoraRootResponse(amphora=shown)
+
+    @wsme_pecan.wsexpose(
+        types.AmphoraeRootResponse, [wtypes.text], ignore_extra_args=True
+    )
+    def get_all(self, fields: Any = None) -> Any:
+        """List them, oldest first if not asked otherwise."""
+        context = request.context["octavia_context"]
+        self._auth_validate_action(
+            context, context.project_id, constants.RBAC_GET_ALL
+        )
+        wanted = listing.requested()
+        with (
+            faults.translated(),
+            self._database.transaction() as session,
+            context.session.begin(),
+        ):
+            shown = amphora_pages.page(context.session, session, wanted)
+        links = listing.links(wanted, [one.id for one in shown])
+        if fields is not None:
+            shown = self._filter_fields(shown, fields)
+        return types.AmphoraeRootResponse(amphorae=shown, amphorae_links=links)
+
+    @wsme_pecan.wsexpose(None, wtypes.text, status_code=204)
+    def delete(self, id: str) -> None:
+        """Delete what is left of one that failed."""
+        if _find(self._database, id) is None:
+            inspect.unwrap(stock.AmphoraController.delete)(self, id)
+            return
+        context = request.context["octavia_context"]
+        self._auth_validate_action(
+            context, context.project_id, constants.RBAC_DELETE
+        )
+        with faults.translated(), self._database.transaction() as session:
+            amphorae.request_deletion(session, id, datetime.now(UTC))
+        LOG.info("Deletion of amphora %s is asked for.", id)
+
+    @expose()
+    def _lookup(self, amphora_id: str, *remainder: str) -> Any:
+        if remainder and remainder[0] in _BELOW:
+            listed = _find(self._database, amphora_id)
+            if listed is not None:
+                below = _BELOW[remainder[0]](self, self._database, listed)
+                return below, remainder[1:]
+        return super()._lookup(amphora_id, *remainder)
+
+
+class _Below(base.BaseController):
+    """Something of one amphora of ours; made for a single request."""
+
+    RBAC_TYPE = constants.RBAC_AMPHORA
+
+    def __init__(
+        self,
+        parent: base.BaseController,
+        database: Database,
+        listed: ListedAmphora,
+    ) -> None:
+        # Not Octavia's constructor, which loads plug-ins: they are shared.
+        self.__dict__.update(vars(parent))
+        self._database = database
+        self._listed = listed
+
+    def _authorize(self, session: Any, action: str) -> None:
+        """As Octavia: for the project of the load balancer."""
+        context = request.context["octavia_context"]
+        load_balancer_id = self._listed.record.load_balancer_id or ""
+        cluster = clusters.get(session, load_balancer_id)
+        self._auth_validate_action(
+            context, cluster.project_id if cluster else None, action
+        )
+
+
+class FailoverController(_Below):
+    """``/failover``: another amphora takes its place."""
+
+    @wsme_pecan.wsexpose(None, wtypes.text, status_code=202)
+    def put(self) -> None:
+        """Ask for it; the new one serves before the old one leaves."""
+        record = self._listed.record
+        with faults.translated(), self._database.transaction() as session:
+            self._authorize(session, constants.RBAC_PUT_FAILOVER)
+            self._check_load_balancer(record.load_balancer_id)
+            amphorae.request_failover(session, record.id)
+        LOG.info(
+            "Failover of amphora %s of load balancer %s is asked for.",
+            record.id,
+            record.load_balancer_id,
+        )
+
+    def _check_load_balancer(self, load_balancer_id: str | None) -> None:
+        """See that it is there to stay: else nobody would replace it."""
+        context = request.context["octavia_context"]
+        with context.session.begin():
+            row = self._get_db_lb(
+                context.session, load_balancer_id, show_deleted=False
+            )
+            status = row.provisioning_status
+        if status == constants.PENDING_DELETE:
+            raise exceptions.LBPendingStateError(
+                state=status, id=load_balancer_id
+            )
+
+
+class ConfigController(_Below):
+    """``/config``: its agent gets its configuration anew."""
+
+    @wsme_pecan.wsexpose(None, wtypes.text, status_code=202)
+    def put(self) -> None:
+        """Ask for it."""
+        record = self._listed.record
+        with faults.translated(), self._database.transaction() as session:
+            self._authorize(session, constants.RBAC_PUT_CONFIG)
+            amphorae.request_agent_update(session, record.id)
+        LOG.info(
+            "An update of the agent of amphora %s is asked for.", record.id
+        )
+
+
+class StatsController(_Below):
+    """``/stats``: what it counted, for each listener."""
+
+    @wsme_pecan.wsexpose(
+        stock_types.StatisticsRootResponse, wtypes.text, status_code=200
+    )
+    def get(self) -> Any:
+        """Show it; nothing yet is an empty list."""
+        context = request.context["octavia_context"]
+        self._auth_validate_action(
+            context, context.project_id, constants.RBAC_GET_STATS
+        )
+        with faults.translated(), self._database.transaction() as session:
+            counts = amphora_statistics.list_for(
+                session, self._listed.record.id
+            )
+        return stock_types.StatisticsRootResponse(
+            amphora_stats=[types.of_count(self._listed, c) for c in counts]
+        )
+
+
+_BELOW: dict[str, type[_Below]] = {
+    "failover": FailoverController,
+    "config": ConfigController,
+    "stats": StatsController,
+}
+
+
+def _find(database: Database, amphora_id: str) -> ListedAmphora | None:
+    """The amphora, if it is one of ours."""
+    with faults.translated(), database.transaction() as session:
+        return amphora_listing.get(session, amphora_id)

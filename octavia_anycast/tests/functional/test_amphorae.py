@@ -1,0 +1,642 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The octavia-anycast authors
+"""``/v2/octavia/amphorae``: Octavia's own amphorae and ours, side by side."""
+
+import uuid
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+
+import pytest
+from octavia.common import rpc
+from octavia.db import api as octavia_db
+from octavia.db import models
+from sqlalchemy import Engine, event
+
+from octavia_anycast.db import amphora_statistics, amphorae
+from octavia_anycast.model.cluster import (
+    AmphoraRecord,
+    AmphoraStatus,
+    ServiceType,
+)
+from octavia_anycast.model.heartbeat import Heartbeat, ListenerBeat
+from octavia_anycast.model.wire import Frontend, FrontendAddress
+from octavia_anycast.testing import octavia_rows, samples
+
+PATH = "/v2/octavia/amphorae"
+LBS = "/v2/lbaas/loadbalancers"
+UNKNOWN = "9f1c2a52-0000-4000-8000-00000000000f"
+START = datetime(2026, 11, 22, 12, tzinfo=UTC)
+LISTENERS = (str(uuid.UUID(int=1)), str(uuid.UUID(int=2)))
+
+
+@pytest.fixture
+def subnet(api):
+    return api.neutron.add_network("198.51.100.0/24")[1][0]
+
+
+@pytest.fixture
+def lb(api, subnet):
+    """A load balancer of ours."""
+    api.create("/v2/lbaas/distributors", samples.distributor(is_default=True))
+    return make_lb(api, subnet)
+
+
+@pytest.fixture
+def stock_lb(api, subnet):
+    """A load balancer of another provider, ACTIVE."""
+    return make_lb(api, subnet, provider="noop_driver")
+
+
+def make_lb(api, subnet, **attributes):
+    created = api.create(
+        LBS,
+        {
+            "loadbalancer": {
+                "vip_subnet_id": subnet,
+                "project_id": api.project_id,
+            }
+            | attributes
+        },
+    )
+    octavia_rows.settle()
+    return created
+
+
+def make_ours(api, load_balancer_id, number, **changes):
+    record = AmphoraRecord(
+        **{
+            "id": str(uuid.UUID(int=100 + number)),
+            "load_balancer_id": load_balancer_id,
+            "status": AmphoraStatus.ALLOCATED,
+            "status_since": START,
+            "availability_zone": f"rack{number}",
+            "compute_id": f"machine-{number}",
+            "lb_network_ip": ip_address(f"172.31.1.{number}"),
+            "cert_expiration": START + timedelta(days=30, microseconds=7),
+            "frontend_port_id": str(uuid.UUID(int=500 + number)),
+            "frontend_interface": "eth1",
+            "frontend": Frontend(
+                mac_address=f"fa:16:3e:00:00:{number:02x}",
+                mtu=1500,
+                addresses=(
+                    FrontendAddress(
+                        ip_address=ip_address(f"10.1.0.{number}"),
+                        prefix_length=24,
+                        subnet_id=str(uuid.UUID(int=900 + number)),
+                    ),
+                ),
+            ),
+        }
+        | changes
+    )
+    with api.database.transaction() as session:
+        amphorae.create(session, record)
+        session.connection().exec_driver_sql(
+            "UPDATE anycast_amphora SET created_at = ? WHERE id = ?",
+            (_created(2 * number), record.id),
+        )
+    return record.id
+
+
+def make_stock(load_balancer_id, number, **changes):
+    session = octavia_db.get_session()
+    values = {
+        "id": str(uuid.UUID(int=200 + number)),
+        "load_balancer_id": load_balancer_id,
+        "compute_id": str(uuid.UUID(int=300 + number)),
+        "status": "ALLOCATED",
+        "role": "MASTER",
+        "lb_network_ip": f"172.31.2.{number}",
+        "vrrp_ip": f"10.2.0.{number}",
+        "ha_ip": "198.51.100.200",
+        "cached_zone": "nova",
+        "created_at": datetime.fromisoformat(_created(2 * number + 1)),
+    } | changes
+    with session.begin():
+        session.add(models.Amphora(**values))
+    return values["id"]
+
+
+def _created(minute):
+    return f"2026-11-22 12:{minute:02}:00.000000"
+
+
+@pytest.fixture
+def six(api, lb, stock_lb):
+    """Ours and Octavia's, made by turns: a, B, c, D, e, F."""
+    return [
+        make(number)
+        for number in (1, 2, 3)
+        for make in (
+            lambda n: make_ours(api, lb["id"], n),
+            lambda n: make_stock(stock_lb["id"], n),
+        )
+    ]
+
+
+def listed(api, query=""):
+    answer = api.call("GET", f"{PATH}{query}")
+    assert answer.status == 200, answer.text
+    return [one["id"] for one in answer.body["amphorae"]]
+
+
+def record(api, amphora_id):
+    with api.database.transaction() as session:
+        return amphorae.get(session, amphora_id)
+
+
+def test_ours_is_shown_with_both_names(api, lb):
+    amphora_id = make_ours(api, lb["id"], 1)
+
+    answer = api.call("GET", f"{PATH}/{amphora_id}")
+
+    assert answer.status == 200, answer.text
+    assert answer.body["amphora"] == {
+        "id": amphora_id,
+        "loadbalancer_id": lb["id"],
+        "compute_id": "machine-1",
+        "lb_network_ip": "172.31.1.1",
+        "vrrp_ip": "10.1.0.1",
+        "ha_ip": lb["vip_address"],
+        "vrrp_port_id": str(uuid.UUID(int=501)),
+        "ha_port_id": lb["vip_port_id"],
+        "cert_expiration": "2026-12-22T12:00:00",
+        "cert_busy": False,
+        "role": "STANDALONE",
+        "status": "ALLOCATED",
+        "vrrp_interface": "eth1",
+        "vrrp_id": None,
+        "vrrp_priority": None,
+        "cached_zone": "rack1",
+        "created_at": "2026-11-22T12:02:00",
+        "updated_at": None,
+        "image_id": None,
+        "compute_flavor": None,
+        "frontend_ip": "10.1.0.1",
+        "frontend_subnet_id": str(uuid.UUID(int=901)),
+        "frontend_port_id": str(uuid.UUID(int=501)),
+        "frontend_interface": "eth1",
+        "frontend_id": None,
+        "frontend_priority": None,
+        "service_type": "combined",
+    }
+
+
+def test_one_that_just_boots_has_nothing_yet(api, lb):
+    amphora_id = make_ours(
+        api,
+        lb["id"],
+        1,
+        status=AmphoraStatus.BOOTING,
+        compute_id=None,
+        lb_network_ip=None,
+        cert_expiration=None,
+        frontend=None,
+        frontend_port_id=None,
+        frontend_interface=None,
+        availability_zone=None,
+        service_type=ServiceType.COMBINED,
+    )
+
+    shown = api.call("GET", f"{PATH}/{amphora_id}").body["amphora"]
+
+    assert shown["status"] == "BOOTING"
+    assert shown["frontend_ip"] is shown["vrrp_ip"] is None
+    assert listed(api) == [amphora_id]
+
+
+def test_octavias_is_shown_with_both_names(api, stock_lb):
+    amphora_id = make_stock(stock_lb["id"], 1)
+
+    shown = api.call("GET", f"{PATH}/{amphora_id}").body["amphora"]
+
+    assert shown["vrrp_ip"] == shown["frontend_ip"] == "10.2.0.1"
+    assert shown["loadbalancer_id"] == stock_lb["id"]
+    assert shown["ha_ip"] == "198.51.100.200"
+    assert shown["role"] == "MASTER"
+    assert shown["service_type"] is None
+    assert shown["frontend_subnet_id"] is None
+
+
+def test_deleted_ones_are_gone(api, lb, stock_lb):
+    ours = make_ours(api, lb["id"], 1, status=AmphoraStatus.DELETED)
+    stock = make_stock(stock_lb["id"], 1, status="DELETED")
+
+    assert listed(api) == []
+    for amphora_id in (ours, stock, UNKNOWN, "x"):
+        assert api.call("GET", f"{PATH}/{amphora_id}").status == 404
+
+
+# Lists
+
+
+def test_list_has_both_oldest_first(api, six):
+    assert listed(api) == six
+
+
+QUERIES = [
+    ("role=MASTER", "BDF"),
+    ("role=STANDALONE", "ace"),
+    ("role=STANDALONE&role=MASTER", "aBcDeF"),
+    ("status=ALLOCATED", "aBcDeF"),
+    ("status=ERROR", ""),
+    ("cached_zone=rack2", "c"),
+    ("cached_zone=nova", "BDF"),
+    ("compute_id=machine-3", "e"),
+    ("lb_network_ip=172.31.1.3", "e"),
+    ("lb_network_ip=172.31.2.3", "F"),
+    ("vrrp_ip=10.1.0.2", "c"),
+    ("frontend_ip=10.1.0.2", "c"),
+    ("frontend_ip=10.2.0.2", "D"),
+    ("service_type=combined", "ace"),
+    ("frontend_interface=eth1", "ace"),
+    ("cert_busy=false", "aBcDeF"),
+    ("cert_busy=true", ""),
+    ("ha_ip=198.51.100.200", "BDF"),
+    ("ha_ip=192.0.2.9", ""),
+    ("created_at=2026-11-22T12:04:00", "c"),
+    ("sort=created_at:desc", "FeDcBa"),
+    ("sort=cached_zone,id", "BDFace"),
+    ("sort=cached_zone:desc,id", "ecaBDF"),
+    ("sort=role:desc", "aceBDF"),
+    ("sort_key=lb_network_ip&sort_dir=desc", "FDBeca"),
+    ("limit=3", "aBc"),
+    ("limit=0", "aBcDeF"),
+    ("role=MASTER&limit=2", "BD"),
+]
+
+
+def letters(six, ids):
+    return "".join("aBcDeF"[six.index(one)] for one in ids)
+
+
+@pytest.mark.parametrize(("query", "expected"), QUERIES)
+def test_list_is_filtered_sorted_and_limited(api, six, query, expected):
+    assert letters(six, listed(api, f"?{query}")) == expected
+
+
+def test_list_is_filtered_by_load_balancer_and_project(api, six, lb, stock_lb):
+    def found(query):
+        return letters(six, listed(api, f"?{query}"))
+
+    assert found(f"loadbalancer_id={lb['id']}") == "ace"
+    assert found(f"loadbalancer_id={stock_lb['id']}") == "BDF"
+    assert found(f"project_id={api.project_id}") == "aBcDeF"
+    assert found("project_id=nobody") == ""
+    assert found(f"ha_ip={lb['vip_address']}") == "ace"
+    assert found(f"ha_port_id={lb['vip_port_id']}") == "ace"
+
+
+def walk(api, query, way):
+    """The pages from a query on, as the links lead."""
+    pages = []
+    path = f"{PATH}?{query}"
+    while path:
+        answer = api.call("GET", path.removeprefix("http://localhost"))
+        assert answer.status == 200, answer.text
+        ids = [one["id"] for one in answer.body["amphorae"]]
+        if not ids:
+            break
+        pages.append(ids)
+        links = {x["rel"]: x["href"] for x in answer.body["amphorae_links"]}
+        path = links.get(way)
+    return pages
+
+
+@pytest.mark.parametrize("order", ["", "&sort=cached_zone:desc"])
+@pytest.mark.parametrize("limit", [1, 2, 4])
+def test_pages_lead_through_both_and_back(api, six, order, limit):
+    whole = listed(api, f"?{order}")
+    assert len(whole) == 6
+    query = f"limit={limit}{order}"
+
+    forward = walk(api, query, "next")
+    back = walk(
+        api, f"{query}&marker={whole[-1]}&page_reverse=True", "previous"
+    )
+
+    assert [one for page in forward for one in page] == whole
+    assert [one for page in reversed(back) for one in page] == whole[:-1]
+    assert {len(page) for page in forward[:-1]} <= {limit}
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+def test_a_marker_of_either_kind(api, six, reverse):
+    for at, marker in enumerate(six):
+        query = f"?marker={marker}&page_reverse={reverse}&limit=2"
+        expected = six[max(0, at - 2) : at] if reverse else six[at + 1 :][:2]
+        assert listed(api, query) == expected
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "color=red",
+        "sort=color",
+        "sort=id:up",
+        "limit=many",
+        f"marker={UNKNOWN}",
+        "marker=x",
+        "cert_busy=maybe",
+        "vrrp_id=x",
+        "vrrp_id=99999999999999999999999",
+        "created_at=yesterday",
+        "of_vips=x",
+    ],
+)
+def test_bad_queries_are_refused(api, six, query):
+    answer = api.call("GET", f"{PATH}?{query}")
+
+    assert answer.status == 400, answer.text
+
+
+def test_fields(api, six):
+    answer = api.call("GET", f"{PATH}?fields=id&fields=frontend_ip")
+    one = api.call("GET", f"{PATH}/{six[0]}?fields=status")
+
+    assert {tuple(sorted(a)) for a in answer.body["amphorae"]} == {
+        ("frontend_ip", "id")
+    }
+    assert one.body == {"amphora": {"status": "ALLOCATED"}}
+
+
+def count_queries(api, query=""):
+    statements = []
+
+    def count(connection, cursor, statement, *_):
+        if statement.startswith("SELECT"):
+            statements.append(statement)
+
+    event.listen(Engine, "before_cursor_execute", count)
+    try:
+        listed(api, query)
+    finally:
+        event.remove(Engine, "before_cursor_execute", count)
+    return len(statements)
+
+
+def test_a_page_costs_the_same_however_many_there_are(api, six, lb, stock_lb):
+    few = count_queries(api, "?limit=100")
+    for number in range(4, 30):
+        make_ours(api, lb["id"], number)
+        make_stock(stock_lb["id"], number)
+
+    assert count_queries(api, "?limit=100") == few <= 5
+
+
+# Rights
+
+
+ACTIONS = [
+    ("GET", "", 200),
+    ("GET", "/{id}", 200),
+    ("GET", "/{id}/stats", 200),
+    ("PUT", "/{id}/failover", 202),
+    ("PUT", "/{id}/config", 202),
+    ("DELETE", "/{id}", 409),
+]
+
+
+@pytest.mark.parametrize(
+    ("role", "is_allowed"),
+    [("admin", True), ("member", False), ("reader", False), ("no", False)],
+)
+@pytest.mark.parametrize(("method", "below", "status"), ACTIONS)
+def test_roles(api, lb, role, is_allowed, method, below, status):
+    amphora_id = make_ours(api, lb["id"], 1)
+    before = record(api, amphora_id)
+    with api.authenticated():
+        answer = api.call(
+            method,
+            f"{PATH}{below.format(id=amphora_id)}",
+            headers={"X-Roles": role, "X-User-Id": "somebody"},
+        )
+
+    assert answer.status == (status if is_allowed else 403), answer.text
+    if not is_allowed:
+        assert record(api, amphora_id) == before
+
+
+# What is asked of one of ours
+
+
+@pytest.fixture
+def casts(monkeypatch):
+    """What is sent to Octavia's worker."""
+    sent = []
+
+    class Client:
+        def cast(self, context, method, **payload):
+            sent.append((method, payload))
+
+    monkeypatch.setattr(rpc, "get_client", lambda *_args, **_kwargs: Client())
+    return sent
+
+
+def status_of(api, load_balancer):
+    answer = api.call("GET", f"{LBS}/{load_balancer['id']}")
+    return answer.body["loadbalancer"]["provisioning_status"]
+
+
+def test_failover_is_a_mark_and_locks_nothing(api, lb, casts):
+    amphora_id = make_ours(api, lb["id"], 1)
+    other = make_ours(api, lb["id"], 2)
+
+    for _ in range(2):  # asking twice is asking once
+        answer = api.call("PUT", f"{PATH}/{amphora_id}/failover")
+        assert answer.status == 202, answer.text
+
+    assert record(api, amphora_id).failover_wanted
+    assert not record(api, other).failover_wanted
+    assert status_of(api, lb) == "ACTIVE"
+    assert casts == []
+
+
+@pytest.mark.parametrize("status", ["ERROR", "PENDING_UPDATE"])
+def test_failover_while_the_load_balancer_is_busy(api, lb, status):
+    amphora_id = make_ours(api, lb["id"], 1)
+    octavia_rows.set_status("loadbalancer", lb["id"], status)
+
+    answer = api.call("PUT", f"{PATH}/{amphora_id}/failover")
+
+    assert answer.status == 202
+    assert status_of(api, lb) == status
+
+
+def test_failover_of_what_goes_anyway_is_refused(api, lb):
+    amphora_id = make_ours(api, lb["id"], 1)
+    orphan = make_ours(api, UNKNOWN, 2)
+    octavia_rows.set_status("loadbalancer", lb["id"], "PENDING_DELETE")
+
+    first = api.call("PUT", f"{PATH}/{amphora_id}/failover")
+    second = api.call("PUT", f"{PATH}/{orphan}/failover")
+
+    assert first.status == 409
+    assert "PENDING_DELETE" in first.fault
+    assert second.status == 404
+    assert not record(api, amphora_id).failover_wanted
+
+
+def test_config_is_a_mark(api, lb, casts):
+    amphora_id = make_ours(api, lb["id"], 1)
+
+    assert api.call("PUT", f"{PATH}/{amphora_id}/config").status == 202
+
+    assert record(api, amphora_id).agent_update_wanted
+    assert status_of(api, lb) == "ACTIVE"
+    assert casts == []
+
+
+@pytest.mark.parametrize("status", ["BOOTING", "ALLOCATED", "PENDING_DELETE"])
+def test_one_of_a_cluster_cannot_be_deleted(api, lb, casts, status):
+    amphora_id = make_ours(api, lb["id"], 1, status=AmphoraStatus(status))
+
+    answer = api.call("DELETE", f"{PATH}/{amphora_id}")
+
+    assert answer.status == 409
+    assert f"is {status}: only one in ERROR can be deleted" in answer.fault
+    assert record(api, amphora_id).status == status
+    assert casts == []
+
+
+def test_one_in_error_is_deleted(api, lb, casts):
+    amphora_id = make_ours(api, lb["id"], 1, status=AmphoraStatus.ERROR)
+
+    assert api.call("DELETE", f"{PATH}/{amphora_id}").status == 204
+
+    assert record(api, amphora_id).status == "PENDING_DELETE"
+    assert casts == []
+
+
+@pytest.mark.parametrize("below", ["failover", "config", "stats"])
+def test_nothing_below_what_is_not_there(api, lb, below):
+    deleted = make_ours(api, lb["id"], 1, status=AmphoraStatus.DELETED)
+    method = "GET" if below == "stats" else "PUT"
+
+    for amphora_id in (deleted, UNKNOWN, "x"):
+        answer = api.call(method, f"{PATH}/{amphora_id}/{below}")
+        assert answer.status == 404, answer.text
+    assert api.call("DELETE", f"{PATH}/{deleted}").status == 404
+    assert api.call("DELETE", f"{PATH}/{UNKNOWN}").status == 404
+
+
+# Statistics
+
+
+def beat(amphora_id, listener, **counted):
+    return Heartbeat(
+        amphora_id=amphora_id,
+        listeners=(
+            ListenerBeat(listener_id=listener, status="OPEN", **counted),
+        ),
+    )
+
+
+def add(api, *beats):
+    with api.database.transaction() as session:
+        amphora_statistics.add(session, beats)
+
+
+def stats(api, amphora_id):
+    answer = api.call("GET", f"{PATH}/{amphora_id}/stats")
+    assert answer.status == 200, answer.text
+    return answer.body["amphora_stats"]
+
+
+def test_statistics_are_what_heartbeats_brought(api, lb):
+    one = make_ours(api, lb["id"], 1)
+    other = make_ours(api, lb["id"], 2)
+    assert stats(api, one) == []
+
+    add(
+        api,
+        beat(one, LISTENERS[0], bytes_in=5, bytes_out=7, active_connections=3),
+        beat(one, LISTENERS[0], bytes_in=1, active_connections=2),
+        beat(other, LISTENERS[0], bytes_in=100, total_connections=1),
+    )
+    add(api, beat(one, LISTENERS[0], request_errors=1, total_connections=4))
+    add(api, beat(one, LISTENERS[1], bytes_out=2**40, active_connections=1))
+
+    assert stats(api, one) == [
+        {
+            "id": one,
+            "loadbalancer_id": lb["id"],
+            "listener_id": LISTENERS[0],
+            "bytes_in": 6,
+            "bytes_out": 7,
+            "active_connections": 0,
+            "total_connections": 4,
+            "request_errors": 1,
+        },
+        {
+            "id": one,
+            "loadbalancer_id": lb["id"],
+            "listener_id": LISTENERS[1],
+            "bytes_in": 0,
+            "bytes_out": 2**40,
+            "active_connections": 1,
+            "total_connections": 0,
+            "request_errors": 0,
+        },
+    ]
+    assert [s["bytes_in"] for s in stats(api, other)] == [100]
+
+
+def test_statistics_of_an_idle_amphora_are_not_written_again(api, lb):
+    one = make_ours(api, lb["id"], 1)
+    add(api, beat(one, LISTENERS[0]))
+    statements = []
+
+    def count(connection, cursor, statement, *_):
+        statements.append(statement.split()[0])
+
+    event.listen(Engine, "before_cursor_execute", count)
+    try:
+        add(api, beat(one, LISTENERS[0]))
+    finally:
+        event.remove(Engine, "before_cursor_execute", count)
+    assert "UPDATE" not in statements
+    assert "INSERT" not in statements
+
+
+def test_statistics_go_with_the_amphora(api, lb):
+    one = make_ours(api, lb["id"], 1)
+    add(api, beat(one, LISTENERS[0], bytes_in=1))
+    with api.database.transaction() as session:
+        amphorae.mark_deleted(session, one, START)
+        assert amphora_statistics.list_for(session, one) == []
+
+
+# Octavia's own
+
+
+def test_what_concerns_octavias_is_octavias(api, stock_lb, casts):
+    failing = make_stock(stock_lb["id"], 1, status="ERROR")
+    busy = make_stock(stock_lb["id"], 2)
+    session = octavia_db.get_session()
+    with session.begin():
+        session.add(
+            models.ListenerStatistics(
+                listener_id=LISTENERS[0],
+                amphora_id=busy,
+                bytes_in=1,
+                bytes_out=2,
+                active_connections=3,
+                total_connections=4,
+                request_errors=5,
+            )
+        )
+
+    assert api.call("PUT", f"{PATH}/{busy}/config").status == 202
+    assert api.call("PUT", f"{PATH}/{busy}/failover").status == 202
+    assert casts == [
+        ("update_amphora_agent_config", {"amphora_id": busy}),
+        ("failover_amphora", {"amphora_id": busy}),
+    ]
+    assert status_of(api, stock_lb) == "PENDING_UPDATE"
+    assert [s["total_connections"] for s in stats(api, busy)] == [4]
+    # Its client is made with the application, so the cast is not seen here.
+    assert api.call("DELETE", f"{PATH}/{failing}").status == 204
+    assert api.call("DELETE", f"{PATH}/{busy}").status == 409
+    shown = api.call("GET", f"{PATH}/{failing}").body["amphora"]
+    assert shown["status"] == "PENDING_DELETE"
