@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright (c) 2026 The octavia-anycast authors
-"""See that the ``openstack loadbalancer`` commands of a document exist.
+"""See that the commands of a document exist.
 
-Those in a block are parsed by the parser of the very command, options and
-all; of those within a sentence the words have to begin a command.
+``openstack loadbalancer`` and ``octavia-anycast-manage``. Those in a block
+are parsed by the parser of the very command, options and all; of those within
+a sentence the words have to begin a command.
 """
 
 import argparse
@@ -16,8 +17,13 @@ from collections.abc import Iterator
 from importlib import metadata
 from typing import Any
 
+from octavia_anycast.cmd import manage
+
 GROUPS = ("openstack.load_balancer.v2", "openstack.extension")
-BLOCK = re.compile(r"^ +(?:\$ )?(openstack loadbalancer (?:.*\\\n)*.*)$", re.M)
+MANAGE = "octavia-anycast-manage"
+BLOCK = re.compile(
+    rf"^ +(?:\$ )?((?:openstack loadbalancer|{MANAGE}) (?:.*\\\n)*.*)$", re.M
+)
 # Also one that is broken over two lines of a sentence.
 INLINE = re.compile(r"``(openstack\s+loadbalancer[^`]*)``")
 
@@ -40,6 +46,16 @@ def parser_of(name: str) -> argparse.ArgumentParser:
     return parser
 
 
+@functools.cache
+def manage_parser() -> argparse.ArgumentParser:
+    """The parser of octavia-anycast-manage, with oslo.config's options."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--config-file")
+    parser.add_argument("--debug", action="store_true")
+    manage.add_commands(parser.add_subparsers(dest="command", required=True))
+    return parser
+
+
 def split(words: list[str]) -> tuple[str, list[str]] | None:
     """The longest command that the words begin with, and the rest."""
     for length in range(len(words), 1, -1):
@@ -55,15 +71,23 @@ def wrong_block(text: str) -> str | None:
         words = shlex.split(text.replace("\\\n", " "))
     except ValueError:
         return None  # goes on in another way than by a backslash
-    found = split(words)
-    if found is None:
-        return f"no such command: {' '.join(words[:5])}"
-    name, arguments = found
+    if words[0] == MANAGE:
+        parser, arguments = manage_parser(), words[1:]
+    else:
+        found = split(words)
+        if found is None:
+            return f"no such command: {' '.join(words[:5])}"
+        parser, arguments = parser_of(found[0]), found[1]
     said = io.StringIO()
-    with contextlib.redirect_stderr(said):
+    with (
+        contextlib.redirect_stderr(said),
+        contextlib.redirect_stdout(io.StringIO()),
+    ):
         try:
-            parser_of(name).parse_args(arguments)
-        except SystemExit:
+            parser.parse_args(arguments)
+        except SystemExit as e:
+            if not e.code:
+                return None  # --help
             return said.getvalue().strip().splitlines()[-1]
     return None
 
