@@ -25,6 +25,9 @@ from oslo_config import cfg
 from octavia_anycast.octavia_adapter.amphora_interfaces import OsUtils
 
 
+PROGRAM = "amphora-agent"
+
+
 class Plug(plug.Plug):
     """Octavia's plug-in calls; the loopback is not theirs."""
 
@@ -71,6 +74,8 @@ def main(
     """
 
     def make_server(hm_queue: Any) -> Server:
+        # By this name PUT /1.0/config finds the file that it writes over.
+        cfg.CONF.prog = PROGRAM
         made = Server(hm_queue)
         made.app.register_blueprint(make_blueprint())
         settings = cfg.CONF.amphora_agent
