@@ -24,7 +24,6 @@ from oslo_config import cfg
 
 from octavia_anycast.octavia_adapter.amphora_interfaces import OsUtils
 
-
 PROGRAM = "amphora-agent"
 
 

@@ -51,8 +51,15 @@ def test_the_agent_takes_a_new_configuration_while_it_runs(tmp_path):
     path.write_text("[health_manager]\nheartbeat_interval = 3\n")
 
     ended = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", AGENT]
-        + ["--config-file", str(path)],
+        [
+            sys.executable,
+            "-W",
+            "ignore",
+            "-c",
+            AGENT,
+            "--config-file",
+            str(path),
+        ],
         env=os.environ | {"HOME": str(tmp_path)},
         capture_output=True,
         text=True,
