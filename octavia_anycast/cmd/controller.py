@@ -18,6 +18,9 @@ from oslo_log import log as logging
 
 from octavia_anycast import options
 from octavia_anycast.controller.daemon import Daemon
+from octavia_anycast.controller.distributor_lifecycle import (
+    DistributorLifecycle,
+)
 from octavia_anycast.controller.heartbeat_receiver import HeartbeatReceiver
 from octavia_anycast.controller.heartbeat_store import HeartbeatStore
 from octavia_anycast.controller.housekeeping import Chore, Housekeeping
@@ -48,6 +51,7 @@ LOG = logging.getLogger(__name__)
 # each gets only every n-th.
 STALE_AFTER_INTERVALS = 10
 START_AGAIN_SECONDS = 2.0
+DISTRIBUTOR_THREADS = 2
 
 
 def main() -> int:
@@ -118,10 +122,11 @@ def run(world: World, settings: options.Settings) -> None:
     )
     membership = Membership(settings.coordination_url)
     threads = settings.workers * settings.action_workers
-    # Each chore may need a thread beside the workers.
+    # Each chore may need a thread beside the workers, and so may the
+    # distributors.
     with (
         ThreadPoolExecutor(
-            settings.workers + len(Chore), "reconcile"
+            settings.workers + len(Chore) + DISTRIBUTOR_THREADS, "reconcile"
         ) as workers,
         ThreadPoolExecutor(threads, "observe") as observers,
         ThreadPoolExecutor(threads, "apply") as appliers,
@@ -144,6 +149,7 @@ def run(world: World, settings: options.Settings) -> None:
                 rotation=Rotation(world, membership),
                 sweep=Sweep(world, lambda i: daemon.wake(i)),
             ),
+            distributors=DistributorLifecycle(world, appliers),
             workers=workers,
         )
         receiver = HeartbeatReceiver(

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
-from octavia_anycast.db.passwords import Cipher
 from octavia_anycast.db.engine import Database
+from octavia_anycast.db.passwords import Cipher
 from octavia_anycast.model.actions import PlugFrontend
 from octavia_anycast.model.bgp import IPAddress
 from octavia_anycast.model.certificate import Certificate
@@ -108,6 +108,9 @@ class Compute(Protocol):
     def list_servers(self) -> tuple[Seen, ...]:
         """Each server with the name of an amphora, stock Octavia's too."""
 
+    def check_zone(self, zone: str) -> None:
+        """See that an availability zone exists."""
+
     def ensure_group(self, tree: LoadBalancerTree) -> None:
         """Make the anti-affinity group."""
 
@@ -125,6 +128,11 @@ class FrontendNetwork(Protocol):
 
     def remove(self, tree: LoadBalancerTree) -> None:
         """Delete VIP port and security group."""
+
+    def check_frontend(
+        self, network_id: str | None, subnet_ids: Iterable[str]
+    ) -> None:
+        """See that a front-end network and its subnets exist."""
 
     def plug_frontend(
         self,

@@ -7,7 +7,8 @@ of the row; the controller says what has become of it (``settle``,
 ``remove``).
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
 
 from oslo_db.exception import DBReferenceError
 from sqlalchemy import select
@@ -20,7 +21,9 @@ PENDING_CREATE = "PENDING_CREATE"
 PENDING_UPDATE = "PENDING_UPDATE"
 PENDING_DELETE = "PENDING_DELETE"
 PENDING = (PENDING_CREATE, PENDING_UPDATE, PENDING_DELETE)
-UNUSABLE = (PENDING_DELETE, "ERROR")
+ACTIVE = "ACTIVE"
+ERROR = "ERROR"
+UNUSABLE = (PENDING_DELETE, ERROR)
 
 
 class Immutable(Conflict):
@@ -41,6 +44,50 @@ def pending(session: Session) -> list[tuple[str, str]]:
         .order_by(models.Distributor.created_at, models.Distributor.id)
     )
     return [(row.id, row.provisioning_status) for row in rows]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Statuses:
+    """The statuses of a distributor, without all the rest."""
+
+    id: str
+    provisioning_status: str
+    operating_status: str
+    status_reason: str
+    is_enabled: bool
+
+
+def unsettled(session: Session) -> list[tuple[str, str]]:
+    """(id, provisioning status) of those in PENDING_* or ERROR; one query."""
+    rows = session.execute(
+        select(models.Distributor.id, models.Distributor.provisioning_status)
+        .where(models.Distributor.provisioning_status.in_((*PENDING, ERROR)))
+        .order_by(models.Distributor.created_at, models.Distributor.id)
+    )
+    return [(row.id, row.provisioning_status) for row in rows]
+
+
+def statuses(session: Session) -> list[Statuses]:
+    """The statuses of every distributor; one query."""
+    rows = session.execute(
+        select(
+            models.Distributor.id,
+            models.Distributor.provisioning_status,
+            models.Distributor.operating_status,
+            models.Distributor.status_reason,
+            models.Distributor.enabled,
+        ).order_by(models.Distributor.created_at, models.Distributor.id)
+    )
+    return [
+        Statuses(
+            id=row.id,
+            provisioning_status=row.provisioning_status,
+            operating_status=row.operating_status,
+            status_reason=row.status_reason,
+            is_enabled=row.enabled,
+        )
+        for row in rows
+    ]
 
 
 def lock(session: Session, distributor_ids: Iterable[str]) -> None:
@@ -89,12 +136,18 @@ def settle(
     provisioning_status: str | None = None,
     operating_status: str | None = None,
     status_reason: str | None = None,
-) -> None:
+    expected: Collection[str] | None = None,
+) -> bool:
     """Write down statuses; None stays as it is. A long reason is cut.
 
+    :param expected: the provisioning statuses that it may have now; with
+        another one nothing is written
+    :returns: whether it had one of them
     :raises NotFound: if there is no such distributor.
     """
-    row = _row(session, distributor_id)
+    row = _locked(session, distributor_id)
+    if expected is not None and row.provisioning_status not in expected:
+        return False
     if provisioning_status is not None:
         row.provisioning_status = provisioning_status
     if operating_status is not None:
@@ -102,6 +155,7 @@ def settle(
     if status_reason is not None:
         row.status_reason = status_reason[: models.REASON_LENGTH]
     session.flush()
+    return True
 
 
 def remove(session: Session, distributor_id: str) -> None:

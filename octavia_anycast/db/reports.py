@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from oslo_db.exception import DBDuplicateEntry
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, case, func, select
 from sqlalchemy.orm import Session
 
 from octavia_anycast.db.cluster_models import (
@@ -127,13 +127,25 @@ def list_all(session: Session) -> dict[str, Report]:
     return {i: report for i, report in found.items() if report is not None}
 
 
-def session_counts(session: Session) -> dict[str, SessionCounts]:
-    """distributor_id -> its amphorae's BGP sessions; one query."""
+def session_counts(
+    session: Session, fresh_since: datetime
+) -> dict[str, SessionCounts]:
+    """distributor_id -> its amphorae's BGP sessions; one query.
+
+    A session last reported before ``fresh_since`` is not an established one.
+    """
+    established = case(
+        (
+            AmphoraReport.reported_at >= fresh_since,
+            AmphoraReport.established_count,
+        ),
+        else_=0,
+    )
     rows = session.execute(
         select(
             AmphoraRegistration.distributor_id,
             func.sum(AmphoraReport.session_count),
-            func.sum(AmphoraReport.established_count),
+            func.sum(established),
         )
         .join(
             AmphoraReport,

@@ -207,10 +207,13 @@ class DesiredCluster:
 
     @property
     def should_announce(self) -> bool:
-        """Whether the VIPs belong into the fabric at all."""
+        """Whether the VIPs belong into the fabric at all.
+
+        A disabled distributor takes no new load balancers; those that it has
+        go on.
+        """
         return (
             self.is_enabled
-            and self.distributor.is_enabled
             and not self.is_deleted
             and bool(self.listeners or self.lvs_listener_ids)
         )

@@ -23,7 +23,7 @@ from stevedore import driver as stevedore_driver
 
 from octavia_anycast.model.bgp import IPAddress
 from octavia_anycast.model.cluster import ComputeState
-from octavia_anycast.model.errors import Retryable
+from octavia_anycast.model.errors import Permanent, Retryable
 from octavia_anycast.model.inventory import Seen
 from octavia_anycast.octavia_adapter import inventory
 from octavia_anycast.octavia_adapter.amphora_files import ConfigDrive
@@ -119,8 +119,43 @@ class Compute:
                 if found.lb_network_ip
                 else None
             ),
+            host=self._host(server_id) if found.lb_network_ip else None,
             fault=str(fault or ""),
         )
+
+    def check_zone(self, zone: str) -> None:
+        """See that an availability zone exists.
+
+        :raises Permanent: it does not.
+        :raises Retryable: the compute service did not answer.
+        """
+        with translated(f"looking up the availability zone {zone}"):
+            try:
+                self._driver.validate_availability_zone(zone)
+            except octavia_exceptions.InvalidSubresource as e:
+                raise Permanent(
+                    f"The compute service has no availability zone {zone!r}."
+                ) from e
+
+    def _host(self, server_id: str) -> str | None:
+        """The host that a server runs on, if we may know.
+
+        Octavia's driver interface does not tell: Nova's own client is asked
+        (an attribute for administrators), or ``host_of(server_id)`` of
+        another driver that has it.
+        """
+        host_of = getattr(self._driver, "host_of", None)
+        servers = getattr(self._driver, "manager", None)
+        if host_of is not None:
+            return str(host_of(server_id))
+        if servers is None:
+            return None
+        try:
+            server = servers.get(server_id)
+        except nova_exceptions.ClientException as e:
+            LOG.warning("The host of server %s is not known: %s", server_id, e)
+            return None
+        return getattr(server, "OS-EXT-SRV-ATTR:host", None)
 
     def _look(self, server_id: str, network_id: str | None) -> Any:
         try:

@@ -107,6 +107,35 @@ class Network:
                 sorted({self._subnet(i).network_id for i in subnet_ids})
             )
 
+    def check_frontend(
+        self, network_id: str | None, subnet_ids: Iterable[str]
+    ) -> None:
+        """See that a front-end network and its subnets exist, as of now.
+
+        :raises Permanent: one of them does not, or they do not belong
+            together.
+        :raises Retryable: the network service did not answer.
+        """
+        with translated("looking up a front-end network"):
+            try:
+                if network_id is not None:
+                    self._driver.get_network(network_id)
+                homes = {
+                    subnet_id: self._driver.get_subnet(subnet_id).network_id
+                    for subnet_id in subnet_ids
+                }
+            except (
+                network_base.NetworkNotFound,
+                network_base.SubnetNotFound,
+            ) as e:
+                raise Permanent(f"The front end is not there: {e}") from e
+        for subnet_id, home in homes.items():
+            if network_id is not None and home != network_id:
+                raise Permanent(
+                    f"Subnet {subnet_id} is not one of the front-end network "
+                    f"{network_id}."
+                )
+
     def plug_frontend(
         self,
         tree: LoadBalancerTree,

@@ -110,6 +110,18 @@ def recovered(cluster: Cluster) -> tuple[str, ...]:
     )
 
 
+def is_rolled_out(cluster: Cluster) -> bool:
+    """Whether every live amphora has the speakers wanted, and lives well."""
+    return all(
+        _holds_wanted(cluster.desired, member)
+        and (
+            member.amphora.record.speakers_changed_at is None
+            or not cluster.desired.should_announce
+        )
+        for member in cluster.live
+    )
+
+
 def _turn(cluster: Cluster) -> str:
     """Whose turn it is: the id of one announcing amphora, or nothing.
 

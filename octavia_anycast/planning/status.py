@@ -22,6 +22,7 @@ from octavia_anycast.planning.assessment import (
     is_announcing,
     is_ready,
 )
+from octavia_anycast.planning.rollout import is_rolled_out
 
 
 class OperatingStatus(StrEnum):
@@ -156,6 +157,7 @@ def is_settled(
         and not cluster.outdated()
         and not any(m.amphora.record.agent_update_wanted for m in cluster.live)
         and all(is_ready(desired, m.amphora) for m in cluster.live)
+        and is_rolled_out(cluster)
         and all(
             is_announcing(desired, m.amphora) or not desired.should_announce
             for m in cluster.live

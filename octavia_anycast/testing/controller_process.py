@@ -9,6 +9,12 @@ tables, the planner, the TaskFlow graphs. What is not: machines and time.
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from octavia_anycast.controller.distributor_driver import (
+    L3BgpDistributorDriver,
+)
+from octavia_anycast.controller.distributor_lifecycle import (
+    DistributorLifecycle,
+)
 from octavia_anycast.controller.heartbeat_store import HeartbeatStore
 from octavia_anycast.controller.ports import World
 from octavia_anycast.controller.reconciler import Reconciler, Result
@@ -74,6 +80,8 @@ class ControllerProcess:
             observe_executor=self._observers,
             apply_executor=self._appliers,
         )
+        self.distributors = DistributorLifecycle(self.world, self._appliers)
+        self.driver = L3BgpDistributorDriver(self.world, self._appliers)
         self.sweep = Sweep(self.world)
 
     def reconcile(self, load_balancer_id: str) -> Result | None:

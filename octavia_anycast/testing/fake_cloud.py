@@ -55,6 +55,10 @@ BOOT_SECONDS = 3.0
 VIP_PEER = "leaf"
 
 
+def _passwords(state: DesiredState) -> set[str | None]:
+    return {peer.password for _, peer in state.peers()}
+
+
 class Died(Exception):
     """The controller is dead; nothing it calls happens any more."""
 
@@ -78,6 +82,7 @@ class Machine:
     lvs_listener_ids: frozenset[str] = frozenset()
     member_networks: set[str] = field(default_factory=set)
     pushes: int = 0
+    session_since: datetime | None = None
     configurations: list[str] = field(default_factory=list)
     serial: int = 0  # of the certificate that its agent shows
     certificates: int = 0  # how often it got another
@@ -90,6 +95,8 @@ class FakeCloud(FakeInventory):
         super().__init__()
         self.machines: dict[str, Machine] = {}  # server_id -> machine
         self.ports: dict[str, tuple[str, str]] = {}  # name -> (id, owner)
+        # amphora_id -> network and subnets of its front end
+        self.frontends: dict[str, tuple[str, tuple[str, ...]]] = {}
         self.security_groups: set[str] = set()
         self.server_groups: set[str] = set()
         self.vip_ports: set[str] = set()
@@ -103,6 +110,8 @@ class FakeCloud(FakeInventory):
         self.is_dead = False
         self.heartbeats: list[Heartbeat] = []
         self.refused_passwords: set[str] = set()  # by the fabric
+        self.missing: set[str | None] = set()  # zones, networks, subnets
+        self.cut_sessions: set[str] = set()  # amphora ids
         self.speaker_changes: list[str] = []  # amphora ids, in order
         self.active: dict[str, int] = {}
         self.database = MortalDatabase(database, self)
@@ -218,6 +227,21 @@ class FakeCloud(FakeInventory):
                 del self.machines[machine.server_id]
         self.step("delete server done")
 
+    def check_zone(self, zone: str) -> None:
+        """See that an availability zone exists."""
+        self.step("check zone")
+        if zone in self.missing:
+            raise Permanent(f"there is no zone {zone}")
+
+    def check_frontend(
+        self, network_id: str | None, subnet_ids: Iterable[str]
+    ) -> None:
+        """See that a front-end network and its subnets exist."""
+        self.step("check frontend")
+        gone = self.missing & {network_id, *subnet_ids}
+        if gone:
+            raise Permanent(f"the front end {gone} is not there")
+
     def ensure_group(self, tree: LoadBalancerTree) -> None:
         """Make the server group."""
         self.step("ensure group")
@@ -260,6 +284,7 @@ class FakeCloud(FakeInventory):
         if tree.id not in self.security_groups:
             self.violations.append("a front end without a security group")
         port_id, _ = self._port(f"fe-{record.id}", record.id)
+        self.frontends[record.id] = (action.network_id, action.subnet_ids)
         self.step("plug frontend half")
         self._machine(record).frontend_port = port_id
         number = int(str(self._machine(record).address).split(".")[-1])
@@ -411,6 +436,8 @@ class FakeCloud(FakeInventory):
             )
         if state.speakers != machine.state.speakers:
             self.speaker_changes.append(machine.amphora_id)
+            if _passwords(state) != _passwords(machine.state):
+                machine.session_since = self.now
         machine.state = state
         lost = before and not self.announced(machine)
         lb_id = str(state.load_balancer_id)
@@ -438,9 +465,9 @@ class FakeCloud(FakeInventory):
 
     def is_established(self, machine: Machine) -> bool:
         """Whether the fabric takes its sessions."""
-        return not self.refused_passwords & {
-            peer.password for _, peer in machine.state.peers()
-        }
+        if machine.amphora_id in self.cut_sessions:
+            return False
+        return not self.refused_passwords & _passwords(machine.state)
 
     def _sessions(self, machine: Machine) -> tuple[SessionReport, ...]:
         is_up = self.is_established(machine)
@@ -449,7 +476,7 @@ class FakeCloud(FakeInventory):
                 peer_id=peer.id,
                 peer_ip=peer.peer_ip,
                 state=SessionState.ESTABLISHED if is_up else SessionState.IDLE,
-                since=machine.booted_at,
+                since=machine.session_since or machine.booted_at,
             )
             for _, peer in machine.state.peers()
         )

@@ -111,12 +111,22 @@ def test_sessions_are_counted_by_distributor(session):
     reports.save(session, "a2", make_report("a2", up), NOW)
     reports.save(session, "a3", make_report("a3", down), NOW)
 
-    counts = reports.session_counts(session)
+    counts = reports.session_counts(session, NOW)
 
     assert counts == {
         "near": reports.SessionCounts(total=3, established=2),
         "far": reports.SessionCounts(total=1, established=0),
     }
+
+
+def test_what_an_old_report_says_is_not_established(session):
+    up, later = SessionState.ESTABLISHED, NOW + timedelta(seconds=1)
+    reports.save(session, "a1", make_report("a1", up), NOW)
+    reports.save(session, "a2", make_report("a2", up), later)
+
+    counts = reports.session_counts(session, later)
+
+    assert counts["near"] == reports.SessionCounts(total=2, established=1)
 
 
 def test_a_deleted_amphora_has_no_report(session):
