@@ -23,7 +23,7 @@ class AmphoraResponse(amphora_types.AmphoraResponse):
     # Not every compute service has UUIDs.
     compute_id = wtypes.wsattr(Text)
     frontend_ip = wtypes.wsattr(types.IPAddressType())
-    frontend_subnet_id = wtypes.wsattr(Uuid)
+    frontend_subnet_id = wtypes.wsattr(Text)
     frontend_port_id = wtypes.wsattr(Uuid)
     frontend_interface = wtypes.wsattr(Text)
     frontend_id = wtypes.wsattr(int)

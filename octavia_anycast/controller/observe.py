@@ -29,6 +29,7 @@ from octavia_anycast.model.errors import AnycastError, Permanent, Retryable
 from octavia_anycast.model.wire import Report
 from octavia_anycast.octavia_adapter.compute import Server
 from octavia_anycast.octavia_adapter.load_balancers import LoadBalancerTree
+from octavia_anycast.planning.placement import frontend_networks
 
 LOG = logging.getLogger(__name__)
 
@@ -130,7 +131,7 @@ class Observer:
 
     def _desired(self, tree: LoadBalancerTree, rows: _Rows) -> DesiredCluster:
         cluster = rows.cluster
-        return DesiredCluster(
+        desired = DesiredCluster(
             load_balancer_id=tree.id,
             is_deleted=tree.is_being_deleted,
             is_enabled=tree.is_enabled and cluster.is_enabled,
@@ -138,7 +139,7 @@ class Observer:
             revision=tree.revision,
             listeners=tree.listeners,
             lvs_listener_ids=tree.lvs_listener_ids,
-            member_network_ids=self._member_networks(tree, rows.distributor),
+            member_network_ids=(),
             size=cluster.size,
             distributor=rows.distributor,
             frontend_network_id=cluster.frontend_network_id,
@@ -146,16 +147,17 @@ class Observer:
             failover_generation=cluster.failover_generation,
             policy=self._world.settings.policy,
         )
+        return replace(
+            desired, member_network_ids=self._member_networks(tree, desired)
+        )
 
     def _member_networks(
-        self, tree: LoadBalancerTree, distributor: Distributor
+        self, tree: LoadBalancerTree, desired: DesiredCluster
     ) -> tuple[str, ...]:
         """Networks to plug: not a front end, which is plugged already."""
         if tree.is_being_deleted or not tree.member_subnet_ids:
             return ()
-        frontends = {zone.frontend_network_id for zone in distributor.zones}
-        if not distributor.zones:
-            frontends = {vip.network_id for vip in tree.vips}
+        frontends = frontend_networks(desired)
         found = self._world.network.networks_of(tree.member_subnet_ids)
         return tuple(n for n in found if n not in frontends)
 

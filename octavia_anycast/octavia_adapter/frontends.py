@@ -99,6 +99,11 @@ def _network(network_id: str, context: Any) -> Any:
         raise InvalidRequest(
             FRONTEND_NETWORK_ID, f"there is no network {network_id}"
         ) from e
+    if network.port_security_enabled is False:
+        raise InvalidRequest(
+            FRONTEND_NETWORK_ID,
+            f"port security has to be enabled on network {network_id}",
+        )
     return network
 
 

@@ -6,6 +6,7 @@ Layer: planning. Pure.
 """
 
 from collections import Counter
+from dataclasses import replace
 
 from octavia_anycast.model.cluster import DesiredCluster
 from octavia_anycast.model.distributor import Zone
@@ -22,14 +23,18 @@ def candidate_zones(desired: DesiredCluster) -> tuple[Zone, ...]:
     """The zones that this cluster may use.
 
     A front-end subnet or network pinned on the load balancer leaves the
-    zones that have it; pinned to one that no zone names, it is the anonymous
-    zone's.
+    zones that have it, with nothing but it; pinned to one that no zone names,
+    it is the anonymous zone's.
     """
     zones = desired.distributor.effective_zones()
     subnet_id = desired.frontend_subnet_id
     network_id = desired.frontend_network_id
     if subnet_id is not None:
-        pinned = tuple(z for z in zones if subnet_id in z.frontend_subnet_ids)
+        pinned = tuple(
+            replace(zone, frontend_subnet_ids=(subnet_id,))
+            for zone in zones
+            if subnet_id in zone.frontend_subnet_ids
+        )
         return pinned or (
             Zone(
                 frontend_network_id=network_id,
@@ -40,6 +45,15 @@ def candidate_zones(desired: DesiredCluster) -> tuple[Zone, ...]:
         pinned = tuple(z for z in zones if z.frontend_network_id == network_id)
         return pinned or (Zone(frontend_network_id=network_id),)
     return zones
+
+
+def frontend_networks(desired: DesiredCluster) -> frozenset[str]:
+    """The networks that amphorae of this cluster have as front ends."""
+    own = desired.vips[0].network_id if desired.vips else None
+    networks = {
+        zone.frontend_network_id or own for zone in candidate_zones(desired)
+    }
+    return frozenset(network for network in networks if network is not None)
 
 
 def place(cluster: Cluster, count: int) -> tuple[Zone, ...]:

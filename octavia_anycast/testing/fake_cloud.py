@@ -299,7 +299,7 @@ class FakeCloud(FakeInventory):
                         else f"fd00:10:1::{number}"
                     ),
                     prefix_length=24 if version == 4 else 64,
-                    subnet_id=f"fe{version}",
+                    subnet_id=str(uuid.UUID(int=version)),
                 )
                 for version in action.ip_versions
             ),

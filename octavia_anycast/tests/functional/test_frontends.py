@@ -354,6 +354,18 @@ def test_a_subnet_of_another_network_is_refused(api, vip, front, default):
     assert_nothing_is_left(api)
 
 
+def test_a_network_without_port_security_is_refused(api, vip, default):
+    network_id, _ = api.neutron.add_network(
+        "10.6.0.0/24", port_security_enabled=False
+    )
+
+    answer = post(api, vip, frontend_network_id=network_id)
+
+    assert answer.status == 400
+    assert "frontend_network_id: port security has to be" in answer.fault
+    assert_nothing_is_left(api)
+
+
 @pytest.mark.parametrize("by_network", [True, False])
 @pytest.mark.parametrize("has_both", [True, False])
 def test_a_family_that_the_front_end_has_not_is_refused(
