@@ -8,6 +8,7 @@ Availability zones are racks. Loaded by Octavia's API, its stock worker and
 our controller alike, each in a process of its own.
 """
 
+import collections
 import collections.abc
 import dataclasses
 import pathlib
@@ -154,6 +155,13 @@ class LabComputeDriver(compute_base.ComputeBase):
         """Ids of the instances of that name, as Nova's list would find."""
         return [i.id for i in self._hypervisor.instances() if i.name == name]
 
+    def host_of(self, compute_id: str) -> str:
+        """The compute host of an instance, as Nova tells administrators.
+
+        :raises octavia.common.exceptions.NotFound: no such instance.
+        """
+        return self._instance(compute_id).host
+
     def create_server_group(self, name: str, policy: str) -> ServerGroup:
         """A group; all instances of a lab are on one machine anyhow."""
         return ServerGroup(id=str(uuid.uuid5(uuid.NAMESPACE_OID, name)))
@@ -247,12 +255,20 @@ class LabComputeDriver(compute_base.ComputeBase):
             id=instance_id,
             name=name,
             zone=zone,
+            host=self._choose_host(zone),
             layers=tuple(str(layer) for layer in layers),
             disk=str(self._hypervisor.disk_of(instance_id)),
         )
         self._hypervisor.create(
             hypervisor.Order(instance=instance, files=_injected(files))
         )
+
+    def _choose_host(self, zone: str) -> str:
+        """The host of a rack with the fewest instances."""
+        crowd = collections.Counter(
+            instance.host for instance in self._hypervisor.instances()
+        )
+        return min(settings.hosts(zone), key=lambda host: crowd[host])
 
     def _plug_new(
         self,

@@ -53,8 +53,10 @@ class Nic:
 class Instance:
     """One amphora: an image, a disk, interfaces, a processor.
 
-    ``processor`` is the number of the host's which its one virtual processor
-    runs on; None until the hypervisor has chosen.
+    ``host`` is the compute host that it is said to run on, as Nova would
+    name it: each rack has some. ``processor`` is the number of the machine's
+    which its one virtual processor runs on; None until the hypervisor has
+    chosen.
     """
 
     id: str
@@ -62,6 +64,7 @@ class Instance:
     zone: str
     layers: tuple[str, ...]
     disk: str
+    host: str = ""
     processor: int | None = None
     next_interface: int = 0
     nics: tuple[Nic, ...] = ()

@@ -115,12 +115,18 @@ def _member(index: int) -> Member:
 
 SPINES = (Spine(name="spine1", index=1), Spine(name="spine2", index=2))
 LEAVES = (_leaf(1, "rack1"), _leaf(2, "rack2"), _leaf(3, None))
+HOSTS_PER_RACK = 2
 RACK_LEAVES = tuple(leaf for leaf in LEAVES if leaf.rack is not None)
 MEMBERS = tuple(_member(index) for index in (1, 2, 3))
 
 CLIENT = "client1"
 CLIENT_V4 = ipaddress.ip_interface("10.3.0.10/24")
 CLIENT_V6 = ipaddress.ip_interface("fd00:10:3::10/64")
+
+
+def hosts(rack: str) -> tuple[str, ...]:
+    """The compute hosts of a rack, as Nova would name them."""
+    return tuple(f"{rack}-host{n}" for n in range(1, HOSTS_PER_RACK + 1))
 
 
 def rack_leaf(rack: str) -> Leaf:

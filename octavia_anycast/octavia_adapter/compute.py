@@ -147,7 +147,7 @@ class Compute:
         host_of = getattr(self._driver, "host_of", None)
         servers = getattr(self._driver, "manager", None)
         if host_of is not None:
-            return str(host_of(server_id))
+            return str(host_of(server_id)) or None
         if servers is None:
             return None
         try:
