@@ -9,7 +9,12 @@ from octavia_anycast_lab import distributors, lock, rest, settings, up
 from octavia_anycast_lab import registry as registry_lib
 from octavia_anycast_lab.cli import EXPECTED
 from octavia_anycast_lab.demo import context, story
-from octavia_anycast_lab.demo.client import TENANT, Client, ClientError
+from octavia_anycast_lab.demo.client import (
+    OPERATOR,
+    TENANT,
+    Client,
+    ClientError,
+)
 from octavia_anycast_lab.demo.screen import NotTrueError, Screen
 from octavia_anycast_lab.progress import Progress
 
@@ -52,6 +57,7 @@ def _run(lab: settings.Lab, screen: Screen) -> None:
         admin=rest.Api(plane=plane),
         tenant=rest.Api(plane=plane, cloud=TENANT),
         client=Client(plane=plane, screen=screen),
+        operator=Client(plane=plane, screen=screen, cloud=OPERATOR),
         registry=registry_lib.Registry(lab.run_dir),
     )
     story.tell(stage)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright (c) 2026 The octavia-anycast authors
-"""The unmodified openstack client, run as a tenant would type it."""
+"""The openstack client, run as a tenant or an operator would type it."""
 
 import dataclasses
 import subprocess
@@ -9,6 +9,7 @@ from octavia_anycast_lab import deployment, shell
 from octavia_anycast_lab.demo.screen import Screen
 
 TENANT = "demo"
+OPERATOR = "admin"
 _TIMEOUT_SECONDS = 300.0
 
 
@@ -22,10 +23,12 @@ class Client:
 
     plane: deployment.Deployment
     screen: Screen
+    cloud: str = TENANT
 
-    def run(self, *words: str) -> None:
+    def run(self, *words: str, given: str = "") -> None:
         """``openstack WORDS``.
 
+        :param given: what it reads from its standard input
         :raises ClientError: it failed.
         """
         argv = ["openstack", *words]
@@ -34,10 +37,10 @@ class Client:
             shell.command_line(self.plane, argv),
             env={
                 **shell.environment(self.plane),
-                "OS_CLOUD": TENANT,
+                "OS_CLOUD": self.cloud,
                 "PYTHONWARNINGS": "ignore",
             },
-            stdin=subprocess.DEVNULL,
+            input=given,
             capture_output=True,
             text=True,
             timeout=_TIMEOUT_SECONDS,

@@ -24,6 +24,7 @@ class Stage:
     admin: rest.Api
     tenant: rest.Api
     client: Client
+    operator: Client
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

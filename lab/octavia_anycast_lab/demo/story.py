@@ -10,13 +10,16 @@ from octavia_anycast_lab import distributors, process, rest, settings
 from octavia_anycast_lab.demo import (
     aftermath,
     context,
+    edge,
     fetch,
     figures,
     outage,
+    pinned,
     survey,
 )
 
 NAME = "demo"
+NAMES = (NAME, pinned.NAME)
 SIZE = 4
 _CREATE = (
     f"loadbalancer create --name {NAME} --flavor cluster-{SIZE}"
@@ -36,57 +39,32 @@ def tell(stage: context.Stage) -> None:
     """
     _clear_earlier(stage)
     before = survey.take(stage.plane, stage.admin)
-    distributor = _create_distributor(stage)
+    distributor = edge.create_distributor(stage)
     subject = _create_load_balancer(stage, before)
     stage.screen.act("what the fabric holds")
     figures.show_paths(stage, subject)
+    edge.show_sessions(stage, subject)
     stage.screen.act("where new connections go")
     figures.show_shares(stage, subject)
     _kill_one(stage, subject)
     stage.screen.act("the shares again, with the replacement")
     figures.show_shares(stage, subject)
+    pinned.show(stage, lambda name: _await_active(stage, name))
     _delete_all(stage, subject, distributor)
 
 
 def _clear_earlier(stage: context.Stage) -> None:
     """Remove what an interrupted demonstration has left."""
-    left = _find(stage)
+    left = [found for found in (_find(stage, n) for n in NAMES) if found]
     if left:
         with stage.screen.progress.step("removing an earlier demonstration"):
-            _delete_earlier(stage, left["id"])
+            for found in left:
+                _delete_quietly(stage, found["id"])
     old = distributors.find(stage.admin)
     if old is not None:
         # It stays if somebody's own load balancers in this lab use it.
         with contextlib.suppress(distributors.InUseError):
             distributors.delete(stage.admin, old["id"])
-
-
-def _create_distributor(stage: context.Stage) -> dict[str, typing.Any]:
-    """How amphorae meet the fabric; an operator does this once."""
-    screen = stage.screen
-    screen.act("a distributor: which fabric, by which peers")
-    distributor = distributors.ensure(stage.admin)
-    screen.say(f"POST {distributors.PATH}, as the operator:")
-    peers = distributors.peers(stage.admin, distributor)
-    screen.table(
-        ("peer", "address", "remote AS", "auth_type", "hold time", "zone"),
-        [
-            (
-                peer["name"],
-                peer["peer_ip"],
-                peer["remote_as"],
-                peer["auth_type"],
-                peer["hold_time"],
-                peer["availability_zone"],
-            )
-            for peer in peers
-        ],
-    )
-    screen.claim(
-        bool(peers) and not any(peer.get("password") for peer in peers),
-        "the API does not give the peers' passwords away",
-    )
-    return distributor
 
 
 def _create_load_balancer(
@@ -142,10 +120,11 @@ def _delete_all(
     screen = stage.screen
     screen.act("everything is deleted")
     alive = survey.take(stage.plane, stage.admin)
-    with screen.progress.step("load balancer deleted"):
-        stage.client.run(
-            *("loadbalancer", "delete", "--cascade", "--wait", NAME)
-        )
+    with screen.progress.step("both load balancers deleted"):
+        for name in NAMES:
+            stage.client.run("loadbalancer", "delete", "--cascade", name)
+        for name in NAMES:
+            _await_gone(stage, name)
     try:
         distributors.delete(stage.admin, distributor["id"])
         screen.say(f"DELETE {distributors.PATH}/{distributor['id']}")
@@ -154,25 +133,33 @@ def _delete_all(
     aftermath.check_nothing_left(stage, subject, alive)
 
 
-def _find(stage: context.Stage) -> dict[str, typing.Any]:
-    """The load balancer of this demonstration, empty if there is none."""
+def _find(stage: context.Stage, name: str = NAME) -> dict[str, typing.Any]:
+    """A load balancer of this demonstration, empty if there is none."""
     answer = stage.tenant.get(
-        rest.LOAD_BALANCER, f"{_LOAD_BALANCERS}?name={NAME}"
+        rest.LOAD_BALANCER, f"{_LOAD_BALANCERS}?name={name}"
     )
     return dict(next(iter(answer["loadbalancers"]), {}))
 
 
-def _await_active(stage: context.Stage) -> dict[str, typing.Any]:
+def _await_active(
+    stage: context.Stage, name: str = NAME
+) -> dict[str, typing.Any]:
     """What ``--wait`` does, without its pauses of three seconds."""
     process.wait_until(
-        lambda: _find(stage).get("provisioning_status") == "ACTIVE",
+        lambda: _find(stage, name).get("provisioning_status") == "ACTIVE",
         _ACTIVE_SECONDS,
-        f"load balancer {NAME} ACTIVE",
+        f"load balancer {name} ACTIVE",
     )
-    return _find(stage)
+    return _find(stage, name)
 
 
-def _delete_earlier(stage: context.Stage, load_balancer_id: str) -> None:
+def _await_gone(stage: context.Stage, name: str) -> None:
+    process.wait_until(
+        lambda: not _find(stage, name), _GONE_SECONDS, f"{name} deleted"
+    )
+
+
+def _delete_quietly(stage: context.Stage, load_balancer_id: str) -> None:
     path = f"{_LOAD_BALANCERS}/{load_balancer_id}?cascade=true"
 
     def is_gone() -> bool:
