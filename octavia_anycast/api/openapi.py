@@ -14,16 +14,28 @@ from collections.abc import Iterable
 from octavia.api.common import types
 from pecan import expose, rest
 
-from octavia_anycast.api import policies, requests, responses, schemas
+from octavia_anycast.api import (
+    cluster_schemas,
+    policies,
+    requests,
+    responses,
+    schemas,
+)
 from octavia_anycast.api.paths import READERS
 from octavia_anycast.api.schemas import Schema, reference
-from octavia_anycast.db import distributors, peers, speakers
+from octavia_anycast.db import (
+    amphora_listing,
+    distributors,
+    peers,
+    speakers,
+)
 from octavia_anycast.model.bgp import Peer
 
 VERSION = "3.1.0"
 API_VERSION = "2.30"
 JSON = "application/json"
 ID = frozenset(("id",))
+AMPHORAE = "/v2/octavia/amphorae"
 SCHEMAS: dict[str, Schema] = {
     "Distributor": schemas.of_response(responses.DistributorResponse),
     "DistributorRequest": schemas.of_request(requests.DistributorRequest),
@@ -36,6 +48,7 @@ SCHEMAS: dict[str, Schema] = {
     "SpeakerRequest": schemas.of_request(requests.SpeakerRequest),
     "SpeakerChange": schemas.of_change(requests.SpeakerChange),
     "Path": schemas.of_response(responses.PathResponse),
+    **cluster_schemas.SCHEMAS,
     "Link": schemas.of_response(types.PageType),
     "Fault": {
         "type": "object",
@@ -78,8 +91,9 @@ def document() -> Schema:
             "title": "octavia-anycast",
             "description": (
                 "What octavia-anycast adds to Octavia's load balancing API: "
-                "distributors, BGP peers and speakers, and the paths that "
-                "amphorae announce."
+                "distributors, BGP peers and speakers, the paths that "
+                "amphorae announce, clusters, and amphorae beside Octavia's "
+                "own."
             ),
             "version": API_VERSION,
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
@@ -153,6 +167,107 @@ def _paths() -> Iterable[tuple[str, Schema]]:
                 {204: None},
                 (404, 409),
             ),
+        },
+    )
+
+    yield (
+        policies.CLUSTER,
+        {
+            "parameters": [_path_parameter("loadbalancer_id")],
+            "get": _operation(
+                "Show the cluster of a load balancer",
+                "showCluster",
+                {200: _one("cluster", "Cluster", is_whole=False)},
+                (404,),
+            ),
+        },
+    )
+    yield from _amphorae()
+
+
+def _amphorae() -> Iterable[tuple[str, Schema]]:
+    attributes = set(SCHEMAS["Amphora"]["properties"])
+    of_project = _query(
+        "project_id",
+        "Only those of load balancers of this project.",
+        {"type": "string"},
+    )
+    yield (
+        AMPHORAE,
+        {
+            "get": _operation(
+                "List amphorae, Octavia's own too",
+                "listAmphorae",
+                {200: _list_of("amphorae", "Amphora")},
+                (400,),
+                parameters=[
+                    *_list_parameters(
+                        "Amphora", attributes & set(amphora_listing.COLUMNS)
+                    ),
+                    of_project,
+                ],
+            )
+        },
+    )
+    yield (
+        f"{AMPHORAE}/{{amphora_id}}",
+        {
+            "parameters": [_path_parameter("amphora_id")],
+            "get": _operation(
+                "Show an amphora",
+                "showAmphora",
+                {200: _one("amphora", "Amphora", is_whole=False)},
+                (404,),
+                parameters=[_fields("Amphora")],
+            ),
+            "delete": _operation(
+                "Delete what is left of an amphora in ERROR",
+                "deleteAmphora",
+                {204: None},
+                (404, 409),
+            ),
+        },
+    )
+    yield from _below_an_amphora()
+
+
+def _below_an_amphora() -> Iterable[tuple[str, Schema]]:
+    one = {"parameters": [_path_parameter("amphora_id")]}
+    counts = {"type": "array", "items": reference("AmphoraStatistics")}
+    yield (
+        f"{AMPHORAE}/{{amphora_id}}/stats",
+        one
+        | {
+            "get": _operation(
+                "Show what an amphora counted, for each listener",
+                "showAmphoraStatistics",
+                {200: _rooted("amphora_stats", counts)},
+                (404,),
+            )
+        },
+    )
+    yield (
+        f"{AMPHORAE}/{{amphora_id}}/failover",
+        one
+        | {
+            "put": _operation(
+                "Have another amphora take its place",
+                "failoverAmphora",
+                {202: None},
+                (404, 409),
+            )
+        },
+    )
+    yield (
+        f"{AMPHORAE}/{{amphora_id}}/config",
+        one
+        | {
+            "put": _operation(
+                "Give its agent the configuration anew",
+                "configureAmphora",
+                {202: None},
+                (404,),
+            )
         },
     )
 

@@ -9,7 +9,7 @@ with the constants of the model.
 
 import types as python_types
 import typing
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import MISSING, Field, fields, is_dataclass
 from datetime import datetime
 from enum import Enum
@@ -146,15 +146,25 @@ def of_change(kind: Any, *, without: frozenset[str] = frozenset()) -> Schema:
     return schema
 
 
-def of_response(kind: Any) -> Schema:
-    """The schema of an answer; ``fields`` may leave any attribute out."""
-    return _object(
-        {
-            attribute.name: _answered(kind, attribute)
-            for attribute in kind._wsme_attributes
-        },
-        [],
-    )
+def of_response(
+    kind: Any,
+    *,
+    nullable: Collection[str] = (),
+    only: Collection[str] | None = None,
+) -> Schema:
+    """The schema of an answer; ``fields`` may leave any attribute out.
+
+    :param nullable: attributes that may be null, beside those of NULLABLE
+    :param only: the attributes to describe; None: all
+    """
+    properties = {
+        attribute.name: _answered(kind, attribute)
+        for attribute in kind._wsme_attributes
+        if only is None or attribute.name in only
+    }
+    for name in nullable:
+        properties[name] = _or_null(properties[name])
+    return _object(properties, [])
 
 
 def _object(properties: Schema, required: list[str]) -> Schema:
@@ -256,6 +266,8 @@ def _of_wsme(kind: Any) -> Schema:
         return of_response(kind)
     if kind is datetime:
         return MOMENT
+    if isinstance(kind, wtypes.IntegerType):
+        return {"type": "integer"}
     names = {int: "integer", bool: "boolean", float: "number"}
     return {"type": names.get(kind, "string")}
 

@@ -154,11 +154,11 @@ class ApiServer:
         """Call it; a str as body is sent as it is."""
         request = Request.blank(path, method=method)
         request.headers["X-Project-Id"] = PROJECT_ID
-        request.headers.update(headers or {})
         if body is not None:
             request.content_type = "application/json"
             text = body if isinstance(body, str) else json.dumps(body)
             request.body = text.encode()
+        request.headers.update(headers or {})
         response = request.get_response(self.application)
         return Answer(
             status=response.status_int,

@@ -11,7 +11,8 @@ import threading
 from typing import Any
 
 from octavia.api import app
-from webob import exc
+
+from octavia_anycast.wsgi.guard import guarded
 
 ROOT = "octavia_anycast.api.root.RootController"
 
@@ -23,30 +24,7 @@ def build(argv: list[str] | None = None) -> Any:
     """
     config = app.get_pecan_config()
     config.app.root = ROOT
-    return refusing_deep_bodies(app.setup_app(pecan_config=config, argv=argv))
-
-
-def refusing_deep_bodies(application: Any) -> Any:
-    """Answer 400 where Pecan dies of JSON that is nested a thousand deep."""
-
-    def call(environ: dict[str, Any], start_response: Any) -> Any:
-        try:
-            return application(environ, start_response)
-        except RecursionError:
-            fault = exc.HTTPBadRequest(
-                json_formatter=_as_octavias_fault,
-                detail="The body is nested too deeply.",
-            )
-            environ["HTTP_ACCEPT"] = "application/json"
-            return fault(environ, start_response)
-
-    return call
-
-
-def _as_octavias_fault(
-    body: str, status: str, title: str, environ: dict[str, Any]
-) -> dict[str, Any]:
-    return {"faultcode": "Client", "faultstring": body, "debuginfo": None}
+    return guarded(app.setup_app(pecan_config=config, argv=argv))
 
 
 _LOCK = threading.Lock()

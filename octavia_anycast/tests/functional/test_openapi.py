@@ -1,0 +1,189 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The octavia-anycast authors
+"""The OpenAPI document, and schemathesis, which believes nothing else.
+
+It makes requests of the document, valid and invalid ones, always the same
+ones, and holds the answers against it: a status that is not documented, a
+body that does not fit its schema, or a 5xx is a failure.
+"""
+
+import collections
+import json
+from datetime import UTC, datetime
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, settings
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi import checks
+
+from octavia_anycast.api import openapi, policies, responses
+from octavia_anycast.db import amphora_statistics, amphorae
+from octavia_anycast.model.cluster import AmphoraRecord, AmphoraStatus
+from octavia_anycast.model.heartbeat import Heartbeat, ListenerBeat
+from octavia_anycast.testing import samples
+
+PATH = "/v2/lbaas/openapi.json"
+DISTRIBUTORS = "/v2/lbaas/distributors"
+PEERS = "/v2/lbaas/bgp-peers"
+CHECKS = (
+    not_a_server_error,
+    checks.status_code_conformance,
+    checks.content_type_conformance,
+    checks.response_schema_conformance,
+)
+BOUNDED = settings(
+    max_examples=12,
+    derandomize=True,
+    deadline=None,
+    database=None,
+    suppress_health_check=list(HealthCheck),
+)
+schema = schemathesis.openapi.from_dict(openapi.document())
+schema.config.phases.coverage.enabled = False
+# (method and path, status) -> how many answers there were
+ANSWERS = collections.Counter()
+
+
+@pytest.fixture(scope="module")
+def prepared(server):
+    """A distributor with a peer; how to come back to that."""
+    server.reset()
+    made = server.create(DISTRIBUTORS, samples.distributor())
+    server.settle()
+    idle = server.create(PEERS, {"bgp_peer": samples.peer(peer_ip="::1")})
+    amphora_id, load_balancer_id = _amphora(server)
+    schema.app = server.application  # which makes its calls WSGI calls
+    (speaker,) = made["speakers"]
+    return server.snapshot(), {
+        "distributor_id": [made["id"]],
+        "bgp_speaker_id": [speaker["id"]],
+        "bgp_peer_id": [speaker["peers"][0]["id"], idle["id"]],
+        "amphora_id": [amphora_id],
+        "loadbalancer_id": [load_balancer_id],
+    }
+
+
+def _amphora(server):
+    """A failed amphora that counted something, and its load balancer.
+
+    Their distributor is another one, so that the first can be deleted.
+    """
+    other = server.create(DISTRIBUTORS, samples.distributor(speakers=[]))
+    _, (subnet_id,) = server.neutron.add_network("198.51.100.0/24")
+    load_balancer = server.create(
+        "/v2/lbaas/loadbalancers",
+        {
+            "loadbalancer": {
+                "vip_subnet_id": subnet_id,
+                "distributor_id": other["id"],
+            }
+        },
+    )
+    record = AmphoraRecord(
+        id="7d3c9a52-0000-4000-8000-000000000001",
+        load_balancer_id=load_balancer["id"],
+        status=AmphoraStatus.ERROR,
+        status_since=datetime.now(UTC),
+    )
+    beat = ListenerBeat(listener_id=record.id, status="OPEN", bytes_in=1)
+    with server.database.transaction() as session:
+        amphorae.create(session, record)
+        amphora_statistics.add(
+            session, [Heartbeat(amphora_id=record.id, listeners=(beat,))]
+        )
+    return record.id, load_balancer["id"]
+
+
+def point(case, ids, turn):
+    """Random ids are of nothing: make them those of something."""
+    for name in case.path_parameters or ():
+        case.path_parameters[name] = ids[name][turn % len(ids[name])]
+    body = case.body if isinstance(case.body, dict) else {}
+    speaker = body.get("bgp_speaker")
+    if isinstance(speaker, dict) and "distributor_id" in speaker:
+        speaker["distributor_id"] = ids["distributor_id"][0]
+        speaker.pop("peers", None)
+
+
+@schema.parametrize()
+@BOUNDED
+def test_answers_are_as_documented(case, server, prepared):
+    snapshot, ids = prepared
+    server.restore(snapshot)
+    operation = case.operation.label
+    turn = sum(n for (o, _), n in ANSWERS.items() if o == operation)
+    if turn % 3:
+        point(case, ids, turn)
+
+    response = case.call(app=server.application, base_url="http://localhost")
+
+    ANSWERS[operation, response.status_code] += 1
+    case.validate_response(response, checks=CHECKS)
+
+
+def test_it_was_worth_it():
+    """Each call was answered, most of them in more than one way."""
+    statuses = collections.defaultdict(set)
+    for operation, status in ANSWERS:
+        statuses[operation].add(status)
+
+    assert len(statuses) == sum(
+        len(set(path) & {"get", "put", "post", "delete"})
+        for path in openapi.document()["paths"].values()
+    )
+    assert {o: f for o, f in statuses.items() if min(f) > 299} == {}
+    assert {o: f for o, f in statuses.items() if len(f) < 2} == {}
+
+
+def test_it_is_served_as_json(api):
+    for path in (PATH, PATH.replace("v2", "v2.0")):
+        answer = api.call("GET", path)
+        assert answer.status == 200
+        assert answer.body == json.loads(json.dumps(openapi.document()))
+
+
+def test_every_rule_is_of_a_documented_call():
+    """And the other way round: what is documented has a rule."""
+    ours = (policies.DISTRIBUTORS, policies.PEERS, policies.SPEAKERS)
+    documented = {
+        (method.upper(), path)
+        for path, calls in openapi.document()["paths"].items()
+        for method in calls
+        if method != "parameters" and path.startswith(ours)
+    }
+    ruled = {
+        (one["method"], one["path"])
+        for rule in policies.RULES
+        for one in rule.operations
+        if one["path"].startswith(ours)
+    }
+
+    assert documented == ruled
+
+
+def test_no_answer_has_a_password():
+    for name, one in openapi.SCHEMAS.items():
+        is_request = name.endswith(("Request", "Change"))
+        assert is_request or "password" not in one.get("properties", {})
+    assert not hasattr(responses.PeerResponse, "password")
+
+
+@pytest.mark.parametrize(
+    ("method", "query", "headers", "body"),
+    [
+        ("GET", "?limit=1&limit=2", {}, None),
+        ("GET", "?sort=name&sort=id", {}, None),
+        ("GET", "?marker=&marker=", {}, None),
+        ("POST", "", {"Content-Type": "multipart/form-data"}, "{}"),
+        ("POST", "", {}, "[" * 50_000),
+    ],
+)
+def test_what_octavias_framework_would_die_of(
+    api, method, query, headers, body
+):
+    """Found by schemathesis, or by hand; see wsgi.guard."""
+    answer = api.call(method, f"{DISTRIBUTORS}{query}", body, headers)
+
+    assert answer.status == 400
+    assert answer.fault

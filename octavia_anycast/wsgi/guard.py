@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The octavia-anycast authors
+"""Requests of which Octavia's web framework would die: refused with 400.
+
+Found by schemathesis: JSON that is nested a thousand deep, a multipart body
+without a boundary, and an argument of lists that is given twice each raise an
+exception that nobody catches, which the WSGI server answers with 500.
+"""
+
+from typing import Any
+from urllib.parse import parse_qs
+
+from webob import Response
+
+# Octavia reads each of them as one text.
+ONCE = ("limit", "marker", "sort", "sort_key", "sort_dir", "page_reverse")
+MULTIPART = "multipart/"
+
+
+def guarded(application: Any) -> Any:
+    """An application that answers them."""
+
+    def call(environ: dict[str, Any], start_response: Any) -> Any:
+        complaint = complaint_about(environ)
+        if complaint is None:
+            try:
+                return application(environ, start_response)
+            except RecursionError:
+                complaint = "The body is nested too deeply."
+        return _fault(complaint)(environ, start_response)
+
+    return call
+
+
+def complaint_about(environ: dict[str, Any]) -> str | None:
+    """What is wrong with a request before its body is read; None: nothing."""
+    if environ.get("CONTENT_TYPE", "").lower().startswith(MULTIPART):
+        return "Content-Type: the body has to be application/json."
+    given = parse_qs(environ.get("QUERY_STRING", ""), keep_blank_values=True)
+    for name in ONCE:
+        if len(given.get(name, ())) > 1:
+            return f"{name}: it is given more than once."
+    return None
+
+
+def _fault(complaint: str) -> Any:
+    """A response like Octavia's faults."""
+    return Response(
+        status=400,
+        json_body={
+            "faultcode": "Client",
+            "faultstring": complaint,
+            "debuginfo": None,
+        },
+    )
