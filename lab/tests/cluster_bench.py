@@ -96,6 +96,10 @@ class Bench:
         self.octavia = self.connection.load_balancer
         self.subnets = sdk.subnet_ids(self.connection)
 
+    def connection_as(self, cloud: str) -> typing.Any:
+        """A connection of another user of clouds.yaml."""
+        return sdk.connect(self.plane, cloud)
+
     # -- the API -----------------------------------------------------------
 
     def create(
@@ -404,11 +408,11 @@ class Bench:
             "anycast_distributor_l3_amphora_vip_registration:"
         )
 
-    def openstack(self, *words: str) -> str:
-        """The unmodified openstack client, as the tenant."""
+    def openstack(self, *words: str, cloud: str = "demo") -> str:
+        """The unmodified openstack client, as the tenant if not said."""
         done = subprocess.run(
             shell.command_line(self.plane, ["openstack", *words]),
-            env={**shell.environment(self.plane), "OS_CLOUD": "demo"},
+            env={**shell.environment(self.plane), "OS_CLOUD": cloud},
             capture_output=True,
             text=True,
             timeout=300.0,
