@@ -17,6 +17,7 @@ extensions = [
     "anycast_reference",
     "cliff.sphinxext",
     "fabric_configuration",
+    "openapi_reference",
     "oslo_config.sphinxext",
     "oslo_policy.sphinxext",
     "reno.sphinxext",
