@@ -35,6 +35,8 @@ BALANCER_SIZE = 2
 _IN_ORDER = (
     "test_bad_input",
     "test_load_balancer",
+    "test_rbac",
+    "test_secrets",
     "test_faults",
     "test_removal",
 )
