@@ -27,6 +27,7 @@ COMMON = {
     "fields": "names of attributes",
     "sort": "``attribute:asc`` or ``attribute:desc``, with commas between",
 }
+ANYTHING = "anything"
 FILTER = "Only those of which"
 METHODS = ("get", "post", "put", "delete", "patch")
 
@@ -63,13 +64,14 @@ def type_text(schema: Any) -> str:
         return f":ref:`{name} <{label(name)}>`"
     for word in ("anyOf", "oneOf", "allOf"):
         if word in schema:
-            return " or ".join(
-                dict.fromkeys(type_text(one) for one in schema[word])
-            )
+            # One without a type is what ``fields`` leaves of the other.
+            texts = [type_text(one) for one in schema[word]]
+            named = [text for text in texts if text != ANYTHING]
+            return " or ".join(dict.fromkeys(named or texts))
     if "enum" in schema or "const" in schema:
         values = schema.get("enum", [schema.get("const")])
         return ", ".join(f"``{json.dumps(value)}``" for value in values)
-    kinds = schema.get("type", "anything")
+    kinds = schema.get("type", ANYTHING)
     kinds = kinds if isinstance(kinds, list) else [kinds]
     text = " or ".join(_kind_text(kind, schema) for kind in kinds)
     limits = "; ".join(limits_of(schema))
