@@ -3,65 +3,76 @@
 """The agents' reports, kept for the API and the distributors' statuses.
 
 Layer: controller. Written when something changed, and now and then to show
-that it did not; in a transaction of its own, because it can be missed.
+that it did not.
 """
 
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from oslo_log import log as logging
-
 from octavia_anycast.controller.observe import Observation
-from octavia_anycast.controller.ports import World
 from octavia_anycast.db import amphorae, reports
-from octavia_anycast.model.errors import Retryable
 from octavia_anycast.model.wire import Report
 from octavia_anycast.planning.assessment import Cluster
 from octavia_anycast.planning.rollout import recovered
 
-LOG = logging.getLogger(__name__)
-ATTEMPTS = 3
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class News:
+    """What is to be written of one load balancer's amphorae.
+
+    ``reports``: those that are news; ``rolled_out``: amphorae whose change
+    of speakers is over.
+    """
+
+    load_balancer_id: str
+    at: datetime
+    reports: dict[str, Report] = field(default_factory=dict)
+    rolled_out: tuple[str, ...] = ()
+
+    def write(self, session: Any) -> None:
+        """Write it, in the order of ids: no deadlock."""
+        for amphora_id, report in sorted(self.reports.items()):
+            reports.save(session, amphora_id, report, self.at)
+        for amphora_id in sorted(self.rolled_out):
+            amphorae.update(session, amphora_id, speakers_changed_at=None)
 
 
 class AgentReports:
-    """Keeps what each agent last said; safe for several threads."""
+    """Remembers what was written of each agent; safe for several threads."""
 
-    def __init__(self, world: World) -> None:
-        self._world = world
-        # load_balancer_id -> amphora_id -> what was kept, and when.
+    def __init__(self, interval_seconds: float) -> None:
+        self._interval = timedelta(seconds=interval_seconds)
+        # load_balancer_id -> amphora_id -> what was written, and when.
         self._kept: dict[str, dict[str, tuple[object, datetime]]] = {}
 
-    def keep(self, observation: Observation) -> None:
-        """Store the reports that are news, and whose rollout is over."""
-        now, load_balancer_id = observation.now, observation.tree.id
-        given = {
-            amphora.record.id: amphora.report
-            for amphora in observation.observed.amphorae
-            if amphora.report is not None
-        }
-        before = self._kept.get(load_balancer_id, {})
-        news = {
-            amphora_id: report
-            for amphora_id, report in given.items()
-            if self._is_news(before.get(amphora_id), report, now)
-        }
-        over = recovered(
-            Cluster(observation.desired, observation.observed, now)
+    def news(self, observation: Observation) -> News:
+        """Say what is to be written; :meth:`written` when it was."""
+        now = observation.now
+        before = self._kept.get(observation.tree.id, {})
+        return News(
+            load_balancer_id=observation.tree.id,
+            at=now,
+            reports={
+                amphora.record.id: amphora.report
+                for amphora in observation.observed.amphorae
+                if amphora.report is not None
+                and self._is_news(
+                    before.get(amphora.record.id), amphora.report, now
+                )
+            },
+            rolled_out=recovered(
+                Cluster(observation.desired, observation.observed, now)
+            ),
         )
-        if not news and not over:
-            return
 
-        def write(session: Any) -> None:
-            for amphora_id, report in sorted(news.items()):
-                reports.save(session, amphora_id, report, now)
-            for amphora_id in over:
-                amphorae.update(session, amphora_id, speakers_changed_at=None)
-
-        if self._attempt(write, load_balancer_id):
-            kept = {i: before[i] for i in given if i in before}
-            for amphora_id, report in news.items():
-                kept[amphora_id] = _gist(report), now
-            self._kept[load_balancer_id] = kept
+    def written(self, news: News, amphora_ids: set[str]) -> None:
+        """Remember it, and forget all but these amphorae."""
+        before = self._kept.get(news.load_balancer_id, {})
+        kept = {i: before[i] for i in amphora_ids if i in before}
+        for amphora_id, report in news.reports.items():
+            kept[amphora_id] = _gist(report), news.at
+        self._kept[news.load_balancer_id] = kept
 
     def forget(self, load_balancer_id: str) -> None:
         """Forget a load balancer that is gone."""
@@ -75,19 +86,7 @@ class AgentReports:
     ) -> bool:
         if before is None or before[0] != _gist(report):
             return True
-        interval = timedelta(seconds=self._world.settings.report_interval)
-        return now - before[1] >= interval
-
-    def _attempt(self, write: Any, load_balancer_id: str) -> bool:
-        for _ in range(ATTEMPTS):
-            try:
-                with self._world.database.transaction() as session:
-                    write(session)
-            except Retryable as e:
-                LOG.debug("Reports of %s: %s", load_balancer_id, e)
-            else:
-                return True
-        return False
+        return now - before[1] >= self._interval
 
 
 def _gist(report: Report) -> object:

@@ -39,13 +39,12 @@ class Reporter:
         self._store = store
         self._pending_since: dict[str, datetime] = {}
         self._active: dict[str, dict[str, int]] = {}
-        self._agent_reports = AgentReports(world)
+        self._agent_reports = AgentReports(world.settings.report_interval)
 
     def report(self, observation: Observation) -> None:
         """Write provisioning and operating statuses and statistics."""
         if observation.desired.is_deleted:
             return
-        self._agent_reports.keep(observation)
         operating, reason = self._operating(observation)
         self._remember(observation, operating, reason)
         self._provision(observation)
@@ -154,8 +153,12 @@ class Reporter:
             for amphora in observation.observed.amphorae
             if amphora.report is not None
         ]
+        news = self._agent_reports.news(observation)
         with self._world.database.transaction() as session:
-            for amphora_id in answered:
+            # In order, as the receiver of heartbeats: no deadlock.
+            for amphora_id in sorted(answered):
                 health.touch(session, amphora_id, observation.now)
             if changed:
                 clusters.update(session, observation.tree.id, **changed)
+            news.write(session)
+        self._agent_reports.written(news, set(answered))

@@ -130,7 +130,7 @@ def list_all(session: Session) -> dict[str, Report]:
 def session_counts(
     session: Session, fresh_since: datetime
 ) -> dict[str, SessionCounts]:
-    """distributor_id -> its amphorae's BGP sessions; one query.
+    """distributor_id -> BGP sessions of its amphorae in use; one query.
 
     A session last reported before ``fresh_since`` is not an established one.
     """
@@ -151,6 +151,8 @@ def session_counts(
             AmphoraReport,
             AmphoraReport.amphora_id == AmphoraRegistration.amphora_id,
         )
+        .join(Amphora, Amphora.id == AmphoraReport.amphora_id)
+        .where(Amphora.status == AmphoraStatus.ALLOCATED.value)
         .group_by(AmphoraRegistration.distributor_id)
     )
     return {

@@ -96,6 +96,8 @@ def rollout_verdict(
             return RolloutVerdict(
                 status=RolloutStatus.ERROR, reason=_complaint(amphora)
             )
+        elif _is_tried_out(amphora, now, patience):
+            waiting.append(amphora)
     if not waiting:
         return RolloutVerdict(status=RolloutStatus.ACTIVE)
     # One after the other, so that many may take long.
@@ -124,17 +126,27 @@ def _has_wanted(distributor: Distributor, amphora: ReportedAmphora) -> bool:
     )
 
 
+def _is_tried_out(
+    amphora: ReportedAmphora, now: datetime, patience: RolloutPatience
+) -> bool:
+    """Whether it was given the change and has not come back from it."""
+    record, report = amphora.record, amphora.report
+    return (
+        report is not None
+        and record.speakers_changed_at is not None
+        and record.applied_at is not None
+        and _age(now, amphora.reported_at) <= patience.report
+        and (not report.are_speakers_loaded or bool(_down(amphora)))
+    )
+
+
 def _is_stuck(
     amphora: ReportedAmphora, now: datetime, patience: RolloutPatience
 ) -> bool:
-    """Whether it was given the change and did not come back from it."""
-    record = amphora.record
-    return (
-        record.speakers_changed_at is not None
-        and record.applied_at is not None
-        and _age(now, record.speakers_changed_at) > patience.session
-        and _age(now, amphora.reported_at) <= patience.report
-        and bool(_down(amphora))
+    """Whether it will not come back from it, as far as one can tell."""
+    changed_at = amphora.record.speakers_changed_at
+    return _is_tried_out(amphora, now, patience) and (
+        _age(now, changed_at) > patience.session
     )
 
 

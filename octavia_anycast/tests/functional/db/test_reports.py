@@ -129,6 +129,18 @@ def test_what_an_old_report_says_is_not_established(session):
     assert counts["near"] == reports.SessionCounts(total=2, established=1)
 
 
+def test_an_amphora_on_its_way_out_does_not_count(session):
+    up = SessionState.ESTABLISHED
+    reports.save(session, "a1", make_report("a1", up), NOW)
+    reports.save(session, "a2", make_report("a2", up), NOW)
+    status = AmphoraStatus.PENDING_DELETE
+    amphorae.update(session, "a2", now=NOW, status=status)
+
+    counts = reports.session_counts(session, NOW)
+
+    assert counts["near"] == reports.SessionCounts(total=1, established=1)
+
+
 def test_a_deleted_amphora_has_no_report(session):
     reports.save(session, "a1", make_report("a1"), NOW)
 

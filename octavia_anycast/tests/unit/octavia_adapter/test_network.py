@@ -203,3 +203,32 @@ def test_trouble_may_pass(network, driver, tree):
     driver.failure = network_base.CreatePortException("quota")
     with pytest.raises(Retryable, match="quota"):
         network.plug_frontend(tree, record(), plug())
+
+
+@pytest.mark.parametrize(
+    ("network_id", "subnet_ids"),
+    [("fe", ("fe4", "fe6")), ("fe", ()), (None, ("m4",)), (None, ())],
+)
+def test_front_end_that_is_there(network, network_id, subnet_ids):
+    network.check_frontend(network_id, subnet_ids)
+
+
+def test_front_end_that_is_not_there(network, driver):
+    with pytest.raises(Permanent, match="m4 is not one of"):
+        network.check_frontend("fe", ("fe4", "m4"))
+
+    def missing(subnet_id):
+        raise network_base.SubnetNotFound(f"no subnet {subnet_id}")
+
+    driver.get_subnet = missing
+    with pytest.raises(Permanent, match="no subnet fe4"):
+        network.check_frontend("fe", ("fe4",))
+
+
+def test_front_end_that_cannot_be_looked_up(network, driver):
+    def out(network_id):
+        raise network_base.NetworkException("Neutron is out")
+
+    driver.get_network = out
+    with pytest.raises(Retryable, match="Neutron is out"):
+        network.check_frontend("fe", ())
