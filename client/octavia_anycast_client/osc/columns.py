@@ -49,6 +49,7 @@ PATHS = (
     "report_age",
 )
 PATHS_LONG = (
+    "id",
     "amphora_id",
     "load_balancer_id",
     "vip_address",

@@ -20,13 +20,23 @@ class BgpPeer(Resource):
     base_path = "/lbaas/bgp-peers"
 
     _query_mapping = resource.QueryParameters(
+        "id",
         "name",
         "peer_ip",
         "remote_as",
         "auth_type",
+        "ttl_hops",
+        "hold_time",
+        "keepalive_interval",
         "peering_network",
         "availability_zone",
         "compute_host",
+        "max_prefixes",
+        "as_path_prepend",
+        "med",
+        "local_pref",
+        "created_at",
+        "updated_at",
         "sort",
     )
 
@@ -93,7 +103,14 @@ class BgpSpeaker(Resource):
     base_path = "/lbaas/bgp-speakers"
 
     _query_mapping = resource.QueryParameters(
-        "distributor_id", "ip_version", "local_as", "driver", "sort"
+        "id",
+        "distributor_id",
+        "ip_version",
+        "local_as",
+        "driver",
+        "created_at",
+        "updated_at",
+        "sort",
     )
 
     #: Its distributor.

@@ -16,12 +16,16 @@ class Distributor(Resource):
     base_path = "/lbaas/distributors"
 
     _query_mapping = resource.QueryParameters(
+        "id",
         "name",
         "description",
         "distributor_type",
         "provisioning_status",
         "operating_status",
+        "status_reason",
         "is_default",
+        "created_at",
+        "updated_at",
         "sort",
         is_enabled="enabled",
     )
@@ -68,6 +72,7 @@ class Path(resource.Resource):
     allow_list = True
 
     _query_mapping = resource.QueryParameters(
+        "id",
         "amphora_id",
         "load_balancer_id",
         "vip_address",
@@ -78,7 +83,11 @@ class Path(resource.Resource):
         "peer_name",
         "peer_ip",
         "session_state",
+        "session_since",
         "state",
+        "reason",
+        "reported_at",
+        "report_age",
         "sort",
     )
 

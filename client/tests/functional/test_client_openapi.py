@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The octavia-anycast authors
+"""The client has what the API has: told by the API's own document."""
+
+import argparse
+
+import pytest
+from octavia_anycast_client import sdk
+from octavia_anycast_client.osc import (
+    bgp_peer,
+    bgp_speaker,
+    columns,
+    distributor,
+)
+from openstack import fields
+
+# Of every list, and what openstacksdk calls them.
+PAGING = {"limit", "marker", "sort"}
+LISTS = {
+    sdk.Distributor: "/v2/lbaas/distributors",
+    sdk.BgpPeer: "/v2/lbaas/bgp-peers",
+    sdk.BgpSpeaker: "/v2/lbaas/bgp-speakers",
+    sdk.Path: "/v2/lbaas/distributors/{distributor_id}/paths",
+}
+
+
+@pytest.fixture
+def document(api):
+    answer = api.call("GET", "/v2/lbaas/openapi.json")
+    assert answer.status == 200, answer.text
+    return answer.body
+
+
+@pytest.fixture
+def properties(document):
+    """Schema -> the names of its attributes."""
+    schemas = document["components"]["schemas"]
+    return {
+        name: set(schema["properties"]) for name, schema in schemas.items()
+    }
+
+
+def attributes(resource):
+    """What a resource of the SDK has, as the API calls it."""
+    return {
+        component.name
+        for _, component in resource._attributes_iterator((fields.Body,))
+    }
+
+
+@pytest.mark.parametrize(
+    ("resource", "schema", "more"),
+    # What more they have: every resource of openstacksdk has a name and id.
+    [
+        (sdk.Distributor, "Distributor", set()),
+        (sdk.BgpPeer, "Peer", {"password"}),
+        (sdk.BgpSpeaker, "Speaker", set()),
+        (sdk.Path, "Path", set()),
+        (sdk.Cluster, "Cluster", {"id"}),
+    ],
+)
+def test_resources_have_the_attributes_of_the_api(
+    properties, resource, schema, more
+):
+    # Every resource of openstacksdk has an id and a name.
+    assert attributes(resource) - {"name"} == (properties[schema] | more) - {
+        "name"
+    }
+
+
+@pytest.mark.parametrize(
+    ("shown", "schema"),
+    [
+        (columns.DISTRIBUTOR, "Distributor"),
+        (columns.BGP_PEER, "Peer"),
+        (columns.BGP_SPEAKER, "Speaker"),
+        (columns.PATHS_LONG, "Path"),
+        (columns.CLUSTER, "Cluster"),
+    ],
+)
+def test_commands_show_what_the_api_shows(properties, shown, schema):
+    assert set(shown) == properties[schema]
+    assert len(shown) == len(set(shown))
+
+
+@pytest.mark.parametrize("resource", LISTS, ids=lambda r: r.__name__)
+def test_lists_have_the_filters_of_the_api(document, resource):
+    parameters = document["paths"][LISTS[resource]]["get"]["parameters"]
+    names = {p["name"] for p in parameters if p["in"] == "query"}
+    known = set(resource._query_mapping._mapping.values())
+    assert known - PAGING == names - PAGING - {"fields", "page_reverse"}
+
+
+@pytest.mark.parametrize(
+    ("command", "schema", "otherwise"),
+    [
+        (
+            distributor.CreateDistributor,
+            "DistributorRequest",
+            {"enabled": "is_enabled"},
+        ),
+        (
+            distributor.SetDistributor,
+            "DistributorChange",
+            {"enabled": "is_enabled"},
+        ),
+        (bgp_peer.CreateBgpPeer, "PeerRequest", {"auth_type": "password"}),
+        (bgp_peer.SetBgpPeer, "PeerChange", {"auth_type": "password"}),
+        (
+            bgp_speaker.CreateBgpSpeaker,
+            "SpeakerRequest",
+            {"distributor_id": "distributor"},
+        ),
+        (bgp_speaker.SetBgpSpeaker, "SpeakerChange", {}),
+    ],
+)
+def test_every_attribute_of_a_request_has_an_option(
+    properties, command, schema, otherwise
+):
+    parser = command(None, argparse.Namespace()).get_parser("x")
+    options = {action.dest for action in parser._actions}
+    wanted = {otherwise.get(name, name) for name in properties[schema]}
+    assert wanted - options == set()
