@@ -75,9 +75,7 @@ class AmphoraFiles:
             LOGGING_CONFIGURATION: _logging_configuration(),
             FIRST_STATE: json.dumps(to_document(first_state), indent=1),
         }
-        return ConfigDrive(
-            files=files, cert_expiration=certificate.expires_at
-        )
+        return ConfigDrive(files=files, cert_expiration=certificate.expires_at)
 
     @property
     def certificate_seconds(self) -> float:
