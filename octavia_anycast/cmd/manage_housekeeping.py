@@ -9,6 +9,7 @@ Layer: cmd.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -70,42 +71,70 @@ def add_commands(parsers: Any) -> None:
         )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What the command line says; the parser's answers do not last."""
+
+    is_dry_run: bool
+    is_json: bool
+    wait_seconds: float
+    order: Order
+
+
+def _asked(command: Any) -> Asked:
+    is_rotation = command.action == "rotate-certificates"
+    return Asked(
+        is_dry_run=command.dry_run,
+        is_json=command.format == "json",
+        wait_seconds=command.wait,
+        order=Order(
+            is_forced=command.all, load_balancer_id=command.load_balancer
+        )
+        if is_rotation
+        else Order(),
+    )
+
+
 def _add(parsers: Any, name: str, run: Any) -> Any:
     parser = parsers.add_parser(name, help=run.__doc__.splitlines()[0])
     parser.set_defaults(
-        prepare=lambda conf: partial(run, list(conf.config_file), conf.command)
+        prepare=lambda conf: partial(
+            run, list(conf.config_file), _asked(conf.command)
+        )
     )
     return parser
 
 
-def purge(config_files: list[str], asked: Any) -> int:
+def purge(config_files: list[str], asked: Asked) -> int:
     """Remove records of what is long gone."""
     from octavia_anycast.cmd import one_shot
 
     counts = one_shot.purge(
-        config_files, is_dry_run=asked.dry_run, wait_seconds=asked.wait
+        config_files,
+        is_dry_run=asked.is_dry_run,
+        wait_seconds=asked.wait_seconds,
     )
-    if asked.format == "json":
-        show_json({"is_dry_run": asked.dry_run, "rows": counts})
+    if asked.is_json:
+        show_json({"is_dry_run": asked.is_dry_run, "rows": counts})
         return 0
-    _show_counts(counts, "WOULD BE REMOVED" if asked.dry_run else "REMOVED")
+    _show_counts(counts, "WOULD BE REMOVED" if asked.is_dry_run else "REMOVED")
     return 0
 
 
-def rotate(config_files: list[str], asked: Any) -> int:
+def rotate(config_files: list[str], asked: Asked) -> int:
     """Replace certificates of amphorae that end soon."""
     from octavia_anycast.cmd import one_shot
 
     lines = one_shot.rotate(
         config_files,
-        Order(is_forced=asked.all, load_balancer_id=asked.load_balancer),
-        is_dry_run=asked.dry_run,
-        wait_seconds=asked.wait,
+        asked.order,
+        is_dry_run=asked.is_dry_run,
+        wait_seconds=asked.wait_seconds,
     )
-    if asked.format == "json":
+    if asked.is_json:
         show_json(
             {
-                "is_dry_run": asked.dry_run,
+                "is_dry_run": asked.is_dry_run,
                 "certificates": [codec.to_document(x) for x in lines],
             }
         )
@@ -114,17 +143,19 @@ def rotate(config_files: list[str], asked: Any) -> int:
     return _exit_code(lines)
 
 
-def sweep(config_files: list[str], asked: Any) -> int:
+def sweep(config_files: list[str], asked: Asked) -> int:
     """Remove servers, ports, groups, rows and paths that nothing owns."""
     from octavia_anycast.cmd import one_shot
 
     findings = one_shot.sweep(
-        config_files, is_dry_run=asked.dry_run, wait_seconds=asked.wait
+        config_files,
+        is_dry_run=asked.is_dry_run,
+        wait_seconds=asked.wait_seconds,
     )
-    if asked.format == "json":
+    if asked.is_json:
         show_json(
             {
-                "is_dry_run": asked.dry_run,
+                "is_dry_run": asked.is_dry_run,
                 "orphans": [_document(x) for x in findings],
             }
         )

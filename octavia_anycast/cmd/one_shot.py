@@ -159,6 +159,8 @@ def _bench(
 
 def _world(config_files: list[str]) -> World:
     octavia_config.init([f"--config-file={path}" for path in config_files])
+    # What a command prints may be read by a program.
+    cfg.CONF.set_override("use_stderr", True)
     octavia_config.setup_logging(cfg.CONF)
     try:
         return make_world(options.read(cfg.CONF))
