@@ -5,14 +5,24 @@
 import os
 import shutil
 import subprocess
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 from itertools import count
 
 import pytest
 
-from octavia_anycast.db import amphorae, clusters, distributors, schema
+from octavia_anycast.db import (
+    amphorae,
+    clusters,
+    distributors,
+    lifecycle,
+    listing,
+    peers,
+    schema,
+)
 from octavia_anycast.db.engine import Database
 from octavia_anycast.model.errors import Conflict, Retryable
 from octavia_anycast.tests.functional.db import test_records as records
@@ -153,6 +163,111 @@ def test_of_two_defaults_at_once_one_wins(database):
         create_both()
     with database.transaction() as session:
         assert distributors.default_id(session) == second.id
+
+
+def test_of_two_changes_at_once_one_wins(database):
+    with database.transaction() as session:
+        distributors.create(
+            session, records.make_distributor(), records.CIPHER
+        )
+    is_read = threading.Barrier(2, timeout=DEADLINE_SECONDS)
+
+    def change(name):
+        try:
+            with database.transaction() as session:
+                # Each has seen it ACTIVE before either asks for the lock.
+                assert distributors.exists(session, "distributor-1")
+                is_read.wait()
+                lifecycle.lock(session, ["distributor-1"])
+                distributors.update(session, "distributor-1", name=name)
+                lifecycle.begin_update(session, ["distributor-1"])
+        except lifecycle.Immutable:
+            return None
+        return name
+
+    with ThreadPoolExecutor(2) as pool:
+        results = list(pool.map(change, ["one", "two"]))
+
+    (winner,) = [name for name in results if name]
+    with database.transaction() as session:
+        stored = distributors.get(session, "distributor-1", records.CIPHER)
+        assert stored.name == winner
+        assert stored.provisioning_status == "PENDING_UPDATE"
+
+
+def test_a_new_load_balancer_and_a_deletion_at_once(database):
+    with database.transaction() as session:
+        distributors.create(
+            session, records.make_distributor(), records.CIPHER
+        )
+    is_locked = threading.Event()
+
+    def delete():
+        assert is_locked.wait(DEADLINE_SECONDS)
+        with database.transaction() as session:
+            lifecycle.begin_delete(session, "distributor-1", with_peers=True)
+
+    with ThreadPoolExecutor(1) as pool:
+        deletion = pool.submit(delete)
+        with database.transaction() as session:
+            lifecycle.require_usable(session, "distributor-1")
+            is_locked.set()
+            time.sleep(0.3)  # the deletion has to wait
+            assert not deletion.done()
+            clusters.create(session, records.make_cluster())
+        with pytest.raises(Conflict, match="1 load balancer"):
+            deletion.result(DEADLINE_SECONDS)
+
+
+def test_a_deletion_takes_unused_peers_along(database):
+    first = records.make_distributor(1)
+    (speaker,) = first.speakers
+    shared, own = speaker.peers
+    second = records.make_distributor(2)
+    second = replace(
+        second, speakers=(replace(second.speakers[0], peers=(shared,)),)
+    )
+    with database.transaction() as session:
+        distributors.create(session, first, records.CIPHER)
+        distributors.create(session, second, records.CIPHER)
+    with database.transaction() as session:
+        lifecycle.begin_delete(session, first.id, with_peers=True)
+        assert lifecycle.pending(session) == [(first.id, "PENDING_DELETE")]
+    with database.transaction() as session:
+        lifecycle.remove(session, first.id)
+    with database.transaction() as session:
+        assert set(peers.find(session, [shared.id, own.id])) == {shared.id}
+        assert distributors.get(session, second.id, records.CIPHER) == second
+
+
+@pytest.mark.parametrize("is_descending", [False, True])
+@pytest.mark.parametrize("is_reverse", [False, True])
+def test_pages_pass_over_nulls(database, is_descending, is_reverse):
+    meds = {"a": None, "b": 7, "c": None, "d": 0, "e": 7}
+    (template, _) = records.make_distributor().speakers[0].peers
+    with database.transaction() as session:
+        for peer_id, med in meds.items():
+            peer = replace(template, id=peer_id, med=med)
+            peers.create(session, peer, records.CIPHER)
+
+    def ids(marker, limit):
+        request = listing.Request(
+            filters={"as_path_prepend": ("2",)},
+            order=(("med", is_descending), ("id", False)),
+            marker=marker,
+            limit=limit,
+            is_reverse=is_reverse and marker is not None,
+        )
+        with database.transaction() as session:
+            return [one.peer.id for one in peers.page(session, request)]
+
+    whole = ids(None, None)
+    assert whole == (list("bedac") if is_descending else list("acdbe"))
+    marker = whole[-1] if is_reverse else whole[0]
+    walked = [marker]
+    while found := ids(walked[0 if is_reverse else -1], 2):
+        walked = found + walked if is_reverse else walked + found
+    assert walked == whole
 
 
 def test_failures_keep_their_microseconds(database):
