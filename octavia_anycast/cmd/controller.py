@@ -146,7 +146,9 @@ def run(world: World, settings: options.Settings) -> None:
                 settings,
                 membership,
                 purge=Purge(world),
-                rotation=Rotation(world, membership),
+                rotation=Rotation(
+                    world, membership, lambda: daemon.is_stopping()
+                ),
                 sweep=Sweep(world, lambda i: daemon.wake(i)),
             ),
             distributors=DistributorLifecycle(world, appliers),

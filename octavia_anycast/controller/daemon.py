@@ -79,6 +79,10 @@ class Daemon:
         """Ask the loop to end; safe in a signal handler."""
         self._stop.set()
 
+    def is_stopping(self) -> bool:
+        """Whether the loop is to end."""
+        return self._stop.is_set()
+
     def wake(self, load_balancer_id: str) -> None:
         """Look at this load balancer at once, if it is ours."""
         if self._membership.owns(load_balancer_id):

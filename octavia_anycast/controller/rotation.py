@@ -15,7 +15,7 @@ planning/certificates.py.
 """
 
 import functools
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
@@ -46,12 +46,20 @@ class _NotShown(AnycastError):
     """The agent took the new certificate, and shows another."""
 
 
+def _never() -> bool:
+    return False
+
+
 @dataclass(slots=True)
 class Rotation:
-    """Finds the certificates that end soon, and replaces them."""
+    """Finds the certificates that end soon, and replaces them.
+
+    ``is_stopping``: whether the process is to end; no new one is begun then.
+    """
 
     world: World
     locks: Locks
+    is_stopping: Callable[[], bool] = _never
 
     def find(self, order: Order | None = None) -> tuple[Rotated, ...]:
         """Whose certificates are to be replaced; nothing is touched."""
@@ -109,6 +117,8 @@ class Rotation:
         done: list[Rotated] = []
         broken = ""
         for record in records:
+            if self.is_stopping():
+                broken = "the controller stops"
             if broken:
                 done.append(_line(record, Outcome.SKIPPED, broken))
                 continue

@@ -156,6 +156,12 @@ def test_one_that_shows_the_old_one_stops_its_cluster(stage, rotation):
     assert outcomes(rotation.run()) == [Outcome.DONE] * 2
 
 
+def test_a_controller_that_stops_begins_no_other(stage, rotation):
+    stage.cloud.pass_time(DUE_AFTER)
+    rotation.is_stopping = lambda: max(serials(stage)) > 0
+    assert outcomes(rotation.run()) == [Outcome.DONE, Outcome.SKIPPED]
+
+
 def test_forced_for_one_load_balancer(stage, rotation):
     assert rotation.run(Order(is_forced=True, load_balancer_id="other")) == ()
     order = Order(is_forced=True, load_balancer_id=stage.load_balancer_id)
