@@ -25,6 +25,8 @@ from octavia_anycast.model.errors import InvalidRequest
 from octavia_anycast.model.wire import DesiredState, Report
 
 T = TypeVar("T")
+# The one field whose value no complaint repeats, whatever it is.
+PASSWORD = "password"
 
 
 def to_document(value: Any) -> Any:
@@ -128,16 +130,20 @@ def _parse_union(choices: tuple[Any, ...], value: Any, path: str) -> Any:
 
 def _parse_address(value: Any, path: str) -> IPv4Address | IPv6Address:
     if not isinstance(value, str):
-        raise InvalidRequest(path, f"{value!r} is not an IP address")
+        raise InvalidRequest(
+            path, f"{_shown(value, path)} is not an IP address"
+        )
     try:
         return ip_address(value)
     except ValueError as e:
-        raise InvalidRequest(path, f"{value!r} is not an IP address") from e
+        raise InvalidRequest(
+            path, f"{_shown(value, path)} is not an IP address"
+        ) from e
 
 
 def _parse_list(kind: Any, value: Any, path: str) -> tuple[Any, ...]:
     if not isinstance(value, list):
-        raise InvalidRequest(path, f"{value!r} is not a list")
+        raise InvalidRequest(path, f"{_shown(value, path)} is not a list")
     return tuple(
         _parse(kind, item, f"{path}[{index}]")
         for index, item in enumerate(value)
@@ -146,7 +152,7 @@ def _parse_list(kind: Any, value: Any, path: str) -> tuple[Any, ...]:
 
 def _parse_map(kind: Any, value: Any, path: str) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise InvalidRequest(path, f"{value!r} is not an object")
+        raise InvalidRequest(path, f"{_shown(value, path)} is not an object")
     return {
         str(key): _parse(kind, item, f"{path}.{key}")
         for key, item in value.items()
@@ -195,12 +201,14 @@ def _parse_scalar(kind: Any, value: Any, path: str) -> Any:
         except ValueError as e:
             allowed = ", ".join(str(member.value) for member in kind)
             raise InvalidRequest(
-                path, f"{value!r} is none of {allowed}"
+                path, f"{_shown(value, path)} is none of {allowed}"
             ) from e
     if not isinstance(value, kind) or (
         isinstance(value, bool) and kind is not bool
     ):
-        raise InvalidRequest(path, f"{value!r} is not of type {kind.__name__}")
+        raise InvalidRequest(
+            path, f"{_shown(value, path)} is not of type {kind.__name__}"
+        )
     return value
 
 
@@ -208,7 +216,20 @@ def _parse_moment(value: Any, path: str) -> datetime:
     try:
         moment = datetime.fromisoformat(value)
     except (TypeError, ValueError) as e:
-        raise InvalidRequest(path, f"{value!r} is not an ISO date") from e
+        raise InvalidRequest(
+            path, f"{_shown(value, path)} is not an ISO date"
+        ) from e
     if moment.tzinfo is None:
         raise InvalidRequest(path, f"{value!r} has no time zone")
     return moment
+
+
+def _shown(value: Any, path: str) -> str:
+    """A value in a complaint; but no password, nor what may hold one."""
+    if path.rpartition(".")[2] == PASSWORD:
+        return "it"
+    if isinstance(value, dict):
+        return "an object"
+    if isinstance(value, list):
+        return "a list"
+    return repr(value)

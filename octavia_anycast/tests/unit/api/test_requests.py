@@ -4,7 +4,7 @@
 
 import pytest
 
-from octavia_anycast.api.requests import distributor_from
+from octavia_anycast.api.requests import distributor_from, new_peer
 from octavia_anycast.model.errors import InvalidRequest
 
 
@@ -40,3 +40,35 @@ def test_what_the_agent_cannot_do_is_refused(changes, field):
     with pytest.raises(InvalidRequest) as caught:
         distributor_from(body(**changes), {})
     assert caught.value.field == field
+
+
+SECRET = "s3cret-of-the-fabric"
+MISPLACED = [
+    body(speaker={"peers": {"password": SECRET}}),
+    body(speaker={"peers": [[SECRET]]}),
+    body(speaker={"peers": [SECRET]}),
+    body(speaker={"local_as": {"password": SECRET}}),
+    body(peer={"name": {"password": SECRET}}),
+    body(peer={"communities": {"password": SECRET}}),
+    body(peer={"auth_type": ["md5", SECRET]}),
+    body(peer={"bfd": [SECRET]}),
+    {"distributor": {"speakers": {"peers": [{"password": SECRET}]}}},
+    {"distributor": [{"password": SECRET}]},
+]
+
+
+@pytest.mark.parametrize("document", MISPLACED)
+def test_a_complaint_repeats_no_value_that_may_hold_a_password(document):
+    with pytest.raises(InvalidRequest) as caught:
+        distributor_from(document, {})
+    assert SECRET not in str(caught.value)
+
+
+@pytest.mark.parametrize("value", [[SECRET], {"a": SECRET}, 20240817, 1.5])
+def test_a_password_of_a_wrong_type_is_not_repeated(value):
+    peer = {"peer_ip": "172.31.0.11", "remote_as": 65001, "auth_type": "md5"}
+    with pytest.raises(InvalidRequest) as caught:
+        new_peer({"bgp_peer": {**peer, "password": value}})
+    assert caught.value.field == "password"
+    assert SECRET not in str(caught.value)
+    assert str(value) not in str(caught.value)
