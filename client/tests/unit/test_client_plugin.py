@@ -94,7 +94,14 @@ def test_wrong_usage_is_told_without_a_request(run, cloud):
     assert cloud.requests == []
 
 
-def test_a_password_is_in_no_debugging_log(run, cloud):
+@pytest.mark.parametrize(
+    "option",
+    [
+        ("--password", "a-secret-password"),
+        ("--password=a-secret-password",),
+    ],
+)
+def test_a_password_is_in_no_debugging_log(run, cloud, option):
     cloud.answers["POST", "/v2.0/lbaas/bgp-peers"] = (
         201,
         {"bgp_peer": {"id": "x", "name": "tor"}},
@@ -102,7 +109,7 @@ def test_a_password_is_in_no_debugging_log(run, cloud):
     result = run(
         *("--debug", "loadbalancer", "bgp", "peer", "create"),
         *("--name", "tor", "--peer-ip", "192.0.2.1", "--remote-as", "1"),
-        *("--password", "a-secret-password"),
+        *option,
     )
     assert cloud.changes[0][2]["bgp_peer"]["password"] == "a-secret-password"
     assert "a-secret-password" not in result.out + result.err
