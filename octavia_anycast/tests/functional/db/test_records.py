@@ -161,6 +161,9 @@ WHOLE = make_amphora(
     applied_revision="f" * 64,
     applied_at=NOW,
     leaving_since=NOW,
+    speakers_changed_at=NOW,
+    failover_wanted=True,
+    agent_update_wanted=True,
     reason="because",
 )
 
