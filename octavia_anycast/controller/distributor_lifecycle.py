@@ -188,8 +188,8 @@ class DistributorLifecycle:
         ]
 
     def _fail(self, shown: Distributor, reason: str) -> None:
-        before = (shown.provisioning_status, shown.status_reason)
-        if before == (lifecycle.ERROR, reason):
+        is_new = shown.provisioning_status != lifecycle.ERROR
+        if not is_new and shown.status_reason == reason:
             return
         with self._world.database.transaction() as session:
             lifecycle.settle(
@@ -199,7 +199,8 @@ class DistributorLifecycle:
                 status_reason=reason,
                 expected=(shown.provisioning_status,),
             )
-        LOG.error("Distributor %s is in ERROR: %s", shown.id, reason)
+        if is_new:
+            LOG.error("Distributor %s is in ERROR: %s", shown.id, reason)
 
     def _run(self, flow: Any, distributor_id: str) -> bool:
         """Run a subflow; a failure that will not pass is settled by it.

@@ -106,8 +106,8 @@ def rollout_verdict(
         return RolloutVerdict(
             status=RolloutStatus.ERROR,
             reason=f"Amphora {first.id} of load balancer "
-            f"{first.load_balancer_id} keeps the BGP peers that it had: no "
-            "other one announces in its place.",
+            f"{first.load_balancer_id} keeps the BGP peers that it had: it "
+            "refuses others, or nobody else announces in its place.",
         )
     return RolloutVerdict(status=RolloutStatus.PENDING)
 

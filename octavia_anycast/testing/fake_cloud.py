@@ -14,7 +14,7 @@ did before it died is there; that is how crashes are tested.
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from typing import Any
@@ -22,7 +22,7 @@ from typing import Any
 from octavia_anycast.db import amphorae
 from octavia_anycast.db.engine import Database
 from octavia_anycast.model.actions import PlugFrontend
-from octavia_anycast.model.bgp import IPAddress, SessionState
+from octavia_anycast.model.bgp import IPAddress
 from octavia_anycast.model.cluster import AmphoraRecord, ComputeState
 from octavia_anycast.model.codec import digest, speakers_digest
 from octavia_anycast.model.errors import Permanent, Retryable
@@ -38,7 +38,6 @@ from octavia_anycast.model.wire import (
     PathReport,
     PathState,
     Report,
-    SessionReport,
 )
 from octavia_anycast.octavia_adapter.amphora_files import ConfigDrive
 from octavia_anycast.octavia_adapter.compute import Server
@@ -48,6 +47,7 @@ from octavia_anycast.testing.fake_inventory import (
     FakeFiles,
     FakeInventory,
 )
+from octavia_anycast.testing.fake_machine import Machine
 
 __all__ = ["Died", "FakeCloud", "FakeDrive", "FakeFiles", "Machine"]
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -55,37 +55,8 @@ BOOT_SECONDS = 3.0
 VIP_PEER = "leaf"
 
 
-def _passwords(state: DesiredState) -> set[str | None]:
-    return {peer.password for _, peer in state.peers()}
-
-
 class Died(Exception):
     """The controller is dead; nothing it calls happens any more."""
-
-
-@dataclass(slots=True)
-class Machine:
-    """One server with what runs in it."""
-
-    server_id: str
-    amphora_id: str
-    zone: str | None
-    address: IPAddress
-    booted_at: datetime
-    state: DesiredState
-    has_power: bool = True
-    is_reachable: bool = True
-    speaks_another_version: bool = False
-    frontend_port: str | None = None
-    revision: str | None = None  # HAProxy's configuration; None: no HAProxy
-    sockets: frozenset[tuple[IPAddress, int]] = frozenset()
-    lvs_listener_ids: frozenset[str] = frozenset()
-    member_networks: set[str] = field(default_factory=set)
-    pushes: int = 0
-    session_since: datetime | None = None
-    configurations: list[str] = field(default_factory=list)
-    serial: int = 0  # of the certificate that its agent shows
-    certificates: int = 0  # how often it got another
 
 
 class FakeCloud(FakeInventory):
@@ -157,7 +128,7 @@ class FakeCloud(FakeInventory):
 
     def announced(self, machine: Machine) -> frozenset[IPAddress]:
         """What the fabric holds of this machine."""
-        if not machine.has_power or not self._gate_is_up(machine):
+        if not machine.has_power or not machine.gate_is_up():
             return frozenset()
         if not self.is_established(machine):
             return frozenset()
@@ -383,7 +354,7 @@ class FakeCloud(FakeInventory):
         machine = self._by_address(amphora_id, address)
         if machine.speaks_another_version:
             raise Permanent("its answer is not understood: version")
-        gate = GateState.UP if self._gate_is_up(machine) else GateState.DOWN
+        gate = GateState.UP if machine.gate_is_up() else GateState.DOWN
         up = gate is GateState.UP and self.is_established(machine)
         paths = []
         for vip in machine.state.vips:
@@ -417,7 +388,7 @@ class FakeCloud(FakeInventory):
             ),
             listeners=machine.state.listeners,
             lvs_listener_ids=machine.state.lvs_listener_ids,
-            sessions=self._sessions(machine),
+            sessions=machine.sessions(is_up=self.is_established(machine)),
             paths=tuple(paths),
             speakers_digest=speakers_digest(machine.state.speakers),
             are_speakers_loaded=True,
@@ -436,8 +407,7 @@ class FakeCloud(FakeInventory):
             )
         if state.speakers != machine.state.speakers:
             self.speaker_changes.append(machine.amphora_id)
-            if _passwords(state) != _passwords(machine.state):
-                machine.session_since = self.now
+            machine.change_speakers(state, self.now)
         machine.state = state
         lost = before and not self.announced(machine)
         lb_id = str(state.load_balancer_id)
@@ -467,28 +437,7 @@ class FakeCloud(FakeInventory):
         """Whether the fabric takes its sessions."""
         if machine.amphora_id in self.cut_sessions:
             return False
-        return not self.refused_passwords & _passwords(machine.state)
-
-    def _sessions(self, machine: Machine) -> tuple[SessionReport, ...]:
-        is_up = self.is_established(machine)
-        return tuple(
-            SessionReport(
-                peer_id=peer.id,
-                peer_ip=peer.peer_ip,
-                state=SessionState.ESTABLISHED if is_up else SessionState.IDLE,
-                since=machine.session_since or machine.booted_at,
-            )
-            for _, peer in machine.state.peers()
-        )
-
-    def _gate_is_up(self, machine: Machine) -> bool:
-        wanted = {(s.ip_address, s.port) for s in machine.state.listeners}
-        lvs_ids = set(machine.state.lvs_listener_ids)
-        if not wanted and not lvs_ids:
-            return False
-        return wanted <= machine.sockets and (
-            lvs_ids <= machine.lvs_listener_ids
-        )
+        return not self.refused_passwords & machine.passwords
 
     def _machine(self, record: AmphoraRecord) -> Machine:
         for machine in self.machines.values():

@@ -18,7 +18,7 @@ from octavia_anycast.model.inventory import OrphanKind, Seen
 from octavia_anycast.model.wire import DesiredState
 
 if TYPE_CHECKING:
-    from octavia_anycast.testing.fake_cloud import Machine
+    from octavia_anycast.testing.fake_machine import Machine
 
 CERTIFICATE_DAYS = 30
 
