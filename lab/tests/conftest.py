@@ -35,6 +35,7 @@ BALANCER_SIZE = 2
 _IN_ORDER = (
     "test_bad_input",
     "test_load_balancer",
+    "test_distributor_api",
     "test_rbac",
     "test_secrets",
     "test_faults",
