@@ -50,6 +50,8 @@ _PROJECT = (
 )
 # What only Octavia's own have; a VIP is not a matter of one amphora here.
 _NOTHING = _text(null())
+# MariaDB takes a bare constant in ORDER BY for the number of a column.
+_NO = select(type_coerce(false(), Boolean())).scalar_subquery()
 COLUMNS: listing.Columns = {
     "id": Amphora.id,
     "project_id": _PROJECT,
@@ -62,7 +64,7 @@ COLUMNS: listing.Columns = {
     "vrrp_port_id": Amphora.frontend_port_id,
     "ha_port_id": _NOTHING,
     "cert_expiration": _moment(Amphora.cert_expiration),
-    "cert_busy": type_coerce(false(), Boolean()),
+    "cert_busy": _NO,
     "role": literal(ROLE),
     "status": Amphora.status,
     "vrrp_interface": Amphora.frontend_interface,

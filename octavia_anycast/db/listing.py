@@ -9,7 +9,7 @@ somebody pages make nothing appear twice.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from typing import Any, TypeVar
 
@@ -21,6 +21,7 @@ from sqlalchemy import (
     Integer,
     and_,
     false,
+    literal,
     or_,
     select,
 )
@@ -116,7 +117,15 @@ def _filter(
         raise InvalidRequest(name, "the list cannot be filtered by it")
     column = columns[name]
     values = [_value(column, name, text) for text in texts]
-    return or_(*(column == value for value in values))
+    return or_(*(_equals(column, value) for value in values))
+
+
+def _equals(column: Any, value: Any) -> ColumnElement[bool]:
+    """Equal as far as it was said: answers show times in whole seconds."""
+    if isinstance(value, datetime) and not value.microsecond:
+        return and_(column >= value, column < value + timedelta(seconds=1))
+    equal: ColumnElement[bool] = column == value
+    return equal
 
 
 def _value(column: Any, name: str, text: str) -> Any:
@@ -185,6 +194,8 @@ def _beyond(
 def _past(column: Any, value: Any, is_down: bool) -> ColumnElement[bool]:
     """NULL comes before every value, in MariaDB and SQLite alike."""
     past: ColumnElement[bool]
+    if isinstance(value, bool):
+        value = literal(value)  # else SQLAlchemy refuses to compare it
     if is_down:
         past = (
             false() if value is None else or_(column < value, column.is_(None))

@@ -255,6 +255,8 @@ QUERIES = [
     ("ha_ip=198.51.100.200", "BDF"),
     ("ha_ip=192.0.2.9", ""),
     ("created_at=2026-11-22T12:04:00", "c"),
+    ("cert_expiration=2026-12-22T12:00:00", "ace"),
+    ("cert_expiration=2026-12-22T12:00:01", ""),
     ("sort=created_at:desc", "FeDcBa"),
     ("sort=cached_zone,id", "BDFace"),
     ("sort=cached_zone:desc,id", "ecaBDF"),
@@ -303,7 +305,9 @@ def walk(api, query, way):
     return pages
 
 
-@pytest.mark.parametrize("order", ["", "&sort=cached_zone:desc"])
+@pytest.mark.parametrize(
+    "order", ["", "&sort=cached_zone:desc", "&sort=cert_busy,role:desc"]
+)
 @pytest.mark.parametrize("limit", [1, 2, 4])
 def test_pages_lead_through_both_and_back(api, six, order, limit):
     whole = listed(api, f"?{order}")
