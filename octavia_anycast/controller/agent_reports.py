@@ -61,9 +61,7 @@ class AgentReports:
                     before.get(amphora.record.id), amphora.report, now
                 )
             },
-            rolled_out=recovered(
-                Cluster(observation.desired, observation.observed, now)
-            ),
+            rolled_out=_rolled_out(observation),
         )
 
     def written(self, news: News, amphora_ids: set[str]) -> None:
@@ -87,6 +85,15 @@ class AgentReports:
         if before is None or before[0] != _gist(report):
             return True
         return now - before[1] >= self._interval
+
+
+def _rolled_out(observation: Observation) -> tuple[str, ...]:
+    amphorae_seen = observation.observed.amphorae
+    if all(a.record.speakers_changed_at is None for a in amphorae_seen):
+        return ()
+    return recovered(
+        Cluster(observation.desired, observation.observed, observation.now)
+    )
 
 
 def _gist(report: Report) -> object:

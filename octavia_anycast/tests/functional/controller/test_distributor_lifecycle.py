@@ -276,3 +276,18 @@ def test_a_change_of_status_in_between_is_not_overwritten(running):
     # Read as ACTIVE, settled as ACTIVE: but it is PENDING_UPDATE by now.
     running.controller.distributors._settle(shown)
     assert the_distributor(running)["provisioning_status"] == "PENDING_UPDATE"
+
+
+@pytest.mark.parametrize(("host", "count"), [("host1", 1), ("host2", 0)])
+def test_a_peer_of_one_compute_host(stage, host, count):
+    """The host is known when the server has booted, not before."""
+    assert look(stage)
+    change_peer(stage, availability_zone=None, compute_host=host)
+    stage.run()
+    machines = stage.cloud.of(stage.load_balancer_id)
+    assert [len(m.state.peers()) for m in machines] == [count, count]
+    with stage.api.database.transaction() as session:
+        records = amphorae.list_for(session, stage.load_balancer_id)
+    assert {record.compute_host for record in records} == {"host1"}
+    told = {m.amphora_id for m in machines} if count else set()
+    assert set(stage.cloud.speaker_changes) == told
