@@ -6,6 +6,7 @@ Real Keystone, Neutron and API; what a change does is read off the leaf's own
 routes. The tests are one story and run in their order.
 """
 
+import contextlib
 import dataclasses
 import importlib.metadata
 import ipaddress
@@ -14,6 +15,8 @@ import subprocess
 import typing
 
 import pytest
+import sdk as lab_sdk
+from octavia_anycast_client import sdk
 from octavia_anycast_lab import (
     deployment,
     observe,
@@ -22,6 +25,7 @@ from octavia_anycast_lab import (
     settings,
     shell,
 )
+from openstack import exceptions
 
 pytestmark = pytest.mark.lab
 
@@ -93,22 +97,26 @@ def is_of(name: str, argv: list[str]) -> bool:
 @pytest.fixture(scope="module")
 def client(cloud):
     """The client; what it made is removed at the end, also after failures."""
-    made = Client(cloud)
-    _remove(made)
-    yield made
-    _remove(made)
+    balancing = sdk.add_to(lab_sdk.connect(cloud, "admin")).load_balancer
+    _remove(balancing)
+    yield Client(cloud)
+    _remove(balancing)
 
 
-def _remove(client: Client) -> None:
-    names = {lb["name"] for lb in client.ask("list")}
-    if BALANCER in names:
-        client.run(f"delete --cascade --wait {BALANCER}")
-    for distributor in client.ask("distributor list"):
-        if distributor["name"] in (FABRIC, RENAMED):
-            client.run(f"distributor delete {distributor['id']} --wait")
-    for peer in client.ask("bgp peer list"):
-        if peer["name"] in (PEER, SECOND_PEER):
-            client.run(f"bgp peer delete {peer['id']}")
+def _remove(balancing: sdk.Proxy) -> None:
+    """Remove what a run has left, by the calls that the commands use."""
+    for balancer in balancing.load_balancers(name=BALANCER):
+        balancing.delete_load_balancer(balancer, cascade=True)
+        balancing.wait_for_delete(balancer)
+    for name in (FABRIC, RENAMED):
+        for distributor in balancing.distributors(name=name):
+            with contextlib.suppress(exceptions.ResourceFailure):
+                balancing.wait_for_distributor(distributor)
+            balancing.delete_distributor(distributor)
+            balancing.wait_for_no_distributor(distributor)
+    for name in (PEER, SECOND_PEER):
+        for peer in balancing.bgp_peers(name=name):
+            balancing.delete_bgp_peer(peer)
 
 
 @pytest.fixture(scope="module")

@@ -7,6 +7,7 @@ import inspect
 
 import pytest
 from cliff import command
+from octaviaclient.osc.v2.constants import LOAD_BALANCER_ROWS
 
 GROUPS = ("openstack.load_balancer.v2", "openstack.extension")
 OURS = "octavia_anycast_client."
@@ -128,3 +129,17 @@ def test_a_password_from_the_standard_input(run, cloud):
         stdin="a-secret-password\n",
     )
     assert cloud.changes[0][2]["bgp_peer"]["password"] == "a-secret-password"
+
+
+def test_a_cloud_without_octavia_anycast_is_shown_as_before(run, cloud):
+    balancer = {"id": "c4f0e8a2-7d6b-4c59-b1b3-8e2f9d0a4c04", "name": "web"}
+    path = f"/v2.0/lbaas/loadbalancers/{balancer['id']}"
+    cloud.answers["GET", path] = 200, {"loadbalancer": balancer}
+    shown = run("loadbalancer", "show", balancer["id"], "-f", "json").data
+    assert tuple(shown) == LOAD_BALANCER_ROWS
+    cloud.answers["GET", path] = (
+        200,
+        {"loadbalancer": {**balancer, "distributor_id": "x"}},
+    )
+    shown = run("loadbalancer", "show", balancer["id"], "-f", "json").data
+    assert tuple(shown) == (*LOAD_BALANCER_ROWS, "distributor_id")
