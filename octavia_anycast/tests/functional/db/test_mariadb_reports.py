@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The octavia-anycast authors
+"""Reports on a private MariaDB: many writers, and sums of it."""
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+import pytest
+
+from octavia_anycast.db import amphorae, health, registrations, reports
+from octavia_anycast.model.bgp import SessionState
+from octavia_anycast.model.cluster import AmphoraRecord, AmphoraStatus
+from octavia_anycast.tests.functional.db import test_mariadb
+from octavia_anycast.tests.functional.db.test_reports import NOW, make_report
+
+pytestmark = test_mariadb.pytestmark
+server = test_mariadb.server
+database = test_mariadb.database
+IDS = [f"a{number}" for number in range(8)]
+
+
+@pytest.fixture
+def filled(database):
+    """Eight amphorae of one load balancer."""
+    with database.transaction() as session:
+        for amphora_id in IDS:
+            amphorae.create(
+                session,
+                AmphoraRecord(
+                    id=amphora_id,
+                    load_balancer_id="lb",
+                    status=AmphoraStatus.ALLOCATED,
+                    status_since=NOW,
+                ),
+            )
+            registrations.register(
+                session,
+                amphora_id,
+                load_balancer_id="lb",
+                distributor_id="d",
+                speaker_ids=[],
+            )
+    return database
+
+
+def test_writers_of_all_rows_in_order_do_not_deadlock(filled):
+    """A reconcile and the receiver of heartbeats, again and again."""
+
+    def reconcile(number):
+        moment = NOW + timedelta(seconds=number)
+        with filled.transaction() as session:
+            for amphora_id in sorted(IDS):
+                health.touch(session, amphora_id, moment)
+            for amphora_id in sorted(IDS):
+                up = make_report(amphora_id, SessionState.ESTABLISHED)
+                reports.save(session, amphora_id, up, moment)
+
+    def beat(number):
+        with filled.transaction() as session:
+            for amphora_id in sorted(IDS):
+                health.touch(session, amphora_id, NOW)
+
+    reconcile(0)  # one makes the rows: the others meet there
+    with ThreadPoolExecutor(8) as threads:
+        done = [
+            threads.submit(work, number)
+            for number in range(20)
+            for work in (reconcile, beat)
+        ]
+        for one in done:
+            one.result()
+
+    with filled.transaction() as session:
+        assert len(reports.list_for_distributor(session, "d")) == len(IDS)
+
+
+def test_sums_are_numbers(filled):
+    with filled.transaction() as session:
+        assert reports.session_counts(session, NOW) == {}
+        up, down = SessionState.ESTABLISHED, SessionState.ACTIVE
+        reports.save(session, "a0", make_report("a0", up, down), NOW)
+        earlier = NOW - timedelta(microseconds=1)
+        reports.save(session, "a1", make_report("a1", up), earlier)
+        counts = reports.session_counts(session, NOW)
+    assert counts == {"d": reports.SessionCounts(total=3, established=1)}
+    assert type(counts["d"].total) is int
