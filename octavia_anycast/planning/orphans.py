@@ -56,6 +56,7 @@ class _Claims:
                 if record.load_balancer_id
             }
         )
+        self.with_server = {s.amphora_id for s in inventory.servers}
         self.by_our_ports = {
             port.amphora_id
             for port in inventory.ports
@@ -147,10 +148,22 @@ def _ports(inventory: Inventory, claims: _Claims) -> Iterator[Orphan]:
                 "its amphora is deleted",
                 deleted.status_since,
             )
-        elif port.is_named_by_us and port.amphora_id not in claims.amphorae:
+        elif _is_unclaimed(port, claims):
             yield _seen(
                 OrphanKind.PORT, port, "its amphora has no record", None
             )
+
+
+def _is_unclaimed(port: Seen, claims: _Claims) -> bool:
+    """Whether a port of ours has no record, and is no server's only claim.
+
+    The server goes first: without the port nobody could tell whose it is.
+    """
+    return (
+        port.is_named_by_us
+        and port.amphora_id not in claims.amphorae
+        and port.amphora_id not in claims.with_server
+    )
 
 
 def _security_groups(

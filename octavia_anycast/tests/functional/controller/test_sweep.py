@@ -191,11 +191,15 @@ def test_second_server_of_an_amphora_goes_the_first_stays(stage, sweep):
 
 
 def test_after_a_database_was_restored(stage, sweep):
-    """Server and port without any row: the port's name proves both."""
+    """Server and port without any row: the port's name proves both.
+
+    The port is older, and stays all the same until the server is gone.
+    """
     lost = str(uuid.uuid4())
     born = stage.cloud.now
+    young = born + timedelta(seconds=1)
     for kind, seen in (
-        (OrphanKind.SERVER, Seen(id="s", amphora_id=lost, created_at=born)),
+        (OrphanKind.SERVER, Seen(id="s", amphora_id=lost, created_at=young)),
         (
             OrphanKind.PORT,
             Seen(
@@ -208,10 +212,14 @@ def test_after_a_database_was_restored(stage, sweep):
     ):
         stage.cloud.leave(kind, seen, is_mine=True)
     grow_old(stage)
-    assert outcomes(sweep.run()) == {
-        ("server", "s"): Outcome.DONE,
-        ("port", "p"): Outcome.DONE,
-    }
+    assert outcomes(sweep.run()) == {("server", "s"): Outcome.YOUNG}
+    stage.cloud.pass_time(1)
+    stage.cloud.refuse["delete server"] = 1
+    assert outcomes(sweep.run()) == {("server", "s"): Outcome.FAILED}
+    assert outcomes(sweep.run()) == {("server", "s"): Outcome.DONE}
+    assert stage.cloud.has(OrphanKind.PORT, "p")
+    assert outcomes(sweep.run()) == {("port", "p"): Outcome.DONE}
+    assert sweep.run() == ()
 
 
 def test_what_a_deleted_load_balancer_left(stage, sweep):

@@ -137,7 +137,8 @@ def test_they_are_removed_in_an_order_that_works():
         ((amphora(status=AmphoraStatus.ERROR),), set()),
         ((amphora(status=AmphoraStatus.PENDING_DELETE),), set()),
         ((amphora(**DELETED),), {("server", "server-a"), ("port", "port-a")}),
-        ((), {("server", "server-a"), ("port", "port-a")}),
+        # The port is what says that the server is ours: it stays until then.
+        ((), {("server", "server-a")}),
         # A call to the compute service that was made twice.
         ((amphora(compute_id="another"),), {("server", "server-a")}),
     ],
@@ -168,7 +169,8 @@ def test_a_server_that_nobody_knows_is_only_reported():
 def test_a_server_without_record_is_ours_by_its_port():
     inventory = Inventory(servers=(server(),), ports=(port(),))
     assert all(orphan.is_ours for orphan in orphans.find(inventory))
-    assert ("server", "server-a") in found(inventory)
+    assert found(inventory) == {("server", "server-a")}
+    assert found(replace(inventory, servers=())) == {("port", "port-a")}
 
 
 @pytest.mark.parametrize(
