@@ -38,6 +38,7 @@ _IN_ORDER = (
     "test_distributor_api",
     "test_rbac",
     "test_secrets",
+    "test_housekeeping",
     "test_faults",
     "test_removal",
 )

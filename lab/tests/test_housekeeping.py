@@ -335,3 +335,40 @@ def test_the_control_a_dead_amphora_loses_requests(
         lost = stream.end()
     assert not lost.is_nothing
     bench.await_converged(balancer)
+
+
+def test_purge_in_the_real_database(bench: Bench, balancer: Balancer) -> None:
+    """The amphora that died before is long gone; a record is nobody's."""
+
+    def sql(statement: str) -> str:
+        return database.query(bench.plane, "octavia", statement)
+
+    def known() -> set[str]:
+        return set(sql("SELECT id FROM anycast_amphora").split())
+
+    def purge(*arguments: str) -> dict[str, int]:
+        done = manage(bench, "purge", "-f", "json", *arguments)
+        assert done.returncode == 0, done.stdout + done.stderr
+        rows = json.loads(done.stdout)["rows"]
+        return {table: count for table, count in rows.items() if count}
+
+    deleted = "FROM anycast_amphora WHERE status = 'DELETED'"
+    gone = set(sql(f"SELECT id {deleted}").split())
+    assert gone
+    sql(
+        "UPDATE anycast_amphora SET status_since = NOW() - INTERVAL 8 DAY"
+        " WHERE status = 'DELETED'"
+    )
+    sql(
+        "INSERT INTO anycast_amphora_health (amphora_id, last_update, busy)"
+        f" VALUES ('{uuid.uuid4()}', NOW(), 0)"
+    )
+    before = known()
+    wanted = {"anycast_amphora": len(gone), "anycast_amphora_health": 1}
+    # Whatever the controller, which purges as well, has left of it.
+    would = purge("--dry-run")
+    assert would.items() <= wanted.items()
+    assert purge().items() <= wanted.items()
+    assert known() == before - gone
+    assert purge() == {}
+    bench.await_converged(balancer)
