@@ -129,10 +129,18 @@ def _vip(balancer: Balancer) -> settings.Address:
     return next(vip for vip in balancer.vips if vip.version == 4)
 
 
-def _is_up(bench: Bench, leaf: settings.Leaf, amphora: Amphora) -> bool:
+def _since(bench: Bench, leaf: settings.Leaf, amphora: Amphora) -> int:
+    """When its session with a leaf came up, by the leaf's clock; 0: down."""
     peer = str(amphora.management)
     answer = frr.show(bench.lab, leaf.name, f"show bgp neighbors {peer} json")
-    return answer.get(peer, {}).get("bgpState") == "Established"
+    found = answer.get(peer, {})
+    if found.get("bgpState") != "Established":
+        return 0
+    return int(found["bgpTimerUpEstablishedEpoch"])
+
+
+def _is_up(bench: Bench, leaf: settings.Leaf, amphora: Amphora) -> bool:
+    return _since(bench, leaf, amphora) > 0
 
 
 LEAF1, LEAF2 = settings.RACK_LEAVES[:2]
@@ -270,7 +278,10 @@ def test_a_new_password_of_a_leaf_is_taken_up_under_traffic(
 
 
 def test_a_peer_of_one_compute_host(bench: Bench, rolling: Balancer) -> None:
-    """The amphora on that host peers with leaf2 as well, nobody else."""
+    """The amphora on that host peers with leaf2 as well, nobody else.
+
+    And its two sessions do not mind each other.
+    """
     near = _behind(bench, rolling, str(LEAF1.rack))
     hosts = {a.id: a.seen.instance.host for a in near}
     assert set(hosts.values()) == set(settings.hosts(str(LEAF1.rack)))
@@ -294,6 +305,12 @@ def test_a_peer_of_one_compute_host(bench: Bench, rolling: Balancer) -> None:
         _await(lambda: _is_up(bench, LEAF2, chosen), "the second session")
         _await_distributor(bench, "ACTIVE")
         assert not _is_up(bench, LEAF2, other)
+        second = _since(bench, LEAF2, chosen)
+        _change(bench, made["id"], hold_time=9, keepalive_interval=3)
+        _await(
+            lambda: _since(bench, LEAF2, chosen) > second + 1,
+            "the second session anew, with other timers",
+        )
     finally:
         _await_distributor(bench, "ACTIVE")
         bench.admin.request("DELETE", rest.LOAD_BALANCER, where)
