@@ -199,27 +199,6 @@ def test_only_what_ends_soon_is_replaced(
     assert rotate(bench) == []
 
 
-def test_an_agent_started_anew_shows_the_new_certificate(
-    bench: Bench, balancer: Balancer
-) -> None:
-    bench.await_whole(balancer)
-    amphora = bench.amphorae(balancer)[0]
-    rotate(bench, "--all", "--load-balancer", balancer.id)
-    shown = look(bench, amphora).serial
-    before = bench.main_pid(amphora, AGENT)
-    bench.inside(amphora, "systemctl", "restart", AGENT)
-    assert bench.main_pid(amphora, AGENT) != before
-
-    def is_shown() -> bool:
-        try:
-            return look(bench, amphora).serial == shown
-        except subprocess.CalledProcessError:
-            return False  # it does not listen yet
-
-    process.wait_until(is_shown, SECONDS, "the new certificate", 1.0)
-    bench.await_converged(balancer)
-
-
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Planted:
     """Orphans of ours, and what only looks like one; port or server ids."""
