@@ -9,7 +9,6 @@ from octavia.api.v2.types import load_balancer as lb_types
 from wsme import types as wtypes
 
 from octavia_anycast.model.choice import ATTRIBUTES, Choice
-from octavia_anycast.model.cluster import ClusterRecord
 
 Response = TypeVar("Response", bound="LoadBalancerResponse")
 
@@ -94,18 +93,16 @@ class LoadBalancersRootResponse(types.BaseType):
     loadbalancers_links = wtypes.wsattr([types.PageType])
 
 
-def with_cluster(
-    response: Response, cluster: ClusterRecord | None
-) -> Response:
+def with_choice(response: Response, choice: Choice | None) -> Response:
     """Set our attributes."""
     for name in ATTRIBUTES:
-        value = None if cluster is None else getattr(cluster, name)
+        value = None if choice is None else getattr(choice, name)
         setattr(response, name, value)
     return response
 
 
 def of_stock(
-    kind: type[Response], made: Any, cluster: ClusterRecord | None
+    kind: type[Response], made: Any, choice: Choice | None
 ) -> Response:
     """Make our response of Octavia's."""
     response = kind(
@@ -114,4 +111,4 @@ def of_stock(
             for attribute in type(made)._wsme_attributes
         }
     )
-    return with_cluster(response, cluster)
+    return with_choice(response, choice)

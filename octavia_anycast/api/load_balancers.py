@@ -23,8 +23,8 @@ from octavia_anycast.api.clusters import ClusterController
 from octavia_anycast.api.creation import Creation
 from octavia_anycast.db import clusters
 from octavia_anycast.db.engine import Database
-from octavia_anycast.model.choice import ATTRIBUTES
-from octavia_anycast.model.cluster import ClusterRecord
+from octavia_anycast.model.choice import ATTRIBUTES, Choice
+from octavia_anycast.octavia_adapter.load_balancers import PROVIDER
 
 CLUSTER = "cluster"
 
@@ -46,9 +46,16 @@ class Narrowed:
 class LoadBalancersController(stock.LoadBalancersController):
     """The collection and its members."""
 
-    def __init__(self, database: Database, report_interval: float) -> None:
+    def __init__(
+        self, database: Database, *, report_interval: float, is_shared: bool
+    ) -> None:
+        """Make it, once for the application.
+
+        :param is_shared: whether our tables are in Octavia's database
+        """
         super().__init__()
         self._database = database
+        self._is_shared = is_shared
         self._report_interval = report_interval
 
     @wsme_pecan.wsexpose(
@@ -66,7 +73,7 @@ class LoadBalancersController(stock.LoadBalancersController):
                 context, row.project_id, constants.RBAC_GET_ONE
             )
             shown = types.LoadBalancerResponse.from_db_obj(row)
-        self._add_clusters([shown])
+            self._add_choices([shown], context.session)
         if fields is not None:
             shown = self._filter_fields([shown], fields)[0]
         return types.LoadBalancerRootResponse(loadbalancer=shown)
@@ -90,7 +97,7 @@ class LoadBalancersController(stock.LoadBalancersController):
                 **query_filter,
             )
             shown = [types.LoadBalancerResponse.from_db_obj(r) for r in rows]
-        self._add_clusters(shown)
+            self._add_choices(shown, context.session)
         if fields is not None:
             shown = self._filter_fields(shown, fields)
         return types.LoadBalancersRootResponse(
@@ -112,7 +119,7 @@ class LoadBalancersController(stock.LoadBalancersController):
             loadbalancer=types.of_stock(
                 types.LoadBalancerFullResponse,
                 made,
-                self._clusters_of([made]).get(made.id),
+                self._choices_of([made]).get(made.id),
             )
         )
 
@@ -137,7 +144,7 @@ class LoadBalancersController(stock.LoadBalancersController):
             loadbalancer=types.of_stock(
                 types.LoadBalancerResponse,
                 made,
-                self._clusters_of([made]).get(id),
+                self._choices_of([made]).get(id),
             )
         )
 
@@ -164,11 +171,22 @@ class LoadBalancersController(stock.LoadBalancersController):
         with faults.translated(), self._database.transaction() as session:
             return Narrowed(helper, clusters.ids_with(session, wanted))
 
-    def _add_clusters(self, shown: list[Any]) -> None:
-        found = self._clusters_of(shown)
-        for response in shown:
-            types.with_cluster(response, found.get(response.id))
+    def _add_choices(self, shown: list[Any], session: Any) -> None:
+        """Set our attributes, asking in Octavia's transaction if we can.
 
-    def _clusters_of(self, shown: list[Any]) -> dict[str, ClusterRecord]:
+        Another transaction would be a tenth of what a show costs.
+        """
+        found = self._choices_of(shown, session if self._is_shared else None)
+        for response in shown:
+            types.with_choice(response, found.get(response.id))
+
+    def _choices_of(
+        self, shown: list[Any], session: Any = None
+    ) -> dict[str, Choice]:
+        ours = [one.id for one in shown if one.provider == PROVIDER]
+        if not ours:
+            return {}
+        if session is not None:
+            return clusters.choices_of(session, ours)
         with faults.translated(), self._database.transaction() as session:
-            return clusters.list_of(session, [one.id for one in shown])
+            return clusters.choices_of(session, ours)

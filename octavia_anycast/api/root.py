@@ -25,10 +25,17 @@ VERSION_PATHS = ("v2", "v2.0")
 class V2Controller(controllers.V2Controller):
     """``/v2``, with our collections below ``lbaas``."""
 
-    def __init__(self, database: Database, report_interval: float) -> None:
+    def __init__(self, settings: options.Settings) -> None:
         super().__init__()
+        shared: str = cfg.CONF.database.connection
+        connection = settings.connection or shared
+        database = Database(connection)
         # Octavia serves some of its collections below /v2, too.
-        self.loadbalancers = LoadBalancersController(database, report_interval)
+        self.loadbalancers = LoadBalancersController(
+            database,
+            report_interval=settings.report_interval,
+            is_shared=connection == shared,
+        )
         self.lbaas.loadbalancers = self.loadbalancers
         self.octavia.amphorae = AmphoraeController(database)
         self.lbaas.distributors = DistributorsController(database)
@@ -46,10 +53,5 @@ class RootController(root_controller.RootController):
         super().__init__()
         policies.register()
         settings = options.read(cfg.CONF)
-        database = Database(
-            settings.connection or cfg.CONF.database.connection
-        )
         for path in VERSION_PATHS:
-            setattr(
-                self, path, V2Controller(database, settings.report_interval)
-            )
+            setattr(self, path, V2Controller(settings))

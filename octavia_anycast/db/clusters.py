@@ -12,6 +12,7 @@ from sqlalchemy import update as update_rows
 from sqlalchemy.orm import Session
 
 from octavia_anycast.db.cluster_models import Cluster
+from octavia_anycast.model.choice import Choice
 from octavia_anycast.model.cluster import ClusterRecord, ClusterSize
 from octavia_anycast.model.errors import NotFound
 
@@ -45,16 +46,31 @@ def list_all(session: Session) -> list[ClusterRecord]:
     return [_record(row) for row in rows]
 
 
-def list_of(
+def choices_of(
     session: Session, load_balancer_ids: Collection[str]
-) -> dict[str, ClusterRecord]:
-    """load_balancer_id -> its cluster, of those that have one; one query."""
+) -> dict[str, Choice]:
+    """load_balancer_id -> what was chosen, of those with a cluster.
+
+    One query, and no more than is shown: it is part of every show.
+    """
     if not load_balancer_ids:
         return {}
-    rows = session.scalars(
-        select(Cluster).where(Cluster.load_balancer_id.in_(load_balancer_ids))
+    rows = session.execute(
+        select(
+            Cluster.load_balancer_id,
+            Cluster.distributor_id,
+            Cluster.frontend_network_id,
+            Cluster.frontend_subnet_id,
+        ).where(Cluster.load_balancer_id.in_(load_balancer_ids))
     )
-    return {row.load_balancer_id: _record(row) for row in rows}
+    return {
+        load_balancer_id: Choice(
+            distributor_id=distributor_id,
+            frontend_network_id=network_id,
+            frontend_subnet_id=subnet_id,
+        )
+        for load_balancer_id, distributor_id, network_id, subnet_id in rows
+    }
 
 
 def ids_with(

@@ -6,9 +6,20 @@ import json
 import uuid
 
 import pytest
+from octavia.db import api as octavia_db
 from sqlalchemy import Engine, event
 
-from octavia_anycast.db import amphorae, clusters, lifecycle
+from octavia_anycast.api.load_balancer_types import LoadBalancerResponse
+from octavia_anycast.api.load_balancers import LoadBalancersController
+from octavia_anycast.db import (
+    amphorae,
+    clusters,
+    distributors,
+    lifecycle,
+    schema,
+)
+from octavia_anycast.db.passwords import WithoutPasswords
+from octavia_anycast.model.distributor import Distributor
 from octavia_anycast.testing import octavia_rows, samples
 
 LBS = "/v2/lbaas/loadbalancers"
@@ -612,6 +623,40 @@ def test_a_page_costs_one_query_of_ours(api, vip, four):
         event.remove(Engine, "before_cursor_execute", count)
     assert len(counted) == 1
     assert "IN (" in counted[0]
+
+
+def test_within_octavias_transaction_if_the_database_is_one(api, vip, other):
+    """As deployed; the other tests have two databases, for SQLite's sake."""
+    made(post(api, vip, distributor_id=other["id"]))
+    with api.database.transaction() as session:
+        (record,) = clusters.list_all(session)
+    engine = octavia_db.get_engine()
+    schema.METADATA.create_all(engine)
+    with octavia_db.session().begin() as session:
+        distributors.create(
+            session, Distributor(id=other["id"]), WithoutPasswords()
+        )
+        clusters.create(session, record)
+    controller = LoadBalancersController(
+        api.database, report_interval=1.0, is_shared=True
+    )
+    response = LoadBalancerResponse(
+        id=record.load_balancer_id, provider="anycast"
+    )
+    counted = []
+
+    def count(connection, *_):
+        counted.append(connection.engine.url)
+
+    event.listen(Engine, "before_cursor_execute", count)
+    try:
+        with octavia_db.session().begin() as session:
+            controller._add_choices([response], session)
+    finally:
+        event.remove(Engine, "before_cursor_execute", count)
+
+    assert response.distributor_id == other["id"]
+    assert set(counted) == {engine.url}
 
 
 # The cluster
