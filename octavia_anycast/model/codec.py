@@ -48,6 +48,18 @@ def to_document(value: Any) -> Any:
     return value
 
 
+def state_document(state: DesiredState) -> dict[str, Any]:
+    """Make the document that an agent is sent.
+
+    An agent of an image from before there was ``keeps_speakers`` takes it,
+    as long as it says nothing new.
+    """
+    document: dict[str, Any] = to_document(state)
+    if not state.keeps_speakers:
+        del document["keeps_speakers"]
+    return document
+
+
 _OF_SPEAKERS = ("speakers", "driver", "keeps_speakers")
 
 
