@@ -74,6 +74,7 @@ class Guest:
     is_gate_broken: bool = False
     is_session_down: bool = False
     is_ipv6_refused: bool = False
+    is_of_old_image: bool = False  # knows nothing of keeps_speakers
     last_heard: datetime | None = None
     gate_since: datetime = EPOCH
     peering: Peering = field(default_factory=Peering)
@@ -156,6 +157,17 @@ class World:
         return ComputeState.BUILDING
 
     def _report(self, guest: Guest) -> Report:
+        report = self._whole_report(guest)
+        if guest.is_of_old_image:
+            report = replace(
+                report,
+                digest="of all",
+                speakers_digest="",
+                are_speakers_loaded=False,
+            )
+        return report
+
+    def _whole_report(self, guest: Guest) -> Report:
         state = guest.state
         announced = guest.announced(self.now)
         return Report(
@@ -280,6 +292,8 @@ class World:
             case PlugMemberNetworks(network_ids=networks):
                 self._change(action.amphora_id, member_network_ids=networks)
             case SetAgentState(state=state):
+                if guest.is_of_old_image and state.keeps_speakers:
+                    return False
                 self._check_state(state)
                 if action.is_transition:
                     self._change(guest.record.id, speakers_changed_at=self.now)

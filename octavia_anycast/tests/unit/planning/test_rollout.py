@@ -152,6 +152,23 @@ def test_a_dead_rack_does_not_hold_the_others_back():
     assert world.holders() == set(world.guests)
 
 
+def test_amphorae_of_an_older_image_can_be_failed_over():
+    world = converged(3)
+    for guest in world.guests.values():
+        guest.is_of_old_image = True
+    old = set(world.guests)
+    change_peers(world, med=7)
+    world.run(10)
+    assert world.holders() == old  # they are told, and it is no use to wait
+    world.desired = replace(world.desired, failover_generation=1)
+    for _ in range(300):
+        world.step()
+        assert len(world.announcers()) >= 2
+    assert old.isdisjoint(world.guests)
+    assert world.holders() == set(world.guests)
+    assert world.step() == ()
+
+
 CHANGES = st.lists(
     st.tuples(
         st.sampled_from(["right", WRONG, "other", "med", "heal", "drop"]),
