@@ -9,7 +9,9 @@ Neutron and the lab's hypervisor, next to things that look like them.
 import collections.abc
 import dataclasses
 import json
+import os
 import pathlib
+import signal
 import subprocess
 import sys
 import time
@@ -119,6 +121,16 @@ def expirations(bench: Bench, balancer: Balancer) -> dict[str, str]:
     return dict(line.split("\t") for line in rows.splitlines())
 
 
+def make_due(bench: Bench, amphora: Amphora) -> None:
+    """Have the record say that a certificate ends tomorrow."""
+    database.query(
+        bench.plane,
+        "octavia",
+        "UPDATE anycast_amphora SET cert_expiration = NOW() + INTERVAL 1 DAY"
+        f" WHERE id = '{amphora.id}'",
+    )
+
+
 def last_heartbeat(bench: Bench, amphora: Amphora) -> str:
     """When an amphora was last heard of."""
     return database.query(
@@ -183,12 +195,7 @@ def test_only_what_ends_soon_is_replaced(
     bench.await_whole(balancer)
     due, other = bench.amphorae(balancer)
     before = {a.id: look(bench, a).serial for a in (due, other)}
-    database.query(
-        bench.plane,
-        "octavia",
-        "UPDATE anycast_amphora SET cert_expiration = NOW() + INTERVAL 1 DAY"
-        f" WHERE id = '{due.id}'",
-    )
+    make_due(bench, due)
     (would,) = rotate(bench, "--dry-run")
     assert (would["amphora_id"], would["outcome"]) == (due.id, "found")
     assert look(bench, due).serial == before[due.id]
@@ -197,6 +204,26 @@ def test_only_what_ends_soon_is_replaced(
     assert look(bench, due).serial != before[due.id]
     assert look(bench, other).serial == before[other.id]
     assert rotate(bench) == []
+
+
+def test_the_controller_does_it_by_itself(
+    bench: Bench, balancer: Balancer
+) -> None:
+    """At its start, and from then on each ``cert_interval``."""
+    bench.await_whole(balancer)
+    due = bench.amphorae(balancer)[0]
+    before = look(bench, due).serial
+    make_due(bench, due)
+    pid = controller.pid_of(bench.registry)
+    assert pid is not None
+    os.kill(pid, signal.SIGTERM)
+    process.wait_until(
+        lambda: look(bench, due).serial != before,
+        SECONDS,
+        "a new certificate",
+        1.0,
+    )
+    bench.await_converged(balancer)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -298,7 +325,8 @@ def test_orphans_go_and_what_looks_like_them_stays(
     (reported,) = sweep().items()
     assert reported[0] in planted.others
     assert reported[1] == "foreign"
-    bench.await_converged(balancer)
+    hops = bench.hops(balancer).values()
+    assert {len(some) for some in hops} == {balancer.size}
 
 
 def test_the_control_a_dead_amphora_loses_requests(
@@ -339,8 +367,9 @@ def test_purge_in_the_real_database(bench: Bench, balancer: Balancer) -> None:
         " WHERE status = 'DELETED'"
     )
     sql(
-        "INSERT INTO anycast_amphora_health (amphora_id, last_update, busy)"
-        f" VALUES ('{uuid.uuid4()}', NOW(), 0)"
+        "INSERT INTO anycast_amphora_health"
+        " (amphora_id, last_update, busy, created_at)"
+        f" VALUES ('{uuid.uuid4()}', NOW(), 0, NOW())"
     )
     before = known()
     wanted = {"anycast_amphora": len(gone), "anycast_amphora_health": 1}
