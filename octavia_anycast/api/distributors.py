@@ -16,6 +16,7 @@ from wsme import types as wtypes
 from wsmeext import pecan as wsme_pecan
 
 from octavia_anycast.api import (
+    faults,
     listing,
     policies,
     requests,
@@ -26,6 +27,7 @@ from octavia_anycast.api.paths import PathsController
 from octavia_anycast.db import distributors, lifecycle, peers
 from octavia_anycast.db.distributors import DistributorRecord
 from octavia_anycast.model import codec
+from octavia_anycast.model.bgp import Peer
 from octavia_anycast.model.distributor import Distributor, Zone
 from octavia_anycast.model.errors import InvalidRequest
 from octavia_anycast.octavia_adapter.secrets import FernetCipher
@@ -84,21 +86,16 @@ class DistributorsController(resource.Collection):
         underscore, as everywhere in Octavia.
         """
         self._authorize(constants.RBAC_POST)
-        with self._transaction() as session:
-            known = peers.find(
-                session, requests.referenced_peers(distributor_)
+        known = self._peers(requests.referenced_peers(distributor_))
+        with faults.translated():
+            wanted = replace(
+                requests.distributor_from(distributor_, known),
+                provisioning_status=lifecycle.PENDING_CREATE,
+                operating_status=constants.OFFLINE,
             )
-            wanted = requests.distributor_from(distributor_, known)
         _check_networks(wanted.zones)
-        wanted = replace(
-            wanted,
-            provisioning_status=lifecycle.PENDING_CREATE,
-            operating_status=constants.OFFLINE,
-        )
         with self._transaction() as session:
-            distributors.create(session, wanted, FernetCipher())
-            resource.check_whole(session, [wanted.id])
-            created = distributors.show(session, wanted.id)
+            created = distributors.create(session, wanted, FernetCipher())
         LOG.info("Distributor %s is to be created", wanted.id)
         return responses.DistributorRootResponse(
             distributor=responses.of_distributor(created)
@@ -136,6 +133,13 @@ class DistributorsController(resource.Collection):
         with self._transaction() as session:
             lifecycle.begin_delete(session, id, with_peers=_is_true(cascade))
         LOG.info("Distributor %s is to be deleted", id)
+
+    def _peers(self, peer_ids: set[str]) -> dict[str, Peer]:
+        """Those of them that there are, peer_id -> peer."""
+        if not peer_ids:
+            return {}
+        with self._transaction() as session:
+            return peers.find(session, peer_ids)
 
     @expose()
     def _lookup(self, id: str, *remainder: str) -> Any:

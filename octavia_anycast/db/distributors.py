@@ -57,12 +57,15 @@ class DistributorRecord:
     updated_at: datetime | None
 
 
-def create(session: Session, distributor: Distributor, cipher: Cipher) -> None:
+def create(
+    session: Session, distributor: Distributor, cipher: Cipher
+) -> DistributorRecord:
     """Store a distributor with all that it has.
 
-    Peers that are there already are registered as they are.
+    Peers that are there already are registered as they are by now.
 
     :raises Conflict: if it is to be the default and another one is.
+    :raises InvalidRequest: if a peer that is there does not fit.
     """
     row = models.Distributor(
         id=distributor.id,
@@ -86,6 +89,7 @@ def create(session: Session, distributor: Distributor, cipher: Cipher) -> None:
         if distributor.is_default and "is_default" in str(e.columns):
             raise _second_default() from e
         raise Conflict(f"Distributor {distributor.id} exists already.") from e
+    return _record(row, counts.Counts())
 
 
 def get(
@@ -248,16 +252,18 @@ def _records(
     session: Session, rows: list[models.Distributor]
 ) -> list[DistributorRecord]:
     counted = counts.of_distributors(session, [row.id for row in rows])
-    hidden = WithoutPasswords()
-    return [
-        DistributorRecord(
-            distributor=distributor_of(row, hidden),
-            counts=counted[row.id],
-            created_at=row.created_at,
-            updated_at=row.updated_at,
-        )
-        for row in rows
-    ]
+    return [_record(row, counted[row.id]) for row in rows]
+
+
+def _record(
+    row: models.Distributor, counted: counts.Counts
+) -> DistributorRecord:
+    return DistributorRecord(
+        distributor=distributor_of(row, WithoutPasswords()),
+        counts=counted,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+    )
 
 
 def _zone_rows(zones: tuple[Zone, ...]) -> list[models.Zone]:

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 from oslo_db.exception import DBReferenceError
 from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy import update as update_rows
+from sqlalchemy.orm import Session, lazyload
 
 from octavia_anycast.db import distributors, models, peers
 from octavia_anycast.model.errors import Conflict, NotFound
@@ -97,18 +98,16 @@ def lock(session: Session, distributor_ids: Iterable[str]) -> None:
     :raises Immutable: if one of them is in PENDING_*.
     """
     for distributor_id in sorted(set(distributor_ids)):
-        row = _locked(session, distributor_id)
-        if row.provisioning_status in PENDING:
-            raise Immutable(distributor_id, row.provisioning_status)
+        _changeable(session, distributor_id)
 
 
 def begin_update(session: Session, distributor_ids: Iterable[str]) -> None:
     """Have the controller carry changes to the amphorae of distributors."""
-    for distributor_id in distributor_ids:
-        row = _row(session, distributor_id)
-        row.provisioning_status = PENDING_UPDATE
-        row.updated_at = models.utcnow()
-    session.flush()
+    session.execute(
+        update_rows(models.Distributor)
+        .where(models.Distributor.id.in_(list(distributor_ids)))
+        .values(provisioning_status=PENDING_UPDATE, updated_at=models.utcnow())
+    )
 
 
 def begin_delete(
@@ -121,9 +120,8 @@ def begin_delete(
     :raises Immutable: if it is in PENDING_*.
     :raises Conflict: while load balancers use it, saying how many.
     """
-    lock(session, [distributor_id])
+    row = _changeable(session, distributor_id)
     _check_unused(session, distributor_id)
-    row = _row(session, distributor_id)
     row.provisioning_status = PENDING_DELETE
     row.delete_peers = with_peers
     session.flush()
@@ -206,6 +204,13 @@ def _in_use(distributor_id: str, why: str) -> Conflict:
     return Conflict(f"Distributor {distributor_id} cannot be deleted: {why}.")
 
 
+def _changeable(session: Session, distributor_id: str) -> models.Distributor:
+    row = _locked(session, distributor_id)
+    if row.provisioning_status in PENDING:
+        raise Immutable(distributor_id, row.provisioning_status)
+    return row
+
+
 def _row(session: Session, distributor_id: str) -> models.Distributor:
     row = session.get(models.Distributor, distributor_id)
     if row is None:
@@ -221,6 +226,8 @@ def _locked(
         distributor_id,
         with_for_update={"read": is_shared},
         populate_existing=True,
+        # The row is what is locked; what belongs to it is read if needed.
+        options=[lazyload("*")],
     )
     if row is None:
         raise NotFound("Distributor", distributor_id)

@@ -9,7 +9,7 @@ somebody pages make nothing appear twice.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import MAXYEAR, MINYEAR, UTC, datetime, timedelta
 from ipaddress import ip_address
 from typing import Any, TypeVar
 
@@ -139,13 +139,19 @@ def _value(column: Any, name: str, text: str) -> Any:
         if isinstance(kind, Address):
             return ip_address(text)
         if isinstance(kind, UtcDateTime):
-            moment = datetime.fromisoformat(text)
-            return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+            return _moment(text)
         if isinstance(kind, DateTime):
-            return datetime.fromisoformat(text).replace(tzinfo=None)
+            return _moment(text).replace(tzinfo=None)
     except ValueError as e:
         raise InvalidRequest(name, f"{text!r} cannot be its value") from e
     return text
+
+
+def _moment(text: str) -> datetime:
+    moment = datetime.fromisoformat(text)
+    if not MINYEAR < moment.year < MAXYEAR:
+        raise ValueError(f"{text} is out of every column's range")
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _integer(text: str) -> int:

@@ -151,6 +151,8 @@ def rows_of(
 ) -> list[models.Speaker]:
     """Make rows of new speakers; a peer that is there is taken as it is."""
     wanted = {peer.id: peer for s in speakers for peer in s.peers}
+    if not speakers:
+        return []
     rows = {
         row.id: row
         for row in session.scalars(

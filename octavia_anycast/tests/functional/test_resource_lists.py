@@ -128,6 +128,8 @@ def test_speakers_are_found_by_their_distributor(three):
         (DISTRIBUTORS, "speakers=x", "speakers"),
         (DISTRIBUTORS, "is_default=maybe", "is_default"),
         (DISTRIBUTORS, "created_at=yesterday", "created_at"),
+        (DISTRIBUTORS, "created_at=9999-12-31T23:59:59", "created_at"),
+        (DISTRIBUTORS, "created_at=0001-01-01T00:00:00%2B14:00", "created_at"),
         (DISTRIBUTORS, "sort=color", "color"),
         (DISTRIBUTORS, "sort=name:up", "up"),
         (DISTRIBUTORS, "sort=a:b:c", "a"),

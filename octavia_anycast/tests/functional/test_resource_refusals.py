@@ -11,6 +11,7 @@ from dataclasses import fields
 import pytest
 
 from octavia_anycast.api import requests
+from octavia_anycast.db import schema
 from octavia_anycast.model.bgp import Peer
 from octavia_anycast.model.distributor import Zone
 from octavia_anycast.testing import samples
@@ -18,6 +19,11 @@ from octavia_anycast.testing import samples
 DISTRIBUTORS = "/v2/lbaas/distributors"
 PEERS = "/v2/lbaas/bgp-peers"
 SPEAKERS = "/v2/lbaas/bgp-speakers"
+TABLES = [
+    table
+    for table in schema.METADATA.tables
+    if table.startswith("anycast_distributor")
+]
 NOBODY = "6a1f2f60-0000-4000-8000-000000000001"
 LONG = "x" * 256
 NOT_TEXT = (7, 1.5, True, [], {}, LONG, "\ud800")
@@ -170,9 +176,12 @@ def test_every_attribute_is_in_a_table():
 
 
 def everything(api):
-    return [
-        api.call("GET", path).body for path in (DISTRIBUTORS, PEERS, SPEAKERS)
-    ]
+    """All that is stored of distributors, quicker than by the API."""
+    with api.database.transaction() as session:
+        return [
+            session.connection().exec_driver_sql(f"SELECT * FROM {one}").all()
+            for one in TABLES
+        ]
 
 
 def assert_refused(api, method, path, body, prefix, attribute):
