@@ -8,7 +8,6 @@ Availability zones are racks. Loaded by Octavia's API, its stock worker and
 our controller alike, each in a process of its own.
 """
 
-import collections
 import collections.abc
 import dataclasses
 import datetime
@@ -265,20 +264,12 @@ class LabComputeDriver(compute_base.ComputeBase):
             id=instance_id,
             name=name,
             zone=zone,
-            host=self._choose_host(zone),
             layers=tuple(str(layer) for layer in layers),
             disk=str(self._hypervisor.disk_of(instance_id)),
         )
         self._hypervisor.create(
             hypervisor.Order(instance=instance, files=_injected(files))
         )
-
-    def _choose_host(self, zone: str) -> str:
-        """The host of a rack with the fewest instances."""
-        crowd = collections.Counter(
-            instance.host for instance in self._hypervisor.instances()
-        )
-        return min(settings.hosts(zone), key=lambda host: crowd[host])
 
     def _plug_new(
         self,

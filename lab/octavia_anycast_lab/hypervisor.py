@@ -294,11 +294,16 @@ class Hypervisor:
             yield self.get(instance_id)
 
     def _scheduled(self, instance: machine.Instance) -> machine.Instance:
-        """With the processor that the fewest others have."""
-        taken = collections.Counter(i.processor for i in self.instances())
+        """With the processor and the host that the fewest others have."""
+        others = self.instances()
+        taken = collections.Counter(i.processor for i in others)
         processors = sorted(os.sched_getaffinity(0))
+        crowd = collections.Counter(i.host for i in others)
         return dataclasses.replace(
-            instance, processor=min(processors, key=lambda p: taken[p])
+            instance,
+            processor=min(processors, key=lambda p: taken[p]),
+            host=instance.host
+            or min(settings.hosts(instance.zone), key=lambda h: crowd[h]),
         )
 
     def _start(self, instance: machine.Instance) -> None:

@@ -55,8 +55,7 @@ class Instance:
 
     ``host`` is the compute host that it is said to run on, as Nova would
     name it: each rack has some. ``processor`` is the number of the machine's
-    which its one virtual processor runs on; None until the hypervisor has
-    chosen.
+    which its one virtual processor runs on. The hypervisor chooses both.
     """
 
     id: str
