@@ -4,7 +4,8 @@
 
 import pytest
 
-from octavia_anycast.testing import api_server
+from octavia_anycast.testing import api_server, samples
+from octavia_anycast.tests.functional.balancers import DISTRIBUTORS
 
 
 @pytest.fixture(scope="session")
@@ -21,3 +22,25 @@ def api(server):
     """The API with nothing in it."""
     server.reset()
     return server
+
+
+@pytest.fixture
+def vip(api):
+    """The VIP's network: its id and its subnets."""
+    return api.neutron.add_network("198.51.100.0/24", "2001:db8:100::/64")
+
+
+@pytest.fixture
+def front(api):
+    """A front-end network with both families."""
+    return api.neutron.add_network("10.1.0.0/24", "fd00:10:1::/64")
+
+
+@pytest.fixture
+def default(api):
+    return api.create(DISTRIBUTORS, samples.distributor(is_default=True))
+
+
+@pytest.fixture
+def other(api, default):
+    return api.create(DISTRIBUTORS, samples.distributor(name="other"))

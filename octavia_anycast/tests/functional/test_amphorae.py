@@ -1,10 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright (c) 2026 The octavia-anycast authors
-"""``/v2/octavia/amphorae``: Octavia's own amphorae and ours, side by side."""
+"""``/v2/octavia/amphorae``: one amphora, ours or Octavia's own."""
 
 import uuid
-from datetime import UTC, datetime, timedelta
-from ipaddress import ip_address
 
 import pytest
 from octavia.common import rpc
@@ -14,19 +12,23 @@ from sqlalchemy import Engine, event
 
 from octavia_anycast.db import amphora_statistics, amphorae
 from octavia_anycast.model.cluster import (
-    AmphoraRecord,
     AmphoraStatus,
     ServiceType,
 )
 from octavia_anycast.model.heartbeat import Heartbeat, ListenerBeat
-from octavia_anycast.model.wire import Frontend, FrontendAddress
 from octavia_anycast.testing import octavia_rows, samples
-
-PATH = "/v2/octavia/amphorae"
-LBS = "/v2/lbaas/loadbalancers"
-UNKNOWN = "9f1c2a52-0000-4000-8000-00000000000f"
-START = datetime(2026, 11, 22, 12, tzinfo=UTC)
-LISTENERS = (str(uuid.UUID(int=1)), str(uuid.UUID(int=2)))
+from octavia_anycast.tests.functional.amphora_rows import (
+    LBS,
+    LISTENERS,
+    PATH,
+    START,
+    UNKNOWN,
+    listed,
+    make_lb,
+    make_ours,
+    make_stock,
+    record,
+)
 
 
 @pytest.fixture
@@ -45,104 +47,6 @@ def lb(api, subnet):
 def stock_lb(api, subnet):
     """A load balancer of another provider, ACTIVE."""
     return make_lb(api, subnet, provider="noop_driver")
-
-
-def make_lb(api, subnet, **attributes):
-    created = api.create(
-        LBS,
-        {
-            "loadbalancer": {
-                "vip_subnet_id": subnet,
-                "project_id": api.project_id,
-            }
-            | attributes
-        },
-    )
-    octavia_rows.settle()
-    return created
-
-
-def make_ours(api, load_balancer_id, number, **changes):
-    record = AmphoraRecord(
-        **{
-            "id": str(uuid.UUID(int=100 + number)),
-            "load_balancer_id": load_balancer_id,
-            "status": AmphoraStatus.ALLOCATED,
-            "status_since": START,
-            "availability_zone": f"rack{number}",
-            "compute_id": f"machine-{number}",
-            "lb_network_ip": ip_address(f"172.31.1.{number}"),
-            "cert_expiration": START + timedelta(days=30, microseconds=7),
-            "frontend_port_id": str(uuid.UUID(int=500 + number)),
-            "frontend_interface": "eth1",
-            "frontend": Frontend(
-                mac_address=f"fa:16:3e:00:00:{number:02x}",
-                mtu=1500,
-                addresses=(
-                    FrontendAddress(
-                        ip_address=ip_address(f"10.1.0.{number}"),
-                        prefix_length=24,
-                        subnet_id=str(uuid.UUID(int=900 + number)),
-                    ),
-                ),
-            ),
-        }
-        | changes
-    )
-    with api.database.transaction() as session:
-        amphorae.create(session, record)
-        session.connection().exec_driver_sql(
-            "UPDATE anycast_amphora SET created_at = ? WHERE id = ?",
-            (_created(2 * number), record.id),
-        )
-    return record.id
-
-
-def make_stock(load_balancer_id, number, **changes):
-    session = octavia_db.get_session()
-    values = {
-        "id": str(uuid.UUID(int=200 + number)),
-        "load_balancer_id": load_balancer_id,
-        "compute_id": str(uuid.UUID(int=300 + number)),
-        "status": "ALLOCATED",
-        "role": "MASTER",
-        "lb_network_ip": f"172.31.2.{number}",
-        "vrrp_ip": f"10.2.0.{number}",
-        "ha_ip": "198.51.100.200",
-        "cached_zone": "nova",
-        "created_at": datetime.fromisoformat(_created(2 * number + 1)),
-    } | changes
-    with session.begin():
-        session.add(models.Amphora(**values))
-    return values["id"]
-
-
-def _created(minute):
-    return f"2026-11-22 12:{minute:02}:00.000000"
-
-
-@pytest.fixture
-def six(api, lb, stock_lb):
-    """Ours and Octavia's, made by turns: a, B, c, D, e, F."""
-    return [
-        make(number)
-        for number in (1, 2, 3)
-        for make in (
-            lambda n: make_ours(api, lb["id"], n),
-            lambda n: make_stock(stock_lb["id"], n),
-        )
-    ]
-
-
-def listed(api, query=""):
-    answer = api.call("GET", f"{PATH}{query}")
-    assert answer.status == 200, answer.text
-    return [one["id"] for one in answer.body["amphorae"]]
-
-
-def record(api, amphora_id):
-    with api.database.transaction() as session:
-        return amphorae.get(session, amphora_id)
 
 
 def test_ours_is_shown_with_both_names(api, lb):
@@ -225,167 +129,6 @@ def test_deleted_ones_are_gone(api, lb, stock_lb):
     assert listed(api) == []
     for amphora_id in (ours, stock, UNKNOWN, "x"):
         assert api.call("GET", f"{PATH}/{amphora_id}").status == 404
-
-
-# Lists
-
-
-def test_list_has_both_oldest_first(api, six):
-    assert listed(api) == six
-
-
-QUERIES = [
-    ("role=MASTER", "BDF"),
-    ("role=STANDALONE", "ace"),
-    ("role=STANDALONE&role=MASTER", "aBcDeF"),
-    ("status=ALLOCATED", "aBcDeF"),
-    ("status=ERROR", ""),
-    ("cached_zone=rack2", "c"),
-    ("cached_zone=nova", "BDF"),
-    ("compute_id=machine-3", "e"),
-    ("lb_network_ip=172.31.1.3", "e"),
-    ("lb_network_ip=172.31.2.3", "F"),
-    ("vrrp_ip=10.1.0.2", "c"),
-    ("frontend_ip=10.1.0.2", "c"),
-    ("frontend_ip=10.2.0.2", "D"),
-    ("service_type=combined", "ace"),
-    ("frontend_interface=eth1", "ace"),
-    ("cert_busy=false", "aBcDeF"),
-    ("cert_busy=true", ""),
-    ("ha_ip=198.51.100.200", "BDF"),
-    ("ha_ip=192.0.2.9", ""),
-    ("created_at=2026-11-22T12:04:00", "c"),
-    ("cert_expiration=2026-12-22T12:00:00", "ace"),
-    ("cert_expiration=2026-12-22T12:00:01", ""),
-    ("sort=created_at:desc", "FeDcBa"),
-    ("sort=cached_zone,id", "BDFace"),
-    ("sort=cached_zone:desc,id", "ecaBDF"),
-    ("sort=role:desc", "aceBDF"),
-    ("sort_key=lb_network_ip&sort_dir=desc", "FDBeca"),
-    ("limit=3", "aBc"),
-    ("limit=0", "aBcDeF"),
-    ("role=MASTER&limit=2", "BD"),
-]
-
-
-def letters(six, ids):
-    return "".join("aBcDeF"[six.index(one)] for one in ids)
-
-
-@pytest.mark.parametrize(("query", "expected"), QUERIES)
-def test_list_is_filtered_sorted_and_limited(api, six, query, expected):
-    assert letters(six, listed(api, f"?{query}")) == expected
-
-
-def test_list_is_filtered_by_load_balancer_and_project(api, six, lb, stock_lb):
-    def found(query):
-        return letters(six, listed(api, f"?{query}"))
-
-    assert found(f"loadbalancer_id={lb['id']}") == "ace"
-    assert found(f"loadbalancer_id={stock_lb['id']}") == "BDF"
-    assert found(f"project_id={api.project_id}") == "aBcDeF"
-    assert found("project_id=nobody") == ""
-    assert found(f"ha_ip={lb['vip_address']}") == "ace"
-    assert found(f"ha_port_id={lb['vip_port_id']}") == "ace"
-
-
-def walk(api, query, way):
-    """The pages from a query on, as the links lead."""
-    pages = []
-    path = f"{PATH}?{query}"
-    while path:
-        answer = api.call("GET", path.removeprefix("http://localhost"))
-        assert answer.status == 200, answer.text
-        ids = [one["id"] for one in answer.body["amphorae"]]
-        if not ids:
-            break
-        pages.append(ids)
-        links = {x["rel"]: x["href"] for x in answer.body["amphorae_links"]}
-        path = links.get(way)
-    return pages
-
-
-@pytest.mark.parametrize(
-    "order", ["", "&sort=cached_zone:desc", "&sort=cert_busy,role:desc"]
-)
-@pytest.mark.parametrize("limit", [1, 2, 4])
-def test_pages_lead_through_both_and_back(api, six, order, limit):
-    whole = listed(api, f"?{order}")
-    assert len(whole) == 6
-    query = f"limit={limit}{order}"
-
-    forward = walk(api, query, "next")
-    back = walk(
-        api, f"{query}&marker={whole[-1]}&page_reverse=True", "previous"
-    )
-
-    assert [one for page in forward for one in page] == whole
-    assert [one for page in reversed(back) for one in page] == whole[:-1]
-    assert {len(page) for page in forward[:-1]} <= {limit}
-
-
-@pytest.mark.parametrize("reverse", [False, True])
-def test_a_marker_of_either_kind(api, six, reverse):
-    for at, marker in enumerate(six):
-        query = f"?marker={marker}&page_reverse={reverse}&limit=2"
-        expected = six[max(0, at - 2) : at] if reverse else six[at + 1 :][:2]
-        assert listed(api, query) == expected
-
-
-@pytest.mark.parametrize(
-    "query",
-    [
-        "color=red",
-        "sort=color",
-        "sort=id:up",
-        "limit=many",
-        f"marker={UNKNOWN}",
-        "marker=x",
-        "cert_busy=maybe",
-        "vrrp_id=x",
-        "vrrp_id=99999999999999999999999",
-        "created_at=yesterday",
-        "of_vips=x",
-    ],
-)
-def test_bad_queries_are_refused(api, six, query):
-    answer = api.call("GET", f"{PATH}?{query}")
-
-    assert answer.status == 400, answer.text
-
-
-def test_fields(api, six):
-    answer = api.call("GET", f"{PATH}?fields=id&fields=frontend_ip")
-    one = api.call("GET", f"{PATH}/{six[0]}?fields=status")
-
-    assert {tuple(sorted(a)) for a in answer.body["amphorae"]} == {
-        ("frontend_ip", "id")
-    }
-    assert one.body == {"amphora": {"status": "ALLOCATED"}}
-
-
-def count_queries(api, query=""):
-    statements = []
-
-    def count(connection, cursor, statement, *_):
-        if statement.startswith("SELECT"):
-            statements.append(statement)
-
-    event.listen(Engine, "before_cursor_execute", count)
-    try:
-        listed(api, query)
-    finally:
-        event.remove(Engine, "before_cursor_execute", count)
-    return len(statements)
-
-
-def test_a_page_costs_the_same_however_many_there_are(api, six, lb, stock_lb):
-    few = count_queries(api, "?limit=100")
-    for number in range(4, 30):
-        make_ours(api, lb["id"], number)
-        make_stock(stock_lb["id"], number)
-
-    assert count_queries(api, "?limit=100") == few <= 5
 
 
 # Rights
