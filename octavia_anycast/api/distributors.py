@@ -49,7 +49,7 @@ class DistributorsController(resource.Collection):
     )
     def get_one(self, id: str, fields: Any = None) -> Any:
         """Show one."""
-        self._authorize(constants.RBAC_GET_ONE)
+        self._authorize(constants.RBAC_GET_ONE, id)
         with self._transaction() as session:
             shown = responses.of_distributor(distributors.show(session, id))
         return responses.DistributorRootResponse(
@@ -109,7 +109,7 @@ class DistributorsController(resource.Collection):
     )
     def put(self, id: str, distributor_: Any) -> Any:
         """Change name, description, enabled, is_default or zones."""
-        self._authorize(constants.RBAC_PUT)
+        self._authorize(constants.RBAC_PUT, id)
         with self._transaction() as session:
             before = distributors.show(session, id).distributor
             change = _changed(distributor_, before)
@@ -129,7 +129,7 @@ class DistributorsController(resource.Collection):
     @wsme_pecan.wsexpose(None, wtypes.text, wtypes.text, status_code=204)
     def delete(self, id: str, cascade: Any = "false") -> None:
         """Delete one that no load balancer uses."""
-        self._authorize(constants.RBAC_DELETE)
+        self._authorize(constants.RBAC_DELETE, id)
         with self._transaction() as session:
             lifecycle.begin_delete(session, id, with_peers=_is_true(cascade))
         LOG.info("Distributor %s is to be deleted", id)

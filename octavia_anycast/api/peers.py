@@ -35,7 +35,7 @@ class PeersController(resource.Collection):
     )
     def get_one(self, id: str, fields: Any = None) -> Any:
         """Show one."""
-        self._authorize(constants.RBAC_GET_ONE)
+        self._authorize(constants.RBAC_GET_ONE, id)
         with self._transaction() as session:
             shown = responses.of_peer(peers.get(session, id))
         return responses.PeerRootResponse(
@@ -78,7 +78,7 @@ class PeersController(resource.Collection):
     )
     def put(self, id: str, bgp_peer_: Any) -> Any:
         """Change one; it reaches every amphora that peers with it."""
-        self._authorize(constants.RBAC_PUT)
+        self._authorize(constants.RBAC_PUT, id)
         with self._transaction() as session:
             is_changed = _update(session, id, bgp_peer_)
             shown = responses.of_peer(peers.get(session, id))
@@ -89,7 +89,7 @@ class PeersController(resource.Collection):
     @wsme_pecan.wsexpose(None, wtypes.text, status_code=204)
     def delete(self, id: str) -> None:
         """Delete one that no speaker uses."""
-        self._authorize(constants.RBAC_DELETE)
+        self._authorize(constants.RBAC_DELETE, id)
         with self._transaction() as session:
             peers.lock(session, id)
             peers.delete(session, id)

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from octavia.api.v2.controllers import base
+from octavia.common import exceptions
 from pecan import request
 from wsme import types as wtypes
 
@@ -31,9 +32,17 @@ class Collection(base.BaseController):
         super().__init__()
         self._database = database
 
-    def _authorize(self, action: str) -> None:
+    def _authorize(self, action: str, id: object = "") -> None:
+        """Ask the policy; and see that an id is one of the path.
+
+        Pecan fills any argument from a body's key of the same name.
+        """
         context = request.context["octavia_context"]
         self._auth_validate_action(context, context.project_id, action)
+        if not isinstance(id, str) or id not in request.path_info:
+            raise exceptions.ValidationException(
+                detail="id: it belongs in the path, not in the body."
+            )
 
     @contextmanager
     def _transaction(self) -> Iterator[Any]:

@@ -44,7 +44,7 @@ class SpeakersController(resource.Collection):
     )
     def get_one(self, id: str, fields: Any = None) -> Any:
         """Show one."""
-        self._authorize(constants.RBAC_GET_ONE)
+        self._authorize(constants.RBAC_GET_ONE, id)
         with self._transaction() as session:
             shown = responses.of_speaker(speakers.get(session, id))
         return responses.SpeakerRootResponse(
@@ -88,7 +88,7 @@ class SpeakersController(resource.Collection):
     )
     def put(self, id: str, bgp_speaker_: Any) -> Any:
         """Change its AS."""
-        self._authorize(constants.RBAC_PUT)
+        self._authorize(constants.RBAC_PUT, id)
         with self._transaction() as session:
             _update(session, id, bgp_speaker_)
             shown = responses.of_speaker(speakers.get(session, id))
@@ -98,7 +98,7 @@ class SpeakersController(resource.Collection):
     @wsme_pecan.wsexpose(None, wtypes.text, status_code=204)
     def delete(self, id: str) -> None:
         """Delete one; not the last one that load balancers need."""
-        self._authorize(constants.RBAC_DELETE)
+        self._authorize(constants.RBAC_DELETE, id)
         with self._transaction() as session:
             distributor_id = _locked_distributor(session, id)
             speakers.delete(session, id)
@@ -127,7 +127,7 @@ class RegistrationsController(resource.Collection):
     )
     def put(self, id: str) -> Any:
         """Register a peer; twice is once."""
-        self._authorize(policies.PUT_PEER)
+        self._authorize(policies.PUT_PEER, id)
         with self._transaction() as session:
             self._register(session, id)
             shown = responses.of_speaker(
@@ -139,7 +139,7 @@ class RegistrationsController(resource.Collection):
     @wsme_pecan.wsexpose(None, wtypes.text, status_code=204)
     def delete(self, id: str) -> None:
         """Unregister a peer, which stays."""
-        self._authorize(policies.DELETE_PEER)
+        self._authorize(policies.DELETE_PEER, id)
         with self._transaction() as session:
             distributor_id = _locked_distributor(session, self._speaker_id)
             speakers.unregister(session, self._speaker_id, id)

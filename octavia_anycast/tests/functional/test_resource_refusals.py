@@ -441,3 +441,22 @@ def test_below_a_distributor_there_is_nothing_else(server, prepared, tail):
     path = f"{DISTRIBUTORS}/{prepared['id']}/{tail}"
 
     assert server.call("GET", path).status in (404, 405)
+
+
+@pytest.mark.parametrize("method", ["PUT", "DELETE"])
+@pytest.mark.parametrize(
+    "tail", ["", "/bgp-peers", f"/bgp-peers/{NOBODY}", f"/{NOBODY}"]
+)
+def test_an_id_that_is_in_the_body(server, prepared, method, tail):
+    """Pecan takes it for the one of the path; its value is told nobody."""
+    (speaker,) = prepared["speakers"]
+    body = {"id": samples.peer()}
+    for path in (DISTRIBUTORS, PEERS, SPEAKERS):
+        one = f"{path}{tail}"
+        if tail.startswith("/bgp-peers"):
+            one = f"{SPEAKERS}/{speaker['id']}{tail}"
+
+        answer = server.call(method, one, body)
+
+        assert 400 <= answer.status < 500, answer.text
+        assert samples.PASSWORD not in answer.text
