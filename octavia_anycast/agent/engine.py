@@ -34,7 +34,7 @@ from octavia_anycast.agent.probes import Prober
 from octavia_anycast.agent.speakers.base import BgpSpeaker
 from octavia_anycast.agent.store import Store
 from octavia_anycast.model import codec
-from octavia_anycast.model.bgp import IPAddress, Speaker, SpeakerDriver
+from octavia_anycast.model.bgp import IPAddress, Speaker
 from octavia_anycast.model.errors import InvalidRequest
 from octavia_anycast.model.wire import (
     DesiredState,
@@ -135,8 +135,10 @@ class Engine:
                 "amphora_id", f"this is amphora {self._amphora_id}"
             )
         drivers = {state.driver} | {s.driver for s in state.speakers}
-        if drivers != {SpeakerDriver.EXABGP}:
-            raise InvalidRequest("driver", "this amphora has exabgp only")
+        if len(drivers) > 1:
+            raise InvalidRequest(
+                "driver", "the speakers of an amphora share one driver"
+            )
         self._parts.check_speakers(state.speakers)
 
     def _put(self, state: DesiredState) -> None:

@@ -18,12 +18,15 @@ from octavia_anycast.agent.engine import Engine, EngineParts
 from octavia_anycast.agent.frontend import FrontendPaths, FrontendSetup
 from octavia_anycast.agent.probes import ProbePaths, Prober
 from octavia_anycast.agent.process import SystemdUnit
-from octavia_anycast.agent.speakers import exabgp_syntax
+from octavia_anycast.agent.speakers import bird_syntax, exabgp_syntax
+from octavia_anycast.agent.speakers.bird import BirdSettings, BirdSpeaker
+from octavia_anycast.agent.speakers.choice import Choice, ChosenSpeaker
 from octavia_anycast.agent.speakers.exabgp import (
     ExabgpSettings,
     ExabgpSpeaker,
 )
 from octavia_anycast.agent.store import Store
+from octavia_anycast.model.bgp import SpeakerDriver
 
 STATE_PATH = "/var/lib/octavia-anycast/desired.json"
 FIRST_STATE_PATH = "/etc/octavia/octavia-anycast.json"
@@ -63,17 +66,36 @@ def main() -> None:
     run(amphora_id)
 
 
+def choices() -> dict[SpeakerDriver, Choice]:
+    """The BGP daemons of the amphora's image, as far as it has them."""
+    exabgp, bird = ExabgpSettings(), BirdSettings()
+    return {
+        SpeakerDriver.EXABGP: Choice(
+            make=lambda: ExabgpSpeaker(exabgp, SystemdUnit("exabgp.service")),
+            check=exabgp_syntax.check,
+            program="/usr/local/bin/exabgp",
+            config_path=exabgp.config_path,
+        ),
+        SpeakerDriver.BIRD: Choice(
+            make=lambda: BirdSpeaker(bird, SystemdUnit("bird.service")),
+            check=bird_syntax.check,
+            program="/usr/sbin/bird",
+            config_path=bird.config_path,
+        ),
+    }
+
+
 def run(amphora_id: str) -> None:
     """Put the parts together and run until a signal comes."""
     paths = FrontendPaths()
     frontend = FrontendSetup(paths)
-    speaker = ExabgpSpeaker(ExabgpSettings(), SystemdUnit("exabgp.service"))
+    speaker = ChosenSpeaker(choices())
     engine = Engine(
         amphora_id,
         EngineParts(
             store=Store(STATE_PATH, FIRST_STATE_PATH),
             speaker=speaker,
-            check_speakers=exabgp_syntax.check,
+            check_speakers=speaker.check,
             frontend=frontend,
             prober=Prober(ProbePaths(namespace_path=paths.namespace_path)),
             namespace_path=paths.namespace_path,

@@ -13,12 +13,10 @@ from base64 import b64encode
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from functools import cache
-from importlib import resources
 from ipaddress import ip_address, ip_network
-from typing import Any
 
 from octavia_anycast.agent.speakers.base import Path
+from octavia_anycast.agent.speakers.template import load
 from octavia_anycast.model.bgp import (
     GRACEFUL_SHUTDOWN,
     IPAddress,
@@ -89,9 +87,10 @@ def render(
         "relay_command": relay_command,
         "neighbors": neighbors,
     }
-    draft = _template().render(generation="", **values)
+    template = load("exabgp.conf.j2")
+    draft = template.render(generation="", **values)
     generation = hashlib.sha256(draft.encode()).hexdigest()[:16]
-    text = _template().render(generation=generation, **values)
+    text = template.render(generation=generation, **values)
     return Configuration(generation=generation, text=text)
 
 
@@ -107,23 +106,6 @@ def session_key(
         peer.hold_time,
         peer.password,
         peer.ttl_hops,
-    )
-
-
-@cache
-def _template() -> Any:
-    # Late: Jinja2 takes longer to import than the rest of the agent.
-    from jinja2 import Environment, StrictUndefined
-
-    source = resources.files("octavia_anycast.agent") / "templates"
-    environment = Environment(
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    return environment.from_string(
-        (source / "exabgp.conf.j2").read_text(encoding="utf-8")
     )
 
 

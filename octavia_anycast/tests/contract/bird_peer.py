@@ -39,8 +39,8 @@ protocol bgp {name} {{
     neighbor {source} as {local_as};
     strict bind yes;
     passive yes;
-    hold time 3;
-    keepalive time 1;
+    hold time {hold_time};
+    {bfd}
     error wait time 1, 1;
     startup hold time 3;
     {password}
@@ -49,6 +49,11 @@ protocol bgp {name} {{
     ipv6 {{ table {name}v6; import all; export none; }};
 }}
 """
+_BFD = """bfd {
+        min tx interval 100 ms;
+        min rx interval 100 ms;
+        multiplier 3;
+    };"""
 
 
 def ip(*words: str, check: bool = True) -> str:
@@ -112,6 +117,9 @@ class Neighbour:
 
     password: str | None = None
     has_ttl_security: bool = False
+    has_bfd: bool = False
+    hold_time: int = 3
+    local_as: int | None = None
 
 
 class BirdPeer:
@@ -120,7 +128,7 @@ class BirdPeer:
     def __init__(self, namespace: str, directory: FilePath) -> None:
         self._namespace = namespace
         self._directory = directory
-        self._processes: list[subprocess.Popen[bytes]] = []
+        self.processes: list[subprocess.Popen[bytes]] = []
         self.neighbours = {name: Neighbour() for name in ADDRESSES}
 
     def start(self) -> None:
@@ -129,12 +137,13 @@ class BirdPeer:
             path = self._directory / f"{name}.conf"
             path.write_text(
                 f"router id 172.31.0.{11 + number};\nprotocol device {{}}\n"
+                + ("protocol bfd {}\n" if neighbour.has_bfd else "")
                 + _protocol(name, neighbour)
             )
             argv = ["ip", "netns", "exec", self._namespace, "bird", "-f"]
             argv += ["-c", str(path), "-s", self._control(name)]
             argv += ["-P", str(self._directory / f"{name}.pid")]
-            self._processes.append(
+            self.processes.append(
                 subprocess.Popen(argv, stderr=subprocess.DEVNULL)
             )
         deadline = time.monotonic() + 5
@@ -144,10 +153,10 @@ class BirdPeer:
 
     def kill(self) -> None:
         """End them the hard way."""
-        for process in self._processes:
+        for process in self.processes:
             process.kill()
             process.wait()
-        self._processes.clear()
+        self.processes.clear()
         for name in ADDRESSES:
             with suppress(FileNotFoundError):
                 os.unlink(self._control(name))
@@ -167,6 +176,35 @@ class BirdPeer:
                 if found := re.match(r"(\S+/\d+) ", block):
                     routes[found[1]] = _route(block)
         return routes
+
+    def reason(self, name: str) -> str:
+        """Why the session is not there."""
+        lines = self._ask(name, "show", "protocols", "all", name).splitlines()
+        found = [line for line in lines if "Last error:" in line]
+        return found[0].split(":", 1)[1].strip() if found else ""
+
+    def is_watched(self, name: str) -> bool:
+        """Whether a BFD session is up."""
+        words = self._bfd_session(name)
+        return len(words) > 2 and words[2] == "Up"
+
+    def detection_seconds(self, name: str) -> float:
+        """For how long the neighbour may be silent, by BFD."""
+        return float(self._bfd_session(name)[-1])
+
+    def _bfd_session(self, name: str) -> list[str]:
+        lines = self._ask(name, "show", "bfd", "sessions").splitlines()
+        sources = tuple(_SOURCES.values())
+        found = [x.split() for x in lines if x.startswith(sources)]
+        return found[0] if found else []
+
+    def local_pref(self, name: str, prefix: str) -> int | None:
+        """The LOCAL_PREF of one path of an internal session."""
+        version = 6 if ":" in prefix else 4
+        table = f"{name}v{version}"
+        words = ("show", "route", prefix, "table", table, "all")
+        found = re.search(r"BGP\.local_pref: (\d+)", self._ask(name, *words))
+        return int(found[1]) if found else None
 
     def age(self, name: str, prefix: str) -> str:
         """When BIRD last heard of a path; unchanged if it heard nothing."""
@@ -198,7 +236,9 @@ def _protocol(name: str, neighbour: Neighbour) -> str:
     return _PROTOCOL.format(
         name=name,
         address=address,
-        remote_as=remote_as,
+        remote_as=neighbour.local_as or remote_as,
+        hold_time=neighbour.hold_time,
+        bfd=_BFD if neighbour.has_bfd else "",
         source=_SOURCES[version],
         local_as=SPEAKER_AS,
         password=f'password "{password}";' if password else "",

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright (c) 2026 The octavia-anycast authors
-"""One bench for each speaker driver: the fake, and ExaBGP against BIRD."""
+"""One bench for each speaker driver: the fake, ExaBGP and BIRD.
+
+The peers of the latter two are real: BIRD.
+"""
 
 import os
 import shutil
@@ -15,6 +18,7 @@ from pathlib import Path as FilePath
 
 import pytest
 
+from octavia_anycast.agent.speakers.bird import BirdSettings, BirdSpeaker
 from octavia_anycast.agent.speakers.exabgp import (
     ExabgpSettings,
     ExabgpSpeaker,
@@ -23,6 +27,15 @@ from octavia_anycast.testing.fake_speaker import FakePeer, FakeSpeaker, Route
 from octavia_anycast.tests.contract import bird_peer
 
 RELAY = "-m octavia_anycast.agent.speakers.relay"
+EXABGP = [sys.executable, "-m", "exabgp"]
+EXABGP_ENVIRONMENT = {
+    "exabgp_daemon_drop": "false",
+    "exabgp_daemon_user": "root",
+    "exabgp_tcp_bind": "",
+    "exabgp_api_cli": "false",
+    "exabgp_log_statistics": "false",
+    "PYTHONUNBUFFERED": "1",
+}
 
 
 def missing() -> str | None:
@@ -91,13 +104,19 @@ class FakeBench:
         """Nothing is left."""
 
 
-class ExabgpService:
-    """Runs ExaBGP in a namespace, as its unit does: it always comes back."""
+class NamespaceService:
+    """Runs a daemon in a namespace, as its unit does: it always comes back."""
 
-    def __init__(self, namespace: str, config: FilePath) -> None:
-        self._argv = ["ip", "netns", "exec", namespace, sys.executable, "-m"]
-        self._argv += ["exabgp", "server", str(config)]
-        self._log = (config.parent / "exabgp.log").open("ab")
+    def __init__(
+        self,
+        namespace: str,
+        argv: list[str],
+        log: FilePath,
+        environment: dict[str, str],
+    ) -> None:
+        self._argv = ["ip", "netns", "exec", namespace, *argv]
+        self._environment = {**os.environ, **environment}
+        self._log = log.open("ab")
         self._is_wanted = False
         self._thread: threading.Thread | None = None
         self.process: subprocess.Popen[bytes] | None = None
@@ -124,19 +143,10 @@ class ExabgpService:
                 process.kill()
 
     def _keep(self) -> None:
-        environment = {
-            **os.environ,
-            "exabgp_daemon_drop": "false",
-            "exabgp_daemon_user": "root",
-            "exabgp_tcp_bind": "",
-            "exabgp_api_cli": "false",
-            "exabgp_log_statistics": "false",
-            "PYTHONUNBUFFERED": "1",
-        }
         while self._is_wanted:
             self.process = subprocess.Popen(
                 self._argv,
-                env=environment,
+                env=self._environment,
                 stdout=self._log,
                 stderr=self._log,
                 start_new_session=True,
@@ -145,35 +155,29 @@ class ExabgpService:
             time.sleep(0.2)
 
 
-class ExabgpBench:
-    """ExaBGP in one namespace, BIRD in another."""
+class DaemonBench:
+    """A daemon under its driver in one namespace, BIRD in another."""
 
-    kind = "exabgp"
+    kind = ""
 
     def __init__(self, directory: FilePath) -> None:
         bird_peer.remove_leftovers()
-        self._names = [
+        self.directory = directory
+        names = [
             f"{bird_peer.PREFIX}{os.getpid()}-{role}"
             for role in ("amp", "peer")
         ]
-        bird_peer.build(*self._names)
-        self.bird = bird_peer.BirdPeer(self._names[1], directory)
+        self.amphora, self.neighbour = names
+        bird_peer.build(*names)
+        self.bird = bird_peer.BirdPeer(self.neighbour, directory)
         self.bird.start()
-        self.config = directory / "exabgp.conf"
-        self.settings = ExabgpSettings(
-            config_path=str(self.config),
-            config_group=None,
-            socket_path=str(directory / "relay.sock"),
-            relay_program=f"{sys.executable} {RELAY}",
-            hang_seconds=3.0,
-        )
-        self.service = ExabgpService(self._names[0], self.config)
-        self.speaker = ExabgpSpeaker(self.settings, self.service)
+        self.service = self.make_service()
+        self.speaker = self.make_speaker()
 
     def replace_driver(self) -> None:
         """As a restart of the agent."""
         self.speaker.close()
-        self.speaker = ExabgpSpeaker(self.settings, self.service)
+        self.speaker = self.make_speaker()
 
     def expect(self, name: str, *, password: str | None) -> None:
         """Have the peer ask for a password."""
@@ -194,16 +198,16 @@ class ExabgpBench:
         return self.bird.rib(name)
 
     def kill_daemon(self) -> None:
-        """ExaBGP dies; its service starts it again."""
+        """The daemon dies; its service starts it again."""
         self.service.kill()
 
     def hang_daemon(self) -> None:
-        """ExaBGP stops to answer."""
+        """The daemon stops to answer."""
         assert self.service.process is not None
         os.kill(self.service.process.pid, signal.SIGSTOP)
 
     def spoil_daemon(self) -> None:
-        """ExaBGP dies, and cannot read its file when it starts again."""
+        """It dies, and cannot read its file when it starts again."""
         self.config.write_text("neighbor { nonsense")
         self.service.kill()
 
@@ -212,20 +216,108 @@ class ExabgpBench:
         self.speaker.close()
         self.service.stop()
         self.bird.kill()
-        for name in self._names:
+        for name in (self.amphora, self.neighbour):
             bird_peer.remove_namespace(name)
 
 
-@pytest.fixture(params=["fake", "exabgp"])
+class ExabgpBench(DaemonBench):
+    """ExaBGP."""
+
+    kind = "exabgp"
+
+    @property
+    def config(self) -> FilePath:
+        """The daemon's file."""
+        return self.directory / "exabgp.conf"
+
+    @property
+    def validation(self) -> list[str]:
+        """A command of the daemon's that fails if the file is wrong."""
+        return [*EXABGP, "validate", str(self.config)]
+
+    def make_service(self) -> NamespaceService:
+        """The daemon."""
+        return NamespaceService(
+            self.amphora,
+            [*EXABGP, "server", str(self.config)],
+            self.directory / "exabgp.log",
+            EXABGP_ENVIRONMENT,
+        )
+
+    def make_speaker(self) -> ExabgpSpeaker:
+        """The driver."""
+        settings = ExabgpSettings(
+            config_path=str(self.config),
+            config_group=None,
+            socket_path=str(self.directory / "relay.sock"),
+            relay_program=f"{sys.executable} {RELAY}",
+            hang_seconds=3.0,
+        )
+        return ExabgpSpeaker(settings, self.service)
+
+
+class BirdBench(DaemonBench):
+    """BIRD."""
+
+    kind = "bird"
+
+    @property
+    def home(self) -> FilePath:
+        """Where the daemon's files are."""
+        return self.directory / "speaker"
+
+    @property
+    def config(self) -> FilePath:
+        """The daemon's file."""
+        return self.home / "bird.conf"
+
+    @property
+    def validation(self) -> list[str]:
+        """A command of the daemon's that fails if the file is wrong."""
+        return ["bird", "-p", "-c", str(self.config)]
+
+    def make_service(self) -> NamespaceService:
+        """The daemon."""
+        argv = ["bird", "-f", "-c", str(self.config)]
+        argv += ["-s", str(self.directory / "speaker.ctl")]
+        argv += ["-P", str(self.directory / "speaker.pid")]
+        log = self.directory / "speaker.log"
+        return NamespaceService(self.amphora, argv, log, {})
+
+    def make_speaker(self) -> BirdSpeaker:
+        """The driver."""
+        settings = BirdSettings(
+            directory=str(self.home),
+            group=None,
+            socket_path=str(self.directory / "speaker.ctl"),
+            hang_seconds=3.0,
+        )
+        return BirdSpeaker(settings, self.service)
+
+
+BENCHES = {bench.kind: bench for bench in (ExabgpBench, BirdBench)}
+
+
+@pytest.fixture(params=["fake", *BENCHES])
 def bench(request, tmp_path):
     """A driver and its peers p1, p2 (IPv4) and p3 (IPv6)."""
-    if request.param == "fake":
+    yield from _bench(request.param, tmp_path)
+
+
+@pytest.fixture
+def bird_bench(tmp_path):
+    """BIRD only, for what no other driver has."""
+    yield from _bench("bird", tmp_path)
+
+
+def _bench(kind, directory):
+    if kind == "fake":
         made = FakeBench()
     elif reason := missing():
         if os.environ.get("CI") or os.environ.get("OA_LAB_REQUIRED"):
             pytest.fail(reason)
         pytest.skip(reason)
     else:
-        made = ExabgpBench(tmp_path)
+        made = BENCHES[kind](directory)
     yield made
     made.close()

@@ -52,10 +52,16 @@ def vip(address, **attributes):
 VIP4, VIP6 = vip("198.51.100.1"), vip("2001:db8:100::1")
 
 
-def speaker(*peers, local_as=65100):
+def speaker(*peers, **attributes):
     version = peers[0].peer_ip.version
     return Speaker(
-        id=f"s{version}", ip_version=version, local_as=local_as, peers=peers
+        **{
+            "id": f"s{version}",
+            "ip_version": version,
+            "local_as": 65100,
+            "peers": peers,
+            **attributes,
+        }
     )
 
 

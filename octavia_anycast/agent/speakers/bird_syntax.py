@@ -1,0 +1,266 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The octavia-anycast authors
+"""BIRD 2's configuration files and control protocol; pure functions.
+
+``bird.conf`` has the peers; the paths are in two files a peer (IPv4, IPv6)
+that it includes, and of which none need exist.
+
+Layer: agent. Everything that is BIRD's syntax stands here and in
+``templates/bird.conf.j2``.
+"""
+
+import hashlib
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from ipaddress import ip_network
+
+from octavia_anycast.agent.speakers.base import Path
+from octavia_anycast.agent.speakers.template import load
+from octavia_anycast.model.bgp import (
+    GRACEFUL_SHUTDOWN,
+    IPAddress,
+    Peer,
+    SessionState,
+    Speaker,
+)
+from octavia_anycast.model.errors import InvalidRequest
+
+MAIN_FILE = "bird.conf"
+ASK_GENERATION = "eval anycast_generation"
+ASK_SESSIONS = "show protocols all"
+LOAD = "configure"
+_ROUTE_SUFFIX = ".routes"
+_VALUE_CODE = 23
+_PROTOCOL_CODE = 1002
+_DETAILS_CODE = 1006
+_FIRST_ERROR_CODE = 8000
+_STATES = {state.value: state for state in SessionState}
+_PLAIN_ID = re.compile(r"[0-9a-zA-Z-]{1,40}")
+_CHANNEL = re.compile(r"  Channel ipv([46])$")
+_ROUTES = re.compile(r"    Routes: .* (\d+) exported")
+
+Files = dict[str, str]  # file name -> text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """What BIRD answered to one command: (code, text) of each line."""
+
+    lines: tuple[tuple[int, str], ...]
+
+    @property
+    def is_error(self) -> bool:
+        """Whether the command failed; the last line says how."""
+        return self.lines[-1][0] >= _FIRST_ERROR_CODE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """A peer as BIRD sees it.
+
+    ``exported``: IP version -> paths sent, of those families only that the
+    session carries now.
+    """
+
+    state: SessionState = SessionState.UNKNOWN
+    since: datetime | None = None
+    exported: Mapping[int, int] = field(default_factory=dict)
+
+    @property
+    def is_established(self) -> bool:
+        """Whether paths reach the peer now."""
+        return self.state is SessionState.ESTABLISHED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Configuration:
+    """All files; ``generation`` names their content."""
+
+    generation: str
+    files: Files
+
+
+def check(speakers: tuple[Speaker, ...]) -> None:
+    """Refuse what BIRD cannot do, beyond what the model refuses.
+
+    :raises InvalidRequest: naming the field.
+    """
+    seen: set[IPAddress] = set()
+    for i, speaker in enumerate(speakers):
+        for j, peer in enumerate(speaker.peers):
+            if peer.peer_ip in seen:
+                raise InvalidRequest(
+                    f"speakers[{i}].peers[{j}].peer_ip",
+                    "an amphora has one session with an address",
+                )
+            seen.add(peer.peer_ip)
+
+
+def protocol_name(peer_id: str) -> str:
+    """The name of a peer's protocol; the same for as long as the peer is."""
+    if _PLAIN_ID.fullmatch(peer_id):
+        return "peer_" + peer_id.replace("-", "_")
+    return "peer_" + hashlib.sha256(peer_id.encode()).hexdigest()[:32]
+
+
+def route_files(peer_id: str) -> dict[int, str]:
+    """IP version -> the file of a peer's paths."""
+    name = protocol_name(peer_id)
+    return {version: f"{name}_{version}{_ROUTE_SUFFIX}" for version in (4, 6)}
+
+
+def is_route_file(name: str) -> bool:
+    """Whether a file of BIRD's directory holds paths."""
+    return name.startswith("peer_") and name.endswith(_ROUTE_SUFFIX)
+
+
+def render(
+    router_id: str,
+    speakers: tuple[Speaker, ...],
+    routes: Files,
+    directory: str,
+) -> Configuration:
+    """Render all files.
+
+    :param routes: see :func:`render_routes`; those of other peers are left
+        out.
+    """
+    neighbors = [
+        {
+            "name": protocol_name(peer.id),
+            "peer": peer,
+            "local_as": speaker.local_as,
+            "statements": _statements(speaker, peer),
+            "files": {
+                version: _pattern(name)
+                for version, name in route_files(peer.id).items()
+            },
+        }
+        for speaker in speakers
+        for peer in speaker.peers
+    ]
+    known = {
+        name
+        for speaker in speakers
+        for peer in speaker.peers
+        for name in route_files(peer.id).values()
+    }
+    files = {n: text for n, text in sorted(routes.items()) if n in known}
+    values = {
+        "router_id": router_id,
+        "directory": directory,
+        "neighbors": neighbors,
+        "has_bfd": any(p.bfd for s in speakers for p in s.peers),
+    }
+    template = load("bird.conf.j2")
+    draft = template.render(generation="", **values)
+    digest = hashlib.sha256(draft.encode())
+    for name, text in files.items():
+        digest.update(f"{name}\n{text}".encode())
+    generation = digest.hexdigest()[:16]
+    files[MAIN_FILE] = template.render(generation=generation, **values)
+    return Configuration(generation=generation, files=files)
+
+
+def _pattern(name: str) -> str:
+    """The file, as a pattern: BIRD takes it well if a pattern finds none."""
+    return f"{name[:-1]}[{name[-1]}]"
+
+
+def _statements(speaker: Speaker, peer: Peer) -> list[str]:
+    """What a peer's export filter does with each path."""
+    found = []
+    if speaker.local_as != peer.remote_as:
+        # Not towards our own AS, whose speakers would take it for a loop
+        # (RFC 4271, 9.1.2).
+        found += [
+            f"bgp_path.prepend({speaker.local_as})"
+        ] * peer.as_path_prepend
+    elif peer.local_pref is not None:
+        found.append(f"bgp_local_pref = {peer.local_pref}")
+    if peer.med is not None:
+        found.append(f"bgp_med = {peer.med}")
+    return found + [_add_community(value) for value in peer.communities]
+
+
+def _add_community(value: str) -> str:
+    parts = value.split(":")
+    kind = "bgp_community" if len(parts) == 2 else "bgp_large_community"
+    return f"{kind}.add(({', '.join(parts)}))"
+
+
+def render_routes(
+    speakers: tuple[Speaker, ...], paths: frozenset[Path]
+) -> Files:
+    """Render the paths: file name -> text, for those peers that have any."""
+    lines: dict[str, list[str]] = {}
+    known = {peer.id for speaker in speakers for peer in speaker.peers}
+    for path in paths:
+        if path.peer_id in known:
+            name = route_files(path.peer_id)[path.vip_ip.version]
+            lines.setdefault(name, []).append(_route(path))
+    return {name: "".join(sorted(found)) for name, found in lines.items()}
+
+
+def _route(path: Path) -> str:
+    statements = [f"bgp_next_hop = {path.nexthop_ip};"]
+    if path.is_draining:
+        statements.append(f"{_add_community(GRACEFUL_SHUTDOWN)};")
+    prefix = ip_network(path.vip_ip)
+    return f"route {prefix} unreachable {{ {' '.join(statements)} }};\n"
+
+
+def generation_from(reply: Reply) -> str:
+    """Read the answer to ``ASK_GENERATION``; empty if BIRD has none."""
+    return next((t for code, t in reply.lines if code == _VALUE_CODE), "")
+
+
+def sessions_from(reply: Reply) -> dict[str, Session]:
+    """Read the answer to ``ASK_SESSIONS``: protocol name -> session."""
+    sessions: dict[str, Session] = {}
+    name, since = "", None
+    for code, text in reply.lines:
+        if code == _PROTOCOL_CODE:
+            name, kind, since = _protocol_from(text)
+            if kind != "BGP":
+                name = ""
+        elif code == _DETAILS_CODE and name:
+            sessions[name] = _session_from(text, since)
+    return sessions
+
+
+def _protocol_from(text: str) -> tuple[str, str, datetime | None]:
+    """Read name, kind and since when it is as it is."""
+    words = text.split(None, 5)
+    since = None
+    if len(words) > 4 and words[4].isdigit():
+        since = datetime.fromtimestamp(int(words[4]), UTC)
+    return words[0], words[1], since
+
+
+def _session_from(text: str, since: datetime | None) -> Session:
+    state, version, is_up = SessionState.UNKNOWN, 0, False
+    exported = {}
+    for line in text.splitlines():
+        if line.startswith("  BGP state:"):
+            # BIRD has Down and Close besides, which RFC 4271 calls Idle.
+            word = line.split(":", 1)[1].strip()
+            state = _STATES.get(word, SessionState.IDLE)
+        elif found := _CHANNEL.match(line):
+            version, is_up = int(found[1]), False
+        elif version and line.startswith("    State:"):
+            is_up = line.split(":", 1)[1].strip() == "UP"
+        elif version and is_up and (found := _ROUTES.match(line)):
+            exported[version] = int(found[1])
+    return Session(state=state, since=since, exported=exported)
+
+
+def changes(
+    before: Iterable[Path], after: Iterable[Path]
+) -> tuple[set[tuple[str, str]], set[tuple[str, str]]]:
+    """(prefix, peer_id) of the paths that come, and of those that go."""
+    old = {(str(ip_network(p.vip_ip)), p.peer_id) for p in before}
+    new = {(str(ip_network(p.vip_ip)), p.peer_id) for p in after}
+    return new - old, old - new
