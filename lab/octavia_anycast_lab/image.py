@@ -3,7 +3,7 @@
 """The amphora image: two layers, built once and cached by their inputs.
 
     agent layer   our wheel, octavia-anycast-agent     (a change of source)
-    base layer    Debian, Octavia's agent, ExaBGP      (a change of versions)
+    base layer    Debian, Octavia's agent, speakers    (a change of versions)
 
 The recipe is ``elements/``: the same scripts which diskimage-builder runs for
 a production image run here, by ``chroot``, without a network. An instance is
@@ -31,7 +31,11 @@ from octavia_anycast_lab import (
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 ELEMENTS = REPOSITORY / "elements"
 SUITE = "bookworm"
-BASE_ELEMENTS = ("octavia-amphora-lab-base", "exabgp-speaker")
+BASE_ELEMENTS = (
+    "octavia-amphora-lab-base",
+    "exabgp-speaker",
+    "bird-speaker",
+)
 AGENT_ELEMENTS = ("octavia-anycast-agent",)
 _LAYER_SCRIPT = pathlib.Path(__file__).parent / "templates/amphora/layer.sh"
 _KEPT_LAYERS = 3

@@ -8,7 +8,12 @@ import subprocess
 import pytest
 from octavia_anycast_lab import elements, image
 
-OURS = ("exabgp-speaker", "octavia-anycast-agent", "octavia-amphora-lab-base")
+OURS = (
+    "exabgp-speaker",
+    "bird-speaker",
+    "octavia-anycast-agent",
+    "octavia-amphora-lab-base",
+)
 
 
 def _element(root, name, **files):
@@ -32,6 +37,7 @@ def test_agent_is_installed_after_what_it_needs():
     names = [e.name for e in elements.resolve(image.ELEMENTS, OURS)]
     agent = names.index("octavia-anycast-agent")
     assert names.index("exabgp-speaker") < agent
+    assert names.index("bird-speaker") < agent
 
 
 def test_lab_base_stands_in_for_octavias_elements():
