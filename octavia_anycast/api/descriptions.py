@@ -71,7 +71,7 @@ DESCRIPTIONS = {
     "keepalive_interval": (
         "Seconds, at most a third of the hold time; null for the driver's own."
     ),
-    "bfd": "BFD timers (RFC 5880), or null; ExaBGP has none.",
+    "bfd": "BFD timers (RFC 5880), or null; the driver bird only.",
     "min_tx_ms": "Desired minimum transmit interval, milliseconds.",
     "min_rx_ms": "Required minimum receive interval, milliseconds.",
     "multiplier": "How many packets may be missed.",

@@ -38,7 +38,7 @@ DISTRIBUTOR = "distributor"
 PEER = "bgp_peer"
 SPEAKER = "bgp_speaker"
 # The drivers that the amphora's agent has.
-DRIVERS = frozenset((SpeakerDriver.EXABGP,))
+DRIVERS = frozenset((SpeakerDriver.EXABGP, SpeakerDriver.BIRD))
 T = TypeVar("T")
 
 

@@ -259,8 +259,7 @@ class Speaker:
                     f"peers[{index}].peer_ip",
                     f"{peer.peer_ip} is there twice for the same amphorae",
                 )
-            if self.driver is SpeakerDriver.EXABGP:
-                _check_exabgp(f"peers[{index}]", peer)
+            _DRIVER_CHECKS[self.driver](f"peers[{index}]", peer)
 
 
 def _check_exabgp(path: str, peer: Peer) -> None:
@@ -281,3 +280,24 @@ def _check_exabgp(path: str, peer: Peer) -> None:
             "ExaBGP sends a keepalive each third of the hold time, "
             f"{peer.hold_time // 3} s, and cannot be told otherwise",
         )
+
+
+def _check_bird(path: str, peer: Peer) -> None:
+    """Refuse here what every agent would refuse."""
+    if peer.peering_network is not PeeringNetwork.MANAGEMENT:
+        raise InvalidRequest(
+            f"{path}.peering_network",
+            "the bird driver peers over the management network only",
+        )
+    if peer.bfd and peer.ttl_hops is not None and peer.ttl_hops > 1:
+        raise InvalidRequest(
+            f"{path}.ttl_hops",
+            "BFD watches a peer on the same link (RFC 5881): ttl_hops is 1 "
+            "or not given",
+        )
+
+
+_DRIVER_CHECKS = {
+    SpeakerDriver.EXABGP: _check_exabgp,
+    SpeakerDriver.BIRD: _check_bird,
+}

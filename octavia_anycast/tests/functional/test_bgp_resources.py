@@ -382,3 +382,48 @@ def test_registering_needs_both(api, fabric):
             assert answer.status == 404, answer.text
             assert NOBODY in answer.fault
     assert status_of(api, fabric) == "ACTIVE"
+
+
+# -- BIRD -------------------------------------------------------------------
+
+
+def test_bird_with_bfd(api):
+    """The peer's BFD needs the driver; timers not given are the defaults."""
+    body = samples.distributor(
+        speakers=[
+            samples.speaker(
+                driver="bird",
+                peers=[samples.peer(bfd={"min_tx_ms": 50}, ttl_hops=1)],
+            )
+        ]
+    )
+
+    made = api.create(DISTRIBUTORS, body)
+
+    (speaker,) = made["speakers"]
+    assert speaker["driver"] == "bird"
+    (peer,) = speaker["peers"]
+    assert peer_of(api, peer["id"])["bfd"] == {
+        "min_tx_ms": 50,
+        "min_rx_ms": 100,
+        "multiplier": 3,
+    }
+
+
+def test_a_peer_with_bfd_does_not_come_to_exabgp(api, fabric):
+    quick = make_peer(api, bfd={}, peer_ip="192.0.2.77")
+    (speaker,) = fabric["speakers"]
+    path = f"{SPEAKERS}/{speaker['id']}/bgp-peers/{quick['id']}"
+
+    answer = api.call("PUT", path)
+
+    assert answer.status == 400
+    assert "bird" in answer.text
+    assert status_of(api, fabric) == "ACTIVE"
+
+
+def test_the_speakers_of_a_distributor_share_one_driver(api, fabric):
+    answer = make_speaker(api, fabric, ip_version=6, driver="bird")
+
+    assert answer.status == 400
+    assert "driver" in answer.text

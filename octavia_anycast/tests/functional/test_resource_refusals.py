@@ -98,7 +98,7 @@ PEER = {
 SPEAKER = {
     "ip_version": (*NOT_NUMBER, 5, 0, -4, "4"),
     "local_as": (*NOT_NUMBER, 0, -1, 4294967296, "65100"),
-    "driver": (*NOT_TEXT, "frr", "bird", ""),
+    "driver": (*NOT_TEXT, "frr", ""),
     "peers": (
         *NOT_LIST,
         [7],

@@ -70,7 +70,7 @@ def make_distributor(number=1, **changes):
             hold_time=3,
             keepalive_interval=1,
             bfd=BfdTimers(min_tx_ms=50, min_rx_ms=60, multiplier=5),
-            peering_network=PeeringNetwork.FRONTEND,
+            peering_network=PeeringNetwork.MANAGEMENT,
             availability_zone="rack1",
             compute_host="host1",
             max_prefixes=7,

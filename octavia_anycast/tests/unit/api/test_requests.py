@@ -24,7 +24,7 @@ def test_the_body_that_the_others_change_is_accepted():
 @pytest.mark.parametrize(
     ("changes", "field"),
     [
-        ({"speaker": {"driver": "bird"}}, "speakers[0].driver"),
+        ({"speaker": {"driver": "frr"}}, "speakers[0].driver"),
         (
             {"peer": {"peering_network": "frontend"}},
             "speakers[0].peers[0].peering_network",

@@ -156,6 +156,37 @@ def test_what_exabgp_cannot_do_is_refused_before_an_agent_sees_it(
 
 
 @pytest.mark.parametrize(
+    ("field", "attributes"),
+    [
+        ("peering_network", {"peering_network": PeeringNetwork.FRONTEND}),
+        ("ttl_hops", {"ttl_hops": 2, "bfd": BfdTimers()}),
+    ],
+)
+def test_what_bird_cannot_do_is_refused_before_an_agent_sees_it(
+    field, attributes
+):
+    with pytest.raises(InvalidRequest) as caught:
+        Speaker(
+            id="s",
+            ip_version=4,
+            local_as=65100,
+            driver=SpeakerDriver.BIRD,
+            peers=(peer(**attributes),),
+        )
+    assert caught.value.field == f"peers[0].{field}"
+
+
+def test_bird_has_other_keepalives_and_distant_peers():
+    Speaker(
+        id="s",
+        ip_version=4,
+        local_as=65100,
+        driver=SpeakerDriver.BIRD,
+        peers=(peer(hold_time=90, keepalive_interval=10, ttl_hops=2),),
+    )
+
+
+@pytest.mark.parametrize(
     ("first", "second", "is_refused"),
     [
         ({}, {}, True),
