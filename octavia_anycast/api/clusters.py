@@ -23,8 +23,6 @@ from octavia_anycast.model.errors import NotFound
 
 Text = wtypes.StringType()
 Uuid = wtypes.UuidType()
-# An amphora that was not heard of for so many intervals says nothing.
-STALE_INTERVALS = 3
 
 
 class MemberResponse(types.BaseType):
@@ -76,15 +74,13 @@ class ClusterController(base.BaseController):
         parent: base.BaseController,
         database: Database,
         load_balancer_id: str,
-        report_interval: float,
+        stale_after: float,
     ) -> None:
         # Not Octavia's constructor, which loads plug-ins: they are shared.
         self.__dict__.update(vars(parent))
         self._database = database
         self._id = load_balancer_id
-        self._stale_after = timedelta(
-            seconds=STALE_INTERVALS * report_interval
-        )
+        self._stale_after = timedelta(seconds=stale_after)
 
     @wsme_pecan.wsexpose(ClusterRootResponse, status_code=200)
     def get(self) -> Any:

@@ -47,16 +47,18 @@ class LoadBalancersController(stock.LoadBalancersController):
     """The collection and its members."""
 
     def __init__(
-        self, database: Database, *, report_interval: float, is_shared: bool
+        self, database: Database, *, stale_after: float, is_shared: bool
     ) -> None:
         """Make it, once for the application.
 
+        :param stale_after: seconds after which an amphora's report says
+            nothing any more
         :param is_shared: whether our tables are in Octavia's database
         """
         super().__init__()
         self._database = database
         self._is_shared = is_shared
-        self._report_interval = report_interval
+        self._stale_after = stale_after
 
     @wsme_pecan.wsexpose(
         types.LoadBalancerRootResponse,
@@ -152,7 +154,7 @@ class LoadBalancersController(stock.LoadBalancersController):
     def _lookup(self, id: str, *remainder: str) -> Any:
         if remainder and remainder[0] == CLUSTER:
             cluster = ClusterController(
-                self, self._database, id, self._report_interval
+                self, self._database, id, self._stale_after
             )
             return cluster, remainder[1:]
         return super()._lookup(id, *remainder)

@@ -20,6 +20,9 @@ from octavia_anycast.api.speakers import SpeakersController
 from octavia_anycast.db.engine import Database
 
 VERSION_PATHS = ("v2", "v2.0")
+# An agent is asked at each resync, and its report stored at intervals. One
+# that misses so many of them is not known to announce.
+MISSED_REPORTS = 3
 
 
 class V2Controller(controllers.V2Controller):
@@ -33,7 +36,8 @@ class V2Controller(controllers.V2Controller):
         # Octavia serves some of its collections below /v2, too.
         self.loadbalancers = LoadBalancersController(
             database,
-            report_interval=settings.report_interval,
+            stale_after=MISSED_REPORTS
+            * (settings.report_interval + settings.resync_interval),
             is_shared=connection == shared,
         )
         self.lbaas.loadbalancers = self.loadbalancers

@@ -2,6 +2,9 @@
 # Copyright (c) 2026 The octavia-anycast authors
 """Load balancers listed by what they chose; their clusters."""
 
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+
 import pytest
 from octavia.db import api as octavia_db
 from sqlalchemy import Engine, event
@@ -12,10 +15,20 @@ from octavia_anycast.db import (
     amphorae,
     clusters,
     distributors,
+    registrations,
+    reports,
     schema,
 )
 from octavia_anycast.db.passwords import WithoutPasswords
 from octavia_anycast.model.distributor import Distributor
+from octavia_anycast.model.wire import (
+    GateReport,
+    GateState,
+    PathReport,
+    PathState,
+    Report,
+)
+from octavia_anycast.tests.functional.amphora_rows import START, make_ours
 from octavia_anycast.tests.functional.balancers import (
     LBS,
     OTHER_PROJECT,
@@ -131,7 +144,7 @@ def test_within_octavias_transaction_if_the_database_is_one(api, vip, other):
         )
         clusters.create(session, record)
     controller = LoadBalancersController(
-        api.database, report_interval=1.0, is_shared=True
+        api.database, stale_after=1.0, is_shared=True
     )
     response = LoadBalancerResponse(
         id=record.load_balancer_id, provider="anycast"
@@ -188,6 +201,65 @@ def test_the_cluster_is_shown(api, vip, front, default):
             "amphorae": [],
         }
     }
+
+
+@pytest.mark.parametrize(
+    ("age", "state", "announcing"),
+    [
+        (1, PathState.ADVERTISED, True),
+        (1, PathState.DRAINING, True),
+        (1, PathState.PENDING, False),
+        (3600, PathState.ADVERTISED, False),
+    ],
+)
+def test_what_the_agents_reported_last_counts(
+    api, vip, default, age, state, announcing
+):
+    created = made(post(api, vip))
+    amphora_id = make_ours(api, created["id"], 1)
+    address = ip_address(created["vip_address"])
+    report = Report(
+        amphora_id=amphora_id,
+        digest="",
+        revision="",
+        gate=GateReport(state=GateState.UP, reason="", since=START),
+        speaker_is_running=True,
+        frontend_is_up=True,
+        paths=(
+            PathReport(
+                vip_ip=address,
+                nexthop_ip=ip_address("10.1.0.1"),
+                peer_id="leaf1",
+                state=state,
+                reason="",
+            ),
+        ),
+    )
+    reported_at = datetime.now(UTC) - timedelta(seconds=age)
+    with api.database.transaction() as session:
+        registrations.register(
+            session,
+            amphora_id,
+            load_balancer_id=created["id"],
+            distributor_id=default["id"],
+            speaker_ids=(),
+        )
+        assert reports.save(session, amphora_id, report, reported_at)
+
+    cluster = cluster_of(api, created).body["cluster"]
+
+    assert cluster["amphora_count"] == 1
+    assert cluster["announcing_count"] == int(announcing)
+    assert cluster["amphorae"] == [
+        {
+            "id": amphora_id,
+            "status": "ALLOCATED",
+            "availability_zone": "rack1",
+            "frontend_ip": "10.1.0.1",
+            "applied_revision": "",
+            "announcing": announcing,
+        }
+    ]
 
 
 CLUSTER_ROLES = [
