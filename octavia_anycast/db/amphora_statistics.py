@@ -15,7 +15,11 @@ from sqlalchemy import select
 from sqlalchemy import update as update_rows
 from sqlalchemy.orm import Session
 
-from octavia_anycast.db.cluster_models import AmphoraListenerStatistics
+from octavia_anycast.db.cluster_models import (
+    Amphora,
+    AmphoraListenerStatistics,
+)
+from octavia_anycast.model.cluster import AmphoraStatus
 from octavia_anycast.model.heartbeat import Heartbeat, ListenerBeat
 
 COUNTERS = ("bytes_in", "bytes_out", "total_connections", "request_errors")
@@ -49,9 +53,8 @@ def add(session: Session, heartbeats: Iterable[Heartbeat]) -> None:
             getattr(beats[key], name) for name in COUNTERS
         ):
             continue
-        if key not in active and _create(session, key, beats[key]):
-            continue
-        _grow(session, key, beats[key])
+        if key in active or not _create(session, key, beats[key]):
+            _grow(session, key, beats[key])
 
 
 def list_for(session: Session, amphora_id: str) -> list[ListenerCount]:
@@ -119,6 +122,19 @@ def _active(
 def _create(
     session: Session, key: tuple[str, str], beat: ListenerBeat
 ) -> bool:
+    """Make a row, not for an amphora that is DELETED: nobody would forget it.
+
+    The lock keeps it from becoming so before the row can be seen.
+
+    :returns: False if there is a row already
+    """
+    status = session.scalar(
+        select(Amphora.status)
+        .where(Amphora.id == key[0])
+        .with_for_update(read=True)
+    )
+    if status in (None, AmphoraStatus.DELETED.value):
+        return True
     row = _Row(
         amphora_id=key[0],
         listener_id=key[1],

@@ -351,6 +351,8 @@ def test_statistics_go_with_the_amphora(api, lb):
     add(api, beat(one, LISTENERS[0], bytes_in=1))
     with api.database.transaction() as session:
         amphorae.mark_deleted(session, one, START)
+    add(api, beat(one, LISTENERS[0], bytes_in=1))  # it was on its way
+    with api.database.transaction() as session:
         assert amphora_statistics.list_for(session, one) == []
 
 

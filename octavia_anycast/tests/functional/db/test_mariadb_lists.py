@@ -16,12 +16,14 @@ from sqlalchemy import text
 from octavia_anycast.api import amphora_pages
 from octavia_anycast.db import (
     amphora_listing,
+    amphora_statistics,
     amphorae,
     distributors,
     listing,
     peers,
     speakers,
 )
+from octavia_anycast.model.heartbeat import Heartbeat, ListenerBeat
 from octavia_anycast.tests.functional.db import test_mariadb
 from octavia_anycast.tests.functional.db import test_records as records
 
@@ -131,3 +133,23 @@ def test_resources_in_every_order(filled, module, count):
                 order = ((name, is_descending),)
                 found = module.page(session, wanted(order=order, limit=10))
                 assert len(found) == count, name
+
+
+def test_statistics_are_added_up(filled):
+    beat = ListenerBeat(
+        listener_id="web", status="OPEN", bytes_in=2**40, active_connections=3
+    )
+    first = str(uuid.UUID(int=0))
+    beats = [
+        Heartbeat(amphora_id=amphora_id, listeners=(beat,))
+        for amphora_id in (first, "nobody")
+    ]
+    for _ in range(2):
+        with filled.transaction() as session:
+            amphora_statistics.add(session, beats)
+
+    with filled.transaction() as session:
+        (count,) = amphora_statistics.list_for(session, first)
+        assert amphora_statistics.list_for(session, "nobody") == []
+    assert count.bytes_in == 2**41
+    assert count.active_connections == 3
