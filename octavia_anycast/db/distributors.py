@@ -13,7 +13,7 @@ from typing import Any
 
 from oslo_db.exception import DBDuplicateEntry
 from sqlalchemy import func, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, subqueryload
 
 from octavia_anycast.db import counts, listing, models, speakers
 from octavia_anycast.db.cluster_models import Cluster
@@ -45,6 +45,14 @@ COLUMNS: listing.Columns = {
     "created_at": models.Distributor.created_at,
     "updated_at": models.Distributor.updated_at,
 }
+# One query for each relationship, however long the page; "selectin", which
+# the models have for single rows, takes another one each 500.
+OF_PAGE = (
+    subqueryload(models.Distributor.zones),
+    subqueryload(models.Distributor.speakers)
+    .subqueryload(models.Speaker.registrations)
+    .joinedload(models.PeerRegistration.peer),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,9 +123,10 @@ def page(
     session: Session, request: listing.Request
 ) -> list[DistributorRecord]:
     """A page of the list; as many queries as for one."""
-    return _records(
-        session, listing.page(session, models.Distributor, COLUMNS, request)
+    rows = listing.page(
+        session, models.Distributor, COLUMNS, request, options=OF_PAGE
     )
+    return _records(session, rows)
 
 
 def get_default(session: Session, cipher: Cipher) -> Distributor | None:

@@ -59,12 +59,14 @@ def page(
     request: Request,
     *conditions: ColumnElement[bool],
     marker_values: tuple[Any, ...] | None = None,
+    options: tuple[Any, ...] = (),
 ) -> list[Row]:
     """The rows of one page, in their order.
 
     :param conditions: what every row of the list fulfils
     :param marker_values: :func:`values_of` the marker, if it may be a row
         of another table
+    :param options: how what belongs to the rows is loaded
     :raises InvalidRequest: naming an attribute that is not in ``columns``,
         a value that cannot be one of it, or a marker that is not in the list.
     """
@@ -89,7 +91,7 @@ def page(
         statement = statement.order_by(column.desc() if is_down else column)
     if request.limit is not None:
         statement = statement.limit(request.limit)
-    rows = list(session.scalars(statement))
+    rows = list(session.scalars(statement.options(*options)))
     # Backwards means: those right before the marker, in the usual order.
     return rows[::-1] if request.is_reverse else rows
 
