@@ -16,7 +16,7 @@ import typing
 from dataclasses import MISSING, fields, is_dataclass
 from datetime import datetime
 from enum import Enum
-from functools import lru_cache
+from functools import cache, lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any, TypeVar
 
@@ -171,10 +171,16 @@ def _parse_map(kind: Any, value: Any, path: str) -> dict[str, Any]:
     }
 
 
+@cache
+def _hints(kind: Any) -> dict[str, Any]:
+    """A dataclass's types; working them out takes longer than parsing."""
+    return typing.get_type_hints(kind)
+
+
 def _parse_object(kind: Any, value: Any, path: str) -> Any:
     if not isinstance(value, dict):
         raise InvalidRequest(path or "document", "it is not a JSON object")
-    hints = typing.get_type_hints(kind)
+    hints = _hints(kind)
     prefix = f"{path}." if path else ""
     for key in value:
         if key not in hints:
