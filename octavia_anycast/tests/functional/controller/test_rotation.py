@@ -221,10 +221,12 @@ def test_clusters_are_rotated_side_by_side(stage, locks, monkeypatch):
     rotation = Rotation(stage.controller.world, locks)
     barrier = threading.Barrier(2, timeout=10)
     real = rotation._rotate_cluster
+    writer = threading.Lock()  # SQLite refuses a second one
 
     def together(order, group):
         barrier.wait()
-        return real(order, group)
+        with writer:
+            return real(order, group)
 
     monkeypatch.setattr(
         Rotation, "_rotate_cluster", lambda _, o, g: together(o, g)
