@@ -425,3 +425,50 @@ class Bench:
 def prefix(vip: settings.Address) -> str:
     """A VIP as the fabric knows it: /32 or /128."""
     return f"{vip}/{vip.max_prefixlen}"
+
+
+def web_listener(bench: Bench) -> dict[str, object]:
+    """A listener with all that can be below it, for a create in one call."""
+    members = [
+        {
+            "name": member.name,
+            "address": str(member.address_v4.ip),
+            "protocol_port": settings.MEMBER_PORT,
+            "subnet_id": bench.subnets["backend-v4"],
+        }
+        for member in settings.MEMBERS
+    ]
+    monitor = {
+        "type": "HTTP",
+        "delay": 1,
+        "timeout": 1,
+        "max_retries": 1,
+        "max_retries_down": 2,
+        "url_path": "/",
+    }
+    return {
+        "name": "web",
+        "protocol": "HTTP",
+        "protocol_port": 80,
+        "default_pool": {
+            "name": "web",
+            "protocol": "HTTP",
+            "lb_algorithm": "ROUND_ROBIN",
+            "members": members,
+            "healthmonitor": monitor,
+        },
+        "l7policies": [
+            {
+                "name": "moved",
+                "action": "REDIRECT_TO_URL",
+                "redirect_url": "http://lab.example/new",
+                "rules": [
+                    {
+                        "type": "PATH",
+                        "compare_type": "STARTS_WITH",
+                        "value": "/old",
+                    }
+                ],
+            }
+        ],
+    }

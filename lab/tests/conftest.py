@@ -146,56 +146,9 @@ def balancer(bench: cluster_bench.Bench) -> cluster_bench.Balancer:
         return pickle.loads(kept.read_bytes())
     bench.remove_earlier(BALANCER)
     made = bench.create(
-        BALANCER, BALANCER_SIZE, listeners=[web_listener(bench)]
+        BALANCER, BALANCER_SIZE, listeners=[cluster_bench.web_listener(bench)]
     )
     kept.write_bytes(pickle.dumps(made))
     bench.await_active(made.id)
     bench.await_whole(made)
     return made
-
-
-def web_listener(bench: cluster_bench.Bench) -> dict[str, object]:
-    """A listener with all that can be below it, for a create in one call."""
-    members = [
-        {
-            "name": member.name,
-            "address": str(member.address_v4.ip),
-            "protocol_port": settings.MEMBER_PORT,
-            "subnet_id": bench.subnets["backend-v4"],
-        }
-        for member in settings.MEMBERS
-    ]
-    monitor = {
-        "type": "HTTP",
-        "delay": 1,
-        "timeout": 1,
-        "max_retries": 1,
-        "max_retries_down": 2,
-        "url_path": "/",
-    }
-    return {
-        "name": "web",
-        "protocol": "HTTP",
-        "protocol_port": 80,
-        "default_pool": {
-            "name": "web",
-            "protocol": "HTTP",
-            "lb_algorithm": "ROUND_ROBIN",
-            "members": members,
-            "healthmonitor": monitor,
-        },
-        "l7policies": [
-            {
-                "name": "moved",
-                "action": "REDIRECT_TO_URL",
-                "redirect_url": "http://lab.example/new",
-                "rules": [
-                    {
-                        "type": "PATH",
-                        "compare_type": "STARTS_WITH",
-                        "value": "/old",
-                    }
-                ],
-            }
-        ],
-    }

@@ -13,7 +13,7 @@ import logging
 import re
 from collections.abc import Callable, Iterator
 
-import conftest
+import cluster_bench
 import losses
 import pytest
 from cluster_bench import Amphora, Balancer, Bench
@@ -35,6 +35,7 @@ pytestmark = pytest.mark.lab
 
 NAME = "lab-fabric-bird"
 BALANCER = "bird"
+SIZE = 2
 BFD_DOWN = "Cease/BFD Down"
 BFD = {"min_tx_ms": 100, "min_rx_ms": 100, "multiplier": 3}
 BIRD = "bird.service"
@@ -110,9 +111,9 @@ def _create(bench: Bench, distributor_id: str) -> Balancer:
                 "additional_vips": [
                     {"subnet_id": bench.subnets["anycast-v6"]}
                 ],
-                "flavor_id": bench.flavor_id(conftest.BALANCER_SIZE),
+                "flavor_id": bench.flavor_id(SIZE),
                 "distributor_id": distributor_id,
-                "listeners": [conftest.web_listener(bench)],
+                "listeners": [cluster_bench.web_listener(bench)],
             }
         },
     )
@@ -124,7 +125,7 @@ def _create(bench: Bench, distributor_id: str) -> Balancer:
         id=made["id"],
         name=BALANCER,
         vips=tuple(map(ipaddress.ip_address, addresses)),
-        size=conftest.BALANCER_SIZE,
+        size=SIZE,
         before=before,
     )
 

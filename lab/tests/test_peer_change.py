@@ -14,8 +14,7 @@ from collections.abc import Callable, Iterator
 
 import losses
 import pytest
-from cluster_bench import Amphora, Balancer, Bench, prefix
-from conftest import web_listener
+from cluster_bench import Amphora, Balancer, Bench, prefix, web_listener
 from octavia_anycast_lab import distributors, observe, process, rest, settings
 from octavia_anycast_lab.fabric import frr
 

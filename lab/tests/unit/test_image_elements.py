@@ -33,6 +33,21 @@ def test_scripts_are_runnable_and_sound(name):
         subprocess.run(["bash", "-n", str(script)], check=True)
 
 
+@pytest.mark.parametrize("name", OURS)
+def test_units_say_nothing_that_systemd_ignores(name):
+    """A misplaced key, or a variable with a dot, has no effect at all."""
+    units = sorted((image.ELEMENTS / name).rglob("*.service"))
+    for unit in units:
+        said = subprocess.run(
+            ["systemd-analyze", "verify", "--man=no", str(unit)],
+            capture_output=True,
+            text=True,
+            check=False,
+        ).stderr.lower()
+        ours = [line for line in said.splitlines() if unit.name in line]
+        assert [line for line in ours if "ignoring" in line] == []
+
+
 def test_agent_is_installed_after_what_it_needs():
     names = [e.name for e in elements.resolve(image.ELEMENTS, OURS)]
     agent = names.index("octavia-anycast-agent")
