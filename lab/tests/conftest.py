@@ -35,6 +35,10 @@ BALANCER_SIZE = 2
 _IN_ORDER = (
     "test_bad_input",
     "test_load_balancer",
+    "test_amphorae_api",
+    "test_client",
+    "test_peer_change",
+    "test_bird",
     "test_distributor_api",
     "test_rbac",
     "test_secrets",

@@ -19,6 +19,9 @@ from octavia_anycast_lab.demo import (
 )
 
 NAME = "demo"
+# The client finds them by name: a visitor may have a listener "web" as well.
+WEB = f"{NAME}-web"
+MOVED = f"{NAME}-moved"
 NAMES = (NAME, pinned.NAME)
 SIZE = 4
 _CREATE = (
@@ -208,17 +211,17 @@ def _content() -> list[str]:
     """What the load balancer serves, as lines to type."""
     member = "loadbalancer member create --subnet-id backend-v4"
     return [
-        f"loadbalancer listener create --name web --protocol HTTP"
+        f"loadbalancer listener create --name {WEB} --protocol HTTP"
         f" --protocol-port {figures.PORT} {NAME}",
-        "loadbalancer pool create --name web --protocol HTTP"
-        " --lb-algorithm ROUND_ROBIN --listener web",
+        f"loadbalancer pool create --name {WEB} --protocol HTTP"
+        f" --lb-algorithm ROUND_ROBIN --listener {WEB}",
         *(
             f"{member} --name {m.name} --address {m.address_v4.ip}"
-            f" --protocol-port {settings.MEMBER_PORT} web"
+            f" --protocol-port {settings.MEMBER_PORT} {WEB}"
             for m in settings.MEMBERS
         ),
-        "loadbalancer l7policy create --name moved --action REDIRECT_TO_URL"
-        f" --redirect-url {_REDIRECT} web",
+        f"loadbalancer l7policy create --name {MOVED}"
+        f" --action REDIRECT_TO_URL --redirect-url {_REDIRECT} {WEB}",
         "loadbalancer l7rule create --type PATH --compare-type STARTS_WITH"
-        " --value /old moved",
+        f" --value /old {MOVED}",
     ]
