@@ -99,6 +99,9 @@ def point(case, ids, turn):
     """Random ids are of nothing: make them those of something."""
     for name in case.path_parameters or ():
         case.path_parameters[name] = ids[name][turn % len(ids[name])]
+    if case.operation.label == f"POST {PEERS}" and turn % 3 == 2:
+        # Random attributes contradict one another more often than not.
+        case.body = {"bgp_peer": samples.peer(peer_ip=f"::{turn + 1:x}")}
     body = case.body if isinstance(case.body, dict) else {}
     speaker = body.get("bgp_speaker")
     if isinstance(speaker, dict) and "distributor_id" in speaker:
