@@ -135,7 +135,14 @@ def _paths() -> Iterable[tuple[str, Schema]]:
     yield from _collection(
         policies.SPEAKERS, "bgp_speaker", "Speaker", speakers.COLUMNS
     )
-    yield (
+    yield _announced()
+    yield _registration()
+    yield _cluster()
+    yield from _amphorae()
+
+
+def _announced() -> tuple[str, Schema]:
+    return (
         f"{policies.DISTRIBUTORS}/{{distributor_id}}/paths",
         {
             "parameters": [_path_parameter("distributor_id")],
@@ -148,7 +155,10 @@ def _paths() -> Iterable[tuple[str, Schema]]:
             ),
         },
     )
-    yield (
+
+
+def _registration() -> tuple[str, Schema]:
+    return (
         f"{policies.SPEAKERS}/{{bgp_speaker_id}}/bgp-peers/{{bgp_peer_id}}",
         {
             "parameters": [
@@ -170,7 +180,9 @@ def _paths() -> Iterable[tuple[str, Schema]]:
         },
     )
 
-    yield (
+
+def _cluster() -> tuple[str, Schema]:
+    return (
         policies.CLUSTER,
         {
             "parameters": [_path_parameter("loadbalancer_id")],
@@ -182,7 +194,6 @@ def _paths() -> Iterable[tuple[str, Schema]]:
             ),
         },
     )
-    yield from _amphorae()
 
 
 def _amphorae() -> Iterable[tuple[str, Schema]]:

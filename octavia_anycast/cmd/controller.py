@@ -9,6 +9,7 @@ them on; the only place with the wall clock.
 import signal
 import sys
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
@@ -131,25 +132,18 @@ def run(world: World, settings: options.Settings) -> None:
         ThreadPoolExecutor(threads, "observe") as observers,
         ThreadPoolExecutor(threads, "apply") as appliers,
     ):
-        reconciler = Reconciler(
-            world,
-            Reporter(world, store),
-            observe_executor=observers,
-            apply_executor=appliers,
-        )
         daemon = Daemon(
             world,
-            reconciler=reconciler,
+            reconciler=Reconciler(
+                world,
+                Reporter(world, store),
+                observe_executor=observers,
+                apply_executor=appliers,
+            ),
             membership=membership,
             store=store,
-            housekeeping=Housekeeping(
-                settings,
-                membership,
-                purge=Purge(world),
-                rotation=Rotation(
-                    world, membership, lambda: daemon.is_stopping()
-                ),
-                sweep=Sweep(world, lambda i: daemon.wake(i)),
+            housekeeping=_housekeeping(
+                world, settings, membership, lambda: daemon
             ),
             distributors=DistributorLifecycle(world, appliers),
             workers=workers,
@@ -167,6 +161,22 @@ def run(world: World, settings: options.Settings) -> None:
             receiver.stop()
     membership.stop()
     LOG.info("Stopped.")
+
+
+def _housekeeping(
+    world: World,
+    settings: options.Settings,
+    membership: Membership,
+    daemon: Callable[[], Daemon],
+) -> Housekeeping:
+    """The chores; they tell the daemon, which is made with them."""
+    return Housekeeping(
+        settings,
+        membership,
+        purge=Purge(world),
+        rotation=Rotation(world, membership, lambda: daemon().is_stopping()),
+        sweep=Sweep(world, lambda i: daemon().wake(i)),
+    )
 
 
 if __name__ == "__main__":

@@ -18,7 +18,6 @@ from octavia_anycast.agent.engine import Engine, EngineParts
 from octavia_anycast.agent.frontend import FrontendPaths, FrontendSetup
 from octavia_anycast.agent.probes import ProbePaths, Prober
 from octavia_anycast.agent.process import SystemdUnit
-from octavia_anycast.agent.speakers import bird_syntax, exabgp_syntax
 from octavia_anycast.agent.speakers.bird import BirdSettings, BirdSpeaker
 from octavia_anycast.agent.speakers.choice import Choice, ChosenSpeaker
 from octavia_anycast.agent.speakers.exabgp import (
@@ -72,13 +71,11 @@ def choices() -> dict[SpeakerDriver, Choice]:
     return {
         SpeakerDriver.EXABGP: Choice(
             make=lambda: ExabgpSpeaker(exabgp, SystemdUnit("exabgp.service")),
-            check=exabgp_syntax.check,
             program="/usr/local/bin/exabgp",
             config_path=exabgp.config_path,
         ),
         SpeakerDriver.BIRD: Choice(
             make=lambda: BirdSpeaker(bird, SystemdUnit("bird.service")),
-            check=bird_syntax.check,
             program="/usr/sbin/bird",
             config_path=bird.config_path,
         ),

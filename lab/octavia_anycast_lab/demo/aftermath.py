@@ -4,6 +4,7 @@
 
 from octavia_anycast_lab import observe
 from octavia_anycast_lab.demo import cluster, context, outage, survey
+from octavia_anycast_lab.demo.screen import Screen
 
 
 def judge_outage(
@@ -14,30 +15,7 @@ def judge_outage(
 ) -> None:
     """Print what the requests saw; state what has to hold."""
     screen = stage.screen
-    rows, is_served = [], True
-    for version in sorted(seen.records):
-        early, late = seen.split(version)
-        is_served &= late.total > 0 and late.bad * 100 <= late.total
-        rows.append(
-            (
-                f"IPv{version}",
-                early.total + late.total,
-                early.bad,
-                f"{early.seconds:.2f} s",
-                f"{late.bad} of {late.total}",
-            )
-        )
-    screen.say("bad requests (failed, or slower than 0.2 s):")
-    screen.table(
-        (
-            "",
-            "requests",
-            "bad until the paths were gone",
-            "from first to last",
-            "bad after that",
-        ),
-        rows,
-    )
+    is_served = _show_requests(screen, seen)
     screen.claim(
         is_served,
         "once the paths were gone, at least 99 of 100 requests were served "
@@ -58,6 +36,35 @@ def judge_outage(
         f"{subject.size} amphorae run again, {victim.label} is not one of "
         "them",
     )
+
+
+def _show_requests(on: Screen, seen: outage.Outage) -> bool:
+    """Print what the requests saw; whether it was good in the end."""
+    rows, is_served = [], True
+    for version in sorted(seen.records):
+        early, late = seen.split(version)
+        is_served &= late.total > 0 and late.bad * 100 <= late.total
+        rows.append(
+            (
+                f"IPv{version}",
+                early.total + late.total,
+                early.bad,
+                f"{early.seconds:.2f} s",
+                f"{late.bad} of {late.total}",
+            )
+        )
+    on.say("bad requests (failed, or slower than 0.2 s):")
+    on.table(
+        (
+            "",
+            "requests",
+            "bad until the paths were gone",
+            "from first to last",
+            "bad after that",
+        ),
+        rows,
+    )
+    return is_served
 
 
 def check_nothing_left(

@@ -20,12 +20,10 @@ from octavia_anycast.agent.speakers.base import Path
 from octavia_anycast.agent.speakers.template import load
 from octavia_anycast.model.bgp import (
     GRACEFUL_SHUTDOWN,
-    IPAddress,
     Peer,
     SessionState,
     Speaker,
 )
-from octavia_anycast.model.errors import InvalidRequest
 
 MAIN_FILE = "bird.conf"
 ASK_GENERATION = "eval anycast_generation"
@@ -80,22 +78,6 @@ class Configuration:
 
     generation: str
     files: Files
-
-
-def check(speakers: tuple[Speaker, ...]) -> None:
-    """Refuse what BIRD cannot do, beyond what the model refuses.
-
-    :raises InvalidRequest: naming the field.
-    """
-    seen: set[IPAddress] = set()
-    for i, speaker in enumerate(speakers):
-        for j, peer in enumerate(speaker.peers):
-            if peer.peer_ip in seen:
-                raise InvalidRequest(
-                    f"speakers[{i}].peers[{j}].peer_ip",
-                    "an amphora has one session with an address",
-                )
-            seen.add(peer.peer_ip)
 
 
 def protocol_name(peer_id: str) -> str:

@@ -9,9 +9,10 @@ Layer: agent.
 """
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+from octavia_anycast.agent.speakers import addresses
 from octavia_anycast.agent.speakers.base import (
     BgpSpeaker,
     Path,
@@ -27,11 +28,10 @@ class Choice:
     """A driver to choose.
 
     ``program`` must be installed; ``config_path`` is there for as long as
-    the daemon may run; ``check`` raises InvalidRequest.
+    the daemon may run.
     """
 
     make: SpeakerFactory
-    check: Callable[[tuple[Speaker, ...]], None]
     program: str
     config_path: str
 
@@ -56,7 +56,7 @@ class ChosenSpeaker:
                 raise InvalidRequest(
                     "driver", f"this amphora's image has no {driver}"
                 )
-            choice.check(speakers)
+        addresses.check(speakers)
 
     def configure(self, router_id: str, speakers: tuple[Speaker, ...]) -> None:
         """Have exactly these peers, by their driver."""

@@ -21,12 +21,12 @@ import selectors
 import threading
 import time
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from ipaddress import ip_network
 
 from octavia_anycast.agent import atomic_file
 from octavia_anycast.agent.speakers import exabgp_syntax as syntax
+from octavia_anycast.agent.speakers import exabgp_target as target
 from octavia_anycast.agent.speakers.base import Path, Service, SpeakerStatus
 from octavia_anycast.agent.speakers.exabgp_link import ExabgpLink, LinkLost
 from octavia_anycast.model.bgp import (
@@ -44,7 +44,6 @@ _LISTINGS = (
     "show neighbor json",
     "show adj-rib out",
 )
-_RibKey = tuple[IPAddress, str]  # peer_ip, prefix
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +84,7 @@ class ExabgpSpeaker:
         self._loaded: frozenset[str] = frozenset()
         self._sessions: dict[IPAddress, syntax.Session] = {}
         # What ExaBGP has: the command that made it, None if not known.
-        self._rib: dict[_RibKey, str | None] = {}
+        self._rib: dict[target.RibKey, str | None] = {}
         self._configuration: syntax.Configuration | None = None
         # To be loaded after the one above: see _write_configuration.
         self._next: syntax.Configuration | None = None
@@ -203,7 +202,7 @@ class ExabgpSpeaker:
             self._listed_speakers = speakers
             return
         configuration = self._render(router_id, speakers)
-        unchanged = _without_changed(before, router_id, speakers)
+        unchanged = target.without_changed(before, router_id, speakers)
         if unchanged == speakers or self._link is None:
             self._write(configuration)
         elif any(speaker.peers for speaker in unchanged):
@@ -301,7 +300,7 @@ class ExabgpSpeaker:
         if not self._is_synchronised:
             return
         if paths is not None:
-            self._send_differences(link, _by_peer_id(speakers), paths)
+            self._send_differences(link, target.by_peer_id(speakers), paths)
         if link.is_idle:
             self._reload(now, link)
 
@@ -342,7 +341,7 @@ class ExabgpSpeaker:
         peers: dict[str, tuple[Speaker, Peer]],
         paths: frozenset[Path],
     ) -> None:
-        wanted = _wanted(peers, paths)
+        wanted = target.commands(peers, paths)
         for key in [key for key in self._rib if key not in wanted]:
             self._withdraw(link, key)
         for key, command in wanted.items():
@@ -354,7 +353,7 @@ class ExabgpSpeaker:
             if self._rib.get(key) != command:
                 self._announce(link, key, command)
 
-    def _withdraw(self, link: ExabgpLink, key: _RibKey) -> None:
+    def _withdraw(self, link: ExabgpLink, key: target.RibKey) -> None:
         peer_ip, prefix = key
 
         def finish(is_done: bool, lines: list[str]) -> None:
@@ -365,7 +364,9 @@ class ExabgpSpeaker:
         del self._rib[key]
         link.ask(syntax.withdrawal(peer_ip, prefix), finish)
 
-    def _announce(self, link: ExabgpLink, key: _RibKey, command: str) -> None:
+    def _announce(
+        self, link: ExabgpLink, key: target.RibKey, command: str
+    ) -> None:
         def finish(is_done: bool, lines: list[str]) -> None:
             if not is_done:
                 LOG.warning("ExaBGP refused: %s", command)
@@ -409,7 +410,7 @@ class ExabgpSpeaker:
     def _publish(
         self, speakers: tuple[Speaker, ...], paths: frozenset[Path]
     ) -> None:
-        peers = _by_peer_id(speakers)
+        peers = target.by_peer_id(speakers)
         is_running = self._link is not None and self._is_synchronised
         status = SpeakerStatus(
             is_running=is_running,
@@ -445,63 +446,8 @@ class ExabgpSpeaker:
         if path.vip_ip.version not in session.families:
             return False
         command = syntax.announcement(path, speaker, peer)
-        return self._rib.get((peer.peer_ip, _prefix(path))) == command
-
-
-def _without_changed(
-    before: tuple[str, tuple[Speaker, ...]] | None,
-    router_id: str,
-    speakers: tuple[Speaker, ...],
-) -> tuple[Speaker, ...]:
-    """The speakers without those peers whose session must start over."""
-    if before is None:
-        return speakers
-    old_router_id, old = before
-    sessions = {
-        peer.peer_ip: syntax.session_key(old_router_id, speaker, peer)
-        for speaker in old
-        for peer in speaker.peers
-    }
-    return tuple(
-        replace(
-            speaker,
-            peers=tuple(
-                peer
-                for peer in speaker.peers
-                if sessions.get(peer.peer_ip)
-                in (None, syntax.session_key(router_id, speaker, peer))
-            ),
-        )
-        for speaker in speakers
-    )
+        return self._rib.get((peer.peer_ip, target.prefix_of(path))) == command
 
 
 def _utcnow() -> datetime:
     return datetime.now(UTC)
-
-
-def _prefix(path: Path) -> str:
-    return str(ip_network(path.vip_ip))
-
-
-def _by_peer_id(
-    speakers: tuple[Speaker, ...],
-) -> dict[str, tuple[Speaker, Peer]]:
-    return {
-        peer.id: (speaker, peer)
-        for speaker in speakers
-        for peer in speaker.peers
-    }
-
-
-def _wanted(
-    peers: dict[str, tuple[Speaker, Peer]], paths: frozenset[Path]
-) -> dict[_RibKey, str]:
-    """(peer_ip, prefix) -> the command that announces it."""
-    wanted = {}
-    for path in paths:
-        if path.peer_id in peers:
-            speaker, peer = peers[path.peer_id]
-            command = syntax.announcement(path, speaker, peer)
-            wanted[peer.peer_ip, _prefix(path)] = command
-    return wanted

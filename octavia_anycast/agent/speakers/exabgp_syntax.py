@@ -24,7 +24,6 @@ from octavia_anycast.model.bgp import (
     SessionState,
     Speaker,
 )
-from octavia_anycast.model.errors import InvalidRequest
 
 _STATES = {state.value.upper(): state for state in SessionState}
 _DESCRIPTION = re.compile(r'^\s*description "([0-9a-f]{16})";')
@@ -50,22 +49,6 @@ class Configuration:
 
     generation: str
     text: str
-
-
-def check(speakers: tuple[Speaker, ...]) -> None:
-    """Refuse what ExaBGP cannot do, beyond what the model refuses.
-
-    :raises InvalidRequest: naming the field.
-    """
-    seen: set[IPAddress] = set()
-    for i, speaker in enumerate(speakers):
-        for j, peer in enumerate(speaker.peers):
-            if peer.peer_ip in seen:
-                raise InvalidRequest(
-                    f"speakers[{i}].peers[{j}].peer_ip",
-                    "ExaBGP takes a peer's address once",
-                )
-            seen.add(peer.peer_ip)
 
 
 def render(

@@ -12,7 +12,7 @@ import pytest
 from octavia_anycast.agent.engine import Engine, EngineParts
 from octavia_anycast.agent.gate import Sample, Verdict
 from octavia_anycast.agent.paths import vip_addresses
-from octavia_anycast.agent.speakers import exabgp_syntax
+from octavia_anycast.agent.speakers import addresses
 from octavia_anycast.agent.store import Store
 from octavia_anycast.model import codec
 from octavia_anycast.model.bgp import SpeakerDriver
@@ -87,7 +87,7 @@ class Bench:
                     str(self.directory / "first"),
                 ),
                 speaker=self.speaker,
-                check_speakers=exabgp_syntax.check,
+                check_speakers=addresses.check,
                 frontend=self.frontend,
                 prober=self.prober,
                 namespace_path=str(self.directory / "no-namespace"),

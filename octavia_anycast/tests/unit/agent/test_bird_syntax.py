@@ -11,7 +11,6 @@ import pytest
 from octavia_anycast.agent.speakers import bird_syntax as syntax
 from octavia_anycast.agent.speakers.base import Path
 from octavia_anycast.model.bgp import BfdTimers, SessionState, SpeakerDriver
-from octavia_anycast.model.errors import InvalidRequest
 from octavia_anycast.tests.unit.agent.states import PEER4, PEER6
 from octavia_anycast.tests.unit.agent.states import (
     speaker as any_speaker,
@@ -201,12 +200,6 @@ def test_names_are_bird_symbols_whatever_the_id_is():
         n.isascii() and n.replace("_", "a").isalnum() and len(n) < 60
         for n in odd
     )
-
-
-def test_one_address_twice_is_refused():
-    with pytest.raises(InvalidRequest) as caught:
-        syntax.check((speaker(PEER4), speaker(replace(PEER4, id="other"))))
-    assert caught.value.field == "speakers[1].peers[0].peer_ip"
 
 
 def test_read_generation():

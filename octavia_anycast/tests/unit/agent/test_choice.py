@@ -11,7 +11,7 @@ from octavia_anycast.agent.speakers.base import SpeakerStatus
 from octavia_anycast.agent.speakers.choice import Choice, ChosenSpeaker
 from octavia_anycast.model.bgp import SpeakerDriver
 from octavia_anycast.model.errors import InvalidRequest
-from octavia_anycast.tests.unit.agent.states import PEER4, speaker
+from octavia_anycast.tests.unit.agent.states import PEER4, PEER6, speaker
 
 ROUTER_ID = "172.31.1.5"
 EXABGP = (speaker(PEER4),)
@@ -51,14 +51,9 @@ class Bench:
     def choice(self, driver, program):
         return Choice(
             make=lambda: self.made.setdefault(driver, Driver()),
-            check=self.check,
             program=program,
             config_path=str(self.directory / driver),
         )
-
-    def check(self, speakers):
-        if speakers[0].local_as == 1:
-            raise InvalidRequest("local_as", "not 1")
 
 
 @pytest.fixture
@@ -105,11 +100,13 @@ def test_nothing_is_made_for_nobody(bench):
     assert bench.speaker.status() == SpeakerStatus(speakers=())
 
 
-def test_the_chosen_driver_checks(bench):
-    bench.speaker.check(BIRD)
-    with pytest.raises(InvalidRequest) as caught:
-        bench.speaker.check((replace(BIRD[0], local_as=1),))
-    assert caught.value.field == "local_as"
+def test_one_address_has_one_session(bench):
+    bench.speaker.check((*EXABGP, speaker(PEER6)))
+    twin = speaker(replace(PEER4, id="twin"))
+    for twins in ((*EXABGP, twin), (*BIRD, twin)):
+        with pytest.raises(InvalidRequest) as caught:
+            bench.speaker.check(twins)
+        assert caught.value.field == "speakers[1].peers[0].peer_ip"
 
 
 def test_an_image_without_the_daemon_says_so(tmp_path):

@@ -14,7 +14,6 @@ from octavia_anycast.agent.speakers.base import Path
 from octavia_anycast.model.bgp import (
     SessionState,
 )
-from octavia_anycast.model.errors import InvalidRequest
 from octavia_anycast.tests.unit.agent.states import PEER4, PEER6, speaker
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -112,14 +111,6 @@ def test_local_pref_stays_within_the_as():
     inside = syntax.announcement(path(), speaker(peer, local_as=65001), peer)
     assert "local-preference 200" in inside
     assert "as-path" not in inside
-
-
-def test_one_address_is_one_peer():
-    twins = (speaker(PEER4), speaker(replace(PEER4, id="twin")))
-    with pytest.raises(InvalidRequest) as caught:
-        syntax.check(twins)
-    assert caught.value.field == "speakers[1].peers[0].peer_ip"
-    syntax.check((speaker(PEER4), speaker(PEER6)))
 
 
 def test_sessions_are_read():
