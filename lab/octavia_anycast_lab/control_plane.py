@@ -23,7 +23,6 @@ from octavia_anycast_lab import (
     octavia_api,
     process,
     service,
-    settings,
 )
 from octavia_anycast_lab.progress import Progress
 from octavia_anycast_lab.registry import Registry
@@ -171,23 +170,3 @@ def _await_seed(
         log = service.tail(plane.log(_SEED_LABEL))
         raise ServiceError(f"seeding failed; the end of its log:\n{log}")
     (plane.state_dir / "seeded").touch()
-
-
-def ensure_namespace(lab: settings.Lab, registry: Registry) -> None:
-    """Make the management bridge and the control namespace on it."""
-    mgmt, ctl = lab.namespace("mgmt"), lab.namespace("ctl")
-    if not netns.exists(mgmt):
-        netns.create(registry, mgmt)
-        netns.bridge(mgmt, settings.MGMT_BRIDGE)
-    if not netns.exists(ctl):
-        netns.create(registry, ctl)
-        netns.veth(
-            netns.Port(
-                namespace=ctl,
-                interface="mgmt",
-                addresses=(settings.CTL_MGMT,),
-            ),
-            netns.Port(
-                namespace=mgmt, interface="ctl", bridge=settings.MGMT_BRIDGE
-            ),
-        )

@@ -189,30 +189,6 @@ def leftovers(
     return found
 
 
-def vip_prefixes(lab: settings.Lab, router: str) -> frozenset[Prefix]:
-    """All prefixes inside the VIP space that a router's BGP table holds."""
-    found = set()
-    for version, space in (
-        (4, settings.VIP_NETWORK_V4),
-        (6, settings.VIP_NETWORK_V6),
-    ):
-        answer = frr.show(lab, router, f"show bgp ipv{version} json")
-        for text in answer.get("routes", {}):
-            prefix = ipaddress.ip_network(text)
-            if prefix.network_address in space:
-                found.add(prefix)
-    return frozenset(found)
-
-
-def port_of(
-    lab: settings.Lab, leaf: str, address: settings.Address
-) -> str | None:
-    """The port of a leaf's front-end bridge behind which an address is."""
-    bridge = settings.FRONT_END_BRIDGE
-    mac = mac_of(lab, leaf, address)
-    return bridge_port(lab, leaf, bridge, mac) if mac else None
-
-
 def mac_of(
     lab: settings.Lab, role: str, address: settings.Address
 ) -> str | None:

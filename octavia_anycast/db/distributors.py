@@ -129,12 +129,6 @@ def page(
     return _records(session, rows)
 
 
-def get_default(session: Session, cipher: Cipher) -> Distributor | None:
-    """The distributor of load balancers that name none."""
-    row = _default_row(session)
-    return None if row is None else distributor_of(row, cipher)
-
-
 def exists(session: Session, distributor_id: str) -> bool:
     """Whether there is such a distributor; no password is decrypted."""
     return (

@@ -37,16 +37,6 @@ class Immutable(Conflict):
         )
 
 
-def pending(session: Session) -> list[tuple[str, str]]:
-    """(id, provisioning status) of those in PENDING_*, oldest change first."""
-    rows = session.execute(
-        select(models.Distributor.id, models.Distributor.provisioning_status)
-        .where(models.Distributor.provisioning_status.in_(PENDING))
-        .order_by(models.Distributor.created_at, models.Distributor.id)
-    )
-    return [(row.id, row.provisioning_status) for row in rows]
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Statuses:
     """The statuses of a distributor, without all the rest."""
@@ -208,13 +198,6 @@ def _changeable(session: Session, distributor_id: str) -> models.Distributor:
     row = _locked(session, distributor_id)
     if row.provisioning_status in PENDING:
         raise Immutable(distributor_id, row.provisioning_status)
-    return row
-
-
-def _row(session: Session, distributor_id: str) -> models.Distributor:
-    row = session.get(models.Distributor, distributor_id)
-    if row is None:
-        raise NotFound("Distributor", distributor_id)
     return row
 
 

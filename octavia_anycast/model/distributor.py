@@ -5,7 +5,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from octavia_anycast.model.bgp import Peer, Speaker, SpeakerDriver
+from octavia_anycast.model.bgp import Speaker, SpeakerDriver
 from octavia_anycast.model.errors import InvalidRequest
 from octavia_anycast.model.text import check_text
 
@@ -88,14 +88,3 @@ class Distributor:
     def effective_zones(self) -> tuple[Zone, ...]:
         """The zones to place amphorae in: at least the anonymous one."""
         return self.zones or (ANONYMOUS_ZONE,)
-
-    def peers_for(
-        self, zone: str | None, host: str | None = None
-    ) -> tuple[tuple[Speaker, Peer], ...]:
-        """Each (speaker, peer) that an amphora at this place talks to."""
-        return tuple(
-            (speaker, peer)
-            for speaker in self.speakers
-            for peer in speaker.peers
-            if peer.selects(zone, host)
-        )

@@ -180,7 +180,9 @@ class ApiServer:
     def settle(self) -> None:
         """Do as if the controller had carried out all that is pending."""
         with self.database.transaction() as session:
-            for distributor_id, status in lifecycle.pending(session):
+            for distributor_id, status in lifecycle.unsettled(session):
+                if status == lifecycle.ERROR:
+                    continue
                 if status == lifecycle.PENDING_DELETE:
                     lifecycle.remove(session, distributor_id)
                     continue

@@ -12,8 +12,6 @@ import types
 
 import pytest
 
-from octavia_anycast.db import lifecycle
-
 
 @pytest.fixture(autouse=True)
 def _api(api):
@@ -24,20 +22,7 @@ def _api(api):
 def settle(api):
     """Carry the pending changes of distributors out."""
 
-    def carry_out():
-        with api.database.transaction() as session:
-            for distributor_id, status in lifecycle.pending(session):
-                if status == lifecycle.PENDING_DELETE:
-                    lifecycle.remove(session, distributor_id)
-                else:
-                    lifecycle.settle(
-                        session,
-                        distributor_id,
-                        provisioning_status="ACTIVE",
-                        operating_status="ONLINE",
-                    )
-
-    return carry_out
+    return api.settle
 
 
 @pytest.fixture

@@ -154,7 +154,7 @@ def test_of_two_defaults_at_once_one_wins(database):
     def create_both():
         with database.transaction() as one:
             # REPEATABLE READ: this one does not see what comes now.
-            assert distributors.get_default(one, records.CIPHER) is None
+            assert distributors.default_id(one) is None
             with other.transaction() as two:
                 distributors.create(two, second, records.CIPHER)
             distributors.create(one, first, records.CIPHER)
@@ -232,7 +232,7 @@ def test_a_deletion_takes_unused_peers_along(database):
         distributors.create(session, second, records.CIPHER)
     with database.transaction() as session:
         lifecycle.begin_delete(session, first.id, with_peers=True)
-        assert lifecycle.pending(session) == [(first.id, "PENDING_DELETE")]
+        assert lifecycle.unsettled(session) == [(first.id, "PENDING_DELETE")]
     with database.transaction() as session:
         lifecycle.remove(session, first.id)
     with database.transaction() as session:

@@ -174,14 +174,13 @@ def test_a_distributor_comes_back_whole(session):
     session.expire_all()
 
     assert distributors.get(session, distributor.id, CIPHER) == distributor
-    assert distributors.get_default(session, CIPHER) == distributor
     assert distributors.default_id(session) == distributor.id
     assert distributors.exists(session, distributor.id)
 
 
 def test_nothing_is_not_a_distributor(session):
     assert distributors.get(session, "none", CIPHER) is None
-    assert distributors.get_default(session, CIPHER) is None
+    assert distributors.default_id(session) is None
     assert distributors.is_empty(session)
     assert not distributors.exists(session, "none")
     with pytest.raises(NotFound):
