@@ -28,7 +28,7 @@ from pathlib import Path
 
 from check_commands import wrong_commands
 
-from octavia_anycast.agent.speakers import exabgp_syntax
+from octavia_anycast.agent.speakers import addresses
 from octavia_anycast.api.requests import distributor_from
 from octavia_anycast.model.cluster import AmphoraStatus
 from octavia_anycast.model.errors import InvalidRequest
@@ -213,7 +213,7 @@ def refused_sample() -> Iterator[str]:
     """The sample distributor, if it would be refused."""
     try:
         sample = distributor_from(json.loads(SAMPLE.read_text()), {})
-        exabgp_syntax.check(sample.speakers)
+        addresses.check(sample.speakers)
     except (ValueError, InvalidRequest) as e:
         yield f"{SAMPLE.name}: {e}"
 
