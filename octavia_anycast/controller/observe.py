@@ -32,6 +32,7 @@ from octavia_anycast.octavia_adapter.load_balancers import LoadBalancerTree
 from octavia_anycast.planning.placement import frontend_networks
 
 LOG = logging.getLogger(__name__)
+_PENDING_CREATE = "PENDING_CREATE"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,7 +135,13 @@ class Observer:
         desired = DesiredCluster(
             load_balancer_id=tree.id,
             is_deleted=tree.is_being_deleted,
-            is_enabled=tree.is_enabled and cluster.is_enabled,
+            is_enabled=tree.is_enabled,
+            is_managed=cluster.is_enabled,
+            is_new=tree.provisioning_status == _PENDING_CREATE,
+            spare_count=cluster.spare_count,
+            cooldown_seconds=cluster.cooldown_seconds,
+            autoscale=cluster.autoscale,
+            scaled_at=cluster.scaled_at,
             vips=tree.vips,
             revision=tree.revision,
             listeners=tree.listeners,

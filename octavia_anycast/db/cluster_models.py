@@ -59,6 +59,13 @@ class Cluster(Base):
     config_revision: Mapped[str] = mapped_column(String(64))
     failover_generation: Mapped[int] = mapped_column(Integer)
     reason: Mapped[str] = mapped_column(Text)
+    spare_count: Mapped[int] = mapped_column(
+        Integer, default=0, server_default="0"
+    )
+    # A JSON object; NULL: its size is what its user says.
+    autoscale: Mapped[str | None] = mapped_column(Text)
+    scaled_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    changed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
 
 class Amphora(Base):
@@ -105,6 +112,12 @@ class Amphora(Base):
     )
     agent_update_wanted: Mapped[bool] = mapped_column(
         Boolean, default=False, server_default=false()
+    )
+    # When it became a spare; NULL: it is none.
+    spare_since: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    # Booted in the place of another one, and not configured yet.
+    is_replacing: Mapped[bool] = mapped_column(
+        Boolean, default=False, server_default=false(), index=True
     )
 
     addresses: Mapped[list["FrontendAddress"]] = relationship(

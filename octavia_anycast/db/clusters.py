@@ -2,6 +2,7 @@
 # Copyright (c) 2026 The octavia-anycast authors
 """Clusters: our row beside each load balancer of Octavia."""
 
+import json
 from collections.abc import Collection, Mapping
 from dataclasses import asdict
 from typing import Any
@@ -12,8 +13,10 @@ from sqlalchemy import update as update_rows
 from sqlalchemy.orm import Session
 
 from octavia_anycast.db.cluster_models import Cluster
+from octavia_anycast.model.autoscale import Autoscale
 from octavia_anycast.model.choice import Choice
 from octavia_anycast.model.cluster import ClusterRecord, ClusterSize
+from octavia_anycast.model.codec import read, to_document
 from octavia_anycast.model.errors import NotFound
 
 # field of ClusterRecord -> column, where they differ
@@ -25,7 +28,10 @@ COLUMNS = {
 
 def create(session: Session, record: ClusterRecord) -> None:
     """Store a cluster; a given ``created_at`` is kept."""
-    values = asdict(record) | {"size": record.size}
+    values = asdict(record) | {
+        "size": record.size,
+        "autoscale": record.autoscale,
+    }
     if record.created_at is None:
         del values["created_at"]
     session.add(Cluster(**_columns(values)))
@@ -146,6 +152,8 @@ def _columns(fields: dict[str, Any]) -> dict[str, Any]:
             values["desired_size"] = value.desired
             values["min_size"] = value.minimum
             values["max_size"] = value.maximum
+        elif name == "autoscale":
+            values[name] = value and json.dumps(to_document(value))
         else:
             values[COLUMNS.get(name, name)] = value
     return values
@@ -171,5 +179,11 @@ def _record(row: Cluster) -> ClusterRecord:
         config_revision=row.config_revision,
         cooldown_seconds=row.cooldown,
         cluster_type=row.cluster_type,
+        spare_count=row.spare_count,
+        autoscale=read(Autoscale, json.loads(row.autoscale))
+        if row.autoscale
+        else None,
+        scaled_at=row.scaled_at,
+        changed_at=row.changed_at,
         created_at=row.created_at,
     )

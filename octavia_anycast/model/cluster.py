@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from octavia_anycast.model.bgp import IPAddress
+from octavia_anycast.model.autoscale import Autoscale
+from octavia_anycast.model.bgp import IPAddress, check_range
 from octavia_anycast.model.distributor import Distributor
 from octavia_anycast.model.errors import InvalidRequest
 from octavia_anycast.model.wire import (
@@ -22,6 +23,8 @@ from octavia_anycast.model.wire import (
 )
 
 CLUSTER_SIZE_MAX = 64  # what common ToR silicon holds in one ECMP group
+SPARE_COUNT_MAX = 2
+COOLDOWN_MAX_SECONDS = 86_400
 
 
 class ServiceType(StrEnum):
@@ -84,7 +87,9 @@ class ClusterRecord:
     """Our row beside Octavia's load balancer (1:1).
 
     ``failover_generation`` counts the failovers asked for: an amphora of an
-    older generation is to be replaced.
+    older generation is to be replaced. ``is_enabled``: the cluster manager
+    looks after it. ``scaled_at``: when its wanted size last changed;
+    ``changed_at``: when its user last changed any of it.
     """
 
     load_balancer_id: str
@@ -101,7 +106,15 @@ class ClusterRecord:
     config_revision: str = ""
     cooldown_seconds: int = 0
     cluster_type: str = "ACTIVE_ACTIVE"
+    spare_count: int = 0
+    autoscale: Autoscale | None = None
+    scaled_at: datetime | None = None
+    changed_at: datetime | None = None
     created_at: datetime | None = None
+
+    def __post_init__(self) -> None:
+        check_range("spare_count", self.spare_count, 0, SPARE_COUNT_MAX)
+        check_range("cooldown", self.cooldown_seconds, 0, COOLDOWN_MAX_SECONDS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,6 +129,9 @@ class AmphoraRecord:
     announced; None again as soon as it announces with them.
     ``failover_wanted``: another one is to take its place.
     ``agent_update_wanted``: its agent is to get its configuration anew.
+    ``spare_since``: when it became a spare, which is ready and does not
+    announce; None: it is none. ``is_replacing``: it was booted in the place
+    of another one and is not configured yet.
     """
 
     id: str
@@ -140,6 +156,8 @@ class AmphoraRecord:
     reason: str = ""
     failover_wanted: bool = False
     agent_update_wanted: bool = False
+    spare_since: datetime | None = None
+    is_replacing: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,7 +205,8 @@ class DesiredCluster:
     ``revision`` names the configuration of the whole tree. ``listeners`` are
     the sockets of the enabled TCP-based listeners on every VIP,
     ``lvs_listener_ids`` the enabled UDP and SCTP listeners; without any of
-    either there is nothing to announce for.
+    either there is nothing to announce for. ``is_managed``: the cluster
+    manager boots and dismisses amphorae; ``is_new``: it is being created.
     """
 
     load_balancer_id: str
@@ -203,6 +222,12 @@ class DesiredCluster:
     frontend_subnet_id: str | None = None
     failover_generation: int = 0
     lvs_listener_ids: tuple[str, ...] = ()
+    is_managed: bool = True
+    is_new: bool = False
+    spare_count: int = 0
+    cooldown_seconds: int = 0
+    autoscale: Autoscale | None = None
+    scaled_at: datetime | None = None
     policy: ClusterPolicy = field(default_factory=ClusterPolicy)
 
     @property

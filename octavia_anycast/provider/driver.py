@@ -264,7 +264,6 @@ class AnycastProviderDriver(provider_base.ProviderDriver):
                     size=size,
                     frontend_network_id=choice.frontend_network_id,
                     frontend_subnet_id=choice.frontend_subnet_id,
-                    is_enabled=loadbalancer.admin_state_up is not False,
                 ),
             )
         LOG.info(

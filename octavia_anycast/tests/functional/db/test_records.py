@@ -21,6 +21,7 @@ from octavia_anycast.db import (
 from octavia_anycast.db.columns import UtcDateTime
 from octavia_anycast.db.passwords import WithoutPasswords
 from octavia_anycast.db.registrations import AnnouncedVip
+from octavia_anycast.model.autoscale import Autoscale, Metric
 from octavia_anycast.model.bgp import (
     Asn,
     AuthType,
@@ -164,6 +165,8 @@ WHOLE = make_amphora(
     speakers_changed_at=NOW,
     failover_wanted=True,
     agent_update_wanted=True,
+    spare_since=NOW,
+    is_replacing=True,
     reason="because",
 )
 
@@ -244,6 +247,10 @@ def test_a_cluster_comes_back_whole(session):
         reason="r",
         config_revision="c",
         cooldown_seconds=60,
+        spare_count=2,
+        autoscale=Autoscale(metric=Metric.CPU, target=60),
+        scaled_at=NOW,
+        changed_at=NOW,
     )
     clusters.create(session, record)
     session.expire_all()
@@ -260,6 +267,9 @@ def test_a_cluster_changes_field_by_field(session):
         "size": ClusterSize(desired=5, minimum=1, maximum=6),
         "is_enabled": False,
         "cooldown_seconds": 9,
+        "spare_count": 1,
+        "autoscale": Autoscale(metric=Metric.BYTES, target=1000),
+        "scaled_at": NOW,
         "operating_status": "DEGRADED",
     }
 
