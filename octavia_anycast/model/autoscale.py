@@ -1,18 +1,31 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright (c) 2026 The octavia-anycast authors
-"""Autoscaling as it is asked for: what an amphora is to carry.
+"""Autoscaling as it is asked for: what one amphora is to carry.
 
 Layer: model. Pure.
 """
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
+from octavia_anycast.model.bgp import check_range
+from octavia_anycast.model.codec import read
 from octavia_anycast.model.errors import InvalidRequest
+
+AUTOSCALE = "autoscale"
+TARGET_MAX = 10**12
+CPU_TARGET_MAX = 100
+TOLERANCE_MAX = 0.9
+SCALE_IN_DELAY_MAX_SECONDS = 86_400
 
 
 class Metric(StrEnum):
-    """What is measured of an amphora."""
+    """What is measured of an amphora, and its unit.
+
+    CONNECTIONS: open now, over all listeners. SESSION_RATE: new connections
+    a second. CPU: percent of all of its CPUs. BYTES: in and out, a second.
+    """
 
     CONNECTIONS = "connections"
     SESSION_RATE = "session_rate"
@@ -25,8 +38,10 @@ class Autoscale:
     """The load that one amphora is to carry.
 
     :param target: per amphora, in the metric's unit
-    :param tolerance: share of the target by which it may be missed, 0..1
-    :param scale_in_delay: seconds of less load before the cluster shrinks
+    :param tolerance: share of the target by which the load may miss it
+        before the cluster is scaled
+    :param scale_in_delay: seconds; a smaller cluster must have sufficed for
+        so long before it is made smaller
     """
 
     metric: Metric
@@ -35,13 +50,38 @@ class Autoscale:
     scale_in_delay: int = 300
 
     def __post_init__(self) -> None:
-        if self.target < 1:
-            raise InvalidRequest("target", f"{self.target} is less than 1")
-        if not 0 <= self.tolerance <= 1:
+        highest = CPU_TARGET_MAX if self.metric is Metric.CPU else TARGET_MAX
+        check_range("target", self.target, 1, highest)
+        if isinstance(self.tolerance, bool) or not isinstance(
+            self.tolerance, float | int
+        ):
             raise InvalidRequest(
-                "tolerance", f"{self.tolerance} is not in 0..1"
+                "tolerance", f"{self.tolerance!r} is not a number"
             )
-        if self.scale_in_delay < 0:
+        # A number that is none compares false to everything.
+        if not 0 <= self.tolerance <= TOLERANCE_MAX:
             raise InvalidRequest(
-                "scale_in_delay", f"{self.scale_in_delay} is less than 0"
+                "tolerance", f"{self.tolerance} is not in 0..{TOLERANCE_MAX}"
             )
+        check_range(
+            "scale_in_delay",
+            self.scale_in_delay,
+            0,
+            SCALE_IN_DELAY_MAX_SECONDS,
+        )
+
+
+def autoscale_from(document: Any) -> Autoscale | None:
+    """Read what a user asked for; None is off.
+
+    :param document: JSON: an object with the fields of :class:`Autoscale`
+    :raises InvalidRequest: naming the field, such as ``autoscale.target``
+    """
+    if document is None:
+        return None
+    if not isinstance(document, dict):
+        raise InvalidRequest(AUTOSCALE, "it is neither null nor an object")
+    try:
+        return read(Autoscale, document)
+    except InvalidRequest as e:
+        raise InvalidRequest(f"{AUTOSCALE}.{e.field}", e.reason) from e

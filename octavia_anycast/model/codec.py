@@ -221,6 +221,8 @@ def _parse_scalar(kind: Any, value: Any, path: str) -> Any:
             raise InvalidRequest(
                 path, f"{_shown(value, path)} is none of {allowed}"
             ) from e
+    if kind is float and type(value) is int:
+        return float(value)  # JSON has one kind of number
     if not isinstance(value, kind) or (
         isinstance(value, bool) and kind is not bool
     ):
