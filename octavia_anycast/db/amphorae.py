@@ -70,6 +70,13 @@ def list_registered(
     return _select(session, Amphora.id.in_(registered))
 
 
+def list_dedicated(
+    session: Session, distributor_id: str
+) -> list[AmphoraRecord]:
+    """The amphorae of a distributor's own that are not DELETED."""
+    return _select(session, Amphora.distributor_id == distributor_id)
+
+
 def list_all(session: Session) -> list[AmphoraRecord]:
     """Every amphora that is not DELETED; two queries."""
     return _select(session)
@@ -168,6 +175,21 @@ def failures_since(
         select(Amphora.failed_at)
         .where(
             Amphora.load_balancer_id == load_balancer_id,
+            Amphora.failed_at >= since,
+        )
+        .order_by(Amphora.failed_at)
+    )
+    return [moment for moment in moments if moment is not None]
+
+
+def dedicated_failures_since(
+    session: Session, distributor_id: str, since: datetime
+) -> list[datetime]:
+    """When a distributor's own amphorae failed, in the same way."""
+    moments = session.scalars(
+        select(Amphora.failed_at)
+        .where(
+            Amphora.distributor_id == distributor_id,
             Amphora.failed_at >= since,
         )
         .order_by(Amphora.failed_at)

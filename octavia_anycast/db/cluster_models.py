@@ -80,6 +80,10 @@ class Amphora(Base):
     load_balancer_id: Mapped[str | None] = mapped_column(
         String(UUID_LENGTH), index=True
     )
+    # Of a dedicated amphora only.
+    distributor_id: Mapped[str | None] = mapped_column(
+        String(UUID_LENGTH), index=True
+    )
     service_type: Mapped[str] = mapped_column(String(16))
     compute_id: Mapped[str | None] = mapped_column(String(255))
     compute_host: Mapped[str | None] = mapped_column(String(255))

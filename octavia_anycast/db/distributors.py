@@ -30,6 +30,7 @@ PLAIN = {
     "name": "name",
     "description": "description",
     "is_enabled": "enabled",
+    "dedicated_count": "dedicated_count",
 }
 COLUMNS: listing.Columns = {
     "id": models.Distributor.id,
@@ -42,6 +43,7 @@ COLUMNS: listing.Columns = {
     "enabled": models.Distributor.enabled,
     # NULL is no default; see the model.
     "is_default": func.coalesce(models.Distributor.is_default, False),
+    "dedicated_count": models.Distributor.dedicated_count,
     "created_at": models.Distributor.created_at,
     "updated_at": models.Distributor.updated_at,
 }
@@ -87,6 +89,8 @@ def create(
         is_default=distributor.is_default or None,
         speakers=speakers.rows_of(session, distributor.speakers, cipher),
         zones=_zone_rows(distributor.zones),
+        dedicated_count=distributor.dedicated_count,
+        vips_revision=0,
     )
     if distributor.is_default and _default_row(session) is not None:
         raise _second_default()
@@ -166,7 +170,7 @@ def list_all(session: Session, cipher: Cipher) -> list[Distributor]:
 
 
 def update(session: Session, distributor_id: str, **changes: Any) -> None:
-    """Change ``name``, ``description``, ``is_enabled`` or ``zones``.
+    """Change its ``zones`` or one of PLAIN.
 
     :raises NotFound: if there is no such distributor.
     :raises ValueError: for another name.
@@ -233,6 +237,7 @@ def distributor_of(row: models.Distributor, cipher: Cipher) -> Distributor:
         is_default=bool(row.is_default),
         speakers=tuple(speakers.speaker_of(s, cipher) for s in row.speakers),
         zones=_zones(row.zones),
+        dedicated_count=row.dedicated_count,
     )
 
 

@@ -11,7 +11,8 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from oslo_db.exception import DBReferenceError
-from sqlalchemy import select
+from sqlalchemy import delete as delete_rows
+from sqlalchemy import func, select
 from sqlalchemy import update as update_rows
 from sqlalchemy.orm import Session, lazyload
 
@@ -105,13 +106,18 @@ def begin_delete(
 ) -> None:
     """Have the controller delete a distributor.
 
-    :param with_peers: also those of its peers that no other speaker uses
+    :param with_peers: also its external VIPs, and those of its peers that
+        no other speaker uses
     :raises NotFound: if there is no such distributor.
     :raises Immutable: if it is in PENDING_*.
-    :raises Conflict: while load balancers use it, saying how many.
+    :raises Conflict: while load balancers use it, saying how many; or while
+        it has external VIPs, which only a deletion with all that it has
+        takes along.
     """
     row = _changeable(session, distributor_id)
     _check_unused(session, distributor_id)
+    if not with_peers:
+        _check_no_vips(session, distributor_id)
     row.provisioning_status = PENDING_DELETE
     row.delete_peers = with_peers
     session.flush()
@@ -133,7 +139,7 @@ def settle(
     :returns: whether it had one of them
     :raises NotFound: if there is no such distributor.
     """
-    row = _locked(session, distributor_id)
+    row = locked(session, distributor_id)
     if expected is not None and row.provisioning_status not in expected:
         return False
     if provisioning_status is not None:
@@ -152,10 +158,15 @@ def remove(session: Session, distributor_id: str) -> None:
     :raises NotFound: if there is no such distributor.
     :raises Conflict: while load balancers use it, saying how many.
     """
-    row = _locked(session, distributor_id)
+    row = locked(session, distributor_id)
     _check_unused(session, distributor_id)
     peer_ids = [r.peer_id for s in row.speakers for r in s.registrations]
     with_peers = row.delete_peers
+    session.execute(
+        delete_rows(models.ExternalVip).where(
+            models.ExternalVip.distributor_id == distributor_id
+        )
+    )
     session.delete(row)
     try:
         session.flush()
@@ -171,7 +182,7 @@ def require_usable(session: Session, distributor_id: str) -> None:
     :raises NotFound: if there is no such distributor.
     :raises Conflict: if it is disabled, in ERROR or going away.
     """
-    row = _locked(session, distributor_id, is_shared=True)
+    row = locked(session, distributor_id, is_shared=True)
     if row.provisioning_status in UNUSABLE:
         raise Conflict(
             f"Distributor {distributor_id} is in {row.provisioning_status}: "
@@ -190,20 +201,37 @@ def _check_unused(session: Session, distributor_id: str) -> None:
         raise _in_use(distributor_id, f"{users} load balancer(s) use it")
 
 
+def _check_no_vips(session: Session, distributor_id: str) -> None:
+    held = session.scalar(
+        select(func.count())
+        .select_from(models.ExternalVip)
+        .where(models.ExternalVip.distributor_id == distributor_id)
+    )
+    if held:
+        raise _in_use(
+            distributor_id,
+            f"it has {held} external VIP(s), which cascade=true would delete",
+        )
+
+
 def _in_use(distributor_id: str, why: str) -> Conflict:
     return Conflict(f"Distributor {distributor_id} cannot be deleted: {why}.")
 
 
 def _changeable(session: Session, distributor_id: str) -> models.Distributor:
-    row = _locked(session, distributor_id)
+    row = locked(session, distributor_id)
     if row.provisioning_status in PENDING:
         raise Immutable(distributor_id, row.provisioning_status)
     return row
 
 
-def _locked(
+def locked(
     session: Session, distributor_id: str, *, is_shared: bool = False
 ) -> models.Distributor:
+    """The row of a distributor, locked until the transaction ends.
+
+    :raises NotFound: if there is no such distributor.
+    """
     row = session.get(
         models.Distributor,
         distributor_id,

@@ -92,6 +92,14 @@ class Distributor(Base):
     status_reason: Mapped[str] = mapped_column(
         String(REASON_LENGTH), default="", server_default=""
     )
+    # How many amphorae it has that only speak BGP.
+    dedicated_count: Mapped[int] = mapped_column(
+        Integer, default=0, server_default="0"
+    )
+    # Counts the changes of its external VIPs.
+    vips_revision: Mapped[int] = mapped_column(
+        Integer, default=0, server_default="0"
+    )
     # What a deletion takes along: also the peers that nobody else uses.
     delete_peers: Mapped[bool] = mapped_column(
         Boolean, default=False, server_default=false()
@@ -105,6 +113,39 @@ class Distributor(Base):
     zones: Mapped[list["Zone"]] = relationship(
         cascade="all, delete-orphan", lazy="selectin", order_by="Zone.position"
     )
+
+
+class ExternalVip(Base):
+    """A host route to what is no amphora; its distributor's own announce it.
+
+    Several next hops of one VIP would be as many rows.
+    """
+
+    __tablename__ = "anycast_distributor_external_vip"
+    __table_args__ = (
+        UniqueConstraint(
+            "distributor_id",
+            "vip_ip",
+            "nexthop_ip",
+            name="uq_anycast_external_vip_distributor_vip_nexthop",
+        ),
+        MYSQL_OPTIONS,
+    )
+
+    id: Mapped[str] = mapped_column(
+        String(UUID_LENGTH), primary_key=True, default=new_id
+    )
+    distributor_id: Mapped[str] = mapped_column(
+        String(UUID_LENGTH),
+        ForeignKey(
+            "anycast_distributor.id",
+            name="fk_anycast_external_vip_distributor",
+        ),
+    )
+    vip_ip: Mapped[IPAddress] = mapped_column(Address, index=True)
+    nexthop_ip: Mapped[IPAddress] = mapped_column(Address)
+    peer_id: Mapped[str | None] = mapped_column(String(UUID_LENGTH))
+    since_revision: Mapped[int] = mapped_column(Integer)
 
 
 class Speaker(Base):

@@ -121,6 +121,8 @@ class ClusterRecord:
 class AmphoraRecord:
     """Our row of an amphora.
 
+    ``distributor_id``: the distributor whose own it is, serving no load
+    balancer; None for all others.
     ``applied_revision``: the HAProxy configuration that the controller last
     pushed with success. ``leaving_since``: when it was told to leave.
     ``status_since``: when ``status`` last changed. ``member_network_ids``:
@@ -138,6 +140,7 @@ class AmphoraRecord:
     load_balancer_id: str | None
     status: AmphoraStatus
     status_since: datetime
+    distributor_id: str | None = None
     generation: int = 0
     service_type: ServiceType = ServiceType.COMBINED
     availability_zone: str | None = None

@@ -57,6 +57,8 @@ def state_document(state: DesiredState) -> dict[str, Any]:
     document: dict[str, Any] = to_document(state)
     if not state.keeps_speakers:
         del document["keeps_speakers"]
+    if not state.is_distributor:
+        del document["is_distributor"]
     return document
 
 
@@ -223,6 +225,8 @@ def _parse_scalar(kind: Any, value: Any, path: str) -> Any:
             ) from e
     if kind is float and type(value) is int:
         return float(value)  # JSON has one kind of number
+    if kind is float and type(value) is int:
+        return float(value)
     if not isinstance(value, kind) or (
         isinstance(value, bool) and kind is not bool
     ):

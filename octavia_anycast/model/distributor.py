@@ -5,9 +5,16 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from octavia_anycast.model.bgp import Speaker, SpeakerDriver
+from octavia_anycast.model.bgp import (
+    PeeringNetwork,
+    Speaker,
+    SpeakerDriver,
+    check_range,
+)
 from octavia_anycast.model.errors import InvalidRequest
 from octavia_anycast.model.text import check_text
+
+DEDICATED_MAX = 4
 
 
 class DistributorType(StrEnum):
@@ -46,7 +53,11 @@ ANONYMOUS_ZONE = Zone()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Distributor:
-    """A distributor with its speakers and zones (blueprint data model)."""
+    """A distributor with its speakers and zones (blueprint data model).
+
+    ``dedicated_count``: amphorae of its own, which only speak BGP and
+    announce external VIPs.
+    """
 
     id: str
     name: str = ""
@@ -59,10 +70,22 @@ class Distributor:
     is_default: bool = False
     speakers: tuple[Speaker, ...] = ()
     zones: tuple[Zone, ...] = ()
+    dedicated_count: int = 0
 
     def __post_init__(self) -> None:
         check_text("name", self.name)
         check_text("description", self.description)
+        check_range("dedicated_count", self.dedicated_count, 0, DEDICATED_MAX)
+        if self.dedicated_count and any(
+            peer.peering_network is PeeringNetwork.FRONTEND
+            for speaker in self.speakers
+            for peer in speaker.peers
+        ):
+            raise InvalidRequest(
+                "dedicated_count",
+                "amphorae without a front end peer over the management "
+                "network only",
+            )
         versions = [speaker.ip_version for speaker in self.speakers]
         if len(set(versions)) != len(versions):
             raise InvalidRequest(

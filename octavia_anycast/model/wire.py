@@ -9,6 +9,7 @@ version or with an unknown key is refused whole, naming the field.
 Layer: model. Pure; JSON documents are plain dicts at this edge only.
 """
 
+import re
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -45,6 +46,36 @@ class GateState(StrEnum):
     FALLING = "FALLING"
     DOWN = "DOWN"
     DISABLED = "DISABLED"
+
+
+class Probe(StrEnum):
+    """What the health gate looks at, in the order in which it decides."""
+
+    REVISION = "revision"  # the amphora has a configuration
+    PROCESS = "process"  # HAProxy and keepalived run, and are not stopped
+    FRONTEND = "frontend"  # the front-end interface: link, addresses
+    GATEWAY = "gateway"  # the front end's gateways answer, of each family
+    LISTENERS = "listeners"  # each listener's socket accepts on the VIP
+    ANSWER = "answer"  # HAProxy answers on its own socket
+    REQUEST = "request"  # a request to a listener on the VIP is answered
+
+
+class ProbeVerdict(StrEnum):
+    """What one probe says."""
+
+    GOOD = "good"
+    BAD = "bad"
+    UNKNOWN = "unknown"
+    PARTIAL = "partial"
+    NOTHING_TO_SERVE = "nothing to serve"
+
+
+class Scheme(StrEnum):
+    """What a listener speaks, as far as a synthetic request cares."""
+
+    HTTP = "http"
+    HTTPS = "https"  # TLS ends in HAProxy
+    OPAQUE = "opaque"  # nothing can be asked of it
 
 
 class PathState(StrEnum):
@@ -129,10 +160,76 @@ class ListenerSocket:
     listener_id: str
     ip_address: IPAddress
     port: int
+    scheme: Scheme = Scheme.OPAQUE
 
     def __post_init__(self) -> None:
         if not 1 <= self.port <= 65_535:
             raise InvalidRequest("port", f"{self.port} is not in 1..65535")
+
+
+def _check_ranges(
+    settings: object, ranges: tuple[tuple[str, int, int], ...]
+) -> None:
+    for name, low, high in ranges:
+        value = getattr(settings, name)
+        if not low <= value <= high:
+            raise InvalidRequest(name, f"{value} is not in {low}..{high}")
+
+
+_CODES = re.compile(r"[1-5][0-9]{2}(-[1-5][0-9]{2})?")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SyntheticRequest:
+    """An HTTP request of the health gate to each HTTP listener on the VIP.
+
+    ``codes``: the statuses that are expected, such as ``200-299,404``.
+    ``host``: the Host header; empty: the VIP. ``rise_count`` and
+    ``fall_count`` count answers of one listener in a row. The default takes
+    any answer for good, 503 too: without members it is the same everywhere.
+    """
+
+    path: str
+    method: str = "GET"
+    host: str = ""
+    codes: str = "200-599"
+    interval_ms: int = 1_000
+    timeout_ms: int = 1_000
+    rise_count: int = 1
+    fall_count: int = 3
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"/[!-~]*", self.path):
+            raise InvalidRequest(
+                "path", f"{self.path!r} is not / and visible ASCII"
+            )
+        if self.method not in ("GET", "HEAD", "OPTIONS"):
+            raise InvalidRequest(
+                "method", f"{self.method!r} is not GET, HEAD or OPTIONS"
+            )
+        if not re.fullmatch(r"[!-.0-~]*", self.host):
+            raise InvalidRequest("host", f"{self.host!r} is not a host name")
+        if not all(_CODES.fullmatch(part) for part in self.codes.split(",")):
+            raise InvalidRequest(
+                "codes", f"{self.codes!r} is not like 200-299,404"
+            )
+        _check_ranges(
+            self,
+            (
+                ("interval_ms", 50, 600_000),
+                ("timeout_ms", 10, 60_000),
+                ("rise_count", 1, 100),
+                ("fall_count", 1, 100),
+            ),
+        )
+
+    def expects(self, status: int) -> bool:
+        """Whether this status is one of the expected ones."""
+        for part in self.codes.split(","):
+            low, _, high = part.partition("-")
+            if int(low) <= status <= int(high or low):
+                return True
+        return False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,7 +237,11 @@ class GateSettings:
     """The health gate's settings; milliseconds and counts.
 
     ``unknown_hold_ms``: for how long a probe that cannot tell keeps the last
-    verdict before it counts as failed.
+    verdict before it counts as failed. ``answer_interval_ms``,
+    ``answer_timeout_ms``: HAProxy is asked so often, and may think so long.
+    ``accept_timeout_ms``: connections wait for so long and none is taken,
+    and HAProxy does not answer either: it hangs. ``gateway_interval_ms``: the
+    gateways are made to answer so often.
     """
 
     is_enabled: bool = True
@@ -148,17 +249,26 @@ class GateSettings:
     rise_count: int = 3
     fall_count: int = 2
     unknown_hold_ms: int = 5_000
+    answer_interval_ms: int = 500
+    answer_timeout_ms: int = 2_000
+    accept_timeout_ms: int = 1_000
+    gateway_interval_ms: int = 1_000
+    request: SyntheticRequest | None = None
 
     def __post_init__(self) -> None:
-        for name, low, high in (
-            ("interval_ms", 20, 60_000),
-            ("rise_count", 1, 100),
-            ("fall_count", 1, 100),
-            ("unknown_hold_ms", 0, 600_000),
-        ):
-            value = getattr(self, name)
-            if not low <= value <= high:
-                raise InvalidRequest(name, f"{value} is not in {low}..{high}")
+        _check_ranges(
+            self,
+            (
+                ("interval_ms", 20, 60_000),
+                ("rise_count", 1, 100),
+                ("fall_count", 1, 100),
+                ("unknown_hold_ms", 0, 600_000),
+                ("answer_interval_ms", 50, 60_000),
+                ("answer_timeout_ms", 50, 60_000),
+                ("accept_timeout_ms", 50, 60_000),
+                ("gateway_interval_ms", 100, 60_000),
+            ),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,6 +282,8 @@ class DesiredState:
     ``router_id`` is an IPv4 address in dotted form, unique among the
     speakers of a fabric. ``keeps_speakers``: the agent keeps the speakers
     that it has, and ``speakers`` and ``driver`` say nothing.
+    ``is_distributor``: the amphora only speaks BGP, for others. The VIPs are
+    theirs: none is on its loopback, and its gate asks for no HAProxy.
     """
 
     amphora_id: str
@@ -186,6 +298,7 @@ class DesiredState:
     lvs_listener_ids: tuple[str, ...] = ()
     gate: GateSettings = field(default_factory=GateSettings)
     keeps_speakers: bool = False
+    is_distributor: bool = False
     version: str = WIRE_VERSION
 
     def __post_init__(self) -> None:
@@ -196,6 +309,12 @@ class DesiredState:
         if self.keeps_speakers and self.speakers:
             raise InvalidRequest(
                 "keeps_speakers", "it does not go with speakers"
+            )
+        if self.is_distributor and (
+            self.frontend or self.listeners or self.lvs_listener_ids
+        ):
+            raise InvalidRequest(
+                "is_distributor", "it goes with no front end and no listener"
             )
         seen = [vip.vip_ip for vip in self.vips]
         if len(set(seen)) != len(seen):
@@ -211,12 +330,27 @@ class DesiredState:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ProbeReport:
+    """What one probe saw, and since when its verdict is this one (UTC)."""
+
+    probe: Probe
+    verdict: ProbeVerdict
+    value: str
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GateReport:
-    """What the health gate says, why, and since when (UTC)."""
+    """What the health gate says, why, and since when (UTC).
+
+    ``evidence``: each probe that was looked at, in the order of
+    :class:`Probe`.
+    """
 
     state: GateState
     reason: str
     since: datetime
+    evidence: tuple[ProbeReport, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -241,6 +375,15 @@ class PathReport:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PathCounts:
+    """Paths of a distributor towards one peer: wanted, and sent."""
+
+    peer_id: str
+    wanted: int
+    advertised: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """What is: the answer to ``GET /1.0/anycast``.
 
@@ -250,7 +393,8 @@ class Report:
     :func:`~octavia_anycast.model.codec.speakers_digest` of the speakers in
     force; ``are_speakers_loaded``: the BGP daemon works with them, so that
     ``sessions`` and ``paths`` are theirs. ``connections``: VIP as text ->
-    established TCP connections, counted when asked.
+    established TCP connections, counted when asked. A distributor's paths
+    are counted only (``path_counts``), there are thousands.
     """
 
     amphora_id: str
@@ -266,6 +410,7 @@ class Report:
     connections: dict[str, int] = field(default_factory=dict)
     speakers_digest: str = ""
     are_speakers_loaded: bool = False
+    path_counts: tuple[PathCounts, ...] = ()
     version: str = WIRE_VERSION
 
     def is_announcing(self, vip_ip: IPAddress) -> bool:
