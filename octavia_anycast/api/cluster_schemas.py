@@ -6,6 +6,7 @@ from octavia.api.v2.types import amphora as stock_types
 
 from octavia_anycast.api import schemas
 from octavia_anycast.api.amphora_types import AmphoraResponse
+from octavia_anycast.api.cluster_changes import ClusterChange
 from octavia_anycast.api.clusters import ClusterResponse, MemberResponse
 from octavia_anycast.api.load_balancer_types import LoadBalancerResponse
 from octavia_anycast.api.schemas import Schema
@@ -15,7 +16,10 @@ _NEVER_NULL = frozenset(
     ("id", "status", "role", "cert_busy", "created_at", "amphorae")
 )
 _OF_CLUSTERS = {
-    "enabled": "Whether the load balancer is administratively up.",
+    "enabled": (
+        "Whether the cluster manager replaces amphorae and scales; if not, "
+        "what runs goes on."
+    ),
     "amphora_count": "How many amphorae there are, booting ones included.",
     "distributor_id": "The distributor that it uses.",
     "frontend_network_id": (
@@ -46,7 +50,9 @@ def _described(schema: Schema, descriptions: dict[str, str]) -> Schema:
 
 
 def _cluster() -> Schema:
-    schema = schemas.of_response(ClusterResponse, nullable=_CHOSEN)
+    schema = schemas.of_response(
+        ClusterResponse, nullable=(*_CHOSEN, "autoscale", "scaled_at")
+    )
     schema["properties"]["amphorae"]["items"] = _described(
         schemas.of_response(
             MemberResponse, nullable=("availability_zone", "frontend_ip")
@@ -73,6 +79,9 @@ def _load_balancer() -> Schema:
 
 SCHEMAS: dict[str, Schema] = {
     "Cluster": _cluster(),
+    "ClusterChange": _described(
+        schemas.of_change(ClusterChange), _OF_CLUSTERS
+    ),
     "Amphora": schemas.of_response(
         AmphoraResponse, nullable=_nullable(AmphoraResponse)
     ),

@@ -2,25 +2,32 @@
 # Copyright (c) 2026 The octavia-anycast authors
 """``/v2/lbaas/loadbalancers/ID/cluster``: the amphorae of a load balancer."""
 
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from typing import Any
 
 from octavia.api.common import types
 from octavia.api.v2.controllers import base
-from octavia.common import policy
+from octavia.common import constants, exceptions, policy
+from oslo_log import log as logging
 from pecan import request
 from wsme import types as wtypes
 from wsmeext import pecan as wsme_pecan
 
-from octavia_anycast.api import faults, policies
+from octavia_anycast.api import cluster_changes, faults, policies, resource
 from octavia_anycast.db import amphorae, clusters, reports
 from octavia_anycast.db.engine import Database
 from octavia_anycast.db.reports import StoredReport
+from octavia_anycast.model import codec
+from octavia_anycast.model.autoscale import Autoscale
 from octavia_anycast.model.bgp import IPAddress
 from octavia_anycast.model.cluster import AmphoraRecord, ClusterRecord
 from octavia_anycast.model.errors import NotFound
 
+LOG = logging.getLogger(__name__)
+# Statuses in which its size may be changed: nothing else is under way.
+CHANGEABLE = (constants.ACTIVE, constants.ERROR)
 Text = wtypes.StringType()
 Uuid = wtypes.UuidType()
 
@@ -34,6 +41,16 @@ class MemberResponse(types.BaseType):
     frontend_ip = wtypes.wsattr(types.IPAddressType())
     applied_revision = wtypes.wsattr(Text)
     announcing = wtypes.wsattr(bool)
+    spare = wtypes.wsattr(bool)
+
+
+class AutoscaleResponse(types.BaseType):
+    """The load that one amphora is to carry."""
+
+    metric = wtypes.wsattr(Text)
+    target = wtypes.wsattr(int)
+    tolerance = wtypes.wsattr(float)
+    scale_in_delay = wtypes.wsattr(int)
 
 
 class ClusterResponse(types.BaseType):
@@ -48,6 +65,9 @@ class ClusterResponse(types.BaseType):
     max_size = wtypes.wsattr(int)
     cooldown = wtypes.wsattr(int)
     enabled = wtypes.wsattr(bool)
+    spare_count = wtypes.wsattr(int)
+    autoscale = wtypes.wsattr(AutoscaleResponse)
+    scaled_at = wtypes.wsattr(datetime)
     cluster_type = wtypes.wsattr(Text)
     provisioning_status = wtypes.wsattr(Text)
     operating_status = wtypes.wsattr(Text)
@@ -64,6 +84,28 @@ class ClusterRootResponse(types.BaseType):
     cluster = wtypes.wsattr(ClusterResponse)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What the deployment's settings say of clusters.
+
+    :param stale_after: seconds after which an amphora's report says nothing
+        any more
+    :param size: the largest max_size
+    """
+
+    stale_after: float
+    size: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Found:
+    """What of Octavia's load balancer matters here."""
+
+    project_id: str
+    status: str
+    vips: frozenset[IPAddress]
+
+
 class ClusterController(base.BaseController):
     """The cluster of one load balancer; made for a single request."""
 
@@ -74,31 +116,80 @@ class ClusterController(base.BaseController):
         parent: base.BaseController,
         database: Database,
         load_balancer_id: str,
-        stale_after: float,
+        limits: Limits,
     ) -> None:
         # Not Octavia's constructor, which loads plug-ins: they are shared.
         self.__dict__.update(vars(parent))
         self._database = database
         self._id = load_balancer_id
-        self._stale_after = timedelta(seconds=stale_after)
+        self._limits = limits
+        self._stale_after = timedelta(seconds=limits.stale_after)
 
     @wsme_pecan.wsexpose(ClusterRootResponse, status_code=200)
     def get(self) -> Any:
         """Show it."""
+        found = self._find(policies.GET)
+        return self._answer(found)
+
+    @wsme_pecan.wsexpose(
+        ClusterRootResponse, body=resource.Document(), status_code=202
+    )
+    def put(self, cluster_: Any) -> Any:
+        """Change what is given of it; the controller carries it out.
+
+        It does not lock the load balancer.
+        """
+        found = self._find(policies.PUT)
+        if found.status not in CHANGEABLE:
+            raise exceptions.LBPendingStateError(
+                state=found.status, id=self._id
+            )
+        self._change(cluster_, found)
+        return self._answer(found)
+
+    def _find(self, action: str) -> _Found:
+        """Look Octavia's row up, if the action is allowed."""
         context = request.context["octavia_context"]
         with context.session.begin():
             row = self._get_db_lb(
                 context.session, self._id, show_deleted=False
             )
-            project_id = row.project_id
-            self._auth_validate_action(context, project_id, policies.GET)
-            vips = frozenset(
-                ip_address(vip.ip_address)
-                for vip in (row.vip, *row.additional_vips)
-                if vip is not None and vip.ip_address
+            self._auth_validate_action(context, row.project_id, action)
+            return _Found(
+                project_id=row.project_id,
+                status=row.provisioning_status,
+                vips=frozenset(
+                    ip_address(vip.ip_address)
+                    for vip in (row.vip, *row.additional_vips)
+                    if vip is not None and vip.ip_address
+                ),
             )
-        shown = self._shown(vips)
-        if not self._may_see_amphorae(context, project_id):
+
+    def _change(self, body: Any, found: _Found) -> None:
+        with faults.translated(), self._database.transaction() as session:
+            stored = clusters.lock(session, self._id)
+            if stored is None:
+                raise NotFound("Cluster", self._id)
+            change = cluster_changes.changed(
+                body, stored, size_limit=self._limits.size
+            )
+            if change.max_size > stored.size.maximum:
+                self._auth_validate_action(
+                    request.context["octavia_context"],
+                    found.project_id,
+                    policies.PUT_MAX_SIZE,
+                )
+            updates = cluster_changes.updates(
+                change, stored, datetime.now(UTC)
+            )
+            if updates:
+                clusters.update(session, self._id, **updates)
+        LOG.info("Cluster of load balancer %s is to be %s", self._id, change)
+
+    def _answer(self, found: _Found) -> ClusterRootResponse:
+        shown = self._shown(found.vips)
+        context = request.context["octavia_context"]
+        if not self._may_see_amphorae(context, found.project_id):
             shown.amphorae = wtypes.Unset
         return ClusterRootResponse(cluster=shown)
 
@@ -147,6 +238,9 @@ def response_of(
         max_size=cluster.size.maximum,
         cooldown=cluster.cooldown_seconds,
         enabled=cluster.is_enabled,
+        spare_count=cluster.spare_count,
+        autoscale=_autoscale(cluster.autoscale),
+        scaled_at=cluster.scaled_at,
         cluster_type=cluster.cluster_type,
         provisioning_status=cluster.provisioning_status,
         operating_status=cluster.operating_status,
@@ -156,6 +250,12 @@ def response_of(
         announcing_count=sum(1 for one in found if one.id in announcing),
         amphorae=[_member(one, one.id in announcing) for one in found],
     )
+
+
+def _autoscale(wanted: Autoscale | None) -> AutoscaleResponse | None:
+    if wanted is None:
+        return None
+    return AutoscaleResponse(**codec.to_document(wanted))
 
 
 def _member(record: AmphoraRecord, is_announcing: bool) -> MemberResponse:
@@ -169,4 +269,5 @@ def _member(record: AmphoraRecord, is_announcing: bool) -> MemberResponse:
         else None,
         applied_revision=record.applied_revision,
         announcing=is_announcing,
+        spare=record.spare_since is not None,
     )

@@ -109,6 +109,23 @@ DESCRIPTIONS = {
     "min_size": "How many have to serve for it not to be in ERROR.",
     "max_size": "How many it can have at most.",
     "cooldown": "Seconds between two changes of the size.",
+    "spare_count": (
+        "How many amphorae stand by beside these: configured and not "
+        "announced, until one is lost."
+    ),
+    "autoscale": (
+        "The load that one amphora is to carry, by which the size is "
+        "chosen; null: the size is what was asked for."
+    ),
+    "metric": "What is measured of each amphora.",
+    "target": (
+        "Per amphora: connections, sessions a second, percent of the "
+        "processors, or bytes a second."
+    ),
+    "tolerance": "The share of the target by which it may be missed: 0 to 1.",
+    "scale_in_delay": "Seconds of less load before an amphora goes.",
+    "scaled_at": "When its wanted size last changed (UTC); null: never.",
+    "spare": "Whether it stands by.",
     "cluster_type": "ACTIVE_ACTIVE: all amphorae serve at the same time.",
     "config_revision": "The configuration that the amphorae are to hold.",
     "announcing_count": "How many amphorae announce every VIP.",

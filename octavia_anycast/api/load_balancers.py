@@ -19,7 +19,7 @@ from wsmeext import pecan as wsme_pecan
 
 from octavia_anycast.api import faults
 from octavia_anycast.api import load_balancer_types as types
-from octavia_anycast.api.clusters import ClusterController
+from octavia_anycast.api.clusters import ClusterController, Limits
 from octavia_anycast.api.creation import Creation
 from octavia_anycast.db import clusters
 from octavia_anycast.db.engine import Database
@@ -47,18 +47,17 @@ class LoadBalancersController(stock.LoadBalancersController):
     """The collection and its members."""
 
     def __init__(
-        self, database: Database, *, stale_after: float, is_shared: bool
+        self, database: Database, *, limits: Limits, is_shared: bool
     ) -> None:
         """Make it, once for the application.
 
-        :param stale_after: seconds after which an amphora's report says
-            nothing any more
+        :param limits: what the settings say of clusters
         :param is_shared: whether our tables are in Octavia's database
         """
         super().__init__()
         self._database = database
         self._is_shared = is_shared
-        self._stale_after = stale_after
+        self._limits = limits
 
     @wsme_pecan.wsexpose(
         types.LoadBalancerRootResponse,
@@ -153,9 +152,7 @@ class LoadBalancersController(stock.LoadBalancersController):
     @expose()
     def _lookup(self, id: str, *remainder: str) -> Any:
         if remainder and remainder[0] == CLUSTER:
-            cluster = ClusterController(
-                self, self._database, id, self._stale_after
-            )
+            cluster = ClusterController(self, self._database, id, self._limits)
             return cluster, remainder[1:]
         return super()._lookup(id, *remainder)
 

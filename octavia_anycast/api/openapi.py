@@ -192,6 +192,13 @@ def _cluster() -> tuple[str, Schema]:
                 {200: _one("cluster", "Cluster", is_whole=False)},
                 (404,),
             ),
+            "put": _operation(
+                "Change a cluster: what is given only",
+                "updateCluster",
+                {202: _one("cluster", "Cluster", is_whole=False)},
+                (400, 404, 409),
+                body=_body("cluster", "ClusterChange"),
+            ),
         },
     )
 

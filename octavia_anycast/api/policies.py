@@ -14,6 +14,8 @@ RBAC_SPEAKER = f"{constants.LOADBALANCER_API}:bgp-speaker:"
 RBAC_CLUSTER = f"{constants.LOADBALANCER_API}:cluster:"
 GET_PATHS = "get_paths"
 GET = constants.RBAC_GET_ONE
+PUT = constants.RBAC_PUT
+PUT_MAX_SIZE = "put_max_size"
 GET_AMPHORAE = "get_amphorae"
 PUT_PEER = "put_peer"
 DELETE_PEER = "delete_peer"
@@ -117,6 +119,20 @@ RULES = (
         constants.RULE_API_READ_GLOBAL,
         "See the Amphorae in the Cluster of a Load Balancer",
         "GET",
+        CLUSTER,
+    ),
+    _rule(
+        f"{RBAC_CLUSTER}{PUT}",
+        constants.RULE_API_WRITE,
+        "Change the Cluster of a Load Balancer: its size up to its max_size",
+        "PUT",
+        CLUSTER,
+    ),
+    _rule(
+        f"{RBAC_CLUSTER}{PUT_MAX_SIZE}",
+        constants.RULE_API_ADMIN,
+        "Raise the max_size of the Cluster of a Load Balancer",
+        "PUT",
         CLUSTER,
     ),
 )

@@ -12,6 +12,7 @@ from oslo_config import cfg
 from octavia_anycast import options
 from octavia_anycast.api import policies
 from octavia_anycast.api.amphorae import AmphoraeController
+from octavia_anycast.api.clusters import Limits
 from octavia_anycast.api.distributors import DistributorsController
 from octavia_anycast.api.load_balancers import LoadBalancersController
 from octavia_anycast.api.openapi import DocumentController
@@ -36,8 +37,11 @@ class V2Controller(controllers.V2Controller):
         # Octavia serves some of its collections below /v2, too.
         self.loadbalancers = LoadBalancersController(
             database,
-            stale_after=MISSED_REPORTS
-            * (settings.report_interval + settings.resync_interval),
+            limits=Limits(
+                stale_after=MISSED_REPORTS
+                * (settings.report_interval + settings.resync_interval),
+                size=settings.max_size,
+            ),
             is_shared=connection == shared,
         )
         self.lbaas.loadbalancers = self.loadbalancers

@@ -24,7 +24,7 @@ from octavia_anycast.api import requests, responses
 from octavia_anycast.api.descriptions import DESCRIPTIONS
 from octavia_anycast.api.paths import ShownPath
 from octavia_anycast.db import lifecycle
-from octavia_anycast.model import bgp, codec, distributor, wire
+from octavia_anycast.model import bgp, cluster, codec, distributor, wire
 from octavia_anycast.model.text import TEXT_MAX_LENGTH
 
 Schema = dict[str, Any]
@@ -69,6 +69,11 @@ LIMITS: dict[str, Schema] = {
     "communities": {"maxItems": bgp.COMMUNITIES_MAX},
     "ip_version": {"enum": [4, 6]},
     "driver": {"enum": sorted(requests.DRIVERS)},
+    "desired_size": _range(1, cluster.CLUSTER_SIZE_MAX),
+    "min_size": _range(1, cluster.CLUSTER_SIZE_MAX),
+    "max_size": _range(1, cluster.CLUSTER_SIZE_MAX),
+    "cooldown": _range(0, cluster.COOLDOWN_MAX_SECONDS),
+    "spare_count": _range(0, cluster.SPARE_COUNT_MAX),
     "distributor_id": {"format": "uuid"},
     "frontend_network_id": {"format": "uuid"},
 }
@@ -109,6 +114,12 @@ NULLABLE: Mapping[Any, Any] = {
 }
 NULLABLE_EVERYWHERE = frozenset(("updated_at",))
 ID = "id"
+_SCALARS: dict[Any, str] = {
+    str: "string",
+    int: "integer",
+    bool: "boolean",
+    float: "number",
+}
 
 
 def reference(name: str) -> Schema:
@@ -219,7 +230,7 @@ def _scalar(kind: Any) -> Schema:
     kind = getattr(kind, "__supertype__", kind)
     if issubclass(kind, Enum):
         return {"type": "string", "enum": [member.value for member in kind]}
-    return {"type": {str: "string", int: "integer", bool: "boolean"}[kind]}
+    return {"type": _SCALARS[kind]}
 
 
 def _or_null(schema: Schema) -> Schema:

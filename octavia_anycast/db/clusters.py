@@ -44,6 +44,12 @@ def get(session: Session, load_balancer_id: str) -> ClusterRecord | None:
     return None if row is None else _record(row)
 
 
+def lock(session: Session, load_balancer_id: str) -> ClusterRecord | None:
+    """As :func:`get`; nobody else changes it until the transaction ends."""
+    row = session.get(Cluster, load_balancer_id, with_for_update=True)
+    return None if row is None else _record(row)
+
+
 def list_all(session: Session) -> list[ClusterRecord]:
     """Every cluster, oldest first; one query."""
     rows = session.scalars(

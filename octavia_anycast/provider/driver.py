@@ -246,7 +246,8 @@ class AnycastProviderDriver(provider_base.ProviderDriver):
                 raise _no_distributor(distributor_id)
 
     def _record(self, loadbalancer: Any) -> None:
-        size = flavors.size_of(loadbalancer.flavor or {}, self._settings)
+        metadata = loadbalancer.flavor or {}
+        size = flavors.size_of(metadata, self._settings)
         choice = choices.of(loadbalancer)
         with self._database.transaction() as session:
             distributor_id = choice.distributor_id or distributors.default_id(
@@ -262,6 +263,8 @@ class AnycastProviderDriver(provider_base.ProviderDriver):
                     project_id=loadbalancer.project_id,
                     distributor_id=distributor_id,
                     size=size,
+                    cooldown_seconds=metadata.get(flavors.CLUSTER_COOLDOWN, 0),
+                    spare_count=metadata.get(flavors.CLUSTER_SPARE_COUNT, 0),
                     frontend_network_id=choice.frontend_network_id,
                     frontend_subnet_id=choice.frontend_subnet_id,
                 ),

@@ -15,7 +15,12 @@ from octavia_anycast.model.choice import (
     FRONTEND_SUBNET_ID,
     Choice,
 )
-from octavia_anycast.model.cluster import CLUSTER_SIZE_MAX, ClusterSize
+from octavia_anycast.model.cluster import (
+    CLUSTER_SIZE_MAX,
+    COOLDOWN_MAX_SECONDS,
+    SPARE_COUNT_MAX,
+    ClusterSize,
+)
 from octavia_anycast.model.errors import InvalidRequest
 from octavia_anycast.octavia_adapter import frontends
 from octavia_anycast.options import Settings
@@ -23,6 +28,9 @@ from octavia_anycast.provider import services
 
 CLUSTER_SIZE = "cluster_size"
 CLUSTER_MIN_SIZE = "cluster_min_size"
+CLUSTER_MAX_SIZE = "cluster_max_size"
+CLUSTER_COOLDOWN = "cluster_cooldown"
+CLUSTER_SPARE_COUNT = "cluster_spare_count"
 # What a flavor and an availability zone may choose; the flavor wins.
 FRONTEND: dict[str, Any] = {
     DISTRIBUTOR_ID: {
@@ -64,6 +72,27 @@ SCHEMA: dict[str, Any] = {
             "description": "Amphorae that must hold a configuration for the "
             "load balancer to be ACTIVE. At most the cluster size.",
         },
+        CLUSTER_MAX_SIZE: {
+            "type": "integer",
+            "minimum": 1,
+            "maximum": CLUSTER_SIZE_MAX,
+            "description": "The largest size that the cluster can be given "
+            "later. At least the cluster size.",
+        },
+        CLUSTER_COOLDOWN: {
+            "type": "integer",
+            "minimum": 0,
+            "maximum": COOLDOWN_MAX_SECONDS,
+            "description": "Seconds between two changes of the size that "
+            "autoscaling makes.",
+        },
+        CLUSTER_SPARE_COUNT: {
+            "type": "integer",
+            "minimum": 0,
+            "maximum": SPARE_COUNT_MAX,
+            "description": "Amphorae that stand by beside those that serve, "
+            "and take the place of a lost one at once.",
+        },
         **FRONTEND,
         constants.COMPUTE_FLAVOR: {
             "type": "string",
@@ -100,18 +129,20 @@ def size_of(metadata: dict[str, Any], settings: Settings) -> ClusterSize:
     :raises InvalidRequest: naming the key that does not fit.
     """
     desired = int(metadata.get(CLUSTER_SIZE, settings.size.desired))
-    if desired > settings.max_size:
-        raise InvalidRequest(
-            CLUSTER_SIZE,
-            f"{desired} is more than {settings.max_size}, the most that this "
-            "deployment allows ([anycast] cluster_max_size)",
-        )
+    maximum = int(metadata.get(CLUSTER_MAX_SIZE, settings.max_size))
+    for key, size in ((CLUSTER_SIZE, desired), (CLUSTER_MAX_SIZE, maximum)):
+        if size > settings.max_size:
+            raise InvalidRequest(
+                key,
+                f"{size} is more than {settings.max_size}, the most that "
+                "this deployment allows ([anycast] cluster_max_size)",
+            )
+    if CLUSTER_SIZE not in metadata:
+        desired = min(desired, maximum)
     minimum = metadata.get(
         CLUSTER_MIN_SIZE, min(settings.size.minimum, desired)
     )
-    return ClusterSize(
-        desired=desired, minimum=int(minimum), maximum=settings.max_size
-    )
+    return ClusterSize(desired=desired, minimum=int(minimum), maximum=maximum)
 
 
 def check_resources(metadata: dict[str, Any]) -> None:

@@ -87,10 +87,10 @@ def test_create_allocates_the_vip_and_records_the_cluster(
     assert row.vip.octavia_owned
 
 
-def test_a_disabled_one_is_recorded_as_such(api, subnets, default):
+def test_a_disabled_one_has_its_cluster_managed(api, subnets, default):
     post(api, subnets, admin_state_up=False)
 
-    assert not all_clusters(api)[0].is_enabled
+    assert all_clusters(api)[0].is_enabled
 
 
 def assert_nothing_is_left(api):
@@ -192,6 +192,9 @@ def test_capabilities_are_described(api):
     assert {c["name"] for c in flavors.body["flavor_capabilities"]} == {
         "cluster_size",
         "cluster_min_size",
+        "cluster_max_size",
+        "cluster_cooldown",
+        "cluster_spare_count",
         "distributor_id",
         "frontend_network_id",
         "frontend_subnet_id",

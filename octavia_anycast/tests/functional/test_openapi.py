@@ -21,7 +21,7 @@ from octavia_anycast.api import openapi, policies, responses
 from octavia_anycast.db import amphora_statistics, amphorae
 from octavia_anycast.model.cluster import AmphoraRecord, AmphoraStatus
 from octavia_anycast.model.heartbeat import Heartbeat, ListenerBeat
-from octavia_anycast.testing import samples
+from octavia_anycast.testing import octavia_rows, samples
 
 PATH = "/v2/lbaas/openapi.json"
 DISTRIBUTORS = "/v2/lbaas/distributors"
@@ -80,6 +80,7 @@ def _amphora(server):
             }
         },
     )
+    octavia_rows.settle()
     record = AmphoraRecord(
         id="7d3c9a52-0000-4000-8000-000000000001",
         load_balancer_id=load_balancer["id"],

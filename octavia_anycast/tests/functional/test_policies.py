@@ -9,7 +9,7 @@ changes nothing; who is not gets the rule's own answer.
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -19,7 +19,7 @@ from oslo_policy import generator
 from oslo_policy._checks import FalseCheck
 
 from octavia_anycast.api import policies
-from octavia_anycast.testing import samples
+from octavia_anycast.testing import octavia_rows, samples
 from octavia_anycast.testing.api_server import (
     PROJECT_ID,
     ApiServer,
@@ -115,9 +115,19 @@ ROWS = {
         "DELETE", S + "/{speaker}/bgp-peers/{peer}", ADMINS, 204
     ),
     "cluster:get_one": Row("GET", B + "/{load_balancer}/cluster", OWNERS, 200),
+    "cluster:put": Row(
+        "PUT",
+        B + "/{load_balancer}/cluster",
+        OWNERS - {"reader", "lb-observer", "lb-global-observer"},
+        202,
+        lambda ids: {"cluster": {"desired_size": 3}},
+    ),
 }
-# It guards a part of an answer, not a call; it has a test of its own.
-OF_CONTENT = "cluster:get_amphorae"
+# They guard a part of a call, not the call; they have tests of their own.
+OF_CONTENT = {
+    "cluster:get_amphorae": "cluster:get_one",
+    "cluster:put_max_size": "cluster:put",
+}
 
 
 @pytest.fixture(scope="module")
@@ -133,6 +143,7 @@ def prepared(server: ApiServer) -> tuple[Snapshot, dict[str, str]]:
     server.settle()
     _, (subnet_id,) = server.neutron.add_network("198.51.100.0/24")
     balancer = server.create(B, {"loadbalancer": {"vip_subnet_id": subnet_id}})
+    octavia_rows.settle()
     return server.snapshot(), {
         "load_balancer": balancer["id"],
         "distributor": distributor["id"],
@@ -212,7 +223,7 @@ def _everything(api: ApiServer) -> str:
 
 def test_each_rule_has_its_row():
     rules = {_short(rule) for rule in policies.RULES}
-    assert rules == {*ROWS, OF_CONTENT}
+    assert rules == {*ROWS, *OF_CONTENT}
 
 
 @pytest.mark.parametrize("rule", ROWS)
@@ -264,8 +275,8 @@ def _closed(names: set[str]) -> Iterator[None]:
 def test_rule_is_documented(rule):
     assert rule.description
     (operation,) = rule.operations
-    name = _short(rule).replace(OF_CONTENT, "cluster:get_one")
-    row = ROWS[name]
+    name = _short(rule)
+    row = ROWS[OF_CONTENT.get(name, name)]
     assert operation["method"] == row.method
     assert _shape(operation["path"]) == _shape(row.path)
 
@@ -294,6 +305,22 @@ def test_amphorae_of_a_cluster_are_for_operators(
     answer = _call(api, person, ROWS["cluster:get_one"], ids)
 
     assert ("amphorae" in answer.body["cluster"]) is (person in GLOBAL_READERS)
+
+
+@pytest.mark.parametrize("person", sorted(ROWS["cluster:put"].allowed))
+def test_the_largest_size_is_raised_by_administrators(
+    api, ids, person, octavias_roles
+):
+    row = ROWS["cluster:put"]
+    lower = replace(row, body=lambda ids: {"cluster": {"max_size": 5}})
+    higher = replace(row, body=lambda ids: {"cluster": {"max_size": 6}})
+
+    assert _call(api, person, lower, ids).status == 202
+    answer = _call(api, person, higher, ids)
+
+    assert answer.status == (202 if person in ADMINS else 403)
+    shown = _call(api, "admin", ROWS["cluster:get_one"], ids).body["cluster"]
+    assert shown["max_size"] == (6 if person in ADMINS else 5)
 
 
 SECRETS = ("172.31.0.11", "172.31.0.19", "peer_ip", "remote_as", "leaf1")
