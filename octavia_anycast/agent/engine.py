@@ -26,9 +26,10 @@ from typing import Any, Protocol
 from octavia_anycast.agent import gate as gates
 from octavia_anycast.agent.netlink import Netlink
 from octavia_anycast.agent.paths import (
+    WantedPaths,
+    path_counts,
     path_reports,
     vip_addresses,
-    wanted_paths,
 )
 from octavia_anycast.agent.probes import Prober
 from octavia_anycast.agent.speakers.base import BgpSpeaker
@@ -85,6 +86,7 @@ class Engine:
         self._is_frontend_up = False
         self._bound: frozenset[IPAddress] = frozenset()
         self._leaving: dict[IPAddress, float] = {}
+        self._wanted = WantedPaths()
         self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK)
         self._is_closing = False
 
@@ -180,10 +182,13 @@ class Engine:
             paths=path_reports(state, gate, bound, status),
             speakers_digest=speakers_digest,
             are_speakers_loaded=status.speakers == state.speakers,
+            path_counts=path_counts(state, status),
             connections=self._count_connections(vip_addresses(state)),
         )
 
     def _count_connections(self, vips: frozenset[IPAddress]) -> dict[str, int]:
+        if not vips:
+            return {}
         try:
             netlink = Netlink(self._parts.namespace_path)
         except OSError:
@@ -261,10 +266,12 @@ class Engine:
         parts = self._parts
         parts.speaker.configure(state.router_id, state.speakers)
         if self._gate.has_decided:
-            paths = wanted_paths(state, self._gate, self._bound)
+            paths = self._wanted.get(state, self._gate, self._bound)
             parts.speaker.set_paths(paths)
         vips = vip_addresses(state)
-        parts.frontend.want(state.frontend, vips | self._lingering(vips, now))
+        if not state.is_distributor:
+            vips |= self._lingering(vips, now)
+        parts.frontend.want(state.frontend, vips)
 
     def _lingering(
         self, vips: frozenset[IPAddress], now: float

@@ -5,12 +5,15 @@
 Layer: agent.
 """
 
+from collections import Counter
+
 from octavia_anycast.agent.gate import Gate
 from octavia_anycast.agent.speakers.base import Path, SpeakerStatus
 from octavia_anycast.model.bgp import IPAddress, Peer
 from octavia_anycast.model.wire import (
     DesiredState,
     Intent,
+    PathCounts,
     PathReport,
     PathState,
     VipState,
@@ -34,7 +37,10 @@ def peers_of(state: DesiredState, vip: VipState) -> tuple[Peer, ...]:
 def wanted_paths(
     state: DesiredState, gate: Gate, bound: frozenset[IPAddress]
 ) -> frozenset[Path]:
-    """All that is to be announced now; ``bound`` VIPs are on the loopback."""
+    """All that is to be announced now; ``bound`` VIPs are on the loopback.
+
+    A distributor's are on those of others.
+    """
     if not gate.is_passing:
         return frozenset()
     return frozenset(
@@ -45,7 +51,8 @@ def wanted_paths(
             is_draining=vip.intent is Intent.DRAIN,
         )
         for vip in state.vips
-        if vip.intent is not Intent.WITHDRAW and vip.vip_ip in bound
+        if vip.intent is not Intent.WITHDRAW
+        and (state.is_distributor or vip.vip_ip in bound)
         for peer in peers_of(state, vip)
     )
 
@@ -56,7 +63,12 @@ def path_reports(
     bound: frozenset[IPAddress],
     status: SpeakerStatus,
 ) -> tuple[PathReport, ...]:
-    """What each VIP's path towards each peer is, and why."""
+    """What each VIP's path towards each peer is, and why.
+
+    Those of a distributor are counted, see :func:`path_counts`.
+    """
+    if state.is_distributor:
+        return ()
     out = {(path.vip_ip, path.peer_id): path for path in status.paths}
     return tuple(
         _report(vip, peer, gate, bound, out.get((vip.vip_ip, peer.id)))
@@ -95,8 +107,57 @@ def _report(
     )
 
 
+def path_counts(
+    state: DesiredState, status: SpeakerStatus
+) -> tuple[PathCounts, ...]:
+    """How many paths each peer of a distributor is to have, and has."""
+    if not state.is_distributor:
+        return ()
+    wanted = Counter(
+        peer.id
+        for vip in state.vips
+        if vip.intent is not Intent.WITHDRAW
+        for peer in peers_of(state, vip)
+    )
+    advertised = Counter(path.peer_id for path in status.paths)
+    return tuple(
+        PathCounts(
+            peer_id=peer.id,
+            wanted=wanted[peer.id],
+            advertised=advertised[peer.id],
+        )
+        for _, peer in state.peers()
+    )
+
+
+class WantedPaths:
+    """Remembers what :func:`wanted_paths` said: thousands, ten times a second.
+
+    What has not changed is the same object again.
+    """
+
+    def __init__(self) -> None:
+        self._key: tuple[DesiredState, bool, frozenset[IPAddress]] | None = (
+            None
+        )
+        self._paths: frozenset[Path] = frozenset()
+
+    def get(
+        self, state: DesiredState, gate: Gate, bound: frozenset[IPAddress]
+    ) -> frozenset[Path]:
+        """The same as :func:`wanted_paths`."""
+        if (
+            self._key is None
+            or self._key[0] is not state
+            or self._key[1:] != (gate.is_passing, bound)
+        ):
+            self._key = (state, gate.is_passing, bound)
+            self._paths = wanted_paths(state, gate, bound)
+        return self._paths
+
+
 def vip_addresses(state: DesiredState | None) -> frozenset[IPAddress]:
-    """The VIPs that belong on the loopback."""
-    if state is None:
+    """The VIPs that belong on the loopback: a distributor's do not."""
+    if state is None or state.is_distributor:
         return frozenset()
     return frozenset(vip.vip_ip for vip in state.vips)

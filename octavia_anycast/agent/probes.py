@@ -2,36 +2,41 @@
 # Copyright (c) 2026 The octavia-anycast authors
 """What the health gate looks at: HAProxy, keepalived, the front end.
 
-Nothing here sends a byte through the data path: a connection to a listener
-would be counted in HAProxy's statistics, which are the user's (ADR 0011).
+Nothing here sends a byte through the data path unless somebody asks for it: a
+connection to a listener would be counted in HAProxy's statistics, which are
+the user's (ADR 0011, ADR 0072).
 
 Layer: agent. For the thread of the engine.
 """
 
 import os
-import socket
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
-from octavia_anycast.agent.daemon_process import DaemonProcess
+from octavia_anycast.agent.daemon_process import (
+    STOPPED,
+    DaemonProcess,
+    state_of,
+)
 from octavia_anycast.agent.gate import Sample, Verdict
 from octavia_anycast.agent.keepalived import KeepalivedWatch, worst
-from octavia_anycast.agent.listeners import ListenerWatch
-from octavia_anycast.agent.netlink import Netlink
+from octavia_anycast.agent.listeners import ListenerWatch, Waiting
+from octavia_anycast.agent.netlink import Netlink, is_silent
 from octavia_anycast.agent.paths import vip_addresses
+from octavia_anycast.agent.stats_socket import StatsSocket
 from octavia_anycast.model.bgp import IPAddress
 from octavia_anycast.model.wire import (
     FRONTEND_INTERFACE,
     DesiredState,
     Frontend,
-    ListenerSocket,
+    GateSettings,
+    Probe,
 )
 
-# How often HAProxy is asked, and how long it may think. An amphora with a
-# busy CPU is slow, not dead: too short, and a whole cluster withdraws.
-_STATS_SECONDS = 0.5
-_STATS_TIMEOUT_SECONDS = 2.0
-_GATEWAY_SECONDS = 1.0
+if TYPE_CHECKING:
+    from octavia_anycast.agent.synthetic import RequestProbe
+
 _GOOD = Sample(verdict=Verdict.GOOD)
 _NOTHING = Sample(verdict=Verdict.NOTHING_TO_SERVE, reason="nothing to serve")
 
@@ -60,57 +65,6 @@ class ProbePaths:
         return f"{self.base}/lvs/octavia-keepalivedlvs-{listener_id}.conf"
 
 
-class StatsSocket:
-    """Asks HAProxy a short question now and then; never blocks."""
-
-    def __init__(self, path: str) -> None:
-        self._path = path
-        self.socket: socket.socket | None = None
-        self._asked_at = 0.0
-        self._next_at = 0.0
-        # None before the first answer, empty after a good one.
-        self.problem: str | None = None
-
-    def look(self, now: float) -> None:
-        """Ask, or read the answer; ``now`` in seconds, monotonic."""
-        if self.socket is None:
-            if now >= self._next_at:
-                self._ask(now)
-            return
-        try:
-            is_answered = bool(self.socket.recv(65_536))
-        except BlockingIOError:
-            if now - self._asked_at > _STATS_TIMEOUT_SECONDS:
-                self._end(now, "HAProxy does not answer on its socket")
-            return
-        except OSError:
-            is_answered = False
-        self._end(
-            now, "" if is_answered else "HAProxy closed its socket unanswered"
-        )
-
-    def _ask(self, now: float) -> None:
-        self._asked_at = now
-        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.socket.setblocking(False)
-        try:
-            self.socket.connect(self._path)
-            self.socket.send(b"show info\n")
-        except OSError as e:
-            self._end(now, f"HAProxy's socket cannot be used: {e.strerror}")
-
-    def _end(self, now: float, problem: str) -> None:
-        self.close()
-        self.problem = problem
-        self._next_at = now + (0.0 if problem else _STATS_SECONDS)
-
-    def close(self) -> None:
-        """Drop the connection."""
-        if self.socket is not None:
-            self.socket.close()
-            self.socket = None
-
-
 class Prober:
     """Takes samples; keeps what a sample needs between two of them."""
 
@@ -123,7 +77,10 @@ class Prober:
         self._keepalived = KeepalivedWatch(paths)
         self._netlink: Netlink | None = None
         self._namespace_inode = 0
+        self._request: RequestProbe | None = None
         self._ask_gateways_at = 0.0
+        # What each probe said in the last sample.
+        self.looks: dict[Probe, Sample] = {}
         self.is_frontend_up = False
         # The VIPs that are on the loopback, as of the last look.
         self.bound: frozenset[IPAddress] = frozenset()
@@ -145,23 +102,19 @@ class Prober:
     def sample(self, state: DesiredState, now: float) -> Sample:
         """Look at everything once; ``now`` in seconds, monotonic."""
         self._follow(state.load_balancer_id)
-        processes = self._check_processes(state, now)
-        frontend_problem = self._check_namespace(state, now)
-        if isinstance(frontend_problem, Sample):
-            return frontend_problem
-        if not state.gate.is_enabled:
-            return _bad(frontend_problem) if frontend_problem else _GOOD
-        if processes.verdict is Verdict.NOTHING_TO_SERVE:
-            return processes
-        if not state.revision:
-            return _bad("there is no configuration yet")
-        if processes.verdict is Verdict.BAD:
-            return processes
-        if frontend_problem:
-            return _bad(frontend_problem)
-        if not state.listeners:
-            return processes
-        return worst([processes, self._check_haproxy(state.listeners, now)])
+        looks = {Probe.PROCESS: self._check_processes(state, now)}
+        looks |= self._check_namespace(state, now)
+        if state.gate.is_enabled:
+            if state.revision:
+                looks[Probe.REVISION] = _GOOD
+            else:
+                looks[Probe.REVISION] = _bad("there is no configuration yet")
+            if self._netlink is not None and state.listeners:
+                looks |= self._check_haproxy(state, now)
+        self.looks = {
+            probe: replace(look, probe=probe) for probe, look in looks.items()
+        }
+        return _decided(self.looks, is_enabled=state.gate.is_enabled)
 
     def _check_processes(self, state: DesiredState, now: float) -> Sample:
         """Look at HAProxy's and keepalived's processes, where expected.
@@ -177,17 +130,31 @@ class Prober:
         if state.listeners:
             if not self._process.is_running():
                 return _bad("HAProxy does not run", is_fatal=True)
-            return keepalived
+            return worst([self._check_stopped(), keepalived])
         self._release_haproxy()
         return keepalived if state.lvs_listener_ids else _NOTHING
+
+    def _check_stopped(self) -> Sample:
+        """The kernel knows a stopped process at once, by no time-out."""
+        pid = self._stats.pid if self._stats else None
+        state = state_of(pid, "haproxy") if pid is not None else ""
+        if state in STOPPED:
+            return Sample(
+                verdict=Verdict.BAD,
+                reason="HAProxy is stopped",
+                measured=f"process {pid} is in state {state}",
+            )
+        return _GOOD
 
     def _release_haproxy(self) -> None:
         """Without TCP listeners Octavia's agent removes HAProxy."""
         if self._process:
             self._process.close()
         if self._stats:
-            self._stats.close()
-            self._stats.problem = None
+            self._stats.forget()
+        if self._request:
+            self._request.close()
+            self._request = None
         self._listeners = ListenerWatch()
 
     def _follow(self, load_balancer_id: str | None) -> None:
@@ -203,45 +170,51 @@ class Prober:
 
     def _check_namespace(
         self, state: DesiredState, now: float
-    ) -> Sample | str:
-        """The problem with the front end, empty without one."""
+    ) -> dict[Probe, Sample]:
+        """Look at the front end, its gateways, and which VIPs are there."""
         self.is_frontend_up = False
         try:
             netlink = self._enter()
             if netlink is None:
                 self.bound = frozenset()
-                return "the namespace of HAProxy is not there"
-            problem = _frontend_problem(netlink, state.frontend)
-            if not problem and state.frontend is not None:
-                problem = self._check_gateways(netlink, state.frontend, now)
-            self.is_frontend_up = not problem
+                problem = "the namespace of HAProxy is not there"
+                return {Probe.FRONTEND: _bad(problem)}
             present = {address.ip_address for address in netlink.addresses()}
             self.bound = vip_addresses(state) & present
-            return problem
+            problem = _frontend_problem(netlink, state.frontend)
+            if problem or state.frontend is None:
+                return {Probe.FRONTEND: _bad(problem)}
+            pause = state.gate.gateway_interval_ms / 1000
+            gateways = self._check_gateways(
+                netlink, state.frontend, now, pause
+            )
         except OSError as e:
             self._leave()
-            return Sample(
-                verdict=Verdict.UNKNOWN, reason=f"netlink: {e.strerror or e}"
-            )
+            reason = f"netlink: {e.strerror or e}"
+            unknown = Sample(verdict=Verdict.UNKNOWN, reason=reason)
+            return {Probe.FRONTEND: unknown}
+        self.is_frontend_up = gateways.verdict is Verdict.GOOD
+        return {Probe.FRONTEND: _GOOD, Probe.GATEWAY: gateways}
 
     def _check_gateways(
-        self, netlink: Netlink, frontend: Frontend, now: float
-    ) -> str:
+        self, netlink: Netlink, frontend: Frontend, now: float, pause: float
+    ) -> Sample:
         """Behind a bridge a dead network keeps its carrier: ask someone."""
+        index = next(
+            link.index
+            for link in netlink.links()
+            if link.name == FRONTEND_INTERFACE
+        )
+        states = netlink.neighbours(index)
         gateways = {a.gateway for a in frontend.addresses if a.gateway}
-        silent = netlink.silent_neighbours() & gateways
         if now >= self._ask_gateways_at:
-            self._ask_gateways_at = now + _GATEWAY_SECONDS
-            index = next(
-                link.index
-                for link in netlink.links()
-                if link.name == FRONTEND_INTERFACE
-            )
+            self._ask_gateways_at = now + pause
             for gateway in gateways:
-                netlink.use_neighbour(index, gateway)
-        for gateway in sorted(silent, key=str):
-            return f"the gateway {gateway} does not answer"
-        return ""
+                netlink.ask_neighbour(index, gateway, states.get(gateway))
+        for gateway in sorted(gateways, key=str):
+            if is_silent(states.get(gateway, 0)):
+                return _bad(f"the gateway {gateway} does not answer")
+        return _GOOD
 
     def _enter(self) -> Netlink | None:
         try:
@@ -261,27 +234,47 @@ class Prober:
             self._netlink = None
 
     def _check_haproxy(
-        self, listeners: tuple[ListenerSocket, ...], now: float
-    ) -> Sample:
-        assert self._stats is not None
+        self, state: DesiredState, now: float
+    ) -> dict[Probe, Sample]:
         assert self._netlink is not None
+        stats, settings = self._stats, state.gate
+        if stats is None:
+            return {}
+        stats.settings = settings
         try:
-            sample = self._listeners.look(self._netlink.listening(), listeners)
+            sockets = self._netlink.listening()
         except OSError as e:
             self._leave()
-            return Sample(
-                verdict=Verdict.UNKNOWN, reason=f"sock_diag: {e.strerror or e}"
+            reason = f"sock_diag: {e.strerror or e}"
+            unknown = Sample(verdict=Verdict.UNKNOWN, reason=reason)
+            return {Probe.LISTENERS: unknown}
+        waiting = self._listeners.waiting(sockets, state.listeners, now)
+        if waiting and waiting.milliseconds(now) > settings.interval_ms:
+            stats.hurry()
+        looks = {
+            Probe.ANSWER: stats.sample(now),
+            Probe.LISTENERS: self._listeners.look(sockets, state.listeners),
+        }
+        if waiting and _hangs(waiting, stats, settings, now):
+            looks[Probe.LISTENERS] = Sample(
+                verdict=Verdict.BAD,
+                reason=f"nothing accepts connections on {waiting.name}",
+                measured=f"{waiting.count} wait, none accepted for "
+                f"{waiting.milliseconds(now):.0f} ms",
             )
-        self._stats.look(now)
-        if sample.verdict is Verdict.BAD:
-            return sample
-        if self._stats.problem:
-            return _bad(self._stats.problem)
-        if self._stats.problem is None:
-            return Sample(
-                verdict=Verdict.UNKNOWN, reason="HAProxy did not answer yet"
-            )
-        return sample
+        request = self._check_request(state)
+        return looks | ({Probe.REQUEST: request} if request else {})
+
+    def _check_request(self, state: DesiredState) -> Sample | None:
+        if self._request is None:
+            if state.gate.request is None:
+                return None
+            # Only for those who want it: HTTP and TLS take time to import,
+            # and the announcement is restored before.
+            from octavia_anycast.agent.synthetic import RequestProbe
+
+            self._request = RequestProbe(self._paths.namespace_path)
+        return self._request.look(state.gate.request, state.listeners)
 
     def close(self) -> None:
         """Let go of everything."""
@@ -289,6 +282,36 @@ class Prober:
         self._keepalived.close()
         self._process = self._stats = None
         self._leave()
+
+
+def _hangs(
+    waiting: Waiting, stats: StatsSocket, settings: GateSettings, now: float
+) -> bool:
+    """Two witnesses: a limit that is reached stops HAProxy from accepting,
+    and it goes on answering.
+    """
+    return (
+        waiting.milliseconds(now) >= settings.accept_timeout_ms
+        and stats.waits_ms(now) >= settings.accept_timeout_ms
+    )
+
+
+def _decided(looks: dict[Probe, Sample], *, is_enabled: bool) -> Sample:
+    """The look that decides, of those that count."""
+    link = [
+        looks[probe]
+        for probe in (Probe.FRONTEND, Probe.GATEWAY)
+        if probe in looks
+    ]
+    if not is_enabled:
+        return worst(link)
+    processes = looks[Probe.PROCESS]
+    if processes.verdict is Verdict.NOTHING_TO_SERVE:
+        unknown = [one for one in link if one.verdict is Verdict.UNKNOWN]
+        return unknown[0] if unknown else processes
+    if looks[Probe.REVISION].verdict is Verdict.BAD:
+        return looks[Probe.REVISION]
+    return worst([looks[probe] for probe in Probe if probe in looks])
 
 
 def _bad(reason: str, *, is_fatal: bool = False) -> Sample:

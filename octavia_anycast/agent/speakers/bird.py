@@ -34,6 +34,8 @@ from octavia_anycast.model.wire import SessionReport
 LOG = logging.getLogger(__name__)
 
 _PAUSE_AFTER_ERROR_SECONDS = 0.2
+# A distributor has thousands.
+_LOGGED_ONE_BY_ONE = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,7 +111,7 @@ class BirdSpeaker:
     def set_paths(self, paths: frozenset[Path]) -> None:
         """Announce exactly these paths."""
         with self._lock:
-            if self._paths == paths:
+            if self._paths is paths or self._paths == paths:
                 return
             self._paths = paths
         self._woken.set()
@@ -358,6 +360,9 @@ def _log_changes(wish: _Wish, before: frozenset[Path] | None) -> None:
     addresses = {peer.id: peer.peer_ip for peer in wish.peers()}
     come, gone = syntax.changes(before or (), wish.paths or ())
     for verb, found in (("Announce", come), ("Withdraw", gone)):
-        for prefix, peer_id in sorted(found):
+        if len(found) > _LOGGED_ONE_BY_ONE:
+            LOG.info("%s %d paths", verb, len(found))
+            continue
+        for prefix, peer_id in syntax.named(found):
             if peer_id in addresses:
                 LOG.info("%s %s, peer %s", verb, prefix, addresses[peer_id])

@@ -14,12 +14,12 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from ipaddress import ip_network
 
 from octavia_anycast.agent.speakers.base import Path
 from octavia_anycast.agent.speakers.template import load
 from octavia_anycast.model.bgp import (
     GRACEFUL_SHUTDOWN,
+    IPAddress,
     Peer,
     SessionState,
     Speaker,
@@ -190,7 +190,7 @@ def _route(path: Path) -> str:
     statements = [f"bgp_next_hop = {path.nexthop_ip};"]
     if path.is_draining:
         statements.append(f"{_add_community(GRACEFUL_SHUTDOWN)};")
-    prefix = ip_network(path.vip_ip)
+    prefix = _prefix(path.vip_ip)
     return f"route {prefix} unreachable {{ {' '.join(statements)} }};\n"
 
 
@@ -241,8 +241,17 @@ def _session_from(text: str, since: datetime | None) -> Session:
 
 def changes(
     before: Iterable[Path], after: Iterable[Path]
-) -> tuple[set[tuple[str, str]], set[tuple[str, str]]]:
-    """(prefix, peer_id) of the paths that come, and of those that go."""
-    old = {(str(ip_network(p.vip_ip)), p.peer_id) for p in before}
-    new = {(str(ip_network(p.vip_ip)), p.peer_id) for p in after}
+) -> tuple[set[tuple[IPAddress, str]], set[tuple[IPAddress, str]]]:
+    """(VIP, peer_id) of the paths that come, and of those that go."""
+    old = {(path.vip_ip, path.peer_id) for path in before}
+    new = {(path.vip_ip, path.peer_id) for path in after}
     return new - old, old - new
+
+
+def named(found: Iterable[tuple[IPAddress, str]]) -> list[tuple[str, str]]:
+    """(prefix, peer_id) of some of these, in order."""
+    return sorted((_prefix(vip_ip), peer_id) for vip_ip, peer_id in found)
+
+
+def _prefix(address: IPAddress) -> str:
+    return f"{address}/{address.max_prefixlen}"

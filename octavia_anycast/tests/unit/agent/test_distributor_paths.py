@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The octavia-anycast authors
+"""The paths of a distributor: for others, none of them its own."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from ipaddress import ip_address
+
+import pytest
+
+from octavia_anycast.agent.gate import Gate
+from octavia_anycast.agent.paths import (
+    WantedPaths,
+    path_counts,
+    path_reports,
+    vip_addresses,
+    wanted_paths,
+)
+from octavia_anycast.agent.speakers.base import Path, SpeakerStatus
+from octavia_anycast.model import codec
+from octavia_anycast.model.errors import InvalidRequest
+from octavia_anycast.model.wire import GateState, Intent
+from octavia_anycast.tests.unit.agent.states import (
+    PEER4,
+    PEER6,
+    speaker,
+    state,
+    vip,
+)
+
+UP = Gate(state=GateState.UP, since=datetime.now(UTC), reason="")
+OTHER = replace(PEER4, id="other", peer_ip=ip_address("172.31.0.12"))
+NOTHING_BOUND = frozenset()
+
+
+def external(address, **attributes):
+    return vip(address, load_balancer_id=None, **attributes)
+
+
+def distributor(*vips):
+    return state(
+        is_distributor=True,
+        frontend=None,
+        listeners=(),
+        load_balancer_id=None,
+        vips=vips,
+        speakers=(speaker(PEER4, OTHER), speaker(PEER6)),
+    )
+
+
+def test_nothing_need_be_on_the_loopback():
+    desired = distributor(external("198.51.100.7"))
+    paths = wanted_paths(desired, UP, NOTHING_BOUND)
+    assert {p.peer_id for p in paths} == {PEER4.id, OTHER.id}
+    assert vip_addresses(desired) == frozenset()
+
+
+def test_a_vip_may_be_for_one_peer():
+    desired = distributor(external("198.51.100.7", peer_ids=(OTHER.id,)))
+    (path,) = wanted_paths(desired, UP, NOTHING_BOUND)
+    assert path.peer_id == OTHER.id
+
+
+def test_its_paths_are_counted_by_peer():
+    desired = distributor(
+        external("198.51.100.7"),
+        external("198.51.100.8", peer_ids=(OTHER.id,)),
+        external("198.51.100.9", intent=Intent.WITHDRAW),
+        external("2001:db8:100::7"),
+    )
+    sent = Path(
+        vip_ip=ip_address("198.51.100.7"),
+        nexthop_ip=ip_address("10.1.0.5"),
+        peer_id=OTHER.id,
+    )
+    counts = path_counts(desired, SpeakerStatus(paths=frozenset({sent})))
+    assert {c.peer_id: (c.wanted, c.advertised) for c in counts} == {
+        PEER4.id: (1, 0),
+        OTHER.id: (2, 1),
+        PEER6.id: (1, 0),
+    }
+    assert not path_reports(desired, UP, NOTHING_BOUND, SpeakerStatus())
+
+
+def test_other_amphorae_count_nothing():
+    assert path_counts(state(), SpeakerStatus()) == ()
+
+
+def test_what_has_not_changed_is_the_same_object():
+    wanted = WantedPaths()
+    desired = distributor(external("198.51.100.7"))
+    first = wanted.get(desired, UP, NOTHING_BOUND)
+    assert wanted.get(desired, UP, NOTHING_BOUND) is first
+    down = replace(UP, state=GateState.DOWN)
+    assert wanted.get(desired, down, NOTHING_BOUND) == frozenset()
+    assert wanted.get(replace(desired), UP, NOTHING_BOUND) == first
+
+
+def test_a_distributor_has_no_front_end():
+    with pytest.raises(InvalidRequest) as caught:
+        state(is_distributor=True)
+    assert caught.value.field == "is_distributor"
+
+
+def test_an_agent_of_an_older_image_is_told_nothing_new():
+    assert "is_distributor" not in codec.state_document(state())
+    document = codec.state_document(distributor())
+    assert codec.desired_state_from(document).is_distributor
