@@ -225,8 +225,6 @@ def _parse_scalar(kind: Any, value: Any, path: str) -> Any:
             ) from e
     if kind is float and type(value) is int:
         return float(value)  # JSON has one kind of number
-    if kind is float and type(value) is int:
-        return float(value)
     if not isinstance(value, kind) or (
         isinstance(value, bool) and kind is not bool
     ):
