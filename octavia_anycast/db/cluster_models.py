@@ -124,6 +124,13 @@ class Amphora(Base):
         Boolean, default=False, server_default=false(), index=True
     )
 
+    # Asked for through the API: out of service, but still there.
+    drain_wanted_since: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    drain_deadline: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    # When its agent was told to drain, and to withdraw after that.
+    draining_since: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    drained_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
     addresses: Mapped[list["FrontendAddress"]] = relationship(
         cascade="all, delete-orphan",
         lazy="selectin",

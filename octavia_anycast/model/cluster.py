@@ -134,6 +134,10 @@ class AmphoraRecord:
     ``spare_since``: when it became a spare, which is ready and does not
     announce; None: it is none. ``is_replacing``: it was booted in the place
     of another one and is not configured yet.
+    ``drain_wanted_since``: when it was asked to be taken out of service, and
+    ``drain_deadline``: until when it may drain; None: it was not.
+    ``draining_since``: when its agent was first told to drain, by wish or on
+    its way out, ``drained_at``: when it was told to withdraw after that.
     """
 
     id: str
@@ -161,6 +165,10 @@ class AmphoraRecord:
     agent_update_wanted: bool = False
     spare_since: datetime | None = None
     is_replacing: bool = False
+    drain_wanted_since: datetime | None = None
+    drain_deadline: datetime | None = None
+    draining_since: datetime | None = None
+    drained_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

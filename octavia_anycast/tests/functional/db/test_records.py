@@ -167,6 +167,10 @@ WHOLE = make_amphora(
     agent_update_wanted=True,
     spare_since=NOW,
     is_replacing=True,
+    drain_wanted_since=NOW,
+    drain_deadline=NOW + timedelta(seconds=30),
+    draining_since=NOW,
+    drained_at=NOW,
     reason="because",
 )
 
