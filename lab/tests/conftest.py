@@ -35,6 +35,7 @@ BALANCER_SIZE = 2
 _IN_ORDER = (
     "test_bad_input",
     "test_load_balancer",
+    "test_listeners",
     "test_amphorae_api",
     "test_client",
     "test_peer_change",
@@ -156,3 +157,18 @@ def balancer(bench: cluster_bench.Bench) -> cluster_bench.Balancer:
     bench.await_active(made.id)
     bench.await_whole(made)
     return made
+
+
+@pytest.fixture(scope="module")
+def web(
+    bench: cluster_bench.Bench, balancer: cluster_bench.Balancer
+) -> dict[str, str]:
+    """The ids of what came with the load balancer."""
+    octavia = bench.octavia
+    (listener,) = octavia.listeners(load_balancer_id=balancer.id, name="web")
+    (pool,) = octavia.pools(load_balancer_id=balancer.id, name="web")
+    return {
+        "listener": listener.id,
+        "pool": pool.id,
+        **{member.name: member.id for member in octavia.members(pool.id)},
+    }
