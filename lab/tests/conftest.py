@@ -17,6 +17,7 @@ error: nothing is skipped silently.
 import collections.abc
 import dataclasses
 import os
+import pathlib
 import pickle
 import shutil
 
@@ -85,7 +86,8 @@ def missing() -> str | None:
 
 def _place(item: pytest.Item) -> int:
     name = item.path.stem
-    return _IN_ORDER.index(name) + 1 if name in _IN_ORDER else 0
+    is_ours = item.path.parent == pathlib.Path(__file__).parent
+    return _IN_ORDER.index(name) + 1 if is_ours and name in _IN_ORDER else 0
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
