@@ -17,6 +17,7 @@ error: nothing is skipped silently.
 import collections.abc
 import dataclasses
 import os
+import pathlib
 import pickle
 import shutil
 
@@ -35,6 +36,7 @@ BALANCER_SIZE = 2
 _IN_ORDER = (
     "test_bad_input",
     "test_load_balancer",
+    "test_listeners",
     "test_amphorae_api",
     "test_client",
     "test_peer_change",
@@ -84,7 +86,8 @@ def missing() -> str | None:
 
 def _place(item: pytest.Item) -> int:
     name = item.path.stem
-    return _IN_ORDER.index(name) + 1 if name in _IN_ORDER else 0
+    is_ours = item.path.parent == pathlib.Path(__file__).parent
+    return _IN_ORDER.index(name) + 1 if is_ours and name in _IN_ORDER else 0
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -156,3 +159,18 @@ def balancer(bench: cluster_bench.Bench) -> cluster_bench.Balancer:
     bench.await_active(made.id)
     bench.await_whole(made)
     return made
+
+
+@pytest.fixture(scope="module")
+def web(
+    bench: cluster_bench.Bench, balancer: cluster_bench.Balancer
+) -> dict[str, str]:
+    """The ids of what came with the load balancer."""
+    octavia = bench.octavia
+    (listener,) = octavia.listeners(load_balancer_id=balancer.id, name="web")
+    (pool,) = octavia.pools(load_balancer_id=balancer.id, name="web")
+    return {
+        "listener": listener.id,
+        "pool": pool.id,
+        **{member.name: member.id for member in octavia.members(pool.id)},
+    }

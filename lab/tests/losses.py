@@ -19,6 +19,7 @@ from octavia_anycast_lab import (
     clients,
     http_probe,
     netns,
+    process,
     settings,
     traffic_record,
 )
@@ -68,9 +69,13 @@ class Stream:
         self._before = _syn_retransmissions(bench)
 
     def end(self) -> Losses:
-        """Stop it; it must really have flowed."""
+        """Stop it, once half a second's worth has really flowed."""
+        process.wait_until(
+            lambda: len(self._generator.records()) > RATE / 2,
+            30.0,
+            "a stream of requests",
+        )
         records = self._generator.stop()
-        assert len(records) > RATE / 2
         outcomes = collections.Counter(r.outcome for r in records)
         del outcomes[traffic_record.Outcome.OK]
         return Losses(

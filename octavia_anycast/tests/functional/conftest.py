@@ -5,6 +5,7 @@
 import pytest
 
 from octavia_anycast.testing import api_server, samples
+from octavia_anycast.tests.functional import object_tree
 from octavia_anycast.tests.functional.balancers import DISTRIBUTORS
 
 
@@ -44,3 +45,26 @@ def default(api):
 @pytest.fixture
 def other(api, default):
     return api.create(DISTRIBUTORS, samples.distributor(name="other"))
+
+
+@pytest.fixture(scope="module")
+def built(server):
+    """One of each, built once; a test gets the databases as they are then."""
+    server.reset()
+    t = object_tree.make_load_balancer(server)
+    object_tree.add_one_of_each(t)
+    return t, server.snapshot()
+
+
+@pytest.fixture
+def tree(built):
+    """A load balancer with one of each."""
+    tree, snapshot = built
+    tree.api.restore(snapshot)
+    return tree
+
+
+@pytest.fixture
+def empty(api):
+    """A load balancer with nothing on it."""
+    return object_tree.make_load_balancer(api)
