@@ -13,12 +13,12 @@ from typing import Any
 
 from oslo_config import cfg
 
+from octavia_anycast import gate_options
 from octavia_anycast.model.cluster import (
     CLUSTER_SIZE_MAX,
     ClusterPolicy,
     ClusterSize,
 )
-from octavia_anycast.model.wire import GateSettings
 
 GROUP = "anycast"
 
@@ -197,20 +197,7 @@ OPTIONS = [
         default=300.0,
         help="The longest wait after failed boots, in seconds.",
     ),
-    cfg.IntOpt(
-        "gate_interval_ms",
-        default=100,
-        help="Milliseconds between two probes of the health gate. HAProxy's "
-        "death is seen at once, without a probe.",
-    ),
-    cfg.IntOpt("gate_rise_count", default=2, help="Good probes until UP."),
-    cfg.IntOpt("gate_fall_count", default=2, help="Bad probes until DOWN."),
-    cfg.IntOpt(
-        "gate_unknown_hold_ms",
-        default=5000,
-        help="Milliseconds for which a probe that cannot tell keeps the last "
-        "verdict.",
-    ),
+    *gate_options.OPTIONS,
     cfg.FloatOpt(
         "orphan_after",
         default=120.0,
@@ -334,12 +321,6 @@ def read(conf: Any) -> Settings:
     """
     register(conf)
     ours = conf[GROUP]
-    gate = GateSettings(
-        interval_ms=ours.gate_interval_ms,
-        rise_count=ours.gate_rise_count,
-        fall_count=ours.gate_fall_count,
-        unknown_hold_ms=ours.gate_unknown_hold_ms,
-    )
     policy = ClusterPolicy(
         boot_timeout=ours.boot_timeout,
         dead_after=ours.dead_after,
@@ -349,7 +330,7 @@ def read(conf: Any) -> Settings:
         backoff_base=ours.backoff_base,
         backoff_max=ours.backoff_max,
         session_patience=ours.session_patience,
-        gate=gate,
+        gate=gate_options.read(ours),
     )
     return Settings(
         size=ClusterSize(

@@ -18,6 +18,7 @@ Prints what is wrong, one finding a line; exit status 1 if there is any.
 
 import ast
 import functools
+import itertools
 import json
 import re
 import sys
@@ -32,7 +33,7 @@ from octavia_anycast.agent.speakers import addresses
 from octavia_anycast.api.requests import distributor_from
 from octavia_anycast.model.cluster import AmphoraStatus
 from octavia_anycast.model.errors import InvalidRequest
-from octavia_anycast.model.wire import GateState, PathState
+from octavia_anycast.model.wire import GateState, PathState, Probe
 from octavia_anycast.options import OPTIONS
 from octavia_anycast.planning.assessment import Phase
 from octavia_anycast.planning.status import OperatingStatus
@@ -41,7 +42,9 @@ ROOT = Path(__file__).resolve().parents[1]
 DECISIONS = ROOT / "doc/source/contributor/adr"
 TROUBLESHOOTING = ROOT / "doc/source/operator/troubleshooting.rst"
 SAMPLE = ROOT / "doc/source/operator/distributor.json"
-PROBES = ROOT / "octavia_anycast/agent/probes.py"
+AGENT = ROOT / "octavia_anycast/agent"
+# Those that say what the health gate sees.
+PROBES = ("probes", "stats_socket", "listeners", "keepalived", "synthetic")
 TOP = (
     "octavia_anycast|client|lab|doc|elements|tools|bench|devstack|releasenotes"
 )
@@ -55,7 +58,14 @@ LINES_MAX = 90
 TEST = re.compile(r"``(test_\w+)``")
 REFERENCE = re.compile(r"\bADR (\d{4})\b")
 # What an operator sees, and has to find explained.
-SHOWN = (AmphoraStatus, GateState, PathState, Phase, OperatingStatus)
+SHOWN = (
+    AmphoraStatus,
+    GateState,
+    PathState,
+    Phase,
+    OperatingStatus,
+    Probe,
+)
 # Units and scripts of others that begin like ours.
 NOT_SCRIPTS = {"octavia-anycast-lab-base"}
 # What make writes.
@@ -183,14 +193,16 @@ def unexplained() -> Iterator[str]:
 
 
 def gate_reasons() -> Iterator[str]:
-    """The fixed parts of all reasons, from the probes' source."""
-    for node in ast.walk(ast.parse(PROBES.read_text())):
+    """The fixed parts of all reasons, from the probes' sources."""
+    sources = (ast.parse((AGENT / f"{x}.py").read_text()) for x in PROBES)
+    for node in itertools.chain.from_iterable(map(ast.walk, sources)):
         said: list[ast.expr] = []
         if isinstance(node, ast.Return) and node.value:
             said = [node.value]
         elif isinstance(node, ast.Call):
             name = getattr(node.func, "id", getattr(node.func, "attr", ""))
             said = node.args if name in ("_bad", "_end") else []
+            said = [*said, *_reasons(node.keywords)]
         for value in said:
             parts = (
                 value.values if isinstance(value, ast.JoinedStr) else [value]
@@ -199,6 +211,10 @@ def gate_reasons() -> Iterator[str]:
                 text = getattr(part, "value", None)
                 if isinstance(text, str) and len(text.split()) > 1:
                     yield text.strip(" :")
+
+
+def _reasons(keywords: list[ast.keyword]) -> list[ast.expr]:
+    return [one.value for one in keywords if one.arg == "reason"]
 
 
 def unexplained_reasons() -> Iterator[str]:

@@ -35,6 +35,9 @@ from octavia_anycast.model.wire import (
     FrontendAddress,
     Intent,
     ListenerSocket,
+    Probe,
+    Scheme,
+    SyntheticRequest,
     VipState,
 )
 
@@ -242,7 +245,94 @@ def test_haproxy_dies(amphora):
 def test_haproxy_hangs(amphora):
     amphora.shell(f"kill -STOP $(pgrep -P {PID})")
     amphora.await_paths((), SOON, "withdrawn")
+    assert "process: HAProxy is stopped" in _gate_reason(amphora)
     amphora.shell(f"kill -CONT $(pgrep -P {PID})")
+
+
+def test_haproxy_gets_no_processor(amphora):
+    """Not stopped, for all that the kernel says: a frozen control group.
+
+    The sockets listen and handshakes come about, so nothing but the queue
+    of those that nobody accepts, and the silence, tells.
+    """
+    unit = f"haproxy-{amphora.balancer_id}.service"
+    amphora.shell(f"systemctl freeze {unit}")
+    try:
+        deadline = time.monotonic() + SOON
+        while amphora.paths():
+            assert time.monotonic() < deadline
+            for vip in VIPS:
+                host = f"[{vip}]" if vip.version == 6 else str(vip)
+                netns.run(
+                    amphora.lab.namespace(settings.CLIENT),
+                    ["curl", "-g", "-s", "-m", "0.1", f"http://{host}/"],
+                    check=False,
+                )
+        reason = _gate_reason(amphora)
+        assert "listeners: nothing accepts connections on" in reason
+        assert "none accepted for" in reason
+    finally:
+        amphora.shell(f"systemctl thaw {unit}")
+
+
+@pytest.mark.parametrize(
+    ("family", "question", "gateway"),
+    [
+        ("arp", "arp operation request", "10.1.0.1"),
+        ("ip6", "icmpv6 type nd-neighbor-solicit", "fd00:10:1::1"),
+    ],
+)
+def test_gateway_is_silent(amphora, family, question, gateway):
+    """Carrier and session are as they were; the leaf answers nothing."""
+    leaf = amphora.lab.namespace("leaf1")
+    rules = f"""
+        table {family} mute {{
+            chain input {{
+                type filter hook input priority 0;
+                iifname "{settings.FRONT_END_BRIDGE}" {question} drop;
+            }}
+        }}
+    """
+    netns.run(leaf, ["nft", "-f", "-"], stdin=rules)
+    try:
+        amphora.await_paths((), LATER, "withdrawn")
+        reason = _gate_reason(amphora)
+        assert f"the gateway {gateway} does not answer" in reason
+        report = codec.report_from(amphora.call("report"))
+        assert {s.state for s in report.sessions} == {"Established"}
+    finally:
+        netns.run(leaf, ["nft", "delete", "table", family, "mute"])
+
+
+def _asking(amphora, codes):
+    """The state with a synthetic request that expects these codes."""
+    state = amphora.state()
+    request = SyntheticRequest(path="/", codes=codes, interval_ms=100)
+    return dataclasses.replace(
+        state,
+        gate=dataclasses.replace(state.gate, request=request),
+        listeners=tuple(
+            dataclasses.replace(one, scheme=Scheme.HTTP)
+            for one in state.listeners
+        ),
+    )
+
+
+def test_synthetic_request(amphora):
+    """Answered as expected, it changes nothing; else, it withdraws."""
+    amphora.put(_asking(amphora, "200"))
+    amphora.assert_paths_stay(3)
+    report = codec.report_from(amphora.call("report"))
+    verdicts = {one.probe: one.verdict for one in report.gate.evidence}
+    assert set(verdicts) == set(Probe)
+    assert set(verdicts.values()) == {"good"}
+    amphora.put(_asking(amphora, "404"))
+    amphora.await_paths((), SOON, "withdrawn")
+    report = codec.report_from(amphora.call("report"))
+    for path in report.paths:
+        assert path.reason.startswith("request: the request to ")
+        assert "(status 200 is not one of 404), since " in path.reason
+    amphora.put(amphora.state())
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,26 @@ import os
 import select
 from contextlib import suppress
 
+# Stopped by a signal or by a tracer (proc_pid_stat(5)). A zombie is not
+# among them: a worker that a reload has ended is one for a moment.
+STOPPED = frozenset("Tt")
+
+
+def state_of(pid: int, program: str) -> str:
+    """The kernel's letter for the state of a process of this program.
+
+    Empty if there is no such process, or the number is another's by now.
+    """
+    try:
+        with open(f"/proc/{pid}/stat", encoding="utf-8") as stream:
+            text = stream.read()
+    except OSError:
+        return ""
+    # The name is in parentheses and may have any character in it.
+    head, _, rest = text.rpartition(")")
+    name = head.partition("(")[2]
+    return rest.split()[0] if name.startswith(program) else ""
+
 
 class DaemonProcess:
     """The process that a pid file names, if it is of this program."""

@@ -23,6 +23,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
+from octavia_anycast.agent import evidence as evidences
 from octavia_anycast.agent import gate as gates
 from octavia_anycast.agent.netlink import Netlink
 from octavia_anycast.agent.paths import (
@@ -41,6 +42,7 @@ from octavia_anycast.model.wire import (
     DesiredState,
     Frontend,
     GateReport,
+    ProbeReport,
     Report,
 )
 
@@ -83,6 +85,7 @@ class Engine:
         self._state: DesiredState | None = None
         self._digest = self._speakers_digest = ""
         self._gate = gates.initial(datetime.now(UTC))
+        self._evidence: tuple[ProbeReport, ...] = ()
         self._is_frontend_up = False
         self._bound: frozenset[IPAddress] = frozenset()
         self._leaving: dict[IPAddress, float] = {}
@@ -155,10 +158,14 @@ class Engine:
         """Tell what is, from memory; connections are counted now."""
         with self._lock:
             state, gate, bound = self._state, self._gate, self._bound
+            evidence = self._evidence
             digest, speakers_digest = self._digest, self._speakers_digest
         status = self._parts.speaker.status()
         report = GateReport(
-            state=gate.state, reason=gate.reason, since=gate.since
+            state=gate.state,
+            reason=gate.reason,
+            since=gate.since,
+            evidence=evidence,
         )
         if state is None:
             return Report(
@@ -248,10 +255,13 @@ class Engine:
     def _sample(self, state: DesiredState, now: float) -> None:
         prober = self._parts.prober
         sample = prober.sample(state, now)
-        before = self._gate
-        gate = gates.step(before, state.gate, sample, datetime.now(UTC))
+        before, wall = self._gate, datetime.now(UTC)
+        evidence = evidences.noted(self._evidence, prober.looks, wall)
+        sample = evidences.told(sample, evidence)
+        gate = gates.step(before, state.gate, sample, wall)
         with self._lock:
             self._gate = gate
+            self._evidence = evidence
             self._is_frontend_up = prober.is_frontend_up
             self._bound = prober.bound
         if gate.state is not before.state:

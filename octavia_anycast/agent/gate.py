@@ -30,30 +30,31 @@ Layer: agent. Pure: no clock, no I/O.
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from enum import StrEnum
 
-from octavia_anycast.model.wire import GateSettings, GateState
+from octavia_anycast.model.wire import (
+    GateSettings,
+    GateState,
+    Probe,
+)
+from octavia_anycast.model.wire import ProbeVerdict as Verdict
+
+__all__ = ["Gate", "Sample", "Verdict", "initial", "step"]
 
 _PASSING = frozenset({GateState.UP, GateState.FALLING})
 
 
-class Verdict(StrEnum):
-    """What the probes say together."""
-
-    GOOD = "good"
-    BAD = "bad"
-    UNKNOWN = "unknown"
-    PARTIAL = "partial"
-    NOTHING_TO_SERVE = "nothing to serve"
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:
-    """One look at the data path; ``reason`` says why it is not GOOD."""
+    """One look at the data path; ``reason`` says why it is not GOOD.
+
+    ``measured``: the figure behind it, which may be another at each look.
+    """
 
     verdict: Verdict
     reason: str = ""
     is_fatal: bool = False
+    measured: str = ""
+    probe: Probe | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

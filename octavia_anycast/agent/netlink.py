@@ -15,6 +15,7 @@ import socket
 import struct
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 
@@ -32,7 +33,9 @@ _HEADER = struct.Struct("=IHHII")
 _ATTRIBUTE = struct.Struct("=HH")
 _IFF_UP, _IFF_RUNNING = 0x1, 0x40
 _IFA_F_DADFAILED, _IFA_F_TENTATIVE = 0x08, 0x40
-_NUD_INCOMPLETE, _NUD_FAILED = 0x01, 0x20
+_NUD_PROBE = 0x10
+_NUD_ANSWERED = 0x02 | 0x04 | 0x08  # REACHABLE, STALE, DELAY
+_NUD_SILENT = 0x01 | 0x20  # INCOMPLETE, FAILED
 _RTM_NEWNEIGH, _NTF_USE, _NDA_DST = 28, 0x01, 1
 _NLM_F_REQUEST_CREATE_ACK = 0x405
 _CLONE_NEWNET = 0x40000000
@@ -66,6 +69,11 @@ class TcpSocket:
     port: int
     backlog: int
     backlog_max: int
+
+
+def is_silent(state: int) -> bool:
+    """Whether a neighbour in this state does not answer."""
+    return bool(state & _NUD_SILENT)
 
 
 class Netlink:
@@ -118,24 +126,39 @@ class Netlink:
             )
         return tuple(found)
 
-    def silent_neighbours(self) -> frozenset[IPAddress]:
-        """List the neighbours that do not answer (ip-neighbour(8))."""
-        found = set()
+    def neighbours(self, index: int) -> dict[IPAddress, int]:
+        """Map each neighbour on a link to its state (ip-neighbour(8))."""
+        found = {}
         for body in _dump(self._route, _RTM_GETNEIGH, bytes(12)):
-            (state,) = struct.unpack_from("=8xH", body)
+            link, state = struct.unpack_from("=4xiH", body)
             packed = _attributes(body, 12).get(_NDA_DST)
-            if packed and state & (_NUD_INCOMPLETE | _NUD_FAILED):
-                found.add(_ip(packed))
-        return frozenset(found)
+            if packed and link == index:
+                found[_ip(packed)] = state
+        return found
 
-    def use_neighbour(self, index: int, address: IPAddress) -> None:
-        """Have the kernel make sure that a neighbour is there (RFC 4861).
+    def ask_neighbour(
+        self, index: int, address: IPAddress, state: int | None
+    ) -> None:
+        """Have the kernel ask a neighbour for a sign of life (RFC 4861).
 
-        As if a packet were sent to it; the answer shows in the next
-        :meth:`silent_neighbours`.
+        One that answered a while ago is asked at once, not when its entry
+        has become stale and is used; one that is not known is resolved. What
+        it says shows in a later :meth:`neighbours`.
+
+        :param state: its state as of now, None if it has none
         """
+        if state is not None and state & _NUD_ANSWERED:
+            with suppress(OSError):  # the entry has changed meanwhile
+                self._set_neighbour(index, address, _NUD_PROBE, 0)
+                return
+        if state is None or state & (_NUD_ANSWERED | _NUD_SILENT):
+            self._set_neighbour(index, address, 0, _NTF_USE)
+
+    def _set_neighbour(
+        self, index: int, address: IPAddress, state: int, flags: int
+    ) -> None:
         family = socket.AF_INET if address.version == 4 else socket.AF_INET6
-        request = struct.pack("=BxxxiHBB", family, index, 0, _NTF_USE, 0)
+        request = struct.pack("=BxxxiHBB", family, index, state, flags, 0)
         packed = address.packed
         request += _ATTRIBUTE.pack(4 + len(packed), _NDA_DST) + packed
         length = _HEADER.size + len(request)

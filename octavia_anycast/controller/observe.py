@@ -18,6 +18,7 @@ from octavia_anycast.db import amphorae, clusters, distributors, health
 from octavia_anycast.model.cluster import (
     AmphoraRecord,
     AmphoraStatus,
+    ClusterPolicy,
     ClusterRecord,
     ComputeState,
     DesiredCluster,
@@ -29,6 +30,7 @@ from octavia_anycast.model.errors import AnycastError, Permanent, Retryable
 from octavia_anycast.model.wire import Report
 from octavia_anycast.octavia_adapter.compute import Server
 from octavia_anycast.octavia_adapter.load_balancers import LoadBalancerTree
+from octavia_anycast.planning.gate_choice import chosen_gate
 from octavia_anycast.planning.placement import frontend_networks
 
 LOG = logging.getLogger(__name__)
@@ -152,11 +154,16 @@ class Observer:
             frontend_network_id=cluster.frontend_network_id,
             frontend_subnet_id=cluster.frontend_subnet_id,
             failover_generation=cluster.failover_generation,
-            policy=self._world.settings.policy,
+            policy=self._policy(tree),
         )
         return replace(
             desired, member_network_ids=self._member_networks(tree, desired)
         )
+
+    def _policy(self, tree: LoadBalancerTree) -> ClusterPolicy:
+        """The operator's, with what the flavor says of the health gate."""
+        policy = self._world.settings.policy
+        return replace(policy, gate=chosen_gate(policy.gate, tree.flavor))
 
     def _member_networks(
         self, tree: LoadBalancerTree, desired: DesiredCluster
@@ -168,9 +175,25 @@ class Observer:
         found = self._world.network.networks_of(tree.member_subnet_ids)
         return tuple(n for n in found if n not in frontends)
 
+    def look(
+        self, record: AmphoraRecord, heard: dict[str, datetime]
+    ) -> ObservedAmphora:
+        """Look at an amphora that serves no load balancer.
+
+        :param heard: amphora_id -> when it was last heard of
+        """
+        seen = self._look(None, record, heard)
+        moment = heard.get(record.id)
+        if seen.report is not None:
+            return replace(seen, silent_seconds=0.0)
+        if moment is None:
+            return seen
+        silent = (self._world.now() - moment).total_seconds()
+        return replace(seen, silent_seconds=max(0.0, silent))
+
     def _look(
         self,
-        tree: LoadBalancerTree,
+        tree: LoadBalancerTree | None,
         record: AmphoraRecord,
         heard: dict[str, datetime],
     ) -> ObservedAmphora:
@@ -217,7 +240,7 @@ class Observer:
 
     def _server(
         self,
-        tree: LoadBalancerTree,
+        tree: LoadBalancerTree | None,
         record: AmphoraRecord,
         report: Report | None,
     ) -> Server:

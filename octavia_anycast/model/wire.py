@@ -384,6 +384,14 @@ class PathCounts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CpuTime:
+    """CPU time since boot, of all CPUs together; both only grow."""
+
+    busy_seconds: float
+    total_seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """What is: the answer to ``GET /1.0/anycast``.
 
@@ -394,7 +402,8 @@ class Report:
     force; ``are_speakers_loaded``: the BGP daemon works with them, so that
     ``sessions`` and ``paths`` are theirs. ``connections``: VIP as text ->
     established TCP connections, counted when asked. A distributor's paths
-    are counted only (``path_counts``), there are thousands.
+    are counted only (``path_counts``), there are thousands. ``cpu`` None:
+    its kernel does not tell.
     """
 
     amphora_id: str
@@ -411,6 +420,7 @@ class Report:
     speakers_digest: str = ""
     are_speakers_loaded: bool = False
     path_counts: tuple[PathCounts, ...] = ()
+    cpu: CpuTime | None = None
     version: str = WIRE_VERSION
 
     def is_announcing(self, vip_ip: IPAddress) -> bool:
@@ -419,4 +429,12 @@ class Report:
             path.vip_ip == vip_ip
             and path.state in (PathState.ADVERTISED, PathState.DRAINING)
             for path in self.paths
+        )
+
+    def announced(self) -> frozenset[IPAddress]:
+        """The VIPs of which some peer holds our path."""
+        return frozenset(
+            path.vip_ip
+            for path in self.paths
+            if path.state in (PathState.ADVERTISED, PathState.DRAINING)
         )

@@ -22,7 +22,7 @@ from octavia_lib.common import constants as lib_constants
 
 from octavia_anycast.model.cluster import Vip
 from octavia_anycast.model.inventory import Census
-from octavia_anycast.model.wire import ListenerSocket
+from octavia_anycast.model.wire import ListenerSocket, Scheme
 from octavia_anycast.octavia_adapter import inventory
 from octavia_anycast.octavia_adapter.rows import transaction
 
@@ -232,6 +232,7 @@ def _sockets(
             listener_id=listener.id,
             ip_address=vip.ip_address,
             port=listener.protocol_port,
+            scheme=_scheme(listener),
         )
         for listener in sorted(load_balancer.listeners, key=lambda x: x.id)
         if listener.enabled
@@ -239,6 +240,18 @@ def _sockets(
         and listener.protocol not in constants.LVS_PROTOCOLS
         for vip in vips
     )
+
+
+def _scheme(listener: Any) -> Scheme:
+    """What may be asked of it; one that wants a certificate may not."""
+    if listener.protocol == constants.PROTOCOL_HTTP:
+        return Scheme.HTTP
+    if (
+        listener.protocol == lib_constants.PROTOCOL_TERMINATED_HTTPS
+        and listener.client_authentication != constants.CLIENT_AUTH_MANDATORY
+    ):
+        return Scheme.HTTPS
+    return Scheme.OPAQUE
 
 
 def lvs_listeners(load_balancer: Any) -> list[Any]:

@@ -29,6 +29,7 @@ from octavia_anycast.model.errors import (
     NotFound,
 )
 from octavia_anycast.octavia_adapter import vip as vip_ports
+from octavia_anycast.planning.gate_choice import chosen_gate
 from octavia_anycast.provider import availability_zones, choices, flavors
 from octavia_anycast.provider.refusals import translated
 from octavia_anycast.provider.support import LVS_PROTOCOLS, Support
@@ -221,6 +222,7 @@ class AnycastProviderDriver(provider_base.ProviderDriver):
         with translated():
             flavors.check_schema(flavor_metadata, flavors.SCHEMA)
             flavors.size_of(flavor_metadata, self._settings)
+            chosen_gate(self._settings.policy.gate, flavor_metadata)
             self._check_exists(flavor_metadata)
             flavors.check_resources(flavor_metadata)
 

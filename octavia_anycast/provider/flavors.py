@@ -24,7 +24,7 @@ from octavia_anycast.model.cluster import (
 from octavia_anycast.model.errors import InvalidRequest
 from octavia_anycast.octavia_adapter import frontends
 from octavia_anycast.options import Settings
-from octavia_anycast.provider import services
+from octavia_anycast.provider import gate_flavors, services
 
 CLUSTER_SIZE = "cluster_size"
 CLUSTER_MIN_SIZE = "cluster_min_size"
@@ -94,6 +94,7 @@ SCHEMA: dict[str, Any] = {
             "and take the place of a lost one at once.",
         },
         **FRONTEND,
+        **gate_flavors.PROPERTIES,
         constants.COMPUTE_FLAVOR: {
             "type": "string",
             "description": "The compute driver flavor ID.",

@@ -5,6 +5,7 @@
 import threading
 import time
 from dataclasses import replace
+from datetime import UTC, datetime
 from ipaddress import ip_address
 
 import pytest
@@ -17,7 +18,12 @@ from octavia_anycast.agent.store import Store
 from octavia_anycast.model import codec
 from octavia_anycast.model.bgp import SpeakerDriver
 from octavia_anycast.model.errors import InvalidRequest
-from octavia_anycast.model.wire import GateSettings, GateState, PathState
+from octavia_anycast.model.wire import (
+    GateSettings,
+    GateState,
+    PathState,
+    Probe,
+)
 from octavia_anycast.testing.fake_speaker import FakePeer, FakeSpeaker
 from octavia_anycast.tests.unit.agent.states import (
     AMPHORA,
@@ -40,6 +46,7 @@ class Prober:
         self.is_frontend_up = True
         self.bound = frozenset()
         self.verdict = GOOD
+        self.looks = {}
 
     def descriptors(self):
         return iter(())
@@ -140,6 +147,31 @@ def test_a_fatal_sample_withdraws(bench):
     eventually(lambda: not bench.peer.rib)
     (path, _) = bench.engine.report().paths
     assert (path.state, path.reason) == (PathState.WITHDRAWN, "dead")
+
+
+def test_a_withdrawn_path_says_which_probe_what_and_since_when(bench):
+    bench.apply(state(gate=FAST))
+    eventually(lambda: len(bench.peer.rib) == 2)
+    bad = Sample(
+        verdict=Verdict.BAD,
+        reason="HAProxy is stopped",
+        measured="process 7 is in state T",
+        probe=Probe.PROCESS,
+    )
+    before = datetime.now(UTC)
+    bench.prober.looks = {Probe.PROCESS: bad}
+    bench.prober.verdict = bad
+    eventually(lambda: not bench.peer.rib)
+    report = bench.engine.report()
+    (seen,) = report.gate.evidence
+    assert seen.since >= before
+    assert (seen.probe, seen.verdict) == (Probe.PROCESS, Verdict.BAD)
+    since = seen.since.isoformat(timespec="milliseconds")
+    (path, _) = report.paths
+    assert path.reason == (
+        f"process: HAProxy is stopped (process 7 is in state T), since {since}"
+    )
+    assert codec.report_from(codec.to_document(report)) == report
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import time
@@ -11,9 +12,14 @@ from ipaddress import ip_address
 
 import pytest
 
-from octavia_anycast.agent.daemon_process import DaemonProcess
-from octavia_anycast.agent.netlink import Netlink
-from octavia_anycast.agent.probes import StatsSocket
+from octavia_anycast.agent.daemon_process import (
+    STOPPED,
+    DaemonProcess,
+    state_of,
+)
+from octavia_anycast.agent.netlink import Netlink, is_silent
+from octavia_anycast.agent.stats_socket import StatsSocket
+from octavia_anycast.model.wire import GateSettings
 
 LOCALHOST = ip_address("127.0.0.1")
 
@@ -114,6 +120,24 @@ def test_a_process_that_dies_is_noticed(haproxy):
     watched.close()
 
 
+def test_a_stopped_process_is_known_as_such(haproxy):
+    process, path = haproxy
+    watched = DaemonProcess(str(path), "haproxy")
+    deadline = time.monotonic() + 5
+    while not watched.is_running():  # until it has its name
+        assert time.monotonic() < deadline
+    assert state_of(process.pid, "haproxy") not in STOPPED
+    process.send_signal(signal.SIGSTOP)
+    os.waitpid(process.pid, os.WUNTRACED)
+    assert state_of(process.pid, "haproxy") in STOPPED
+    assert state_of(process.pid, "another") == ""
+    assert watched.is_running(), "a pidfd does not tell"
+    watched.close()
+    process.kill()
+    process.wait()
+    assert state_of(process.pid, "haproxy") == ""
+
+
 @pytest.mark.parametrize("text", ["", "x", "-1", "0", "999999999"])
 def test_a_useless_pid_file(tmp_path, text):
     path = tmp_path / "pid"
@@ -146,9 +170,9 @@ def test_an_answer_is_good(server):
     assert client.recv(100) == b"show info\n"
     stats.look(0.1)
     assert stats.problem is None
-    client.send(b"Name: HAProxy\n")
+    client.send(b"Name: HAProxy\nPid: 4711\nUptime: 0d\n")
     stats.look(0.2)
-    assert stats.problem == ""
+    assert (stats.problem, stats.pid) == ("", 4711)
     client.close()
 
 
@@ -177,3 +201,32 @@ def test_a_hang_up_and_a_missing_socket(server, tmp_path):
     missing = StatsSocket(str(tmp_path / "nothing"))
     missing.look(0.0)
     assert "cannot be used" in missing.problem
+
+
+def test_it_is_asked_as_often_as_it_should_be(server):
+    listener, stats = server
+    stats.settings = GateSettings(answer_interval_ms=100, answer_timeout_ms=50)
+    stats.look(0.0)
+    assert stats.waits_ms(0.04) == pytest.approx(40)
+    stats.look(0.04)
+    assert stats.problem is None
+    stats.look(0.06)
+    assert "does not answer" in stats.problem
+    listener.accept()[0].close()
+    stats.look(0.07)
+    client, _ = listener.accept()
+    client.send(b"x")
+    stats.look(0.08)
+    assert stats.socket is None
+    assert stats.waits_ms(0.1) == 0
+    stats.look(0.1)
+    assert stats.socket is None, "not yet"
+    stats.hurry()
+    stats.look(0.1)
+    assert stats.socket is not None
+    client.close()
+
+
+def test_a_silent_neighbour_is_told_from_one_that_answers():
+    assert [is_silent(state) for state in (0x01, 0x20)] == [True, True]
+    assert not any(is_silent(s) for s in (0, 0x02, 0x04, 0x08, 0x10, 0x80))

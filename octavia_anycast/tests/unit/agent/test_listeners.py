@@ -71,3 +71,31 @@ def test_a_full_queue_is_as_bad_as_none():
 def test_the_unspecified_address_is_every_address():
     sockets = opened(80, ip=ip_address("::"))
     assert ListenerWatch().look(sockets, wanted(80)).verdict is Verdict.GOOD
+
+
+def queue(watch, backlog, now):
+    return watch.waiting(opened(80, backlog=backlog), wanted(80), now)
+
+
+def test_a_queue_that_grows_is_one_that_nobody_works_on():
+    watch = ListenerWatch()
+    assert queue(watch, 0, 0.0) is None
+    assert queue(watch, 1, 1.0).since == 1.0
+    assert queue(watch, 1, 2.0).since == 1.0
+    waiting = queue(watch, 5, 3.0)
+    assert (waiting.since, waiting.count) == (1.0, 5)
+    assert waiting.milliseconds(3.5) == 2500
+    # One was accepted: HAProxy works.
+    assert queue(watch, 4, 4.0).since == 4.0
+    assert queue(watch, 0, 5.0) is None
+    assert queue(watch, 4, 6.0).since == 6.0
+
+
+def test_the_queue_that_waits_longest_counts():
+    watch = ListenerWatch()
+    sockets = [*opened(80, backlog=1), *opened(81)]
+    watch.waiting(sockets, wanted(80, 81), 1.0)
+    sockets = [*opened(80, backlog=1), *opened(81, backlog=9)]
+    waiting = watch.waiting(sockets, wanted(80, 81), 2.0)
+    assert (waiting.name, waiting.count) == ("198.51.100.7 port 80", 1)
+    assert watch.waiting(sockets, wanted(81), 3.0).since == 2.0

@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The octavia-anycast authors
+"""HAProxy's statistics socket, asked now and then.
+
+Layer: agent. Never blocks.
+"""
+
+import re
+import socket
+
+from octavia_anycast.agent.gate import Sample, Verdict
+from octavia_anycast.model.wire import GateSettings
+
+_PID = re.compile(rb"^Pid: (\d+)$", re.MULTILINE)
+
+
+class StatsSocket:
+    """Asks HAProxy a short question now and then; never blocks.
+
+    How often, and how long it may think: an amphora with a busy CPU is slow,
+    not dead. Too short, and a whole cluster withdraws.
+    """
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self.socket: socket.socket | None = None
+        self.settings = GateSettings()
+        self._asked_at = 0.0
+        self._next_at = 0.0
+        # None before the first answer, empty after a good one.
+        self.problem: str | None = None
+        # The process that serves: the master's child of the last reload.
+        self.pid: int | None = None
+
+    def look(self, now: float) -> None:
+        """Ask, or read the answer; ``now`` in seconds, monotonic."""
+        if self.socket is None:
+            if now >= self._next_at:
+                self._ask(now)
+            return
+        try:
+            answer = self.socket.recv(65_536)
+        except BlockingIOError:
+            if self.waits_ms(now) > self.settings.answer_timeout_ms:
+                self._end(now, "HAProxy does not answer on its socket")
+            return
+        except OSError:
+            answer = b""
+        found = _PID.search(answer)
+        if found:
+            self.pid = int(found[1])
+        self._end(
+            now, "" if answer else "HAProxy closed its socket unanswered"
+        )
+
+    def waits_ms(self, now: float) -> float:
+        """For how long an answer is awaited; 0 if none is."""
+        return 0.0 if self.socket is None else (now - self._asked_at) * 1000
+
+    def hurry(self) -> None:
+        """Have the next question asked at the next look."""
+        self._next_at = 0.0
+
+    def sample(self, now: float) -> Sample:
+        """Look, and say what it means."""
+        self.look(now)
+        if self.problem:
+            return Sample(verdict=Verdict.BAD, reason=self.problem)
+        if self.problem is None:
+            return Sample(
+                verdict=Verdict.UNKNOWN, reason="HAProxy did not answer yet"
+            )
+        return Sample(verdict=Verdict.GOOD)
+
+    def _ask(self, now: float) -> None:
+        self._asked_at = now
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.socket.setblocking(False)
+        try:
+            self.socket.connect(self._path)
+            self.socket.send(b"show info\n")
+        except OSError as e:
+            self._end(now, f"HAProxy's socket cannot be used: {e.strerror}")
+
+    def _end(self, now: float, problem: str) -> None:
+        self.close()
+        self.problem = problem
+        pause = self.settings.answer_interval_ms / 1000
+        self._next_at = now + (0.0 if problem else pause)
+
+    def close(self) -> None:
+        """Drop the connection."""
+        if self.socket is not None:
+            self.socket.close()
+            self.socket = None
+
+    def forget(self) -> None:
+        """Drop the connection, and all that was learnt."""
+        self.close()
+        self.problem = self.pid = None
