@@ -19,6 +19,7 @@ from oslo_log import log as logging
 
 from octavia_anycast import options
 from octavia_anycast.controller.daemon import Daemon
+from octavia_anycast.controller.dedicated import DedicatedAmphorae
 from octavia_anycast.controller.distributor_lifecycle import (
     DistributorLifecycle,
 )
@@ -146,6 +147,7 @@ def run(world: World, settings: options.Settings) -> None:
                 world, settings, membership, lambda: daemon
             ),
             distributors=DistributorLifecycle(world, appliers),
+            dedicated=DedicatedAmphorae(world, observers),
             workers=workers,
         )
         receiver = HeartbeatReceiver(

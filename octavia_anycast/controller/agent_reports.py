@@ -69,7 +69,7 @@ class AgentReports:
         before = self._kept.get(news.load_balancer_id, {})
         kept = {i: before[i] for i in amphora_ids if i in before}
         for amphora_id, report in news.reports.items():
-            kept[amphora_id] = _gist(report), news.at
+            kept[amphora_id] = gist(report), news.at
         self._kept[news.load_balancer_id] = kept
 
     def forget(self, load_balancer_id: str) -> None:
@@ -82,7 +82,7 @@ class AgentReports:
         report: Report,
         now: datetime,
     ) -> bool:
-        if before is None or before[0] != _gist(report):
+        if before is None or before[0] != gist(report):
             return True
         return now - before[1] >= self._interval
 
@@ -96,7 +96,7 @@ def _rolled_out(observation: Observation) -> tuple[str, ...]:
     )
 
 
-def _gist(report: Report) -> object:
+def gist(report: Report) -> object:
     """What of a report is worth a write at once: no counts, no ages."""
     return (
         report.digest,
@@ -107,4 +107,6 @@ def _gist(report: Report) -> object:
         report.gate.reason,
         tuple((s.peer_id, s.peer_ip, s.state) for s in report.sessions),
         report.paths,
+        report.revision,
+        report.path_counts,
     )

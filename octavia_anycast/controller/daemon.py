@@ -14,6 +14,8 @@ from concurrent.futures import Executor
 from oslo_log import log as logging
 
 from octavia_anycast.controller.agenda import Agenda
+from octavia_anycast.controller.dedicated import DedicatedAmphorae
+from octavia_anycast.controller.dedicated_watch import DedicatedWatch
 from octavia_anycast.controller.distributor_lifecycle import (
     DistributorLifecycle,
 )
@@ -48,6 +50,7 @@ class Daemon:
         store: HeartbeatStore,
         housekeeping: Housekeeping,
         distributors: DistributorLifecycle,
+        dedicated: DedicatedAmphorae,
         workers: Executor,
     ) -> None:
         self._world = world
@@ -66,6 +69,12 @@ class Daemon:
             membership=membership,
             workers=workers,
             wake=self.wake,
+        )
+        self._dedicated = DedicatedWatch(
+            dedicated,
+            membership=membership,
+            workers=workers,
+            resync_interval=settings.resync_interval,
         )
         self._stop = threading.Event()
         self._pending: dict[str, float] = {}
@@ -101,6 +110,7 @@ class Daemon:
                     scan_due = started + SCAN_SECONDS
                 self._poll()
                 self._distributors.poll(started)
+                self._dedicated.poll(started)
                 self._start_chores(started)
             except AnycastError as e:
                 LOG.warning("The poll failed: %s", e)

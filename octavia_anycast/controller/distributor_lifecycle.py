@@ -22,7 +22,13 @@ from octavia_anycast.controller.distributor_driver import (
 )
 from octavia_anycast.controller.distributor_tasks import UNSETTLED
 from octavia_anycast.controller.ports import World
-from octavia_anycast.db import amphorae, distributors, lifecycle, reports
+from octavia_anycast.db import (
+    amphorae,
+    dedicated,
+    distributors,
+    lifecycle,
+    reports,
+)
 from octavia_anycast.db.passwords import WithoutPasswords
 from octavia_anycast.model.distributor import Distributor
 from octavia_anycast.model.errors import AnycastError, Permanent, Retryable
@@ -73,6 +79,8 @@ class DistributorLifecycle:
             return True
         match shown.provisioning_status:
             case lifecycle.PENDING_DELETE:
+                if self._has_amphorae(distributor_id):
+                    return False  # its own go first (dedicated.py)
                 flow = self._driver.get_delete_distributor_subflow()
                 self._run(flow, distributor_id)
             case lifecycle.PENDING_CREATE:
@@ -139,6 +147,10 @@ class DistributorLifecycle:
         if self._settle(shown):
             self._pending_since.pop(shown.id, None)
         return True
+
+    def _has_amphorae(self, distributor_id: str) -> bool:
+        with self._world.database.transaction() as session:
+            return dedicated.has_amphorae(session, distributor_id)
 
     def _settle(self, shown: Distributor) -> bool:
         flow = self._driver.get_settle_distributor_subflow(

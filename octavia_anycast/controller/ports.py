@@ -92,12 +92,12 @@ class Compute(Protocol):
 
     def build(
         self,
-        tree: LoadBalancerTree,
+        tree: LoadBalancerTree | None,
         amphora_id: str,
         zone: str | None,
         drive: ConfigDrive,
     ) -> str:
-        """Boot a server."""
+        """Boot a server; without a tree, for no load balancer."""
 
     def look(self, server_id: str, tree: LoadBalancerTree | None) -> Server:
         """Look a server up."""

@@ -105,7 +105,7 @@ def _stored(
     )
     found = []
     for row, load_balancer_id in rows:
-        report = _report(row.document)
+        report = read(row.document)
         if report is not None:
             found.append(
                 StoredReport(
@@ -123,7 +123,7 @@ def list_all(session: Session) -> dict[str, Report]:
     rows = session.execute(
         select(AmphoraReport.amphora_id, AmphoraReport.document)
     )
-    found = {amphora_id: _report(text) for amphora_id, text in rows}
+    found = {amphora_id: read(text) for amphora_id, text in rows}
     return {i: report for i, report in found.items() if report is not None}
 
 
@@ -186,7 +186,8 @@ def _document(report: Report) -> str:
     return json.dumps(codec.to_document(small), sort_keys=True)
 
 
-def _report(document: str) -> Report | None:
+def read(document: str) -> Report | None:
+    """Read one as it is stored; None if it is of another version."""
     try:
         return codec.report_from(json.loads(document))
     except (ValueError, InvalidRequest):

@@ -61,26 +61,29 @@ class Compute:
 
     def build(
         self,
-        tree: LoadBalancerTree,
+        tree: LoadBalancerTree | None,
         amphora_id: str,
         zone: str | None,
         drive: ConfigDrive,
     ) -> str:
         """Boot a server; returns its id at once.
 
+        :param tree: whose flavor, zone profile and server group it gets;
+            None: the defaults
         :raises Retryable: the compute service did not take it.
         """
         settings = cfg.CONF.controller_worker
         files: dict[str, str] | None = drive.files
         in_user_data = settings.user_data_config_drive
         user_data = user_data_jinja_cfg.UserDataJinjaCfg()
+        flavor = tree.flavor if tree else {}
         with translated(f"building a server for amphora {amphora_id}"):
             server_id = self._driver.build(
                 name=server_name(amphora_id),
-                amphora_flavor=tree.flavor.get(
+                amphora_flavor=flavor.get(
                     constants.COMPUTE_FLAVOR, settings.amp_flavor_id
                 ),
-                image_tag=tree.flavor.get(
+                image_tag=flavor.get(
                     constants.AMP_IMAGE_TAG, settings.amp_image_tag
                 ),
                 image_owner=settings.amp_image_owner_id,
@@ -92,7 +95,7 @@ class Compute:
                 user_data=user_data.build_user_data_config(
                     files if in_user_data else {}
                 ),
-                server_group_id=tree.model.server_group_id,
+                server_group_id=tree.model.server_group_id if tree else None,
                 availability_zone=_zone_metadata(tree, zone),
             )
         return str(server_id)
@@ -255,8 +258,12 @@ class Compute:
         tree.model.server_group_id = group_id
 
     @staticmethod
-    def _boot_networks(tree: LoadBalancerTree) -> list[str]:
-        network_id = tree.availability_zone.get(constants.MANAGEMENT_NETWORK)
+    def _boot_networks(tree: LoadBalancerTree | None) -> list[str]:
+        network_id = (
+            tree.availability_zone.get(constants.MANAGEMENT_NETWORK)
+            if tree
+            else None
+        )
         if network_id:
             return [network_id]
         return list(cfg.CONF.controller_worker.amp_boot_network_list)
@@ -273,10 +280,10 @@ _STATES = {
 
 
 def _zone_metadata(
-    tree: LoadBalancerTree, zone: str | None
+    tree: LoadBalancerTree | None, zone: str | None
 ) -> dict[str, Any] | None:
     """The load balancer's zone profile, with the distributor's zone in it."""
-    metadata = dict(tree.availability_zone)
+    metadata = dict(tree.availability_zone) if tree else {}
     if zone is not None:
         metadata[constants.COMPUTE_ZONE] = zone
     return metadata or None

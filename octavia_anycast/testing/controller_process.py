@@ -9,6 +9,7 @@ tables, the planner, the TaskFlow graphs. What is not: machines and time.
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from octavia_anycast.controller.dedicated import DedicatedAmphorae
 from octavia_anycast.controller.distributor_driver import (
     L3BgpDistributorDriver,
 )
@@ -81,6 +82,7 @@ class ControllerProcess:
             apply_executor=self._appliers,
         )
         self.distributors = DistributorLifecycle(self.world, self._appliers)
+        self.dedicated = DedicatedAmphorae(self.world, self._observers)
         self.driver = L3BgpDistributorDriver(self.world, self._appliers)
         self.sweep = Sweep(self.world)
 

@@ -123,7 +123,8 @@ class FakeCloud(FakeInventory):
         return [
             m
             for m in self.machines.values()
-            if m.state.load_balancer_id == load_balancer_id and m.has_power
+            if str(m.state.load_balancer_id) == load_balancer_id
+            and m.has_power
         ]
 
     def announced(self, machine: Machine) -> frozenset[IPAddress]:
@@ -146,7 +147,7 @@ class FakeCloud(FakeInventory):
 
     def build(
         self,
-        tree: LoadBalancerTree,
+        tree: LoadBalancerTree | None,
         amphora_id: str,
         zone: str | None,
         drive: ConfigDrive,
@@ -357,7 +358,8 @@ class FakeCloud(FakeInventory):
         gate = GateState.UP if machine.gate_is_up() else GateState.DOWN
         up = gate is GateState.UP and self.is_established(machine)
         paths = []
-        for vip in machine.state.vips:
+        is_distributor = machine.state.is_distributor
+        for vip in () if is_distributor else machine.state.vips:
             state = PathState.WITHDRAWN
             if up and vip.intent is Intent.ADVERTISE:
                 state = PathState.ADVERTISED
@@ -392,6 +394,9 @@ class FakeCloud(FakeInventory):
             paths=tuple(paths),
             speakers_digest=speakers_digest(machine.state.speakers),
             are_speakers_loaded=True,
+            path_counts=machine.path_counts(
+                is_up=self.is_established(machine)
+            ),
         )
 
     def put_state(

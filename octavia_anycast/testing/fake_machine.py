@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from octavia_anycast.model.bgp import IPAddress, SessionState
-from octavia_anycast.model.wire import DesiredState, SessionReport
+from octavia_anycast.model.wire import DesiredState, PathCounts, SessionReport
 
 
 @dataclass(slots=True)
@@ -55,8 +55,31 @@ class Machine:
             for _, peer in self.state.peers()
         )
 
+    def path_counts(self, *, is_up: bool) -> tuple[PathCounts, ...]:
+        """What its agent counts, if it is a distributor's own."""
+        if not self.state.is_distributor:
+            return ()
+        wanted = {
+            peer.id: sum(
+                1
+                for vip in self.state.vips
+                if vip.peer_ids is None or peer.id in vip.peer_ids
+            )
+            for _, peer in self.state.peers()
+        }
+        return tuple(
+            PathCounts(
+                peer_id=peer_id,
+                wanted=count,
+                advertised=count if is_up else 0,
+            )
+            for peer_id, count in wanted.items()
+        )
+
     def gate_is_up(self) -> bool:
         """Whether HAProxy opens all that the agent watches."""
+        if self.state.is_distributor:
+            return True
         wanted = {(s.ip_address, s.port) for s in self.state.listeners}
         lvs_ids = set(self.state.lvs_listener_ids)
         if not wanted and not lvs_ids:

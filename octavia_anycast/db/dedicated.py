@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The octavia-anycast authors
+"""Distributors with amphorae of their own, for the controller and the API."""
+
+from sqlalchemy import or_, select
+from sqlalchemy.orm import Session
+
+from octavia_anycast.db import models, reports
+from octavia_anycast.db.cluster_models import Amphora, AmphoraReport
+from octavia_anycast.model.cluster import AmphoraStatus
+from octavia_anycast.model.wire import Report
+
+_EXISTS = Amphora.status != AmphoraStatus.DELETED.value
+
+
+def marks(session: Session) -> dict[str, str]:
+    """distributor_id -> a text that is another one after each change.
+
+    Of those that are to have amphorae of their own, or have some; two
+    queries, however many there are.
+    """
+    held: dict[str, list[str]] = {}
+    for held_by, *rest in session.execute(
+        select(
+            Amphora.distributor_id,
+            Amphora.id,
+            Amphora.status,
+            Amphora.failover_wanted,
+            Amphora.agent_update_wanted,
+        )
+        .where(Amphora.distributor_id.is_not(None), _EXISTS)
+        .order_by(Amphora.id)
+    ):
+        held.setdefault(str(held_by), []).append(str(rest))
+    found = {i: " ".join(texts) for i, texts in held.items()}
+    row_of = models.Distributor
+    for row in session.execute(
+        select(
+            row_of.id,
+            row_of.dedicated_count,
+            row_of.vips_revision,
+            row_of.provisioning_status,
+            row_of.updated_at,
+        ).where(or_(row_of.dedicated_count > 0, row_of.id.in_(list(held))))
+    ):
+        found[row.id] = f"{tuple(row[1:])} {found.get(row.id, '')}"
+    return found
+
+
+def vips_revision(session: Session, distributor_id: str) -> int:
+    """The revision of its external VIPs; 0 for one that is gone."""
+    return (
+        session.scalar(
+            select(models.Distributor.vips_revision).where(
+                models.Distributor.id == distributor_id
+            )
+        )
+        or 0
+    )
+
+
+def has_amphorae(session: Session, distributor_id: str) -> bool:
+    """Whether amphorae of its own are left."""
+    return (
+        session.scalar(
+            select(Amphora.id)
+            .where(Amphora.distributor_id == distributor_id, _EXISTS)
+            .limit(1)
+        )
+        is not None
+    )
+
+
+def wanted(session: Session) -> dict[str, int]:
+    """distributor_id -> how many are wanted, of those that want any."""
+    rows = session.execute(
+        select(
+            models.Distributor.id, models.Distributor.dedicated_count
+        ).where(models.Distributor.dedicated_count > 0)
+    )
+    return {row.id: row.dedicated_count for row in rows}
+
+
+def reports_of(session: Session, distributor_id: str) -> list[Report]:
+    """What the agents of a distributor's own amphorae said last."""
+    rows = session.scalars(
+        select(AmphoraReport.document)
+        .join(Amphora, Amphora.id == AmphoraReport.amphora_id)
+        .where(
+            Amphora.distributor_id == distributor_id,
+            Amphora.status == AmphoraStatus.ALLOCATED.value,
+        )
+        .order_by(Amphora.id)
+    )
+    found = (reports.read(document) for document in rows)
+    return [report for report in found if report is not None]

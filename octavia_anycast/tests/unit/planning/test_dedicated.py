@@ -1,0 +1,442 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The octavia-anycast authors
+"""The planner of a distributor's own amphorae, in a world of numbers."""
+
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from octavia_anycast.model.actions import (
+    AllocateAmphora,
+    BootAmphora,
+    DeleteAmphora,
+    FailAmphora,
+    SetAgentState,
+    StartLeaving,
+)
+from octavia_anycast.model.bgp import SessionState
+from octavia_anycast.model.cluster import (
+    AmphoraRecord,
+    AmphoraStatus,
+    ClusterPolicy,
+    ComputeState,
+    ObservedAmphora,
+    ServiceType,
+)
+from octavia_anycast.model.codec import digest, speakers_digest
+from octavia_anycast.model.errors import InvalidRequest
+from octavia_anycast.model.external_vip import ExternalVip
+from octavia_anycast.model.wire import (
+    GateReport,
+    GateState,
+    PathCounts,
+    Report,
+    SessionReport,
+)
+from octavia_anycast.planning.dedicated import (
+    DesiredDistributor,
+    announces,
+    is_announcing,
+    is_complete,
+    plan_dedicated,
+)
+from octavia_anycast.tests.unit.planning.clusters import distributor
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+BOOT_SECONDS = 3
+
+
+def external(number, **attributes):
+    return ExternalVip(
+        id=f"v{number}",
+        vip_ip=ip_address(f"198.51.100.{number}"),
+        nexthop_ip=ip_address("10.1.0.77"),
+        **attributes,
+    )
+
+
+def desired(count=2, *vips, **changes):
+    made = DesiredDistributor(
+        distributor=replace(distributor(), dedicated_count=count),
+        vips=vips or (external(1),),
+        vips_revision=1,
+        policy=ClusterPolicy(),
+    )
+    return replace(made, **changes)
+
+
+@dataclass
+class Machine:
+    """An amphora with what its agent was told."""
+
+    record: AmphoraRecord
+    booted_at: datetime
+    state: object
+    is_alive: bool = True
+    is_reachable: bool = True
+    heard_at: datetime | None = None
+    bad_password: str | None = None
+
+    def announced(self):
+        if not self.is_alive or self.is_refused():
+            return frozenset()
+        return frozenset(vip.vip_ip for vip in self.state.vips)
+
+    def is_refused(self):
+        return any(
+            peer.password is not None and peer.password == self.bad_password
+            for _, peer in self.state.peers()
+        )
+
+
+@dataclass
+class Sky:
+    """What a controller would see, and does."""
+
+    wish: DesiredDistributor
+    now: datetime = START
+    machines: dict = field(default_factory=dict)
+    failures: list = field(default_factory=list)
+    builds_fail: bool = False
+    bad_password: str | None = None
+
+    def observe(self):
+        return tuple(self._seen(m) for m in self.machines.values())
+
+    def _seen(self, machine):
+        answers = (
+            machine.is_alive
+            and machine.is_reachable
+            and machine.record.lb_network_ip is not None
+            and self.now >= machine.booted_at + timedelta(seconds=BOOT_SECONDS)
+        )
+        if answers:
+            machine.heard_at = self.now
+        silent = (
+            machine.heard_at and (self.now - machine.heard_at).total_seconds()
+        )
+        return ObservedAmphora(
+            record=machine.record,
+            compute_state=ComputeState.ACTIVE
+            if machine.is_alive
+            else ComputeState.UNKNOWN,
+            compute_address=ip_address("172.31.1.9"),
+            report=self._report(machine) if answers else None,
+            silent_seconds=silent,
+        )
+
+    def _report(self, machine):
+        state = machine.state
+        is_up = not machine.is_refused()
+        return Report(
+            amphora_id=machine.record.id,
+            digest=digest(state),
+            revision=state.revision,
+            gate=GateReport(
+                state=GateState.UP, reason="", since=machine.booted_at
+            ),
+            speaker_is_running=True,
+            frontend_is_up=False,
+            sessions=tuple(
+                SessionReport(
+                    peer_id=peer.id,
+                    peer_ip=peer.peer_ip,
+                    state=SessionState.ESTABLISHED
+                    if is_up
+                    else SessionState.IDLE,
+                    since=machine.booted_at,
+                )
+                for _, peer in state.peers()
+            ),
+            path_counts=tuple(
+                PathCounts(
+                    peer_id=peer.id,
+                    wanted=len(state.vips),
+                    advertised=len(state.vips) if is_up else 0,
+                )
+                for _, peer in state.peers()
+            ),
+            speakers_digest=speakers_digest(state.speakers),
+            are_speakers_loaded=True,
+        )
+
+    def step(self):
+        actions = plan_dedicated(
+            self.wish, self.observe(), tuple(self.failures), self.now
+        )
+        for action in actions:
+            self._carry_out(action)
+        return actions
+
+    def run(self, seconds=120):
+        """Until nothing is planned and all is well; what was planned."""
+        planned = []
+        for _ in range(seconds):
+            actions = self.step()
+            planned += actions
+            if not actions and is_complete(
+                self.wish, self.observe(), self.now
+            ):
+                return planned
+            self.now += timedelta(seconds=1)
+        raise AssertionError("it did not converge")
+
+    def _carry_out(self, action):
+        machine = self.machines.get(action.amphora_id)
+        match action:
+            case BootAmphora():
+                self._boot(action)
+            case AllocateAmphora():
+                self._change(
+                    machine,
+                    status=AmphoraStatus.ALLOCATED,
+                    lb_network_ip=action.lb_network_ip,
+                )
+            case SetAgentState():
+                state = action.state
+                if state.keeps_speakers:
+                    state = replace(
+                        state,
+                        speakers=machine.state.speakers,
+                        keeps_speakers=False,
+                    )
+                machine.state = state
+            case StartLeaving():
+                self._change(machine, leaving_since=self.now)
+            case FailAmphora():
+                self._change(machine, status=AmphoraStatus.ERROR)
+                self.failures.append(self.now)
+            case DeleteAmphora():
+                del self.machines[action.amphora_id]
+
+    def _boot(self, action):
+        status = AmphoraStatus.BOOTING
+        if self.builds_fail:
+            status = AmphoraStatus.ERROR
+            self.failures.append(self.now)
+        self.machines[action.amphora_id] = Machine(
+            record=AmphoraRecord(
+                id=action.amphora_id,
+                load_balancer_id=None,
+                service_type=ServiceType.DISTRIBUTOR,
+                status=status,
+                status_since=self.now,
+                availability_zone=action.zone.availability_zone,
+            ),
+            booted_at=self.now,
+            state=action.first_state,
+            bad_password=self.bad_password,
+        )
+
+    def _change(self, machine, **changes):
+        if "status" in changes:
+            changes["status_since"] = self.now
+        machine.record = replace(machine.record, **changes)
+
+    def announced(self):
+        return frozenset().union(
+            *(m.announced() for m in self.machines.values())
+        )
+
+
+@pytest.fixture
+def sky():
+    sky = Sky(desired())
+    sky.run()
+    return sky
+
+
+def test_as_many_as_wanted_announce_every_vip(sky):
+    assert len(sky.machines) == 2
+    for machine in sky.machines.values():
+        assert machine.announced() == {ip_address("198.51.100.1")}
+        assert machine.state.is_distributor
+        (vip,) = machine.state.vips
+        assert vip.load_balancer_id is None
+    assert sky.step() == ()
+
+
+def test_the_first_state_has_no_vip():
+    sky = Sky(desired())
+    actions = sky.step()
+    assert [type(a) for a in actions] == [BootAmphora, BootAmphora]
+    assert all(not a.first_state.vips for a in actions)
+
+
+def test_a_new_vip_is_told_to_each(sky):
+    sky.wish = desired(2, external(1), external(2), vips_revision=2)
+    actions = sky.run()
+    assert [type(a) for a in actions] == [SetAgentState] * 2
+    assert len(sky.announced()) == 2
+
+
+def test_a_vip_for_one_peer_is_told_so(sky):
+    sky.wish = desired(2, external(1, peer_id="leaf1"), vips_revision=2)
+    sky.run()
+    for machine in sky.machines.values():
+        assert machine.state.vips[0].peer_ids == ("leaf1",)
+
+
+def test_a_dead_one_is_replaced_before_it_is_buried(sky):
+    victim = next(iter(sky.machines.values()))
+    victim.is_alive = False
+    kinds = [type(a) for a in sky.run()]
+    assert kinds.index(BootAmphora) < kinds.index(DeleteAmphora)
+    assert len(sky.machines) == 2
+    assert victim.record.id not in sky.machines
+
+
+def test_all_silent_together_boots_one_only(sky):
+    for machine in sky.machines.values():
+        machine.is_reachable = False
+    booted = 0
+    for _ in range(40):
+        sky.now += timedelta(seconds=1)
+        for action in sky.step():
+            assert not isinstance(action, DeleteAmphora)
+            booted += isinstance(action, BootAmphora)
+            if booted:
+                break
+        if booted:
+            break
+    assert booted == 1
+
+
+def test_failing_boots_wait_longer_each_time():
+    sky = Sky(desired(1), builds_fail=True)
+    boots = 0
+    for _ in range(120):
+        boots += sum(isinstance(a, BootAmphora) for a in sky.step())
+        sky.now += timedelta(seconds=1)
+    assert 3 <= boots <= 8
+
+
+def test_failover_of_one_comes_with_another(sky):
+    victim = next(iter(sky.machines.values()))
+    sky._change(victim, failover_wanted=True)
+    planned = []
+    while victim.record.id in sky.machines:
+        planned += sky.step()
+        assert sky.announced()
+        sky.now += timedelta(seconds=1)
+    sky.run()
+    assert len(sky.machines) == 2
+    kinds = [type(a) for a in planned]
+    assert kinds.index(BootAmphora) < kinds.index(StartLeaving)
+
+
+def test_fewer_leave_one_after_the_other(sky):
+    sky.wish = desired(1)
+    sky.run()
+    assert len(sky.machines) == 1
+    assert sky.announced()
+
+
+def test_a_deleted_distributor_leaves_none(sky):
+    sky.wish = desired(is_deleted=True)
+    sky.run()
+    assert sky.machines == {}
+
+
+def test_a_deleted_distributor_does_not_wait_for_a_silent_one(sky):
+    for machine in sky.machines.values():
+        machine.is_alive = False
+    sky.wish = desired(is_deleted=True)
+    sky.run()
+    assert sky.machines == {}
+
+
+def test_a_wrong_password_reaches_one_of_them_only(sky):
+    """The other goes on with what it has, until it is put right."""
+    for machine in sky.machines.values():
+        machine.bad_password = "wrong"
+    good = sky.wish
+    (speaker,) = good.distributor.speakers
+    (peer,) = speaker.peers
+    bad = replace(peer, auth_type="md5", password="wrong")
+    wrong = replace(speaker, peers=(bad,))
+    sky.wish = replace(
+        good, distributor=replace(good.distributor, speakers=(wrong,))
+    )
+    for _ in range(90):
+        sky.step()
+        assert sky.announced()
+        sky.now += timedelta(seconds=1)
+    refused = [m for m in sky.machines.values() if m.is_refused()]
+    assert len(refused) == 1
+    sky.wish = good
+    sky.run()
+    assert all(m.announced() for m in sky.machines.values())
+
+
+def test_a_vip_counts_as_announced_from_its_revision_on(sky):
+    (report, _) = (a.report for a in sky.observe())
+    assert is_announcing(report)
+    assert announces(report, external(1, since_revision=1))
+    assert not announces(report, external(9, since_revision=2))
+    assert not announces(report, external(1, peer_id="another"))
+    assert not is_announcing(None)
+
+
+@settings(deadline=None)
+@given(
+    faults=st.lists(
+        st.tuples(
+            st.integers(0, 3),
+            st.sampled_from(("die", "cut", "failover", "heal")),
+            st.integers(0, 40),
+        ),
+        max_size=5,
+    ),
+    count=st.integers(1, 4),
+)
+def test_whatever_dies_it_converges_and_announces_meanwhile(faults, count):
+    """While one that works is left, the fabric keeps every route."""
+    sky = Sky(desired(count))
+    sky.run()
+    for index, fault, seconds in faults:
+        machines = sorted(sky.machines.values(), key=lambda m: m.record.id)
+        machine = machines[index % len(machines)]
+        if fault == "die":
+            machine.is_alive = False
+        elif fault == "cut":
+            machine.is_reachable = False
+        elif fault == "heal":
+            machine.is_reachable = True
+        else:
+            sky._change(machine, failover_wanted=True)
+        had = bool(sky.announced())
+        for _ in range(seconds):
+            sky.step()
+            assert sky.announced() or not had
+            had = bool(sky.announced())
+            sky.now += timedelta(seconds=1)
+    for machine in sky.machines.values():
+        machine.is_reachable = True
+    sky.run(600)
+    assert len(sky.machines) == count
+
+
+@pytest.mark.parametrize(
+    ("vip", "next_hop", "field_name"),
+    [
+        ("198.51.100.1", "2001:db8::1", "next_hop"),
+        ("198.51.100.1", "198.51.100.1", "next_hop"),
+        ("224.0.0.5", "10.1.0.1", "vip_address"),
+        ("0.0.0.0", "10.1.0.1", "vip_address"),
+        ("127.0.0.1", "10.1.0.1", "vip_address"),
+        ("fe80::1", "2001:db8::1", "vip_address"),
+        ("198.51.100.1", "255.255.255.255", "next_hop"),
+        ("2001:db8::5", "ff02::1", "next_hop"),
+    ],
+)
+def test_what_is_no_host_is_refused(vip, next_hop, field_name):
+    with pytest.raises(InvalidRequest) as caught:
+        ExternalVip(
+            id="v", vip_ip=ip_address(vip), nexthop_ip=ip_address(next_hop)
+        )
+    assert caught.value.field == field_name
