@@ -13,6 +13,7 @@ from enum import StrEnum
 
 from octavia_anycast.model.bgp import IPAddress
 from octavia_anycast.model.cluster import (
+    AmphoraRecord,
     AmphoraStatus,
     ComputeState,
     DesiredCluster,
@@ -27,6 +28,7 @@ class Phase(StrEnum):
 
     BOOTING = "booting"
     SERVING = "serving"  # it serves, or is on its way to
+    DRAINED = "drained"  # out of service by wish, or about to be
     LEAVING = "leaving"
     SILENT = "silent"  # neither agent nor heartbeat: dead or cut off
     SICK = "sick"  # it answers, but its health gate stays closed
@@ -49,7 +51,7 @@ class Assessment:
     @property
     def is_live(self) -> bool:
         """Whether it counts towards the cluster's size."""
-        return self.phase in (Phase.BOOTING, Phase.SERVING)
+        return self.phase in (Phase.BOOTING, Phase.SERVING, Phase.DRAINED)
 
 
 def assess(
@@ -82,10 +84,20 @@ def _phase(
         return Phase.SILENT, f"not heard of for {silent:.0f} s"
     if record.leaving_since is not None:
         return Phase.LEAVING, record.reason
+    if record.drain_wanted_since is not None:
+        return Phase.DRAINED, _drain_in_words(record)
     sick = _sickness(desired, amphora, now)
     if sick:
         return Phase.SICK, sick
     return Phase.SERVING, ""
+
+
+def _drain_in_words(record: AmphoraRecord) -> str:
+    if record.drained_at is not None:
+        return "drained by wish"
+    if record.draining_since is not None:
+        return "drains by wish"
+    return "to be drained by wish"
 
 
 def _has_come_up(amphora: ObservedAmphora) -> bool:
@@ -254,6 +266,10 @@ class Cluster:
     def others_ready(self, but: str) -> int:
         """How many stay that are ready, without ``but``."""
         return self._count_staying(but, is_ready)
+
+    def drained(self, but: str) -> int:
+        """How many are out of service by wish, without ``but``."""
+        return sum(1 for m in self.of(Phase.DRAINED) if m.id != but)
 
     def _count_staying(
         self,
