@@ -262,8 +262,13 @@ class Prober:
                 measured=f"{waiting.count} wait, none accepted for "
                 f"{waiting.milliseconds(now):.0f} ms",
             )
-        request = self._check_request(state)
-        return looks | ({Probe.REQUEST: request} if request else {})
+        for probe, look in (
+            (Probe.PEERS, stats.peers()),
+            (Probe.REQUEST, self._check_request(state)),
+        ):
+            if look is not None:
+                looks[probe] = look
+        return looks
 
     def _check_request(self, state: DesiredState) -> Sample | None:
         if self._request is None:

@@ -57,6 +57,7 @@ class Probe(StrEnum):
     GATEWAY = "gateway"  # the front end's gateways answer, of each family
     LISTENERS = "listeners"  # each listener's socket accepts on the VIP
     ANSWER = "answer"  # HAProxy answers on its own socket
+    PEERS = "peers"  # it has learnt the stick tables of its peers
     REQUEST = "request"  # a request to a listener on the VIP is answered
 
 

@@ -17,6 +17,7 @@ from octavia_anycast.agent.daemon_process import (
     DaemonProcess,
     state_of,
 )
+from octavia_anycast.agent.gate import Verdict
 from octavia_anycast.agent.netlink import Netlink, is_silent
 from octavia_anycast.agent.stats_socket import StatsSocket
 from octavia_anycast.model.wire import GateSettings
@@ -167,13 +168,16 @@ def test_an_answer_is_good(server):
     assert stats.problem is None  # nobody knows yet
     stats.look(0.0)
     client, _ = listener.accept()
-    assert client.recv(100) == b"show info\n"
+    assert client.recv(100) == b"show info;show peers\n"
     stats.look(0.1)
     assert stats.problem is None
     client.send(b"Name: HAProxy\nPid: 4711\nUptime: 0d\n")
     stats.look(0.2)
-    assert (stats.problem, stats.pid) == ("", 4711)
+    assert stats.problem == ""
+    assert stats.waits_ms(0.2) == 0
     client.close()
+    stats.look(0.3)
+    assert (stats.problem, stats.pid) == ("", 4711)
 
 
 def test_silence_is_a_problem_in_time(server):
@@ -216,6 +220,8 @@ def test_it_is_asked_as_often_as_it_should_be(server):
     stats.look(0.07)
     client, _ = listener.accept()
     client.send(b"x")
+    client.close()
+    stats.look(0.08)
     stats.look(0.08)
     assert stats.socket is None
     assert stats.waits_ms(0.1) == 0
@@ -224,7 +230,42 @@ def test_it_is_asked_as_often_as_it_should_be(server):
     stats.hurry()
     stats.look(0.1)
     assert stats.socket is not None
+
+
+def told(server, text, now):
+    listener, stats = server
+    stats.hurry()
+    stats.look(now)
+    client, _ = listener.accept()
+    client.send(b"Pid: 1\n" + text)
     client.close()
+    stats.look(now)
+    stats.look(now)
+    assert stats.socket is None
+    found = stats.peers()
+    return found and found.verdict
+
+
+def peers(flags, others=b"  0x1: id=p2(remote,active) addr=10.1.0.2:1025\n"):
+    return (
+        b"0x55d3: [23/Nov/2026:01:12:33] id=lb_peers disabled=0 flags="
+        b"%s resync_timeout=4s task_calls=3\n%s" % (flags, others)
+    )
+
+
+def test_who_learns_from_its_peers_lets_nothing_new_out(server):
+    assert server[1].peers() is None
+    assert told(server, b"", 0.0) is None
+    # Alone in its group, there is nobody to learn from.
+    assert told(server, peers(b"0x0", b""), 1.0) is None
+    assert told(server, peers(b"0x1"), 2.0) is Verdict.PARTIAL
+    assert told(server, peers(b"0x2213"), 3.0) is Verdict.GOOD
+    # A reload: the next process starts anew.
+    assert told(server, peers(b"0x0"), 4.0) is Verdict.PARTIAL
+    assert told(server, peers(b"0x0"), 18.0) is Verdict.PARTIAL
+    assert told(server, peers(b"0x0"), 20.0) is Verdict.GOOD, "not for ever"
+    server[1].forget()
+    assert server[1].peers() is None
 
 
 def test_a_silent_neighbour_is_told_from_one_that_answers():
