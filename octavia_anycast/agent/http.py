@@ -14,7 +14,8 @@ from typing import Any, Protocol
 
 import flask
 
-from octavia_anycast.agent import certificate
+from octavia_anycast.agent import certificate, cpu
+from octavia_anycast.model import codec
 from octavia_anycast.model.errors import InvalidRequest, Retryable
 
 
@@ -34,7 +35,10 @@ def make_blueprint(control: Control) -> flask.Blueprint:
 
     @blueprint.get("/anycast")
     def get_report() -> Any:
-        return flask.jsonify(control.report())
+        document = control.report()
+        # Of the machine, not of speakerd: any process can tell.
+        document["cpu"] = codec.to_document(cpu.read_cpu_time())
+        return flask.jsonify(document)
 
     @blueprint.put("/anycast")
     def put_state() -> Any:

@@ -117,5 +117,5 @@ def updates(
         "changed_at": now,
     }
     if change.desired_size != stored.size.desired:
-        fields["scaled_at"] = now
+        fields |= {"scaled_at": now, "scaling_reason": ""}
     return fields

@@ -68,6 +68,7 @@ class ClusterResponse(types.BaseType):
     spare_count = wtypes.wsattr(int)
     autoscale = wtypes.wsattr(AutoscaleResponse)
     scaled_at = wtypes.wsattr(datetime)
+    scaling_reason = wtypes.wsattr(Text)
     cluster_type = wtypes.wsattr(Text)
     provisioning_status = wtypes.wsattr(Text)
     operating_status = wtypes.wsattr(Text)
@@ -241,6 +242,7 @@ def response_of(
         spare_count=cluster.spare_count,
         autoscale=_autoscale(cluster.autoscale),
         scaled_at=cluster.scaled_at,
+        scaling_reason=cluster.scaling_reason,
         cluster_type=cluster.cluster_type,
         provisioning_status=cluster.provisioning_status,
         operating_status=cluster.operating_status,

@@ -125,6 +125,8 @@ DESCRIPTIONS = {
     "tolerance": "The share of the target by which it may be missed: 0 to 1.",
     "scale_in_delay": "Seconds of less load before an amphora goes.",
     "scaled_at": "When its wanted size last changed (UTC); null: never.",
+    "scaling_reason": "Why autoscaling changed its wanted size; empty: its "
+    "user did, or nobody.",
     "spare": "Whether it stands by.",
     "cluster_type": "ACTIVE_ACTIVE: all amphorae serve at the same time.",
     "config_revision": "The configuration that the amphorae are to hold.",

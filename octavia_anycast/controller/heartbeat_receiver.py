@@ -134,5 +134,5 @@ class HeartbeatReceiver:
             return {
                 amphora_id
                 for amphora_id in sorted(amphora_ids)
-                if health.touch(session, amphora_id, now)
+                if health.touch(session, amphora_id, now, is_beat=True)
             }

@@ -6,21 +6,23 @@ The listener's own totals are Octavia's rows (ADR 0023); these here are for
 the operator who looks at one amphora.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from oslo_db.exception import DBDuplicateEntry
 from sqlalchemy import delete as delete_rows
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy import update as update_rows
 from sqlalchemy.orm import Session
 
 from octavia_anycast.db.cluster_models import (
     Amphora,
+    AmphoraHealth,
     AmphoraListenerStatistics,
 )
 from octavia_anycast.model.cluster import AmphoraStatus
 from octavia_anycast.model.heartbeat import Heartbeat, ListenerBeat
+from octavia_anycast.model.load import LoadCount
 
 COUNTERS = ("bytes_in", "bytes_out", "total_connections", "request_errors")
 _Row = AmphoraListenerStatistics
@@ -73,6 +75,47 @@ def list_for(session: Session, amphora_id: str) -> list[ListenerCount]:
         )
         for row in rows
     ]
+
+
+def loads(
+    session: Session,
+    amphora_ids: Collection[str],
+    listener_ids: Collection[str],
+) -> dict[str, LoadCount]:
+    """amphora_id -> what it carries for these listeners; one query.
+
+    Without those that never sent a heartbeat. Other listeners' rows stay
+    when they are deleted, with what they last had.
+    """
+    rows = session.execute(
+        select(
+            AmphoraHealth.amphora_id,
+            AmphoraHealth.counted_at,
+            func.sum(_Row.active_connections),
+            func.sum(_Row.total_connections),
+            func.sum(_Row.bytes_in + _Row.bytes_out),
+        )
+        .outerjoin(
+            _Row,
+            (_Row.amphora_id == AmphoraHealth.amphora_id)
+            & _Row.listener_id.in_(listener_ids),
+        )
+        .where(
+            AmphoraHealth.amphora_id.in_(amphora_ids),
+            AmphoraHealth.counted_at.is_not(None),
+        )
+        .group_by(AmphoraHealth.amphora_id, AmphoraHealth.counted_at)
+    )
+    return {
+        amphora_id: LoadCount(
+            counted_at=counted_at,
+            connections=int(active or 0),
+            connection_count=int(total or 0),
+            byte_count=int(byte_count or 0),
+        )
+        for amphora_id, counted_at, active, total, byte_count in rows
+        if counted_at is not None
+    }
 
 
 def delete_for(session: Session, amphora_ids: Sequence[str]) -> None:

@@ -65,6 +65,9 @@ class Cluster(Base):
     # A JSON object; NULL: its size is what its user says.
     autoscale: Mapped[str | None] = mapped_column(Text)
     scaled_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    scaling_reason: Mapped[str] = mapped_column(
+        String(255), default="", server_default=""
+    )
     changed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
 
@@ -158,7 +161,10 @@ class FrontendAddress(Base):
 
 
 class AmphoraHealth(Base):
-    """The last heartbeat of an amphora."""
+    """The last heartbeat of an amphora, and of it what was counted.
+
+    ``last_update`` may also be an answer of its agent.
+    """
 
     __tablename__ = "anycast_amphora_health"
 
@@ -166,6 +172,7 @@ class AmphoraHealth(Base):
         String(UUID_LENGTH), primary_key=True
     )
     last_update: Mapped[datetime] = mapped_column(UtcDateTime)
+    counted_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     busy: Mapped[bool] = mapped_column(Boolean, default=False)
 
 

@@ -190,6 +190,7 @@ def _record(row: Cluster) -> ClusterRecord:
         if row.autoscale
         else None,
         scaled_at=row.scaled_at,
+        scaling_reason=row.scaling_reason,
         changed_at=row.changed_at,
         created_at=row.created_at,
     )

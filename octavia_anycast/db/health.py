@@ -15,9 +15,16 @@ from octavia_anycast.db.cluster_models import Amphora, AmphoraHealth
 from octavia_anycast.model.cluster import AmphoraStatus
 
 
-def touch(session: Session, amphora_id: str, now: datetime) -> bool:
-    """Record a heartbeat; False if there is no such amphora (any more)."""
-    if _update(session, amphora_id, now):
+def touch(
+    session: Session, amphora_id: str, now: datetime, *, is_beat: bool = False
+) -> bool:
+    """Record that an amphora was heard of.
+
+    :param is_beat: by a heartbeat, whose counts are added to its statistics
+    :returns: False if there is no such amphora (any more).
+    """
+    heard = {"last_update": now} | ({"counted_at": now} if is_beat else {})
+    if _update(session, amphora_id, heard):
         return True
     status = session.scalar(
         select(Amphora.status).where(Amphora.id == amphora_id)
@@ -26,9 +33,9 @@ def touch(session: Session, amphora_id: str, now: datetime) -> bool:
         return False
     try:
         with session.begin_nested():
-            session.add(AmphoraHealth(amphora_id=amphora_id, last_update=now))
+            session.add(AmphoraHealth(amphora_id=amphora_id, **heard))
     except DBDuplicateEntry:  # another controller was quicker
-        _update(session, amphora_id, now)
+        _update(session, amphora_id, heard)
     return True
 
 
@@ -53,11 +60,13 @@ def delete(session: Session, amphora_id: str) -> None:
     )
 
 
-def _update(session: Session, amphora_id: str, now: datetime) -> bool:
+def _update(
+    session: Session, amphora_id: str, heard: dict[str, datetime]
+) -> bool:
     result = session.execute(
         update_rows(AmphoraHealth)
         .where(AmphoraHealth.amphora_id == amphora_id)
-        .values(last_update=now)
+        .values(**heard)
         .execution_options(synchronize_session=False)
     )
     return bool(result.rowcount)  # type: ignore[attr-defined]

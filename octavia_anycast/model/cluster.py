@@ -88,8 +88,9 @@ class ClusterRecord:
 
     ``failover_generation`` counts the failovers asked for: an amphora of an
     older generation is to be replaced. ``is_enabled``: the cluster manager
-    looks after it. ``scaled_at``: when its wanted size last changed;
-    ``changed_at``: when its user last changed any of it.
+    looks after it. ``scaled_at``: when its wanted size last changed, and
+    ``scaling_reason`` why; empty: its user asked for it. ``changed_at``:
+    when its user last changed any of it.
     """
 
     load_balancer_id: str
@@ -109,6 +110,7 @@ class ClusterRecord:
     spare_count: int = 0
     autoscale: Autoscale | None = None
     scaled_at: datetime | None = None
+    scaling_reason: str = ""
     changed_at: datetime | None = None
     created_at: datetime | None = None
 

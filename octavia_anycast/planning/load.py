@@ -19,8 +19,8 @@ class Timing:
     :param fresh: a sample says nothing afterwards
     :param span: what is counted is looked at over at least that long
     :param warm_up: an amphora that announces for less has just joined
-    :param gap: between two readings of a cluster; with a longer one between
-        them nobody knows what was
+    :param gap: between two samples or two readings; with a longer one
+        nobody knows what was in between
     """
 
     fresh: float
@@ -88,11 +88,11 @@ def load_of(
 def _first(samples: Sequence[Sample], timing: Timing) -> Sample | None:
     """The latest sample that is far enough from the last one.
 
-    Heartbeats that are too far apart were lost, with what they counted.
+    Across a gap nobody knows what was counted and lost.
     """
     later = samples[-1]
     for sample in reversed(samples[:-1]):
-        if (later.at - sample.at).total_seconds() > timing.fresh:
+        if (later.at - sample.at).total_seconds() > timing.gap:
             return None
         if (samples[-1].at - sample.at).total_seconds() >= timing.span:
             return sample

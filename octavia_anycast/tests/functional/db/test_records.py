@@ -254,6 +254,7 @@ def test_a_cluster_comes_back_whole(session):
         spare_count=2,
         autoscale=Autoscale(metric=Metric.CPU, target=60),
         scaled_at=NOW,
+        scaling_reason="scaled out",
         changed_at=NOW,
     )
     clusters.create(session, record)
@@ -274,6 +275,7 @@ def test_a_cluster_changes_field_by_field(session):
         "spare_count": 1,
         "autoscale": Autoscale(metric=Metric.BYTES, target=1000),
         "scaled_at": NOW,
+        "scaling_reason": "scaled in",
         "operating_status": "DEGRADED",
     }
 

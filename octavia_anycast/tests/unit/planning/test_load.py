@@ -43,7 +43,7 @@ def counter(*pairs):
         (counter((6, 20), (3, 44), (0, 50)), 5),
         (counter((9, 0), (6, 20), (3, 44), (0, 50)), 5),
         (counter((6, 60), (0, 50)), None),
-        (counter((14, 0), (3, 44), (0, 50)), None),
+        (counter((34, 0), (3, 44), (0, 50)), None),
         (counter((18, 20), (12, 50)), None),
     ],
     ids=[
