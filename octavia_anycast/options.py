@@ -197,6 +197,19 @@ OPTIONS = [
         default=300.0,
         help="The longest wait after failed boots, in seconds.",
     ),
+    cfg.IntOpt(
+        "peer_group_size",
+        default=8,
+        min=0,
+        max=CLUSTER_SIZE_MAX,
+        help="Amphorae that share their stick tables, which hold the session "
+        "persistence SOURCE_IP and APP_COOKIE. A cluster up to this size is "
+        "one group, and a client keeps its member whichever amphora it "
+        "reaches. A larger one is divided into groups, and a client that "
+        "reaches another group may get another member. Each amphora tells "
+        "each other one of its group every new entry. 1: each by itself, "
+        "across reloads; 0: not even that.",
+    ),
     *gate_options.OPTIONS,
     cfg.FloatOpt(
         "orphan_after",
@@ -330,6 +343,7 @@ def read(conf: Any) -> Settings:
         backoff_base=ours.backoff_base,
         backoff_max=ours.backoff_max,
         session_patience=ours.session_patience,
+        peer_group_size=ours.peer_group_size,
         gate=gate_options.read(ours),
     )
     return Settings(

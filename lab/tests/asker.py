@@ -23,7 +23,7 @@ class Question:
     """What to ask; ``is_reusing``: all requests on one connection.
 
     ``login_path``: where the first one goes; the cookie that it brings is
-    sent with all others.
+    sent with all others. ``source``: one of the client's own addresses.
     """
 
     address: str
@@ -36,6 +36,7 @@ class Question:
     login_path: str = ""
     is_tls: bool = False
     server_name: str = "lab.example"
+    source: str = ""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +81,10 @@ def _connection(question: Question) -> http.client.HTTPConnection:
     if question.is_tls:
         return _TlsConnection(question)
     return http.client.HTTPConnection(
-        question.address, question.port, timeout=_TIMEOUT_SECONDS
+        question.address,
+        question.port,
+        timeout=_TIMEOUT_SECONDS,
+        source_address=(question.source, 0) if question.source else None,
     )
 
 

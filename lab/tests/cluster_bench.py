@@ -108,11 +108,11 @@ class Bench:
         """Ask for a dual-stack load balancer; does not wait."""
         distributors.ensure(self.admin)
         before = survey.take(self.plane, self.admin)
+        attributes.setdefault("flavor_id", self.flavor_id(size))
         made = self.octavia.create_load_balancer(
             name=name,
             vip_subnet_id=self.subnets["anycast-v4"],
             additional_vips=[{"subnet_id": self.subnets["anycast-v6"]}],
-            flavor_id=self.flavor_id(size),
             **attributes,
         )
         others = [vip["ip_address"] for vip in made.additional_vips]

@@ -36,6 +36,7 @@ BALANCER_SIZE = 2
 _IN_ORDER = (
     "test_bad_input",
     "test_load_balancer",
+    "test_persistence",
     "test_listeners",
     "test_amphorae_api",
     "test_client",

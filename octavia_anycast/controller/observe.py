@@ -148,6 +148,7 @@ class Observer:
             revision=tree.revision,
             listeners=tree.listeners,
             lvs_listener_ids=tree.lvs_listener_ids,
+            has_stick_tables=tree.has_stick_tables,
             member_network_ids=(),
             size=cluster.size,
             distributor=rows.distributor,
@@ -163,7 +164,13 @@ class Observer:
     def _policy(self, tree: LoadBalancerTree) -> ClusterPolicy:
         """The operator's, with what the flavor says of the health gate."""
         policy = self._world.settings.policy
-        return replace(policy, gate=chosen_gate(policy.gate, tree.flavor))
+        return replace(
+            policy,
+            gate=chosen_gate(policy.gate, tree.flavor),
+            peer_group_size=int(
+                tree.flavor.get("peer_group_size", policy.peer_group_size)
+            ),
+        )
 
     def _member_networks(
         self, tree: LoadBalancerTree, desired: DesiredCluster

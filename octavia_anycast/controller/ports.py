@@ -8,7 +8,7 @@ fakes. None of them raises anything but the errors of the model.
 Layer: controller.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
@@ -65,7 +65,12 @@ class Statuses(Protocol):
 class Haproxy(Protocol):
     """HAProxy of an amphora, through Octavia's agent."""
 
-    def push(self, tree: LoadBalancerTree, record: AmphoraRecord) -> None:
+    def push(
+        self,
+        tree: LoadBalancerTree,
+        record: AmphoraRecord,
+        peers: Sequence[AmphoraRecord] = (),
+    ) -> None:
         """Configure it."""
 
     def plug_network(

@@ -242,10 +242,11 @@ def _configure(job: Job, action: ConfigureHaproxy) -> None:
     before = job.observation.record(action.amphora_id)
     if before is not None and before.member_network_ids:
         _extend_members(job, record)
-    job.world.haproxy.push(job.observation.tree, record)
+    job.world.haproxy.push(job.observation.tree, record, _peers(job, action))
     job.update(
         action.amphora_id,
         applied_revision=action.revision,
+        peer_amphora_ids=action.peer_ids,
         applied_at=job.world.now(),
     )
     LOG.info(
@@ -254,6 +255,12 @@ def _configure(job: Job, action: ConfigureHaproxy) -> None:
         job.load_balancer_id,
         action.revision,
     )
+
+
+def _peers(job: Job, action: ConfigureHaproxy) -> list[AmphoraRecord]:
+    """The records of those that share stick tables."""
+    found = (job.observation.record(peer) for peer in action.peer_ids)
+    return [record for record in found if record is not None]
 
 
 def _set_agent_state(job: Job, action: SetAgentState) -> None:

@@ -107,6 +107,9 @@ class Amphora(Base):
     frontend_mac_address: Mapped[str | None] = mapped_column(String(17))
     frontend_mtu: Mapped[int | None] = mapped_column(Integer)
     member_network_ids: Mapped[tuple[str, ...]] = mapped_column(Strings)
+    peer_amphora_ids: Mapped[tuple[str, ...]] = mapped_column(
+        Strings, nullable=True
+    )
     applied_revision: Mapped[str] = mapped_column(String(64))
     applied_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     leaving_since: Mapped[datetime | None] = mapped_column(UtcDateTime)

@@ -70,10 +70,14 @@ class PlugMemberNetworks:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConfigureHaproxy:
-    """Push certificates and HAProxy configuration; record the revision."""
+    """Push certificates and HAProxy configuration; record the revision.
+
+    ``peer_ids``: the amphorae that share stick tables with it, itself too.
+    """
 
     amphora_id: str
     revision: str
+    peer_ids: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

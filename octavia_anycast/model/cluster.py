@@ -125,6 +125,8 @@ class AmphoraRecord:
 
     ``distributor_id``: the distributor whose own it is, serving no load
     balancer; None for all others.
+    ``peer_amphora_ids``: with whom HAProxy was told to share stick tables,
+    itself too.
     ``applied_revision``: the HAProxy configuration that the controller last
     pushed with success. ``leaving_since``: when it was told to leave.
     ``status_since``: when ``status`` last changed. ``member_network_ids``:
@@ -159,6 +161,7 @@ class AmphoraRecord:
     frontend_interface: str | None = None
     member_network_ids: tuple[str, ...] = ()
     applied_revision: str = ""
+    peer_amphora_ids: tuple[str, ...] = ()
     applied_at: datetime | None = None
     leaving_since: datetime | None = None
     speakers_changed_at: datetime | None = None
@@ -195,6 +198,7 @@ class ClusterPolicy:
     :param backoff_base: wait before the boot after a failed one; doubles
     :param backoff_max: the longest such wait
     :param failure_memory: failures older than this do not count
+    :param peer_group_size: so many amphorae share their stick tables; 0: none
     :param session_patience: a BGP session that is not up for so long is
         taken to stay so
     """
@@ -208,6 +212,7 @@ class ClusterPolicy:
     backoff_max: float = 300.0
     failure_memory: float = 1800.0
     session_patience: float = 60.0
+    peer_group_size: int = 8
     gate: GateSettings = field(default_factory=GateSettings)
 
 
@@ -241,6 +246,7 @@ class DesiredCluster:
     cooldown_seconds: int = 0
     autoscale: Autoscale | None = None
     scaled_at: datetime | None = None
+    has_stick_tables: bool = False
     policy: ClusterPolicy = field(default_factory=ClusterPolicy)
 
     @property

@@ -13,6 +13,7 @@ the amphora of the call under way, so each thread has one.
 """
 
 import threading
+from collections.abc import Sequence
 from typing import Any
 
 from octavia.amphorae.drivers.haproxy import exceptions as agent_exceptions
@@ -30,6 +31,7 @@ from octavia_anycast.octavia_adapter.load_balancers import (
     lvs_listeners,
 )
 from octavia_anycast.octavia_adapter.rows import transaction
+from octavia_anycast.octavia_adapter.stick_peers import Rendering, model_of
 
 LOG = logging.getLogger(__name__)
 CONNECT_SECONDS = 5.0
@@ -89,11 +91,18 @@ class AmphoraHaproxy:
         self._local = threading.local()
         self._listeners = repositories.ListenerRepository()
 
-    def push(self, tree: LoadBalancerTree, record: AmphoraRecord) -> None:
+    def push(
+        self,
+        tree: LoadBalancerTree,
+        record: AmphoraRecord,
+        peers: Sequence[AmphoraRecord] = (),
+    ) -> None:
         """Make this amphora run the tree's configuration.
 
         Without an enabled listener HAProxy is removed: it would not start.
         keepalived runs for each enabled UDP and SCTP listener.
+
+        :param peers: who shares stick tables with it, itself too
 
         :raises Retryable: the amphora could not be reached or failed.
         :raises Permanent: the amphora refused the configuration.
@@ -104,17 +113,18 @@ class AmphoraHaproxy:
             driver._populate_amphora_api_version(amphora)
             client = driver.clients[amphora.api_version]
             details = client.get_details(amphora)
-            self._push_haproxy(driver, tree, amphora, details)
+            job = Rendering(tree=tree, amphora=amphora, peers=peers)
+            self._push_haproxy(driver, job, details)
             if lvs_listeners(tree.model) or details.get(_LVS_COUNT):
                 _push_lvs(driver.lvs_jinja, client, tree, amphora)
 
     def _push_haproxy(
         self,
         driver: Any,
-        tree: LoadBalancerTree,
-        amphora: Any,
+        job: Rendering,
         details: dict[str, Any],
     ) -> None:
+        tree, amphora = job.tree, job.amphora
         client = driver.clients[amphora.api_version]
         listeners, files = self._upload_certificates(driver, tree, amphora)
         if not any(x.enabled for x in listeners) or not tree.is_enabled:
@@ -122,7 +132,7 @@ class AmphoraHaproxy:
             return
         config = driver.jinja_combo.build_config(
             host_amphora=amphora,
-            listeners=listeners,
+            listeners=job.with_peers(listeners),
             tls_certs=files,
             haproxy_versions=driver._get_haproxy_versions(amphora),
             amp_details=_with_bounded_memory(details),
@@ -304,22 +314,3 @@ def _with_bounded_memory(details: dict[str, Any]) -> dict[str, Any]:
         return details
     bounded = {"free": CACHE_MEMORY_MAX_KB, "buffers": 0, "cached": 0}
     return {**details, "memory": {**memory, **bounded}}
-
-
-def model_of(tree: LoadBalancerTree, record: AmphoraRecord) -> Any:
-    """Make Octavia's data model of one of our amphorae."""
-    frontend = record.frontend
-    address = frontend.addresses[0].ip_address if frontend else None
-    return data_models.Amphora(
-        id=record.id,
-        load_balancer_id=tree.id,
-        load_balancer=tree.model,
-        compute_id=record.compute_id,
-        status=constants.AMPHORA_ALLOCATED,
-        role=constants.ROLE_STANDALONE,
-        lb_network_ip=str(record.lb_network_ip),
-        vrrp_ip=str(address) if address else None,
-        vrrp_port_id=record.frontend_port_id,
-        ha_ip=str(tree.vips[0].ip_address) if tree.vips else None,
-        ha_port_id=tree.vips[0].port_id if tree.vips else None,
-    )

@@ -36,6 +36,13 @@ PENDING = (
 L7_PROTOCOLS = frozenset(
     (constants.PROTOCOL_HTTP, lib_constants.PROTOCOL_TERMINATED_HTTPS)
 )
+# The kinds of session persistence that HAProxy keeps in a stick table.
+STICK_TABLE_TYPES = frozenset(
+    (
+        constants.SESSION_PERSISTENCE_SOURCE_IP,
+        constants.SESSION_PERSISTENCE_APP_COOKIE,
+    )
+)
 # Statuses, names and times do not change what an amphora is to do.
 _NOT_CONFIGURATION = frozenset(
     {
@@ -88,6 +95,7 @@ class LoadBalancerTree:
     updated_at: datetime | None
     pending: tuple[Pending, ...] = ()
     lvs_listener_ids: tuple[str, ...] = ()
+    has_stick_tables: bool = False
     operating_statuses: dict[tuple[str, str], str] = field(
         default_factory=dict
     )
@@ -191,6 +199,7 @@ def snapshot(
         vips=vips,
         listeners=_sockets(load_balancer, vips),
         lvs_listener_ids=tuple(x.id for x in lvs_listeners(load_balancer)),
+        has_stick_tables=_has_stick_tables(load_balancer),
         member_subnet_ids=_member_subnets(load_balancer),
         revision=revision_of(load_balancer),
         updated_at=load_balancer.updated_at,
@@ -252,6 +261,15 @@ def _scheme(listener: Any) -> Scheme:
     ):
         return Scheme.HTTPS
     return Scheme.OPAQUE
+
+
+def _has_stick_tables(load_balancer: Any) -> bool:
+    """Whether HAProxy remembers members in a table, not in a cookie."""
+    return any(
+        pool.session_persistence is not None
+        and pool.session_persistence.type in STICK_TABLE_TYPES
+        for pool in load_balancer.pools
+    )
 
 
 def lvs_listeners(load_balancer: Any) -> list[Any]:
@@ -343,6 +361,10 @@ def _prune(load_balancer: Any) -> None:
     them, so they are shown as ERROR when the rest is settled.
     """
     load_balancer.listeners = _kept(load_balancer.listeners)
+    for listener in load_balancer.listeners:
+        # Octavia counts it up with each listener and opens that port, but its
+        # template has every HAProxy listen on the first one.
+        listener.peer_port = constants.HAPROXY_BASE_PEER_PORT
     load_balancer.pools = _kept(load_balancer.pools)
     for pool in load_balancer.pools:
         pool.members = _kept(pool.members)

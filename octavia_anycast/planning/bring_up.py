@@ -35,6 +35,7 @@ from octavia_anycast.planning.assessment import (
     holds_revision,
     is_announcing_any,
 )
+from octavia_anycast.planning.peer_groups import wanted_peers
 from octavia_anycast.planning.placement import candidate_zones
 from octavia_anycast.planning.rollout import (
     is_in_force,
@@ -77,13 +78,16 @@ def _next_steps(cluster: Cluster, member: Assessment) -> tuple[Action, ...]:
         steps.append(
             PlugMemberNetworks(amphora_id=record.id, network_ids=wanted)
         )
-    if holds_revision(cluster.desired, amphora):
-        return tuple(steps)
-    steps.append(
-        ConfigureHaproxy(
-            amphora_id=record.id, revision=cluster.desired.revision
-        )
+    push = ConfigureHaproxy(
+        amphora_id=record.id,
+        revision=cluster.desired.revision,
+        peer_ids=wanted_peers(cluster, member),
     )
+    if holds_revision(cluster.desired, amphora):
+        # Who its peers are is no other revision: it serves either way.
+        is_told = record.peer_amphora_ids == push.peer_ids
+        return tuple(steps) if is_told else (*steps, push)
+    steps.append(push)
     state = with_allowed_speakers(
         cluster, member, _final_state(cluster.desired, record)
     )

@@ -28,6 +28,7 @@ from octavia_anycast.provider import gate_flavors, services
 
 CLUSTER_SIZE = "cluster_size"
 CLUSTER_MIN_SIZE = "cluster_min_size"
+PEER_GROUP_SIZE = "peer_group_size"
 CLUSTER_MAX_SIZE = "cluster_max_size"
 CLUSTER_COOLDOWN = "cluster_cooldown"
 CLUSTER_SPARE_COUNT = "cluster_spare_count"
@@ -95,6 +96,13 @@ SCHEMA: dict[str, Any] = {
         },
         **FRONTEND,
         **gate_flavors.PROPERTIES,
+        PEER_GROUP_SIZE: {
+            "type": "integer",
+            "minimum": 0,
+            "maximum": CLUSTER_SIZE_MAX,
+            "description": "Amphorae that share their stick tables. Default: "
+            "[anycast] peer_group_size.",
+        },
         constants.COMPUTE_FLAVOR: {
             "type": "string",
             "description": "The compute driver flavor ID.",

@@ -12,7 +12,7 @@ did before it died is there; that is how crashes are tested.
 """
 
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -310,7 +310,12 @@ class FakeCloud(FakeInventory):
 
     # -- HAProxy -----------------------------------------------------------
 
-    def push(self, tree: LoadBalancerTree, record: AmphoraRecord) -> None:
+    def push(
+        self,
+        tree: LoadBalancerTree,
+        record: AmphoraRecord,
+        peers: Sequence[AmphoraRecord] = (),
+    ) -> None:
         """Configure HAProxy."""
         self.step("push")
         machine = self._machine(record)

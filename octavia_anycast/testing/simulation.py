@@ -298,7 +298,7 @@ class World:
                 if action.is_transition:
                     self._change(guest.record.id, speakers_changed_at=self.now)
                 self._tell(guest, state)
-            case ConfigureHaproxy(revision=revision):
+            case ConfigureHaproxy(revision=revision, peer_ids=peer_ids):
                 if guest.rejects_configuration:
                     return False
                 assert guest.state, "configured before the data path is there"
@@ -307,6 +307,7 @@ class World:
                 self._change(
                     action.amphora_id,
                     applied_revision=revision,
+                    peer_amphora_ids=peer_ids,
                     applied_at=self.now,
                 )
         return True

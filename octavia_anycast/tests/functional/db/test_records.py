@@ -160,6 +160,7 @@ WHOLE = make_amphora(
     frontend_interface="eth1",
     member_network_ids=("m1", "m2"),
     applied_revision="f" * 64,
+    peer_amphora_ids=("amphora", "another"),
     applied_at=NOW,
     leaving_since=NOW,
     speakers_changed_at=NOW,

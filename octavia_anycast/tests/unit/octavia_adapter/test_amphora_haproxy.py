@@ -2,7 +2,11 @@
 # Copyright (c) 2026 The octavia-anycast authors
 """What is pushed to an amphora: Octavia's rendering, our order."""
 
+import os
+import shutil
+import subprocess
 import threading
+from dataclasses import replace
 from datetime import UTC, datetime
 from ipaddress import ip_address
 from types import SimpleNamespace
@@ -11,9 +15,11 @@ import pytest
 from octavia.amphorae.driver_exceptions import exceptions as driver_exceptions
 from octavia.amphorae.drivers.haproxy import exceptions as agent_exceptions
 from octavia.common import data_models as dm
+from octavia.common.utils import base64_sha1_string
 
 from octavia_anycast.model.cluster import AmphoraRecord, AmphoraStatus
 from octavia_anycast.model.errors import Permanent, Retryable
+from octavia_anycast.model.wire import Frontend, FrontendAddress
 from octavia_anycast.octavia_adapter.amphora_haproxy import (
     CACHE_MEMORY_MAX_KB,
     AmphoraHaproxy,
@@ -146,6 +152,109 @@ def test_configuration_listens_on_every_vip_and_is_loaded(haproxy, client):
     assert "bind 198.51.100.10:80" in client.config
     assert "bind 2001:db8:100::10:80" in client.config
     assert "peers" not in client.config
+
+
+def sticky(kind="SOURCE_IP", cookie=None, **fields):
+    """A listener whose pool keeps clients at their members."""
+    pool = dm.Pool(
+        id="sticky",
+        protocol="HTTP",
+        lb_algorithm="ROUND_ROBIN",
+        enabled=True,
+        provisioning_status="ACTIVE",
+        members=[],
+        session_persistence=dm.SessionPersistence(
+            pool_id="sticky", type=kind, cookie_name=cookie
+        ),
+    )
+    return listener(
+        default_pool=pool, default_pool_id=pool.id, pools=[pool], **fields
+    )
+
+
+def balancer_with(one):
+    made = tree(one)
+    made.model.pools = one.pools
+    return snapshot(made.model)
+
+
+def peer(number, *addresses):
+    frontend = Frontend(
+        mac_address=f"fa:16:3e:00:00:0{number}",
+        mtu=1500,
+        addresses=tuple(
+            FrontendAddress(ip_address=ip_address(a), prefix_length=24)
+            for a in addresses
+        ),
+    )
+    return replace(RECORD, id=f"amphora-{number}", frontend=frontend)
+
+
+PEERS = (
+    peer(2, "127.0.0.2", "fd00:10:1::2"),
+    peer(1, "127.0.0.1", "fd00:10:1::1"),
+)
+
+
+def name_of(record):
+    """As Octavia's agent tells HAProxy its own name, by -L."""
+    return base64_sha1_string(record.id).rstrip("=")
+
+
+@pytest.mark.parametrize(
+    ("kind", "cookie", "table"),
+    [
+        ("SOURCE_IP", None, "stick-table type ipv6 size 10k peers lb_peers"),
+        (
+            "APP_COOKIE",
+            "SESSION",
+            "stick-table type string len 64 size 10k peers lb_peers",
+        ),
+    ],
+)
+def test_a_peer_group_shares_stick_tables(
+    haproxy, client, kind, cookie, table
+):
+    wanted = balancer_with(sticky(kind, cookie))
+    assert wanted.has_stick_tables
+    haproxy.push(wanted, PEERS[0], PEERS)
+    lines = [line.strip() for line in client.config.splitlines()]
+    first = lines.index("peers lb_peers")
+    assert lines[first + 1 : first + 3] == [
+        f"peer {name_of(PEERS[1])} 127.0.0.1:1025",
+        f"peer {name_of(PEERS[0])} 127.0.0.2:1025",
+    ]
+    assert table in lines
+    # What the other amphorae's threads see is as it was.
+    assert wanted.model.topology is None
+    assert wanted.model.amphorae == []
+    haproxy.push(wanted, PEERS[0])
+    assert "peers" not in client.config
+
+
+def test_a_cookie_of_haproxy_needs_no_table():
+    assert not balancer_with(sticky("HTTP_COOKIE")).has_stick_tables
+    assert not tree(listener()).has_stick_tables
+
+
+def test_the_port_that_is_opened_is_the_one_that_is_used():
+    made = tree(listener(80, peer_port=1026), listener(81, peer_port=1027))
+    assert {x.peer_port for x in made.model.listeners} == {1025}
+
+
+@pytest.mark.skipif(
+    not shutil.which("haproxy") and not os.environ.get("CI"),
+    reason="no haproxy",
+)
+def test_haproxy_takes_the_peers(haproxy, client, tmp_path):
+    haproxy.push(balancer_with(sticky()), PEERS[0], PEERS)
+    path = tmp_path / "haproxy.cfg"
+    path.write_text(client.config)
+    command = ["haproxy", "-c", "-q", "-f", str(path), "-L"]
+    done = subprocess.run(
+        [*command, name_of(PEERS[0])], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize(
