@@ -12,9 +12,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from octavia.api.v2.controllers import amphora as stock
-from octavia.api.v2.controllers import base
 from octavia.api.v2.types import amphora as stock_types
-from octavia.common import constants, exceptions
+from octavia.common import constants
 from oslo_log import log as logging
 from pecan import expose, request
 from wsme import types as wtypes
@@ -22,11 +21,17 @@ from wsmeext import pecan as wsme_pecan
 
 from octavia_anycast.api import amphora_pages, faults, listing
 from octavia_anycast.api import amphora_types as types
+from octavia_anycast.api.below_amphora import BelowAmphora
+from octavia_anycast.api.drain_wishes import DrainLimits
+from octavia_anycast.api.drains import (
+    DRAIN,
+    DrainController,
+    StockDrainController,
+)
 from octavia_anycast.db import (
     amphora_listing,
     amphora_statistics,
     amphorae,
-    clusters,
 )
 from octavia_anycast.db.amphora_listing import ListedAmphora
 from octavia_anycast.db.engine import Database
@@ -38,9 +43,10 @@ LOG = logging.getLogger(__name__)
 class AmphoraeController(stock.AmphoraController):
     """The collection and its members."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, limits: DrainLimits) -> None:
         super().__init__()
         self._database = database
+        self.limits = limits  # of the controllers below, too
 
     @wsme_pecan.wsexpose(
         types.AmphoraRootResponse,
@@ -114,36 +120,12 @@ class AmphoraeController(stock.AmphoraController):
             if listed is not None:
                 below = _BELOW[remainder[0]](self, self._database, listed)
                 return below, remainder[1:]
+            if remainder[0] == DRAIN:
+                return StockDrainController(self, amphora_id), remainder[1:]
         return super()._lookup(amphora_id, *remainder)
 
 
-class _Below(base.BaseController):
-    """Something of one amphora of ours; made for a single request."""
-
-    RBAC_TYPE = constants.RBAC_AMPHORA
-
-    def __init__(
-        self,
-        parent: base.BaseController,
-        database: Database,
-        listed: ListedAmphora,
-    ) -> None:
-        # Not Octavia's constructor, which loads plug-ins: they are shared.
-        self.__dict__.update(vars(parent))
-        self._database = database
-        self._listed = listed
-
-    def _authorize(self, session: Any, action: str) -> None:
-        """As Octavia: for the project of the load balancer."""
-        context = request.context["octavia_context"]
-        load_balancer_id = self._listed.record.load_balancer_id or ""
-        cluster = clusters.get(session, load_balancer_id)
-        self._auth_validate_action(
-            context, cluster.project_id if cluster else None, action
-        )
-
-
-class FailoverController(_Below):
+class FailoverController(BelowAmphora):
     """``/failover``: another amphora takes its place."""
 
     @wsme_pecan.wsexpose(None, wtypes.text, status_code=202)
@@ -152,7 +134,8 @@ class FailoverController(_Below):
         record = self._listed.record
         with faults.translated(), self._database.transaction() as session:
             self._authorize(session, constants.RBAC_PUT_FAILOVER)
-            self._check_load_balancer(record.load_balancer_id)
+            if record.distributor_id is None:
+                self._check_load_balancer(record.load_balancer_id)
             amphorae.request_failover(session, record.id)
         LOG.info(
             "Failover of amphora %s of load balancer %s is asked for.",
@@ -160,21 +143,8 @@ class FailoverController(_Below):
             record.load_balancer_id,
         )
 
-    def _check_load_balancer(self, load_balancer_id: str | None) -> None:
-        """See that it is there to stay: else nobody would replace it."""
-        context = request.context["octavia_context"]
-        with context.session.begin():
-            row = self._get_db_lb(
-                context.session, load_balancer_id, show_deleted=False
-            )
-            status = row.provisioning_status
-        if status == constants.PENDING_DELETE:
-            raise exceptions.LBPendingStateError(
-                state=status, id=load_balancer_id
-            )
 
-
-class ConfigController(_Below):
+class ConfigController(BelowAmphora):
     """``/config``: its agent gets its configuration anew."""
 
     @wsme_pecan.wsexpose(None, wtypes.text, status_code=202)
@@ -189,7 +159,7 @@ class ConfigController(_Below):
         )
 
 
-class StatsController(_Below):
+class StatsController(BelowAmphora):
     """``/stats``: what it counted, for each listener."""
 
     @wsme_pecan.wsexpose(
@@ -210,10 +180,11 @@ class StatsController(_Below):
         )
 
 
-_BELOW: dict[str, type[_Below]] = {
+_BELOW: dict[str, type[BelowAmphora]] = {
     "failover": FailoverController,
     "config": ConfigController,
     "stats": StatsController,
+    DRAIN: DrainController,
 }
 
 

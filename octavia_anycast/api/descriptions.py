@@ -169,4 +169,17 @@ DESCRIPTIONS = {
     # links and faults
     "href": "The address of a page.",
     "rel": "next or previous.",
+    # drains
+    "drain": "How it is to drain.",
+    "timeout": (
+        "Seconds after which it withdraws, whatever is left; counted from "
+        "the first time the drain was asked for. Null: as the option "
+        "drain_timeout says."
+    ),
+    "since": "When it was asked for (UTC); null if it was not.",
+    "deadline": "When it withdraws, whatever is left (UTC).",
+    "connections": (
+        "Established TCP connections that are left; null if that is not known."
+    ),
+    "vips": "The same for each VIP.",
 }

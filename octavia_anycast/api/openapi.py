@@ -16,6 +16,7 @@ from pecan import expose, rest
 
 from octavia_anycast.api import (
     cluster_schemas,
+    drain_schemas,
     policies,
     requests,
     responses,
@@ -49,6 +50,7 @@ SCHEMAS: dict[str, Schema] = {
     "SpeakerChange": schemas.of_change(requests.SpeakerChange),
     "Path": schemas.of_response(responses.PathResponse),
     **cluster_schemas.SCHEMAS,
+    **drain_schemas.SCHEMAS,
     "Link": schemas.of_response(types.PageType),
     "Fault": {
         "type": "object",
@@ -139,6 +141,7 @@ def _paths() -> Iterable[tuple[str, Schema]]:
     yield _registration()
     yield _cluster()
     yield from _amphorae()
+    yield _drain()
 
 
 def _announced() -> tuple[str, Schema]:
@@ -286,6 +289,38 @@ def _below_an_amphora() -> Iterable[tuple[str, Schema]]:
                 {202: None},
                 (404,),
             )
+        },
+    )
+
+
+def _drain() -> tuple[str, Schema]:
+    whole = _one("drain", "Drain", is_whole=True)
+    return (
+        policies.AMPHORA_DRAIN,
+        {
+            "parameters": [_path_parameter("amphora_id")],
+            "get": _operation(
+                "Show how far the drain of an amphora is, and what is left",
+                "showDrain",
+                {200: whole},
+                (404, 409),
+            ),
+            "put": _operation(
+                "Take an amphora out of service; twice is once",
+                "drainAmphora",
+                {202: whole},
+                (400, 404, 409),
+                body={
+                    "required": False,
+                    "content": {JSON: {"schema": reference("DrainRequest")}},
+                },
+            ),
+            "delete": _operation(
+                "Have it announce again",
+                "undoDrain",
+                {204: None},
+                (404, 409),
+            ),
         },
     )
 

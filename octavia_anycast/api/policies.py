@@ -17,8 +17,12 @@ GET = constants.RBAC_GET_ONE
 PUT = constants.RBAC_PUT
 PUT_MAX_SIZE = "put_max_size"
 GET_AMPHORAE = "get_amphorae"
+GET_DRAIN = "get_drain"
+PUT_DRAIN = "put_drain"
+DELETE_DRAIN = "delete_drain"
 PUT_PEER = "put_peer"
 DELETE_PEER = "delete_peer"
+AMPHORA_DRAIN = "/v2/octavia/amphorae/{amphora_id}/drain"
 DISTRIBUTORS = "/v2/lbaas/distributors"
 PEERS = "/v2/lbaas/bgp-peers"
 SPEAKERS = "/v2/lbaas/bgp-speakers"
@@ -134,6 +138,20 @@ RULES = (
         "Raise the max_size of the Cluster of a Load Balancer",
         "PUT",
         CLUSTER,
+    ),
+    *(
+        _rule(
+            f"{constants.RBAC_AMPHORA}{action}",
+            constants.RULE_API_ADMIN,
+            description,
+            method,
+            AMPHORA_DRAIN,
+        )
+        for action, description, method in (
+            (GET_DRAIN, "Show the Drain of an Amphora", "GET"),
+            (PUT_DRAIN, "Drain an Amphora", "PUT"),
+            (DELETE_DRAIN, "Undo the Drain of an Amphora", "DELETE"),
+        )
     ),
 )
 

@@ -14,6 +14,7 @@ from octavia_anycast.api import policies
 from octavia_anycast.api.amphorae import AmphoraeController
 from octavia_anycast.api.clusters import Limits
 from octavia_anycast.api.distributors import DistributorsController
+from octavia_anycast.api.drain_wishes import DrainLimits
 from octavia_anycast.api.load_balancers import LoadBalancersController
 from octavia_anycast.api.openapi import DocumentController
 from octavia_anycast.api.peers import PeersController
@@ -34,18 +35,25 @@ class V2Controller(controllers.V2Controller):
         shared: str = cfg.CONF.database.connection
         connection = settings.connection or shared
         database = Database(connection)
+        stale_after = MISSED_REPORTS * (
+            settings.report_interval + settings.resync_interval
+        )
         # Octavia serves some of its collections below /v2, too.
         self.loadbalancers = LoadBalancersController(
             database,
             limits=Limits(
-                stale_after=MISSED_REPORTS
-                * (settings.report_interval + settings.resync_interval),
+                stale_after=stale_after,
                 size=settings.max_size,
             ),
             is_shared=connection == shared,
         )
         self.lbaas.loadbalancers = self.loadbalancers
-        self.octavia.amphorae = AmphoraeController(database)
+        self.octavia.amphorae = AmphoraeController(
+            database,
+            DrainLimits(
+                timeout=settings.policy.drain_timeout, stale_after=stale_after
+            ),
+        )
         self.lbaas.distributors = DistributorsController(database)
         # A name with a hyphen cannot be written as an attribute.
         setattr(self.lbaas, "bgp-peers", PeersController(database))

@@ -25,10 +25,13 @@ from octavia_anycast.testing.api_server import (
     ApiServer,
     Snapshot,
 )
+from octavia_anycast.tests.functional.amphora_rows import make_ours
 
 OTHER_PROJECT = "0f0e0d0c0b0a09080706050403020100"
 D, P, S = policies.DISTRIBUTORS, policies.PEERS, policies.SPEAKERS
 B = "/v2/lbaas/loadbalancers"
+A = "/v2/octavia/amphorae"
+V = D + "/{announcer}/vips"
 # Person -> project and roles. Those named lb-... have Octavia's own roles
 # only, which count if the operator wants them (enforce_new_defaults: false).
 PEOPLE = {
@@ -122,6 +125,9 @@ ROWS = {
         202,
         lambda ids: {"cluster": {"desired_size": 3}},
     ),
+    "amphora:get_drain": Row("GET", A + "/{amphora}/drain", ADMINS, 200),
+    "amphora:put_drain": Row("PUT", A + "/{amphora}/drain", ADMINS, 202),
+    "amphora:delete_drain": Row("DELETE", A + "/{amphora}/drain", ADMINS, 204),
 }
 # They guard a part of a call, not the call; they have tests of their own.
 OF_CONTENT = {
@@ -144,8 +150,10 @@ def prepared(server: ApiServer) -> tuple[Snapshot, dict[str, str]]:
     _, (subnet_id,) = server.neutron.add_network("198.51.100.0/24")
     balancer = server.create(B, {"loadbalancer": {"vip_subnet_id": subnet_id}})
     octavia_rows.settle()
+    amphora_id, _ = (make_ours(server, balancer["id"], n) for n in (1, 2))
     return server.snapshot(), {
         "load_balancer": balancer["id"],
+        "amphora": amphora_id,
         "distributor": distributor["id"],
         "speaker": speaker["id"],
         "peer": speaker["peers"][0]["id"],
