@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from oslo_log import log as logging
 
 from octavia_anycast.controller.apply import Outcome, run_phases
+from octavia_anycast.controller.autoscaler import Autoscaler
 from octavia_anycast.controller.observe import Observation, Observer
 from octavia_anycast.controller.ports import World
 from octavia_anycast.controller.report import Reporter
@@ -53,6 +54,7 @@ class Reconciler:
         self._world = world
         self._observer = Observer(world, observe_executor)
         self._reporter = reporter
+        self._autoscaler = Autoscaler(world)
         self._apply_executor = apply_executor
 
     def reconcile(self, load_balancer_id: str) -> Result:
@@ -77,11 +79,13 @@ class Reconciler:
         tree = self._world.load_balancers.read(load_balancer_id)
         if tree is None:
             self._reporter.forget(load_balancer_id)
+            self._autoscaler.forget(load_balancer_id)
             return Result(is_gone=True, is_settled=True)
         observation = self._observer.observe(tree)
         if observation is None:
             return self._without_cluster(tree)
         self._reporter.report(observation)
+        observation = self._autoscaler.scale(observation)
         actions = plan(
             observation.desired, observation.observed, observation.now
         )
