@@ -33,9 +33,15 @@ DESCRIPTIONS = {
         "Where amphorae may be, each availability zone once. Without zones "
         "there is one, anonymous, and the VIP's network is the front end."
     ),
+    "dedicated_count": (
+        "How many amphorae of its own it has, which serve no load balancer: "
+        "they announce its external VIPs."
+    ),
     "load_balancer_count": "How many load balancers use it.",
-    "amphora_count": "How many amphorae serve these.",
-    "vip_count": "How many different VIPs these announce.",
+    "amphora_count": "How many amphorae serve these, or are its own.",
+    "vip_count": (
+        "How many different VIPs these announce, with its external ones."
+    ),
     "availability_zone": (
         "Of a zone: the Nova availability zone. Of a peer: the one whose "
         "amphorae peer with it; null for all."
@@ -89,9 +95,13 @@ DESCRIPTIONS = {
     "load_balancer_id": "The load balancer that it serves.",
     "vip_address": "The VIP.",
     "prefix": "The host route.",
-    "next_hop": "The amphora's front-end address.",
+    "next_hop": (
+        "The amphora's front-end address; of an external VIP its endpoint."
+    ),
     "speaker_id": "The speaker; null if the peer is not registered any more.",
-    "peer_id": "The peer that is told.",
+    "peer_id": (
+        "The peer that is told; of an external VIP null: all peers are."
+    ),
     "peer_name": "Its name; null if it is not registered any more.",
     "session_state": "The state of the session (RFC 4271); null: unknown.",
     "session_since": "Since when (UTC); null if unknown.",
@@ -130,7 +140,10 @@ DESCRIPTIONS = {
     "spare": "Whether it stands by.",
     "cluster_type": "ACTIVE_ACTIVE: all amphorae serve at the same time.",
     "config_revision": "The configuration that the amphorae are to hold.",
-    "announcing_count": "How many amphorae announce every VIP.",
+    "announcing_count": (
+        "How many amphorae announce it: an external VIP, or every VIP of a "
+        "cluster."
+    ),
     "amphorae": "Each of them; not for everybody.",
     "applied_revision": "The configuration that it was given last.",
     "announcing": "Whether it announces every VIP.",

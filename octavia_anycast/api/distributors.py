@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright (c) 2026 The octavia-anycast authors
-"""``/v2/lbaas/distributors`` and, below one, ``paths``.
+"""``/v2/lbaas/distributors`` and, below one, ``paths`` and ``vips``.
 
 What is asked for is stored with a status PENDING_*; the controller does it.
 """
@@ -24,16 +24,18 @@ from octavia_anycast.api import (
     responses,
 )
 from octavia_anycast.api.paths import PathsController
-from octavia_anycast.db import distributors, lifecycle, peers
+from octavia_anycast.api.vips import VipsController
+from octavia_anycast.db import distributors, external_vips, lifecycle, peers
 from octavia_anycast.db.distributors import DistributorRecord
 from octavia_anycast.model import codec
 from octavia_anycast.model.bgp import Peer
 from octavia_anycast.model.distributor import Distributor, Zone
-from octavia_anycast.model.errors import InvalidRequest
+from octavia_anycast.model.errors import Conflict, InvalidRequest
 from octavia_anycast.octavia_adapter.secrets import FernetCipher
 
 LOG = logging.getLogger(__name__)
 PATHS = "paths"
+VIPS = "vips"
 
 
 class DistributorsController(resource.Collection):
@@ -108,7 +110,7 @@ class DistributorsController(resource.Collection):
         status_code=200,
     )
     def put(self, id: str, distributor_: Any) -> Any:
-        """Change name, description, enabled, is_default or zones."""
+        """Change whatever of it can be changed."""
         self._authorize(constants.RBAC_PUT, id)
         with self._transaction() as session:
             before = distributors.show(session, id).distributor
@@ -145,6 +147,8 @@ class DistributorsController(resource.Collection):
     def _lookup(self, id: str, *remainder: str) -> Any:
         if remainder and remainder[0] == PATHS:
             return PathsController(self._database, id), remainder[1:]
+        if remainder and remainder[0] == VIPS:
+            return VipsController(self._database, id), remainder[1:]
         return None
 
 
@@ -166,6 +170,7 @@ def _changed(body: Any, before: Distributor) -> requests.DistributorChange:
         enabled=before.is_enabled,
         is_default=before.is_default,
         zones=before.zones,
+        dedicated_count=before.dedicated_count,
     )
     return requests.merged(
         requests.DistributorChange, given, codec.to_document(stored)
@@ -184,13 +189,26 @@ def _update(session: Any, id: str, body: Any) -> DistributorRecord:
         description=change.description,
         is_enabled=change.enabled,
         zones=change.zones,
+        dedicated_count=change.dedicated_count,
     )
+    if not change.dedicated_count:
+        _check_no_vips(session, id)
     if change.is_default != before.is_default:
         distributors.set_default(session, id, change.is_default)
     resource.check_whole(session, [id])
     if (change.enabled, change.zones) != (before.is_enabled, before.zones):
         lifecycle.begin_update(session, [id])
     return distributors.show(session, id)
+
+
+def _check_no_vips(session: Any, id: str) -> None:
+    """See that nothing is left without an amphora to announce it."""
+    held = external_vips.count(session, id)
+    if held:
+        raise Conflict(
+            f"dedicated_count: {held} external VIP(s) need an amphora that "
+            "announces them; unregister them first."
+        )
 
 
 def _check_networks(zones: tuple[Zone, ...]) -> None:

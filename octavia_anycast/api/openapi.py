@@ -27,6 +27,7 @@ from octavia_anycast.api.schemas import Schema, reference
 from octavia_anycast.db import (
     amphora_listing,
     distributors,
+    external_vips,
     peers,
     speakers,
 )
@@ -49,6 +50,8 @@ SCHEMAS: dict[str, Schema] = {
     "SpeakerRequest": schemas.of_request(requests.SpeakerRequest),
     "SpeakerChange": schemas.of_change(requests.SpeakerChange),
     "Path": schemas.of_response(responses.PathResponse),
+    "Vip": schemas.of_response(responses.VipResponse, nullable=("peer_id",)),
+    "VipRequest": schemas.of_request(requests.VipRequest),
     **cluster_schemas.SCHEMAS,
     **drain_schemas.SCHEMAS,
     "Link": schemas.of_response(types.PageType),
@@ -138,6 +141,7 @@ def _paths() -> Iterable[tuple[str, Schema]]:
         policies.SPEAKERS, "bgp_speaker", "Speaker", speakers.COLUMNS
     )
     yield _announced()
+    yield from _vips()
     yield _registration()
     yield _cluster()
     yield from _amphorae()
@@ -155,6 +159,49 @@ def _announced() -> tuple[str, Schema]:
                 {200: _list_of("paths", "Path")},
                 (400, 404),
                 parameters=_list_parameters("Path", READERS),
+            ),
+        },
+    )
+
+
+def _vips() -> Iterable[tuple[str, Schema]]:
+    of_distributor = _path_parameter("distributor_id")
+    yield (
+        policies.VIPS,
+        {
+            "parameters": [of_distributor],
+            "get": _operation(
+                "List the external VIPs of a distributor",
+                "listVips",
+                {200: _list_of("vips", "Vip")},
+                (400, 404),
+                parameters=_list_parameters("Vip", external_vips.COLUMNS),
+            ),
+            "post": _operation(
+                "Register an external VIP",
+                "registerVip",
+                {201: _one("vip", "Vip", is_whole=True)},
+                (400, 404, 409),
+                body=_body("vip", "VipRequest"),
+            ),
+        },
+    )
+    yield (
+        f"{policies.VIPS}/{{vip_id}}",
+        {
+            "parameters": [of_distributor, _path_parameter("vip_id")],
+            "get": _operation(
+                "Show an external VIP",
+                "showVip",
+                {200: _one("vip", "Vip", is_whole=False)},
+                (404,),
+                parameters=[_fields("Vip")],
+            ),
+            "delete": _operation(
+                "Unregister an external VIP",
+                "unregisterVip",
+                {204: None},
+                (404,),
             ),
         },
     )
@@ -376,7 +423,8 @@ def _delete(title: str, name: str) -> Schema:
         "name": "cascade",
         "in": "query",
         "description": (
-            "Whether its peers go too, as far as no other speaker uses them."
+            "Whether its external VIPs go too, and its peers, as far as no "
+            "other speaker uses them."
         ),
         "schema": {"type": "boolean", "default": False},
     }

@@ -13,6 +13,10 @@ RBAC_PEER = f"{constants.LOADBALANCER_API}:bgp-peer:"
 RBAC_SPEAKER = f"{constants.LOADBALANCER_API}:bgp-speaker:"
 RBAC_CLUSTER = f"{constants.LOADBALANCER_API}:cluster:"
 GET_PATHS = "get_paths"
+GET_VIPS = "get_vips"
+GET_VIP = "get_vip"
+POST_VIP = "post_vip"
+DELETE_VIP = "delete_vip"
 GET = constants.RBAC_GET_ONE
 PUT = constants.RBAC_PUT
 PUT_MAX_SIZE = "put_max_size"
@@ -24,6 +28,7 @@ PUT_PEER = "put_peer"
 DELETE_PEER = "delete_peer"
 AMPHORA_DRAIN = "/v2/octavia/amphorae/{amphora_id}/drain"
 DISTRIBUTORS = "/v2/lbaas/distributors"
+VIPS = f"{DISTRIBUTORS}/{{distributor_id}}/vips"
 PEERS = "/v2/lbaas/bgp-peers"
 SPEAKERS = "/v2/lbaas/bgp-speakers"
 CLUSTER = "/v2/lbaas/loadbalancers/{loadbalancer_id}/cluster"
@@ -81,6 +86,39 @@ RULES = (
         "List the paths that the amphorae of a Distributor announce",
         "GET",
         f"{DISTRIBUTORS}/{{distributor_id}}/paths",
+    ),
+    *(
+        _rule(f"{RBAC_DISTRIBUTOR}{action}", check, description, method, path)
+        for action, check, description, method, path in (
+            (
+                GET_VIPS,
+                constants.RULE_API_READ_GLOBAL,
+                "List the external VIPs of a Distributor",
+                "GET",
+                VIPS,
+            ),
+            (
+                GET_VIP,
+                constants.RULE_API_READ_GLOBAL,
+                "Show an external VIP of a Distributor",
+                "GET",
+                f"{VIPS}/{{vip_id}}",
+            ),
+            (
+                POST_VIP,
+                constants.RULE_API_ADMIN,
+                "Register an external VIP with a Distributor",
+                "POST",
+                VIPS,
+            ),
+            (
+                DELETE_VIP,
+                constants.RULE_API_ADMIN,
+                "Unregister an external VIP from a Distributor",
+                "DELETE",
+                f"{VIPS}/{{vip_id}}",
+            ),
+        )
     ),
     # The addresses of the fabric's routers are not for tenants.
     *_collection(

@@ -21,22 +21,26 @@ from octavia_anycast.model import codec
 from octavia_anycast.model.bgp import (
     ASN_MAX,
     Asn,
+    IPAddress,
     Peer,
     Speaker,
     SpeakerDriver,
     check_range,
 )
 from octavia_anycast.model.distributor import (
+    DEDICATED_MAX,
     Distributor,
     DistributorType,
     Zone,
 )
 from octavia_anycast.model.errors import InvalidRequest
+from octavia_anycast.model.external_vip import ExternalVip
 from octavia_anycast.model.text import check_text
 
 DISTRIBUTOR = "distributor"
 PEER = "bgp_peer"
 SPEAKER = "bgp_speaker"
+VIP = "vip"
 # The drivers that the amphora's agent has.
 DRIVERS = frozenset((SpeakerDriver.EXABGP, SpeakerDriver.BIRD))
 T = TypeVar("T")
@@ -51,10 +55,12 @@ class DistributorChange:
     enabled: bool = True
     is_default: bool = False
     zones: tuple[Zone, ...] = ()
+    dedicated_count: int = 0
 
     def __post_init__(self) -> None:
         check_text("name", self.name)
         check_text("description", self.description)
+        check_range("dedicated_count", self.dedicated_count, 0, DEDICATED_MAX)
         for index, zone in enumerate(self.zones):
             _check_zone(f"zones[{index}]", zone)
 
@@ -126,6 +132,33 @@ class SpeakerRequest(SpeakerChange):
         )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VipRequest:
+    """An external VIP; ``peer_id`` null: it is for all peers."""
+
+    vip_address: IPAddress
+    next_hop: IPAddress
+    peer_id: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.peer_id is not None:
+            check_id("peer_id", self.peer_id)
+
+
+def external_vip(body: Any) -> ExternalVip:
+    """Read the body of a POST of an external VIP; it gets an id.
+
+    :raises InvalidRequest: with the path of the offending field.
+    """
+    request = codec.read(VipRequest, under(VIP, body))
+    return ExternalVip(
+        id=new_id(),
+        vip_ip=request.vip_address,
+        nexthop_ip=request.next_hop,
+        peer_id=request.peer_id,
+    )
+
+
 def under(root: str, body: Any) -> Any:
     """What the body's root element holds.
 
@@ -190,6 +223,7 @@ def distributor_from(body: Any, known: Mapping[str, Peer]) -> Distributor:
         is_default=request.is_default,
         speakers=request.speakers,
         zones=request.zones,
+        dedicated_count=request.dedicated_count,
     )
 
 

@@ -9,6 +9,7 @@ from octavia.api.common import types
 from wsme import types as wtypes
 
 from octavia_anycast.db.distributors import DistributorRecord
+from octavia_anycast.db.external_vips import VipRecord
 from octavia_anycast.db.peers import PeerRecord
 from octavia_anycast.db.speakers import SpeakerRecord
 from octavia_anycast.model.bgp import Speaker
@@ -124,6 +125,7 @@ class DistributorResponse(types.BaseType):
     is_default = wtypes.wsattr(bool)
     speakers = wtypes.wsattr([OwnSpeakerResponse])
     zones = wtypes.wsattr([ZoneResponse])
+    dedicated_count = wtypes.wsattr(int)
     load_balancer_count = wtypes.wsattr(int)
     amphora_count = wtypes.wsattr(int)
     vip_count = wtypes.wsattr(int)
@@ -170,6 +172,46 @@ class PathsRootResponse(types.BaseType):
 
     paths = wtypes.wsattr([PathResponse])
     paths_links = wtypes.wsattr([types.PageType])
+
+
+class VipResponse(types.BaseType):
+    """An external VIP."""
+
+    id = wtypes.wsattr(Uuid)
+    distributor_id = wtypes.wsattr(Uuid)
+    vip_address = wtypes.wsattr(types.IPAddressType())
+    next_hop = wtypes.wsattr(types.IPAddressType())
+    peer_id = wtypes.wsattr(Uuid)
+    announcing_count = wtypes.wsattr(int)
+    created_at = wtypes.wsattr(Moment)
+    updated_at = wtypes.wsattr(Moment)
+
+
+class VipRootResponse(types.BaseType):
+    """One external VIP."""
+
+    vip = wtypes.wsattr(VipResponse)
+
+
+class VipsRootResponse(types.BaseType):
+    """External VIPs, and links to the pages before and after."""
+
+    vips = wtypes.wsattr([VipResponse])
+    vips_links = wtypes.wsattr([types.PageType])
+
+
+def of_vip(record: VipRecord, announcing_count: int) -> VipResponse:
+    """Make the response of an external VIP."""
+    vip = record.vip
+    return VipResponse(
+        id=vip.id,
+        distributor_id=record.distributor_id,
+        vip_address=str(vip.vip_ip),
+        next_hop=str(vip.nexthop_ip),
+        peer_id=vip.peer_id,
+        announcing_count=announcing_count,
+        **_times(record),
+    )
 
 
 def of_distributor(record: DistributorRecord) -> DistributorResponse:

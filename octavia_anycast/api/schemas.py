@@ -74,6 +74,7 @@ LIMITS: dict[str, Schema] = {
     "max_size": _range(1, cluster.CLUSTER_SIZE_MAX),
     "cooldown": _range(0, cluster.COOLDOWN_MAX_SECONDS),
     "spare_count": _range(0, cluster.SPARE_COUNT_MAX),
+    "dedicated_count": _range(0, distributor.DEDICATED_MAX),
     "distributor_id": {"format": "uuid"},
     "frontend_network_id": {"format": "uuid"},
 }

@@ -91,16 +91,20 @@ class DistributorLifecycle:
         return True
 
     def report(self) -> None:
-        """Write the operating statuses that changed; three queries."""
+        """Write the operating statuses that changed; five queries."""
         stale = self._world.now() - timedelta(seconds=self._stale_seconds)
         with self._world.database.transaction() as session:
             counts = reports.session_counts(session, stale)
+            wanted = dedicated.wanted(session)
+            own = dedicated.counts_with_session(session, stale)
             for found in lifecycle.statuses(session):
                 counted = counts.get(found.id)
                 status, reason = operating_status(
                     is_enabled=found.is_enabled,
                     session_count=counted.total if counted else 0,
                     established_count=counted.established if counted else 0,
+                    own_wanted=wanted.get(found.id, 0),
+                    own_count=own.get(found.id, 0),
                 )
                 if found.provisioning_status != lifecycle.ACTIVE:
                     reason = found.status_reason

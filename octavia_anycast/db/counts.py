@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright (c) 2026 The octavia-anycast authors
-"""How much hangs on distributors: three queries for any number of them."""
+"""How much hangs on distributors: four queries for any number of them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,12 +14,13 @@ from octavia_anycast.db.cluster_models import (
     Cluster,
     VipRegistration,
 )
+from octavia_anycast.db.models import ExternalVip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counts:
-    """Of a distributor: load balancers that use it, their amphorae, and the
-    VIPs that these announce, each counted once."""
+    """Of a distributor: load balancers that use it, their amphorae and its
+    own, and the VIPs that these announce, each counted once."""
 
     load_balancers: int = 0
     amphorae: int = 0
@@ -54,11 +55,17 @@ def of_distributors(
         AmphoraRegistration.distributor_id,
         distributor_ids,
     )
+    external = _counted(
+        session,
+        select(ExternalVip.distributor_id, func.count()),
+        ExternalVip.distributor_id,
+        distributor_ids,
+    )
     return {
         distributor_id: Counts(
             load_balancers=clusters.get(distributor_id, 0),
             amphorae=amphorae.get(distributor_id, 0),
-            vips=vips.get(distributor_id, 0),
+            vips=vips.get(distributor_id, 0) + external.get(distributor_id, 0),
         )
         for distributor_id in distributor_ids
     }

@@ -2,7 +2,9 @@
 # Copyright (c) 2026 The octavia-anycast authors
 """Distributors with amphorae of their own, for the controller and the API."""
 
-from sqlalchemy import or_, select
+from datetime import datetime
+
+from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
 from octavia_anycast.db import models, reports
@@ -79,6 +81,27 @@ def wanted(session: Session) -> dict[str, int]:
         ).where(models.Distributor.dedicated_count > 0)
     )
     return {row.id: row.dedicated_count for row in rows}
+
+
+def counts_with_session(
+    session: Session, fresh_since: datetime
+) -> dict[str, int]:
+    """distributor_id -> how many of its own have an established session.
+
+    One that last reported before ``fresh_since`` has none.
+    """
+    rows = session.execute(
+        select(Amphora.distributor_id, func.count())
+        .join(AmphoraReport, AmphoraReport.amphora_id == Amphora.id)
+        .where(
+            Amphora.distributor_id.is_not(None),
+            Amphora.status == AmphoraStatus.ALLOCATED.value,
+            AmphoraReport.reported_at >= fresh_since,
+            AmphoraReport.established_count > 0,
+        )
+        .group_by(Amphora.distributor_id)
+    )
+    return {str(distributor_id): count for distributor_id, count in rows}
 
 
 def reports_of(session: Session, distributor_id: str) -> list[Report]:

@@ -56,16 +56,34 @@ class RolloutPatience:
 
 
 def operating_status(
-    *, is_enabled: bool, session_count: int, established_count: int
+    *,
+    is_enabled: bool,
+    session_count: int,
+    established_count: int,
+    own_wanted: int = 0,
+    own_count: int = 0,
 ) -> tuple[OperatingStatus, str]:
-    """Say how a distributor's sessions stand, and why it is not ONLINE."""
+    """Say how a distributor's sessions stand, and why it is not ONLINE.
+
+    :param own_wanted: how many amphorae of its own it is to have
+    :param own_count: how many of them have a session
+    """
     if not is_enabled:
         return OperatingStatus.OFFLINE, "disabled"
-    if established_count >= session_count:
+    problems = []
+    if established_count < session_count:
+        problems.append(
+            f"{established_count} of {session_count} BGP sessions are "
+            "Established"
+        )
+    if own_count < own_wanted:
+        problems.append(
+            f"{own_count} of {own_wanted} amphorae of its own have a BGP "
+            "session"
+        )
+    if not problems:
         return OperatingStatus.ONLINE, ""
-    reason = (
-        f"{established_count} of {session_count} BGP sessions are Established"
-    )
+    reason = "; ".join(problems)
     if established_count:
         return OperatingStatus.DEGRADED, reason
     return OperatingStatus.ERROR, reason
@@ -105,8 +123,7 @@ def rollout_verdict(
         first = waiting[0].record
         return RolloutVerdict(
             status=RolloutStatus.ERROR,
-            reason=f"Amphora {first.id} of load balancer "
-            f"{first.load_balancer_id} keeps the BGP peers that it had: it "
+            reason=f"{_named(first)} keeps the BGP peers that it had: it "
             "refuses others, or nobody else announces in its place.",
         )
     return RolloutVerdict(status=RolloutStatus.PENDING)
@@ -162,11 +179,17 @@ def _down(amphora: ReportedAmphora) -> list[str]:
 def _complaint(amphora: ReportedAmphora) -> str:
     record = amphora.record
     return (
-        f"Amphora {record.id} of load balancer {record.load_balancer_id} has "
-        "the changed BGP peers and does not announce with them: "
+        f"{_named(record)} has the changed BGP peers and does not announce "
+        "with them: "
         f"{', '.join(_down(amphora))}. Amphorae that announce keep the peers "
         "that they had until the peer works or is changed again."
     )
+
+
+def _named(record: AmphoraRecord) -> str:
+    if record.load_balancer_id is None:
+        return f"Amphora {record.id}"
+    return f"Amphora {record.id} of load balancer {record.load_balancer_id}"
 
 
 def _age(now: datetime, moment: datetime | None) -> float:

@@ -8,6 +8,7 @@ Creates, updates and deletes that need no check are therefore empty.
 """
 
 from functools import cached_property
+from ipaddress import ip_address
 from typing import Any
 
 from octavia.db import api as octavia_db
@@ -18,7 +19,12 @@ from oslo_config import cfg
 from oslo_log import log as logging
 
 from octavia_anycast import options
-from octavia_anycast.db import clusters, distributors, lifecycle
+from octavia_anycast.db import (
+    clusters,
+    distributors,
+    external_vips,
+    lifecycle,
+)
 from octavia_anycast.db.engine import Database
 from octavia_anycast.model.choice import DISTRIBUTOR_ID, Choice
 from octavia_anycast.model.cluster import ClusterRecord
@@ -222,6 +228,7 @@ class AnycastProviderDriver(provider_base.ProviderDriver):
         with translated():
             flavors.check_schema(flavor_metadata, flavors.SCHEMA)
             flavors.size_of(flavor_metadata, self._settings)
+            autoscale_of(flavor_metadata)
             chosen_gate(self._settings.policy.gate, flavor_metadata)
             self._check_exists(flavor_metadata)
             flavors.check_resources(flavor_metadata)
@@ -258,6 +265,7 @@ class AnycastProviderDriver(provider_base.ProviderDriver):
             if distributor_id is None:
                 raise InvalidRequest("distributor", NO_DISTRIBUTOR)
             _check_usable(session, distributor_id)
+            _check_not_external(session, loadbalancer)
             clusters.create(
                 session,
                 ClusterRecord(
@@ -267,6 +275,7 @@ class AnycastProviderDriver(provider_base.ProviderDriver):
                     size=size,
                     cooldown_seconds=metadata.get(flavors.CLUSTER_COOLDOWN, 0),
                     spare_count=metadata.get(flavors.CLUSTER_SPARE_COUNT, 0),
+                    autoscale=autoscale_of(metadata),
                     frontend_network_id=choice.frontend_network_id,
                     frontend_subnet_id=choice.frontend_subnet_id,
                 ),
@@ -301,6 +310,21 @@ def _check_usable(session: Any, distributor_id: str) -> None:
         raise _no_distributor(distributor_id) from e
     except Conflict as e:
         raise InvalidRequest(DISTRIBUTOR_ID, str(e)) from e
+
+
+def _check_not_external(session: Any, loadbalancer: Any) -> None:
+    """See that no distributor announces its VIPs to somewhere else."""
+    given = loadbalancer.to_dict()
+    texts = [given.get("vip_address")]
+    texts += [v.get("ip_address") for v in given.get("additional_vips") or ()]
+    taken = external_vips.taken(
+        session, [ip_address(text) for text in texts if text]
+    )
+    if taken:
+        raise InvalidRequest(
+            "vip_address",
+            f"{min(map(str, taken))} is an external VIP of a distributor",
+        )
 
 
 def _no_distributor(distributor_id: str) -> InvalidRequest:

@@ -93,6 +93,7 @@ def test_create_answers_all_that_was_given_but_the_peers(api):
                 "frontend_subnet_ids": [],
             },
         ],
+        "dedicated_count": 0,
         "load_balancer_count": 0,
         "amphora_count": 0,
         "vip_count": 0,

@@ -50,7 +50,15 @@ def prepared(server):
     """A distributor with a peer; how to come back to that."""
     server.reset()
     made = server.create(DISTRIBUTORS, samples.distributor())
+    # Not the same: that one can be deleted.
+    announcer = server.create(
+        DISTRIBUTORS, samples.distributor(speakers=[], dedicated_count=1)
+    )
     server.settle()
+    vip = server.create(
+        f"{DISTRIBUTORS}/{announcer['id']}/vips",
+        {"vip": {"vip_address": "203.0.113.7", "next_hop": "10.1.0.7"}},
+    )
     idle = server.create(PEERS, {"bgp_peer": samples.peer(peer_ip="::1")})
     amphora_id, load_balancer_id = _amphora(server)
     schema.app = server.application  # which makes its calls WSGI calls
@@ -60,6 +68,8 @@ def prepared(server):
         "bgp_speaker_id": [speaker["id"]],
         "bgp_peer_id": [speaker["peers"][0]["id"], idle["id"]],
         "amphora_id": [amphora_id],
+        "vip_id": [vip["id"]],
+        "announcer_id": [announcer["id"]],
         "loadbalancer_id": [load_balancer_id],
     }
 
@@ -100,10 +110,23 @@ def point(case, ids, turn):
     """Random ids are of nothing: make them those of something."""
     for name in case.path_parameters or ():
         case.path_parameters[name] = ids[name][turn % len(ids[name])]
+    if "/vips" in case.operation.path:
+        case.path_parameters["distributor_id"] = ids["announcer_id"][0]
     if case.operation.label == f"POST {PEERS}" and turn % 3 == 2:
         # Random attributes contradict one another more often than not.
         case.body = {"bgp_peer": samples.peer(peer_ip=f"::{turn + 1:x}")}
     body = case.body if isinstance(case.body, dict) else {}
+    if (
+        case.operation.label.startswith("POST")
+        and turn % 3 == 2
+        and ("vip" in body)
+    ):
+        case.body = {
+            "vip": {
+                "vip_address": f"203.0.113.{turn % 200 + 10}",
+                "next_hop": "10.1.0.8",
+            }
+        }
     speaker = body.get("bgp_speaker")
     if isinstance(speaker, dict) and "distributor_id" in speaker:
         speaker["distributor_id"] = ids["distributor_id"][0]

@@ -91,6 +91,18 @@ ROWS = {
     "distributor:get_paths": Row(
         "GET", D + "/{distributor}/paths", GLOBAL_READERS, 200
     ),
+    "distributor:get_vips": Row("GET", V, GLOBAL_READERS, 200),
+    "distributor:get_vip": Row("GET", V + "/{vip}", GLOBAL_READERS, 200),
+    "distributor:post_vip": Row(
+        "POST",
+        V,
+        ADMINS,
+        201,
+        lambda ids: {
+            "vip": {"vip_address": "203.0.113.8", "next_hop": "10.1.0.8"}
+        },
+    ),
+    "distributor:delete_vip": Row("DELETE", V + "/{vip}", ADMINS, 204),
     "bgp-peer:get_all": Row("GET", P, GLOBAL_READERS, 200),
     "bgp-peer:get_one": Row("GET", P + "/{peer}", GLOBAL_READERS, 200),
     "bgp-peer:post": Row(
@@ -146,6 +158,13 @@ def prepared(server: ApiServer) -> tuple[Snapshot, dict[str, str]]:
         P, {"bgp_peer": samples.peer(name="spare", peer_ip="172.31.0.19")}
     )
     server.create(D, samples.distributor(name="busy", is_default=True))
+    announcer = server.create(
+        D, samples.distributor(speakers=[], dedicated_count=1)
+    )
+    vip = server.create(
+        V.format(announcer=announcer["id"]),
+        {"vip": {"vip_address": "203.0.113.7", "next_hop": "10.1.0.7"}},
+    )
     server.settle()
     _, (subnet_id,) = server.neutron.add_network("198.51.100.0/24")
     balancer = server.create(B, {"loadbalancer": {"vip_subnet_id": subnet_id}})
@@ -158,6 +177,8 @@ def prepared(server: ApiServer) -> tuple[Snapshot, dict[str, str]]:
         "speaker": speaker["id"],
         "peer": speaker["peers"][0]["id"],
         "spare": spare["id"],
+        "announcer": announcer["id"],
+        "vip": vip["id"],
     }
 
 
@@ -225,7 +246,11 @@ def _call(api: ApiServer, person: str, row: Row, ids: dict[str, str]) -> Any:
 
 def _everything(api: ApiServer) -> str:
     """All that is stored, as the API shows it to whoever may see all."""
-    found = [api.call("GET", path).body for path in (D, P, S)]
+    vips = [
+        f"{D}/{one['id']}/vips"
+        for one in api.call("GET", D).body["distributors"]
+    ]
+    found = [api.call("GET", path).body for path in (D, P, S, *vips)]
     return json.dumps(found, sort_keys=True)
 
 

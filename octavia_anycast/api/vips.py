@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The octavia-anycast authors
+"""``/v2/lbaas/distributors/ID/vips``: external VIPs.
+
+Registered and unregistered at once; the controller has the distributor's own
+amphorae follow. The distributor is not locked meanwhile: there may be
+thousands of such calls.
+"""
+
+from typing import Any
+
+from oslo_log import log as logging
+from pecan import request
+from wsme import types as wtypes
+from wsmeext import pecan as wsme_pecan
+
+from octavia_anycast.api import (
+    listing,
+    policies,
+    requests,
+    resource,
+    responses,
+)
+from octavia_anycast.db import dedicated, distributors, external_vips
+from octavia_anycast.db.engine import Database
+from octavia_anycast.db.external_vips import VipRecord
+from octavia_anycast.db.passwords import WithoutPasswords
+from octavia_anycast.model.bgp import Peer
+from octavia_anycast.model.distributor import Distributor
+from octavia_anycast.model.errors import Conflict, InvalidRequest, NotFound
+from octavia_anycast.model.external_vip import ExternalVip
+from octavia_anycast.model.wire import Report
+from octavia_anycast.octavia_adapter import vip_addresses
+from octavia_anycast.planning.dedicated import announces
+
+LOG = logging.getLogger(__name__)
+
+
+class VipsController(resource.Collection):
+    """The external VIPs of one distributor."""
+
+    RBAC_TYPE = policies.RBAC_DISTRIBUTOR
+
+    def __init__(self, database: Database, distributor_id: str) -> None:
+        super().__init__(database)
+        self._distributor_id = distributor_id
+
+    @wsme_pecan.wsexpose(
+        responses.VipRootResponse,
+        wtypes.text,
+        [wtypes.text],
+        ignore_extra_args=True,
+    )
+    def get_one(self, id: str, fields: Any = None) -> Any:
+        """Show one."""
+        self._authorize(policies.GET_VIP, id)
+        with self._transaction() as session:
+            found = external_vips.get(session, self._distributor_id, id)
+            said = dedicated.reports_of(session, self._distributor_id)
+        shown = _response(found, said)
+        return responses.VipRootResponse(
+            vip=self._selected([shown], fields)[0]
+        )
+
+    @wsme_pecan.wsexpose(
+        responses.VipsRootResponse, [wtypes.text], ignore_extra_args=True
+    )
+    def get_all(self, fields: Any = None) -> Any:
+        """List them, oldest first if not asked otherwise."""
+        self._authorize(policies.GET_VIPS)
+        wanted = listing.requested()
+        with self._transaction() as session:
+            if not distributors.exists(session, self._distributor_id):
+                raise NotFound("Distributor", self._distributor_id)
+            found = external_vips.page(session, self._distributor_id, wanted)
+            said = dedicated.reports_of(session, self._distributor_id)
+        shown = [_response(record, said) for record in found]
+        links = listing.links(wanted, [one.id for one in shown])
+        return responses.VipsRootResponse(
+            vips=self._selected(shown, fields), vips_links=links
+        )
+
+    @wsme_pecan.wsexpose(
+        responses.VipRootResponse,
+        body=resource.Document(),
+        status_code=201,
+    )
+    def post(self, vip_: Any) -> Any:
+        """Register one."""
+        self._authorize(policies.POST_VIP)
+        context = request.context["octavia_context"]
+        with self._transaction() as session:
+            vip = requests.external_vip(vip_)
+            with context.session.begin():
+                _check_free(context.session, vip)
+            made = external_vips.register(session, self._distributor_id, vip)
+            _check_peers(session, self._distributor_id, vip)
+        LOG.info(
+            "External VIP %s of distributor %s is registered, next hop %s",
+            vip.vip_ip,
+            self._distributor_id,
+            vip.nexthop_ip,
+        )
+        return responses.VipRootResponse(vip=_response(made, []))
+
+    @wsme_pecan.wsexpose(None, wtypes.text, status_code=204)
+    def delete(self, id: str) -> None:
+        """Unregister one."""
+        self._authorize(policies.DELETE_VIP, id)
+        with self._transaction() as session:
+            external_vips.unregister(session, self._distributor_id, id)
+        LOG.info(
+            "External VIP %s of distributor %s is unregistered",
+            id,
+            self._distributor_id,
+        )
+
+
+def _check_free(octavia_session: Any, vip: ExternalVip) -> None:
+    """See that no load balancer has it: two would announce one address."""
+    holder = vip_addresses.load_balancer_of(octavia_session, vip.vip_ip)
+    if holder is not None:
+        raise Conflict(
+            f"vip_address: {vip.vip_ip} is a VIP of load balancer {holder}."
+        )
+
+
+def _check_peers(session: Any, distributor_id: str, vip: ExternalVip) -> None:
+    """See that there is a peer for it, and that none is told too much."""
+    distributor = distributors.get(session, distributor_id, WithoutPasswords())
+    assert distributor is not None
+    peers = _peers_of(distributor)
+    if vip.peer_id is not None and vip.peer_id not in peers:
+        raise InvalidRequest(
+            "peer_id", f"the distributor has no BGP peer {vip.peer_id}"
+        )
+    limits = [
+        peer.max_prefixes
+        for peer in peers.values()
+        if peer.max_prefixes is not None and vip.peer_id in (None, peer.id)
+    ]
+    held = external_vips.count(session, distributor_id)
+    if limits and held > min(limits):
+        raise Conflict(
+            f"A BGP peer of distributor {distributor_id} accepts "
+            f"{min(limits)} prefixes (max_prefixes): one more would end its "
+            "sessions."
+        )
+
+
+def _peers_of(distributor: Distributor) -> dict[str, Peer]:
+    return {
+        peer.id: peer
+        for speaker in distributor.speakers
+        for peer in speaker.peers
+    }
+
+
+def _response(
+    record: VipRecord, reports: list[Report]
+) -> responses.VipResponse:
+    announcing = sum(1 for report in reports if announces(report, record.vip))
+    return responses.of_vip(record, announcing)

@@ -1,0 +1,282 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The octavia-anycast authors
+"""The amphorae of a distributor's own, from rows to agents and back."""
+
+from concurrent.futures import Executor, Future
+from contextlib import contextmanager, suppress
+from ipaddress import ip_address
+
+import pytest
+from oslo_config import cfg
+
+from octavia_anycast import options
+from octavia_anycast.controller.dedicated_watch import (
+    BUSY_LOOK_SECONDS,
+    DedicatedWatch,
+)
+from octavia_anycast.db import amphorae, dedicated, registrations
+from octavia_anycast.testing import samples
+from octavia_anycast.testing.controller_process import ControllerProcess
+from octavia_anycast.testing.fake_cloud import Died, FakeCloud
+
+PATH = "/v2/lbaas/distributors"
+AMPHORAE = "/v2/octavia/amphorae"
+BODY = {"vip": {"vip_address": "203.0.113.7", "next_hop": "10.1.0.7"}}
+
+
+class Stage:
+    """A distributor with two amphorae of its own, and a controller."""
+
+    def __init__(self, api):
+        self.api = api
+        self.cloud = FakeCloud(api.database)
+        self.controller = ControllerProcess(self.cloud, options.read(cfg.CONF))
+        peer = samples.peer(availability_zone=None)
+        self.id = api.create(
+            PATH,
+            samples.distributor(
+                dedicated_count=2, speakers=[samples.speaker(peers=[peer])]
+            ),
+        )["id"]
+        self.vips = f"{PATH}/{self.id}/vips"
+
+    def run(self, seconds=120):
+        for _ in range(seconds):
+            self.controller.distributors.reconcile(self.id)
+            if self.controller.dedicated.reconcile(self.id):
+                assert self.cloud.violations == []
+                return
+            self.cloud.pass_time(1)
+        raise AssertionError("it did not settle")
+
+    def machines(self):
+        return [m for m in self.cloud.machines.values() if m.has_power]
+
+    def announced(self):
+        return [self.cloud.announced(m) for m in self.machines()]
+
+    def counts(self):
+        found = self.api.call("GET", self.vips).body["vips"]
+        return [vip["announcing_count"] for vip in found]
+
+
+@pytest.fixture
+def stage(api):
+    stage = Stage(api)
+    stage.run()
+    yield stage
+    stage.controller.stop()
+
+
+def test_they_boot_without_a_load_balancer(stage):
+    assert len(stage.machines()) == 2
+    shown = stage.api.call("GET", AMPHORAE).body["amphorae"]
+    assert {a["service_type"] for a in shown} == {"distributor"}
+    assert {a["loadbalancer_id"] for a in shown} == {None}
+    assert {a["status"] for a in shown} == {"ALLOCATED"}
+    distributor = stage.api.call("GET", f"{PATH}/{stage.id}").body[
+        "distributor"
+    ]
+    assert distributor["amphora_count"] == 2
+    assert distributor["provisioning_status"] == "ACTIVE"
+
+
+def test_nothing_is_plugged_and_haproxy_is_let_alone(stage):
+    calls = set(stage.cloud.calls)
+    assert not {"plug frontend", "push", "prepare", "ensure group"} & calls
+
+
+def test_a_vip_is_announced_by_both(stage):
+    stage.api.create(stage.vips, BODY)
+    stage.run()
+    assert stage.announced() == [{ip_address("203.0.113.7")}] * 2
+    assert stage.counts() == [2]
+
+
+def test_an_unregistered_vip_is_withdrawn(stage):
+    created = stage.api.create(stage.vips, BODY)
+    stage.run()
+    stage.cloud.stopping = frozenset(("None",))
+    stage.api.call("DELETE", f"{stage.vips}/{created['id']}")
+    stage.run()
+    assert stage.announced() == [frozenset()] * 2
+
+
+def test_a_dead_one_is_replaced(stage):
+    stage.api.create(stage.vips, BODY)
+    stage.run()
+    victim = stage.machines()[0]
+    victim.has_power = False
+    stage.run()
+    assert len(stage.machines()) == 2
+    assert stage.counts() == [2]
+    with stage.api.database.transaction() as session:
+        left = amphorae.list_dedicated(session, stage.id)
+    assert victim.amphora_id not in {r.id for r in left}
+
+
+def test_failover_of_one_of_them(stage):
+    stage.api.create(stage.vips, BODY)
+    stage.run()
+    victim = stage.machines()[0]
+    path = f"{AMPHORAE}/{victim.amphora_id}/failover"
+    assert stage.api.call("PUT", path).status == 202
+    stage.run()
+    assert victim.amphora_id not in {m.amphora_id for m in stage.machines()}
+    assert stage.announced() == [{ip_address("203.0.113.7")}] * 2
+
+
+def test_operating_status_counts_their_sessions(stage):
+    stage.controller.distributors.report()
+    shown = stage.api.call("GET", f"{PATH}/{stage.id}").body["distributor"]
+    assert shown["operating_status"] == "ONLINE"
+    stage.cloud.cut_sessions = {stage.machines()[0].amphora_id}
+    stage.cloud.pass_time(1)
+    stage.controller.dedicated.reconcile(stage.id)
+    stage.controller.distributors.report()
+    shown = stage.api.call("GET", f"{PATH}/{stage.id}").body["distributor"]
+    assert shown["operating_status"] == "DEGRADED"
+
+
+def test_operating_status_misses_those_that_are_not_there(stage):
+    for machine in stage.machines():
+        machine.has_power = False
+    stage.cloud.refuse["build"] = 100
+    for _ in range(60):
+        stage.controller.dedicated.reconcile(stage.id)
+        stage.cloud.pass_time(1)
+    stage.controller.distributors.report()
+    shown = stage.api.call("GET", f"{PATH}/{stage.id}").body["distributor"]
+    assert shown["operating_status"] == "ERROR"
+
+
+def test_a_changed_peer_reaches_them(stage):
+    (peer,) = stage.api.call("GET", "/v2/lbaas/bgp-peers").body["bgp_peers"]
+    answer = stage.api.call(
+        "PUT", f"/v2/lbaas/bgp-peers/{peer['id']}", {"bgp_peer": {"med": 7}}
+    )
+    assert answer.status == 200, answer.text
+    stage.run()
+    for machine in stage.machines():
+        ((_, told),) = machine.state.peers()
+        assert told.med == 7
+    for _ in range(5):
+        stage.controller.distributors.reconcile(stage.id)
+    shown = stage.api.call("GET", f"{PATH}/{stage.id}").body["distributor"]
+    assert shown["provisioning_status"] == "ACTIVE"
+
+
+def test_deletion_leaves_nothing(stage):
+    stage.api.create(stage.vips, BODY)
+    stage.run()
+    stage.cloud.stopping = frozenset(("None",))
+    path = f"{PATH}/{stage.id}?cascade=true"
+    assert stage.api.call("DELETE", path).status == 204
+    for _ in range(30):
+        stage.controller.dedicated.reconcile(stage.id)
+        stage.controller.distributors.reconcile(stage.id)
+        stage.cloud.pass_time(1)
+    assert stage.api.call("GET", f"{PATH}/{stage.id}").status == 404
+    assert stage.machines() == []
+    with stage.api.database.transaction() as session:
+        assert dedicated.marks(session) == {}
+        assert registrations.list_amphorae(session, stage.id) == []
+    assert stage.cloud.violations == []
+
+
+@pytest.mark.parametrize("at", range(1, 40, 3))
+def test_a_controller_that_dies_leaves_nothing_behind(api, at):
+    """It converges from wherever the one before it stopped."""
+    stage = Stage(api)
+    stage.cloud.die_at = at
+    for _ in range(30):
+        with suppress(Died):
+            stage.controller.distributors.reconcile(stage.id)
+            stage.controller.dedicated.reconcile(stage.id)
+        if stage.cloud.is_dead:
+            break
+        stage.cloud.pass_time(1)
+    stage.controller.stop()
+    stage.cloud.revive()
+    stage.controller = ControllerProcess(stage.cloud, options.read(cfg.CONF))
+    stage.run(300)
+    assert len(stage.machines()) == 2
+    stage.controller.stop()
+
+
+class Inline(Executor):
+    """Does it at once."""
+
+    def submit(self, work, *arguments):
+        work(*arguments)
+        return Future()
+
+
+class Membership:
+    """One that owns what it is said to own."""
+
+    def __init__(self, owned=True):
+        self.owned = owned
+
+    def owns(self, name):
+        return self.owned
+
+    @contextmanager
+    def lock(self, name):
+        yield True
+
+
+class Amphorae:
+    """What is watched, without a database."""
+
+    def __init__(self):
+        self.mark = "1"
+        self.looks = 0
+        self.is_settled = True
+
+    def marks(self):
+        return {"d": self.mark}
+
+    def reconcile(self, distributor_id):
+        self.looks += 1
+        return self.is_settled
+
+
+def watch_of(amphorae_, owned=True):
+    return DedicatedWatch(
+        amphorae_,
+        membership=Membership(owned),
+        workers=Inline(),
+        resync_interval=30,
+    )
+
+
+def test_the_watch_looks_after_a_change_and_at_each_resync():
+    watched = Amphorae()
+    watch = watch_of(watched)
+    for now in (0, 1, 29):
+        watch.poll(now)
+    assert watched.looks == 1
+    watch.poll(31)
+    assert watched.looks == 2
+    watched.mark = "2"
+    watch.poll(32)
+    assert watched.looks == 3
+
+
+def test_the_watch_looks_often_while_something_is_under_way():
+    watched = Amphorae()
+    watched.is_settled = False
+    watch = watch_of(watched)
+    watch.poll(0)
+    watch.poll(BUSY_LOOK_SECONDS)
+    assert watched.looks == 2
+
+
+def test_the_watch_takes_over_what_another_one_leaves():
+    watched = Amphorae()
+    watch = watch_of(watched, owned=False)
+    watch.poll(0)
+    assert watched.looks == 0
+    watch.poll(100)
+    assert watched.looks == 1
