@@ -211,6 +211,31 @@ OPTIONS = [
         "across reloads; 0: not even that.",
     ),
     *gate_options.OPTIONS,
+    cfg.IntOpt(
+        "replacement_brake",
+        default=10,
+        min=1,
+        help="Amphorae that may boot in the place of others at the same time, "
+        "over all load balancers and controllers: when a rack is lost, the "
+        "compute, network and image services stay usable. New load balancers "
+        "and larger ones are not held up.",
+    ),
+    cfg.FloatOpt(
+        "spare_watch_interval",
+        default=0.5,
+        min=0.1,
+        help="Seconds between two looks at each amphora of a cluster that "
+        "has a spare, so that the spare joins at once. Each look is a call "
+        "to the agent, of about 10 ms of the processor; clusters without "
+        "spares are not watched.",
+    ),
+    cfg.FloatOpt(
+        "spare_watch_timeout",
+        default=0.4,
+        min=0.05,
+        help="Seconds that such a look waits. Too short only makes a spare "
+        "join that was not needed; it stands by again afterwards.",
+    ),
     cfg.FloatOpt(
         "orphan_after",
         default=120.0,
@@ -284,6 +309,8 @@ class Settings:
     configure_timeout: float
     announce_wait: float
     error_after: float
+    spare_watch_interval: float
+    spare_watch_timeout: float
     orphan_after: float
     sweep_interval: float
     purge_interval: float
@@ -316,6 +343,8 @@ _SAME_NAME = (
     "configure_timeout",
     "announce_wait",
     "error_after",
+    "spare_watch_interval",
+    "spare_watch_timeout",
     "orphan_after",
     "sweep_interval",
     "purge_interval",
@@ -344,6 +373,7 @@ def read(conf: Any) -> Settings:
         backoff_max=ours.backoff_max,
         session_patience=ours.session_patience,
         peer_group_size=ours.peer_group_size,
+        replacement_brake=ours.replacement_brake,
         gate=gate_options.read(ours),
     )
     return Settings(

@@ -33,6 +33,7 @@ from octavia_anycast.controller.reconciler import Reconciler
 from octavia_anycast.controller.report import Reporter
 from octavia_anycast.controller.rotation import Rotation
 from octavia_anycast.controller.sweep import Sweep
+from octavia_anycast.controller.vigil import Vigil
 from octavia_anycast.db.engine import Database
 from octavia_anycast.distributor.amphora_client import AmphoraClient, Timeout
 from octavia_anycast.model.errors import InvalidRequest, Retryable
@@ -96,19 +97,31 @@ def make_world(settings: options.Settings) -> World:
             heartbeat_controllers=settings.heartbeat_controllers,
             heartbeat_interval=settings.heartbeat_interval,
         ),
-        agents=AmphoraClient(
-            ca_file=cfg.CONF.haproxy_amphora.server_ca,
-            client_cert_file=cfg.CONF.haproxy_amphora.client_cert,
-            port=cfg.CONF.haproxy_amphora.bind_port,
-            timeout=Timeout(
+        agents=_agents(
+            Timeout(
                 connect_seconds=settings.agent_timeout,
                 # The agent answers one call at a time; a GET may queue.
                 read_seconds=2 * settings.agent_timeout + 1,
-            ),
+            )
+        ),
+        scouts=_agents(
+            Timeout(
+                connect_seconds=settings.spare_watch_timeout,
+                read_seconds=2 * settings.spare_watch_timeout,
+            )
         ),
         statistics=OctaviaStatistics(),
         settings=settings,
         now=utc_now,
+    )
+
+
+def _agents(timeout: Timeout) -> AmphoraClient:
+    return AmphoraClient(
+        ca_file=cfg.CONF.haproxy_amphora.server_ca,
+        client_cert_file=cfg.CONF.haproxy_amphora.client_cert,
+        port=cfg.CONF.haproxy_amphora.bind_port,
+        timeout=timeout,
     )
 
 
@@ -153,13 +166,19 @@ def run(world: World, settings: options.Settings) -> None:
         receiver = HeartbeatReceiver(
             world, store, heartbeats.read, daemon.wake
         )
+        assert world.scouts is not None
+        vigil = Vigil(
+            world, world.scouts, daemon.wake_at_once, membership.owns
+        )
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: daemon.stop())
         membership.start()
         receiver.start()
+        vigil.start()
         try:
             daemon.run()
         finally:
+            vigil.stop()
             receiver.stop()
     membership.stop()
     LOG.info("Stopped.")

@@ -12,7 +12,7 @@ from typing import Any
 
 from octavia_anycast.controller.observe import Observation
 from octavia_anycast.db import amphorae, reports
-from octavia_anycast.model.wire import Report
+from octavia_anycast.model.wire import PathState, Report
 from octavia_anycast.planning.assessment import Cluster
 from octavia_anycast.planning.rollout import recovered
 
@@ -97,8 +97,13 @@ def _rolled_out(observation: Observation) -> tuple[str, ...]:
 
 
 def gist(report: Report) -> object:
-    """What of a report is worth a write at once: no counts, no ages."""
+    """What of a report is worth a write at once: no counts, no ages.
+
+    But one that drains: its user waits for what is left.
+    """
+    is_draining = any(p.state is PathState.DRAINING for p in report.paths)
     return (
+        report.connections if is_draining else None,
         report.digest,
         report.speakers_digest,
         report.are_speakers_loaded,

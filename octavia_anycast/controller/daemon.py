@@ -10,10 +10,12 @@ queries, however many load balancers there are.
 import threading
 import time
 from concurrent.futures import Executor
+from datetime import datetime
 
 from oslo_log import log as logging
 
 from octavia_anycast.controller.agenda import Agenda
+from octavia_anycast.controller.cluster_watch import ClusterWatch
 from octavia_anycast.controller.dedicated import DedicatedAmphorae
 from octavia_anycast.controller.dedicated_watch import DedicatedWatch
 from octavia_anycast.controller.distributor_lifecycle import (
@@ -76,10 +78,11 @@ class Daemon:
             workers=workers,
             resync_interval=settings.resync_interval,
         )
+        self._clusters = ClusterWatch()
         self._stop = threading.Event()
         self._pending: dict[str, float] = {}
         self._silent: set[str] = set()
-        self._asked: set[tuple[str, bool, bool]] = set()
+        self._asked: set[tuple[str, bool, bool, datetime | None]] = set()
         self._failures: dict[str, int] = {}
         self._free_workers = settings.workers
         self._count_lock = threading.Lock()
@@ -96,6 +99,11 @@ class Daemon:
         """Look at this load balancer at once, if it is ours."""
         if self._membership.owns(load_balancer_id):
             self._agenda.wake(load_balancer_id, time.monotonic())
+
+    def wake_at_once(self, load_balancer_id: str) -> None:
+        """The same, without waiting for the next poll."""
+        self.wake(load_balancer_id)
+        self._hand_out()
 
     def run(self) -> None:
         """Run until :meth:`stop`; lives through every failure below."""
@@ -153,6 +161,7 @@ class Daemon:
             every = amphorae.list_all(session)
             records = [r for r in every if r.status is AmphoraStatus.ALLOCATED]
             heard = health.last_updates(session, [r.id for r in records])
+            changed = self._clusters.news(session, self._world.now())
         silent = silent_ids(records, heard, self._world.now(), limit)
         for record in records:
             if record.id in silent - self._silent and record.load_balancer_id:
@@ -160,20 +169,29 @@ class Daemon:
                 self.wake(record.load_balancer_id)
         self._silent = silent
         self._notice_requests(every)
+        for load_balancer_id in changed:
+            self.wake(load_balancer_id)
 
     def _notice_requests(self, records: list[AmphoraRecord]) -> None:
         """Wake the load balancers of amphorae of which something is asked."""
         asked = {
-            (r.id, r.failover_wanted, r.agent_update_wanted): r
+            (
+                r.id,
+                r.failover_wanted,
+                r.agent_update_wanted,
+                r.drain_deadline,
+            ): r
             for r in records
             if r.failover_wanted
             or r.agent_update_wanted
+            or r.drain_deadline
             or r.status is AmphoraStatus.PENDING_DELETE
         }
-        for key in asked.keys() - self._asked:
-            load_balancer_id = asked[key].load_balancer_id
-            if load_balancer_id is not None:
-                self.wake(load_balancer_id)
+        # What is not asked any more is news, too: a drain was undone.
+        changed = {key[0] for key in asked.keys() ^ self._asked}
+        for record in records:
+            if record.id in changed and record.load_balancer_id is not None:
+                self.wake(record.load_balancer_id)
         self._asked = set(asked)
 
     def _hand_out(self) -> None:

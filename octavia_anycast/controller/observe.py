@@ -18,6 +18,7 @@ from octavia_anycast.db import amphorae, clusters, distributors, health
 from octavia_anycast.model.cluster import (
     AmphoraRecord,
     AmphoraStatus,
+    BootFailure,
     ClusterPolicy,
     ClusterRecord,
     ComputeState,
@@ -63,7 +64,7 @@ class _Rows:
     distributor: Distributor
     amphorae: tuple[AmphoraRecord, ...]
     heard: dict[str, datetime]
-    failures: tuple[datetime, ...]
+    failures: tuple[BootFailure, ...]
 
 
 class Observer:
@@ -99,9 +100,29 @@ class Observer:
             observed=ObservedCluster(
                 amphorae=tuple(_with_silence(s, rows, now) for s in seen),
                 recent_failures=rows.failures,
+                replacements_under_way=self._replacements(rows, seen, now),
                 prepared_revision=rows.cluster.config_revision,
             ),
         )
+
+    def _replacements(
+        self, rows: _Rows, seen: tuple[ObservedAmphora, ...], now: datetime
+    ) -> int:
+        """Count them, unless this cluster is whole: a query less."""
+        wanted = rows.cluster.size.desired + rows.cluster.spare_count
+        is_whole = len(seen) == wanted and all(
+            amphora.report is not None
+            and not amphora.record.failover_wanted
+            and amphora.record.generation == rows.cluster.failover_generation
+            for amphora in seen
+        )
+        if is_whole:
+            return 0
+        boot_timeout = self._world.settings.policy.boot_timeout
+        with self._world.database.transaction() as session:
+            return amphorae.replacements_under_way(
+                session, now - timedelta(seconds=boot_timeout)
+            )
 
     def _rows(self, load_balancer_id: str, now: datetime) -> _Rows | None:
         memory = self._world.settings.policy.failure_memory
@@ -218,10 +239,12 @@ class Observer:
     def _ask(self, record: AmphoraRecord) -> tuple[Report | None, str]:
         if record.lb_network_ip is None:
             return None, ""
+        world = self._world
+        agents = world.agents
+        if record.id in world.unreachable and world.scouts is not None:
+            agents = world.scouts  # the others' spare does not wait for it
         try:
-            report = self._world.agents.get_report(
-                record.id, record.lb_network_ip
-            )
+            report = agents.get_report(record.id, record.lb_network_ip)
         except Retryable as e:
             return None, str(e)
         except AnycastError as e:

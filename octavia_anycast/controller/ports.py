@@ -249,6 +249,8 @@ class World:
 
     ``member_subnets``: amphora_id -> the subnets of members that its agent
     was told about by this process; a memory, empty after a restart.
+    ``scouts``: the agents, asked with short timeouts; ``unreachable``: the
+    amphorae of which the vigil knows that they do not answer.
     """
 
     database: Database
@@ -263,4 +265,6 @@ class World:
     statistics: Statistics
     settings: Settings
     now: Clock
+    scouts: Agents | None = None
+    unreachable: set[str] = field(default_factory=set)
     member_subnets: dict[str, tuple[str, ...]] = field(default_factory=dict)

@@ -8,6 +8,7 @@ whatever a killed controller left is found by the next look.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from oslo_log import log as logging
@@ -27,15 +28,26 @@ from octavia_anycast.model.actions import (
     PrepareLoadBalancer,
     RemoveLoadBalancer,
     SetAgentState,
+    SetRole,
     StartLeaving,
     UpdateAgent,
 )
 from octavia_anycast.model.cluster import AmphoraRecord, AmphoraStatus
-from octavia_anycast.model.errors import AnycastError, NotFound, Retryable
+from octavia_anycast.model.drain import DrainMark
+from octavia_anycast.model.errors import (
+    AnycastError,
+    Conflict,
+    NotFound,
+    Retryable,
+)
 from octavia_anycast.model.wire import FRONTEND_INTERFACE, Intent
 
 LOG = logging.getLogger(__name__)
 TRANSACTION_ATTEMPTS = 3
+_DRAIN_COLUMNS = {
+    DrainMark.BEGUN: "draining_since",
+    DrainMark.ENDED: "drained_at",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,9 +171,12 @@ def _record_boot(job: Job, action: BootAmphora, expiration: Any) -> None:
         cert_expiration=expiration,
         # Until it first announces, nobody else is given what it has.
         speakers_changed_at=job.world.now(),
+        is_replacing=action.is_replacement,
     )
 
     def create(session: Any) -> None:
+        if action.is_replacement:
+            _check_brake(job.world, session)
         amphorae.create(session, record)
         registrations.register(
             session,
@@ -172,6 +187,21 @@ def _record_boot(job: Job, action: BootAmphora, expiration: Any) -> None:
         )
 
     job.transact(create)
+
+
+def _check_brake(world: World, session: Any) -> None:
+    """See that no other controller took the last place meanwhile.
+
+    :raises Conflict: it did; there is one again when an amphora is done.
+    """
+    policy = world.settings.policy
+    since = world.now() - timedelta(seconds=policy.boot_timeout)
+    under_way = amphorae.replacements_under_way(session, since, is_locked=True)
+    if under_way >= policy.replacement_brake:
+        raise Conflict(
+            f"{under_way} replacements are under way in the cloud, and there "
+            f"may be {policy.replacement_brake} (replacement_brake)."
+        )
 
 
 def _allocate(job: Job, action: AllocateAmphora) -> None:
@@ -248,12 +278,24 @@ def _configure(job: Job, action: ConfigureHaproxy) -> None:
         applied_revision=action.revision,
         peer_amphora_ids=action.peer_ids,
         applied_at=job.world.now(),
+        is_replacing=False,
     )
     LOG.info(
         "Amphora %s of load balancer %s holds configuration %.12s.",
         action.amphora_id,
         job.load_balancer_id,
         action.revision,
+    )
+
+
+def _set_role(job: Job, action: SetRole) -> None:
+    since = job.world.now() if action.is_spare else None
+    job.update(action.amphora_id, spare_since=since)
+    LOG.info(
+        "Amphora %s of load balancer %s %s.",
+        action.amphora_id,
+        job.load_balancer_id,
+        "stands by" if action.is_spare else "serves",
     )
 
 
@@ -271,6 +313,10 @@ def _set_agent_state(job: Job, action: SetAgentState) -> None:
     if action.is_transition:
         job.update(record.id, speakers_changed_at=job.world.now())
     job.world.agents.put_state(record.id, record.lb_network_ip, action.state)
+    if action.drain is not None:
+        # Afterwards: what is not recorded is told once more.
+        name = _DRAIN_COLUMNS[action.drain]
+        job.update(record.id, **{name: job.world.now()})
     LOG.info(
         "Amphora %s of load balancer %s was told (%s): %s.",
         record.id,
@@ -388,6 +434,7 @@ _DOERS: dict[type, Callable[[Job, Any], None]] = {
     PlugFrontend: _plug_frontend,
     PlugMemberNetworks: _plug_members,
     ConfigureHaproxy: _configure,
+    SetRole: _set_role,
     SetAgentState: _set_agent_state,
     UpdateAgent: _update_agent,
     StartLeaving: _start_leaving,

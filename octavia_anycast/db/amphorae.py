@@ -3,6 +3,7 @@
 """Amphorae: our rows; DELETED ones stay until they are purged."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -16,11 +17,14 @@ from octavia_anycast.db.cluster_models import (
     AmphoraHealth,
     AmphoraRegistration,
     AmphoraReport,
+    Cluster,
     FrontendAddress,
 )
+from octavia_anycast.model.bgp import IPAddress
 from octavia_anycast.model.cluster import (
     AmphoraRecord,
     AmphoraStatus,
+    BootFailure,
     ServiceType,
 )
 from octavia_anycast.model.errors import Conflict, NotFound
@@ -169,17 +173,70 @@ def mark_deleted(session: Session, amphora_id: str, now: datetime) -> None:
 
 def failures_since(
     session: Session, load_balancer_id: str, since: datetime
-) -> list[datetime]:
-    """When amphorae of a load balancer failed, oldest first, DELETED too."""
-    moments = session.scalars(
-        select(Amphora.failed_at)
+) -> list[BootFailure]:
+    """Failed amphorae of a load balancer, oldest first, DELETED too."""
+    rows = session.execute(
+        select(Amphora.failed_at, Amphora.reason, Amphora.lb_network_ip)
         .where(
             Amphora.load_balancer_id == load_balancer_id,
             Amphora.failed_at >= since,
         )
         .order_by(Amphora.failed_at)
     )
-    return [moment for moment in moments if moment is not None]
+    return [
+        BootFailure(at=at, reason=reason, has_run=address is not None)
+        for at, reason, address in rows
+    ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watched:
+    """An amphora of a cluster that has a spare."""
+
+    amphora_id: str
+    load_balancer_id: str
+    address: IPAddress
+
+
+def watched(session: Session) -> list[Watched]:
+    """The configured amphorae of clusters that have a spare; one query."""
+    rows = session.execute(
+        select(Amphora.id, Amphora.load_balancer_id, Amphora.lb_network_ip)
+        .join(Cluster, Cluster.load_balancer_id == Amphora.load_balancer_id)
+        .where(
+            Cluster.spare_count > 0,
+            Amphora.status == AmphoraStatus.ALLOCATED.value,
+            Amphora.leaving_since.is_(None),
+            Amphora.applied_at.is_not(None),
+            Amphora.lb_network_ip.is_not(None),
+        )
+        .order_by(Amphora.id)
+    )
+    return [
+        Watched(amphora_id=i, load_balancer_id=of, address=address)
+        for i, of, address in rows
+    ]
+
+
+def replacements_under_way(
+    session: Session, since: datetime, *, is_locked: bool = False
+) -> int:
+    """How many amphorae boot in the place of others, in all clusters.
+
+    :param since: older ones are stuck, and hold up nobody
+    :param is_locked: whether nobody else may begin one until the end of the
+        transaction
+    """
+    query = select(Amphora.id).where(
+        Amphora.is_replacing.is_(True),
+        Amphora.status.in_(
+            (AmphoraStatus.BOOTING.value, AmphoraStatus.ALLOCATED.value)
+        ),
+        Amphora.created_at >= since,
+    )
+    if is_locked:
+        query = query.with_for_update()
+    return len(session.scalars(query).all())
 
 
 def dedicated_failures_since(

@@ -5,6 +5,7 @@
 import json
 from collections.abc import Collection, Mapping
 from dataclasses import asdict
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import delete as delete_rows
@@ -56,6 +57,16 @@ def list_all(session: Session) -> list[ClusterRecord]:
         select(Cluster).order_by(Cluster.created_at, Cluster.load_balancer_id)
     )
     return [_record(row) for row in rows]
+
+
+def changed_since(session: Session, since: datetime) -> dict[str, datetime]:
+    """load_balancer_id -> when its user last changed its cluster."""
+    rows = session.execute(
+        select(Cluster.load_balancer_id, Cluster.changed_at).where(
+            Cluster.changed_at >= since
+        )
+    )
+    return {load_balancer_id: at for load_balancer_id, at in rows}
 
 
 def choices_of(

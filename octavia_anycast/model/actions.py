@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from octavia_anycast.model.bgp import IPAddress
 from octavia_anycast.model.distributor import Zone
+from octavia_anycast.model.drain import DrainMark
 from octavia_anycast.model.wire import DesiredState
 
 
@@ -38,6 +39,7 @@ class BootAmphora:
     load_balancer_id: str
     zone: Zone
     generation: int
+    is_replacement: bool = False
     first_state: DesiredState = field(repr=False)
 
 
@@ -81,16 +83,26 @@ class ConfigureHaproxy:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SetRole:
+    """Record that the amphora stands by, or that it serves."""
+
+    amphora_id: str
+    is_spare: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SetAgentState:
     """PUT the whole desired state to the agent.
 
     ``is_transition``: its BGP speakers change while it announces; record it.
+    ``drain``: once it was told, record that its drain has begun or ended.
     """
 
     amphora_id: str
     state: DesiredState = field(repr=False)
     why: str = ""
     is_transition: bool = False
+    drain: DrainMark | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,6 +142,7 @@ AmphoraAction = (
     | PlugFrontend
     | PlugMemberNetworks
     | ConfigureHaproxy
+    | SetRole
     | SetAgentState
     | UpdateAgent
     | StartLeaving

@@ -201,6 +201,8 @@ class ClusterPolicy:
     :param peer_group_size: so many amphorae share their stick tables; 0: none
     :param session_patience: a BGP session that is not up for so long is
         taken to stay so
+    :param replacement_brake: how many replacements may be under way in the
+        whole cloud
     """
 
     boot_timeout: float = 300.0
@@ -213,6 +215,7 @@ class ClusterPolicy:
     failure_memory: float = 1800.0
     session_patience: float = 60.0
     peer_group_size: int = 8
+    replacement_brake: int = 10
     gate: GateSettings = field(default_factory=GateSettings)
 
 
@@ -282,15 +285,26 @@ class ObservedAmphora:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BootFailure:
+    """A boot that failed; ``has_run``: its server ran, so it had room."""
+
+    at: datetime
+    reason: str = ""
+    has_run: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ObservedCluster:
     """A cluster as seen.
 
-    ``recent_failures`` are times of failed boots, ``prepared_revision`` that
-    for which the VIP's ports and security group were last brought up to
+    ``recent_failures`` are failed boots, oldest first,
+    ``replacements_under_way`` those of the whole cloud, ``prepared_revision``
+    that for which the VIP's ports and security group were last brought up to
     date; ``has_vip_resources`` tells whether any of them is left.
     """
 
     amphorae: tuple[ObservedAmphora, ...] = ()
-    recent_failures: tuple[datetime, ...] = ()
+    recent_failures: tuple[BootFailure, ...] = ()
+    replacements_under_way: int = 0
     prepared_revision: str = ""
     has_vip_resources: bool = True

@@ -14,6 +14,7 @@ from octavia_anycast.model.actions import (
     PlugFrontend,
     PlugMemberNetworks,
     SetAgentState,
+    SetRole,
     UpdateAgent,
 )
 from octavia_anycast.model.cluster import (
@@ -32,9 +33,11 @@ from octavia_anycast.planning.agent_state import Configuration, agent_state
 from octavia_anycast.planning.assessment import (
     Assessment,
     Cluster,
+    Phase,
     holds_revision,
     is_announcing_any,
 )
+from octavia_anycast.planning.draining import intent_by_wish, mark
 from octavia_anycast.planning.peer_groups import wanted_peers
 from octavia_anycast.planning.placement import candidate_zones
 from octavia_anycast.planning.rollout import (
@@ -42,6 +45,7 @@ from octavia_anycast.planning.rollout import (
     starts_transition,
     with_allowed_speakers,
 )
+from octavia_anycast.planning.spare import intent_of, standing_by
 
 
 def bring_up(cluster: Cluster, member: Assessment) -> tuple[Action, ...]:
@@ -65,11 +69,11 @@ def _next_steps(cluster: Cluster, member: Assessment) -> tuple[Action, ...]:
         return ()
     if record.frontend is None:
         return (_plug_frontend(cluster.desired, record),)
-    steps: list[Action] = []
+    steps: list[Action] = [*_role(cluster, member)]
     state = with_allowed_speakers(
         cluster, member, _interim_state(cluster, member, amphora.report)
     )
-    if not is_in_force(state, amphora.report):
+    if not is_in_force(state, amphora.report) or mark(record, state):
         steps.append(_set(cluster, member, state, "prepare"))
     if not amphora.report.frontend_is_up and not record.applied_revision:
         return tuple(steps)  # members' networks come after the front end
@@ -89,7 +93,7 @@ def _next_steps(cluster: Cluster, member: Assessment) -> tuple[Action, ...]:
         return tuple(steps) if is_told else (*steps, push)
     steps.append(push)
     state = with_allowed_speakers(
-        cluster, member, _final_state(cluster.desired, record)
+        cluster, member, _final_state(cluster, member)
     )
     steps.append(_set(cluster, member, state, "configured"))
     return tuple(steps)
@@ -134,16 +138,28 @@ def _plug_frontend(
     )
 
 
-def _final_state(
-    desired: DesiredCluster, record: AmphoraRecord
-) -> DesiredState:
+def _role(cluster: Cluster, member: Assessment) -> tuple[Action, ...]:
+    """Record who stands by, where it is not recorded so."""
+    is_spare = member.id in standing_by(cluster)
+    if is_spare is (member.amphora.record.spare_since is not None):
+        return ()
+    return (SetRole(amphora_id=member.id, is_spare=is_spare),)
+
+
+def _intent(cluster: Cluster, member: Assessment) -> Intent:
+    """What is to become of its VIPs: as a wish, or as its role, has it."""
+    if member.phase is Phase.DRAINED and cluster.desired.should_announce:
+        return intent_by_wish(cluster, member)
+    return intent_of(cluster, member)
+
+
+def _final_state(cluster: Cluster, member: Assessment) -> DesiredState:
     """The state of an amphora that holds the current configuration."""
-    wanted = Intent.ADVERTISE if desired.should_announce else Intent.WITHDRAW
     return agent_state(
-        desired,
-        record,
-        intent=wanted,
-        configuration=Configuration.of(desired),
+        cluster.desired,
+        member.amphora.record,
+        intent=_intent(cluster, member),
+        configuration=Configuration.of(cluster.desired),
     )
 
 
@@ -160,7 +176,7 @@ def _interim_state(
     desired = cluster.desired
     record = member.amphora.record
     if holds_revision(desired, member.amphora):
-        return _final_state(desired, record)
+        return _final_state(cluster, member)
     may_stay = is_announcing_any(desired, member.amphora) and (
         cluster.is_guarded(member) or not _is_left_behind(cluster, member)
     )
@@ -168,7 +184,7 @@ def _interim_state(
     return agent_state(
         desired,
         record,
-        intent=Intent.ADVERTISE if stays else Intent.WITHDRAW,
+        intent=_intent(cluster, member) if stays else Intent.WITHDRAW,
         configuration=Configuration.of(report).kept_by(
             Configuration.of(desired)
         ),
@@ -192,4 +208,5 @@ def _set(
         state=state,
         why=why,
         is_transition=starts_transition(cluster, member, state),
+        drain=mark(member.amphora.record, state),
     )

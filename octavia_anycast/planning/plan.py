@@ -17,7 +17,8 @@ Invariants (tests/unit/planning hold them as properties):
 """
 
 import uuid
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import datetime
 
 from octavia_anycast.model.actions import (
     Action,
@@ -38,6 +39,7 @@ from octavia_anycast.model.cluster import (
 )
 from octavia_anycast.model.distributor import Zone
 from octavia_anycast.model.wire import Intent
+from octavia_anycast.planning import draining
 from octavia_anycast.planning.agent_state import Configuration, agent_state
 from octavia_anycast.planning.assessment import (
     Assessment,
@@ -45,9 +47,11 @@ from octavia_anycast.planning.assessment import (
     Phase,
     is_announcing_any,
 )
+from octavia_anycast.planning.backoff import fails_now
 from octavia_anycast.planning.bring_up import bring_up
-from octavia_anycast.planning.placement import leaving_order, place
+from octavia_anycast.planning.placement import place
 from octavia_anycast.planning.rollout import is_in_force, keeping_speakers
+from octavia_anycast.planning.scaling import boots, dismissal
 
 
 def plan(
@@ -68,9 +72,9 @@ def plan(
     for member in cluster.live:
         actions += bring_up(cluster, member)
     actions += _boot_missing(cluster, observed, now)
-    actions += _dismiss_surplus(cluster)
+    actions += _dismiss_surplus(cluster, observed)
     for member in cluster.of(Phase.LEAVING):
-        actions += _see_off(cluster, member, now)
+        actions += _see_off(cluster, member)
     for member in cluster.of(Phase.FAILED, Phase.SILENT, Phase.SICK):
         actions += _bury(cluster, member)
     return tuple(actions)
@@ -95,51 +99,15 @@ def _take_down(cluster: Cluster) -> tuple[Action, ...]:
 def _boot_missing(
     cluster: Cluster, observed: ObservedCluster, now: datetime
 ) -> tuple[Action, ...]:
-    """Boot what is missing, and one more while a failover replaces."""
-    desired = cluster.desired
-    wanted = desired.size.desired + (1 if cluster.outdated() else 0)
-    missing = wanted - len(cluster.live)
-    if missing <= 0 or _backs_off(cluster, observed, now):
-        return ()
-    if _may_be_cut_off(cluster):
-        # One new amphora tells a dead cluster from a dead management network.
-        missing = min(missing, 1 - len(cluster.of(Phase.BOOTING)))
+    """Boot what is missing, as far as it may boot now."""
+    wanted = boots(cluster, observed)
     return tuple(
-        _boot(desired, zone, now, index)
-        for index, zone in enumerate(place(cluster, missing))
+        replace(
+            _boot(cluster.desired, zone, now, index),
+            is_replacement=wanted.is_replacement,
+        )
+        for index, zone in enumerate(place(cluster, wanted.count))
     )
-
-
-def _may_be_cut_off(cluster: Cluster) -> bool:
-    """Whether every amphora that once answered fell silent together."""
-    silent = cluster.of(Phase.SILENT)
-    answering = [m for m in cluster.members if m.amphora.report is not None]
-    return bool(silent) and not answering
-
-
-def _backs_off(
-    cluster: Cluster, observed: ObservedCluster, now: datetime
-) -> bool:
-    """Whether boots failed so lately that the next one has to wait."""
-    if any(_fails_now(member) for member in cluster.of(Phase.FAILED)):
-        return True
-    failures = observed.recent_failures
-    if not failures:
-        return False
-    policy = cluster.desired.policy
-    doublings = min(len(failures) - 1, 16)
-    wait = min(policy.backoff_base * 2**doublings, policy.backoff_max)
-    return now < max(failures) + timedelta(seconds=wait)
-
-
-def _fails_now(member: Assessment) -> bool:
-    """Whether it failed before it ever served, and this is news."""
-    record = member.amphora.record
-    is_news = record.status not in (
-        AmphoraStatus.ERROR,
-        AmphoraStatus.PENDING_DELETE,
-    )
-    return is_news and not record.applied_revision
 
 
 def _boot(
@@ -172,47 +140,26 @@ def _boot(
     )
 
 
-def _dismiss_surplus(cluster: Cluster) -> tuple[Action, ...]:
-    """Tell amphorae to leave that are one too many.
-
-    One at a time: what an amphora's leaving does to the others is seen
-    before the next one goes.
-    """
-    if cluster.of(Phase.LEAVING):
-        return ()
-    surplus = len(cluster.live) - cluster.desired.size.desired
-    if surplus <= 0:
-        return ()
-    member = leaving_order(cluster)[0]
-    outdated = cluster.outdated()
-    if outdated and member not in outdated:
-        return ()
-    if member.phase is Phase.BOOTING:
-        return (_delete(member, "one amphora too many"),)
-    needed = cluster.desired.size.desired
-    if cluster.is_guarded(member) or cluster.others_ready(member.id) < needed:
-        return ()
-    reason = "failover" if outdated else "one amphora too many"
-    return (StartLeaving(amphora_id=member.id, reason=reason),)
-
-
-def _see_off(
-    cluster: Cluster, member: Assessment, now: datetime
+def _dismiss_surplus(
+    cluster: Cluster, observed: ObservedCluster
 ) -> tuple[Action, ...]:
+    """Tell the one that is too many to leave; one that boots just goes."""
+    found = dismissal(cluster, observed)
+    if found is None:
+        return ()
+    if found.member.phase is Phase.BOOTING:
+        return (_delete(found.member, found.reason),)
+    return (StartLeaving(amphora_id=found.member.id, reason=found.reason),)
+
+
+def _see_off(cluster: Cluster, member: Assessment) -> tuple[Action, ...]:
     """Drain, withdraw, linger, delete."""
     if cluster.is_guarded(member):
         return ()
-    since = member.amphora.record.leaving_since
-    assert since is not None
-    policy = cluster.desired.policy
-    left = (now - since).total_seconds()
-    is_announced = is_announcing_any(cluster.desired, member.amphora)
-    if left < policy.drain_timeout and is_announced:
+    if not draining.is_over(cluster, member):
         return _set_intent(cluster, member, Intent.DRAIN, "leaving")
     actions = _set_intent(cluster, member, Intent.WITHDRAW, "leaving")
-    # Measured from the end of the drain; a withdrawal that came late shows
-    # up as a path that is still there.
-    if is_announced or left < policy.drain_timeout + policy.withdraw_linger:
+    if not draining.is_gone(cluster, member):
         return actions
     return (*actions, _delete(member, member.reason))
 
@@ -226,7 +173,7 @@ def _bury(cluster: Cluster, member: Assessment) -> tuple[Action, ...]:
     """
     record = member.amphora.record
     actions: list[Action] = []
-    if _fails_now(member):
+    if fails_now(member):
         actions.append(FailAmphora(amphora_id=record.id, reason=member.reason))
     if _can_be_missed(cluster, member):
         actions.append(_delete(member, member.reason))
@@ -234,11 +181,17 @@ def _bury(cluster: Cluster, member: Assessment) -> tuple[Action, ...]:
 
 
 def _can_be_missed(cluster: Cluster, member: Assessment) -> bool:
+    """Whether nothing is lost with it.
+
+    Where the manager is off, one that may come back is left alone.
+    """
     is_gone = member.amphora.report is None and (
         member.amphora.compute_state in (ComputeState.GONE, ComputeState.ERROR)
     )
     if is_gone or not member.amphora.record.applied_revision:
         return True
+    if not cluster.desired.is_managed and member.phase is not Phase.FAILED:
+        return False
     return not cluster.is_guarded(member) and cluster.is_replaced(member)
 
 
@@ -259,9 +212,12 @@ def _set_intent(
         configuration=Configuration.of(report),
     )
     state = keeping_speakers(state, report)
-    if is_in_force(state, report):
+    drain = draining.mark(member.amphora.record, state)
+    if is_in_force(state, report) and drain is None:
         return ()
-    return (SetAgentState(amphora_id=member.id, state=state, why=why),)
+    return (
+        SetAgentState(amphora_id=member.id, state=state, why=why, drain=drain),
+    )
 
 
 def _delete(member: Assessment, reason: str) -> DeleteAmphora:

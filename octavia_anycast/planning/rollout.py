@@ -117,6 +117,7 @@ def is_rolled_out(cluster: Cluster) -> bool:
         and (
             member.amphora.record.speakers_changed_at is None
             or not cluster.desired.should_announce
+            or member.phase is Phase.DRAINED
         )
         for member in cluster.live
     )
@@ -137,10 +138,24 @@ def _turn(cluster: Cluster) -> str:
             continue
         mine = _announced(cluster.desired, member)
         others = _announced_by_others(cluster, member, holds_revision)
-        is_alone = len(cluster.live) == 1 == cluster.desired.size.desired
+        is_alone = cluster.desired.size.desired == 1 and all(
+            other.id == member.id or _stands_by_for(cluster, other)
+            for other in cluster.live
+        )
         if mine and (mine <= others or is_alone):
             return member.id
     return ""
+
+
+def _stands_by_for(cluster: Cluster, other: Assessment) -> bool:
+    """Whether a spare has the speakers wanted, and sessions with them."""
+    report = other.amphora.report
+    return (
+        report is not None
+        and other.amphora.record.spare_since is not None
+        and _holds_wanted(cluster.desired, other)
+        and any(s.state is SessionState.ESTABLISHED for s in report.sessions)
+    )
 
 
 def _is_tried_out(cluster: Cluster, member: Assessment) -> bool:
@@ -175,7 +190,9 @@ def _has_recovered(cluster: Cluster, member: Assessment) -> bool:
     if report is None or not report.are_speakers_loaded:
         return False
     mine = _announced(cluster.desired, member)
-    if not mine or not _announced_by_others(cluster, member) <= mine:
+    is_spare = member.amphora.record.spare_since is not None and not mine
+    is_whole = mine and _announced_by_others(cluster, member) <= mine
+    if not (is_spare or is_whole):
         return False
     elsewhere = _established_elsewhere(cluster, member)
     for session in report.sessions:

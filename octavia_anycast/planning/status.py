@@ -15,14 +15,23 @@ from octavia_anycast.model.cluster import (
     DesiredCluster,
     ObservedCluster,
 )
+from octavia_anycast.planning import draining
 from octavia_anycast.planning.assessment import (
+    Assessment,
     Cluster,
     Phase,
     holds_revision,
     is_announcing,
+    is_announcing_any,
     is_ready,
 )
 from octavia_anycast.planning.rollout import is_rolled_out
+from octavia_anycast.planning.scaling import boots
+from octavia_anycast.planning.spare import (
+    ready_spares,
+    standing_by,
+    wanted_total,
+)
 
 
 class OperatingStatus(StrEnum):
@@ -92,8 +101,22 @@ def operating_verdict(
         status = OperatingStatus.OFFLINE
     reason = f"{count} of {size.desired} amphorae {verb}"
     return OperatingVerdict(
-        status=status, reason="; ".join([reason, *_complaints(cluster)])
+        status=status,
+        reason="; ".join(
+            [reason, *_remarks(cluster, observed), *_complaints(cluster)]
+        ),
     )
+
+
+def _remarks(cluster: Cluster, observed: ObservedCluster) -> list[str]:
+    """How the spares are, and why no amphora boots."""
+    wanted = cluster.desired.spare_count
+    remarks = []
+    if wanted:
+        ready = min(ready_spares(cluster), wanted)
+        remarks.append(f"{ready} of {wanted} spares ready")
+    waits = boots(cluster, observed).reason
+    return [*remarks, waits] if waits else remarks
 
 
 def _complaints(cluster: Cluster) -> list[str]:
@@ -125,11 +148,12 @@ def provisioning_verdict(
     holders = [
         m
         for m in cluster.members
-        if m.phase in (Phase.SERVING, Phase.SICK)
+        if (m.phase in (Phase.SERVING, Phase.SICK) or _is_to_drain(m))
         and m.amphora.record.status is AmphoraStatus.ALLOCATED
         and holds_revision(desired, m.amphora)
     ]
-    if len(holders) < desired.size.minimum or cluster.of_older_generation():
+    is_replacing = desired.is_managed and cluster.of_older_generation()
+    if len(holders) < desired.size.minimum or is_replacing:
         if waited > patience.error_after:
             return ProvisioningVerdict.ERROR
         return ProvisioningVerdict.PENDING
@@ -145,6 +169,23 @@ def provisioning_verdict(
     return ProvisioningVerdict.PENDING
 
 
+def _is_to_drain(member: Assessment) -> bool:
+    """Whether it is out of service by wish, but still serves."""
+    record = member.amphora.record
+    return member.phase is Phase.DRAINED and record.drained_at is None
+
+
+def _is_settled(
+    desired: DesiredCluster, member: Assessment, *, stands_by: bool
+) -> bool:
+    if member.phase is Phase.DRAINED:
+        return draining.is_settled(desired, member)
+    is_loud = is_announcing(desired, member.amphora)
+    return is_ready(desired, member.amphora) and (
+        is_loud or stands_by or not desired.should_announce
+    )
+
+
 def is_settled(
     desired: DesiredCluster, observed: ObservedCluster, now: datetime
 ) -> bool:
@@ -152,14 +193,19 @@ def is_settled(
     if desired.is_deleted:
         return False
     cluster = Cluster(desired, observed, now)
+    spares = standing_by(cluster)
     return (
-        len(cluster.live) == len(cluster.members) == desired.size.desired
+        len(cluster.live) == len(cluster.members) == wanted_total(desired)
         and not cluster.outdated()
         and not any(m.amphora.record.agent_update_wanted for m in cluster.live)
-        and all(is_ready(desired, m.amphora) for m in cluster.live)
         and is_rolled_out(cluster)
         and all(
-            is_announcing(desired, m.amphora) or not desired.should_announce
+            _is_settled(desired, m, stands_by=m.id in spares)
             for m in cluster.live
+        )
+        and not any(
+            is_announcing_any(desired, m.amphora)
+            for m in cluster.live
+            if m.id in spares
         )
     )

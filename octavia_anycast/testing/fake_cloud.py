@@ -325,6 +325,9 @@ class FakeCloud(FakeInventory):
         if missing:
             self.violations.append(f"HAProxy without networks {missing}")
         machine.revision = tree.revision
+        machine.peers = frozenset(peer.id for peer in peers)
+        if any(peer.frontend is None for peer in peers):
+            self.violations.append("a peer without an address")
         machine.sockets = frozenset(
             (s.ip_address, s.port) for s in tree.listeners
         )

@@ -25,6 +25,7 @@ from octavia_anycast.model.actions import (
     PrepareLoadBalancer,
     RemoveLoadBalancer,
     SetAgentState,
+    SetRole,
     StartLeaving,
     UpdateAgent,
 )
@@ -32,12 +33,14 @@ from octavia_anycast.model.bgp import IPAddress
 from octavia_anycast.model.cluster import (
     AmphoraRecord,
     AmphoraStatus,
+    BootFailure,
     ComputeState,
     DesiredCluster,
     ObservedAmphora,
     ObservedCluster,
 )
 from octavia_anycast.model.codec import digest, speakers_digest
+from octavia_anycast.model.drain import DrainMark
 from octavia_anycast.model.wire import (
     DesiredState,
     Frontend,
@@ -50,6 +53,7 @@ from octavia_anycast.model.wire import (
     Report,
 )
 from octavia_anycast.planning.assessment import Cluster
+from octavia_anycast.planning.drain_check import obstacle
 from octavia_anycast.planning.plan import plan
 from octavia_anycast.planning.rollout import recovered, wanted_digest
 from octavia_anycast.testing.simulated_peering import Peering
@@ -75,6 +79,7 @@ class Guest:
     is_session_down: bool = False
     is_ipv6_refused: bool = False
     is_of_old_image: bool = False  # knows nothing of keeps_speakers
+    connections: int = 0  # established, to each VIP
     last_heard: datetime | None = None
     gate_since: datetime = EPOCH
     peering: Peering = field(default_factory=Peering)
@@ -106,6 +111,14 @@ class Guest:
             and not (self.is_ipv6_refused and vip.vip_ip.version == 6)
         )
 
+    def path_state(self, vip_ip: IPAddress) -> PathState:
+        """What the agent says of the path of a VIP that it announces."""
+        is_draining = self.state is not None and any(
+            vip.vip_ip == vip_ip and vip.intent is Intent.DRAIN
+            for vip in self.state.vips
+        )
+        return PathState.DRAINING if is_draining else PathState.ADVERTISED
+
 
 @dataclass(slots=True, kw_only=True)
 class World:
@@ -114,11 +127,14 @@ class World:
     desired: DesiredCluster
     now: datetime = EPOCH
     guests: dict[str, Guest] = field(default_factory=dict)
-    failures: list[datetime] = field(default_factory=list)
+    failures: list[BootFailure] = field(default_factory=list)
+    replacements_elsewhere: int = 0
     prepared_revision: str = ""
     is_removed: bool = False
     boots_fail: bool = False
+    quota: int | None = None  # so many servers there can be
     boots: int = 0
+    tries: int = 0  # boots that were asked for, refused ones too
     refused_passwords: frozenset[str] = frozenset()
 
     def ask(self, amphora_id: str, **wanted: bool) -> None:
@@ -129,9 +145,15 @@ class World:
         """What a controller sees."""
         return ObservedCluster(
             amphorae=tuple(self._observe(g) for g in self.guests.values()),
-            recent_failures=tuple(self.failures),
+            recent_failures=self._recent_failures(),
+            replacements_under_way=self.replacements_elsewhere,
             prepared_revision=self.prepared_revision,
         )
+
+    def _recent_failures(self) -> tuple[BootFailure, ...]:
+        """As the database tells them."""
+        memory = timedelta(seconds=self.desired.policy.failure_memory)
+        return tuple(f for f in self.failures if self.now - f.at < memory)
 
     def _observe(self, guest: Guest) -> ObservedAmphora:
         reachable = guest.is_up(self.now) and not guest.is_cut_off
@@ -188,12 +210,16 @@ class World:
             ),
             speakers_digest=speakers_digest(state.speakers) if state else "",
             are_speakers_loaded=bool(state),
+            connections={
+                str(vip.vip_ip): guest.connections
+                for vip in (state.vips if state else ())
+            },
             paths=tuple(
                 PathReport(
                     vip_ip=vip,
                     nexthop_ip=vip,
                     peer_id="peer",
-                    state=PathState.ADVERTISED,
+                    state=guest.path_state(vip),
                     reason="",
                 )
                 for vip in announced
@@ -215,9 +241,18 @@ class World:
             *(guest.announced(self.now) for guest in self.guests.values())
         )
 
+    def served_for_new(self) -> frozenset[IPAddress]:
+        """The VIPs with a path that is not on its way out."""
+        return frozenset(
+            vip
+            for guest in self.guests.values()
+            for vip in guest.announced(self.now)
+            if guest.path_state(vip) is PathState.ADVERTISED
+        )
+
     def step(self, seconds: float = 1.0) -> tuple[Action, ...]:
         """Plan, carry out, check the invariants, let time pass."""
-        before = self.served()
+        before, before_for_new = self.served(), self.served_for_new()
         observed = self.observe()
         over = recovered(Cluster(self.desired, observed, self.now))
         for amphora_id in over:
@@ -233,6 +268,7 @@ class World:
             if not self.carry_out(action):
                 failed.add(amphora_id)
         self.check_invariants(before)
+        self._check_drains(before_for_new)
         self.now += timedelta(seconds=seconds)
         return actions
 
@@ -250,9 +286,19 @@ class World:
                 assert not self.guests, "amphorae left behind"
                 self.is_removed = True
             case BootAmphora():
-                self._boot(action)
-            case FailAmphora(amphora_id=amphora_id):
-                self.failures.append(self.now)
+                return self._boot(action)
+            case SetRole(amphora_id=amphora_id, is_spare=is_spare):
+                since = self.now if is_spare else None
+                self._change(amphora_id, spare_since=since)
+            case FailAmphora(amphora_id=amphora_id, reason=reason):
+                record = self.guests[amphora_id].record
+                self.failures.append(
+                    BootFailure(
+                        at=self.now,
+                        reason=reason,
+                        has_run=record.lb_network_ip is not None,
+                    )
+                )
                 self._change(amphora_id, status=AmphoraStatus.ERROR)
             case DeleteAmphora(amphora_id=amphora_id):
                 self._check_delete(amphora_id)
@@ -298,6 +344,7 @@ class World:
                 if action.is_transition:
                     self._change(guest.record.id, speakers_changed_at=self.now)
                 self._tell(guest, state)
+                self._record_drain(guest.record.id, action.drain)
             case ConfigureHaproxy(revision=revision, peer_ids=peer_ids):
                 if guest.rejects_configuration:
                     return False
@@ -327,13 +374,57 @@ class World:
         )
         guest.peering.refused = self.refused_passwords
 
+    def _record_drain(self, amphora_id: str, mark: DrainMark | None) -> None:
+        match mark:
+            case DrainMark.BEGUN:
+                self._change(amphora_id, draining_since=self.now)
+            case DrainMark.ENDED:
+                self._change(amphora_id, drained_at=self.now)
+
+    def drain(self, amphora_id: str, seconds: float = 30.0) -> bool:
+        """Ask that one drains, as the API does; False if that is refused."""
+        announced = {
+            one.record.id: one.announced(self.now)
+            for one in self.guests.values()
+            if one.record.id == amphora_id or _stays(one.record)
+        }
+        record = self.guests[amphora_id].record
+        if record.leaving_since or obstacle(
+            amphora_id, announced, self.desired.size.minimum
+        ):
+            return False
+        since = record.drain_wanted_since or self.now
+        self._change(
+            amphora_id,
+            drain_wanted_since=since,
+            drain_deadline=since + timedelta(seconds=seconds),
+        )
+        return True
+
+    def undo_drain(self, amphora_id: str) -> None:
+        """Take that back."""
+        if self.guests[amphora_id].record.leaving_since is None:
+            self._change(
+                amphora_id,
+                drain_wanted_since=None,
+                drain_deadline=None,
+                draining_since=None,
+                drained_at=None,
+            )
+
     def refuse(self, *passwords: str) -> None:
         """Let the fabric refuse these passwords, and no others."""
         self.refused_passwords = frozenset(passwords)
         for guest in self.guests.values():
             guest.peering.refused = self.refused_passwords
 
-    def _boot(self, action: BootAmphora) -> None:
+    def _boot(self, action: BootAmphora) -> bool:
+        self.tries += 1
+        if self.quota is not None and len(self.guests) >= self.quota:
+            self.failures.append(
+                BootFailure(at=self.now, reason="quota", has_run=False)
+            )
+            return False
         assert action.amphora_id not in self.guests
         assert all(
             v.intent is Intent.WITHDRAW for v in action.first_state.vips
@@ -358,6 +449,7 @@ class World:
         peering = self.guests[action.amphora_id].peering
         peering.configure(action.first_state.speakers, self.now)
         peering.refused = self.refused_passwords
+        return True
 
     def _change(self, amphora_id: str, **changes: object) -> None:
         guest = self.guests[amphora_id]
@@ -384,6 +476,14 @@ class World:
             lost = before & wanted - self.served()
             assert not lost, f"nobody announces {lost} after a plan"
 
+    def _check_drains(self, before: frozenset[IPAddress]) -> None:
+        """Invariant 1: the planner never drains a VIP's last path."""
+        wanted = {vip.ip_address for vip in self.desired.vips}
+        if self.desired.should_announce:
+            drained = self.served() - self.served_for_new()
+            lost = before & wanted & drained
+            assert not lost, f"the last ones of {lost} drain after a plan"
+
     def holders(self) -> set[str]:
         """Amphorae whose agents have the speakers that are wanted."""
         return {
@@ -406,6 +506,14 @@ class World:
             and not guest.is_session_down
             and guest.record.leaving_since is None
         ]
+
+
+def _stays(record: AmphoraRecord) -> bool:
+    return (
+        record.status is AmphoraStatus.ALLOCATED
+        and record.leaving_since is None
+        and record.drain_wanted_since is None
+    )
 
 
 def _frontend(number: int) -> Frontend:

@@ -276,7 +276,9 @@ def test_failures_keep_their_microseconds(database):
         amphorae.create(session, records.make_amphora())
         amphorae.update(session, "amphora", status="ERROR", now=at)
     with database.transaction() as session:
-        assert amphorae.failures_since(session, "lb", at) == [at]
+        assert [f.at for f in amphorae.failures_since(session, "lb", at)] == [
+            at
+        ]
 
 
 def test_a_restarted_server_heals(database, server):

@@ -19,6 +19,7 @@ from octavia_anycast.db import (
     schema,
 )
 from octavia_anycast.db.columns import UtcDateTime
+from octavia_anycast.db.models import utcnow
 from octavia_anycast.db.passwords import WithoutPasswords
 from octavia_anycast.db.registrations import AnnouncedVip
 from octavia_anycast.model.autoscale import Autoscale, Metric
@@ -375,10 +376,36 @@ def test_failures_are_remembered_after_the_deletion(session):
         amphorae.mark_deleted(session, f"amphora-{number}", at)
 
     assert amphorae.list_all(session) == []
-    assert amphorae.failures_since(
-        session, "lb", NOW + timedelta(minutes=1)
-    ) == [NOW + timedelta(minutes=1), NOW + timedelta(minutes=2)]
+    found = amphorae.failures_since(session, "lb", NOW + timedelta(minutes=1))
+    assert [failure.at for failure in found] == [
+        NOW + timedelta(minutes=1),
+        NOW + timedelta(minutes=2),
+    ]
+    assert not any(failure.has_run for failure in found)
     assert amphorae.failures_since(session, "other", NOW) == []
+
+
+def test_replacements_under_way_are_counted(session):
+    for name, changes in {
+        "booting": {},
+        "coming-up": {"status": AmphoraStatus.ALLOCATED},
+        "failed": {"status": AmphoraStatus.ERROR},
+        "configured": {
+            "status": AmphoraStatus.ALLOCATED,
+            "is_replacing": False,
+        },
+    }.items():
+        record = make_amphora(id=name, is_replacing=True)
+        amphorae.create(session, replace(record, **changes))
+    now = utcnow()
+
+    for is_locked in (False, True):
+        count = amphorae.replacements_under_way(
+            session, now - timedelta(minutes=1), is_locked=is_locked
+        )
+        assert count == 2
+    later = now + timedelta(minutes=1)
+    assert amphorae.replacements_under_way(session, later) == 0
 
 
 def test_only_old_deleted_amphorae_are_purged(session):

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from octavia_anycast.model.bgp import AuthType
 from octavia_anycast.model.cluster import ClusterSize
 from octavia_anycast.planning.plan import plan
+from octavia_anycast.planning.spare import wanted_total
 from octavia_anycast.testing.simulation import Guest, World
 from octavia_anycast.tests.unit.planning.clusters import (
     desired_cluster,
@@ -38,6 +39,9 @@ CHANGES = (
     "wrong_peers",
     "wait",
     "boots_fail",
+    "quota",
+    "spares",
+    "manager",
 )
 WRONG = "wrong"  # a password that the fabric refuses
 EVENTS = st.lists(
@@ -110,6 +114,12 @@ def change(world: World, event: str, number: int) -> None:
                 password=WRONG if event == "wrong_peers" else f"p{number}",
             )
             world.refuse(WRONG)
+        case "quota":
+            world.quota = number + 1
+        case "spares":
+            desired = replace(desired, spare_count=number % 3)
+        case "manager":
+            desired = replace(desired, is_managed=bool(number % 2))
         case "boots_fail":
             world.boots_fail = bool(number % 2)
     world.desired = desired
@@ -128,6 +138,8 @@ def play(world: World, events: list[tuple[str, int, int]]) -> None:
 
 def heal(world: World) -> None:
     """End every fault but death."""
+    world.quota = None
+    world.desired = replace(world.desired, is_managed=True)
     world.boots_fail = False
     world.refuse()
     for guest in world.guests.values():
@@ -147,7 +159,7 @@ def test_any_history_followed_by_silence_converges(size, events):
     world.run(600, step=3.0)
     assert world.step() == ()
     assert len(world.announcers()) == world.desired.size.desired
-    assert len(world.guests) == world.desired.size.desired
+    assert len(world.guests) == wanted_total(world.desired)
     revisions = {g.configured for g in world.guests.values()}
     assert revisions == {world.desired.revision}
     assert world.holders() == set(world.guests)

@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The octavia-anycast authors
+"""The vigil: looks at the amphorae of clusters that have a spare, often.
+
+The fabric drops a dead amphora by itself. That its spare joins is the
+controller's doing, so here is noticed within a second what heartbeats and
+resync would tell after many. It decides nothing: it wakes the reconciler,
+whose plan has the spare join. A false alarm costs nothing but that.
+
+Layer: controller.
+"""
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+from oslo_log import log as logging
+
+from octavia_anycast.controller.ports import Agents, World
+from octavia_anycast.db import amphorae
+from octavia_anycast.db.amphorae import Watched
+from octavia_anycast.model.errors import AnycastError
+
+LOG = logging.getLogger(__name__)
+REFRESH_SECONDS = 2.0
+THREADS = 16
+
+
+@dataclass(slots=True)
+class Vigil:
+    """Watches; ``wake`` gets the id of a load balancer to look at now.
+
+    ``scouts``: the agents, asked with short timeouts; ``owns``: whether a
+    load balancer is this controller's to look at.
+    """
+
+    world: World
+    scouts: Agents
+    wake: Callable[[str], None]
+    owns: Callable[[str], bool]
+    _targets: tuple[Watched, ...] = ()
+    _seen: dict[str, object] = field(default_factory=dict)
+    _stop: threading.Event = field(default_factory=threading.Event)
+    _thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Start."""
+        self._thread = threading.Thread(target=self._run, name="vigil")
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop and wait for it."""
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join()
+
+    def _run(self) -> None:
+        interval = self.world.settings.spare_watch_interval
+        left = 0.0
+        with ThreadPoolExecutor(THREADS, "vigil") as executor:
+            while not self._stop.wait(interval):
+                left -= interval
+                try:
+                    if left <= 0:
+                        self.refresh()
+                        left = REFRESH_SECONDS
+                    self.look(executor)
+                except AnycastError as e:
+                    LOG.warning("The vigil: %s", e)
+                except Exception:
+                    LOG.exception("The vigil.")
+
+    def refresh(self) -> None:
+        """Read anew whom to watch: one query."""
+        with self.world.database.transaction() as session:
+            found = amphorae.watched(session)
+        self._targets = tuple(
+            one for one in found if self.owns(one.load_balancer_id)
+        )
+        ids = {one.amphora_id for one in self._targets}
+        self._seen = {i: v for i, v in self._seen.items() if i in ids}
+        self.world.unreachable.intersection_update(ids)
+
+    def look(self, executor: ThreadPoolExecutor) -> None:
+        """Ask each once, side by side; wake those of which there is news."""
+        found = executor.map(self._ask, self._targets)
+        for target, now in zip(self._targets, found, strict=True):
+            before = self._seen.get(target.amphora_id, now)
+            self._seen[target.amphora_id] = now
+            if now is None:
+                self.world.unreachable.add(target.amphora_id)
+            else:
+                self.world.unreachable.discard(target.amphora_id)
+            if now != before:
+                LOG.info(
+                    "Amphora %s of load balancer %s %s.",
+                    target.amphora_id,
+                    target.load_balancer_id,
+                    "does not answer" if now is None else "changed",
+                )
+                self.wake(target.load_balancer_id)
+
+    def _ask(self, target: Watched) -> object | None:
+        """What of its report is news; None: it did not answer."""
+        try:
+            report = self.scouts.get_report(target.amphora_id, target.address)
+        except AnycastError:
+            return None
+        return report.gate.state, frozenset(report.announced())
