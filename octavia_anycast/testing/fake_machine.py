@@ -27,6 +27,7 @@ class Machine:
     sockets: frozenset[tuple[IPAddress, int]] = frozenset()
     lvs_listener_ids: frozenset[str] = frozenset()
     member_networks: set[str] = field(default_factory=set)
+    peers: frozenset[str] = frozenset()  # who shares stick tables with it
     pushes: int = 0
     session_since: datetime | None = None
     configurations: list[str] = field(default_factory=list)
