@@ -29,6 +29,10 @@ from octavia_anycast.controller.distributor_tasks import (
     CheckDistributor,
     RemoveDistributor,
 )
+from octavia_anycast.controller.distributor_vips import (
+    RegisterVip,
+    UnregisterVip,
+)
 from octavia_anycast.controller.observe import Observer
 from octavia_anycast.controller.ports import World
 from octavia_anycast.model.wire import Intent
@@ -80,6 +84,18 @@ class L3BgpDistributorDriver(DistributorDriver):
     def get_remove_vip_subflow(self) -> Flow:
         """Requires ``distributor_id`` and ``vip``."""
         return _flow("remove VIP", AnnounceVip(self._means, is_wanted=False))
+
+    def get_register_vip_subflow(self) -> Flow:
+        """Requires ``distributor_id`` and ``external_vip``.
+
+        Not in Octavia's interface; the blueprint has it as a call to the
+        amphora.
+        """
+        return _flow("register VIP", RegisterVip(self._world))
+
+    def get_unregister_vip_subflow(self) -> Flow:
+        """Requires ``distributor_id`` and ``external_vip``."""
+        return _flow("unregister VIP", UnregisterVip(self._world))
 
     def get_register_amphorae_subflow(self) -> Flow:
         """Requires ``distributor_id`` and ``amphorae``."""

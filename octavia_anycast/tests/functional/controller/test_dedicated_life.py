@@ -8,6 +8,7 @@ from ipaddress import ip_address
 
 import pytest
 from oslo_config import cfg
+from taskflow import engines
 
 from octavia_anycast import options
 from octavia_anycast.controller.dedicated_watch import (
@@ -15,6 +16,8 @@ from octavia_anycast.controller.dedicated_watch import (
     DedicatedWatch,
 )
 from octavia_anycast.db import amphorae, dedicated, registrations
+from octavia_anycast.model.errors import Conflict
+from octavia_anycast.model.external_vip import ExternalVip
 from octavia_anycast.testing import samples
 from octavia_anycast.testing.controller_process import ControllerProcess
 from octavia_anycast.testing.fake_cloud import Died, FakeCloud
@@ -202,6 +205,32 @@ def test_a_controller_that_dies_leaves_nothing_behind(api, at):
     stage.run(300)
     assert len(stage.machines()) == 2
     stage.controller.stop()
+
+
+def run_flow(flow, **store):
+    engines.load(flow, store=store, engine="serial").run()
+
+
+def test_the_driver_registers_and_unregisters(stage):
+    """``octavia.distributor.drivers: l3_bgp`` does what the API does."""
+    vip = ExternalVip(
+        id="5a2d3f0c-8f3f-4d3c-9b8a-7e6d5c4b3a21",
+        vip_ip=ip_address("203.0.113.9"),
+        nexthop_ip=ip_address("10.1.0.9"),
+    )
+    driver = stage.controller.driver
+    values = {"distributor_id": stage.id, "external_vip": vip}
+    run_flow(driver.get_register_vip_subflow(), **values)
+    stage.run()
+    assert stage.announced() == [{vip.vip_ip}] * 2
+    with pytest.raises(Conflict):
+        run_flow(driver.get_register_vip_subflow(), **values)
+    assert stage.counts() == [2]
+    stage.cloud.stopping = frozenset(("None",))
+    for _ in range(2):  # twice is once
+        run_flow(driver.get_unregister_vip_subflow(), **values)
+    stage.run()
+    assert stage.counts() == []
 
 
 class Inline(Executor):
