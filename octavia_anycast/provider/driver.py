@@ -37,6 +37,7 @@ from octavia_anycast.model.errors import (
 from octavia_anycast.octavia_adapter import vip as vip_ports
 from octavia_anycast.planning.gate_choice import chosen_gate
 from octavia_anycast.provider import availability_zones, choices, flavors
+from octavia_anycast.provider.autoscale_flavors import autoscale_of
 from octavia_anycast.provider.refusals import translated
 from octavia_anycast.provider.support import LVS_PROTOCOLS, Support
 

@@ -24,7 +24,11 @@ from octavia_anycast.model.cluster import (
 from octavia_anycast.model.errors import InvalidRequest
 from octavia_anycast.octavia_adapter import frontends
 from octavia_anycast.options import Settings
-from octavia_anycast.provider import gate_flavors, services
+from octavia_anycast.provider import (
+    autoscale_flavors,
+    gate_flavors,
+    services,
+)
 
 CLUSTER_SIZE = "cluster_size"
 CLUSTER_MIN_SIZE = "cluster_min_size"
@@ -94,6 +98,7 @@ SCHEMA: dict[str, Any] = {
             "description": "Amphorae that stand by beside those that serve, "
             "and take the place of a lost one at once.",
         },
+        **autoscale_flavors.PROPERTIES,
         **FRONTEND,
         **gate_flavors.PROPERTIES,
         PEER_GROUP_SIZE: {

@@ -23,6 +23,7 @@ DISTRIBUTORS = (
 DISTRIBUTOR = (
     "amphora_count",
     "created_at",
+    "dedicated_count",
     "description",
     "distributor_type",
     "enabled",
@@ -65,6 +66,23 @@ PATHS_LONG = (
     "reason",
     "reported_at",
     "report_age",
+)
+EXTERNAL_VIPS = (
+    "id",
+    "vip_address",
+    "next_hop",
+    "peer_id",
+    "announcing_count",
+)
+EXTERNAL_VIP = (
+    "announcing_count",
+    "created_at",
+    "distributor_id",
+    "id",
+    "next_hop",
+    "peer_id",
+    "updated_at",
+    "vip_address",
 )
 BGP_PEERS = (
     "id",
@@ -118,6 +136,7 @@ CLUSTER = (
     "amphora_count",
     "amphorae",
     "announcing_count",
+    "autoscale",
     "cluster_type",
     "config_revision",
     "cooldown",
@@ -132,7 +151,11 @@ CLUSTER = (
     "operating_status",
     "provisioning_status",
     "reason",
+    "scaled_at",
+    "scaling_reason",
+    "spare_count",
 )
+DRAIN = ("connections", "deadline", "reported_at", "since", "state", "vips")
 FRONTEND = ("frontend_network_id", "frontend_subnet_id", "distributor_id")
 
 
@@ -189,10 +212,12 @@ def _word(value: Any) -> str:
 
 FORMATTERS: dict[str, Any] = {
     "amphorae": Objects,
+    "autoscale": Pairs,
     "bfd": Pairs,
     "communities": Lines,
     "peers": Ids,
     "speakers": Objects,
+    "vips": Objects,
     "zones": Objects,
 }
 PEER_FORMATTERS = {**FORMATTERS, "speakers": Ids}

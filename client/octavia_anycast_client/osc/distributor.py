@@ -28,6 +28,13 @@ def _add_attributes(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--description", metavar="<text>", help="What it is for."
     )
+    parser.add_argument(
+        "--dedicated-count",
+        metavar="<number>",
+        type=int,
+        help="Boot this many amphorae of its own, which announce external "
+        "VIPs: 0 to 4.",
+    )
     arguments.add_switch(
         parser,
         "is_enabled",
@@ -125,6 +132,7 @@ class CreateDistributor(_Commanding, base.ShowOne):
             "distributor_type",
             "is_enabled",
             "is_default",
+            "dedicated_count",
         )
         attributes["speakers"] = [
             self._with_peers(speaker) for speaker in parsed_args.speakers or ()
@@ -216,7 +224,12 @@ class SetDistributor(_Commanding, base.Command):
     def take_action(self, parsed_args: argparse.Namespace) -> None:
         distributor = self.distributor(parsed_args.distributor)
         attributes = base.given(
-            parsed_args, "name", "description", "is_enabled", "is_default"
+            parsed_args,
+            "name",
+            "description",
+            "is_enabled",
+            "is_default",
+            "dedicated_count",
         )
         if parsed_args.zones or parsed_args.no_zone:
             attributes["zones"] = self._zones(

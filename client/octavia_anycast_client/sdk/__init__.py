@@ -26,17 +26,21 @@
 ``clouds.yaml``: ``vendor_hook: octavia_anycast_client.sdk:add_to``.
 """
 
+from octavia_anycast_client.sdk.amphora import AmphoraDrain
 from octavia_anycast_client.sdk.balancer import Cluster, LoadBalancer
 from octavia_anycast_client.sdk.bgp import BgpPeer, BgpSpeaker
 from octavia_anycast_client.sdk.distributor import Distributor, Path
+from octavia_anycast_client.sdk.external_vip import ExternalVip
 from octavia_anycast_client.sdk.proxy import Proxy
 from octavia_anycast_client.sdk.service import add_to
 
 __all__ = [
+    "AmphoraDrain",
     "BgpPeer",
     "BgpSpeaker",
     "Cluster",
     "Distributor",
+    "ExternalVip",
     "LoadBalancer",
     "Path",
     "Proxy",

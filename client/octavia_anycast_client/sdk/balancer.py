@@ -34,6 +34,7 @@ class Cluster(resource.Resource):
     resource_key = "cluster"
     base_path = "/lbaas/loadbalancers/%(balancer_id)s/cluster"
     allow_fetch = True
+    allow_commit = True
     requires_id = False
 
     #: The load balancer, for the request.
@@ -54,8 +55,18 @@ class Cluster(resource.Resource):
     max_size = resource.Body("max_size", type=int)
     #: Seconds between two changes of size. *Type: int*
     cooldown = resource.Body("cooldown", type=int)
-    #: Whether it serves. *Type: bool*
+    #: Whether it is looked after: scaled, and what dies replaced.
+    #: *Type: bool*
     is_enabled = resource.Body("enabled", type=bool)
+    #: Amphorae that stand by. *Type: int*
+    spare_count = resource.Body("spare_count", type=int)
+    #: ``metric``, ``target``, ``tolerance`` and ``scale_in_delay``, or
+    #: None. *Type: dict*
+    autoscale = resource.Body("autoscale")
+    #: When its wanted size last changed.
+    scaled_at = resource.Body("scaled_at")
+    #: Why autoscaling changed it; empty if its user did.
+    scaling_reason = resource.Body("scaling_reason")
     #: ``ACTIVE_ACTIVE``.
     cluster_type = resource.Body("cluster_type")
     #: As of a load balancer.

@@ -24,6 +24,7 @@ class Distributor(Resource):
         "operating_status",
         "status_reason",
         "is_default",
+        "dedicated_count",
         "created_at",
         "updated_at",
         "sort",
@@ -51,6 +52,8 @@ class Distributor(Resource):
     speakers = resource.Body("speakers", type=list)
     #: Availability zones with their front-end networks. *Type: list*
     zones = resource.Body("zones", type=list)
+    #: How many amphorae of its own announce external VIPs. *Type: int*
+    dedicated_count = resource.Body("dedicated_count", type=int)
     #: How many load balancers use it. *Type: int*
     load_balancer_count = resource.Body("load_balancer_count", type=int)
     #: How many amphorae announce through it. *Type: int*

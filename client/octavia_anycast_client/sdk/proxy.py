@@ -8,10 +8,13 @@ from typing import Any
 
 from openstack import exceptions
 from openstack.load_balancer.v2 import _proxy
+from openstack.load_balancer.v2.amphora import Amphora
 
+from octavia_anycast_client.sdk.amphora import AmphoraDrain
 from octavia_anycast_client.sdk.balancer import Cluster, LoadBalancer
 from octavia_anycast_client.sdk.bgp import BgpPeer, BgpSpeaker
 from octavia_anycast_client.sdk.distributor import Distributor, Path
+from octavia_anycast_client.sdk.external_vip import ExternalVip
 
 WAIT_SECONDS = 300.0
 _INTERVAL_SECONDS = 0.5
@@ -127,6 +130,47 @@ class Proxy(_proxy.Proxy):
                     f"{found.status_reason or 'no reason is given'}"
                 )
             _pause(deadline, f"Distributor {found.id} is still there")
+
+    # External VIPs
+
+    def register_external_vip(
+        self, distributor: str | Distributor, **attrs: Any
+    ) -> ExternalVip:
+        """Have a distributor's own amphorae announce a VIP.
+
+        :param attrs: ``vip_address``, ``next_hop`` and, for one peer only,
+            ``peer_id``
+        """
+        return self._create(ExternalVip, owner_id=_id_of(distributor), **attrs)
+
+    def external_vips(
+        self, distributor: str | Distributor, **query: Any
+    ) -> Iterator[ExternalVip]:
+        """List those that match, a page at a time."""
+        return self._list(ExternalVip, owner_id=_id_of(distributor), **query)
+
+    def find_external_vip(
+        self, distributor: str | Distributor, id_or_address: str
+    ) -> ExternalVip:
+        """Find one by id or by address.
+
+        :raises openstack.exceptions.NotFoundException: without any.
+        """
+        return ExternalVip.of_address(self, _id_of(distributor), id_or_address)
+
+    def unregister_external_vip(
+        self,
+        distributor: str | Distributor,
+        vip: str | ExternalVip,
+        ignore_missing: bool = True,
+    ) -> None:
+        """Have a VIP announced no more."""
+        self._delete(
+            ExternalVip,
+            _id_of(vip),
+            ignore_missing,
+            owner_id=_id_of(distributor),
+        )
 
     # BGP peers
 
@@ -255,6 +299,87 @@ class Proxy(_proxy.Proxy):
         return self._get(
             Cluster, balancer_id=_id_of(load_balancer), requires_id=False
         )
+
+    def update_load_balancer_cluster(
+        self, load_balancer: str | LoadBalancer, **attrs: Any
+    ) -> Cluster:
+        """Change the attributes that are given; None resets one.
+
+        It does not lock the load balancer.
+        """
+        return self._update(
+            Cluster, None, balancer_id=_id_of(load_balancer), **attrs
+        )
+
+    def wait_for_load_balancer_cluster(
+        self, load_balancer: str | LoadBalancer, wait: float = WAIT_SECONDS
+    ) -> Cluster:
+        """Wait until a cluster has as many amphorae as it wants, all well.
+
+        One that is not looked after stays as it is: it is not waited for.
+
+        :raises openstack.exceptions.ResourceTimeout: after ``wait`` seconds.
+        """
+        deadline = time.monotonic() + wait
+        while True:
+            found = self.get_load_balancer_cluster(load_balancer)
+            wanted = found.desired_size + (found.spare_count or 0)
+            is_there = found.amphora_count == wanted
+            if not found.is_enabled:
+                return found
+            if is_there and found.operating_status == "ONLINE":
+                return found
+            _pause(
+                deadline,
+                f"The cluster has {found.amphora_count} of {wanted} amphorae "
+                f"and is {found.operating_status}: {found.reason}",
+            )
+
+    # Amphorae
+
+    def drain_amphora(
+        self, amphora: str | Amphora, timeout: int | None = None
+    ) -> AmphoraDrain:
+        """Take an amphora out of service; another one is not booted.
+
+        :param timeout: seconds that its connections are given
+        """
+        drain = AmphoraDrain.new(
+            connection=self._get_connection(), drained_id=_id_of(amphora)
+        )
+        return drain.ask(self, timeout)
+
+    def undrain_amphora(self, amphora: str | Amphora) -> None:
+        """Have an amphora serve again."""
+        drain = AmphoraDrain.new(
+            connection=self._get_connection(), drained_id=_id_of(amphora)
+        )
+        drain.delete(self)
+
+    def get_amphora_drain(self, amphora: str | Amphora) -> AmphoraDrain:
+        """Get how far it is, and what is left."""
+        return self._get(
+            AmphoraDrain, drained_id=_id_of(amphora), requires_id=False
+        )
+
+    def wait_for_amphora_drain(
+        self, amphora: str | Amphora, wait: float = WAIT_SECONDS
+    ) -> AmphoraDrain:
+        """Wait until an amphora that is to drain has withdrawn.
+
+        :raises openstack.exceptions.ResourceFailure: if it was taken back.
+        :raises openstack.exceptions.ResourceTimeout: after ``wait`` seconds.
+        """
+        deadline = time.monotonic() + wait
+        while True:
+            found = self.get_amphora_drain(amphora)
+            if found.state == "DRAINED":
+                return found
+            if found.state == "NONE":
+                raise exceptions.ResourceFailure(
+                    f"Amphora {_id_of(amphora)} is not to drain any more"
+                )
+            _pause(deadline, f"The amphora is still {found.state}")
 
 
 def _id_of(value: Any) -> str:

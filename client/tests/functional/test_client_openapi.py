@@ -9,8 +9,10 @@ from octavia_anycast_client import sdk
 from octavia_anycast_client.osc import (
     bgp_peer,
     bgp_speaker,
+    cluster,
     columns,
     distributor,
+    external_vip,
 )
 from openstack import fields
 
@@ -21,6 +23,7 @@ LISTS = {
     sdk.BgpPeer: "/v2/lbaas/bgp-peers",
     sdk.BgpSpeaker: "/v2/lbaas/bgp-speakers",
     sdk.Path: "/v2/lbaas/distributors/{distributor_id}/paths",
+    sdk.ExternalVip: "/v2/lbaas/distributors/{distributor_id}/vips",
 }
 
 
@@ -57,6 +60,7 @@ def attributes(resource):
         (sdk.BgpSpeaker, "Speaker", set()),
         (sdk.Path, "Path", set()),
         (sdk.Cluster, "Cluster", {"id"}),
+        (sdk.ExternalVip, "Vip", set()),
     ],
 )
 def test_resources_have_the_attributes_of_the_api(
@@ -76,6 +80,7 @@ def test_resources_have_the_attributes_of_the_api(
         (columns.BGP_SPEAKER, "Speaker"),
         (columns.PATHS_LONG, "Path"),
         (columns.CLUSTER, "Cluster"),
+        (columns.EXTERNAL_VIP, "Vip"),
     ],
 )
 def test_commands_show_what_the_api_shows(properties, shown, schema):
@@ -112,6 +117,12 @@ def test_lists_have_the_filters_of_the_api(document, resource):
             {"distributor_id": "distributor"},
         ),
         (bgp_speaker.SetBgpSpeaker, "SpeakerChange", {}),
+        (
+            cluster.SetCluster,
+            "ClusterChange",
+            {"enabled": "is_enabled", "autoscale": "autoscale_metric"},
+        ),
+        (external_vip.RegisterVip, "VipRequest", {"peer_id": "peer"}),
     ],
 )
 def test_every_attribute_of_a_request_has_an_option(

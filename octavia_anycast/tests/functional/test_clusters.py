@@ -203,6 +203,8 @@ def test_a_flavor_gives_the_defaults(api, balancer):
             "cluster_max_size": 3,
             "cluster_cooldown": 120,
             "cluster_spare_count": 1,
+            "cluster_autoscale_metric": "cpu",
+            "cluster_autoscale_target": 60,
         },
     )
 
@@ -212,6 +214,7 @@ def test_a_flavor_gives_the_defaults(api, balancer):
     assert stored.size == ClusterSize(desired=2, minimum=1, maximum=3)
     assert stored.cooldown_seconds == 120
     assert stored.spare_count == 1
+    assert stored.autoscale == Autoscale(metric=Metric.CPU, target=60)
     assert put(api, made, desired_size=4).status == 400
 
 

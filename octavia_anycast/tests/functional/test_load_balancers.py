@@ -9,6 +9,7 @@ import pytest
 
 from octavia_anycast.db import clusters, lifecycle
 from octavia_anycast.model.cluster import ClusterSize
+from octavia_anycast.provider import gate_flavors
 from octavia_anycast.testing import octavia_rows, samples
 
 LBS = "/v2/lbaas/loadbalancers"
@@ -195,12 +196,17 @@ def test_capabilities_are_described(api):
         "cluster_max_size",
         "cluster_cooldown",
         "cluster_spare_count",
+        "peer_group_size",
+        "cluster_autoscale_metric",
+        "cluster_autoscale_target",
+        "cluster_autoscale_tolerance",
+        "cluster_autoscale_scale_in_delay",
         "distributor_id",
         "frontend_network_id",
         "frontend_subnet_id",
         "compute_flavor",
         "amp_image_tag",
-    }
+    } | set(gate_flavors.PROPERTIES)
     assert {
         c["name"] for c in zones.body["availability_zone_capabilities"]
     } == {
