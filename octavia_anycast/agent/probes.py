@@ -101,6 +101,8 @@ class Prober:
 
     def sample(self, state: DesiredState, now: float) -> Sample:
         """Look at everything once; ``now`` in seconds, monotonic."""
+        if state.is_distributor:
+            return self._rest()
         self._follow(state.load_balancer_id)
         looks = {Probe.PROCESS: self._check_processes(state, now)}
         looks |= self._check_namespace(state, now)
@@ -115,6 +117,13 @@ class Prober:
             probe: replace(look, probe=probe) for probe, look in looks.items()
         }
         return _decided(self.looks, is_enabled=state.gate.is_enabled)
+
+    def _rest(self) -> Sample:
+        """A distributor has no data path that could fail."""
+        self.close()
+        self._load_balancer_id = None
+        self.is_frontend_up, self.bound, self.looks = False, frozenset(), {}
+        return _GOOD
 
     def _check_processes(self, state: DesiredState, now: float) -> Sample:
         """Look at HAProxy's and keepalived's processes, where expected.

@@ -25,6 +25,7 @@ from octavia_anycast_lab.bench import (
     spread,
     startup,
     throughput,
+    vips,
     world,
 )
 from octavia_anycast_lab.cli import EXPECTED
@@ -38,6 +39,7 @@ IN_LAB: collections.abc.Mapping[str, Measure] = {
     "throughput": throughput.measure,
     "memory": memory.measure,
     "idle": idle.measure,
+    "vips": vips.measure,
     "api-list": api.measure_lists,
     "api-distributor": api.measure_distributor,
     "api-lb-show": api.measure_show,

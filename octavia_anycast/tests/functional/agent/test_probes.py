@@ -19,8 +19,10 @@ from octavia_anycast.agent.daemon_process import (
 )
 from octavia_anycast.agent.gate import Verdict
 from octavia_anycast.agent.netlink import Netlink, is_silent
+from octavia_anycast.agent.probes import ProbePaths, Prober
 from octavia_anycast.agent.stats_socket import StatsSocket
 from octavia_anycast.model.wire import GateSettings
+from octavia_anycast.tests.unit.agent.states import state
 
 LOCALHOST = ip_address("127.0.0.1")
 
@@ -150,6 +152,26 @@ def test_a_pid_that_is_anothers_now(tmp_path):
     path = tmp_path / "pid"
     path.write_text(str(os.getpid()))
     assert not DaemonProcess(str(path), "haproxy").is_running()
+
+
+def test_a_distributor_has_nothing_to_be_looked_at(tmp_path):
+    """Nor does one that was an amphora of another kind."""
+    paths = ProbePaths(
+        base=str(tmp_path), namespace_path=str(tmp_path / "no-namespace")
+    )
+    prober = Prober(paths)
+    assert prober.sample(state(), 0.0).verdict is not Verdict.GOOD
+    distributor = state(
+        is_distributor=True,
+        frontend=None,
+        listeners=(),
+        load_balancer_id=None,
+        revision="",
+    )
+    assert prober.sample(distributor, 1.0).verdict is Verdict.GOOD
+    assert prober.looks == {}
+    assert list(prober.descriptors()) == []
+    prober.close()
 
 
 @pytest.fixture
