@@ -37,6 +37,7 @@ from octavia_anycast.model.wire import GateState, PathState, Probe
 from octavia_anycast.options import OPTIONS
 from octavia_anycast.planning.assessment import Phase
 from octavia_anycast.planning.status import OperatingStatus
+from octavia_anycast.provider.flavors import SCHEMA as FLAVOR
 
 ROOT = Path(__file__).resolve().parents[1]
 DECISIONS = ROOT / "doc/source/contributor/adr"
@@ -144,6 +145,7 @@ def missing_options(text: str) -> Iterator[str]:
     shapes = {"gate", "cluster", "heartbeat", "backoff", "announce", "orphan"}
     # Columns, columns' fields and keys of Octavia's that look alike.
     others = {"cluster_type", "heartbeat_key", "gate_bad_seconds"}
+    others |= set(FLAVOR["properties"])
     for word in sorted(set(OPTION.findall(text)) - options - others):
         if "_" in word and word.partition("_")[0] in shapes:
             yield f"no such option: {word}"

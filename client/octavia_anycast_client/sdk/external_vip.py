@@ -56,6 +56,10 @@ class ExternalVip(Resource):
             query = {"vip_address": str(ip_address(text))}
         except ValueError:
             query = {"id": text}
-        for found in cls.list(session, owner_id=owner_id, **query):
-            return found
-        raise exceptions.NotFoundException(f"No {cls.kind} found for {text}")
+        found: list[Self]
+        found = list(cls.list(session, owner_id=owner_id, **query))
+        if not found:
+            raise exceptions.NotFoundException(
+                f"No {cls.kind} found for {text}"
+            )
+        return found[0]
