@@ -147,7 +147,13 @@ class AmphoraeTask(DistributorTask):
         """Record that amphorae do not leave."""
         with self._world.database.transaction() as session:
             for amphora_id in sorted(ids):
-                amphora_rows.update(session, amphora_id, leaving_since=None)
+                amphora_rows.update(
+                    session,
+                    amphora_id,
+                    leaving_since=None,
+                    draining_since=None,
+                    drained_at=None,
+                )
 
     @staticmethod
     def _members(seen: Observation, ids: set[str]) -> list[Assessment]:
