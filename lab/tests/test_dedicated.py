@@ -174,7 +174,10 @@ def test_external_vips_are_in_every_routers_kernel(
     for version in VIPS:
         assert announced.has_route(version)
         assert observe.is_routed(announced.lab, prefix(version))
-    assert announced.show()["operating_status"] == "ONLINE"
+    await_that(
+        lambda: announced.show()["operating_status"] == "ONLINE",
+        "the distributor ONLINE",
+    )
 
 
 def test_they_run_no_haproxy_and_have_no_front_end(
