@@ -128,10 +128,13 @@ def _gives_way(
     total = wanted_total(cluster.desired)
     if len(cluster.live) != total or not backoff.has_no_room(observed):
         return None
+    size = cluster.desired.size
+    # All the others serve: not even one that comes up is counted on.
+    needed = max(size.minimum, min(size.desired, len(cluster.live) - 1))
     for member in leaving_order(cluster):
         if member not in cluster.outdated():
             return None
-        if _can_leave(cluster, member, cluster.desired.size.minimum):
+        if _can_leave(cluster, member, needed):
             return member
     return None
 
