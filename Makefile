@@ -68,8 +68,9 @@ test-lab: root packages $(STAMP) ## The real thing, in namespaces (root)
 demo: root packages $(STAMP) ## Watch it work (root)
 	@$(BIN)/python -m octavia_anycast_lab.demo
 
-bench: root packages $(STAMP) ## Figures and ratios; NAME=... for one (root)
-	@$(BIN)/python -m octavia_anycast_lab.bench $(if $(NAME),--name $(NAME))
+bench: root packages $(STAMP) ## Figures and ratios; NAME=... for one, RUNS=... (root)
+	@$(BIN)/python -m octavia_anycast_lab.bench \
+		$(if $(NAME),--name $(NAME)) $(if $(RUNS),--runs $(RUNS))
 
 lab-up: root packages $(STAMP) ## Bring the lab up, or repair it (root)
 	@$(BIN)/octavia-anycast-lab up

@@ -87,12 +87,16 @@ def start_keepalive(
     target: http_probe.Target,
     flows: int,
     seconds: float = 120.0,
+    interval_seconds: float = 0.2,
 ) -> Generator:
     """Start long-lived connections; returns once each has been answered.
+
+    Each asks again every interval.
 
     :raises TimeoutError: not all of them could be opened.
     """
     arguments = ["--flows", str(flows), "--seconds", str(seconds)]
+    arguments += ["--interval", str(interval_seconds)]
     generator = _start(lab, registry, "keepalive", target, arguments)
     process.wait_until(
         lambda: (

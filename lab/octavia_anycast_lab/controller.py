@@ -7,6 +7,7 @@ Supervised: killed, it comes back within a second, as under systemd.
 
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from octavia_anycast_lab import deployment, process, service
@@ -21,8 +22,15 @@ def is_installed() -> bool:
     return _script() is not None
 
 
-def start(plane: deployment.Deployment, registry: Registry) -> None:
-    """Start it under its supervisor, unless that runs."""
+def start(
+    plane: deployment.Deployment,
+    registry: Registry,
+    also: Sequence[Path] = (),
+) -> None:
+    """Start it under its supervisor, unless that runs.
+
+    ``also``: further configuration files, which win.
+    """
     if process.is_alive(registry, LABEL):
         return
     (plane.state_dir / "coordination").mkdir(parents=True, exist_ok=True)
@@ -34,6 +42,7 @@ def start(plane: deployment.Deployment, registry: Registry) -> None:
             *(sys.executable, "-m", "octavia_anycast_lab.supervise"),
             str(_script()),
             *config_arguments(plane),
+            *(word for path in also for word in ("--config-file", str(path))),
         ],
         namespace=plane.namespace,
         env=service.environment(plane),

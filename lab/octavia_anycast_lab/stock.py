@@ -23,8 +23,11 @@ IMAGE_TAG = "amphora-stock"
 PROVIDER = "amphora"
 
 
-def configure(plane: deployment.Deployment) -> service.Service:
-    """Write what differs from our octavia.conf; returns the API to start."""
+def configure(plane: deployment.Deployment, more: str = "") -> service.Service:
+    """Write what differs from our octavia.conf; returns the API to start.
+
+    ``more``: further sections of octavia.conf, which win.
+    """
     differences = plane.config_dir / "octavia-stock.conf"
     deployment.write_private(
         differences,
@@ -32,7 +35,8 @@ def configure(plane: deployment.Deployment) -> service.Service:
         f"default_provider_driver = {PROVIDER}\n"
         f"api_base_uri = {plane.stock_url}\n"
         "[controller_worker]\n"
-        f"amp_image_tag = {IMAGE_TAG}\n",
+        f"amp_image_tag = {IMAGE_TAG}\n"
+        f"{more}",
     )
     return dataclasses.replace(
         octavia_api.configure(plane),
@@ -43,12 +47,14 @@ def configure(plane: deployment.Deployment) -> service.Service:
     )
 
 
-def start(plane: deployment.Deployment, registry: Registry) -> None:
+def start(
+    plane: deployment.Deployment, registry: Registry, more: str = ""
+) -> None:
     """Start both processes and wait until the API answers.
 
     :raises ServiceError: it did not come up.
     """
-    api = configure(plane)
+    api = configure(plane, more)
     service.start(plane, registry, api)
     if not process.is_alive(registry, HEALTH_LABEL):
         service.clear_remains(plane, registry, HEALTH_LABEL)
@@ -75,9 +81,11 @@ def stop(plane: deployment.Deployment, registry: Registry) -> None:
 
 
 @contextlib.contextmanager
-def running(plane: deployment.Deployment, registry: Registry) -> Iterator[str]:
+def running(
+    plane: deployment.Deployment, registry: Registry, more: str = ""
+) -> Iterator[str]:
     """Stock Octavia for the time of a block; gives its endpoint."""
-    start(plane, registry)
+    start(plane, registry, more)
     try:
         yield plane.stock_url
     finally:

@@ -19,6 +19,7 @@ from octavia_anycast_lab.bench import (
     api,
     change,
     create,
+    events,
     idle,
     memory,
     result,
@@ -43,6 +44,7 @@ IN_LAB: collections.abc.Mapping[str, Measure] = {
     "api-list": api.measure_lists,
     "api-distributor": api.measure_distributor,
     "api-lb-show": api.measure_show,
+    **events.BENCHES,
 }
 # It makes labs of its own, with no other one beside them.
 DEMO = "demo"
@@ -81,6 +83,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
     parser.add_argument("--name", choices=sorted((*IN_LAB, DEMO)))
     parser.add_argument("--lab", default=_LAB)
+    parser.add_argument("--runs", type=int, default=events.RUNS)
     parser.add_argument("--keep-lab", action="store_true")
     options = parser.parse_args()
     names = [options.name] if options.name else [*IN_LAB, DEMO]
@@ -89,7 +92,7 @@ def main() -> None:
         lab = settings.Lab(name=options.lab)
         up.require_machine()
         if names != [DEMO]:
-            _in_lab(lab, names, session)
+            _in_lab(lab, names, session, options.runs)
             if not options.keep_lab:
                 down.down(lab, session.progress)
         if DEMO in names:
@@ -108,7 +111,9 @@ def main() -> None:
     sys.exit(f"bench: failed: {failed}" if failed else 0)
 
 
-def _in_lab(lab: settings.Lab, names: list[str], session: Session) -> None:
+def _in_lab(
+    lab: settings.Lab, names: list[str], session: Session, runs: int
+) -> None:
     """Those which share a lab, in it."""
     plane = up.up(lab, session.progress)
     place = world.World(
@@ -116,6 +121,7 @@ def _in_lab(lab: settings.Lab, names: list[str], session: Session) -> None:
         api=rest.Api(plane=plane),
         registry=registry_lib.Registry(lab.run_dir),
         say=session.progress.note,
+        runs=runs,
     )
     place.prepare()
     for name in names:

@@ -38,12 +38,16 @@ class LoadBalancer:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class World:
-    """The lab, as operator; ``say`` tells how far the benchmark is."""
+    """The lab, as operator; ``say`` tells how far the benchmark is.
+
+    ``runs``: how often each event happens to each column.
+    """
 
     plane: deployment.Deployment
     api: rest.Api
     registry: registry_lib.Registry
     say: collections.abc.Callable[[str], None]
+    runs: int = 5
 
     @property
     def lab(self) -> settings.Lab:
@@ -54,20 +58,24 @@ class World:
         """Make the distributor."""
         distributors.ensure(self.api)
 
-    def stock(self) -> contextlib.AbstractContextManager[str]:
+    def stock(self, more: str = "") -> contextlib.AbstractContextManager[str]:
         """Stock Octavia beside ours for the time of a block."""
-        return stock.running(self.plane, self.registry)
+        return stock.running(self.plane, self.registry, more)
 
-    def create(self, size: int | None, name: str) -> LoadBalancer:
-        """POST a whole load balancer, ours of that size or a stock SINGLE.
+    def create(
+        self, size: int | None, name: str, **more: typing.Any
+    ) -> LoadBalancer:
+        """POST a whole load balancer, ours of that size or a stock one.
 
-        One request with listener, pool and three members. Does not wait.
+        One request with listener, pool and three members, and with ``more``
+        attributes. Does not wait.
         """
         service = stock.API_LABEL if size is None else rest.LOAD_BALANCER
         body = {"loadbalancer": {"name": name, **self._graph()}}
         body["loadbalancer"].update(
             self._stock_place() if size is None else self._our_place(size)
         )
+        body["loadbalancer"].update(more)
         made = self.api.request("POST", service, _PATH, body)["loadbalancer"]
         texts = [
             made["vip_address"],
