@@ -166,7 +166,9 @@ OPTIONS = [
     cfg.FloatOpt(
         "drain_timeout",
         default=5.0,
-        help="Seconds that an amphora on its way out drains.",
+        help="Seconds that an amphora on its way out drains at most; also one "
+        "that is drained by wish, if its administrator does not say. It ends "
+        "earlier when no established connection is left.",
     ),
     cfg.FloatOpt(
         "withdraw_linger",

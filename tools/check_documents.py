@@ -32,6 +32,7 @@ from check_commands import wrong_commands
 from octavia_anycast.agent.speakers import addresses
 from octavia_anycast.api.requests import distributor_from
 from octavia_anycast.model.cluster import AmphoraStatus
+from octavia_anycast.model.drain import DrainState
 from octavia_anycast.model.errors import InvalidRequest
 from octavia_anycast.model.wire import GateState, PathState, Probe
 from octavia_anycast.options import OPTIONS
@@ -61,6 +62,7 @@ REFERENCE = re.compile(r"\bADR (\d{4})\b")
 # What an operator sees, and has to find explained.
 SHOWN = (
     AmphoraStatus,
+    DrainState,
     GateState,
     PathState,
     Phase,
