@@ -32,6 +32,7 @@ from octavia_anycast.db import (
     amphora_listing,
     amphora_statistics,
     amphorae,
+    clusters,
 )
 from octavia_anycast.db.amphora_listing import ListedAmphora
 from octavia_anycast.db.engine import Database
@@ -136,6 +137,7 @@ class FailoverController(BelowAmphora):
             self._authorize(session, constants.RBAC_PUT_FAILOVER)
             if record.distributor_id is None:
                 self._check_load_balancer(record.load_balancer_id)
+            clusters.require_managed(session, record.load_balancer_id or "")
             amphorae.request_failover(session, record.id)
         LOG.info(
             "Failover of amphora %s of load balancer %s is asked for.",

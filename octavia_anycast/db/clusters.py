@@ -18,7 +18,7 @@ from octavia_anycast.model.autoscale import Autoscale
 from octavia_anycast.model.choice import Choice
 from octavia_anycast.model.cluster import ClusterRecord, ClusterSize
 from octavia_anycast.model.codec import read, to_document
-from octavia_anycast.model.errors import NotFound
+from octavia_anycast.model.errors import Conflict, NotFound
 
 # field of ClusterRecord -> column, where they differ
 COLUMNS = {
@@ -129,11 +129,30 @@ def update(session: Session, load_balancer_id: str, **changes: Any) -> None:
     session.flush()
 
 
+def require_managed(session: Session, load_balancer_id: str) -> None:
+    """See that somebody would carry out what is asked.
+
+    :raises Conflict: the cluster manager is off.
+    """
+    is_on = session.scalar(
+        select(Cluster.enabled).where(
+            Cluster.load_balancer_id == load_balancer_id
+        )
+    )
+    if is_on is False:
+        raise Conflict(
+            f"The cluster manager of load balancer {load_balancer_id} is off "
+            "(enabled is false): nothing would be replaced."
+        )
+
+
 def request_failover(session: Session, load_balancer_id: str) -> int:
     """Ask for new amphorae; the number of the request, counted in the row.
 
     :raises NotFound: if there is no such cluster.
+    :raises Conflict: if nobody would replace them.
     """
+    require_managed(session, load_balancer_id)
     counted = session.execute(
         update_rows(Cluster)
         .where(Cluster.load_balancer_id == load_balancer_id)

@@ -2,13 +2,18 @@
 # Copyright (c) 2026 The octavia-anycast authors
 """PUT of a cluster: what it takes, what it refuses, and that it loses none."""
 
+import uuid
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from octavia_anycast.db import clusters
+from octavia_anycast.db import amphorae, clusters
 from octavia_anycast.model.autoscale import Autoscale, Metric
-from octavia_anycast.model.cluster import ClusterSize
+from octavia_anycast.model.cluster import (
+    AmphoraRecord,
+    AmphoraStatus,
+    ClusterSize,
+)
 from octavia_anycast.testing import octavia_rows, samples
 from octavia_anycast.tests.functional.balancers import (
     DISTRIBUTORS,
@@ -222,3 +227,30 @@ def test_a_disabled_load_balancer_has_its_cluster_managed(api, balancer):
     made = make(api, admin_state_up=False)
 
     assert record(api, made).is_enabled
+
+
+def test_no_failover_where_the_manager_is_off(api, balancer):
+    """Nobody would carry it out; the load balancer stays as it is."""
+    put(api, balancer, enabled=False)
+    amphora = AmphoraRecord(
+        id=str(uuid.uuid4()),
+        load_balancer_id=balancer,
+        status=AmphoraStatus.ALLOCATED,
+        status_since=datetime.now(UTC),
+    )
+    with api.database.transaction() as session:
+        amphorae.create(session, amphora)
+
+    for path in (
+        f"{LBS}/{balancer}/failover",
+        f"/v2/octavia/amphorae/{amphora.id}/failover",
+    ):
+        answer = api.call("PUT", path)
+        assert answer.status == 409, answer.text
+        assert "cluster manager" in answer.fault
+    shown = api.call("GET", f"{LBS}/{balancer}").body["loadbalancer"]
+    assert shown["provisioning_status"] == "ACTIVE"
+    assert record(api, balancer).failover_generation == 0
+
+    put(api, balancer, enabled=True)
+    assert api.call("PUT", f"{LBS}/{balancer}/failover").status == 202
