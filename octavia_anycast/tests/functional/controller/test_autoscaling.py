@@ -13,6 +13,7 @@ from octavia_anycast.model.wire import CpuTime
 from octavia_anycast.tests.functional.controller.conftest import LB
 
 BEAT_SECONDS = 3
+LOOK_SECONDS = 6
 DELAY = 30
 
 
@@ -39,7 +40,8 @@ class Load:
             stage.cloud.pass_time(BEAT_SECONDS)
             self.seconds += BEAT_SECONDS
             self._beat()
-            stage.controller.reconcile(stage.load_balancer_id)
+            if self.seconds % LOOK_SECONDS == 0:
+                stage.controller.reconcile(stage.load_balancer_id)
         assert stage.controller.errors == []
         assert stage.cloud.violations == []
 
@@ -279,7 +281,7 @@ def test_what_its_user_says_meanwhile_wins(stage, load):
             cooldown_seconds=20,
             scaled_at=stage.cloud.now,
         )
-    load.run(22)
+    load.run(30)
     assert said
     assert shown(stage)["desired_size"] == 3
     assert shown(stage)["scaling_reason"] == ""

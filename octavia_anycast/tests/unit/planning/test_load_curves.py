@@ -13,22 +13,21 @@ from octavia_anycast.model.cluster import ClusterSize
 from octavia_anycast.tests.unit.planning.load_simulation import simulate
 
 CURVES = Path(__file__).parent / "load_curves"
-TARGET = 100
 SIZE = ClusterSize(desired=2, minimum=2, maximum=10)
 
 
-def run_under(name, *, scale_in_delay=300, cooldown=60, tolerance=0.1):
+def run_under(name, *, scale_in_delay=300, cooldown=60, size=SIZE):
     document = json.loads((CURVES / f"{name}.json").read_text())
     values, step = document["values"], document["step_seconds"]
     autoscale = Autoscale(
         metric=Metric(document["metric"]),
-        target=TARGET,
-        tolerance=tolerance,
+        target=document["target"],
+        tolerance=0.1,
         scale_in_delay=scale_in_delay,
     )
     return simulate(
         autoscale,
-        SIZE,
+        size,
         lambda t: values[int(t // step) % len(values)],
         seconds=len(values) * step,
         cooldown_seconds=cooldown,
@@ -38,7 +37,7 @@ def run_under(name, *, scale_in_delay=300, cooldown=60, tolerance=0.1):
 def overloaded_share(run):
     """The share of time in which an amphora has more than it should."""
     over = [
-        load > size * TARGET * 1.1 and size < SIZE.maximum
+        load > size * run.scaling.settings.target * 1.1 and size < SIZE.maximum
         for _, size, load in run.loads
     ]
     return sum(over) / len(over)
@@ -85,3 +84,17 @@ def test_a_sawtooth_is_not_followed_where_the_delay_is_longer():
     assert all(c.after > c.before for c in patient.changes)
     assert any(c.after < c.before for c in eager.changes)
     assert len(patient.changes) < len(eager.changes)
+
+
+def test_what_the_lab_recorded_is_decided_as_the_lab_did():
+    run = run_under(
+        "held",
+        scale_in_delay=20,
+        cooldown=5,
+        size=ClusterSize(desired=2, minimum=2, maximum=4),
+    )
+    assert [(c.before, c.after) for c in run.changes] == [
+        (2, 4),
+        (4, 3),
+        (3, 2),
+    ]
