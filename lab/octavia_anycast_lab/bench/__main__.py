@@ -22,9 +22,11 @@ from octavia_anycast_lab.bench import (
     events,
     idle,
     memory,
+    restore,
     result,
     spread,
     startup,
+    thousand,
     throughput,
     vips,
     world,
@@ -45,6 +47,8 @@ IN_LAB: collections.abc.Mapping[str, Measure] = {
     "api-distributor": api.measure_distributor,
     "api-lb-show": api.measure_show,
     **events.BENCHES,
+    "restore": restore.measure,
+    "thousand": thousand.measure,
 }
 # It makes labs of its own, with no other one beside them.
 DEMO = "demo"

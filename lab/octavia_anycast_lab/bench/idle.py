@@ -8,6 +8,7 @@ aside for one whose amphorae are fakes (``idle_controller``).
 
 import collections.abc
 import contextlib
+import dataclasses
 import json
 import pathlib
 import subprocess
@@ -41,18 +42,30 @@ QUERIES = result.Question(
 )
 
 
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Load:
+    """How many clusters of what size, measured for how long.
+
+    ``limit_seconds`` is for all of it, convergence too; ``loses_one``: at the
+    end an amphora dies, and how long nobody replaces it is measured.
+    """
+
+    count: int = COUNT
+    size: int = SIZE
+    seconds: float = _SECONDS
+    heartbeat_seconds: int = _HEARTBEAT_SECONDS
+    limit_seconds: float = _LIMIT_SECONDS
+    loses_one: bool = False
+
+
 def measure(lab: world.World) -> tuple[result.Result, ...]:
     """One long look; there is no peer."""
     before = result.load()
     controller.stop(lab.registry)
     try:
-        with _balancers(lab):
-            lab.say(f"{COUNT} load balancers are made; they converge")
-            found = _run(lab)
+        found = under(lab, Load())
     finally:
         controller.start(lab.plane, lab.registry)
-    if "error" in found or found["violations"]:
-        raise RuntimeError(f"{found}")
     per_poll = found["queries_per_second"] * found["poll_interval"]
     lab.say(f"CPU {found['cpu_share']:.3f}, {per_poll:.1f} queries a poll")
     return (
@@ -63,19 +76,33 @@ def measure(lab: world.World) -> tuple[result.Result, ...]:
     )
 
 
+def under(lab: world.World, load: Load) -> dict[str, typing.Any]:
+    """What a controller on fake amphorae says of itself.
+
+    :raises RuntimeError: they did not converge, or rules were violated.
+    """
+    with _balancers(lab, load):
+        lab.say(f"{load.count} load balancers are made; they converge")
+        found = _run(lab, load)
+    if "error" in found or found["violations"]:
+        raise RuntimeError(f"{found}")
+    return found
+
+
 @contextlib.contextmanager
-def _balancers(lab: world.World) -> collections.abc.Iterator[None]:
+def _balancers(lab: world.World, load: Load) -> collections.abc.Iterator[None]:
     """Make them; at the end only ask for their deletion."""
     made = []
     try:
-        made = [lab.create(SIZE, f"bench-idle-{n}") for n in range(COUNT)]
+        for number in range(load.count):
+            made.append(lab.create(load.size, f"bench-idle-{number}"))
         yield
     finally:
         for balancer in made:
             lab.request_deletion(balancer)
 
 
-def _run(lab: world.World) -> dict[str, typing.Any]:
+def _run(lab: world.World, load: Load) -> dict[str, typing.Any]:
     with tempfile.TemporaryDirectory(prefix="octavia-anycast-idle-") as home:
         output = pathlib.Path(home) / "result.json"
         enter = ["nsenter", f"--net={netns.path(lab.plane.namespace)}", "--"]
@@ -85,7 +112,7 @@ def _run(lab: world.World) -> dict[str, typing.Any]:
                 *(*module, "octavia_anycast_lab.bench.heartbeats"),
                 *(f"{output}.ids", lab.plane.address),
                 str(deployment.ANYCAST_HEARTBEAT_PORT),
-                str(_HEARTBEAT_SECONDS),
+                str(load.heartbeat_seconds),
             ],
             stdin=subprocess.PIPE,
         )
@@ -101,14 +128,14 @@ def _run(lab: world.World) -> dict[str, typing.Any]:
                             *module,
                             "octavia_anycast_lab.bench.idle_controller",
                         ),
-                        *(str(output), str(_SECONDS), str(COUNT)),
+                        *(str(output), json.dumps(dataclasses.asdict(load))),
                         *controller.config_arguments(lab.plane),
                     ],
                     env=service.environment(lab.plane),
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=log,
-                    timeout=_LIMIT_SECONDS,
+                    timeout=load.limit_seconds,
                     check=True,
                 )
         finally:

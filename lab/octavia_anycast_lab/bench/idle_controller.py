@@ -2,10 +2,11 @@
 # Copyright (c) 2026 The octavia-anycast authors
 """A controller on real rows with fake amphorae, which counts what it costs.
 
-``python -m octavia_anycast_lab.bench.idle_controller OUTPUT SECONDS COUNT
+``python -m octavia_anycast_lab.bench.idle_controller OUTPUT LOAD
 OCTAVIA-ARGUMENTS``: real database, load balancers, statuses, statistics and
-heartbeats; fake compute, network, HAProxy and agents. Once COUNT load
-balancers have converged it measures for SECONDS, writes OUTPUT and ends.
+heartbeats; fake compute, network, HAProxy and agents. LOAD is ``idle.Load``
+as JSON. Once all load balancers have converged it measures, writes OUTPUT and
+ends.
 """
 
 import collections
@@ -30,8 +31,11 @@ from octavia_anycast.controller.ports import World
 from octavia_anycast.db import amphorae
 from octavia_anycast.model.cluster import AmphoraStatus
 from octavia_anycast.testing.fake_cloud import FakeCloud, FakeFiles
+from octavia_anycast_lab.bench import idle
 
-_CONVERGE_SECONDS = 300.0
+# Of the limit for all of it, what convergence may take.
+_CONVERGE_SHARE = 0.6
+_NOTICE_SECONDS = 120.0
 # The first looks after the change have to be over.
 _SETTLE_SECONDS = 25.0
 
@@ -82,12 +86,14 @@ class Meter:
 
 
 def measure(
-    world: World, cloud: FakeCloud, wanted: tuple[int, float], path: str
+    world: World, cloud: FakeCloud, load: idle.Load, path: str
 ) -> None:
     """Wait for convergence, measure, write, end the process."""
-    count, seconds = wanted
     try:
-        result = _measure(world, cloud, count, seconds)
+        result = _measure(world, cloud, load)
+        if load.loses_one:
+            ids = pathlib.Path(f"{path}.ids")
+            result["noticed_after_seconds"] = _lose(world, cloud, ids)
     except TimeoutError as error:
         result = {"error": str(error)}
     pathlib.Path(path).write_text(json.dumps(result), "utf-8")
@@ -95,13 +101,13 @@ def measure(
 
 
 def _measure(
-    world: World, cloud: FakeCloud, count: int, seconds: float
+    world: World, cloud: FakeCloud, load: idle.Load
 ) -> dict[str, object]:
-    took = _await_convergence(world, count)
+    took = _await_convergence(world, load)
     time.sleep(_SETTLE_SECONDS)
     meter = Meter()
     began, before = time.monotonic(), os.times()
-    time.sleep(seconds)
+    time.sleep(load.seconds)
     elapsed, after = time.monotonic() - began, os.times()
     cpu = after.user - before.user + after.system - before.system
     queries = dict(meter.queries)
@@ -117,19 +123,48 @@ def _measure(
     }
 
 
-def _await_convergence(world: World, count: int) -> float:
+def _lose(world: World, cloud: FakeCloud, ids: pathlib.Path) -> float:
+    """An amphora loses power and falls silent: seconds until another boots.
+
+    :raises TimeoutError: nobody noticed.
+    """
+    with world.database.transaction() as session:
+        victim = next(
+            record
+            for record in amphorae.list_all(session)
+            if record.status is AmphoraStatus.ALLOCATED
+        )
+    owner = str(victim.load_balancer_id)
+    before = {machine.server_id for machine in cloud.of(owner)}
+    left = [i for i in ids.read_text("utf-8").split() if i != victim.id]
+    _write_ids(ids, left)
+    for machine in cloud.of(owner):
+        if machine.amphora_id == victim.id:
+            machine.has_power = False
+    began = time.monotonic()
+    while time.monotonic() - began < _NOTICE_SECONDS:
+        if {machine.server_id for machine in cloud.of(owner)} - before:
+            return time.monotonic() - began
+        time.sleep(0.1)
+    raise TimeoutError(f"nobody replaced amphora {victim.id}")
+
+
+def _await_convergence(world: World, load: idle.Load) -> float:
+    limit = _CONVERGE_SHARE * load.limit_seconds
     began = time.monotonic()
     while True:
         statuses = list(world.load_balancers.all_statuses().values())
-        if statuses.count("ACTIVE") == len(statuses) == count:
+        if statuses.count("ACTIVE") == len(statuses) == load.count:
             return time.monotonic() - began
-        if time.monotonic() - began > _CONVERGE_SECONDS:
+        if time.monotonic() - began > limit:
             found = dict(collections.Counter(statuses))
             raise TimeoutError(f"load balancers are {found}")
         time.sleep(0.5)
 
 
-def write_ids(world: World, path: pathlib.Path, stop: threading.Event) -> None:
+def write_ids(
+    world: World, path: pathlib.Path, wanted: int, stop: threading.Event
+) -> None:
     """Keep a file with the ids of the living amphorae, for heartbeats."""
     while not stop.wait(1.0):
         with world.database.transaction() as session:
@@ -138,25 +173,31 @@ def write_ids(world: World, path: pathlib.Path, stop: threading.Event) -> None:
                 for record in amphorae.list_all(session)
                 if record.status is AmphoraStatus.ALLOCATED
             ]
-        draft = path.with_suffix(".new")
-        draft.write_text("\n".join(ids), "utf-8")
-        draft.replace(path)
-        if len(ids) >= int(sys.argv[3]) * 2:
+        _write_ids(path, ids)
+        if len(ids) >= wanted:
             return
+
+
+def _write_ids(path: pathlib.Path, ids: list[str]) -> None:
+    draft = path.with_suffix(".new")
+    draft.write_text("\n".join(ids), "utf-8")
+    draft.replace(path)
 
 
 def main() -> None:
     """Run the daemon with the measurement beside it."""
-    output, seconds, count = sys.argv[1], float(sys.argv[2]), int(sys.argv[3])
-    octavia_config.init(sys.argv[4:])
+    output, load = sys.argv[1], idle.Load(**json.loads(sys.argv[2]))
+    octavia_config.init(sys.argv[3:])
     octavia_config.setup_logging(cfg.CONF)
+    read = options.read(cfg.CONF)
     settings = dataclasses.replace(
-        options.read(cfg.CONF),
+        read,
+        policy=dataclasses.replace(read.policy, dead_after=15.0),
         coordination_url=f"file://{output}.coordination",
         # The defaults of the product, not the lab's hurry.
         poll_interval=0.5,
         resync_interval=10.0,
-        heartbeat_interval=3,
+        heartbeat_interval=load.heartbeat_seconds,
     )
     world = controller.make_world(settings)
     cloud = LiveCloud(world.database)
@@ -167,13 +208,14 @@ def main() -> None:
         network=safe,
         haproxy=safe,
         agents=safe,
+        scouts=safe,
         files=FakeFiles(),
     )
     stop = threading.Event()
     ids = pathlib.Path(f"{output}.ids")
     for target, arguments in (
-        (measure, (world, cloud, (count, seconds), output)),
-        (write_ids, (world, ids, stop)),
+        (measure, (world, cloud, load, output)),
+        (write_ids, (world, ids, load.count * load.size, stop)),
     ):
         threading.Thread(target=target, args=arguments, daemon=True).start()
     controller.run(world, settings)

@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The octavia-anycast authors
+"""A thousand clusters of four: what they cost, who looks after which.
+
+One controller with the real database and heartbeats and simulated agents in
+its own process (``idle_controller``); and how two controllers divide a
+thousand load balancers by tooz, which needs no agent at all.
+"""
+
+import contextlib
+import pathlib
+import tempfile
+import uuid
+
+from octavia_anycast.controller.membership import Membership
+from octavia_anycast_lab import controller
+from octavia_anycast_lab.bench import idle, result, world
+
+COUNT = 1000
+CONTROLLERS = 2
+LOAD = idle.Load(
+    count=COUNT,
+    size=4,
+    seconds=60.0,
+    heartbeat_seconds=10,
+    limit_seconds=5400.0,
+    loses_one=True,
+)
+CPU = result.Question(
+    name="thousand_clusters_cpu",
+    unit="share of one core",
+    expected="1.0: saturated; 100 full looks and 400 heartbeats a second are "
+    "more than one Python process can do",
+)
+QUERIES = result.Question(
+    name="thousand_clusters_queries",
+    unit="queries/s",
+    expected="1000-2000: what a saturated process gets to",
+)
+NOTICED = result.Question(
+    name="thousand_clusters_dead_one_noticed",
+    unit="s",
+    expected="25-40: two and a half heartbeats of 10 s, then the queue",
+)
+SHARES = result.Question(
+    name="two_controllers_largest_share_over_mean",
+    unit="ratio",
+    expected="1.05-1.15: a hash ring with 32 points for each member",
+    target=result.Target(quantity="ours", limit=1.2),
+)
+
+
+def measure(lab: world.World) -> tuple[result.Result, ...]:
+    """The division first: it takes a second, the rest an hour."""
+    before = result.load()
+    shares = SHARES.answer([_divide() for _ in range(lab.runs)], before)
+    lab.say(f"two controllers: largest share {shares.ours:.3f} of the mean")
+    controller.stop(lab.registry)
+    try:
+        found = idle.under(lab, LOAD)
+    finally:
+        controller.start(lab.plane, lab.registry)
+    figures = (
+        (CPU, found["cpu_share"]),
+        (QUERIES, found["queries_per_second"]),
+        (NOTICED, found["noticed_after_seconds"]),
+    )
+    return (
+        shares,
+        *(
+            question.answer([result.Run(ours=value, detail=found)], before)
+            for question, value in figures
+        ),
+    )
+
+
+def _divide() -> result.Run:
+    """New controllers, new load balancers: largest share over the mean."""
+    ids = [str(uuid.uuid4()) for _ in range(COUNT)]
+    with contextlib.ExitStack() as joined:
+        home = pathlib.Path(
+            joined.enter_context(tempfile.TemporaryDirectory())
+        )
+        members = [
+            Membership(f"file://{home}/coordination")
+            for _ in range(CONTROLLERS)
+        ]
+        for member in members:
+            member.start()
+            joined.callback(member.stop)
+        for member in members:
+            member.refresh()
+        owned = [sum(map(member.owns, ids)) for member in members]
+    if sum(owned) != COUNT:
+        raise RuntimeError(f"{owned} do not make {COUNT}")
+    return result.Run(
+        ours=max(owned) * CONTROLLERS / COUNT, detail={"owned": owned}
+    )
