@@ -13,7 +13,7 @@ read like the body of a POST.
 """
 
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import MISSING, dataclass, fields
 from typing import Any, TypeVar
 
@@ -92,12 +92,18 @@ class PeerReference:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpeakerChange:
-    """What of a speaker can be changed."""
+    """What of a speaker can be changed.
+
+    ``driver`` null: the one that fits, see :func:`fitting_driver`.
+    """
 
     local_as: int
+    driver: SpeakerDriver | None = None
 
     def __post_init__(self) -> None:
         check_range("local_as", self.local_as, 1, ASN_MAX)
+        if self.driver is not None:
+            check_driver("driver", self.driver)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,29 +112,32 @@ class SpeakerRequest(SpeakerChange):
 
     distributor_id: str
     ip_version: int
-    driver: SpeakerDriver = SpeakerDriver.EXABGP
     peers: tuple[PeerReference, ...] = ()
 
     def __post_init__(self) -> None:
         SpeakerChange.__post_init__(self)
         check_id("distributor_id", self.distributor_id)
-        check_driver("driver", self.driver)
 
-    def to_model(self, known: Mapping[str, Peer]) -> Speaker:
+    def to_model(
+        self, known: Mapping[str, Peer], others: SpeakerDriver | None
+    ) -> Speaker:
         """Make the speaker.
 
         :param known: the peers that there are, peer_id -> peer
+        :param others: the driver of the distributor's other speakers, which
+            is this one's if it names none
         :raises InvalidRequest: if it names another one.
         """
         for index, reference in enumerate(self.peers):
             if reference.id not in known:
                 raise no_peer(f"peers[{index}].id", reference.id)
+        peers = tuple(known[reference.id] for reference in self.peers)
         return Speaker(
             id=new_id(),
             ip_version=self.ip_version,
             local_as=Asn(self.local_as),
-            driver=self.driver,
-            peers=tuple(known[reference.id] for reference in self.peers),
+            driver=self.driver or others or fitting_driver(peers),
+            peers=peers,
         )
 
 
@@ -212,7 +221,7 @@ def distributor_from(body: Any, known: Mapping[str, Peer]) -> Distributor:
     :param known: the peers that it refers to, as far as they are there
     :raises InvalidRequest: with the path of the offending field.
     """
-    document = _with_ids(under(DISTRIBUTOR, body), known)
+    document = _with_driver(_with_ids(under(DISTRIBUTOR, body), known))
     request = codec.read(DistributorRequest, document)
     return Distributor(
         id=new_id(),
@@ -245,6 +254,15 @@ def merged(kind: type[T], given: Any, stored: dict[str, Any]) -> T:
         if value is None and name in defaults
     }
     return codec.read(kind, stored | given | reset)
+
+
+def fitting_driver(peers: Iterable[Peer]) -> SpeakerDriver:
+    """The driver where none is chosen: BIRD where a peer has BFD."""
+    return _fitting(any(peer.bfd is not None for peer in peers))
+
+
+def _fitting(has_bfd: bool) -> SpeakerDriver:
+    return SpeakerDriver.BIRD if has_bfd else SpeakerDriver.EXABGP
 
 
 def check_driver(name: str, driver: SpeakerDriver) -> None:
@@ -330,6 +348,36 @@ def _with_ids(document: Any, known: Mapping[str, Peer]) -> Any:
             ]
         speakers.append(whole)
     return document | {"speakers": speakers}
+
+
+def _with_driver(document: Any) -> Any:
+    """Give speakers that name no driver that of the others, or one that fits.
+
+    The speakers of a distributor share one.
+    """
+    if not isinstance(document, dict):
+        return document
+    speakers = _listed(document.get("speakers"))
+    named = [
+        speaker["driver"]
+        for speaker in speakers
+        if isinstance(speaker, dict) and "driver" in speaker
+    ]
+    has_bfd = any(
+        isinstance(peer, dict) and peer.get("bfd") is not None
+        for _, peer in _peers_in(document)
+    )
+    driver = named[0] if named else _fitting(has_bfd).value
+    if not speakers:
+        return document
+    return document | {
+        "speakers": [
+            {"driver": driver, **speaker}
+            if isinstance(speaker, dict)
+            else speaker
+            for speaker in speakers
+        ]
+    }
 
 
 def _written_out(path: str, peer: Any, known: Mapping[str, Peer]) -> Any:

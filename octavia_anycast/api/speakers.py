@@ -25,6 +25,7 @@ from octavia_anycast.db import distributors, lifecycle, peers, speakers
 from octavia_anycast.db.engine import Database
 from octavia_anycast.db.passwords import WithoutPasswords
 from octavia_anycast.model import codec
+from octavia_anycast.model.bgp import Peer
 from octavia_anycast.model.errors import Conflict, InvalidRequest
 
 LOG = logging.getLogger(__name__)
@@ -87,12 +88,17 @@ class SpeakersController(resource.Collection):
         status_code=200,
     )
     def put(self, id: str, bgp_speaker_: Any) -> Any:
-        """Change its AS."""
+        """Change its AS or its driver, which its distributor's share."""
         self._authorize(constants.RBAC_PUT, id)
         with self._transaction() as session:
             _update(session, id, bgp_speaker_)
             shown = responses.of_speaker(speakers.get(session, id))
-        LOG.info("BGP speaker %s has the AS %s", id, shown.local_as)
+        LOG.info(
+            "BGP speaker %s has the AS %s and the driver %s",
+            id,
+            shown.local_as,
+            shown.driver,
+        )
         return responses.SpeakerRootResponse(bgp_speaker=shown)
 
     @wsme_pecan.wsexpose(None, wtypes.text, status_code=204)
@@ -166,8 +172,9 @@ def _create(session: Any, body: Any) -> speakers.SpeakerRecord:
             "distributor_id", f"there is no distributor {distributor_id}"
         )
     known = peers.find(session, [peer.id for peer in request.peers])
-    speaker = request.to_model(known)
     lifecycle.lock(session, [distributor_id])
+    present = distributors.show(session, distributor_id).distributor.speakers
+    speaker = request.to_model(known, present[0].driver if present else None)
     # Its peers are there already: nothing is encrypted.
     speakers.create(session, distributor_id, speaker, WithoutPasswords())
     resource.check_whole(session, [distributor_id])
@@ -180,14 +187,31 @@ def _update(session: Any, id: str, body: Any) -> None:
     change = requests.merged(
         requests.SpeakerChange,
         requests.under(requests.SPEAKER, body),
-        {"local_as": record.speaker.local_as},
+        {
+            "local_as": record.speaker.local_as,
+            "driver": record.speaker.driver.value,
+        },
     )
-    if change.local_as == record.speaker.local_as:
-        return
     lifecycle.lock(session, [record.distributor_id])
-    speakers.update(session, id, local_as=change.local_as)
+    driver = change.driver or requests.fitting_driver(
+        _peers_beside(session, record)
+    )
+    if (change.local_as, driver) == (
+        record.speaker.local_as,
+        record.speaker.driver,
+    ):
+        return
+    speakers.update(session, id, local_as=change.local_as, driver=driver)
     resource.check_whole(session, [record.distributor_id])
     lifecycle.begin_update(session, [record.distributor_id])
+
+
+def _peers_beside(
+    session: Any, record: speakers.SpeakerRecord
+) -> tuple[Peer, ...]:
+    """The peers of all speakers of its distributor."""
+    shown = distributors.show(session, record.distributor_id)
+    return tuple(p for s in shown.distributor.speakers for p in s.peers)
 
 
 def _locked_distributor(session: Any, speaker_id: str) -> str:

@@ -19,15 +19,20 @@ from octavia_anycast.agent.frontend import FrontendPaths, FrontendSetup
 from octavia_anycast.agent.probes import ProbePaths, Prober
 from octavia_anycast.agent.process import SystemdUnit
 from octavia_anycast.agent.speakers.bird import BirdSettings, BirdSpeaker
-from octavia_anycast.agent.speakers.choice import Choice, ChosenSpeaker
+from octavia_anycast.agent.speakers.choice import (
+    Choice,
+    ChosenSpeaker,
+    Place,
+)
 from octavia_anycast.agent.speakers.exabgp import (
     ExabgpSettings,
     ExabgpSpeaker,
 )
 from octavia_anycast.agent.store import Store
-from octavia_anycast.model.bgp import SpeakerDriver
+from octavia_anycast.model.bgp import PeeringNetwork, SpeakerDriver
 
-STATE_PATH = "/var/lib/octavia-anycast/desired.json"
+DATA_DIRECTORY = "/var/lib/octavia-anycast"
+STATE_PATH = f"{DATA_DIRECTORY}/desired.json"
 FIRST_STATE_PATH = "/etc/octavia/octavia-anycast.json"
 
 
@@ -65,21 +70,43 @@ def main() -> None:
     run(amphora_id)
 
 
-def choices() -> dict[SpeakerDriver, Choice]:
-    """The BGP daemons of the amphora's image, as far as it has them."""
-    exabgp, bird = ExabgpSettings(), BirdSettings()
-    return {
-        SpeakerDriver.EXABGP: Choice(
-            make=lambda: ExabgpSpeaker(exabgp, SystemdUnit("exabgp.service")),
-            program="/usr/local/bin/exabgp",
-            config_path=exabgp.config_path,
-        ),
-        SpeakerDriver.BIRD: Choice(
-            make=lambda: BirdSpeaker(bird, SystemdUnit("bird.service")),
-            program="/usr/sbin/bird",
-            config_path=bird.config_path,
-        ),
-    }
+def choices() -> dict[Place, Choice]:
+    """The BGP daemons of the amphora's image, as far as it has them.
+
+    Those of the front end have units that join HAProxy's namespace.
+    """
+    found = {}
+    for network, suffix in (
+        (PeeringNetwork.MANAGEMENT, ""),
+        (PeeringNetwork.FRONTEND, "-frontend"),
+    ):
+        found[SpeakerDriver.EXABGP, network] = _exabgp(f"exabgp{suffix}")
+        found[SpeakerDriver.BIRD, network] = _bird(f"bird{suffix}")
+    return found
+
+
+def _exabgp(name: str) -> Choice:
+    settings = ExabgpSettings(
+        config_path=f"{DATA_DIRECTORY}/{name}/exabgp.conf",
+        socket_path=f"/run/{name}/relay.sock",
+    )
+    return Choice(
+        make=lambda: ExabgpSpeaker(settings, SystemdUnit(f"{name}.service")),
+        program="/usr/local/bin/exabgp",
+        config_path=settings.config_path,
+    )
+
+
+def _bird(name: str) -> Choice:
+    settings = BirdSettings(
+        directory=f"{DATA_DIRECTORY}/{name}",
+        socket_path=f"/run/{name}/bird.ctl",
+    )
+    return Choice(
+        make=lambda: BirdSpeaker(settings, SystemdUnit(f"{name}.service")),
+        program="/usr/sbin/bird",
+        config_path=settings.config_path,
+    )
 
 
 def run(amphora_id: str) -> None:

@@ -70,15 +70,30 @@ def page(session: Session, request: listing.Request) -> list[SpeakerRecord]:
     return [_record(row) for row in rows]
 
 
-def update(session: Session, speaker_id: str, *, local_as: int) -> None:
-    """Change its AS.
+def update(
+    session: Session,
+    speaker_id: str,
+    *,
+    local_as: int,
+    driver: SpeakerDriver,
+) -> None:
+    """Change its AS, and the driver of all speakers of its distributor.
 
     :raises NotFound: if there is no such speaker.
     """
     row = _row(session, speaker_id)
     row.local_as = local_as
     row.updated_at = models.utcnow()
+    for other in session.scalars(
+        select(models.Speaker).where(
+            models.Speaker.distributor_id == row.distributor_id,
+            models.Speaker.driver != driver.value,
+        )
+    ):
+        other.driver = driver.value
+        other.updated_at = models.utcnow()
     session.flush()
+    _forget_distributor(session, row.distributor_id)
 
 
 def register(session: Session, speaker_id: str, peer_id: str) -> None:

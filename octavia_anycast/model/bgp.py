@@ -268,11 +268,6 @@ def _check_exabgp(path: str, peer: Peer) -> None:
         raise InvalidRequest(
             f"{path}.bfd", "ExaBGP does not speak BFD; use the bird driver"
         )
-    if peer.peering_network is not PeeringNetwork.MANAGEMENT:
-        raise InvalidRequest(
-            f"{path}.peering_network",
-            "the exabgp driver peers over the management network only",
-        )
     interval = peer.keepalive_interval
     if interval is not None and interval != peer.hold_time // 3:
         raise InvalidRequest(
@@ -284,11 +279,6 @@ def _check_exabgp(path: str, peer: Peer) -> None:
 
 def _check_bird(path: str, peer: Peer) -> None:
     """Refuse here what every agent would refuse."""
-    if peer.peering_network is not PeeringNetwork.MANAGEMENT:
-        raise InvalidRequest(
-            f"{path}.peering_network",
-            "the bird driver peers over the management network only",
-        )
     if peer.bfd and peer.ttl_hops is not None and peer.ttl_hops > 1:
         raise InvalidRequest(
             f"{path}.ttl_hops",

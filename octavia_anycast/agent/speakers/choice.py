@@ -1,16 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright (c) 2026 The octavia-anycast authors
-"""One of several BGP daemons: the one that the desired state names.
+"""The BGP daemons of an amphora: those that the desired state asks for.
 
-The others do not run. A driver is made when it is needed first: an amphora
-whose driver never changes never has a second one.
+A daemon is of a driver and in a network: one that peers over the front end
+runs inside the namespace of HAProxy. Peers over both networks are two
+daemons; one that has no peers does not run. A driver object is made when it
+is needed first: an amphora that never changes never has a second one.
 
 Layer: agent.
 """
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from octavia_anycast.agent.speakers import addresses
 from octavia_anycast.agent.speakers.base import (
@@ -19,13 +21,15 @@ from octavia_anycast.agent.speakers.base import (
     SpeakerFactory,
     SpeakerStatus,
 )
-from octavia_anycast.model.bgp import Speaker, SpeakerDriver
+from octavia_anycast.model.bgp import PeeringNetwork, Speaker, SpeakerDriver
 from octavia_anycast.model.errors import InvalidRequest
+
+Place = tuple[SpeakerDriver, PeeringNetwork]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
-    """A driver to choose.
+    """A daemon to choose.
 
     ``program`` must be installed; ``config_path`` is there for as long as
     the daemon may run.
@@ -39,10 +43,12 @@ class Choice:
 class ChosenSpeaker:
     """Implements :class:`~octavia_anycast.agent.speakers.base.BgpSpeaker`."""
 
-    def __init__(self, choices: Mapping[SpeakerDriver, Choice]) -> None:
+    def __init__(self, choices: Mapping[Place, Choice]) -> None:
         self._choices = choices
-        self._made: dict[SpeakerDriver, BgpSpeaker] = {}
-        self._driver: SpeakerDriver | None = None
+        self._made: dict[Place, BgpSpeaker] = {}
+        self._speakers: tuple[Speaker, ...] = ()
+        # Which daemon has which of them.
+        self._wanted: dict[Place, tuple[Speaker, ...]] = {}
         self._paths: frozenset[Path] | None = None
 
     def check(self, speakers: tuple[Speaker, ...]) -> None:
@@ -50,57 +56,88 @@ class ChosenSpeaker:
 
         :raises InvalidRequest: naming the field.
         """
-        for driver in sorted({speaker.driver for speaker in speakers}):
-            choice = self._choices.get(driver)
+        places = {(s.driver, PeeringNetwork.MANAGEMENT) for s in speakers}
+        for place in sorted(places | set(by_place(speakers))):
+            choice = self._choices.get(place)
             if choice is None or not os.access(choice.program, os.X_OK):
                 raise InvalidRequest(
-                    "driver", f"this amphora's image has no {driver}"
+                    "driver", f"this amphora's image has no {place[0]}"
                 )
         addresses.check(speakers)
 
     def configure(self, router_id: str, speakers: tuple[Speaker, ...]) -> None:
-        """Have exactly these peers, by their driver."""
-        driver = speakers[0].driver if speakers else None
-        if driver is None:
-            for candidate in sorted(self._in_use()):
-                self._get(candidate).configure(router_id, ())
-                self._driver = self._driver or candidate
-            return
-        if driver is not self._driver:
-            for candidate in sorted(self._in_use() - {driver}):
-                self._get(candidate).configure(router_id, ())
-            chosen = self._get(driver)
+        """Have exactly these peers, each by its daemon."""
+        if speakers != self._speakers:
+            self._speakers, self._wanted = speakers, by_place(speakers)
+        # First those that end: an address has one session at a time.
+        for place in sorted(self._in_use() - set(self._wanted)):
+            self._get(place).configure(router_id, ())
+        for place, share in self._wanted.items():
+            daemon = self._get(place)
             if self._paths is not None:
-                chosen.set_paths(self._paths)
-            self._driver = driver
-        self._made[driver].configure(router_id, speakers)
+                daemon.set_paths(self._paths)
+            daemon.configure(router_id, share)
 
     def set_paths(self, paths: frozenset[Path]) -> None:
-        """Announce exactly these paths."""
+        """Announce exactly these paths; a daemon has its own peers' only."""
         self._paths = paths
-        if self._driver is not None:
-            self._made[self._driver].set_paths(paths)
+        for place in self._wanted:
+            self._made[place].set_paths(paths)
 
     def status(self) -> SpeakerStatus:
         """Tell what is, from memory."""
-        if self._driver is None:
-            return SpeakerStatus(speakers=())
-        return self._made[self._driver].status()
+        shares = self._wanted
+        found = {place: made.status() for place, made in self._made.items()}
+        wanted = [found[place] for place in shares if place in found]
+        are_loaded = len(wanted) == len(shares) and all(
+            status.speakers == shares.get(place, ())
+            for place, status in found.items()
+        )
+        if len(wanted) == 1:
+            (one,) = wanted
+            return replace(
+                one, speakers=self._speakers if are_loaded else None
+            )
+        return SpeakerStatus(
+            is_running=bool(wanted) and all(s.is_running for s in wanted),
+            speakers=self._speakers if are_loaded else None,
+            sessions=tuple(x for s in wanted for x in s.sessions),
+            paths=frozenset().union(*(s.paths for s in wanted)),
+        )
 
     def close(self) -> None:
         """Let go of the daemons, which go on as they are (fail-static)."""
         for speaker in self._made.values():
             speaker.close()
 
-    def _in_use(self) -> set[SpeakerDriver]:
-        """Drivers that were made, or whose daemon another agent has left."""
+    def _in_use(self) -> set[Place]:
+        """Daemons that were made, or that another agent has left."""
         return set(self._made) | {
-            driver
-            for driver, choice in self._choices.items()
-            if os.path.exists(choice.config_path)
+            place
+            for place, choice in self._choices.items()
+            if place not in self._made and os.path.exists(choice.config_path)
         }
 
-    def _get(self, driver: SpeakerDriver) -> BgpSpeaker:
-        if driver not in self._made:
-            self._made[driver] = self._choices[driver].make()
-        return self._made[driver]
+    def _get(self, place: Place) -> BgpSpeaker:
+        if place not in self._made:
+            made = self._choices[place].make()
+            # At once: others ask for the status meanwhile.
+            self._made = {**self._made, place: made}
+        return self._made[place]
+
+
+def by_place(
+    speakers: tuple[Speaker, ...],
+) -> dict[Place, tuple[Speaker, ...]]:
+    """Share the speakers out: the daemon -> those of their peers it has."""
+    shares: dict[Place, list[Speaker]] = {}
+    for speaker in speakers:
+        for network in PeeringNetwork:
+            peers = tuple(
+                p for p in speaker.peers if p.peering_network is network
+            )
+            if peers:
+                shares.setdefault((speaker.driver, network), []).append(
+                    replace(speaker, peers=peers)
+                )
+    return {place: tuple(share) for place, share in shares.items()}

@@ -364,17 +364,6 @@ TOGETHER = [
         ),
         "speakers[0].peers[0].keepalive_interval",
     ),
-    (
-        DISTRIBUTORS,
-        samples.distributor(
-            speakers=[
-                samples.speaker(
-                    peers=[samples.peer(peering_network="frontend")]
-                )
-            ]
-        ),
-        "speakers[0].peers[0].peering_network",
-    ),
 ]
 
 

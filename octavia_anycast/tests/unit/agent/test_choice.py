@@ -2,6 +2,7 @@
 # Copyright (c) 2026 The octavia-anycast authors
 """Which daemon runs when."""
 
+import itertools
 import sys
 from dataclasses import replace
 
@@ -9,13 +10,29 @@ import pytest
 
 from octavia_anycast.agent.speakers.base import SpeakerStatus
 from octavia_anycast.agent.speakers.choice import Choice, ChosenSpeaker
-from octavia_anycast.model.bgp import SpeakerDriver
+from octavia_anycast.model.bgp import PeeringNetwork, SpeakerDriver
 from octavia_anycast.model.errors import InvalidRequest
 from octavia_anycast.tests.unit.agent.states import PEER4, PEER6, speaker
 
 ROUTER_ID = "172.31.1.5"
 EXABGP = (speaker(PEER4),)
 BIRD = (replace(speaker(PEER4), driver=SpeakerDriver.BIRD),)
+FRONT4, FRONT6 = (
+    replace(
+        peer,
+        id=f"front-{peer.id}",
+        peer_ip=peer.peer_ip + 1,
+        peering_network=PeeringNetwork.FRONTEND,
+    )
+    for peer in (PEER4, PEER6)
+)
+MANAGEMENT, FRONTEND = PeeringNetwork.MANAGEMENT, PeeringNetwork.FRONTEND
+AT = {d: (d, MANAGEMENT) for d in SpeakerDriver}
+AT_FRONT = {d: (d, FRONTEND) for d in SpeakerDriver}
+
+
+def of(driver, *peers):
+    return tuple(replace(speaker(peer), driver=driver) for peer in peers)
 
 
 class Driver:
@@ -39,20 +56,23 @@ class Driver:
 
 
 class Bench:
-    """Both drivers; ``made``: driver -> what was made of it."""
+    """All daemons; ``made``: driver and network -> what was made of it."""
 
     def __init__(self, directory, program=sys.executable):
         self.directory = directory
         self.made = {}
         self.speaker = ChosenSpeaker(
-            {driver: self.choice(driver, program) for driver in SpeakerDriver}
+            {
+                place: self.choice(place, program)
+                for place in itertools.product(SpeakerDriver, PeeringNetwork)
+            }
         )
 
-    def choice(self, driver, program):
+    def choice(self, place, program):
         return Choice(
-            make=lambda: self.made.setdefault(driver, Driver()),
+            make=lambda: self.made.setdefault(place, Driver()),
             program=program,
-            config_path=str(self.directory / driver),
+            config_path=str(self.directory / "-".join(place)),
         )
 
 
@@ -65,7 +85,7 @@ def test_only_the_driver_that_is_asked_for_is_made(bench):
     bench.speaker.set_paths(frozenset("x"))
     bench.speaker.configure(ROUTER_ID, BIRD)
     (driver,) = bench.made
-    assert driver is SpeakerDriver.BIRD
+    assert driver == AT[SpeakerDriver.BIRD]
     bird = bench.made[driver]
     assert bird.speakers == BIRD
     assert bird.paths == frozenset("x")
@@ -76,22 +96,22 @@ def test_the_other_stops_when_the_driver_changes(bench):
     bench.speaker.configure(ROUTER_ID, EXABGP)
     bench.speaker.set_paths(frozenset("x"))
     bench.speaker.configure(ROUTER_ID, BIRD)
-    assert bench.made[SpeakerDriver.EXABGP].speakers == ()
-    assert bench.made[SpeakerDriver.BIRD].paths == frozenset("x")
+    assert bench.made[AT[SpeakerDriver.EXABGP]].speakers == ()
+    assert bench.made[AT[SpeakerDriver.BIRD]].paths == frozenset("x")
     bench.speaker.configure(ROUTER_ID, EXABGP)
-    assert bench.made[SpeakerDriver.EXABGP].speakers == EXABGP
-    assert bench.made[SpeakerDriver.BIRD].speakers == ()
+    assert bench.made[AT[SpeakerDriver.EXABGP]].speakers == EXABGP
+    assert bench.made[AT[SpeakerDriver.BIRD]].speakers == ()
     bench.speaker.set_paths(frozenset())
-    assert bench.made[SpeakerDriver.EXABGP].paths == frozenset()
+    assert bench.made[AT[SpeakerDriver.EXABGP]].paths == frozenset()
     bench.speaker.close()
     assert all(driver.is_closed for driver in bench.made.values())
 
 
 @pytest.mark.parametrize("wanted", [BIRD, ()])
 def test_what_an_agent_before_has_left_running_is_stopped(bench, wanted):
-    (bench.directory / SpeakerDriver.EXABGP).touch()
+    (bench.directory / "-".join(AT[SpeakerDriver.EXABGP])).touch()
     bench.speaker.configure(ROUTER_ID, wanted)
-    assert bench.made[SpeakerDriver.EXABGP].speakers == ()
+    assert bench.made[AT[SpeakerDriver.EXABGP]].speakers == ()
 
 
 def test_nothing_is_made_for_nobody(bench):
@@ -115,3 +135,57 @@ def test_an_image_without_the_daemon_says_so(tmp_path):
     with pytest.raises(InvalidRequest, match="no bird") as caught:
         bench.speaker.check(BIRD)
     assert caught.value.field == "driver"
+
+
+@pytest.mark.parametrize("driver", SpeakerDriver)
+def test_the_peers_of_each_network_have_a_daemon_of_their_own(bench, driver):
+    wanted = of(driver, PEER4, FRONT4, FRONT6)
+    bench.speaker.set_paths(frozenset("x"))
+    bench.speaker.configure(ROUTER_ID, wanted)
+    assert set(bench.made) == {AT[driver], AT_FRONT[driver]}
+    assert bench.made[AT[driver]].speakers == of(driver, PEER4)
+    front = bench.made[AT_FRONT[driver]]
+    assert front.speakers == of(driver, FRONT4, FRONT6)
+    assert front.paths == frozenset("x")
+    status = bench.speaker.status()
+    assert status.is_running
+    assert status.speakers == wanted
+    front.speakers = None  # not loaded yet
+    assert bench.speaker.status().speakers is None
+
+
+@pytest.mark.parametrize("driver", SpeakerDriver)
+def test_a_peer_moves_to_the_other_network(bench, driver):
+    """The daemon that it leaves stops; the session with it is a new one."""
+    bench.speaker.set_paths(frozenset("x"))
+    moved = replace(PEER4, peering_network=FRONTEND)
+    for peer in (PEER4, moved, PEER4):
+        bench.speaker.configure(ROUTER_ID, of(driver, peer))
+        for network in PeeringNetwork:
+            made = bench.made.get((driver, network))
+            is_there = peer.peering_network is network
+            if made is not None:
+                assert made.speakers == (of(driver, peer) * is_there)
+        assert bench.speaker.status().speakers == of(driver, peer)
+    bench.speaker.set_paths(frozenset("y"))
+    bench.speaker.configure(ROUTER_ID, of(driver, moved))
+    assert bench.made[AT_FRONT[driver]].paths == frozenset("y")
+
+
+def test_the_front_end_daemon_of_an_agent_before_is_stopped(bench):
+    place = AT_FRONT[SpeakerDriver.BIRD]
+    (bench.directory / "-".join(place)).touch()
+    bench.speaker.configure(ROUTER_ID, BIRD)
+    assert bench.made[place].speakers == ()
+    assert bench.speaker.status().speakers == BIRD
+
+
+def test_paths_of_a_daemon_that_is_not_wanted_are_not_told(bench):
+    driver = SpeakerDriver.BIRD
+    bench.speaker.configure(ROUTER_ID, of(driver, PEER4, FRONT4))
+    bench.made[AT_FRONT[driver]].status = lambda: SpeakerStatus(
+        is_running=False, speakers=of(driver, FRONT4), paths=frozenset("f")
+    )
+    status = bench.speaker.status()
+    assert status.paths == frozenset("f")
+    assert not status.is_running, "one of the two does not run"

@@ -26,14 +26,13 @@ def test_the_body_that_the_others_change_is_accepted():
     [
         ({"speaker": {"driver": "frr"}}, "speakers[0].driver"),
         (
-            {"peer": {"peering_network": "frontend"}},
-            "speakers[0].peers[0].peering_network",
-        ),
-        (
             {"peer": {"hold_time": 90, "keepalive_interval": 10}},
             "speakers[0].peers[0].keepalive_interval",
         ),
-        ({"peer": {"bfd": {}}}, "speakers[0].peers[0].bfd"),
+        (
+            {"speaker": {"driver": "exabgp"}, "peer": {"bfd": {}}},
+            "speakers[0].peers[0].bfd",
+        ),
     ],
 )
 def test_what_the_agent_cannot_do_is_refused(changes, field):

@@ -141,7 +141,6 @@ def test_exabgp_with_bfd_is_refused_and_bird_is_not():
 @pytest.mark.parametrize(
     ("field", "attributes"),
     [
-        ("peering_network", {"peering_network": PeeringNetwork.FRONTEND}),
         ("keepalive_interval", {"hold_time": 90, "keepalive_interval": 10}),
     ],
 )
@@ -158,7 +157,6 @@ def test_what_exabgp_cannot_do_is_refused_before_an_agent_sees_it(
 @pytest.mark.parametrize(
     ("field", "attributes"),
     [
-        ("peering_network", {"peering_network": PeeringNetwork.FRONTEND}),
         ("ttl_hops", {"ttl_hops": 2, "bfd": BfdTimers()}),
     ],
 )
@@ -207,3 +205,15 @@ def test_an_amphora_has_one_session_with_an_address(first, second, is_refused):
     with pytest.raises(InvalidRequest) as caught:
         Speaker(id="s", ip_version=4, local_as=65100, peers=twins)
     assert caught.value.field.endswith("peer_ip")
+
+
+@pytest.mark.parametrize("driver", SpeakerDriver)
+@pytest.mark.parametrize("network", PeeringNetwork)
+def test_every_driver_peers_over_either_network(driver, network):
+    Speaker(
+        id="s",
+        ip_version=4,
+        local_as=65100,
+        driver=driver,
+        peers=(peer(peering_network=network),),
+    )

@@ -1,0 +1,240 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The octavia-anycast authors
+"""Amphorae that peer with their leaves over their front ends, with BFD.
+
+Speaker and BFD run inside the namespace of HAProxy, so that the leaf sees the
+front end die while the management network is fine. Judged by the leaves'
+logs, sessions and routes.
+"""
+
+import ipaddress
+import re
+from collections.abc import Callable, Iterator
+
+import cluster_bench
+import pytest
+from cluster_bench import Amphora, Balancer, Bench
+from octavia_anycast_lab import (
+    distributors,
+    faults,
+    observe,
+    process,
+    rest,
+    settings,
+)
+from octavia_anycast_lab.demo import survey
+from octavia_anycast_lab.fabric import frr
+
+pytestmark = pytest.mark.lab
+
+NAME = "lab-fabric-front-end"
+BALANCER = "front-end-peering"
+SIZE = 2
+BFD_DOWN = "Cease/BFD Down"
+UNITS = {
+    "bird-frontend.service": "active",
+    "bird.service": "inactive",
+    "exabgp-frontend.service": "inactive",
+    "exabgp.service": "inactive",
+}
+SECONDS = 60.0
+
+
+def _body(bench: Bench) -> rest.Body:
+    """The lab's distributor, with the leaves' front-end addresses.
+
+    No driver is named: BFD chooses it.
+    """
+    body = distributors.body(bench.admin, NAME)
+    wanted = body["distributor"]
+    wanted["is_default"] = False
+    (speaker,) = wanted["speakers"]
+    sixth = {**speaker, "ip_version": 6, "peers": []}
+    for leaf, peer in zip(settings.RACK_LEAVES, speaker["peers"], strict=True):
+        peer |= {
+            "peer_ip": str(leaf.gateway_v4.ip),
+            "peering_network": "frontend",
+            "bfd": {},
+        }
+        sixth["peers"].append(
+            {
+                **peer,
+                "name": f"{leaf.name}-v6",
+                "peer_ip": str(leaf.gateway_v6.ip),
+            }
+        )
+    wanted["speakers"].append(sixth)
+    return body
+
+
+@pytest.fixture(scope="module")
+def fabric_of_front_ends(bench: Bench) -> Iterator[str]:
+    """The id of the distributor."""
+    found = distributors.find(bench.admin, NAME)
+    if found is None:
+        answer = bench.admin.request(
+            "POST", rest.LOAD_BALANCER, distributors.PATH, _body(bench)
+        )
+        found = answer["distributor"]
+    assert {s["driver"] for s in found["speakers"]} == {"bird"}
+    yield str(found["id"])
+    distributors.delete(bench.admin, str(found["id"]))
+
+
+@pytest.fixture(scope="module")
+def balancer(bench: Bench, fabric_of_front_ends: str) -> Iterator[Balancer]:
+    """A load balancer of two amphorae on that distributor."""
+    bench.remove_earlier(BALANCER)
+    made = _create(bench, fabric_of_front_ends)
+    bench.await_active(made.id)
+    bench.await_whole(made)
+    yield made
+    bench.await_settled(made.id)
+    bench.octavia.delete_load_balancer(made.id, cascade=True)
+    bench.await_gone(made.id)
+
+
+def _create(bench: Bench, distributor_id: str) -> Balancer:
+    """As ``Bench.create``, but on a distributor that is not the default."""
+    before = survey.take(bench.plane, bench.admin)
+    answer = bench.octavia.post(
+        "/lbaas/loadbalancers",
+        json={
+            "loadbalancer": {
+                "name": BALANCER,
+                "vip_subnet_id": bench.subnets["anycast-v4"],
+                "additional_vips": [
+                    {"subnet_id": bench.subnets["anycast-v6"]}
+                ],
+                "flavor_id": bench.flavor_id(SIZE),
+                "distributor_id": distributor_id,
+                "listeners": [cluster_bench.web_listener(bench)],
+            }
+        },
+    )
+    assert answer.status_code == 201, answer.text
+    made = answer.json()["loadbalancer"]
+    others = [vip["ip_address"] for vip in made["additional_vips"]]
+    addresses = (made["vip_address"], *others)
+    return Balancer(
+        id=made["id"],
+        name=BALANCER,
+        vips=tuple(map(ipaddress.ip_address, addresses)),
+        size=SIZE,
+        before=before,
+    )
+
+
+def _await(condition: Callable[[], bool], what: str) -> None:
+    process.wait_until(condition, SECONDS, what, 0.05)
+
+
+def _front_ends(amphora: Amphora) -> set[str]:
+    return {str(address) for address in amphora.seen.addresses}
+
+
+def _sessions(bench: Bench, amphora: Amphora) -> set[str]:
+    """The addresses that its leaf has established sessions with."""
+    return {
+        session.peer
+        for session in observe.sessions(bench.lab, amphora.leaf.name)
+        if session.state == "Established"
+        and session.peer in {*_front_ends(amphora), str(amphora.management)}
+    }
+
+
+def _watched(bench: Bench, amphora: Amphora) -> set[str]:
+    """Those that its leaf has BFD sessions with, which are up."""
+    answer = frr.show(bench.lab, amphora.leaf.name, "show bfd peers json")
+    return {
+        peer["peer"]
+        for peer in answer
+        if peer["peer"] in _front_ends(amphora) and peer["status"] == "up"
+    }
+
+
+def _verdicts(bench: Bench, amphora: Amphora) -> dict[str, list[str]]:
+    """What its leaf said to each address when it gave it up, in order."""
+    home = frr.directory(bench.lab, amphora.leaf.name)
+    text = (home / "bgpd.log").read_text("utf-8")
+    return {
+        address: re.findall(
+            r"%NOTIFICATION: sent to neighbor "
+            rf"{re.escape(address)} \S+ \((.*?)\)",
+            text,
+        )
+        for address in _front_ends(amphora)
+    }
+
+
+def test_sessions_and_bfd_are_over_the_front_end(
+    bench: Bench, balancer: Balancer
+) -> None:
+    for amphora in bench.amphorae(balancer):
+        ends = _front_ends(amphora)
+        assert {ipaddress.ip_address(end).version for end in ends} == {4, 6}
+        _await(
+            lambda a=amphora, e=ends: _sessions(bench, a) == e,
+            "a session with each front-end address, and no other",
+        )
+        _await(lambda a=amphora, e=ends: _watched(bench, a) == e, "BFD is up")
+        assert bench.announces(balancer, amphora)
+        states = {
+            unit: bench.inside(
+                amphora, "systemctl", "is-active", unit, check=False
+            ).strip()
+            for unit in UNITS
+        }
+        assert states == UNITS
+    for vip in balancer.vips:
+        assert {a.status for a in bench.ask(str(vip), count=20)} == {200}
+
+
+def test_the_front_end_alone_is_cut(bench: Bench, balancer: Balancer) -> None:
+    """Management stays: the leaf drops the paths by BFD, and takes them back.
+
+    With peering over management, only the agent's gate would see it.
+    """
+    victim, other = bench.amphorae(balancer)
+    ends = _front_ends(victim)
+    _await(lambda: _watched(bench, victim) == ends, "BFD is up")
+    before = _verdicts(bench, victim)
+    (address,) = (
+        end
+        for end in victim.seen.addresses
+        if ipaddress.ip_address(str(end)).version == 4
+    )
+    cut = faults.silence_amphora(
+        bench.lab,
+        victim.leaf.name,
+        ipaddress.ip_interface(str(address)).ip,
+        None,
+    )
+    try:
+        _await(lambda: bench.is_withdrawn(balancer, victim), "the withdrawal")
+        assert bench.announces(balancer, other)
+    finally:
+        for role, port in cut:
+            faults.end_bridge_port_silence(bench.lab, role, port)
+    after = _verdicts(bench, victim)
+    for end in ends:
+        assert after[end][len(before[end]) :][:1] == [BFD_DOWN], end
+    _await(lambda: bench.announces(balancer, victim), "its return")
+    _await(lambda: _watched(bench, victim) == ends, "BFD is up again")
+    bench.await_converged(balancer)
+
+
+def test_the_agent_may_die(bench: Bench, balancer: Balancer) -> None:
+    """Fail-static: the sessions of the front end are the ones of before."""
+    victim = bench.amphorae(balancer)[0]
+    speakerd = "octavia-anycast-speakerd.service"
+    bird = bench.main_pid(victim, "bird-frontend.service")
+    pid = bench.main_pid(victim, speakerd)
+    bench.signal(victim, speakerd, "KILL")
+    _await(
+        lambda: bench.main_pid(victim, speakerd) not in (0, pid),
+        "another daemon",
+    )
+    bench.await_converged(balancer)
+    assert bench.main_pid(victim, "bird-frontend.service") == bird
+    assert _sessions(bench, victim) == _front_ends(victim)
