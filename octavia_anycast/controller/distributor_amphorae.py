@@ -211,6 +211,7 @@ class AnnounceVip(AmphoraeTask):
             amphora.record.id
             for amphora in seen.observed.amphorae
             if amphora.record.leaving_since is None
+            and amphora.record.drain_wanted_since is None
             and (is_ready(seen.desired, amphora) or not is_on)
         }
         self._tell(seen, ids, intents, "VIP added" if is_on else "VIP removed")
