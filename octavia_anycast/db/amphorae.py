@@ -223,7 +223,8 @@ def replacements_under_way(
 ) -> int:
     """How many amphorae boot in the place of others, in all clusters.
 
-    :param since: older ones are stuck, and hold up nobody
+    :param since: those that were booted or came up before are stuck, and
+        hold up nobody
     :param is_locked: whether nobody else may begin one until the end of the
         transaction
     """
@@ -232,7 +233,7 @@ def replacements_under_way(
         Amphora.status.in_(
             (AmphoraStatus.BOOTING.value, AmphoraStatus.ALLOCATED.value)
         ),
-        Amphora.created_at >= since,
+        Amphora.status_since >= since,
     )
     if is_locked:
         query = query.with_for_update()

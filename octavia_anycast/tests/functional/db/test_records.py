@@ -19,7 +19,6 @@ from octavia_anycast.db import (
     schema,
 )
 from octavia_anycast.db.columns import UtcDateTime
-from octavia_anycast.db.models import utcnow
 from octavia_anycast.db.passwords import WithoutPasswords
 from octavia_anycast.db.registrations import AnnouncedVip
 from octavia_anycast.model.autoscale import Autoscale, Metric
@@ -160,6 +159,7 @@ WHOLE = make_amphora(
     frontend_port_id="port",
     frontend_interface="eth1",
     member_network_ids=("m1", "m2"),
+    distributor_id="own",
     applied_revision="f" * 64,
     peer_amphora_ids=("amphora", "another"),
     applied_at=NOW,
@@ -397,14 +397,13 @@ def test_replacements_under_way_are_counted(session):
     }.items():
         record = make_amphora(id=name, is_replacing=True)
         amphorae.create(session, replace(record, **changes))
-    now = utcnow()
 
     for is_locked in (False, True):
         count = amphorae.replacements_under_way(
-            session, now - timedelta(minutes=1), is_locked=is_locked
+            session, NOW - timedelta(minutes=1), is_locked=is_locked
         )
         assert count == 2
-    later = now + timedelta(minutes=1)
+    later = NOW + timedelta(minutes=1)
     assert amphorae.replacements_under_way(session, later) == 0
 
 
