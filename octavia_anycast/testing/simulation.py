@@ -250,9 +250,24 @@ class World:
             if guest.path_state(vip) is PathState.ADVERTISED
         )
 
+    def _guarded(self) -> frozenset[IPAddress]:
+        """The VIPs that the planner may take from nobody.
+
+        What only a silent amphora still announces it cannot know of; where
+        all are silent it leaves them what they have (ADR 0045).
+        """
+        heard = frozenset[IPAddress]().union(
+            *(
+                guest.announced(self.now)
+                for guest in self.guests.values()
+                if not guest.is_cut_off
+            )
+        )
+        return heard or self.served()
+
     def step(self, seconds: float = 1.0) -> tuple[Action, ...]:
         """Plan, carry out, check the invariants, let time pass."""
-        before, before_for_new = self.served(), self.served_for_new()
+        before, before_for_new = self._guarded(), self.served_for_new()
         observed = self.observe()
         over = recovered(Cluster(self.desired, observed, self.now))
         for amphora_id in over:
