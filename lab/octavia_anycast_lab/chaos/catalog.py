@@ -1,0 +1,271 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The octavia-anycast authors
+"""Every fault of the chaos suite: add yours to ``FAULTS``, nowhere else."""
+
+import functools
+import os
+import signal
+
+from octavia_anycast_lab import (
+    control_plane,
+    controller,
+    database,
+    faults,
+    hypervisor,
+    netns,
+    octavia_api,
+    process,
+    settings,
+)
+from octavia_anycast_lab.chaos.fault import Fault, Scene, Step, Toll
+from octavia_anycast_lab.progress import Progress
+
+SPEAKER = "exabgp.service"
+AGENT = "octavia-anycast-agent.service"
+_MGMT = settings.MGMT_BRIDGE
+_FRONT = settings.FRONT_END_BRIDGE
+_LOSS_TABLE = "lab_one_way"
+_SPINE = settings.SPINES[0].name
+
+
+def _nothing(scene: Scene) -> None:
+    """Heals by itself."""
+
+
+# -- processes in the victim --------------------------------------------------
+
+
+def _haproxy(scene: Scene) -> str:
+    return f"haproxy-{scene.load_balancer_id}.service"
+
+
+def _signal(unit: str, number: str, scene: Scene) -> None:
+    """To all processes of a systemd unit; none of them need be there."""
+    if not scene.is_victim_there:
+        return
+    name = unit or _haproxy(scene)
+    scene.machines.execute(
+        scene.victim, ("systemctl", "kill", "-s", number, name)
+    )
+
+
+def _pause(paused: bool, scene: Scene) -> None:
+    if scene.is_victim_there and scene.machines.is_running(scene.victim):
+        scene.machines.pause(scene.victim.id, paused=paused)
+
+
+def _kill_amphora(scene: Scene) -> None:
+    scene.machines.kill(scene.victim.id, hypervisor.Loss.POWER)
+
+
+# -- the victim's links -------------------------------------------------------
+
+
+def _ports(scene: Scene, bridges: tuple[str, ...]) -> list[tuple[str, str]]:
+    """Pairs (role, port of a bridge) of the victim's links to these."""
+    prefix = scene.lab.namespace_prefix
+    return [
+        (nic.wire.namespace.removeprefix(prefix), nic.tap)
+        for nic in scene.machines.get(scene.victim.id).nics
+        if nic.wire.bridge in bridges
+    ]
+
+
+def _links_down(bridges: tuple[str, ...], scene: Scene) -> None:
+    for role, port in _ports(scene, bridges):
+        faults.link_down(scene.lab, role, port)
+
+
+def _links_up(bridges: tuple[str, ...], scene: Scene) -> None:
+    if scene.is_victim_there:
+        for role, port in _ports(scene, bridges):
+            faults.link_up(scene.lab, role, port)
+
+
+def _silence(bridges: tuple[str, ...], scene: Scene) -> None:
+    for role, port in _ports(scene, bridges):
+        faults.silence_bridge_port(scene.lab, role, port)
+
+
+def _end_silence(bridges: tuple[str, ...], scene: Scene) -> None:
+    if scene.is_victim_there:
+        for role, port in _ports(scene, bridges):
+            faults.end_bridge_port_silence(scene.lab, role, port)
+
+
+def _one_way(hook: str, match: str, scene: Scene) -> None:
+    """Drop the front end's frames in one direction, in the leaf."""
+    for role, port in _ports(scene, (_FRONT,)):
+        rules = f"""
+        table bridge {_LOSS_TABLE} {{
+          chain one_way {{
+            type filter hook {hook} priority 0; policy accept;
+            {match} "{port}" drop
+          }}
+        }}
+        """
+        netns.run(scene.lab.namespace(role), ["nft", "-f", "-"], stdin=rules)
+
+
+def _both_ways(scene: Scene) -> None:
+    netns.run(
+        scene.lab.namespace(scene.leaf),
+        ["nft", "delete", "table", "bridge", _LOSS_TABLE],
+        check=False,
+    )
+
+
+# -- the fabric ---------------------------------------------------------------
+
+
+def _reboot_leaf(scene: Scene) -> None:
+    faults.power_off_router(scene.lab, scene.registry, scene.leaf)
+
+
+def _leaf_is_back(scene: Scene) -> None:
+    faults.power_on_router(scene.lab, scene.registry, scene.leaf)
+
+
+def _spine_off(scene: Scene) -> None:
+    faults.power_off_router(scene.lab, scene.registry, _SPINE)
+
+
+def _spine_on(scene: Scene) -> None:
+    faults.power_on_router(scene.lab, scene.registry, _SPINE)
+
+
+# -- the control plane --------------------------------------------------------
+
+
+def _kill_controller(scene: Scene) -> None:
+    pid = controller.pid_of(scene.registry)
+    if pid is not None:
+        os.kill(pid, signal.SIGKILL)
+
+
+def _stop_controller(scene: Scene) -> None:
+    controller.stop(scene.registry)
+
+
+def _start_controller(scene: Scene) -> None:
+    controller.start(scene.plane, scene.registry)
+
+
+def _kill_database(scene: Scene) -> None:
+    process.kill(scene.registry, database.LABEL)
+
+
+def _stop_api(scene: Scene) -> None:
+    label = octavia_api.configure(scene.plane).label
+    process.stop(scene.registry, label)
+
+
+def _repair_control_plane(scene: Scene) -> None:
+    control_plane.start(scene.plane, scene.registry, Progress())
+
+
+def _cut(name: str, make: Step, mend: Step, toll: Toll) -> Fault:
+    return Fault(name=name, inject=make, heal=mend, toll=toll)
+
+
+def _unit(name: str, unit: str, toll: Toll) -> tuple[Fault, Fault]:
+    """A kill, after which systemd starts it again, and a hang."""
+    return (
+        Fault(
+            name=f"{name}-killed",
+            inject=functools.partial(_signal, unit, "KILL"),
+            heal=_nothing,
+            toll=toll,
+        ),
+        Fault(
+            name=f"{name}-hangs",
+            inject=functools.partial(_signal, unit, "STOP"),
+            heal=functools.partial(_signal, unit, "CONT"),
+            toll=Toll.PACKETS if unit == "" else toll,
+            seconds=8.0,
+        ),
+    )
+
+
+def _links(name: str, bridges: tuple[str, ...]) -> tuple[Fault, Fault]:
+    """A carrier that is lost, and a silence that no carrier tells."""
+    data = Toll.PACKETS if _FRONT in bridges else Toll.ROUTES
+    return (
+        _cut(
+            f"{name}-down",
+            functools.partial(_links_down, bridges),
+            functools.partial(_links_up, bridges),
+            data,
+        ),
+        _cut(
+            f"{name}-silent",
+            functools.partial(_silence, bridges),
+            functools.partial(_end_silence, bridges),
+            data,
+        ),
+    )
+
+
+_ALL = (
+    *_unit("haproxy", "", Toll.ROUTES),
+    *_unit("speaker", SPEAKER, Toll.ROUTES),
+    *_unit("agent", AGENT, Toll.NOTHING),
+    Fault(
+        name="amphora-killed",
+        inject=_kill_amphora,
+        heal=_nothing,
+        toll=Toll.PACKETS,
+    ),
+    Fault(
+        name="amphora-hangs",
+        inject=functools.partial(_pause, True),
+        heal=functools.partial(_pause, False),
+        toll=Toll.PACKETS,
+    ),
+    *_links("front-end", (_FRONT,)),
+    *_links("management", (_MGMT,)),
+    *_links("both-links", (_FRONT, _MGMT)),
+    _cut(
+        "front-end-mute",
+        functools.partial(_one_way, "prerouting", "iifname"),
+        _both_ways,
+        Toll.PACKETS,
+    ),
+    _cut(
+        "front-end-deaf",
+        functools.partial(_one_way, "postrouting", "oifname"),
+        _both_ways,
+        Toll.PACKETS,
+    ),
+    _cut("leaf-reboots", _reboot_leaf, _leaf_is_back, Toll.PACKETS),
+    _cut("spine-lost", _spine_off, _spine_on, Toll.PACKETS),
+    Fault(
+        name="controller-killed",
+        inject=_kill_controller,
+        heal=_nothing,
+        toll=Toll.NOTHING,
+    ),
+    Fault(
+        name="controller-down",
+        inject=_stop_controller,
+        heal=_start_controller,
+        toll=Toll.NOTHING,
+        seconds=60.0,
+    ),
+    Fault(
+        name="database-down",
+        inject=_kill_database,
+        heal=_repair_control_plane,
+        toll=Toll.NOTHING,
+        seconds=60.0,
+    ),
+    Fault(
+        name="api-down",
+        inject=_stop_api,
+        heal=_repair_control_plane,
+        toll=Toll.NOTHING,
+        seconds=60.0,
+    ),
+)
+
+FAULTS = {fault.name: fault for fault in _ALL}

@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The octavia-anycast authors
+"""What a fault is: how it is made, how it is healed, what it may cost."""
+
+import collections.abc
+import dataclasses
+import enum
+
+from octavia_anycast_lab import (
+    deployment,
+    hypervisor,
+    machine,
+    settings,
+)
+from octavia_anycast_lab import registry as registry_lib
+
+
+class Toll(enum.StrEnum):
+    """What a client may lose by a fault, from least to most."""
+
+    NOTHING = "nothing"
+    ROUTES = "routes"  # what is in flight while routes move; no packet
+    PACKETS = "packets"  # until somebody notices
+
+
+_ORDER = tuple(Toll)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Scene:
+    """Where it happens: a load balancer's cluster and one victim of it.
+
+    Faults keep to the victim, its leaf, one spine and the control plane: at
+    least one other amphora, in another rack, is healthy at any time.
+    """
+
+    plane: deployment.Deployment
+    load_balancer_id: str
+    victim: machine.Instance
+
+    @property
+    def lab(self) -> settings.Lab:
+        """The lab."""
+        return self.plane.lab
+
+    @property
+    def registry(self) -> registry_lib.Registry:
+        """Its processes."""
+        return registry_lib.Registry(self.lab.run_dir)
+
+    @property
+    def machines(self) -> hypervisor.Hypervisor:
+        """Its instances."""
+        return hypervisor.Hypervisor(self.lab)
+
+    @property
+    def leaf(self) -> str:
+        """The leaf of the victim's rack."""
+        return settings.rack_leaf(self.victim.zone).name
+
+    @property
+    def is_victim_there(self) -> bool:
+        """False once it was replaced."""
+        return any(
+            instance.id == self.victim.id
+            for instance in self.machines.instances()
+        )
+
+
+Step = collections.abc.Callable[[Scene], None]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """``heal`` may be called twice, and if the victim is gone.
+
+    ``toll``: what it may cost alone. ``seconds``: how long it lasts.
+    """
+
+    name: str
+    inject: Step
+    heal: Step
+    toll: Toll
+    seconds: float = 4.0
+
+
+def toll_of(faults: collections.abc.Iterable[Fault]) -> Toll:
+    """What several at once may cost.
+
+    Two causes of one loss may keep each other from being noticed: more than
+    one that moves routes may cost packets.
+    """
+    tolls = [fault.toll for fault in faults]
+    if tolls.count(Toll.ROUTES) > 1:
+        return Toll.PACKETS
+    return max(tolls, key=_ORDER.index)

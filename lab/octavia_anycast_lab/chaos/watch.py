@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The octavia-anycast authors
+"""Watch the fabric while faults happen: what may never be, not even then.
+
+The client's leaf must have a route in its kernel as long as one amphora is
+healthy, and amphorae announce VIPs only. Read from the routers.
+"""
+
+import collections.abc
+import ipaddress
+import threading
+import typing
+
+from octavia_anycast_lab import netns, observe, settings
+from octavia_anycast_lab.fabric import frr
+
+_INTERVAL_SECONDS = 0.1
+_CLIENT_LEAF = next(leaf.name for leaf in settings.LEAVES if leaf.rack is None)
+
+
+class Watcher:
+    """Looks again and again for the length of a ``with`` block."""
+
+    def __init__(
+        self,
+        lab: settings.Lab,
+        vips: collections.abc.Iterable[settings.Address],
+        allowed: collections.abc.Iterable[settings.Network],
+    ) -> None:
+        self._lab = lab
+        self._prefixes = tuple(map(ipaddress.ip_network, vips))
+        self._allowed = frozenset(allowed)
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self.looks = 0
+        self.violations: set[str] = set()
+
+    def __enter__(self) -> typing.Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        while not self._over.wait(_INTERVAL_SECONDS):
+            try:
+                self.violations.update(self.look())
+            except (netns.NamespaceError, ValueError) as error:
+                self.violations.add(f"cannot look: {error}")
+            self.looks += 1
+
+    def look(self) -> list[str]:
+        """What is wrong now."""
+        found = [
+            f"{_CLIENT_LEAF} has no route to {prefix}"
+            for prefix in self._prefixes
+            if not observe.fib(self._lab, _CLIENT_LEAF, prefix)
+        ]
+        for leaf in settings.RACK_LEAVES:
+            for family in ("ipv4", "ipv6"):
+                command = f"show bgp {family} unicast json"
+                try:
+                    answer = frr.show(self._lab, leaf.name, command)
+                except frr.RouterError:
+                    continue  # it is down: that may be the fault
+                found += [
+                    f"{leaf.name} has {prefix} from an amphora"
+                    for prefix in foreign(answer, self._allowed)
+                ]
+        return found
+
+
+def foreign(
+    answer: collections.abc.Mapping[str, typing.Any],
+    allowed: collections.abc.Collection[settings.Network],
+) -> list[str]:
+    """Prefixes that amphorae announce and may not.
+
+    ``answer``: what FRR says to ``show bgp ... unicast json``.
+    """
+    return [
+        prefix
+        for prefix, paths in answer.get("routes", {}).items()
+        if ipaddress.ip_network(prefix) not in allowed
+        and any(_is_amphora(path.get("path", "")) for path in paths)
+    ]
+
+
+def _is_amphora(as_path: str) -> bool:
+    return as_path.split()[:1] == [str(settings.AMPHORA_AS)]
