@@ -123,6 +123,14 @@ OPTIONS = [
         "a stock Octavia on the same host uses.",
     ),
     cfg.ListOpt(
+        "frontend_security_groups",
+        default=[],
+        help="Ids of security groups that every front-end port gets beside "
+        "the load balancer's own. Peering over the front end needs one that "
+        "lets BFD in (UDP 3784, 3785) and BGP (TCP 179) from the leaves; "
+        "none by default, as peering over management needs none.",
+    ),
+    cfg.ListOpt(
         "heartbeat_controllers",
         default=[],
         help="ADDRESS:PORT of each controller, written into the amphorae.",
@@ -305,6 +313,7 @@ class Settings:
     coordination_url: str
     heartbeat_bind_ip: str
     heartbeat_bind_port: int
+    frontend_security_groups: tuple[str, ...]
     heartbeat_controllers: tuple[str, ...]
     heartbeat_interval: int
     agent_timeout: float
@@ -385,6 +394,7 @@ def read(conf: Any) -> Settings:
             maximum=ours.cluster_max_size,
         ),
         max_size=ours.cluster_max_size,
+        frontend_security_groups=tuple(ours.frontend_security_groups),
         heartbeat_controllers=tuple(ours.heartbeat_controllers),
         policy=policy,
         **{name: getattr(ours, name) for name in _SAME_NAME},

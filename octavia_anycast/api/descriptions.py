@@ -59,7 +59,11 @@ DESCRIPTIONS = {
         "of both families."
     ),
     "local_as": "The AS number of the amphorae.",
-    "driver": "The program in the amphora that speaks BGP.",
+    "driver": (
+        "The program in the amphora that speaks BGP; the same for all "
+        "speakers of a distributor. Not given: that of the others, or bird "
+        "where a peer has BFD, else exabgp."
+    ),
     "peers": "The peers that are registered with it.",
     # peers
     "peer_ip": "The peer's address.",
@@ -81,7 +85,10 @@ DESCRIPTIONS = {
     "min_tx_ms": "Desired minimum transmit interval, milliseconds.",
     "min_rx_ms": "Required minimum receive interval, milliseconds.",
     "multiplier": "How many packets may be missed.",
-    "peering_network": "The network of the amphora that the session uses.",
+    "peering_network": (
+        "The network of the amphora that the session uses; frontend: speaker "
+        "and BFD run beside HAProxy and see the front end itself."
+    ),
     "compute_host": (
         "The compute host whose amphorae peer with it; null for all."
     ),

@@ -92,7 +92,7 @@ def make_world(settings: options.Settings) -> World:
         statuses=OctaviaStatuses(),
         haproxy=AmphoraHaproxy(timeout=settings.configure_timeout),
         compute=Compute(),
-        network=Network(),
+        network=Network(settings.frontend_security_groups),
         files=AmphoraFiles(
             heartbeat_controllers=settings.heartbeat_controllers,
             heartbeat_interval=settings.heartbeat_interval,

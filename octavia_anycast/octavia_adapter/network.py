@@ -38,11 +38,17 @@ LOG = logging.getLogger(__name__)
 class Network:
     """The network service.
 
+    ``frontend_groups``: security groups of each front-end port, beside the
+    load balancer's own, whose rules Octavia makes of the listeners alone.
+
     :raises Retryable: if it does not answer (Octavia's driver asks it for
         its extensions at once).
     """
 
-    def __init__(self, driver: Any = None) -> None:
+    def __init__(
+        self, frontend_groups: Iterable[str] = (), *, driver: Any = None
+    ) -> None:
+        self._frontend_groups = tuple(frontend_groups)
         with translated("reaching the network service"):
             self._driver = driver or octavia_utils.get_network_driver()
         # Subnets and networks keep what is read of them here.
@@ -252,7 +258,12 @@ class Network:
         name = octavia_utils.get_vip_security_group_name(tree.id)
         group = self._driver.get_security_group(name)
         own = [group.id] if group is not None else []
-        return own + list(tree.model.vip.sg_ids)
+        return own + self._other_groups(tree)
+
+    def _other_groups(self, tree: LoadBalancerTree) -> list[str]:
+        """The VIP's, as its user asks, and ours; each once."""
+        wanted = (*tree.model.vip.sg_ids, *self._frontend_groups)
+        return list(dict.fromkeys(wanted))
 
     def _set_groups(
         self,
@@ -266,7 +277,9 @@ class Network:
         amphora = data_models.Amphora(
             id=record.id, vrrp_port_id=record.frontend_port_id
         )
-        update(tree.model, amphora, tree.model.vip)
+        # Octavia gives the port the load balancer's group and the VIP's.
+        vip = data_models.Vip(sg_ids=self._other_groups(tree))
+        update(tree.model, amphora, vip)
 
     def _apply_qos(self, tree: LoadBalancerTree, port_id: str) -> None:
         if not self._driver.qos_enabled():

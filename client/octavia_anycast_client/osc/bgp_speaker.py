@@ -5,6 +5,8 @@
 import argparse
 from typing import Any
 
+from osc_lib import exceptions
+
 from octavia_anycast_client import sdk
 from octavia_anycast_client.osc import arguments, base, columns
 
@@ -151,16 +153,24 @@ class SetBgpSpeaker(_Commanding, base.Command):
             "--local-as",
             metavar="<AS>",
             type=int,
-            required=True,
             help="The amphorae's new AS.",
+        )
+        parser.add_argument(
+            "--driver",
+            metavar="{" + ",".join(DRIVERS) + "}",
+            choices=DRIVERS,
+            help="The new daemon, of all speakers of its distributor.",
         )
         arguments.add_wait(parser)
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
         speaker = self.speaker(parsed_args.speaker)
-        self.client.update_bgp_speaker(
-            speaker.id, local_as=parsed_args.local_as
-        )
+        changes = base.given(parsed_args, "local_as", "driver")
+        if not changes:
+            raise exceptions.CommandError(
+                "Nothing to change: give --local-as or --driver."
+            )
+        self.client.update_bgp_speaker(speaker.id, **changes)
         self.wait(speaker, parsed_args)
 
 

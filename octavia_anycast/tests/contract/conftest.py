@@ -321,3 +321,17 @@ def _bench(kind, directory):
         made = BENCHES[kind](directory)
     yield made
     made.close()
+
+
+@pytest.fixture
+def daemon_bench(tmp_path):
+    """Make the bench of a kind: ``daemon_bench("bird")``."""
+    made = []
+
+    def make(kind):
+        made.append(_bench(kind, tmp_path))
+        return next(made[-1])
+
+    yield make
+    for one in made:
+        next(one, None)

@@ -97,7 +97,7 @@ def driver():
 
 @pytest.fixture
 def network(driver):
-    return Network(driver)
+    return Network(driver=driver)
 
 
 @pytest.fixture
@@ -167,6 +167,23 @@ def test_network_without_a_subnet_of_the_family_is_refused(network, tree):
     )
     with pytest.raises(Permanent, match="no subnet"):
         network.plug_frontend(tree, record(), action)
+
+
+def test_front_end_ports_get_the_groups_of_the_operator(driver, tree):
+    """At plugging, and whenever Octavia's own are set again."""
+    network = Network(("peering", "extra"), driver=driver)
+    port_id, _ = network.plug_frontend(tree, record(), plug())
+    assert driver.groups == [["sg", "extra", "peering"]]
+
+    told = []
+    driver.update_vip_sg = lambda balancer, vip: told.append(vip.sg_ids)
+    driver.update_aap_port_sg = lambda balancer, amphora, vip: told.append(
+        (amphora.vrrp_port_id, vip.sg_ids)
+    )
+    driver.qos_enabled = lambda: False
+    network.prepare(tree, [record(frontend_port_id=port_id)])
+    # The VIP's own port, which no packet uses, is as Octavia has it.
+    assert told == [["extra"], (port_id, ["extra", "peering"])]
 
 
 def test_member_port_and_its_end(network, driver, tree):

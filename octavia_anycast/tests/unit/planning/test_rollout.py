@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from octavia_anycast.model.actions import SetAgentState
-from octavia_anycast.model.bgp import AuthType
+from octavia_anycast.model.bgp import AuthType, SpeakerDriver
 from octavia_anycast.testing.simulation import World
 from octavia_anycast.tests.unit.planning.clusters import (
     desired_cluster,
@@ -219,3 +219,28 @@ def test_any_changes_and_lost_sessions_converge(size, changes):
     assert world.holders() == set(world.guests)
     assert len(world.announcers()) == size
     assert world.step() == ()
+
+
+@pytest.mark.parametrize("size", [2, 4])
+def test_another_driver_goes_one_amphora_at_a_time(size):
+    """A daemon stops and another starts: the others announce meanwhile."""
+    world = converged(size)
+    distributor = world.desired.distributor
+    world.desired = replace(
+        world.desired,
+        distributor=replace(
+            distributor,
+            speakers=tuple(
+                replace(speaker, driver=SpeakerDriver.BIRD)
+                for speaker in distributor.speakers
+            ),
+        ),
+    )
+    least, most_told = size, 0
+    for _ in range(20 * size):
+        told = [a for a in world.step() if isinstance(a, SetAgentState)]
+        most_told = max(most_told, len(told))
+        least = min(least, len(world.announcers()))
+    assert most_told == 1
+    assert least >= size - 1
+    assert world.holders() == set(world.guests)
