@@ -11,16 +11,11 @@ import functools
 import json
 from collections.abc import Iterable
 
-from octavia.api.common import types
 from pecan import expose, rest
 
 from octavia_anycast.api import (
-    cluster_schemas,
-    drain_schemas,
+    operations,
     policies,
-    requests,
-    responses,
-    schemas,
 )
 from octavia_anycast.api.paths import READERS
 from octavia_anycast.api.schemas import Schema, reference
@@ -31,60 +26,10 @@ from octavia_anycast.db import (
     peers,
     speakers,
 )
-from octavia_anycast.model.bgp import Peer
 
 VERSION = "3.1.0"
 API_VERSION = "2.30"
-JSON = "application/json"
-ID = frozenset(("id",))
 AMPHORAE = "/v2/octavia/amphorae"
-SCHEMAS: dict[str, Schema] = {
-    "Distributor": schemas.of_response(responses.DistributorResponse),
-    "DistributorRequest": schemas.of_request(requests.DistributorRequest),
-    "DistributorChange": schemas.of_change(requests.DistributorChange),
-    "Peer": schemas.of_response(responses.PeerResponse),
-    "PeerReference": schemas.of_request(requests.PeerReference),
-    "PeerRequest": schemas.of_request(Peer, without=ID),
-    "PeerChange": schemas.of_change(Peer, without=ID),
-    "Speaker": schemas.of_response(responses.SpeakerResponse),
-    "SpeakerRequest": schemas.of_request(requests.SpeakerRequest),
-    "SpeakerChange": schemas.of_change(requests.SpeakerChange),
-    "Path": schemas.of_response(responses.PathResponse),
-    "Vip": schemas.of_response(responses.VipResponse, nullable=("peer_id",)),
-    "VipRequest": schemas.of_request(requests.VipRequest),
-    **cluster_schemas.SCHEMAS,
-    **drain_schemas.SCHEMAS,
-    "Link": schemas.of_response(types.PageType),
-    "Fault": {
-        "type": "object",
-        "anyOf": [
-            {"required": ["faultstring"]},
-            {"required": ["description"]},
-        ],
-        "properties": {
-            "faultcode": {"type": "string"},
-            "faultstring": {
-                "type": "string",
-                "description": "A sentence that names what is wrong.",
-            },
-            "debuginfo": {"type": ["string", "null"]},
-            "code": {"type": "integer"},
-            "title": {"type": "string"},
-            "description": {
-                "type": "string",
-                "description": "The same, where the request was not routed.",
-            },
-        },
-    },
-}
-FAULTS = {
-    400: "A value is refused; the fault names the attribute.",
-    401: "There is no valid token.",
-    403: "The policy does not allow it.",
-    404: "There is no such resource.",
-    409: "It contradicts the state of the resource; the fault says how.",
-    503: "The database did not answer; try again later.",
-}
 
 
 @functools.cache
@@ -106,7 +51,7 @@ def document() -> Schema:
         "servers": [{"url": "/"}],
         "security": [{"token": []}],
         "components": {
-            "schemas": SCHEMAS,
+            "schemas": operations.SCHEMAS,
             "securitySchemes": {
                 "token": {
                     "type": "apiKey",
@@ -123,7 +68,7 @@ def document() -> Schema:
 class DocumentController(rest.RestController):
     """Serves the document."""
 
-    @expose(content_type=JSON)
+    @expose(content_type=operations.JSON)
     def get(self) -> str:
         """As JSON."""
         return json.dumps(document())
@@ -152,52 +97,57 @@ def _announced() -> tuple[str, Schema]:
     return (
         f"{policies.DISTRIBUTORS}/{{distributor_id}}/paths",
         {
-            "parameters": [_path_parameter("distributor_id")],
-            "get": _operation(
+            "parameters": [operations.path_parameter("distributor_id")],
+            "get": operations.operation(
                 "List what the amphorae announce",
                 "listPaths",
-                {200: _list_of("paths", "Path")},
+                {200: operations.list_of("paths", "Path")},
                 (400, 404),
-                parameters=_list_parameters("Path", READERS),
+                parameters=operations.list_parameters("Path", READERS),
             ),
         },
     )
 
 
 def _vips() -> Iterable[tuple[str, Schema]]:
-    of_distributor = _path_parameter("distributor_id")
+    of_distributor = operations.path_parameter("distributor_id")
     yield (
         policies.VIPS,
         {
             "parameters": [of_distributor],
-            "get": _operation(
+            "get": operations.operation(
                 "List the external VIPs of a distributor",
                 "listVips",
-                {200: _list_of("vips", "Vip")},
+                {200: operations.list_of("vips", "Vip")},
                 (400, 404),
-                parameters=_list_parameters("Vip", external_vips.COLUMNS),
+                parameters=operations.list_parameters(
+                    "Vip", external_vips.COLUMNS
+                ),
             ),
-            "post": _operation(
+            "post": operations.operation(
                 "Register an external VIP",
                 "registerVip",
-                {201: _one("vip", "Vip", is_whole=True)},
+                {201: operations.one("vip", "Vip", is_whole=True)},
                 (400, 404, 409),
-                body=_body("vip", "VipRequest"),
+                body=operations.body("vip", "VipRequest"),
             ),
         },
     )
     yield (
         f"{policies.VIPS}/{{vip_id}}",
         {
-            "parameters": [of_distributor, _path_parameter("vip_id")],
-            "get": _operation(
+            "parameters": [
+                of_distributor,
+                operations.path_parameter("vip_id"),
+            ],
+            "get": operations.operation(
                 "Show an external VIP",
                 "showVip",
-                {200: _one("vip", "Vip", is_whole=False)},
+                {200: operations.one("vip", "Vip", is_whole=False)},
                 (404,),
-                parameters=[_fields("Vip")],
+                parameters=[operations.fields("Vip")],
             ),
-            "delete": _operation(
+            "delete": operations.operation(
                 "Unregister an external VIP",
                 "unregisterVip",
                 {204: None},
@@ -212,16 +162,16 @@ def _registration() -> tuple[str, Schema]:
         f"{policies.SPEAKERS}/{{bgp_speaker_id}}/bgp-peers/{{bgp_peer_id}}",
         {
             "parameters": [
-                _path_parameter("bgp_speaker_id"),
-                _path_parameter("bgp_peer_id"),
+                operations.path_parameter("bgp_speaker_id"),
+                operations.path_parameter("bgp_peer_id"),
             ],
-            "put": _operation(
+            "put": operations.operation(
                 "Register a peer; twice is once",
                 "registerPeer",
-                {200: _one("bgp_speaker", "Speaker", is_whole=True)},
+                {200: operations.one("bgp_speaker", "Speaker", is_whole=True)},
                 (400, 404, 409),
             ),
-            "delete": _operation(
+            "delete": operations.operation(
                 "Unregister a peer, which stays",
                 "unregisterPeer",
                 {204: None},
@@ -235,27 +185,27 @@ def _cluster() -> tuple[str, Schema]:
     return (
         policies.CLUSTER,
         {
-            "parameters": [_path_parameter("loadbalancer_id")],
-            "get": _operation(
+            "parameters": [operations.path_parameter("loadbalancer_id")],
+            "get": operations.operation(
                 "Show the cluster of a load balancer",
                 "showCluster",
-                {200: _one("cluster", "Cluster", is_whole=False)},
+                {200: operations.one("cluster", "Cluster", is_whole=False)},
                 (404,),
             ),
-            "put": _operation(
+            "put": operations.operation(
                 "Change a cluster: what is given only",
                 "updateCluster",
-                {202: _one("cluster", "Cluster", is_whole=False)},
+                {202: operations.one("cluster", "Cluster", is_whole=False)},
                 (400, 404, 409),
-                body=_body("cluster", "ClusterChange"),
+                body=operations.body("cluster", "ClusterChange"),
             ),
         },
     )
 
 
 def _amphorae() -> Iterable[tuple[str, Schema]]:
-    attributes = set(SCHEMAS["Amphora"]["properties"])
-    of_project = _query(
+    attributes = set(operations.SCHEMAS["Amphora"]["properties"])
+    of_project = operations.query(
         "project_id",
         "Only those of load balancers of this project.",
         {"type": "string"},
@@ -263,13 +213,13 @@ def _amphorae() -> Iterable[tuple[str, Schema]]:
     yield (
         AMPHORAE,
         {
-            "get": _operation(
+            "get": operations.operation(
                 "List amphorae, Octavia's own too",
                 "listAmphorae",
-                {200: _list_of("amphorae", "Amphora")},
+                {200: operations.list_of("amphorae", "Amphora")},
                 (400,),
                 parameters=[
-                    *_list_parameters(
+                    *operations.list_parameters(
                         "Amphora", attributes & set(amphora_listing.COLUMNS)
                     ),
                     of_project,
@@ -280,15 +230,15 @@ def _amphorae() -> Iterable[tuple[str, Schema]]:
     yield (
         f"{AMPHORAE}/{{amphora_id}}",
         {
-            "parameters": [_path_parameter("amphora_id")],
-            "get": _operation(
+            "parameters": [operations.path_parameter("amphora_id")],
+            "get": operations.operation(
                 "Show an amphora",
                 "showAmphora",
-                {200: _one("amphora", "Amphora", is_whole=False)},
+                {200: operations.one("amphora", "Amphora", is_whole=False)},
                 (404,),
-                parameters=[_fields("Amphora")],
+                parameters=[operations.fields("Amphora")],
             ),
-            "delete": _operation(
+            "delete": operations.operation(
                 "Delete what is left of an amphora in ERROR",
                 "deleteAmphora",
                 {204: None},
@@ -300,16 +250,16 @@ def _amphorae() -> Iterable[tuple[str, Schema]]:
 
 
 def _below_an_amphora() -> Iterable[tuple[str, Schema]]:
-    one = {"parameters": [_path_parameter("amphora_id")]}
+    one = {"parameters": [operations.path_parameter("amphora_id")]}
     counts = {"type": "array", "items": reference("AmphoraStatistics")}
     yield (
         f"{AMPHORAE}/{{amphora_id}}/stats",
         one
         | {
-            "get": _operation(
+            "get": operations.operation(
                 "Show what an amphora counted, for each listener",
                 "showAmphoraStatistics",
-                {200: _rooted("amphora_stats", counts)},
+                {200: operations.rooted("amphora_stats", counts)},
                 (404,),
             )
         },
@@ -318,7 +268,7 @@ def _below_an_amphora() -> Iterable[tuple[str, Schema]]:
         f"{AMPHORAE}/{{amphora_id}}/failover",
         one
         | {
-            "put": _operation(
+            "put": operations.operation(
                 "Have another amphora take its place",
                 "failoverAmphora",
                 {202: None},
@@ -330,7 +280,7 @@ def _below_an_amphora() -> Iterable[tuple[str, Schema]]:
         f"{AMPHORAE}/{{amphora_id}}/config",
         one
         | {
-            "put": _operation(
+            "put": operations.operation(
                 "Give its agent the configuration anew",
                 "configureAmphora",
                 {202: None},
@@ -341,28 +291,30 @@ def _below_an_amphora() -> Iterable[tuple[str, Schema]]:
 
 
 def _drain() -> tuple[str, Schema]:
-    whole = _one("drain", "Drain", is_whole=True)
+    whole = operations.one("drain", "Drain", is_whole=True)
     return (
         policies.AMPHORA_DRAIN,
         {
-            "parameters": [_path_parameter("amphora_id")],
-            "get": _operation(
+            "parameters": [operations.path_parameter("amphora_id")],
+            "get": operations.operation(
                 "Show how far the drain of an amphora is, and what is left",
                 "showDrain",
                 {200: whole},
                 (404, 409),
             ),
-            "put": _operation(
+            "put": operations.operation(
                 "Take an amphora out of service; twice is once",
                 "drainAmphora",
                 {202: whole},
                 (400, 404, 409),
                 body={
                     "required": False,
-                    "content": {JSON: {"schema": reference("DrainRequest")}},
+                    "content": {
+                        operations.JSON: {"schema": reference("DrainRequest")}
+                    },
                 },
             ),
-            "delete": _operation(
+            "delete": operations.operation(
                 "Have it announce again",
                 "undoDrain",
                 {204: None},
@@ -379,39 +331,39 @@ def _collection(
     yield (
         path,
         {
-            "get": _operation(
+            "get": operations.operation(
                 f"List {title}s",
                 f"list{name}s",
-                {200: _list_of(f"{root}s", name)},
+                {200: operations.list_of(f"{root}s", name)},
                 (400,),
-                parameters=_list_parameters(name, columns),
+                parameters=operations.list_parameters(name, columns),
             ),
-            "post": _operation(
+            "post": operations.operation(
                 f"Create a {title}",
                 f"create{name}",
-                {201: _one(root, name, is_whole=True)},
+                {201: operations.one(root, name, is_whole=True)},
                 (400, 409),
-                body=_body(root, f"{name}Request"),
+                body=operations.body(root, f"{name}Request"),
             ),
         },
     )
     yield (
         f"{path}/{{{root}_id}}",
         {
-            "parameters": [_path_parameter(f"{root}_id")],
-            "get": _operation(
+            "parameters": [operations.path_parameter(f"{root}_id")],
+            "get": operations.operation(
                 f"Show a {title}",
                 f"show{name}",
-                {200: _one(root, name, is_whole=False)},
+                {200: operations.one(root, name, is_whole=False)},
                 (404,),
-                parameters=[_fields(name)],
+                parameters=[operations.fields(name)],
             ),
-            "put": _operation(
+            "put": operations.operation(
                 f"Change a {title}: what is given only",
                 f"update{name}",
-                {200: _one(root, name, is_whole=True)},
+                {200: operations.one(root, name, is_whole=True)},
                 (400, 404, 409),
-                body=_body(root, f"{name}Change"),
+                body=operations.body(root, f"{name}Change"),
             ),
             "delete": _delete(title, name),
         },
@@ -429,146 +381,10 @@ def _delete(title: str, name: str) -> Schema:
         "schema": {"type": "boolean", "default": False},
     }
     is_distributor = name == "Distributor"
-    return _operation(
+    return operations.operation(
         f"Delete a {title}",
         f"delete{name}",
         {204: None},
         (400, 404, 409) if is_distributor else (404, 409),
         parameters=[cascade] if is_distributor else [],
     )
-
-
-def _operation(
-    summary: str,
-    name: str,
-    answers: dict[int, Schema | None],
-    faults: tuple[int, ...],
-    *,
-    parameters: list[Schema] | None = None,
-    body: Schema | None = None,
-) -> Schema:
-    responses_of: Schema = {}
-    for status, schema in answers.items():
-        responses_of[str(status)] = {"description": "Done."} | (
-            {"content": {JSON: {"schema": schema}}} if schema else {}
-        )
-    for status in sorted({*faults, 401, 403, 503}):
-        responses_of[str(status)] = {
-            "description": FAULTS[status],
-            "content": {JSON: {"schema": reference("Fault")}},
-        }
-    return (
-        {"summary": summary, "operationId": name, "responses": responses_of}
-        | ({"parameters": parameters} if parameters else {})
-        | ({"requestBody": body} if body else {})
-    )
-
-
-def _body(root: str, name: str) -> Schema:
-    return {
-        "required": True,
-        "content": {JSON: {"schema": _rooted(root, reference(name))}},
-    }
-
-
-def _one(root: str, name: str, *, is_whole: bool) -> Schema:
-    """One resource; ``is_whole``: no ``fields`` can leave anything out."""
-    schema = reference(name)
-    if is_whole:
-        required = sorted(SCHEMAS[name]["properties"])
-        schema = {"allOf": [schema, {"required": required}]}
-    return _rooted(root, schema)
-
-
-def _rooted(root: str, schema: Schema) -> Schema:
-    return {
-        "type": "object",
-        "properties": {root: schema},
-        "required": [root],
-        "additionalProperties": False,
-    }
-
-
-def _list_of(root: str, name: str) -> Schema:
-    return {
-        "type": "object",
-        "properties": {
-            root: {"type": "array", "items": reference(name)},
-            f"{root}_links": {"type": "array", "items": reference("Link")},
-        },
-        "required": [root],
-        "additionalProperties": False,
-    }
-
-
-def _path_parameter(name: str) -> Schema:
-    return {
-        "name": name,
-        "in": "path",
-        "required": True,
-        "schema": {"type": "string", "format": "uuid"},
-    }
-
-
-def _query(name: str, description: str, schema: Schema) -> Schema:
-    return {
-        "name": name,
-        "in": "query",
-        "description": description,
-        "schema": schema,
-    }
-
-
-def _fields(name: str) -> Schema:
-    return _query(
-        "fields",
-        "Only these attributes; may be given more than once.",
-        {
-            "type": "array",
-            "items": {"enum": sorted(SCHEMAS[name]["properties"])},
-        },
-    )
-
-
-def _list_parameters(name: str, columns: Iterable[str]) -> list[Schema]:
-    properties = SCHEMAS[name]["properties"]
-    names = sorted(columns)
-    sort = f"^({'|'.join(names)})(:(asc|desc))?"
-    return [
-        _fields(name),
-        _query("limit", "How many at most.", {"type": "integer"}),
-        _query("marker", "The id of the last one before.", {"type": "string"}),
-        _query(
-            "page_reverse",
-            "Whether the page before the marker is wanted.",
-            {"type": "boolean"},
-        ),
-        _query(
-            "sort",
-            "Attributes, each with :asc or :desc, with commas between.",
-            {"type": "string", "pattern": f"{sort}$"},
-        ),
-        *(
-            _query(
-                one,
-                "Only those of which it is this value; may be given more "
-                "than once.",
-                _filter(properties[one]),
-            )
-            for one in names
-        ),
-    ]
-
-
-def _filter(schema: Schema) -> Schema:
-    """What a filter may be: the attribute's type, never null."""
-    kept = {"type", "format", "pattern", "anyOf"}
-    kinds = schema["type"]
-    plain = {key: schema[key] for key in kept & set(schema)}
-    if isinstance(kinds, list):
-        plain["type"] = kinds[0]
-    if "anyOf" in plain:
-        plain["anyOf"] = [
-            one for one in plain["anyOf"] if one != {"type": "null"}
-        ]
-    return plain

@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, settings
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi import checks
 
-from octavia_anycast.api import openapi, policies, responses
+from octavia_anycast.api import openapi, operations, policies, responses
 from octavia_anycast.db import amphora_statistics, amphorae
 from octavia_anycast.model.cluster import AmphoraRecord, AmphoraStatus
 from octavia_anycast.model.heartbeat import Heartbeat, ListenerBeat
@@ -61,6 +61,7 @@ def prepared(server):
     )
     idle = server.create(PEERS, {"bgp_peer": samples.peer(peer_ip="::1")})
     amphora_id, load_balancer_id = _amphora(server)
+    serving_id = _serving(server, load_balancer_id)
     schema.app = server.application  # which makes its calls WSGI calls
     (speaker,) = made["speakers"]
     return server.snapshot(), {
@@ -68,6 +69,7 @@ def prepared(server):
         "bgp_speaker_id": [speaker["id"]],
         "bgp_peer_id": [speaker["peers"][0]["id"], idle["id"]],
         "amphora_id": [amphora_id],
+        "serving_id": [serving_id],
         "vip_id": [vip["id"]],
         "announcer_id": [announcer["id"]],
         "loadbalancer_id": [load_balancer_id],
@@ -106,10 +108,25 @@ def _amphora(server):
     return record.id, load_balancer["id"]
 
 
+def _serving(server, load_balancer_id):
+    """An amphora that is well, to be drained."""
+    record = AmphoraRecord(
+        id="7d3c9a52-0000-4000-8000-000000000002",
+        load_balancer_id=load_balancer_id,
+        status=AmphoraStatus.ALLOCATED,
+        status_since=datetime.now(UTC),
+    )
+    with server.database.transaction() as session:
+        amphorae.create(session, record)
+    return record.id
+
+
 def point(case, ids, turn):
     """Random ids are of nothing: make them those of something."""
     for name in case.path_parameters or ():
         case.path_parameters[name] = ids[name][turn % len(ids[name])]
+    if case.operation.path.endswith("/drain"):
+        case.path_parameters["amphora_id"] = ids["serving_id"][0]
     if "/vips" in case.operation.path:
         case.path_parameters["distributor_id"] = ids["announcer_id"][0]
     if case.operation.label == f"POST {PEERS}" and turn % 3 == 2:
@@ -190,7 +207,7 @@ def test_every_rule_is_of_a_documented_call():
 
 
 def test_no_answer_has_a_password():
-    for name, one in openapi.SCHEMAS.items():
+    for name, one in operations.SCHEMAS.items():
         is_request = name.endswith(("Request", "Change"))
         assert is_request or "password" not in one.get("properties", {})
     assert not hasattr(responses.PeerResponse, "password")
