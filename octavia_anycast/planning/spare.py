@@ -104,11 +104,10 @@ def _rank(
 def _could_announce(desired: DesiredCluster, member: Assessment) -> bool:
     """Whether it needs no more than to be told."""
     report = member.amphora.report
-    return (
-        report is not None
-        and is_ready(desired, member.amphora)
-        and any(s.state is SessionState.ESTABLISHED for s in report.sessions)
-    )
+    if report is None or not is_ready(desired, member.amphora):
+        return False
+    states = {session.state for session in report.sessions}
+    return not states or SessionState.ESTABLISHED in states
 
 
 def _announces(desired: DesiredCluster, member: Assessment) -> bool:

@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The octavia-anycast authors
+"""The cluster manager, from the API through the controller to the cloud."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from octavia_anycast.controller.cluster_watch import ClusterWatch
+from octavia_anycast.controller.vigil import Vigil
+from octavia_anycast.db import amphorae
+from octavia_anycast.model.cluster import AmphoraRecord, AmphoraStatus
+from octavia_anycast.tests.functional.controller.conftest import LB
+
+
+@pytest.fixture
+def serving(stage):
+    """A cluster of two that announces."""
+    stage.run()
+    stage.add_listener()
+    stage.run()
+    return stage
+
+
+def put(stage, **given):
+    path = f"{LB}/{stage.load_balancer_id}/cluster"
+    answer = stage.api.call("PUT", path, {"cluster": given})
+    assert answer.status == 202, answer.text
+    return answer.body["cluster"]
+
+
+def show(stage):
+    path = f"{LB}/{stage.load_balancer_id}/cluster"
+    return stage.api.call("GET", path).body["cluster"]
+
+
+def announcers(stage):
+    return stage.cloud.announcers(stage.load_balancer_id)
+
+
+def look(stage):
+    stage.controller.reconcile(stage.load_balancer_id)
+
+
+def test_a_change_is_noticed_once(serving):
+    watch = ClusterWatch()
+    world = serving.controller.world
+
+    def news():
+        with world.database.transaction() as session:
+            changed = show(serving) and world.now()
+            return watch.news(session, changed.replace(year=2000))
+
+    assert news() == []
+    put(serving, desired_size=3)
+    assert news() == [serving.load_balancer_id]
+    assert news() == []
+    put(serving, desired_size=4)
+    assert news() == [serving.load_balancer_id]
+
+
+def test_scaling_out_and_in(serving):
+    put(serving, desired_size=4)
+    serving.run(60)
+    assert len(announcers(serving)) == 4
+
+    put(serving, desired_size=2)
+    serving.run(120)
+    assert len(announcers(serving)) == 2
+    assert len(serving.cloud.machines) == 2
+    assert serving.show()["provisioning_status"] == "ACTIVE"
+
+
+def test_a_spare_joins_when_the_vigil_calls(serving):
+    put(serving, spare_count=1)
+    serving.run(60)
+    assert len(serving.cloud.machines) == 3
+    assert len(announcers(serving)) == 2
+    shown = show(serving)
+    assert "1 of 1 spares ready" in shown["reason"]
+    assert shown["operating_status"] == "ONLINE"
+    (spare,) = (m["id"] for m in shown["amphorae"] if m["spare"])
+
+    woken = []
+    world = serving.controller.world
+    vigil = Vigil(world, serving.cloud, woken.append, lambda _: True)
+    with ThreadPoolExecutor(1) as executor:
+        vigil.refresh()
+        vigil.look(executor)
+        assert woken == [], "all is well"
+        victim = announcers(serving)[0]
+        victim.has_power = False
+        vigil.look(executor)
+        vigil.look(executor)
+    assert woken == [serving.load_balancer_id], "it calls once"
+    assert world.unreachable == {victim.amphora_id}
+
+    look(serving)
+    assert spare in {m.amphora_id for m in announcers(serving)}
+    assert len(announcers(serving)) == 2
+    serving.run(200)
+    assert len(serving.cloud.of(serving.load_balancer_id)) == 3
+    assert len(announcers(serving)) == 2
+
+
+def test_clusters_without_spares_are_not_watched(serving):
+    world = serving.controller.world
+    vigil = Vigil(world, serving.cloud, pytest.fail, lambda _: True)
+    vigil.refresh()
+    calls = len(serving.cloud.calls)
+    with ThreadPoolExecutor(1) as executor:
+        vigil.look(executor)
+    assert len(serving.cloud.calls) == calls
+
+
+def lose(stage):
+    """A server is gone, and the compute service says so."""
+    victim = announcers(stage)[0]
+    del stage.cloud.machines[victim.server_id]
+
+
+def occupy_the_brake(stage, is_replacing):
+    """Others' replacements are under way, or are done."""
+    world = stage.controller.world
+    with stage.api.database.transaction() as session:
+        for number in range(world.settings.policy.replacement_brake):
+            name = f"other-{number}"
+            if is_replacing:
+                amphorae.create(
+                    session,
+                    AmphoraRecord(
+                        id=name,
+                        load_balancer_id="other",
+                        status=AmphoraStatus.BOOTING,
+                        status_since=world.now(),
+                        is_replacing=True,
+                    ),
+                )
+            else:
+                amphorae.update(session, name, is_replacing=False)
+
+
+def test_the_brake_is_shared_by_all(serving):
+    occupy_the_brake(serving, is_replacing=True)
+    lose(serving)
+    builds = serving.cloud.calls.count("build")
+    for _ in range(5):
+        look(serving)
+        serving.cloud.pass_time(1)
+    assert serving.cloud.calls.count("build") == builds
+    shown = show(serving)
+    assert shown["operating_status"] == "DEGRADED"
+    assert "held by the brake" in shown["reason"]
+
+    put(serving, desired_size=3)
+    occupy_the_brake(serving, is_replacing=False)
+    serving.run(60)
+    assert len(announcers(serving)) == 3
+
+
+def test_a_quota_that_is_used_up_is_told_and_burns_nothing(serving):
+    serving.cloud.build_error = "Quota exceeded for instances"
+    put(serving, desired_size=4)
+    tries = serving.cloud.calls.count("build")
+    for _ in range(120):
+        look(serving)
+        serving.cloud.pass_time(5)
+
+    assert serving.cloud.calls.count("build") - tries <= 10
+    assert len(serving.cloud.machines) == 2
+    shown = show(serving)
+    assert shown["operating_status"] == "DEGRADED"
+    assert "Quota exceeded" in shown["reason"]
+    assert serving.show()["provisioning_status"] == "ACTIVE"
+
+    serving.cloud.build_error = ""
+    serving.run(900)
+    assert len(announcers(serving)) == 4
