@@ -148,23 +148,3 @@ def test_without_peers_it_does_not(
         first, again = _first_contact(bench, balancer, clients)
         moved = {one for one in clients if again[one] != first[one]}
         assert moved
-
-
-def test_only_the_cluster_may_reach_the_port_of_the_peers(
-    bench: Bench, balancer: Balancer
-) -> None:
-    """The rule for TCP 1025 names the cluster's own security group."""
-    network = bench.connection_as("admin").network
-    (group,) = [
-        g
-        for g in network.security_groups()
-        if balancer.id in g.name and g.name.startswith("lb-")
-    ]
-    rules = [
-        rule
-        for rule in network.security_group_rules(security_group_id=group.id)
-        if rule.direction == "ingress" and rule.port_range_min == 1025
-    ]
-    assert rules
-    assert {rule.remote_group_id for rule in rules} == {group.id}
-    assert {rule.protocol for rule in rules} == {"tcp"}
