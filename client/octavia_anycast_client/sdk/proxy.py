@@ -243,7 +243,7 @@ class Proxy(_proxy.Proxy):
     def update_bgp_speaker(
         self, speaker: str | BgpSpeaker, **attrs: Any
     ) -> BgpSpeaker:
-        """Change the AS, the only attribute that can be."""
+        """Change its AS or its driver; the rest stays as it was made."""
         return self._update(BgpSpeaker, speaker, **attrs)
 
     def delete_bgp_speaker(

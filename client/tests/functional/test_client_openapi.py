@@ -61,6 +61,7 @@ def attributes(resource):
         (sdk.Path, "Path", set()),
         (sdk.Cluster, "Cluster", {"id"}),
         (sdk.ExternalVip, "Vip", set()),
+        (sdk.AmphoraDrain, "Drain", {"id"}),
     ],
 )
 def test_resources_have_the_attributes_of_the_api(
@@ -81,6 +82,7 @@ def test_resources_have_the_attributes_of_the_api(
         (columns.PATHS_LONG, "Path"),
         (columns.CLUSTER, "Cluster"),
         (columns.EXTERNAL_VIP, "Vip"),
+        (columns.DRAIN, "Drain"),
     ],
 )
 def test_commands_show_what_the_api_shows(properties, shown, schema):
