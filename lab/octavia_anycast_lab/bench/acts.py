@@ -6,6 +6,7 @@ Each takes the column and gives an :class:`event_run.Act` whose victim is
 chosen already: nothing has to be looked up once the load flows.
 """
 
+import contextlib
 import functools
 import time
 
@@ -13,6 +14,7 @@ from octavia_anycast_lab import (
     controller,
     database,
     faults,
+    netns,
     process,
     rest,
     settings,
@@ -53,9 +55,9 @@ def _silence(column: columns.Column, bridge: str | None) -> event_run.Act:
             faults.silence_bridge_port(lab, role, tap)
 
     def undo() -> None:
-        still = {i.id for i in column.machines.instances()}
-        if instance.id in still:
-            for role, tap in places:
+        for role, tap in places:
+            # It may have been replaced by now, links and all.
+            with contextlib.suppress(netns.NamespaceError):
                 faults.end_bridge_port_silence(lab, role, tap)
 
     return event_run.Act(do=do, undo=undo)

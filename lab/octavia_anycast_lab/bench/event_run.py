@@ -79,7 +79,10 @@ def measure(column: columns.Column, prepare: Prepare, seconds: float) -> Cost:
         act.do()
         took = world.moment() - began
         time.sleep(seconds)
-        cost = judge(stream.stop(), held.stop(), began, took)
+        new = stream.stop()
+        # Ended by itself, if all of its connections are broken.
+        process.stop(lab.registry, held.label, held.grace_seconds)
+        cost = judge(new, held.records(), began, took)
     finally:
         for generator in (stream, held):
             if generator is not None:
