@@ -62,7 +62,6 @@ def prepared(server):
     idle = server.create(PEERS, {"bgp_peer": samples.peer(peer_ip="::1")})
     amphora_id, load_balancer_id = _amphora(server)
     serving_id = _serving(server, load_balancer_id)
-    serving_id = _serving(server, load_balancer_id)
     schema.app = server.application  # which makes its calls WSGI calls
     (speaker,) = made["speakers"]
     return server.snapshot(), {
@@ -70,7 +69,6 @@ def prepared(server):
         "bgp_speaker_id": [speaker["id"]],
         "bgp_peer_id": [speaker["peers"][0]["id"], idle["id"]],
         "amphora_id": [amphora_id],
-        "serving_id": [serving_id],
         "serving_id": [serving_id],
         "vip_id": [vip["id"]],
         "announcer_id": [announcer["id"]],
@@ -111,19 +109,6 @@ def _amphora(server):
 
 
 def _serving(server, load_balancer_id):
-    """An amphora that is well, to be drained."""
-    record = AmphoraRecord(
-        id="7d3c9a52-0000-4000-8000-000000000002",
-        load_balancer_id=load_balancer_id,
-        status=AmphoraStatus.ALLOCATED,
-        status_since=datetime.now(UTC),
-    )
-    with server.database.transaction() as session:
-        amphorae.create(session, record)
-    return record.id
-
-
-def _serving(server, load_balancer_id):
     """An amphora that can be drained: there is another one beside it."""
     ids = [f"7d3c9a52-0000-4000-8000-00000000000{n}" for n in (2, 3)]
     with server.database.transaction() as session:
@@ -142,8 +127,6 @@ def point(case, ids, turn):
     """Random ids are of nothing: make them those of something."""
     for name in case.path_parameters or ():
         case.path_parameters[name] = ids[name][turn % len(ids[name])]
-    if case.operation.path.endswith("/drain"):
-        case.path_parameters["amphora_id"] = ids["serving_id"][0]
     if case.operation.path.endswith("/drain"):
         case.path_parameters["amphora_id"] = ids["serving_id"][0]
     if "/vips" in case.operation.path:
