@@ -64,7 +64,12 @@ def type_name(kind: Any, page: str) -> str:
         return f":ref:`{kind.__name__} <{label(kind, page)}>`"
     if issubclass(kind, Enum):
         return ", ".join(f"``{member.value}``" for member in kind)
-    names = {str: "string", int: "integer", bool: "boolean"}
+    names = {
+        str: "string",
+        int: "integer",
+        float: "number",
+        bool: "boolean",
+    }
     return {**names, datetime: "ISO 8601 time with zone"}[kind]
 
 
