@@ -3,10 +3,11 @@
 """What an event cost, out of records; how a row of the table is made."""
 
 import dataclasses
+import json
 
 import pytest
 from octavia_anycast_lab import traffic_record
-from octavia_anycast_lab.bench import event_run, events
+from octavia_anycast_lab.bench import event_run, events, idle, thousand
 from octavia_anycast_lab.traffic_record import Outcome
 
 BEGAN = 1000.0
@@ -71,3 +72,8 @@ def test_failures_are_counted_where_none_may_be() -> None:
     failed, _ = events.answers("drain", pairs, 0.0)
     assert (failed.unit, failed.ours, failed.met) == ("requests", 1.0, False)
     assert failed.peer is None
+
+
+def test_a_load_reaches_the_controller_that_measures() -> None:
+    text = json.dumps(dataclasses.asdict(thousand.LOAD))
+    assert idle.Load(**json.loads(text)) == thousand.LOAD
