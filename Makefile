@@ -18,7 +18,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
 .PHONY: help venv packages root lint format test test-unit test-functional \
-	test-client test-contract test-lab demo bench lab-up lab-down lab-status \
+	test-client test-contract test-lab chaos demo bench lab-up lab-down lab-status \
 	lab-shell docs clean
 
 help: ## Show this
@@ -64,6 +64,11 @@ test-contract: packages $(STAMP) ## Speaker drivers against real daemons
 
 test-lab: root packages $(STAMP) ## The real thing, in namespaces (root)
 	OA_LAB_REQUIRED=1 $(PYTEST) lab/tests $(ARGS)
+
+chaos: root packages $(STAMP) ## Faults alone and in pairs; SEED=..., ROUNDS=... (root)
+	OA_LAB_REQUIRED=1 OA_CHAOS_SEED=$(or $(SEED),4) \
+		OA_CHAOS_ROUNDS=$(or $(ROUNDS),40) \
+		$(PYTEST) -s lab/tests/test_chaos.py $(ARGS)
 
 demo: root packages $(STAMP) ## Watch it work (root)
 	@$(BIN)/python -m octavia_anycast_lab.demo

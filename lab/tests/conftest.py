@@ -51,6 +51,7 @@ _IN_ORDER = (
     "test_autoscale",
     "test_housekeeping",
     "test_faults",
+    "test_chaos",
     "test_removal",
 )
 _TOOLS = (
