@@ -93,7 +93,7 @@ def test_a_users_change_does_not_wait_for_a_failover(serving):
     serving.controller.reconcile(serving.load_balancer_id)
     serving.add_listener(port=81)
 
-    for _ in range(10):
+    for _ in range(4):
         serving.controller.reconcile(serving.load_balancer_id)
         serving.cloud.pass_time(1)
 
