@@ -9,6 +9,7 @@ import pytest
 from octavia.db import api as octavia_db
 from sqlalchemy import Engine, event
 
+from octavia_anycast.api.clusters import Limits
 from octavia_anycast.api.load_balancer_types import LoadBalancerResponse
 from octavia_anycast.api.load_balancers import LoadBalancersController
 from octavia_anycast.db import (
@@ -144,7 +145,7 @@ def test_within_octavias_transaction_if_the_database_is_one(api, vip, other):
         )
         clusters.create(session, record)
     controller = LoadBalancersController(
-        api.database, stale_after=1.0, is_shared=True
+        api.database, limits=Limits(stale_after=1.0, size=8), is_shared=True
     )
     response = LoadBalancerResponse(
         id=record.load_balancer_id, provider="anycast"
@@ -191,6 +192,10 @@ def test_the_cluster_is_shown(api, vip, front, default):
             "max_size": 8,
             "cooldown": 0,
             "enabled": True,
+            "spare_count": 0,
+            "autoscale": None,
+            "scaled_at": None,
+            "scaling_reason": "",
             "cluster_type": "ACTIVE_ACTIVE",
             "provisioning_status": "PENDING_CREATE",
             "operating_status": "OFFLINE",
@@ -258,6 +263,7 @@ def test_what_the_agents_reported_last_counts(
             "frontend_ip": "10.1.0.1",
             "applied_revision": "",
             "announcing": announcing,
+            "spare": False,
         }
     ]
 
