@@ -129,6 +129,7 @@ DISTRIBUTOR = {
     "distributor_type": (*NOT_TEXT, "L2", "l3_bgp"),
     "enabled": NOT_FLAG,
     "is_default": NOT_FLAG,
+    "dedicated_count": (*NOT_NUMBER, -1, 5),
     "speakers": (*NOT_LIST, [7], [None], [[]], [{}]),
     "zones": (
         *NOT_LIST,
@@ -147,6 +148,7 @@ DISTRIBUTOR = {
 UNCHANGEABLE = ("distributor_type", "speakers")
 NULLABLE = {f.name for f in fields(Peer) if f.default is None} | {
     "availability_zone",
+    "driver",  # the one that fits
     "frontend_network_id",
 }
 
@@ -268,7 +270,7 @@ def test_a_new_speaker(server, prepared, attribute, value):
     [
         *(("local_as", value) for value in (*SPEAKER["local_as"], None)),
         ("ip_version", 4),
-        ("driver", "exabgp"),
+        *(("driver", value) for value in SPEAKER["driver"]),
         ("distributor_id", NOBODY),
         ("peers", []),
         ("colour", "red"),
