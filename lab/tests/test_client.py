@@ -39,6 +39,8 @@ GROUPS = ("openstack.load_balancer.v2", "openstack.extension")
 LEAF = settings.RACK_LEAVES[0]
 MED = 77
 ANNOUNCED_SECONDS = 120.0
+# Far from where Neutron begins to allocate.
+EXTERNAL_VIP = "198.51.100.249"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -292,6 +294,70 @@ def test_a_distributor_is_changed(client, balancer):
     assert shown["description"] == ""
     assert shown["load_balancer_count"] == 1
     assert meds(client, balancer["vip_address"])
+
+
+def test_a_cluster_grows_and_one_amphora_of_it_drains(client, balancer):
+    vip = f"{balancer['vip_address']}/32"
+
+    def announcers():
+        return observe.announcers(client.plane.lab, vip)
+
+    client.run(
+        f"cluster set {BALANCER} --desired-size 2 --cooldown 5 --wait",
+        cloud="demo",
+    )
+    shown = client.ask("cluster show", BALANCER)
+    assert (shown["desired_size"], shown["cooldown"]) == (2, 5)
+    process.wait_until(
+        lambda: len(announcers()) == 2, 30.0, "the leaf has both"
+    )
+    first, second = shown["amphorae"]
+    drained = client.ask(f"amphora drain {first['id']} --timeout 5 --wait")
+    assert drained["state"] == "DRAINED"
+    process.wait_until(
+        lambda: announcers() == {ipaddress.ip_address(second["frontend_ip"])},
+        30.0,
+        "the leaf has the other one",
+    )
+    done = client.run(f"amphora drain {second['id']}", code=1)
+    assert "(HTTP 409)" in done.stderr
+    assert client.ask("amphora drain show", first["id"])["state"] == "DRAINED"
+    client.run("amphora undrain", first["id"])
+    process.wait_until(
+        lambda: len(announcers()) == 2, 60.0, "the leaf has both again"
+    )
+    client.run(f"cluster unset {BALANCER} --cooldown --wait", cloud="demo")
+    client.run(f"cluster set {BALANCER} --desired-size 1 --wait", cloud="demo")
+    process.wait_until(
+        lambda: len(announcers()) == 1, 60.0, "the leaf has one"
+    )
+
+
+def test_an_external_vip_comes_and_goes(client, balancer):
+    hop = LEAF.gateway_v4.ip + 77
+    client.run(f"distributor set {RENAMED} --dedicated-count 1 --wait")
+    client.run(
+        f"distributor vip register {RENAMED} --vip-address {EXTERNAL_VIP}",
+        *("--next-hop", str(hop)),
+    )
+    (listed,) = client.ask(f"distributor vip list {RENAMED}")
+    process.wait_until(
+        lambda: (
+            observe.announcers(client.plane.lab, f"{EXTERNAL_VIP}/32") == {hop}
+        ),
+        ANNOUNCED_SECONDS,
+        "the leaf has a path to the external VIP",
+    )
+    shown = client.ask(f"distributor vip show {RENAMED} {EXTERNAL_VIP}")
+    assert shown["id"] == listed["id"]
+    assert shown["next_hop"] == str(hop)
+    client.run(f"distributor vip unregister {RENAMED} {EXTERNAL_VIP}")
+    process.wait_until(
+        lambda: not observe.announcers(client.plane.lab, f"{EXTERNAL_VIP}/32"),
+        30.0,
+        "the leaf has none",
+    )
+    client.run(f"distributor set {RENAMED} --dedicated-count 0 --wait")
 
 
 def test_refusals_are_a_sentence_and_a_status(client, peer, balancer):
