@@ -111,11 +111,8 @@ def test_a_distributor_lives_and_goes(
     shared = distributors.peers(bench.admin, distributors.ensure(bench.admin))[
         0
     ]
-    sessions = {
-        (s.peer, s.is_established)
-        for leaf in settings.RACK_LEAVES
-        for s in observe.sessions(bench.lab, leaf.name)
-    }
+    sessions = {a.id: bench.established(a) for a in bench.amphorae(balancer)}
+    assert all(sessions.values())
     body = distributors.body(bench.admin, NAME)
     body["distributor"]["is_default"] = False
     body["distributor"]["speakers"][0]["peers"][0] = {"id": shared["id"]}
@@ -158,11 +155,8 @@ def test_a_distributor_lives_and_goes(
     assert shared["id"] in ids
     assert own not in ids
     # The one in use has not noticed.
-    assert sessions == {
-        (s.peer, s.is_established)
-        for leaf in settings.RACK_LEAVES
-        for s in observe.sessions(bench.lab, leaf.name)
-    }
+    for amphora in bench.amphorae(balancer):
+        assert bench.is_kept(amphora, sessions[amphora.id])
 
 
 def test_one_in_use_is_not_deleted(bench: Bench, balancer: Balancer) -> None:
