@@ -11,7 +11,6 @@ import ipaddress
 import re
 from collections.abc import Callable, Iterator
 
-import cluster_bench
 import pytest
 from cluster_bench import Amphora, Balancer, Bench
 from octavia_anycast_lab import (
@@ -22,7 +21,6 @@ from octavia_anycast_lab import (
     rest,
     settings,
 )
-from octavia_anycast_lab.demo import survey
 from octavia_anycast_lab.fabric import frr
 
 pytestmark = pytest.mark.lab
@@ -85,44 +83,13 @@ def fabric_of_front_ends(bench: Bench) -> Iterator[str]:
 def balancer(bench: Bench, fabric_of_front_ends: str) -> Iterator[Balancer]:
     """A load balancer of two amphorae on that distributor."""
     bench.remove_earlier(BALANCER)
-    made = _create(bench, fabric_of_front_ends)
+    made = bench.create_on(fabric_of_front_ends, BALANCER, SIZE)
     bench.await_active(made.id)
     bench.await_whole(made)
     yield made
     bench.await_settled(made.id)
     bench.octavia.delete_load_balancer(made.id, cascade=True)
     bench.await_gone(made.id)
-
-
-def _create(bench: Bench, distributor_id: str) -> Balancer:
-    """As ``Bench.create``, but on a distributor that is not the default."""
-    before = survey.take(bench.plane, bench.admin)
-    answer = bench.octavia.post(
-        "/lbaas/loadbalancers",
-        json={
-            "loadbalancer": {
-                "name": BALANCER,
-                "vip_subnet_id": bench.subnets["anycast-v4"],
-                "additional_vips": [
-                    {"subnet_id": bench.subnets["anycast-v6"]}
-                ],
-                "flavor_id": bench.flavor_id(SIZE),
-                "distributor_id": distributor_id,
-                "listeners": [cluster_bench.web_listener(bench)],
-            }
-        },
-    )
-    assert answer.status_code == 201, answer.text
-    made = answer.json()["loadbalancer"]
-    others = [vip["ip_address"] for vip in made["additional_vips"]]
-    addresses = (made["vip_address"], *others)
-    return Balancer(
-        id=made["id"],
-        name=BALANCER,
-        vips=tuple(map(ipaddress.ip_address, addresses)),
-        size=SIZE,
-        before=before,
-    )
 
 
 def _await(condition: Callable[[], bool], what: str) -> None:

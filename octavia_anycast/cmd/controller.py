@@ -173,15 +173,22 @@ def run(world: World, settings: options.Settings) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: daemon.stop())
         membership.start()
-        receiver.start()
-        vigil.start()
-        try:
-            daemon.run()
-        finally:
-            vigil.stop()
-            receiver.stop()
+        _run_beside(daemon, receiver, vigil)
     membership.stop()
     LOG.info("Stopped.")
+
+
+def _run_beside(
+    daemon: Daemon, receiver: HeartbeatReceiver, vigil: Vigil
+) -> None:
+    """Run the daemon, with the two that wake it."""
+    receiver.start()
+    vigil.start()
+    try:
+        daemon.run()
+    finally:
+        vigil.stop()
+        receiver.stop()
 
 
 def _housekeeping(
