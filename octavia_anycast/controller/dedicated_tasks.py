@@ -13,7 +13,7 @@ from typing import Any
 
 from oslo_log import log as logging
 
-from octavia_anycast.controller.ports import World
+from octavia_anycast.controller.amphora_records import AmphoraRecords, short
 from octavia_anycast.controller.tasks import delete_amphora
 from octavia_anycast.db import amphorae, registrations
 from octavia_anycast.model.actions import (
@@ -32,36 +32,16 @@ from octavia_anycast.model.cluster import (
     ServiceType,
 )
 from octavia_anycast.model.distributor import Distributor
-from octavia_anycast.model.errors import AnycastError, NotFound, Retryable
+from octavia_anycast.model.errors import AnycastError, Retryable
 
 LOG = logging.getLogger(__name__)
-REASON_LENGTH = 255
 
 
 @dataclass(frozen=True, slots=True)
-class DistributorJob:
+class DistributorJob(AmphoraRecords):
     """What these tasks work with."""
 
-    world: World
     distributor: Distributor
-
-    def record(self, amphora_id: str) -> AmphoraRecord:
-        """Read the amphora's record.
-
-        :raises NotFound: if there is none.
-        """
-        with self.world.database.transaction() as session:
-            record = amphorae.get(session, amphora_id)
-        if record is None:
-            raise NotFound("Amphora", amphora_id)
-        return record
-
-    def update(self, amphora_id: str, **changes: Any) -> None:
-        """Change the amphora's record."""
-        with self.world.database.transaction() as session:
-            amphorae.update(
-                session, amphora_id, now=self.world.now(), **changes
-            )
 
     def log(self, amphora_id: str, what: str) -> None:
         """Tell of a change of state."""
@@ -107,7 +87,7 @@ def _boot(job: DistributorJob, action: BootAmphora) -> None:
     try:
         server_id = world.compute.build(None, record.id, zone, drive)
     except AnycastError as e:
-        job.update(record.id, status=AmphoraStatus.ERROR, reason=_short(e))
+        job.update(record.id, status=AmphoraStatus.ERROR, reason=short(e))
         raise
     job.update(record.id, compute_id=server_id)
     job.log(record.id, f"boots as server {server_id} in zone {zone}")
@@ -151,7 +131,7 @@ def _start_leaving(job: DistributorJob, action: StartLeaving) -> None:
     job.update(
         action.amphora_id,
         leaving_since=job.world.now(),
-        reason=_short(action.reason),
+        reason=short(action.reason),
     )
     job.log(action.amphora_id, f"leaves: {action.reason}")
 
@@ -160,7 +140,7 @@ def _fail(job: DistributorJob, action: FailAmphora) -> None:
     job.update(
         action.amphora_id,
         status=AmphoraStatus.ERROR,
-        reason=_short(action.reason),
+        reason=short(action.reason),
     )
     job.log(action.amphora_id, f"failed: {action.reason}")
 
@@ -172,14 +152,10 @@ def _delete(job: DistributorJob, action: DeleteAmphora) -> None:
     job.update(
         record.id,
         status=AmphoraStatus.PENDING_DELETE,
-        reason=_short(action.reason),
+        reason=short(action.reason),
     )
     delete_amphora(job.world, record)
     job.log(record.id, f"is deleted: {action.reason}")
-
-
-def _short(reason: object) -> str:
-    return str(reason)[:REASON_LENGTH]
 
 
 _DOERS: dict[type, Callable[[DistributorJob, Any], None]] = {

@@ -13,6 +13,7 @@ from typing import Any
 
 from oslo_log import log as logging
 
+from octavia_anycast.controller.amphora_records import AmphoraRecords, short
 from octavia_anycast.controller.observe import Observation
 from octavia_anycast.controller.ports import World
 from octavia_anycast.db import amphorae, clusters, registrations
@@ -37,13 +38,11 @@ from octavia_anycast.model.drain import DrainMark
 from octavia_anycast.model.errors import (
     AnycastError,
     Conflict,
-    NotFound,
     Retryable,
 )
 from octavia_anycast.model.wire import FRONTEND_INTERFACE, Intent
 
 LOG = logging.getLogger(__name__)
-TRANSACTION_ATTEMPTS = 3
 _DRAIN_COLUMNS = {
     DrainMark.BEGUN: "draining_since",
     DrainMark.ENDED: "drained_at",
@@ -51,49 +50,15 @@ _DRAIN_COLUMNS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class Job(AmphoraRecords):
     """What a task works with: the world, and what was observed."""
 
-    world: World
     observation: Observation
 
     @property
     def load_balancer_id(self) -> str:
         """The load balancer's id."""
         return self.observation.tree.id
-
-    def record(self, amphora_id: str) -> AmphoraRecord:
-        """Read the amphora's record, as earlier tasks left it.
-
-        :raises NotFound: if there is none.
-        """
-        with self.world.database.transaction() as session:
-            record = amphorae.get(session, amphora_id)
-        if record is None:
-            raise NotFound("Amphora", amphora_id)
-        return record
-
-    def update(self, amphora_id: str, **changes: Any) -> None:
-        """Change the amphora's record."""
-        self.transact(
-            lambda session: amphorae.update(
-                session, amphora_id, now=self.world.now(), **changes
-            )
-        )
-
-    def transact(self, work: Callable[[Any], None]) -> None:
-        """Run a transaction; one that another one got in the way of, again.
-
-        :raises Retryable: it did not work several times.
-        """
-        for attempt in range(TRANSACTION_ATTEMPTS):
-            try:
-                with self.world.database.transaction() as session:
-                    return work(session)
-            except Retryable:
-                if attempt == TRANSACTION_ATTEMPTS - 1:
-                    raise
-        return None
 
 
 def carry_out(job: Job, action: Action) -> None:
@@ -146,7 +111,7 @@ def _boot(job: Job, action: BootAmphora) -> None:
         )
     except AnycastError as e:
         job.update(
-            action.amphora_id, status=AmphoraStatus.ERROR, reason=_short(e)
+            action.amphora_id, status=AmphoraStatus.ERROR, reason=short(e)
         )
         raise
     job.update(action.amphora_id, compute_id=server_id)
@@ -368,7 +333,7 @@ def _start_leaving(job: Job, action: StartLeaving) -> None:
     job.update(
         action.amphora_id,
         leaving_since=job.world.now(),
-        reason=_short(action.reason),
+        reason=short(action.reason),
     )
     LOG.info(
         "Amphora %s of load balancer %s leaves: %s.",
@@ -382,7 +347,7 @@ def _fail(job: Job, action: FailAmphora) -> None:
     job.update(
         action.amphora_id,
         status=AmphoraStatus.ERROR,
-        reason=_short(action.reason),
+        reason=short(action.reason),
     )
     LOG.warning(
         "Amphora %s of load balancer %s failed: %s.",
@@ -399,7 +364,7 @@ def _delete(job: Job, action: DeleteAmphora) -> None:
     job.update(
         record.id,
         status=AmphoraStatus.PENDING_DELETE,
-        reason=_short(action.reason),
+        reason=short(action.reason),
     )
     delete_amphora(job.world, record)
     LOG.info(
@@ -420,10 +385,6 @@ def delete_amphora(world: World, record: AmphoraRecord) -> None:
     world.network.release(record)
     with world.database.transaction() as session:
         amphorae.mark_deleted(session, record.id, world.now())
-
-
-def _short(reason: object) -> str:
-    return str(reason)[:255]
 
 
 _DOERS: dict[type, Callable[[Job, Any], None]] = {

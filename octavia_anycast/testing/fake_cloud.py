@@ -12,8 +12,7 @@ did before it died is there; that is how crashes are tested.
 """
 
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
@@ -48,15 +47,12 @@ from octavia_anycast.testing.fake_inventory import (
     FakeInventory,
 )
 from octavia_anycast.testing.fake_machine import Machine
+from octavia_anycast.testing.mortal_database import Died, MortalDatabase
 
 __all__ = ["Died", "FakeCloud", "FakeDrive", "FakeFiles", "Machine"]
 START = datetime(2026, 1, 1, tzinfo=UTC)
 BOOT_SECONDS = 3.0
 VIP_PEER = "leaf"
-
-
-class Died(Exception):
-    """The controller is dead; nothing it calls happens any more."""
 
 
 class FakeCloud(FakeInventory):
@@ -487,20 +483,3 @@ class FakeCloud(FakeInventory):
             and not self._may_stop(load_balancer_id)
         ):
             self.violations.append("deleted the last announcing amphora")
-
-
-class MortalDatabase(Database):
-    """The database as a process sees it that may die at any transaction."""
-
-    def __init__(self, database: Database, cloud: FakeCloud) -> None:
-        self._database = database
-        self._cloud = cloud
-
-    @contextmanager
-    def transaction(self) -> Iterator[Any]:
-        """As the real one; does not commit once dead."""
-        self._cloud.step("transaction")
-        with self._database.transaction() as session:
-            yield session
-            if self._cloud.is_dead:
-                raise Died("transaction")

@@ -68,3 +68,28 @@ def tree(built):
 def empty(api):
     """A load balancer with nothing on it."""
     return object_tree.make_load_balancer(api)
+
+
+@pytest.fixture
+def fabric(api):
+    """A distributor with one speaker and one peer."""
+    made = api.create(DISTRIBUTORS, samples.distributor(is_default=True))
+    api.settle()
+    return made
+
+
+@pytest.fixture
+def bare(api):
+    """A distributor without speakers."""
+    made = api.create(DISTRIBUTORS, samples.distributor(speakers=[]))
+    api.settle()
+    return made
+
+
+@pytest.fixture
+def load_balancer(api, fabric):
+    _, (subnet_id,) = api.neutron.add_network("198.51.100.0/24")
+    return api.create(
+        "/v2/lbaas/loadbalancers",
+        {"loadbalancer": {"vip_subnet_id": subnet_id}},
+    )
