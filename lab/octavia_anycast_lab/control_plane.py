@@ -147,6 +147,8 @@ def _begin_seed(plane: deployment.Deployment) -> "subprocess.Popen[bytes]":
     with plane.log(_SEED_LABEL).open("ab") as log:
         return subprocess.Popen(
             [
+                # It ends with us, as Keystone's bootstrap does.
+                *("setpriv", "--pdeathsig", "KILL", "--"),
                 *("nsenter", f"--net={netns.path(plane.namespace)}", "--"),
                 *(sys.executable, "-m", "octavia_anycast_lab.seed"),
                 *("--lab", plane.lab.name),

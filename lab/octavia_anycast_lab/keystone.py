@@ -40,6 +40,8 @@ def bootstrap(plane: deployment.Deployment) -> "subprocess.Popen[bytes]":
     with plane.log("keystone-bootstrap").open("ab") as log:
         return subprocess.Popen(
             [
+                # It ends with us, whatever ends us: nobody else knows it.
+                *("setpriv", "--pdeathsig", "KILL", "--"),
                 Path(sys.executable).with_name("keystone-manage"),
                 *("--config-file", plane.config_dir / "keystone.conf"),
                 "bootstrap",
