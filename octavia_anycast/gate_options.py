@@ -44,9 +44,9 @@ OPTIONS = [
     ),
     cfg.IntOpt(
         "gate_gateway_interval_ms",
-        default=1000,
+        default=400,
         help="Milliseconds between two questions (ARP, neighbour discovery) "
-        "to the front end's gateways. One that is silent is given up 0.9 s "
+        "to the front end's gateways. One that is silent is given up 0.4 s "
         "after the first question that it does not answer.",
     ),
     cfg.StrOpt(

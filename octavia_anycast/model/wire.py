@@ -253,7 +253,7 @@ class GateSettings:
     answer_interval_ms: int = 500
     answer_timeout_ms: int = 2_000
     accept_timeout_ms: int = 1_000
-    gateway_interval_ms: int = 1_000
+    gateway_interval_ms: int = 400
     request: SyntheticRequest | None = None
 
     def __post_init__(self) -> None:
