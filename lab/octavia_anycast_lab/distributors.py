@@ -55,6 +55,29 @@ def body(api: rest.Api, name: str = NAME) -> rest.Body:
     }
 
 
+def over_front_ends(wanted: rest.Body) -> None:
+    """Make a body's amphorae peer over their front ends, in both families.
+
+    The leaves' addresses there take the place of those of the management
+    network; a speaker of IPv6 is added.
+    """
+    (speaker,) = wanted["distributor"]["speakers"]
+    sixth = {**speaker, "ip_version": 6, "peers": []}
+    for leaf, peer in zip(settings.RACK_LEAVES, speaker["peers"], strict=True):
+        peer |= {
+            "peer_ip": str(leaf.gateway_v4.ip),
+            "peering_network": "frontend",
+        }
+        sixth["peers"].append(
+            {
+                **peer,
+                "name": f"{leaf.name}-v6",
+                "peer_ip": str(leaf.gateway_v6.ip),
+            }
+        )
+    wanted["distributor"]["speakers"].append(sixth)
+
+
 def find(api: rest.Api, name: str = NAME) -> dict[str, typing.Any] | None:
     """The distributor of that name, if there is one."""
     answer = api.get(rest.LOAD_BALANCER, PATH)

@@ -19,7 +19,6 @@ from octavia_anycast_lab import (
     observe,
     process,
     rest,
-    settings,
 )
 from octavia_anycast_lab.fabric import frr
 
@@ -46,22 +45,9 @@ def _body(bench: Bench) -> rest.Body:
     body = distributors.body(bench.admin, NAME)
     wanted = body["distributor"]
     wanted["is_default"] = False
-    (speaker,) = wanted["speakers"]
-    sixth = {**speaker, "ip_version": 6, "peers": []}
-    for leaf, peer in zip(settings.RACK_LEAVES, speaker["peers"], strict=True):
-        peer |= {
-            "peer_ip": str(leaf.gateway_v4.ip),
-            "peering_network": "frontend",
-            "bfd": {},
-        }
-        sixth["peers"].append(
-            {
-                **peer,
-                "name": f"{leaf.name}-v6",
-                "peer_ip": str(leaf.gateway_v6.ip),
-            }
-        )
-    wanted["speakers"].append(sixth)
+    for peer in wanted["speakers"][0]["peers"]:
+        peer["bfd"] = {}
+    distributors.over_front_ends(body)
     return body
 
 

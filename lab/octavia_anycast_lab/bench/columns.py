@@ -11,6 +11,7 @@ import abc
 import collections.abc
 import contextlib
 import dataclasses
+import enum
 import json
 
 from octavia_anycast_lab import (
@@ -36,6 +37,15 @@ TOPOLOGY = "[controller_worker]\nloadbalancer_topology = ACTIVE_STANDBY\n"
 KEEPALIVED = "octavia-keepalived.service"
 INNER_NAMESPACE = "amphora-haproxy"
 _SETTLED_SECONDS = 300.0
+
+
+class Peering(enum.StrEnum):
+    """Over which network our amphorae peer with the leaves."""
+
+    MANAGEMENT = "management"
+    FRONT_END = "frontend"
+
+
 _PROBES = 50
 
 
@@ -210,7 +220,9 @@ class Standby(Column):
 
 @contextlib.contextmanager
 def standing(
-    lab: world.World, more: str = ""
+    lab: world.World,
+    more: str = "",
+    peering: Peering = Peering.MANAGEMENT,
 ) -> collections.abc.Iterator[tuple[Cluster, Standby]]:
     """Both columns, whole, for the time of a block.
 
@@ -218,7 +230,7 @@ def standing(
     """
     with (
         lab.stock(f"{TOPOLOGY}{more}"),
-        _distributor(lab) as distributor_id,
+        _distributor(lab, peering) as distributor_id,
         contextlib.ExitStack() as made,
     ):
         ours = Cluster(
@@ -239,16 +251,21 @@ def standing(
 
 
 @contextlib.contextmanager
-def _distributor(lab: world.World) -> collections.abc.Iterator[str]:
+def _distributor(
+    lab: world.World, peering: Peering
+) -> collections.abc.Iterator[str]:
     """The id of one with BIRD and BFD; the leaves are as fast meanwhile."""
-    body = distributors.body(lab.api, DISTRIBUTOR)
+    name = f"{DISTRIBUTOR}-{peering}"
+    body = distributors.body(lab.api, name)
     body["distributor"]["is_default"] = False
     (speaker,) = body["distributor"]["speakers"]
     speaker["driver"] = "bird"
     for peer in speaker["peers"]:
         peer["bfd"] = BFD
+    if peering is Peering.FRONT_END:
+        distributors.over_front_ends(body)
     _set_leaves(lab.lab, BFD["min_tx_ms"])
-    found = distributors.find(lab.api, DISTRIBUTOR)
+    found = distributors.find(lab.api, name)
     if found is None:
         found = lab.api.request(
             "POST", rest.LOAD_BALANCER, distributors.PATH, body

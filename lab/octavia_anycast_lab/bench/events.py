@@ -38,6 +38,7 @@ class Event:
     limit: float
     counts_failures: bool = False
     share: float | None = None
+    peering: columns.Peering = columns.Peering.MANAGEMENT
     peer: event_run.Prepare | None = None
 
 
@@ -58,6 +59,15 @@ EVENTS: collections.abc.Mapping[str, Event] = {
         "gateway; the peer 2.7-3.6 s",
         seconds=_VRRP_SECONDS,
         limit=1.0,
+    ),
+    "front-end-loss-bfd": Event(
+        prepare=acts.silence_front_end,
+        peer=acts.silence_front_end,
+        expected="0.3-0.4 s with peering over the front end: BFD runs where "
+        "the packets do; the peer 2.7-3.6 s",
+        seconds=_VRRP_SECONDS,
+        limit=0.4,
+        peering=columns.Peering.FRONT_END,
     ),
     "haproxy-killed": Event(
         prepare=acts.kill_haproxy,
@@ -133,7 +143,8 @@ def measure(name: str, lab: world.World) -> tuple[result.Result, ...]:
     event = EVENTS[name]
     before = result.load()
     pairs = []
-    with columns.standing(lab) as (ours, peer):
+    standing = columns.standing(lab, peering=event.peering)
+    with standing as (ours, peer):
         for turn in range(lab.runs):
             found = event_run.measure(ours, event.prepare, event.seconds)
             other = (
