@@ -317,3 +317,42 @@ def test_a_peer_of_one_compute_host(bench: Bench, rolling: Balancer) -> None:
     _await_distributor(bench, "ACTIVE")
     bench.admin.request("DELETE", rest.LOAD_BALANCER, f"{PEERS}/{made['id']}")
     assert all(bench.is_kept(a, before[a.id]) for a in bench.amphorae(rolling))
+
+
+@pytest.mark.parametrize("driver", ["bird", "exabgp"])
+def test_the_driver_changes_under_traffic(
+    bench: Bench, rolling: Balancer, driver: str
+) -> None:
+    """One amphora after the other has the other daemon, and no address two."""
+    units = {"bird": "bird.service", "exabgp": "exabgp.service"}
+    speaker_id = _distributor(bench)["speakers"][0]["id"]
+
+    def running() -> list[list[str]]:
+        return [
+            [
+                name
+                for name, unit in units.items()
+                if bench.main_pid(amphora, unit)
+            ]
+            for amphora in bench.amphorae(rolling)
+        ]
+
+    def announcing() -> int:
+        vip = prefix(_vip(rolling))
+        return len(observe.announcers(bench.lab, vip))
+
+    assert all(driver not in names for names in running())
+    with losses.stream(bench, rolling) as stream, Watch(announcing) as watch:
+        bench.admin.request(
+            "PUT",
+            rest.LOAD_BALANCER,
+            f"{SPEAKERS}/{speaker_id}",
+            {"bgp_speaker": {"driver": driver}},
+        )
+        _await_distributor(bench, "ACTIVE")
+        bench.await_whole(rolling)
+        lost = stream.end()
+    assert running() == [[driver]] * SIZE
+    assert SIZE - 1 in watch.seen, "it was seen to change"
+    assert set(watch.seen) <= {SIZE - 1, SIZE}, watch.seen
+    assert lost.is_change_of_routes_only, lost

@@ -2,14 +2,19 @@
 # Copyright (c) 2026 The octavia-anycast authors
 """The synthetic request, made to a real server on the loopback."""
 
+import datetime
 import http.server
 import socket
+import ssl
 import threading
 import time
 from contextlib import contextmanager
 from ipaddress import ip_address
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from octavia_anycast.agent.gate import Verdict
 from octavia_anycast.agent.synthetic import (
@@ -53,17 +58,51 @@ class Server(http.server.BaseHTTPRequestHandler):
 
 
 @contextmanager
-def serving():
+def serving(tls=None):
     handler = type("Handler", (Server,), {"seen": []})
     server = http.server.HTTPServer((str(LOCALHOST), 0), handler)
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever, args=(0.02,))
     thread.start()
     try:
-        yield handler, at(server.server_port)
+        scheme = Scheme.HTTPS if tls else Scheme.HTTP
+        yield handler, at(server.server_port, scheme)
     finally:
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+@pytest.fixture
+def tls(tmp_path):
+    """TLS with a certificate of nobody's, for a name that nobody asks."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name.from_rfc4514_string("CN=tenant.example")
+    now = datetime.datetime.now(datetime.UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now)
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .sign(key, hashes.SHA256())
+    )
+    path = tmp_path / "pair.pem"
+    pem = serialization.Encoding.PEM
+    path.write_bytes(
+        key.private_bytes(
+            pem,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+        + certificate.public_bytes(pem)
+    )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(path)
+    return context
 
 
 def eventually(condition):
@@ -82,6 +121,24 @@ def test_an_answer_is_judged_by_its_status():
         named = SyntheticRequest(path="/", codes="503", host="www.example")
         assert ask(named, listener) == ""
         assert handler.seen[-1] == ("/", "www.example")
+
+
+def test_tls_is_spoken_and_its_certificate_not_judged(tls):
+    names = []
+    tls.sni_callback = lambda _socket, name, _context: names.append(name)
+    with serving(tls) as (handler, listener):
+        assert ask(REQUEST, listener) == ""
+        named = SyntheticRequest(path="/", codes="200", host="www.example")
+        assert ask(named, listener) == ""
+        handler.status = 503
+        assert ask(REQUEST, listener) == "status 503 is not one of 200"
+    assert names == [None, "www.example", None]
+
+
+def test_a_listener_that_speaks_no_tls_fails_where_tls_is_expected():
+    with serving() as (handler, listener), pytest.raises(OSError):
+        ask(REQUEST, at(listener.port, Scheme.HTTPS))
+    assert not handler.seen
 
 
 def test_a_server_that_accepts_and_says_nothing_is_noticed_in_time():
