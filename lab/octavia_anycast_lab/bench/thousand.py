@@ -45,7 +45,7 @@ NOTICED = result.Question(
 SHARES = result.Question(
     name="two_controllers_largest_share_over_mean",
     unit="ratio",
-    expected="1.05-1.15: a hash ring with 32 points for each member",
+    expected="1.02-1.06: a hash ring with 1,024 points for each member",
     target=result.Target(quantity="ours", limit=1.2),
 )
 
