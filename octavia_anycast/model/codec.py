@@ -29,20 +29,33 @@ T = TypeVar("T")
 PASSWORD = "password"
 
 
+@cache
+def _field_names(kind: type) -> tuple[str, ...] | None:
+    """A dataclass's fields; None for another type."""
+    if not is_dataclass(kind):
+        return None
+    return tuple(f.name for f in fields(kind))
+
+
 def to_document(value: Any) -> Any:
-    """Make a JSON document of a dataclass, recursively."""
-    if is_dataclass(value) and not isinstance(value, type):
-        return {
-            f.name: to_document(getattr(value, f.name)) for f in fields(value)
-        }
+    """Make a JSON document of a dataclass, recursively.
+
+    By exact type first: a distributor's state has 10,000 VIPs.
+    """
+    kind = type(value)
+    if value is None or kind is str or kind is int or kind is bool:
+        return value
+    if kind is IPv4Address or kind is IPv6Address:
+        return str(value)
+    if kind is tuple:
+        return [to_document(item) for item in value]
+    names = _field_names(kind)
+    if names is not None:
+        return {name: to_document(getattr(value, name)) for name in names}
     if isinstance(value, Enum):
         return value.value
-    if isinstance(value, IPv4Address | IPv6Address):
-        return str(value)
     if isinstance(value, datetime):
         return value.isoformat()
-    if isinstance(value, tuple):
-        return [to_document(item) for item in value]
     if isinstance(value, dict):
         return {key: to_document(item) for key, item in value.items()}
     return value
