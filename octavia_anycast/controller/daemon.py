@@ -31,13 +31,13 @@ from octavia_anycast.controller.reconciler import Reconciler
 from octavia_anycast.db import amphorae, health
 from octavia_anycast.model.cluster import AmphoraRecord, AmphoraStatus
 from octavia_anycast.model.errors import AnycastError, Retryable
+from octavia_anycast.model.heartbeat import MISSED_HEARTBEATS
 
 LOG = logging.getLogger(__name__)
 SCAN_SECONDS = 2.0
 STEAL_AFTER_SECONDS = 5.0
 ERROR_WAIT_SECONDS = 2.0
 ERROR_WAIT_MAX_SECONDS = 15.0
-MISSED_HEARTBEATS = 2.5
 
 
 class Daemon:
@@ -195,11 +195,11 @@ class Daemon:
         self._asked = set(asked)
 
     def _hand_out(self) -> None:
+        """Give work to the free workers; the vigil's threads call it, too."""
         with self._count_lock:
-            free = self._free_workers
-        for load_balancer_id in self._agenda.take_due(time.monotonic(), free):
-            with self._count_lock:
-                self._free_workers -= 1
+            due = self._agenda.take_due(time.monotonic(), self._free_workers)
+            self._free_workers -= len(due)
+        for load_balancer_id in due:
             self._workers.submit(self._work, load_balancer_id)
 
     def _work(self, load_balancer_id: str) -> None:

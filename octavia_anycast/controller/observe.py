@@ -15,6 +15,7 @@ from oslo_log import log as logging
 
 from octavia_anycast.controller.ports import World
 from octavia_anycast.db import amphorae, clusters, distributors, health
+from octavia_anycast.model.bgp import IPAddress
 from octavia_anycast.model.cluster import (
     AmphoraRecord,
     AmphoraStatus,
@@ -27,7 +28,12 @@ from octavia_anycast.model.cluster import (
     ObservedCluster,
 )
 from octavia_anycast.model.distributor import Distributor
-from octavia_anycast.model.errors import AnycastError, Permanent, Retryable
+from octavia_anycast.model.errors import (
+    AnycastError,
+    NoConnection,
+    Permanent,
+    Retryable,
+)
 from octavia_anycast.model.wire import Report
 from octavia_anycast.octavia_adapter.compute import Server
 from octavia_anycast.octavia_adapter.load_balancers import LoadBalancerTree
@@ -86,7 +92,9 @@ class Observer:
             return None
         seen = tuple(
             self._executor.map(
-                lambda record: self._look(tree, record, rows.heard),
+                lambda record: self._look(
+                    tree, record, is_watched=rows.cluster.spare_count > 0
+                ),
                 rows.amphorae,
             )
         )
@@ -210,7 +218,7 @@ class Observer:
 
         :param heard: amphora_id -> when it was last heard of
         """
-        seen = self._look(None, record, heard)
+        seen = self._look(None, record, is_watched=False)
         moment = heard.get(record.id)
         if seen.report is not None:
             return replace(seen, silent_seconds=0.0)
@@ -223,9 +231,10 @@ class Observer:
         self,
         tree: LoadBalancerTree | None,
         record: AmphoraRecord,
-        heard: dict[str, datetime],
+        *,
+        is_watched: bool,
     ) -> ObservedAmphora:
-        report, error = self._ask(record)
+        report, error = self._ask(record, is_watched)
         server = self._server(tree, record, report)
         return ObservedAmphora(
             record=record,
@@ -236,15 +245,13 @@ class Observer:
             report_error=error,
         )
 
-    def _ask(self, record: AmphoraRecord) -> tuple[Report | None, str]:
+    def _ask(
+        self, record: AmphoraRecord, is_watched: bool
+    ) -> tuple[Report | None, str]:
         if record.lb_network_ip is None:
             return None, ""
-        world = self._world
-        agents = world.agents
-        if record.id in world.unreachable and world.scouts is not None:
-            agents = world.scouts  # the others' spare does not wait for it
         try:
-            report = agents.get_report(record.id, record.lb_network_ip)
+            report = self._report(record.id, record.lb_network_ip, is_watched)
         except Retryable as e:
             return None, str(e)
         except AnycastError as e:
@@ -252,6 +259,28 @@ class Observer:
             return None, str(e)
         self._complaints.pop(record.id, None)
         return report, ""
+
+    def _report(
+        self, amphora_id: str, address: IPAddress, is_watched: bool
+    ) -> Report:
+        """Ask an agent; the others' spare does not wait for a lost one.
+
+        :raises AnycastError: it does not answer, or what it must not.
+        """
+        world = self._world
+        if world.scouts is None or not is_watched:
+            return world.agents.get_report(amphora_id, address)
+        if amphora_id in world.gone:
+            raise NoConnection(f"amphora {amphora_id} does not answer")
+        try:
+            return world.scouts.get_report(amphora_id, address)
+        except NoConnection:
+            raise
+        except Retryable:
+            if amphora_id in world.unreachable:
+                raise
+            # Maybe it is busy: the vigil has had an answer.
+            return world.agents.get_report(amphora_id, address)
 
     def _complain(self, record: AmphoraRecord, error: str) -> None:
         """Say once that an agent answers what cannot be understood.

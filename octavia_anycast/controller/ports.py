@@ -250,7 +250,8 @@ class World:
     ``member_subnets``: amphora_id -> the subnets of members that its agent
     was told about by this process; a memory, empty after a restart.
     ``scouts``: the agents, asked with short timeouts; ``unreachable``: the
-    amphorae of which the vigil knows that they do not answer.
+    amphorae of which the vigil knows that they do not answer, and ``gone``:
+    those among them of which nothing does.
     """
 
     database: Database
@@ -267,4 +268,5 @@ class World:
     now: Clock
     scouts: Agents | None = None
     unreachable: set[str] = field(default_factory=set)
+    gone: set[str] = field(default_factory=set)
     member_subnets: dict[str, tuple[str, ...]] = field(default_factory=dict)

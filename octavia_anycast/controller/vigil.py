@@ -11,6 +11,7 @@ Layer: controller.
 """
 
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -20,7 +21,7 @@ from oslo_log import log as logging
 from octavia_anycast.controller.ports import Agents, World
 from octavia_anycast.db import amphorae
 from octavia_anycast.db.amphorae import Watched
-from octavia_anycast.model.errors import AnycastError
+from octavia_anycast.model.errors import AnycastError, NoConnection
 
 LOG = logging.getLogger(__name__)
 REFRESH_SECONDS = 2.0
@@ -57,14 +58,15 @@ class Vigil:
 
     def _run(self) -> None:
         interval = self.world.settings.spare_watch_interval
-        left = 0.0
+        due = refresh_due = time.monotonic()
         with ThreadPoolExecutor(THREADS, "vigil") as executor:
-            while not self._stop.wait(interval):
-                left -= interval
+            while not self._stop.wait(max(0.0, due - time.monotonic())):
+                now = time.monotonic()
+                due = now + interval
                 try:
-                    if left <= 0:
+                    if now >= refresh_due:
                         self.refresh()
-                        left = REFRESH_SECONDS
+                        refresh_due = now + REFRESH_SECONDS
                     self.look(executor)
                 except AnycastError as e:
                     LOG.warning("The vigil: %s", e)
@@ -81,30 +83,42 @@ class Vigil:
         ids = {one.amphora_id for one in self._targets}
         self._seen = {i: v for i, v in self._seen.items() if i in ids}
         self.world.unreachable.intersection_update(ids)
+        self.world.gone.intersection_update(ids)
 
     def look(self, executor: ThreadPoolExecutor) -> None:
-        """Ask each once, side by side; wake those of which there is news."""
-        found = executor.map(self._ask, self._targets)
-        for target, now in zip(self._targets, found, strict=True):
-            before = self._seen.get(target.amphora_id, now)
-            self._seen[target.amphora_id] = now
-            if now is None:
-                self.world.unreachable.add(target.amphora_id)
-            else:
-                self.world.unreachable.discard(target.amphora_id)
-            if now != before:
-                LOG.info(
-                    "Amphora %s of load balancer %s %s.",
-                    target.amphora_id,
-                    target.load_balancer_id,
-                    "does not answer" if now is None else "changed",
-                )
-                self.wake(target.load_balancer_id)
+        """Ask each once, side by side; wake those of which there is news.
+
+        At once, each: when a whole rack is lost many do not answer.
+        """
+        for _ in executor.map(self._look_at, self._targets):
+            pass
+
+    def _look_at(self, target: Watched) -> None:
+        now = self._ask(target)
+        before = self._seen.get(target.amphora_id, now)
+        self._seen[target.amphora_id] = now
+        if now == before:
+            return
+        LOG.info(
+            "Amphora %s of load balancer %s %s.",
+            target.amphora_id,
+            target.load_balancer_id,
+            "does not answer" if now is None else "changed",
+        )
+        self.wake(target.load_balancer_id)
 
     def _ask(self, target: Watched) -> object | None:
         """What of its report is news; None: it did not answer."""
+        unreachable, gone = self.world.unreachable, self.world.gone
         try:
             report = self.scouts.get_report(target.amphora_id, target.address)
-        except AnycastError:
+        except AnycastError as e:
+            unreachable.add(target.amphora_id)
+            if isinstance(e, NoConnection):
+                gone.add(target.amphora_id)
+            else:
+                gone.discard(target.amphora_id)
             return None
+        unreachable.discard(target.amphora_id)
+        gone.discard(target.amphora_id)
         return report.gate.state, frozenset(report.announced())

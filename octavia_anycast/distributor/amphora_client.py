@@ -19,7 +19,12 @@ import requests.adapters
 from cryptography import x509
 
 from octavia_anycast.model import codec
-from octavia_anycast.model.errors import InvalidRequest, Permanent, Retryable
+from octavia_anycast.model.errors import (
+    InvalidRequest,
+    NoConnection,
+    Permanent,
+    Retryable,
+)
 from octavia_anycast.model.wire import DesiredState, Report
 
 _PATH = "/1.0/anycast"
@@ -71,6 +76,7 @@ class AmphoraClient:
     ) -> Report:
         """Ask an agent what is.
 
+        :raises NoConnection: nobody answers at its address.
         :raises Retryable: it cannot be reached, or not now.
         :raises Permanent: it answers what it must not.
         """
@@ -154,6 +160,11 @@ class AmphoraClient:
                     ),
                     allow_redirects=False,
                 )
+        except requests.ConnectTimeout as e:
+            # Its kernel would have answered, however busy the agent is.
+            raise NoConnection(
+                f"amphora {amphora_id} at {address} cannot be reached: {e}"
+            ) from e
         except requests.RequestException as e:
             # A wrong certificate too: it may be renewed on either side.
             raise Retryable(

@@ -19,6 +19,10 @@ class Retryable(AnycastError):
         self.after_seconds = after_seconds
 
 
+class NoConnection(Retryable):
+    """Nobody took the connection in time: the machine may be gone."""
+
+
 class Permanent(AnycastError):
     """Trying again without a change will fail again."""
 

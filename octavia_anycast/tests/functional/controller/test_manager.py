@@ -2,14 +2,18 @@
 # Copyright (c) 2026 The octavia-anycast authors
 """The cluster manager, from the API through the controller to the cloud."""
 
+import dataclasses
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import pytest
 
 from octavia_anycast.controller.cluster_watch import ClusterWatch
+from octavia_anycast.controller.observe import Observer
 from octavia_anycast.controller.vigil import Vigil
 from octavia_anycast.db import amphorae
 from octavia_anycast.model.cluster import AmphoraRecord, AmphoraStatus
+from octavia_anycast.model.errors import NoConnection, Retryable
 from octavia_anycast.tests.functional.controller.conftest import LB
 
 
@@ -101,6 +105,85 @@ def test_a_spare_joins_when_the_vigil_calls(serving):
     serving.run(200)
     assert len(serving.cloud.of(serving.load_balancer_id)) == 3
     assert len(announcers(serving)) == 2
+
+
+class Scouts:
+    """The agents with short timeouts; those of some have no network."""
+
+    def __init__(self, cloud):
+        self.cloud = cloud
+        self.errors = {}  # amphora_id -> what a call of it raises
+        self.asked = []
+
+    def get_report(self, amphora_id, address):
+        self.asked.append(amphora_id)
+        if amphora_id in self.errors:
+            raise self.errors[amphora_id]
+        return self.cloud.get_report(amphora_id, address)
+
+
+@pytest.fixture
+def watched(serving):
+    """A cluster with a spare, and who asks it with little patience."""
+    put(serving, spare_count=1)
+    serving.run(60)
+    scouts = Scouts(serving.cloud)
+    controller = serving.controller
+    world = dataclasses.replace(controller.world, scouts=scouts)
+    with ThreadPoolExecutor(1) as executor:
+        observer = Observer(world, executor)
+        vigil = Vigil(world, scouts, lambda _: None, lambda _: True)
+        vigil.refresh()
+        vigil.look(executor)
+
+        def observe():
+            del scouts.asked[:]
+            serving.cloud.calls.clear()
+            tree = world.load_balancers.read(serving.load_balancer_id)
+            return {
+                a.record.id: a.report
+                for a in observer.observe(tree).observed.amphorae
+            }
+
+        yield SimpleNamespace(
+            scouts=scouts,
+            look=lambda: vigil.look(executor),
+            observe=observe,
+            lost=announcers(serving)[0].amphora_id,
+            world=world,
+        )
+
+
+def test_one_that_is_gone_is_not_waited_for_again(watched):
+    watched.scouts.errors[watched.lost] = NoConnection("timed out")
+    watched.look()
+    assert watched.world.gone == {watched.lost}
+    found = watched.observe()
+    assert found[watched.lost] is None
+    assert watched.lost not in watched.scouts.asked
+    assert sum(report is not None for report in found.values()) == 2
+
+    watched.scouts.errors.clear()
+    watched.look()
+    assert watched.world.gone == watched.world.unreachable == set()
+    assert watched.observe()[watched.lost] is not None
+
+
+def test_one_that_is_lost_before_the_vigil_knows_is_waited_for_briefly(
+    watched,
+):
+    watched.scouts.errors[watched.lost] = NoConnection("timed out")
+    assert watched.observe()[watched.lost] is None
+
+
+def test_a_busy_agent_of_a_watched_cluster_gets_its_time(watched):
+    watched.scouts.errors[watched.lost] = Retryable("read timed out")
+    assert watched.observe()[watched.lost] is not None
+    watched.look()
+    assert watched.world.unreachable == {watched.lost}
+    assert watched.world.gone == set()
+    assert watched.observe()[watched.lost] is None, "the spare joins"
+    assert watched.lost in watched.scouts.asked
 
 
 def test_clusters_without_spares_are_not_watched(serving):

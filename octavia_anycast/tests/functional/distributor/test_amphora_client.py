@@ -4,6 +4,7 @@
 
 import datetime
 import json
+import socket
 import ssl
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -17,7 +18,12 @@ from cryptography.x509.oid import NameOID
 
 from octavia_anycast.distributor.amphora_client import AmphoraClient, Timeout
 from octavia_anycast.model import codec
-from octavia_anycast.model.errors import InvalidRequest, Permanent, Retryable
+from octavia_anycast.model.errors import (
+    InvalidRequest,
+    NoConnection,
+    Permanent,
+    Retryable,
+)
 from octavia_anycast.tests.unit.agent.states import AMPHORA, state
 from octavia_anycast.tests.unit.agent.test_control import REPORT
 
@@ -190,6 +196,23 @@ def test_nobody_there(authorities, agent):
     client = client_of(agent, authorities, port=1)
     with pytest.raises(Retryable):
         client.get_report(AMPHORA, LOCALHOST)
+
+
+def test_a_machine_that_is_gone_is_told_from_a_busy_agent(authorities, agent):
+    short = Timeout(connect_seconds=0.2, read_seconds=0.2)
+    with socket.create_server((str(LOCALHOST), 0), backlog=0) as silent:
+        client = client_of(
+            agent,
+            authorities,
+            port=silent.getsockname()[1],
+            timeout=short,
+        )
+        with pytest.raises(Retryable) as busy:
+            client.get_report(AMPHORA, LOCALHOST)
+        assert not isinstance(busy.value, NoConnection)
+        # Nobody took that one from the queue: the next SYN is dropped.
+        with pytest.raises(NoConnection):
+            client.get_report(AMPHORA, LOCALHOST)
 
 
 @pytest.mark.parametrize(
