@@ -30,7 +30,7 @@ PASSWORD = "password"
 
 
 @cache
-def _field_names(kind: type) -> tuple[str, ...] | None:
+def _field_names(kind: Any) -> tuple[str, ...] | None:
     """A dataclass's fields; None for another type."""
     if not is_dataclass(kind):
         return None
@@ -42,7 +42,7 @@ def to_document(value: Any) -> Any:
 
     By exact type first: a distributor's state has 10,000 VIPs.
     """
-    kind = type(value)
+    kind: Any = type(value)
     if value is None or kind is str or kind is int or kind is bool:
         return value
     if kind is IPv4Address or kind is IPv6Address:
