@@ -94,6 +94,9 @@ class VipState:
 
     ``peer_ids`` None means every peer. A VIP is bound to the amphora's
     loopback in every intent; only the announcement differs.
+    ``amphora_id``: the amphora whose front-end address ``nexthop_ip`` is,
+    where a distributor announces it for another one; None: its own, or an
+    external endpoint.
     """
 
     vip_ip: IPAddress
@@ -101,6 +104,7 @@ class VipState:
     load_balancer_id: str | None
     intent: Intent
     peer_ids: tuple[str, ...] | None = None
+    amphora_id: str | None = None
 
     def __post_init__(self) -> None:
         if self.vip_ip.version != self.nexthop_ip.version:
@@ -272,6 +276,21 @@ class GateSettings:
         )
 
 
+def _check_named_once(
+    vips: tuple[VipState, ...], is_distributor: bool
+) -> None:
+    """A distributor may announce several next hops of one VIP."""
+    if not is_distributor:
+        if len({vip.vip_ip for vip in vips}) != len(vips):
+            raise InvalidRequest("vip_ip", "each VIP may be named once")
+        return
+    paths = {(vip.vip_ip, vip.nexthop_ip, vip.peer_ids) for vip in vips}
+    if len(paths) != len(vips):
+        raise InvalidRequest(
+            "nexthop_ip", "each next hop of a VIP may be named once"
+        )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DesiredState:
     """All that an amphora's agent is to bring about.
@@ -317,9 +336,7 @@ class DesiredState:
             raise InvalidRequest(
                 "is_distributor", "it goes with no front end and no listener"
             )
-        seen = [vip.vip_ip for vip in self.vips]
-        if len(set(seen)) != len(seen):
-            raise InvalidRequest("vip_ip", "each VIP may be named once")
+        _check_named_once(self.vips, self.is_distributor)
 
     def peers(self) -> tuple[tuple[Speaker, Peer], ...]:
         """Each (speaker, peer) of the amphora."""
