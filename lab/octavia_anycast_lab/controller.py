@@ -2,7 +2,8 @@
 # Copyright (c) 2026 The octavia-anycast authors
 """``octavia-anycast-controller`` in the lab's control namespace.
 
-Supervised: killed, it comes back within a second, as under systemd.
+Supervised: killed, it comes back within a second, as under systemd. There
+is one; ``second_controller`` starts another one beside it.
 """
 
 import os
@@ -26,18 +27,19 @@ def start(
     plane: deployment.Deployment,
     registry: Registry,
     also: Sequence[Path] = (),
+    label: str = LABEL,
 ) -> None:
     """Start it under its supervisor, unless that runs.
 
-    ``also``: further configuration files, which win.
+    ``also``: further configuration files, which win. ``label``: which one.
     """
-    if process.is_alive(registry, LABEL):
+    if process.is_alive(registry, label):
         return
     (plane.state_dir / "coordination").mkdir(parents=True, exist_ok=True)
-    service.clear_remains(plane, registry, LABEL)
+    service.clear_remains(plane, registry, label)
     process.spawn(
         registry,
-        LABEL,
+        label,
         [
             *(sys.executable, "-m", "octavia_anycast_lab.supervise"),
             str(_script()),
@@ -46,18 +48,23 @@ def start(
         ],
         namespace=plane.namespace,
         env=service.environment(plane),
-        log=plane.log(LABEL),
+        log=plane.log(label),
     )
 
 
-def stop(registry: Registry) -> None:
+def stop(registry: Registry, label: str = LABEL) -> None:
     """Stop the controller and its supervisor; amphorae go on serving."""
-    process.stop(registry, LABEL, 20.0)
+    process.stop(registry, label, 20.0)
 
 
-def pid_of(registry: Registry) -> int | None:
+def kill(registry: Registry, label: str = LABEL) -> None:
+    """Kill both at once: nobody starts it again."""
+    process.kill(registry, label)
+
+
+def pid_of(registry: Registry, label: str = LABEL) -> int | None:
     """The controller itself, not its supervisor; None between two lives."""
-    supervisor = process.pid_of(registry, LABEL)
+    supervisor = process.pid_of(registry, label)
     if supervisor is None:
         return None
     children = Path(f"/proc/{supervisor}/task/{supervisor}/children")

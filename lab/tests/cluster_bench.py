@@ -294,6 +294,14 @@ class Bench:
         """True if its session came up after that."""
         return self.established(amphora) > since + 1
 
+    def prefixes(self) -> frozenset[settings.Network]:
+        """What amphorae may announce: all VIPs of all load balancers."""
+        found = []
+        for each in self.octavia.load_balancers():
+            others = [vip["ip_address"] for vip in each.additional_vips]
+            found += [each.vip_address, *others]
+        return frozenset(map(ipaddress.ip_network, found))
+
     def is_whole(self, balancer: Balancer) -> bool:
         """True if exactly its amphorae are the next hops of every VIP.
 

@@ -52,6 +52,7 @@ _IN_ORDER = (
     "test_housekeeping",
     "test_faults",
     "test_chaos",
+    "test_two_controllers",
     "test_removal",
 )
 _TOOLS = (

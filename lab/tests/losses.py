@@ -53,11 +53,18 @@ class Losses:
         "unreachable" until the spines know; a connection that another
         amphora gets in the middle is reset.
         """
-        return (
-            not self.vanished
-            and self.failed.keys() <= _ROUTE_CHANGE
-            and sum(self.failed.values()) <= RATE / 2
-        )
+        return self.is_brief and self.failed.keys() <= _ROUTE_CHANGE
+
+    @property
+    def is_brief(self) -> bool:
+        """True if nothing vanished, and what failed was soon over."""
+        return not self.vanished and sum(self.failed.values()) <= RATE / 2
+
+    @property
+    def is_refused_at_most(self) -> bool:
+        """As when routes move, and a dead HAProxy's kernel refuses."""
+        allowed = {*_ROUTE_CHANGE, traffic_record.Outcome.REFUSED}
+        return self.is_brief and self.failed.keys() <= allowed
 
 
 class Stream:

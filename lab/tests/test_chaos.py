@@ -3,14 +3,17 @@
 """Faults alone and in pairs, drawn by a seed, on one load balancer.
 
 ``make chaos SEED=.. ROUNDS=..`` is the long form: each fault alone, then
-pairs, at full length. The short form has fixed rounds, each a few seconds.
-During a round the client's leaf keeps a route to every VIP and amphorae
-announce nothing foreign; after it the cluster converges (an empty plan) and
-as much is on the machine, in Neutron and in our tables as before.
+pairs, at full length; ``FAULTS=a,b+c`` chooses them by name. The short form
+has fixed rounds, each a few seconds.
+
+During a round the client's leaf keeps a route to every VIP, amphorae announce
+nothing foreign and none is booted twice; after it the cluster converges (an
+empty plan) and as much is on the machine, on the fabric, in Neutron and in
+our tables as before. A round that must lose nothing is made once more, with
+the front ends cut off meanwhile: then it must.
 """
 
 import contextlib
-import ipaddress
 import os
 import time
 from collections.abc import Iterator
@@ -18,11 +21,15 @@ from collections.abc import Iterator
 import losses
 import pytest
 from cluster_bench import Amphora, Balancer, Bench
-from octavia_anycast_lab import control_plane, controller, process
-from octavia_anycast_lab.chaos import schedule, watch
+from octavia_anycast_lab import (
+    control_plane,
+    controller,
+    process,
+    second_controller,
+)
+from octavia_anycast_lab.chaos import leftovers, schedule, watch
 from octavia_anycast_lab.chaos.catalog import FAULTS
 from octavia_anycast_lab.chaos.fault import Scene, Toll, toll_of
-from octavia_anycast_lab.demo import survey
 from octavia_anycast_lab.fabric import lifecycle
 from octavia_anycast_lab.progress import Progress
 
@@ -30,8 +37,11 @@ pytestmark = pytest.mark.lab
 
 SEED = int(os.environ.get("OA_CHAOS_SEED") or "4")
 _ROUNDS = os.environ.get("OA_CHAOS_ROUNDS")
+_FAULTS = os.environ.get("OA_CHAOS_FAULTS")
+IS_LONG = bool(_ROUNDS or _FAULTS)
 # In the short form: long enough for a hold time of 3 s to pass.
 SHORT_SECONDS = 5.0
+CONTROL_SECONDS = 1.0
 SECONDS = 60.0
 SHORT = (
     ("front-end-mute",),
@@ -41,6 +51,8 @@ SHORT = (
 
 
 def _rounds() -> tuple[schedule.Round, ...]:
+    if _FAULTS:
+        return schedule.choose(_FAULTS, tuple(FAULTS))
     if _ROUNDS:
         return schedule.draw(SEED, tuple(FAULTS), int(_ROUNDS))
     return tuple(
@@ -49,42 +61,20 @@ def _rounds() -> tuple[schedule.Round, ...]:
     )
 
 
-def _count(bench: Bench) -> dict[str, int]:
-    """Kind of thing -> how many there are.
-
-    Processes in containers come and go by themselves; the containers count.
-    """
-    things = dict(survey.take(bench.plane, bench.admin).things)
-    del things["processes in containers"]
-    rows = things.pop("rows in our tables")
-    counts = {kind: len(ids) for kind, ids in things.items()}
-    # Rows of replaced amphorae say DELETED until housekeeping purges them.
-    counts["rows of paths"] = sum("registration" in row for row in rows)
-    return counts
-
-
-def _allowed(bench: Bench) -> list[str]:
-    """All VIPs of all load balancers, from the API."""
-    found = []
-    for each in bench.octavia.load_balancers():
-        others = [vip["ip_address"] for vip in each.additional_vips]
-        found += [each.vip_address, *others]
-    return found
-
-
 def _watcher(bench: Bench, balancer: Balancer) -> watch.Watcher:
-    allowed = map(ipaddress.ip_network, _allowed(bench))
-    return watch.Watcher(bench.lab, balancer.vips, allowed)
+    return watch.Watcher(bench.lab, balancer.vips, bench.prefixes())
 
 
 @contextlib.contextmanager
 def _faults(scene: Scene, drawn: schedule.Round) -> Iterator[None]:
     """Make the faults one after the other; heal whatever was begun."""
+    chosen = [FAULTS[name] for name in drawn.names]
     with contextlib.ExitStack() as healing:
-        for number, name in enumerate(drawn.names):
+        for number, fault in enumerate(
+            sorted(chosen, key=lambda fault: not fault.needs_api)
+        ):
             if number:
                 time.sleep(drawn.delay_seconds)
-            fault = FAULTS[name]
             healing.callback(fault.heal, scene)
             fault.inject(scene)
         yield
@@ -95,12 +85,15 @@ def _judge(lost: losses.Losses, toll: Toll) -> None:
         assert lost.is_nothing, lost
     elif toll is Toll.ROUTES:
         assert lost.is_change_of_routes_only, lost
+    elif toll is Toll.REFUSED:
+        assert lost.is_refused_at_most, lost
 
 
 @pytest.fixture(scope="module", autouse=True)
 def repaired(bench: Bench, balancer: Balancer) -> Iterator[None]:
     """Whatever a test that failed has left: the next ones find all whole."""
     yield
+    second_controller.stop(bench.registry)
     control_plane.start(bench.plane, bench.registry, Progress())
     controller.start(bench.plane, bench.registry)
     lifecycle.up(bench.lab, bench.registry)
@@ -114,7 +107,7 @@ def test_round(
     """One round; a failure names seed and round by the test's own id."""
     print(f"seed {SEED}, round {drawn}")  # noqa: T201
     bench.await_converged(balancer)
-    before = _count(bench)
+    before = leftovers.count(bench.plane, bench.admin)
     amphorae = bench.amphorae(balancer)
     scene = _scene(bench, balancer, amphorae[drawn.victim % len(amphorae)])
     chosen = [FAULTS[name] for name in drawn.names]
@@ -124,22 +117,57 @@ def test_round(
         losses.stream(bench, balancer) as stream,
     ):
         with _faults(scene, drawn):
-            time.sleep(lasting if _ROUNDS else min(lasting, SHORT_SECONDS))
+            time.sleep(lasting if IS_LONG else min(lasting, SHORT_SECONDS))
         bench.await_converged(balancer)
         lost = stream.end()
+    print(f"{drawn.label}: {lost}")  # noqa: T201
     assert watcher.looks
     assert not watcher.violations, sorted(watcher.violations)
     _judge(lost, toll_of(chosen))
+    second_controller.stop(bench.registry)
     lifecycle.wait_until_converged(bench.lab)
-    process.wait_until(
-        lambda: _count(bench) == before,
-        SECONDS,
-        f"as much as before ({before}), not more",
-        0.5,
-    )
+    _await_nothing_left(bench, before)
+    if toll_of(chosen) is Toll.NOTHING:
+        _see_it_lose(bench, balancer, scene, drawn)
     for vip in balancer.vips:
         answers = bench.ask(str(vip), count=20)
         assert {answer.status for answer in answers} == {200}
+
+
+def _see_it_lose(
+    bench: Bench, balancer: Balancer, scene: Scene, drawn: schedule.Round
+) -> None:
+    """The control of "nothing lost": the same faults, and a real loss."""
+    cut = FAULTS["front-end-mute"]
+    with losses.stream(bench, balancer) as stream:
+        with _faults(scene, drawn), contextlib.ExitStack() as healing:
+            for amphora in bench.amphorae(balancer):
+                where = _scene(bench, balancer, amphora)
+                healing.callback(cut.heal, where)
+                cut.inject(where)
+            # Whoever is asked meanwhile does not answer.
+            time.sleep(CONTROL_SECONDS)
+        lost = stream.end()
+    assert lost.vanished, lost
+    assert not lost.is_nothing
+    bench.await_converged(balancer)
+    lifecycle.wait_until_converged(bench.lab)
+
+
+def _await_nothing_left(bench: Bench, before: dict[str, int]) -> None:
+    """As much of everything as before: not more, and not less."""
+    found: dict[str, tuple[int, int]] = {}
+
+    def is_as_before() -> bool:
+        now = leftovers.count(bench.plane, bench.admin)
+        found.clear()
+        found.update(leftovers.changed(before, now))
+        return not found
+
+    try:
+        process.wait_until(is_as_before, SECONDS, "as much as before", 0.5)
+    except TimeoutError as error:
+        raise AssertionError(f"before and now: {found}") from error
 
 
 def _scene(bench: Bench, balancer: Balancer, victim: Amphora) -> Scene:

@@ -17,6 +17,7 @@ from octavia_anycast_lab import (
     process,
     settings,
 )
+from octavia_anycast_lab.chaos import two_controllers
 from octavia_anycast_lab.chaos.fault import Fault, Scene, Step, Toll
 from octavia_anycast_lab.progress import Progress
 
@@ -160,6 +161,10 @@ def _stop_api(scene: Scene) -> None:
     process.stop(scene.registry, label)
 
 
+def _kill_one_of_two_controllers(scene: Scene) -> None:
+    two_controllers.kill_one(scene)
+
+
 def _repair_control_plane(scene: Scene) -> None:
     control_plane.start(scene.plane, scene.registry, Progress())
 
@@ -168,22 +173,24 @@ def _cut(name: str, make: Step, mend: Step, toll: Toll) -> Fault:
     return Fault(name=name, inject=make, heal=mend, toll=toll)
 
 
-def _unit(name: str, unit: str, toll: Toll) -> tuple[Fault, Fault]:
-    """A kill, after which systemd starts it again, and a hang."""
-    return (
-        Fault(
-            name=f"{name}-killed",
-            inject=functools.partial(_signal, unit, "KILL"),
-            heal=_nothing,
-            toll=toll,
-        ),
-        Fault(
-            name=f"{name}-hangs",
-            inject=functools.partial(_signal, unit, "STOP"),
-            heal=functools.partial(_signal, unit, "CONT"),
-            toll=Toll.PACKETS if unit == "" else toll,
-            seconds=8.0,
-        ),
+def _killed(name: str, unit: str, toll: Toll) -> Fault:
+    """Systemd starts it again."""
+    return Fault(
+        name=f"{name}-killed",
+        inject=functools.partial(_signal, unit, "KILL"),
+        heal=_nothing,
+        toll=toll,
+    )
+
+
+def _hangs(name: str, unit: str, toll: Toll, seconds: float) -> Fault:
+    """It is alive and does nothing."""
+    return Fault(
+        name=name,
+        inject=functools.partial(_signal, unit, "STOP"),
+        heal=functools.partial(_signal, unit, "CONT"),
+        toll=toll,
+        seconds=seconds,
     )
 
 
@@ -207,9 +214,15 @@ def _links(name: str, bridges: tuple[str, ...]) -> tuple[Fault, Fault]:
 
 
 _ALL = (
-    *_unit("haproxy", "", Toll.ROUTES),
-    *_unit("speaker", SPEAKER, Toll.ROUTES),
-    *_unit("agent", AGENT, Toll.NOTHING),
+    _killed("haproxy", "", Toll.REFUSED),
+    _hangs("haproxy-hangs", "", Toll.PACKETS, 8.0),
+    _killed("speaker", SPEAKER, Toll.ROUTES),
+    _hangs("speaker-hangs", SPEAKER, Toll.ROUTES, 8.0),
+    _killed("agent", AGENT, Toll.NOTHING),
+    _hangs("agent-hangs", AGENT, Toll.NOTHING, 4.0),
+    # Longer than ``dead_after``: it is deleted as it announces, and nothing
+    # can tell it to stop; its leaf notices by the hold time.
+    _hangs("agent-hangs-for-good", AGENT, Toll.PACKETS, 12.0),
     Fault(
         name="amphora-killed",
         inject=_kill_amphora,
@@ -251,6 +264,15 @@ _ALL = (
         heal=_start_controller,
         toll=Toll.NOTHING,
         seconds=60.0,
+    ),
+    Fault(
+        name="one-of-two-controllers-killed",
+        inject=_kill_one_of_two_controllers,
+        heal=two_controllers.restart,
+        toll=Toll.ROUTES,
+        # Longer than the group needs to notice: the other one goes on.
+        seconds=20.0,
+        needs_api=True,
     ),
     Fault(
         name="database-down",

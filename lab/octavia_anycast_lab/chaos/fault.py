@@ -20,6 +20,7 @@ class Toll(enum.StrEnum):
 
     NOTHING = "nothing"
     ROUTES = "routes"  # what is in flight while routes move; no packet
+    REFUSED = "refused"  # and what a dead HAProxy's kernel refuses till then
     PACKETS = "packets"  # until somebody notices
 
 
@@ -75,6 +76,7 @@ class Fault:
     """``heal`` may be called twice, and if the victim is gone.
 
     ``toll``: what it may cost alone. ``seconds``: how long it lasts.
+    ``needs_api``: it begins with a request, so it begins before others.
     """
 
     name: str
@@ -82,6 +84,7 @@ class Fault:
     heal: Step
     toll: Toll
     seconds: float = 4.0
+    needs_api: bool = False
 
 
 def toll_of(faults: collections.abc.Iterable[Fault]) -> Toll:
@@ -91,6 +94,6 @@ def toll_of(faults: collections.abc.Iterable[Fault]) -> Toll:
     one that moves routes may cost packets.
     """
     tolls = [fault.toll for fault in faults]
-    if tolls.count(Toll.ROUTES) > 1:
+    if sum(toll is not Toll.NOTHING for toll in tolls) > 1:
         return Toll.PACKETS
     return max(tolls, key=_ORDER.index)

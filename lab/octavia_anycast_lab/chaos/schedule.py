@@ -50,3 +50,23 @@ def draw(
             )
         )
     return tuple(drawn)
+
+
+def choose(
+    wanted: str, names: collections.abc.Collection[str]
+) -> tuple[Round, ...]:
+    """Rounds as they are written: ``a,b+c`` is a alone, then b with c.
+
+    :raises ValueError: no such fault, or none at all.
+    """
+    chosen = []
+    for number, word in enumerate(wanted.split(",")):
+        together = tuple(name.strip() for name in word.split("+"))
+        unknown = [name for name in together if name not in names]
+        if unknown:
+            raise ValueError(
+                f"no such fault: {', '.join(unknown)}; there are"
+                f" {', '.join(sorted(names))}"
+            )
+        chosen.append(Round(number=number, names=together, victim=number))
+    return tuple(chosen)

@@ -3,7 +3,8 @@
 """Watch the fabric while faults happen: what may never be, not even then.
 
 The client's leaf must have a route in its kernel as long as one amphora is
-healthy, and amphorae announce VIPs only. Read from the routers.
+healthy, and amphorae announce VIPs only: read from the routers. No amphora is
+booted twice: read from the hypervisor.
 """
 
 import collections.abc
@@ -11,7 +12,7 @@ import ipaddress
 import threading
 import typing
 
-from octavia_anycast_lab import netns, observe, settings
+from octavia_anycast_lab import hypervisor, netns, observe, settings
 from octavia_anycast_lab.fabric import frr
 
 _INTERVAL_SECONDS = 0.1
@@ -32,6 +33,8 @@ class Watcher:
         self._allowed = frozenset(allowed)
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._machines = hypervisor.Hypervisor(lab)
+        self._servers: dict[str, set[str]] = {}
         self.looks = 0
         self.violations: set[str] = set()
 
@@ -53,7 +56,8 @@ class Watcher:
 
     def look(self) -> list[str]:
         """What is wrong now."""
-        found = [
+        found = [*self._doubles()]
+        found += [
             f"{_CLIENT_LEAF} has no route to {prefix}"
             for prefix in self._prefixes
             if not observe.fib(self._lab, _CLIENT_LEAF, prefix)
@@ -70,6 +74,19 @@ class Watcher:
                     for prefix in foreign(answer, self._allowed)
                 ]
         return found
+
+    def _doubles(self) -> collections.abc.Iterator[str]:
+        """Amphorae for which more than one server was ever made."""
+        for instance in self._machines.instances():
+            seen = self._servers.setdefault(instance.name, set())
+            seen.add(instance.id)
+            if len(seen) > 1:
+                yield f"{instance.name} was booted {len(seen)} times"
+
+    @property
+    def seen(self) -> frozenset[str]:
+        """All servers that were there at some time."""
+        return frozenset().union(*self._servers.values())
 
 
 def foreign(

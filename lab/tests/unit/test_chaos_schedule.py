@@ -3,10 +3,11 @@
 """Chaos: rounds are reproducible and complete; what may never be is seen."""
 
 import ipaddress
+import os
 
 import pytest
-from octavia_anycast_lab import settings
-from octavia_anycast_lab.chaos import schedule, watch
+from octavia_anycast_lab import second_controller, settings
+from octavia_anycast_lab.chaos import leftovers, schedule, watch
 from octavia_anycast_lab.chaos.catalog import FAULTS
 from octavia_anycast_lab.chaos.fault import Toll, toll_of
 
@@ -34,12 +35,29 @@ def test_nothing_to_draw(names: tuple[str, ...], rounds: int) -> None:
         schedule.draw(1, names, rounds)
 
 
+def test_rounds_can_be_chosen_by_name() -> None:
+    chosen = schedule.choose("agent-killed,spine-lost+api-down", NAMES)
+    assert [r.names for r in chosen] == [
+        ("agent-killed",),
+        ("spine-lost", "api-down"),
+    ]
+    assert [r.number for r in chosen] == [0, 1]
+
+
+@pytest.mark.parametrize("wanted", ["agent-kill", "", "api-down+"])
+def test_a_name_that_is_none_is_refused(wanted: str) -> None:
+    with pytest.raises(ValueError, match="no such fault"):
+        schedule.choose(wanted, NAMES)
+
+
 @pytest.mark.parametrize(
     ("names", "toll"),
     [
         (("agent-killed",), Toll.NOTHING),
         (("agent-killed", "speaker-killed"), Toll.ROUTES),
+        (("agent-killed", "haproxy-killed"), Toll.REFUSED),
         (("haproxy-killed", "speaker-killed"), Toll.PACKETS),
+        (("speaker-hangs", "speaker-killed"), Toll.PACKETS),
         (("amphora-killed", "api-down"), Toll.PACKETS),
     ],
 )
@@ -59,3 +77,39 @@ def test_foreign_prefixes_of_amphorae_are_seen() -> None:
     }
     allowed = frozenset((ipaddress.ip_network("198.51.100.1/32"),))
     assert watch.foreign(answer, allowed) == ["198.51.100.2/32"]
+
+
+def test_what_is_left_on_the_fabric_is_counted() -> None:
+    links = [
+        {"ifname": "tap1", "master": "fe", "state": "forwarding"},
+        {"ifname": "tap2", "master": "fe", "state": "disabled"},
+        {"ifname": "tap3", "master": "other", "state": "forwarding"},
+    ]
+    assert leftovers.ports(links, "fe") == {
+        "tap1": "forwarding",
+        "tap2": "disabled",
+    }
+    rules = {"nftables": [{"metainfo": {}}, {"table": {"name": "lab_x"}}]}
+    assert leftovers.tables(rules) == ["lab_x"]
+    assert leftovers.down([{"flags": ["UP"]}, {"flags": ["NOARP"]}]) == 1
+
+
+def test_what_is_not_as_before_is_named() -> None:
+    before = {"ports": 2, "rules": 1}
+    assert leftovers.changed(before, before) == {}
+    assert leftovers.changed(before, {"ports": 3, "tables": 1}) == {
+        "ports": (2, 3),
+        "rules": (1, 0),
+        "tables": (0, 1),
+    }
+
+
+def test_who_holds_a_lock_is_read_from_the_kernel() -> None:
+    device = os.makedev(0xFE, 0)
+    locks = (
+        "1: POSIX  ADVISORY  WRITE 11 fe:00:7 0 EOF\n"
+        "1: -> POSIX  ADVISORY  WRITE 12 fe:00:7 0 EOF\n"
+        "2: FLOCK  ADVISORY  WRITE 13 fe:00:8 0 EOF\n"
+    )
+    assert second_controller.holders(locks, device, 7) == {11}
+    assert second_controller.holders(locks, device, 9) == set()
