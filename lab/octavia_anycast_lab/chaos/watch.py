@@ -12,10 +12,12 @@ import ipaddress
 import threading
 import typing
 
-from octavia_anycast_lab import hypervisor, netns, observe, settings
+from octavia_anycast_lab import hypervisor, observe, settings
 from octavia_anycast_lab.fabric import frr
 
 _INTERVAL_SECONDS = 0.1
+# Name of an amphora -> ids of its servers.
+Servers = dict[str, set[str]]
 _CLIENT_LEAF = next(leaf.name for leaf in settings.LEAVES if leaf.rack is None)
 
 
@@ -34,7 +36,7 @@ class Watcher:
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
         self._machines = hypervisor.Hypervisor(lab)
-        self._servers: dict[str, set[str]] = {}
+        self._servers: Servers = {}
         self.looks = 0
         self.violations: set[str] = set()
 
@@ -50,13 +52,14 @@ class Watcher:
         while not self._over.wait(_INTERVAL_SECONDS):
             try:
                 self.violations.update(self.look())
-            except (netns.NamespaceError, ValueError) as error:
-                self.violations.add(f"cannot look: {error}")
+            except Exception as error:  # noqa: BLE001 - not to be blind
+                self.violations.add(f"cannot look: {error!r}")
             self.looks += 1
 
     def look(self) -> list[str]:
         """What is wrong now."""
-        found = [*self._doubles()]
+        instances = self._machines.instances()
+        found = doubles(self._servers, [(i.name, i.id) for i in instances])
         found += [
             f"{_CLIENT_LEAF} has no route to {prefix}"
             for prefix in self._prefixes
@@ -75,18 +78,27 @@ class Watcher:
                 ]
         return found
 
-    def _doubles(self) -> collections.abc.Iterator[str]:
-        """Amphorae for which more than one server was ever made."""
-        for instance in self._machines.instances():
-            seen = self._servers.setdefault(instance.name, set())
-            seen.add(instance.id)
-            if len(seen) > 1:
-                yield f"{instance.name} was booted {len(seen)} times"
-
     @property
     def seen(self) -> frozenset[str]:
         """All servers that were there at some time."""
         return frozenset().union(*self._servers.values())
+
+
+def doubles(
+    servers: Servers, found: collections.abc.Iterable[tuple[str, str]]
+) -> list[str]:
+    """Amphorae for which more than one server was ever made.
+
+    ``servers`` is what was seen before, and learns what is ``found``: pairs
+    of an amphora's name and its server's id.
+    """
+    for name, server_id in found:
+        servers.setdefault(name, set()).add(server_id)
+    return [
+        f"{name} was booted {len(ids)} times"
+        for name, ids in servers.items()
+        if len(ids) > 1
+    ]
 
 
 def foreign(

@@ -79,6 +79,15 @@ def test_foreign_prefixes_of_amphorae_are_seen() -> None:
     assert watch.foreign(answer, allowed) == ["198.51.100.2/32"]
 
 
+def test_an_amphora_that_is_booted_twice_is_seen() -> None:
+    servers: watch.Servers = {}
+    assert watch.doubles(servers, [("amp-1", "a"), ("amp-2", "b")]) == []
+    assert watch.doubles(servers, [("amp-1", "a")]) == []
+    assert watch.doubles(servers, [("amp-1", "c")]) == [
+        "amp-1 was booted 2 times"
+    ]
+
+
 def test_what_is_left_on_the_fabric_is_counted() -> None:
     links = [
         {"ifname": "tap1", "master": "fe", "state": "forwarding"},
