@@ -181,8 +181,12 @@ def _scene(bench: Bench, balancer: Balancer, victim: Amphora) -> Scene:
 def test_what_hits_everybody_is_seen_to_lose(
     bench: Bench, balancer: Balancer
 ) -> None:
-    """The control: the same fault on all at once breaks what must hold."""
+    """The control: the same fault on all at once breaks what must hold.
+
+    And while it lasts, what it leaves on the fabric is counted.
+    """
     bench.await_converged(balancer)
+    before = leftovers.on_fabric(bench.lab)
     fault = FAULTS["front-end-mute"]
     scenes = [_scene(bench, balancer, a) for a in bench.amphorae(balancer)]
     with (
@@ -198,7 +202,9 @@ def test_what_hits_everybody_is_seen_to_lose(
             SECONDS,
             "a watcher that sees that nobody is announced",
         )
+        left = leftovers.changed(before, leftovers.on_fabric(bench.lab))
         lost = stream.end()
+    assert any(kind.startswith("rules") for kind in left), left
     assert not lost.is_nothing
     assert not lost.is_change_of_routes_only
     bench.await_converged(balancer)
