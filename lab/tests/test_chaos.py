@@ -106,6 +106,7 @@ def test_round(
 ) -> None:
     """One round; a failure names seed and round by the test's own id."""
     print(f"seed {SEED}, round {drawn}")  # noqa: T201
+    second_controller.stop(bench.registry)  # of a round that failed
     bench.await_converged(balancer)
     before = leftovers.count(bench.plane, bench.admin)
     amphorae = bench.amphorae(balancer)
@@ -139,12 +140,12 @@ def _see_it_lose(
 ) -> None:
     """The control of "nothing lost": the same faults, and a real loss."""
     cut = FAULTS["front-end-mute"]
+    every = [_scene(bench, balancer, a) for a in bench.amphorae(balancer)]
     with losses.stream(bench, balancer) as stream:
         with _faults(scene, drawn), contextlib.ExitStack() as healing:
-            for amphora in bench.amphorae(balancer):
-                where = _scene(bench, balancer, amphora)
-                healing.callback(cut.heal, where)
-                cut.inject(where)
+            for each in every:
+                healing.callback(cut.heal, each)
+                cut.inject(each)
             # Whoever is asked meanwhile does not answer.
             time.sleep(CONTROL_SECONDS)
         lost = stream.end()
