@@ -3,8 +3,8 @@
 """Faults alone and in pairs, drawn by a seed, on one load balancer.
 
 ``make chaos SEED=.. ROUNDS=..`` is the long form: each fault alone, then
-pairs, at full length; ``FAULTS=a,b+c`` chooses them by name. The short form
-has fixed rounds, each a few seconds.
+pairs, at full length; ``FIRST=..`` begins with that round and ``FAULTS=a,b+c``
+chooses by name. The short form has fixed rounds, each a few seconds.
 
 During a round the client's leaf keeps a route to every VIP, amphorae announce
 nothing foreign and none is booted twice; after it the cluster converges (an
@@ -37,6 +37,7 @@ pytestmark = pytest.mark.lab
 
 SEED = int(os.environ.get("OA_CHAOS_SEED") or "4")
 _ROUNDS = os.environ.get("OA_CHAOS_ROUNDS")
+_FIRST = int(os.environ.get("OA_CHAOS_FIRST") or "0")
 _FAULTS = os.environ.get("OA_CHAOS_FAULTS")
 IS_LONG = bool(_ROUNDS or _FAULTS)
 # In the short form: long enough for a hold time of 3 s to pass.
@@ -54,7 +55,7 @@ def _rounds() -> tuple[schedule.Round, ...]:
     if _FAULTS:
         return schedule.choose(_FAULTS, tuple(FAULTS))
     if _ROUNDS:
-        return schedule.draw(SEED, tuple(FAULTS), int(_ROUNDS))
+        return schedule.draw(SEED, tuple(FAULTS), int(_ROUNDS))[_FIRST:]
     return tuple(
         schedule.Round(number=number, names=names, victim=number)
         for number, names in enumerate(SHORT)
