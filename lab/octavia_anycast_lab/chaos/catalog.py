@@ -2,6 +2,7 @@
 # Copyright (c) 2026 The octavia-anycast authors
 """Every fault of the chaos suite: add yours to ``FAULTS``, nowhere else."""
 
+import collections.abc
 import functools
 import os
 import signal
@@ -78,9 +79,23 @@ def _links_down(bridges: tuple[str, ...], scene: Scene) -> None:
 
 
 def _links_up(bridges: tuple[str, ...], scene: Scene) -> None:
-    if scene.is_victim_there:
+    _mend(bridges, scene, faults.link_up)
+
+
+def _mend(
+    bridges: tuple[str, ...],
+    scene: Scene,
+    step: collections.abc.Callable[[settings.Lab, str, str], None],
+) -> None:
+    """Do that to each of the victim's ports; it may go meanwhile."""
+    if not scene.is_victim_there:
+        return
+    try:
         for role, port in _ports(scene, bridges):
-            faults.link_up(scene.lab, role, port)
+            step(scene.lab, role, port)
+    except netns.NamespaceError:
+        if scene.is_victim_there:
+            raise
 
 
 def _silence(bridges: tuple[str, ...], scene: Scene) -> None:
@@ -89,9 +104,10 @@ def _silence(bridges: tuple[str, ...], scene: Scene) -> None:
 
 
 def _end_silence(bridges: tuple[str, ...], scene: Scene) -> None:
-    if scene.is_victim_there:
-        for role, port in _ports(scene, bridges):
-            faults.end_bridge_port_silence(scene.lab, role, port)
+    # Of a port that is down the kernel takes no state; it forwards by itself
+    # once it is up.
+    _mend(bridges, scene, faults.link_up)
+    _mend(bridges, scene, faults.end_bridge_port_silence)
 
 
 def _one_way(hook: str, match: str, scene: Scene) -> None:
