@@ -3,45 +3,85 @@
 """After an act: what an outage cost, and whether a deletion left anything."""
 
 from octavia_anycast_lab import observe
-from octavia_anycast_lab.demo import cluster, context, outage, survey
+from octavia_anycast_lab.demo import cluster, context, load, outage, survey
 from octavia_anycast_lab.demo.screen import Screen
 
+BFD_DOWN = "Cease/BFD Down"
 
-def judge_outage(
+
+def judge_loss_of_power(
     stage: context.Stage,
     subject: context.Subject,
     seen: outage.Outage,
     victim: cluster.Amphora,
 ) -> None:
-    """Print what the requests saw; state what has to hold."""
-    screen = stage.screen
-    is_served = _show_requests(screen, seen)
-    screen.claim(
-        is_served,
-        "once the paths were gone, at least 99 of 100 requests were served "
-        "well",
-    )
-    screen.claim(
-        seen.paths_left == subject.size - 1,
-        f"the paths shrank to {seen.paths_left} and grew to {subject.size} "
-        "again",
-    )
-    screen.claim(
+    """Print what the requests saw; state what has to hold, repaired."""
+    _judge_requests(stage, subject, seen)
+    stage.screen.claim(
         seen.provisioning == {"ACTIVE"},
         "the load balancer was ACTIVE, so open for changes, all the time",
     )
+    judge_repair(stage, subject, victim)
+
+
+def judge_silence(
+    stage: context.Stage,
+    subject: context.Subject,
+    seen: outage.Outage,
+    victim: cluster.Amphora,
+    *,
+    has_bfd: bool,
+) -> None:
+    """Print what the requests saw; state who has noticed, and who not."""
+    links = outage.links_up(victim)
+    _judge_requests(stage, subject, seen)
+    stage.screen.claim(
+        links == len(victim.instance.nics) > 0,
+        f"all {links} links of {victim.label} are up: for the routers' "
+        "interfaces nothing has happened",
+    )
+    stage.screen.claim(
+        (seen.verdict == BFD_DOWN) is has_bfd,
+        f"why {victim.leaf.name} ended the session: {seen.verdict}",
+    )
+    missed = sum(seen.split(v)[0].bad for v in seen.seen.records)
+    stage.screen.claim(
+        missed > 0, f"the traffic met the loss: {missed} requests noticed"
+    )
+
+
+def judge_repair(
+    stage: context.Stage, subject: context.Subject, victim: cluster.Amphora
+) -> None:
+    """State that it is as large as before, without the lost one."""
     labels = [a.label for a in context.amphorae(stage, subject)]
-    screen.claim(
+    stage.screen.claim(
         victim.label not in labels and len(labels) == subject.size,
         f"{subject.size} amphorae run again, {victim.label} is not one of "
         "them",
     )
 
 
+def _judge_requests(
+    stage: context.Stage, subject: context.Subject, seen: outage.Outage
+) -> None:
+    is_served = _show_requests(stage.screen, seen)
+    load.show_held(stage.screen, seen.seen)
+    stage.screen.claim(
+        is_served,
+        "once the paths were gone, at least 99 of 100 requests were served "
+        "well",
+    )
+    stage.screen.claim(
+        seen.paths_left == subject.size - 1,
+        f"the paths shrank to {seen.paths_left}",
+    )
+
+
 def _show_requests(on: Screen, seen: outage.Outage) -> bool:
     """Print what the requests saw; whether it was good in the end."""
     rows, is_served = [], True
-    for version in sorted(seen.records):
+    for version in sorted(seen.seen.records):
         early, late = seen.split(version)
         is_served &= late.total > 0 and late.bad * 100 <= late.total
         rows.append(

@@ -33,6 +33,21 @@ class Amphora:
         """The rack (Nova availability zone) in which it is."""
         return self.instance.zone
 
+    @property
+    def leaf(self) -> settings.Leaf:
+        """The router of its rack."""
+        return next(x for x in settings.RACK_LEAVES if x.rack == self.rack)
+
+    @property
+    def management(self) -> settings.Address:
+        """The address from which it peers."""
+        addresses = [
+            ipaddress.ip_interface(text).ip
+            for nic in self.instance.nics
+            for text in nic.addresses
+        ]
+        return next(a for a in addresses if a in settings.MGMT_NETWORK)
+
     def address(self, version: int) -> str:
         """Its front-end address of an IP version."""
         return next(

@@ -32,6 +32,7 @@ class Subject:
     """The load balancer which is shown; ``before`` is from before it."""
 
     id: str
+    name: str
     vips: tuple[settings.Address, ...]
     size: int
     before: survey.Survey
@@ -39,8 +40,21 @@ class Subject:
 
 def amphorae(stage: Stage, subject: Subject) -> tuple[cluster.Amphora, ...]:
     """The amphorae of the load balancer which have power."""
-    others = subject.before.things["containers"]
-    return cluster.amphorae(stage.plane, stage.admin, others)
+    ids = amphora_ids(stage, subject)
+    return tuple(
+        amphora
+        for amphora in cluster.amphorae(
+            stage.plane, stage.admin, subject.before.things["containers"]
+        )
+        if amphora.instance.id in ids
+    )
+
+
+def amphora_ids(stage: Stage, subject: Subject) -> dict[str, str]:
+    """Instance id -> amphora id, as the operator's API has them."""
+    path = f"/v2/octavia/amphorae?loadbalancer_id={subject.id}"
+    found = stage.admin.get(rest.LOAD_BALANCER, path)["amphorae"]
+    return {str(a["compute_id"]): str(a["id"]) for a in found}
 
 
 def await_announced(stage: Stage, subject: Subject) -> None:

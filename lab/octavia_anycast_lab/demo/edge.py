@@ -7,8 +7,9 @@ does our API; both are asked.
 """
 
 import collections
+import collections.abc
+import contextlib
 import dataclasses
-import ipaddress
 import typing
 
 from octavia_anycast_lab import (
@@ -20,7 +21,10 @@ from octavia_anycast_lab import (
     settings,
 )
 from octavia_anycast_lab.demo import cluster, context
+from octavia_anycast_lab.fabric import frr
 
+BFD_MS = 100
+BFD_MULTIPLIER = 3
 _ACTIVE_SECONDS = 30.0
 _REPORTED_SECONDS = 30.0
 _PATH_LIST = "loadbalancer distributor path list"
@@ -66,6 +70,8 @@ def _peer_command(leaf: settings.Leaf) -> str:
         f" --peer-ip {leaf.mgmt.ip} --remote-as {leaf.asn}"
         f" --password-file - --ttl-hops {settings.BGP_TTL_HOPS}"
         f" --hold-time {settings.HOLD_TIME_SECONDS}"
+        f" --bfd min-tx-ms={BFD_MS},min-rx-ms={BFD_MS}"
+        f",multiplier={BFD_MULTIPLIER}"
         f" --availability-zone {leaf.rack}"
     )
 
@@ -81,7 +87,8 @@ def _distributor_command() -> str:
         )
     return (
         f"loadbalancer distributor create --name {distributors.NAME} --default"
-        f" --speaker ip-version=4,local-as={settings.AMPHORA_AS}{peers}{zones}"
+        f" --speaker ip-version=4,local-as={settings.AMPHORA_AS}"
+        f",driver=bird{peers}{zones}"
     )
 
 
@@ -90,7 +97,15 @@ def _show_peers(
 ) -> None:
     peers = distributors.peers(stage.admin, distributor)
     stage.screen.table(
-        ("peer", "address", "remote AS", "auth_type", "hold time", "zone"),
+        (
+            "peer",
+            "address",
+            "remote AS",
+            "auth_type",
+            "hold time",
+            "BFD",
+            "zone",
+        ),
         [
             (
                 peer["name"],
@@ -98,6 +113,7 @@ def _show_peers(
                 peer["remote_as"],
                 peer["auth_type"],
                 peer["hold_time"],
+                _timers(peer),
                 peer["availability_zone"],
             )
             for peer in peers
@@ -113,6 +129,40 @@ def _show_peers(
         not any(peer["peer_ip"] in shown for peer in peers),
         "a tenant sees the distributor without the routers' addresses",
     )
+
+
+def has_bfd(stage: context.Stage, distributor: dict[str, typing.Any]) -> bool:
+    """True if all peers have it: false at most for a visitor's own."""
+    peers = distributors.peers(stage.admin, distributor)
+    return all(peer["bfd"] for peer in peers)
+
+
+@contextlib.contextmanager
+def quick_leaves(lab: settings.Lab) -> collections.abc.Iterator[None]:
+    """The leaves' side of BFD is as fast, for the length of a block."""
+    _set_leaves(lab, BFD_MS)
+    try:
+        yield
+    finally:
+        _set_leaves(lab, frr.BFD_INTERVAL_MS)
+
+
+def _set_leaves(lab: settings.Lab, interval_ms: int) -> None:
+    for leaf in settings.RACK_LEAVES:
+        frr.vtysh(
+            lab,
+            leaf.name,
+            *("configure terminal", "bfd", "profile amphora"),
+            f"transmit-interval {interval_ms}",
+            f"receive-interval {interval_ms}",
+        )
+
+
+def _timers(peer: dict[str, typing.Any]) -> str:
+    bfd = peer["bfd"]
+    if not bfd:
+        return "-"
+    return f"{bfd['multiplier']} x {bfd['min_rx_ms']} ms"
 
 
 def show_sessions(stage: context.Stage, subject: context.Subject) -> None:
@@ -163,8 +213,8 @@ def _side(
     amphorae: tuple[cluster.Amphora, ...],
     paths: list[dict[str, typing.Any]],
 ) -> Side:
-    own = {_management(a) for a in amphorae if a.rack == leaf.rack}
-    others = {_management(a) for a in amphorae} - own
+    own = {str(a.management) for a in amphorae if a.rack == leaf.rack}
+    others = {str(a.management) for a in amphorae} - own
     here = {
         session.peer
         for session in observe.amphora_sessions(stage.lab)
@@ -210,13 +260,3 @@ def _reported(
         is_whole, _REPORTED_SECONDS, f"{wanted} paths reported", 0.3
     )
     return found
-
-
-def _management(amphora: cluster.Amphora) -> str:
-    """The address from which it peers."""
-    addresses = [
-        ipaddress.ip_interface(text).ip
-        for nic in amphora.instance.nics
-        for text in nic.addresses
-    ]
-    return next(str(a) for a in addresses if a in settings.MGMT_NETWORK)

@@ -1,42 +1,48 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright (c) 2026 The octavia-anycast authors
-"""One amphora dies under traffic: what the fabric and the API show, when."""
+"""One amphora dies under traffic: what the fabric and the API show, when.
 
-import contextlib
+It loses its power; or all of its links swallow every frame, and nobody's link
+goes down: then only BFD notices (or, without it, the hold time).
+"""
+
+import collections.abc
 import dataclasses
+import re
 import time
 
 from octavia_anycast_lab import (
-    clients,
-    http_probe,
+    faults,
     hypervisor,
+    netns,
     observe,
     rest,
     settings,
     traffic_record,
 )
-from octavia_anycast_lab.demo import cluster, context
+from octavia_anycast_lab.demo import cluster, context, load
+from octavia_anycast_lab.demo.screen import Clock
+from octavia_anycast_lab.fabric import frr
 
-RATE_PER_SECOND = 100.0
-_BEFORE_SECONDS = 2.0
-_AFTER_SECONDS = 3.0
+_BEFORE_SECONDS = 1.0
+_AFTER_SECONDS = 2.0
 _HEAL_SECONDS = 120.0
+_NOTICED_SECONDS = 30.0
 _LOOK_SECONDS = 0.1
 
 
 @dataclasses.dataclass(slots=True, kw_only=True)
 class Outage:
-    """What was measured; times are seconds since the epoch."""
+    """What was measured; times are seconds since the epoch.
 
-    killed_at: float
-    shrunk_at: float | None = None
-    grown_at: float | None = None
-    paths_left: int = 0
+    ``verdict``: why the leaf ended its session with the amphora.
+    """
+
+    shrunk_at: float
+    paths_left: int
+    verdict: str
+    seen: load.Seen
     provisioning: set[str] = dataclasses.field(default_factory=set)
-    operating: list[str] = dataclasses.field(default_factory=list)
-    records: dict[int, tuple[traffic_record.Record, ...]] = dataclasses.field(
-        default_factory=dict
-    )
 
     def split(
         self, version: int
@@ -46,9 +52,9 @@ class Outage:
         A request that was on its way when the path went belongs to the
         first part.
         """
-        border = self.shrunk_at or float("inf")
-        early = [r for r in self.records[version] if r.start <= border]
-        late = [r for r in self.records[version] if r.start > border]
+        records = self.seen.records[version]
+        early = [r for r in records if r.start <= self.shrunk_at]
+        late = [r for r in records if r.start > self.shrunk_at]
         return traffic_record.window(early), traffic_record.window(late)
 
 
@@ -59,87 +65,156 @@ def kill(
 
     :raises TimeoutError: the paths did not shrink, or did not grow again.
     """
-    with contextlib.ExitStack() as stack:
-        streams = {
-            vip.version: stack.enter_context(
-                clients.streaming(
-                    stage.lab, stage.registry, _target(vip), RATE_PER_SECOND
-                )
-            )
-            for vip in subject.vips
-        }
-        time.sleep(_BEFORE_SECONDS)
-        machines = hypervisor.Hypervisor(stage.lab)
-        outage = Outage(killed_at=time.time())
-        machines.kill(victim.instance.id, hypervisor.Loss.POWER)
-        stage.screen.say(f"t =  0.0 s  {victim.label} has lost its power")
-        _watch(stage, subject, outage, victim.addresses)
+    machines = hypervisor.Hypervisor(stage.lab)
+    watch = _Watch(stage, subject, victim)
+    with load.flowing(stage, subject) as traffic:
+        watch.begin(
+            traffic,
+            f"{victim.label} has lost its power",
+            lambda: machines.kill(victim.instance.id, hypervisor.Loss.POWER),
+        )
+        watch.await_shrunk()
+        watch.await_grown()
         time.sleep(_AFTER_SECONDS)
-        outage.records = {
-            version: stream.stop() for version, stream in streams.items()
-        }
-    return outage
+        return watch.end(traffic)
 
 
-def _watch(
-    stage: context.Stage,
-    subject: context.Subject,
-    outage: Outage,
-    lost: frozenset[settings.Address],
-) -> None:
-    deadline = time.monotonic() + _HEAL_SECONDS
-    while outage.grown_at is None:
-        if time.monotonic() > deadline:
-            raise TimeoutError(
-                f"paths of {subject.size} amphorae: not within "
-                f"{_HEAL_SECONDS:.0f} s of the kill"
-            )
-        _look_at_fabric(stage, subject, outage, lost)
-        _look_at_api(stage, subject, outage)
-        time.sleep(_LOOK_SECONDS)
+def silence(
+    stage: context.Stage, subject: context.Subject, victim: cluster.Amphora
+) -> Outage:
+    """Let all links of an amphora swallow every frame, under traffic.
+
+    It stays like that; somebody else waits until it is replaced.
+
+    :raises TimeoutError: the paths did not shrink.
+    """
+    watch = _Watch(stage, subject, victim)
+    with load.flowing(stage, subject) as traffic:
+        watch.begin(
+            traffic,
+            f"the links of {victim.label} swallow all frames",
+            lambda: _swallow(stage.lab, victim),
+        )
+        watch.await_shrunk()
+        time.sleep(_AFTER_SECONDS)
+        return watch.end(traffic)
 
 
-def _look_at_fabric(
-    stage: context.Stage,
-    subject: context.Subject,
-    outage: Outage,
-    lost: frozenset[settings.Address],
-) -> None:
-    held = [
-        observe.announcers(stage.lab, context.prefix(vip))
-        for vip in subject.vips
-    ]
-    counts = ", ".join(
-        f"{len(hops)} for IPv{vip.version}"
-        for vip, hops in zip(subject.vips, held, strict=True)
+def links_up(victim: cluster.Amphora) -> int:
+    """How many links of an amphora have a carrier, as its racks see it."""
+    return sum(
+        netns.run(
+            nic.wire.namespace,
+            ["cat", f"/sys/class/net/{nic.tap}/carrier"],
+            check=False,
+        ).stdout.strip()
+        == "1"
+        for nic in victim.instance.nics
     )
-    if outage.shrunk_at is None:
-        if not any(hops & lost for hops in held):
-            outage.shrunk_at = time.time()
-            outage.paths_left = min(len(hops) for hops in held)
-            _event(stage, outage, f"the leaves dropped its paths: {counts}")
-    elif all(len(hops) >= subject.size for hops in held):
-        outage.grown_at = time.time()
-        _event(stage, outage, f"the replacement announces: {counts}")
 
 
-def _look_at_api(
-    stage: context.Stage, subject: context.Subject, outage: Outage
-) -> None:
-    path = f"/v2/lbaas/loadbalancers/{subject.id}"
-    seen = stage.tenant.get(rest.LOAD_BALANCER, path)["loadbalancer"]
-    outage.provisioning.add(seen["provisioning_status"])
-    operating = seen["operating_status"]
-    if outage.operating and outage.operating[-1] != operating:
-        _event(stage, outage, f"its operating status is {operating}")
-    if not outage.operating or outage.operating[-1] != operating:
-        outage.operating.append(operating)
+def _swallow(lab: settings.Lab, victim: cluster.Amphora) -> None:
+    for nic in victim.instance.nics:
+        role = nic.wire.namespace.removeprefix(lab.namespace_prefix)
+        faults.silence_bridge_port(lab, role, nic.tap)
 
 
-def _event(stage: context.Stage, outage: Outage, text: str) -> None:
-    seconds = time.time() - outage.killed_at
-    stage.screen.say(f"t = {seconds:4.1f} s  {text}")
+class _Watch:
+    """Looks at the leaves and the API, and says what it sees."""
 
+    def __init__(
+        self,
+        stage: context.Stage,
+        subject: context.Subject,
+        victim: cluster.Amphora,
+    ) -> None:
+        self._stage = stage
+        self._subject = subject
+        self._victim = victim
+        self._said_before = len(self._verdicts())
+        self._provisioning: set[str] = set()
+        self._operating = ""
+        self._shrunk_at = 0.0
+        self._paths_left = 0
 
-def _target(vip: settings.Address) -> http_probe.Target:
-    return http_probe.Target(address=str(vip), port=80)
+    def begin(
+        self,
+        traffic: load.Load,
+        what: str,
+        happen: collections.abc.Callable[[], None],
+    ) -> None:
+        """Let it happen, after a moment in which nothing does."""
+        self._look_at_api()
+        time.sleep(_BEFORE_SECONDS)
+        traffic.take()
+        self._clock = Clock(self._stage.screen)
+        happen()
+        self._clock.say(what)
+
+    def await_shrunk(self) -> None:
+        """Until no leaf uses a path to the victim; looks at nothing else."""
+        deadline = time.monotonic() + _NOTICED_SECONDS
+        while any(h & self._victim.addresses for h in self._hops()):
+            if time.monotonic() > deadline:
+                raise TimeoutError(
+                    f"paths to {self._victim.label} are still used after "
+                    f"{_NOTICED_SECONDS:.0f} s"
+                )
+        self._shrunk_at = time.time()
+        self._paths_left = min(map(len, self._hops()))
+        self._clock.say(f"the leaves dropped its paths: {self._counts()}")
+
+    def await_grown(self) -> None:
+        """Until the leaves use as many paths as before."""
+        deadline = time.monotonic() + _HEAL_SECONDS
+        while not all(len(h) >= self._subject.size for h in self._hops()):
+            if time.monotonic() > deadline:
+                raise TimeoutError(
+                    f"paths of {self._subject.size} amphorae: not within "
+                    f"{_HEAL_SECONDS:.0f} s of the loss"
+                )
+            self._look_at_api()
+            time.sleep(_LOOK_SECONDS)
+        self._clock.say(f"the replacement announces: {self._counts()}")
+
+    def end(self, traffic: load.Load) -> Outage:
+        """Stop the load; what was seen."""
+        self._look_at_api()
+        seen = traffic.stop()
+        return Outage(
+            shrunk_at=self._shrunk_at,
+            paths_left=self._paths_left,
+            verdict=", ".join(self._verdicts()[self._said_before :]),
+            seen=seen,
+            provisioning=self._provisioning,
+        )
+
+    def _hops(self) -> list[frozenset[settings.Address]]:
+        return [
+            observe.announcers(self._stage.lab, context.prefix(vip))
+            for vip in self._subject.vips
+        ]
+
+    def _counts(self) -> str:
+        return ", ".join(
+            f"{len(hops)} for IPv{vip.version}"
+            for vip, hops in zip(self._subject.vips, self._hops(), strict=True)
+        )
+
+    def _look_at_api(self) -> None:
+        path = f"/v2/lbaas/loadbalancers/{self._subject.id}"
+        seen = self._stage.tenant.get(rest.LOAD_BALANCER, path)["loadbalancer"]
+        self._provisioning.add(seen["provisioning_status"])
+        operating = seen["operating_status"]
+        if self._operating not in ("", operating):
+            self._clock.say(f"its operating status is {operating}")
+        self._operating = operating
+
+    def _verdicts(self) -> list[str]:
+        """Why the leaf ended sessions with the victim, as it wrote itself."""
+        neighbor = re.escape(str(self._victim.management))
+        home = frr.directory(self._stage.lab, self._victim.leaf.name)
+        return re.findall(
+            rf"%NOTIFICATION: sent to neighbor {neighbor} \S+ \((.*?)\)",
+            (home / "bgpd.log").read_text("utf-8"),
+        )

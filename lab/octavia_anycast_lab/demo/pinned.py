@@ -38,6 +38,7 @@ def show(
         found = await_active(NAME)
     subject = context.Subject(
         id=found["id"],
+        name=NAME,
         vips=(ipaddress.ip_address(found["vip_address"]),),
         size=SIZE,
         before=before,

@@ -9,6 +9,7 @@ was checked; one that does not hold ends the demonstration.
 import collections.abc
 import itertools
 import shlex
+import time
 
 from octavia_anycast_lab.progress import Progress
 
@@ -73,6 +74,19 @@ class Screen:
 
     def _line(self, text: str) -> None:
         print(text, flush=True)  # noqa: T201
+
+
+class Clock:
+    """Says what happened, in seconds since it was made."""
+
+    def __init__(self, screen: Screen) -> None:
+        self._screen = screen
+        self._began = time.monotonic()
+
+    def say(self, text: str) -> None:
+        """One line, with the time."""
+        seconds = time.monotonic() - self._began
+        self._screen.say(f"t = {seconds:4.1f} s  {text}")
 
 
 def _layout(header: Row, rows: Rows) -> list[str]:

@@ -6,15 +6,18 @@ import contextlib
 import ipaddress
 import typing
 
-from octavia_anycast_lab import distributors, process, rest, settings
+from octavia_anycast_lab import distributors, observe, process, rest, settings
 from octavia_anycast_lab.demo import (
     aftermath,
+    cluster,
     context,
     edge,
     fetch,
     figures,
+    load,
     outage,
     pinned,
+    planned,
     survey,
 )
 
@@ -41,6 +44,11 @@ def tell(stage: context.Stage) -> None:
         does not hold.
     """
     _clear_earlier(stage)
+    with edge.quick_leaves(stage.lab):
+        _tell(stage)
+
+
+def _tell(stage: context.Stage) -> None:
     before = survey.take(stage.plane, stage.admin)
     distributor = edge.create_distributor(stage)
     subject = _create_load_balancer(stage, before)
@@ -50,9 +58,13 @@ def tell(stage: context.Stage) -> None:
     stage.screen.act("where new connections go")
     figures.show_shares(stage, subject)
     _kill_one(stage, subject)
-    stage.screen.act("the shares again, with the replacement")
-    figures.show_shares(stage, subject)
+    planned.show(stage, subject)
+    victim = _silence_one(stage, subject, edge.has_bfd(stage, distributor))
+    # Meanwhile that one is replaced.
     pinned.show(stage, lambda name: _await_active(stage, name))
+    stage.screen.act("the shares again, with the replacements")
+    _await_repair(stage, subject, victim)
+    figures.show_shares(stage, subject)
     _delete_all(stage, subject, distributor)
 
 
@@ -87,6 +99,7 @@ def _create_load_balancer(
     extra = [vip["ip_address"] for vip in found["additional_vips"]]
     subject = context.Subject(
         id=found["id"],
+        name=NAME,
         vips=tuple(
             ipaddress.ip_address(text)
             for text in (found["vip_address"], *extra)
@@ -106,12 +119,49 @@ def _kill_one(stage: context.Stage, subject: context.Subject) -> None:
     screen = stage.screen
     screen.act("one amphora is killed, under traffic")
     victim = context.amphorae(stage, subject)[0]
-    screen.say(
-        f"{outage.RATE_PER_SECOND:.0f} new connections/s over IPv4 and as "
-        "many over IPv6, all along"
-    )
+    load.explain(screen)
     seen = outage.kill(stage, subject, victim)
-    aftermath.judge_outage(stage, subject, seen, victim)
+    aftermath.judge_loss_of_power(stage, subject, seen, victim)
+
+
+def _silence_one(
+    stage: context.Stage, subject: context.Subject, has_bfd: bool
+) -> cluster.Amphora:
+    """One amphora is lost in silence; its replacement is awaited later."""
+    screen = stage.screen
+    screen.act("one amphora is lost in silence, under traffic")
+    used = {
+        hop
+        for vip in subject.vips
+        for hop in observe.announcers(stage.lab, context.prefix(vip))
+    }
+    # Not one which leaves anyway, as the cluster became smaller.
+    victim = next(
+        a for a in context.amphorae(stage, subject) if a.addresses <= used
+    )
+    load.explain(screen)
+    seen = outage.silence(stage, subject, victim)
+    aftermath.judge_silence(stage, subject, seen, victim, has_bfd=has_bfd)
+    return victim
+
+
+def _await_repair(
+    stage: context.Stage, subject: context.Subject, victim: cluster.Amphora
+) -> None:
+    """Until it is whole again, without those that are gone or leaving."""
+
+    def is_whole() -> bool:
+        found = context.amphorae(stage, subject)
+        return len(found) == subject.size and victim.label not in {
+            a.label for a in found
+        }
+
+    with stage.screen.progress.step(f"{victim.label} replaced meanwhile"):
+        process.wait_until(
+            is_whole, _ACTIVE_SECONDS, f"{victim.label} replaced", 0.3
+        )
+        context.await_announced(stage, subject)
+    aftermath.judge_repair(stage, subject, victim)
 
 
 def _delete_all(
