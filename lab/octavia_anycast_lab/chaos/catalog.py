@@ -27,6 +27,7 @@ AGENT = "octavia-anycast-agent.service"
 _MGMT = settings.MGMT_BRIDGE
 _FRONT = settings.FRONT_END_BRIDGE
 _LOSS_TABLE = "lab_one_way"
+_CARRIER_SECONDS = 5.0
 _SPINE = settings.SPINES[0].name
 
 
@@ -93,7 +94,11 @@ def _mend(
     try:
         for role, port in _ports(scene, bridges):
             step(scene.lab, role, port)
-    except netns.NamespaceError:
+    except (
+        netns.NamespaceError,
+        hypervisor.InstanceNotFound,
+        TimeoutError,
+    ):
         if scene.is_victim_there:
             raise
 
@@ -104,10 +109,21 @@ def _silence(bridges: tuple[str, ...], scene: Scene) -> None:
 
 
 def _end_silence(bridges: tuple[str, ...], scene: Scene) -> None:
-    # Of a port that is down the kernel takes no state; it forwards by itself
-    # once it is up.
     _mend(bridges, scene, faults.link_up)
-    _mend(bridges, scene, faults.end_bridge_port_silence)
+    _mend(bridges, scene, _forward)
+
+
+def _forward(lab: settings.Lab, role: str, port: str) -> None:
+    """The kernel takes no state of a port until its carrier was seen."""
+
+    def is_done() -> bool:
+        try:
+            faults.end_bridge_port_silence(lab, role, port)
+        except netns.NamespaceError:
+            return False
+        return True
+
+    process.wait_until(is_done, _CARRIER_SECONDS, f"{port} forwards")
 
 
 def _one_way(hook: str, match: str, scene: Scene) -> None:
