@@ -202,4 +202,8 @@ DESCRIPTIONS = {
         "Established TCP connections that are left; null if that is not known."
     ),
     "vips": "The same for each VIP.",
+    # registrations of amphorae
+    "draining": "Whether it was asked to drain.",
+    "drain_deadline": "When its paths are withdrawn (UTC); null: never.",
+    "paths": "What follows from it: a path for each amphora and VIP.",
 }

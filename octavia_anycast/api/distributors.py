@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright (c) 2026 The octavia-anycast authors
-"""``/v2/lbaas/distributors`` and, below one, ``paths`` and ``vips``.
+"""``/v2/lbaas/distributors``; below one ``paths``, ``vips``, ``amphorae``.
 
 What is asked for is stored with a status PENDING_*; the controller does it.
 """
@@ -24,9 +24,18 @@ from octavia_anycast.api import (
     responses,
 )
 from octavia_anycast.api.paths import PathsController
+from octavia_anycast.api.registered_paths import RegistrationLimits
+from octavia_anycast.api.registrations import AmphoraRegistrationsController
 from octavia_anycast.api.vips import VipsController
-from octavia_anycast.db import distributors, external_vips, lifecycle, peers
+from octavia_anycast.db import (
+    amphora_registrations,
+    distributors,
+    external_vips,
+    lifecycle,
+    peers,
+)
 from octavia_anycast.db.distributors import DistributorRecord
+from octavia_anycast.db.engine import Database
 from octavia_anycast.model import codec
 from octavia_anycast.model.bgp import Peer
 from octavia_anycast.model.distributor import Distributor, Zone
@@ -36,12 +45,17 @@ from octavia_anycast.octavia_adapter.secrets import FernetCipher
 LOG = logging.getLogger(__name__)
 PATHS = "paths"
 VIPS = "vips"
+AMPHORAE = "amphorae"
 
 
 class DistributorsController(resource.Collection):
     """The collection and its members."""
 
     RBAC_TYPE = policies.RBAC_DISTRIBUTOR
+
+    def __init__(self, database: Database, limits: RegistrationLimits) -> None:
+        super().__init__(database)
+        self._limits = limits
 
     @wsme_pecan.wsexpose(
         responses.DistributorRootResponse,
@@ -149,6 +163,11 @@ class DistributorsController(resource.Collection):
             return PathsController(self._database, id), remainder[1:]
         if remainder and remainder[0] == VIPS:
             return VipsController(self._database, id), remainder[1:]
+        if remainder and remainder[0] == AMPHORAE:
+            below = AmphoraRegistrationsController(
+                self._database, id, self._limits
+            )
+            return below, remainder[1:]
         return None
 
 
@@ -192,7 +211,7 @@ def _update(session: Any, id: str, body: Any) -> DistributorRecord:
         dedicated_count=change.dedicated_count,
     )
     if not change.dedicated_count:
-        _check_no_vips(session, id)
+        _check_announces_nothing(session, id)
     if change.is_default != before.is_default:
         distributors.set_default(session, id, change.is_default)
     resource.check_whole(session, [id])
@@ -201,14 +220,20 @@ def _update(session: Any, id: str, body: Any) -> DistributorRecord:
     return distributors.show(session, id)
 
 
-def _check_no_vips(session: Any, id: str) -> None:
+def _check_announces_nothing(session: Any, id: str) -> None:
     """See that nothing is left without an amphora to announce it."""
-    held = external_vips.count(session, id)
-    if held:
-        raise Conflict(
-            f"dedicated_count: {held} external VIP(s) need an amphora that "
-            "announces them; unregister them first."
-        )
+    for held, what in (
+        (external_vips.count(session, id), "external VIP(s)"),
+        (
+            amphora_registrations.count(session, id),
+            "registration(s) of amphorae",
+        ),
+    ):
+        if held:
+            raise Conflict(
+                f"dedicated_count: {held} {what} need an amphora that "
+                "announces them; unregister them first."
+            )
 
 
 def _check_networks(zones: tuple[Zone, ...]) -> None:

@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from pecan import expose, rest
 
 from octavia_anycast.api import (
+    openapi_registrations,
     operations,
     policies,
 )
@@ -87,6 +88,7 @@ def _paths() -> Iterable[tuple[str, Schema]]:
     )
     yield _announced()
     yield from _vips()
+    yield from openapi_registrations.paths()
     yield _registration()
     yield _cluster()
     yield from _amphorae()
@@ -375,8 +377,8 @@ def _delete(title: str, name: str) -> Schema:
         "name": "cascade",
         "in": "query",
         "description": (
-            "Whether its external VIPs go too, and its peers, as far as no "
-            "other speaker uses them."
+            "Whether its external VIPs and registrations of amphorae go too, "
+            "and its peers, as far as no other speaker uses them."
         ),
         "schema": {"type": "boolean", "default": False},
     }

@@ -13,6 +13,7 @@ from octavia.api.common import types
 from octavia_anycast.api import (
     cluster_schemas,
     drain_schemas,
+    registration_schemas,
     requests,
     responses,
     schemas,
@@ -38,6 +39,7 @@ SCHEMAS: dict[str, Schema] = {
     "VipRequest": schemas.of_request(requests.VipRequest),
     **cluster_schemas.SCHEMAS,
     **drain_schemas.SCHEMAS,
+    **registration_schemas.SCHEMAS,
     "Link": schemas.of_response(types.PageType),
     "Fault": {
         "type": "object",

@@ -24,11 +24,18 @@ GET_AMPHORAE = "get_amphorae"
 GET_DRAIN = "get_drain"
 PUT_DRAIN = "put_drain"
 DELETE_DRAIN = "delete_drain"
+GET_AMPHORA = "get_amphora"
+POST_AMPHORA = "post_amphora"
+DELETE_AMPHORA = "delete_amphora"
+PUT_AMPHORA_DRAIN = "put_amphora_drain"
+DELETE_AMPHORA_DRAIN = "delete_amphora_drain"
 PUT_PEER = "put_peer"
 DELETE_PEER = "delete_peer"
 AMPHORA_DRAIN = "/v2/octavia/amphorae/{amphora_id}/drain"
 DISTRIBUTORS = "/v2/lbaas/distributors"
 VIPS = f"{DISTRIBUTORS}/{{distributor_id}}/vips"
+REGISTRATIONS = f"{DISTRIBUTORS}/{{distributor_id}}/amphorae"
+REGISTRATION = f"{REGISTRATIONS}/{{registration_id}}"
 PEERS = "/v2/lbaas/bgp-peers"
 SPEAKERS = "/v2/lbaas/bgp-speakers"
 CLUSTER = "/v2/lbaas/loadbalancers/{loadbalancer_id}/cluster"
@@ -117,6 +124,48 @@ RULES = (
                 "Unregister an external VIP from a Distributor",
                 "DELETE",
                 f"{VIPS}/{{vip_id}}",
+            ),
+            (
+                GET_AMPHORAE,
+                constants.RULE_API_READ_GLOBAL,
+                "List the Amphorae that are registered with a Distributor",
+                "GET",
+                REGISTRATIONS,
+            ),
+            (
+                GET_AMPHORA,
+                constants.RULE_API_READ_GLOBAL,
+                "Show a registration of Amphorae with a Distributor",
+                "GET",
+                REGISTRATION,
+            ),
+            (
+                POST_AMPHORA,
+                constants.RULE_API_ADMIN,
+                "Register Amphorae with a Distributor",
+                "POST",
+                REGISTRATIONS,
+            ),
+            (
+                DELETE_AMPHORA,
+                constants.RULE_API_ADMIN,
+                "Unregister Amphorae from a Distributor",
+                "DELETE",
+                REGISTRATION,
+            ),
+            (
+                PUT_AMPHORA_DRAIN,
+                constants.RULE_API_ADMIN,
+                "Drain registered Amphorae of a Distributor",
+                "PUT",
+                f"{REGISTRATION}/drain",
+            ),
+            (
+                DELETE_AMPHORA_DRAIN,
+                constants.RULE_API_ADMIN,
+                "Undo the drain of registered Amphorae of a Distributor",
+                "DELETE",
+                f"{REGISTRATION}/drain",
             ),
         )
     ),

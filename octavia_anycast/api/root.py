@@ -18,8 +18,10 @@ from octavia_anycast.api.drain_wishes import DrainLimits
 from octavia_anycast.api.load_balancers import LoadBalancersController
 from octavia_anycast.api.openapi import DocumentController
 from octavia_anycast.api.peers import PeersController
+from octavia_anycast.api.registered_paths import RegistrationLimits
 from octavia_anycast.api.speakers import SpeakersController
 from octavia_anycast.db.engine import Database
+from octavia_anycast.model.heartbeat import MISSED_HEARTBEATS
 
 VERSION_PATHS = ("v2", "v2.0")
 # An agent is asked at each resync, and its report stored at intervals. One
@@ -54,7 +56,14 @@ class V2Controller(controllers.V2Controller):
                 timeout=settings.policy.drain_timeout, stale_after=stale_after
             ),
         )
-        self.lbaas.distributors = DistributorsController(database)
+        self.lbaas.distributors = DistributorsController(
+            database,
+            RegistrationLimits(
+                drain_timeout=settings.policy.drain_timeout,
+                stale_after=stale_after,
+                silent_after=MISSED_HEARTBEATS * settings.heartbeat_interval,
+            ),
+        )
         # A name with a hyphen cannot be written as an attribute.
         setattr(self.lbaas, "bgp-peers", PeersController(database))
         setattr(self.lbaas, "bgp-speakers", SpeakersController(database))

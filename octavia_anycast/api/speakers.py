@@ -17,6 +17,7 @@ from wsmeext import pecan as wsme_pecan
 from octavia_anycast.api import (
     listing,
     policies,
+    registered_paths,
     requests,
     resource,
     responses,
@@ -178,6 +179,7 @@ def _create(session: Any, body: Any) -> speakers.SpeakerRecord:
     # Its peers are there already: nothing is encrypted.
     speakers.create(session, distributor_id, speaker, WithoutPasswords())
     resource.check_whole(session, [distributor_id])
+    registered_paths.check_driver(session, distributor_id)
     lifecycle.begin_update(session, [distributor_id])
     return speakers.get(session, speaker.id)
 
@@ -203,6 +205,7 @@ def _update(session: Any, id: str, body: Any) -> None:
         return
     speakers.update(session, id, local_as=change.local_as, driver=driver)
     resource.check_whole(session, [record.distributor_id])
+    registered_paths.check_driver(session, record.distributor_id)
     lifecycle.begin_update(session, [record.distributor_id])
 
 

@@ -17,6 +17,7 @@ from wsmeext import pecan as wsme_pecan
 from octavia_anycast.api import (
     listing,
     policies,
+    prefix_limits,
     requests,
     resource,
     responses,
@@ -24,10 +25,7 @@ from octavia_anycast.api import (
 from octavia_anycast.db import dedicated, distributors, external_vips
 from octavia_anycast.db.engine import Database
 from octavia_anycast.db.external_vips import VipRecord
-from octavia_anycast.db.passwords import WithoutPasswords
-from octavia_anycast.model.bgp import Peer
-from octavia_anycast.model.distributor import Distributor
-from octavia_anycast.model.errors import Conflict, InvalidRequest, NotFound
+from octavia_anycast.model.errors import Conflict, NotFound
 from octavia_anycast.model.external_vip import ExternalVip
 from octavia_anycast.model.wire import Report
 from octavia_anycast.octavia_adapter import vip_addresses
@@ -94,7 +92,9 @@ class VipsController(resource.Collection):
             with context.session.begin():
                 _check_free(context.session, vip)
             made = external_vips.register(session, self._distributor_id, vip)
-            _check_peers(session, self._distributor_id, vip)
+            prefix_limits.check_peers(
+                session, context.session, self._distributor_id, vip.peer_id
+            )
         LOG.info(
             "External VIP %s of distributor %s is registered, next hop %s",
             vip.vip_ip,
@@ -123,37 +123,6 @@ def _check_free(octavia_session: Any, vip: ExternalVip) -> None:
         raise Conflict(
             f"vip_address: {vip.vip_ip} is a VIP of load balancer {holder}."
         )
-
-
-def _check_peers(session: Any, distributor_id: str, vip: ExternalVip) -> None:
-    """See that there is a peer for it, and that none is told too much."""
-    distributor = distributors.get(session, distributor_id, WithoutPasswords())
-    assert distributor is not None
-    peers = _peers_of(distributor)
-    if vip.peer_id is not None and vip.peer_id not in peers:
-        raise InvalidRequest(
-            "peer_id", f"the distributor has no BGP peer {vip.peer_id}"
-        )
-    limits = [
-        peer.max_prefixes
-        for peer in peers.values()
-        if peer.max_prefixes is not None and vip.peer_id in (None, peer.id)
-    ]
-    held = external_vips.count(session, distributor_id)
-    if limits and held > min(limits):
-        raise Conflict(
-            f"A BGP peer of distributor {distributor_id} accepts "
-            f"{min(limits)} prefixes (max_prefixes): one more would end its "
-            "sessions."
-        )
-
-
-def _peers_of(distributor: Distributor) -> dict[str, Peer]:
-    return {
-        peer.id: peer
-        for speaker in distributor.speakers
-        for peer in speaker.peers
-    }
 
 
 def _response(

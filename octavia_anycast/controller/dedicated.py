@@ -20,6 +20,10 @@ from octavia_anycast.controller.dedicated_tasks import (
 )
 from octavia_anycast.controller.observe import Observer
 from octavia_anycast.controller.ports import World
+from octavia_anycast.controller.registered import (
+    RegisteredPaths,
+    record_confirmed,
+)
 from octavia_anycast.db import (
     amphorae,
     dedicated,
@@ -34,8 +38,10 @@ from octavia_anycast.model.cluster import AmphoraRecord, ObservedAmphora
 from octavia_anycast.model.distributor import Distributor
 from octavia_anycast.model.errors import AnycastError
 from octavia_anycast.model.external_vip import ExternalVip
+from octavia_anycast.model.wire import VipState
 from octavia_anycast.planning.dedicated import (
     DesiredDistributor,
+    confirmed_paths,
     is_complete,
     plan_dedicated,
 )
@@ -63,13 +69,16 @@ class DedicatedAmphorae:
         self._observer = Observer(world, executor)
         # distributor_id -> its VIPs of a revision, for they may be many.
         self._vips: dict[str, tuple[int, tuple[ExternalVip, ...]]] = {}
+        self._registered = RegisteredPaths(world)
+        # amphora_id -> the paths that were written down as announced by it.
+        self._confirmed: dict[str, tuple[VipState, ...]] = {}
         # amphora_id -> what was written of its report, and when.
         self._written: dict[str, tuple[object, datetime]] = {}
 
     def marks(self) -> dict[str, str]:
         """distributor_id -> what changes when there is something to do."""
         with self._world.database.transaction() as session:
-            return dedicated.marks(session)
+            return self._registered.marks(session, self._world.now())
 
     def reconcile(self, distributor_id: str) -> bool:
         """Bring one distributor as far as it gets; whether it is settled.
@@ -82,7 +91,7 @@ class DedicatedAmphorae:
                 return False
             seen = self._look(rows)
             now = self._world.now()
-            self._report(seen, now)
+            self._report(rows.desired, seen, now)
             actions = plan_dedicated(rows.desired, seen, rows.failures, now)
             if not actions:
                 return is_complete(rows.desired, seen, now)
@@ -115,6 +124,9 @@ class DedicatedAmphorae:
                     distributor=distributor,
                     is_deleted=status == lifecycle.PENDING_DELETE,
                     vips=self._read_vips(session, distributor_id, revision),
+                    paths=self._registered.read(session, now).get(
+                        distributor_id, ()
+                    ),
                     vips_revision=revision,
                     policy=policy,
                 ),
@@ -162,7 +174,10 @@ class DedicatedAmphorae:
         return all(list(done))
 
     def _report(
-        self, seen: tuple[ObservedAmphora, ...], now: datetime
+        self,
+        desired: DesiredDistributor,
+        seen: tuple[ObservedAmphora, ...],
+        now: datetime,
     ) -> None:
         """Keep what the agents said, for the API and the statuses."""
         interval = timedelta(seconds=self._world.settings.report_interval)
@@ -178,14 +193,32 @@ class DedicatedAmphorae:
                 or now - before[1] >= interval
             ):
                 news[amphora.record.id] = content, amphora.report
+        confirmed = self._confirmations(desired, seen)
         with self._world.database.transaction() as session:
             for amphora in seen:
                 if amphora.report is not None:
                     health.touch(session, amphora.record.id, now)
             for amphora_id, (_, report) in sorted(news.items()):
                 reports.save(session, amphora_id, report, now)
+            for amphora_id, paths in sorted(confirmed.items()):
+                record_confirmed(session, amphora_id, paths)
+        self._confirmed |= confirmed
         for amphora_id, (content, _) in news.items():
             self._written[amphora_id] = content, now
+
+    def _confirmations(
+        self, desired: DesiredDistributor, seen: tuple[ObservedAmphora, ...]
+    ) -> dict[str, tuple[VipState, ...]]:
+        """amphora_id -> the paths that it confirms, where it has any."""
+        found = {}
+        for amphora in seen:
+            before = self._confirmed.get(amphora.record.id)
+            if not desired.paths and before == ():
+                continue  # the digest of thousands of VIPs is not for free
+            paths = confirmed_paths(desired, amphora)
+            if paths is not None:
+                found[amphora.record.id] = paths
+        return found
 
 
 def _carry_out_all(job: DistributorJob, actions: list[AmphoraAction]) -> bool:

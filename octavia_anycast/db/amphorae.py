@@ -11,7 +11,11 @@ from sqlalchemy import delete as delete_rows
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from octavia_anycast.db import amphora_statistics, registrations
+from octavia_anycast.db import (
+    amphora_registrations,
+    amphora_statistics,
+    registrations,
+)
 from octavia_anycast.db.cluster_models import (
     Amphora,
     AmphoraHealth,
@@ -294,6 +298,7 @@ def _forget(session: Session, amphora_ids: Iterable[str]) -> None:
     amphora_statistics.delete_for(session, list(amphora_ids))
     for amphora_id in amphora_ids:
         registrations.delete_for_amphora(session, amphora_id)
+        amphora_registrations.forget_amphora(session, amphora_id)
 
 
 def _select(session: Session, *conditions: Any) -> list[AmphoraRecord]:

@@ -13,6 +13,7 @@ from sqlalchemy import select
 from sqlalchemy import update as update_rows
 from sqlalchemy.orm import Session
 
+from octavia_anycast.db import amphora_registrations
 from octavia_anycast.db.cluster_models import Cluster
 from octavia_anycast.model.autoscale import Autoscale
 from octavia_anycast.model.choice import Choice
@@ -170,7 +171,11 @@ def request_failover(session: Session, load_balancer_id: str) -> int:
 
 
 def delete(session: Session, load_balancer_id: str) -> None:
-    """Forget a cluster; one that is not there is forgotten already."""
+    """Forget a cluster; one that is not there is forgotten already.
+
+    Its registrations with dedicated distributors go along.
+    """
+    amphora_registrations.forget_load_balancer(session, load_balancer_id)
     session.execute(
         delete_rows(Cluster).where(
             Cluster.load_balancer_id == load_balancer_id

@@ -8,7 +8,12 @@ from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
 from octavia_anycast.db import models, reports
-from octavia_anycast.db.cluster_models import Amphora, AmphoraReport
+from octavia_anycast.db.cluster_models import (
+    Amphora,
+    AmphoraReport,
+    VipRegistration,
+)
+from octavia_anycast.db.registrations import AnnouncedVip
 from octavia_anycast.model.cluster import AmphoraStatus
 from octavia_anycast.model.wire import Report
 
@@ -117,3 +122,33 @@ def reports_of(session: Session, distributor_id: str) -> list[Report]:
     )
     found = (reports.read(document) for document in rows)
     return [report for report in found if report is not None]
+
+
+def announced_paths(
+    session: Session, distributor_id: str
+) -> dict[str, list[AnnouncedVip]]:
+    """amphora_id of its own -> paths of registered amphorae it confirmed."""
+    rows = session.execute(
+        select(
+            VipRegistration.amphora_id,
+            VipRegistration.vip_ip,
+            VipRegistration.nexthop_ip,
+            VipRegistration.load_balancer_id,
+            VipRegistration.peer_id,
+        )
+        .join(Amphora, Amphora.id == VipRegistration.amphora_id)
+        .where(
+            Amphora.distributor_id == distributor_id,
+            Amphora.status == AmphoraStatus.ALLOCATED.value,
+        )
+    )
+    found: dict[str, list[AnnouncedVip]] = {}
+    for amphora_id, vip_ip, nexthop_ip, load_balancer_id, peer_id in rows:
+        path = AnnouncedVip(
+            vip_ip=vip_ip,
+            nexthop_ip=nexthop_ip,
+            load_balancer_id=load_balancer_id,
+            peer_id=peer_id,
+        )
+        found.setdefault(amphora_id, []).append(path)
+    return found

@@ -106,18 +106,18 @@ def begin_delete(
 ) -> None:
     """Have the controller delete a distributor.
 
-    :param with_peers: also its external VIPs, and those of its peers that
-        no other speaker uses
+    :param with_peers: also its external VIPs and registrations of amphorae,
+        and those of its peers that no other speaker uses
     :raises NotFound: if there is no such distributor.
     :raises Immutable: if it is in PENDING_*.
     :raises Conflict: while load balancers use it, saying how many; or while
-        it has external VIPs, which only a deletion with all that it has
-        takes along.
+        it has external VIPs or registrations of amphorae, which only a
+        deletion with all that it has takes along.
     """
     row = _changeable(session, distributor_id)
     _check_unused(session, distributor_id)
     if not with_peers:
-        _check_no_vips(session, distributor_id)
+        _check_announces_nothing(session, distributor_id)
     row.provisioning_status = PENDING_DELETE
     row.delete_peers = with_peers
     session.flush()
@@ -162,11 +162,10 @@ def remove(session: Session, distributor_id: str) -> None:
     _check_unused(session, distributor_id)
     peer_ids = [r.peer_id for s in row.speakers for r in s.registrations]
     with_peers = row.delete_peers
-    session.execute(
-        delete_rows(models.ExternalVip).where(
-            models.ExternalVip.distributor_id == distributor_id
+    for model in (models.ExternalVip, models.RegisteredAmphorae):
+        session.execute(
+            delete_rows(model).where(model.distributor_id == distributor_id)
         )
-    )
     session.delete(row)
     try:
         session.flush()
@@ -201,17 +200,21 @@ def _check_unused(session: Session, distributor_id: str) -> None:
         raise _in_use(distributor_id, f"{users} load balancer(s) use it")
 
 
-def _check_no_vips(session: Session, distributor_id: str) -> None:
-    held = session.scalar(
-        select(func.count())
-        .select_from(models.ExternalVip)
-        .where(models.ExternalVip.distributor_id == distributor_id)
-    )
-    if held:
-        raise _in_use(
-            distributor_id,
-            f"it has {held} external VIP(s), which cascade=true would delete",
+def _check_announces_nothing(session: Session, distributor_id: str) -> None:
+    for model, what in (
+        (models.ExternalVip, "external VIP(s)"),
+        (models.RegisteredAmphorae, "registration(s) of amphorae"),
+    ):
+        held = session.scalar(
+            select(func.count())
+            .select_from(model)
+            .where(model.distributor_id == distributor_id)
         )
+        if held:
+            raise _in_use(
+                distributor_id,
+                f"it has {held} {what}, which cascade=true would delete",
+            )
 
 
 def _in_use(distributor_id: str, why: str) -> Conflict:

@@ -148,6 +148,36 @@ class ExternalVip(Base):
     since_revision: Mapped[int] = mapped_column(Integer)
 
 
+class RegisteredAmphorae(Base):
+    """Amphorae of a load balancer that a distributor's own announce too.
+
+    ``amphora_id`` NULL: all of them. Which overlaps which is checked under
+    the distributor's lock: to a unique key no NULL is like another.
+    """
+
+    __tablename__ = "anycast_distributor_amphora_registration"
+
+    id: Mapped[str] = mapped_column(
+        String(UUID_LENGTH), primary_key=True, default=new_id
+    )
+    distributor_id: Mapped[str] = mapped_column(
+        String(UUID_LENGTH),
+        ForeignKey(
+            "anycast_distributor.id",
+            name="fk_anycast_amphora_registration_distributor",
+        ),
+    )
+    load_balancer_id: Mapped[str] = mapped_column(
+        String(UUID_LENGTH), index=True
+    )
+    amphora_id: Mapped[str | None] = mapped_column(
+        String(UUID_LENGTH), index=True
+    )
+    peer_id: Mapped[str | None] = mapped_column(String(UUID_LENGTH))
+    drain_wanted_since: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    drain_deadline: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
 class Speaker(Base):
     """A BGP speaker of a distributor."""
 

@@ -4,6 +4,9 @@
 
 from dataclasses import dataclass, field
 
+# So many intervals without one: something is wrong with the amphora.
+MISSED_HEARTBEATS = 2.5
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListenerBeat:

@@ -5,6 +5,8 @@
 Layer: octavia_adapter. The session is the caller's.
 """
 
+from collections import Counter
+from collections.abc import Iterable
 from typing import Any
 
 from octavia.common import constants
@@ -34,3 +36,19 @@ def load_balancer_of(session: Any, address: IPAddress) -> str | None:
         if found is not None:
             return str(found[0])
     return None
+
+
+def counts_of(
+    session: Any, load_balancer_ids: Iterable[str]
+) -> dict[str, int]:
+    """load_balancer_id -> how many VIPs it has; two queries."""
+    wanted = list(load_balancer_ids)
+    return dict(
+        Counter(
+            load_balancer_id
+            for row in (models.Vip, models.AdditionalVip)
+            for (load_balancer_id,) in session.query(
+                row.load_balancer_id
+            ).filter(row.load_balancer_id.in_(wanted))
+        )
+    )

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright (c) 2026 The octavia-anycast authors
-"""The planner of a distributor's own amphorae, which announce external VIPs.
+"""The planner of a distributor's own amphorae, which announce for others.
 
 Layer: planning. Pure. Level-triggered like the planner of clusters; simpler,
 as such an amphora has neither HAProxy nor front end, and all of them announce
@@ -10,7 +10,7 @@ Invariants (tests/unit/planning/test_dedicated.py):
 
 1. while the distributor stays, the last one that announces is never told to
    withdraw, nor deleted, but for a dead one;
-2. only its external VIPs are ever announced;
+2. only its external VIPs and registered paths are ever announced;
 3. a deleted distributor leaves no amphora;
 4. once all is well nothing is planned.
 """
@@ -29,7 +29,7 @@ from octavia_anycast.model.actions import (
     StartLeaving,
     UpdateAgent,
 )
-from octavia_anycast.model.bgp import SessionState
+from octavia_anycast.model.bgp import SessionState, SpeakerDriver
 from octavia_anycast.model.cluster import (
     AmphoraRecord,
     AmphoraStatus,
@@ -41,12 +41,14 @@ from octavia_anycast.model.cluster import (
 )
 from octavia_anycast.model.distributor import Distributor, Zone
 from octavia_anycast.model.external_vip import ExternalVip
+from octavia_anycast.model.registration import RegisteredPath
 from octavia_anycast.model.wire import (
     DesiredState,
     Intent,
     Report,
     VipState,
 )
+from octavia_anycast.planning import registered
 from octavia_anycast.planning.agent_state import router_id, speakers_for
 from octavia_anycast.planning.assessment import Assessment, Phase, assess
 from octavia_anycast.planning.rollout import (
@@ -63,12 +65,14 @@ class DesiredDistributor:
     """What a distributor asks of its own amphorae.
 
     ``is_deleted``: it goes, or is gone, and none is to be left.
-    ``vips_revision`` names the external VIPs.
+    ``vips_revision`` names the external VIPs and the registrations of
+    amphorae; ``paths`` follow from these (:mod:`.registered`).
     """
 
     distributor: Distributor
     is_deleted: bool = False
     vips: tuple[ExternalVip, ...] = ()
+    paths: tuple[RegisteredPath, ...] = ()
     vips_revision: int = 0
     policy: ClusterPolicy
 
@@ -77,18 +81,24 @@ class DesiredDistributor:
         """How many amphorae are to announce."""
         return 0 if self.is_deleted else self.distributor.dedicated_count
 
-    def vip_states(self, intent: Intent) -> tuple[VipState, ...]:
-        """The external VIPs as an agent is told them."""
-        return tuple(
+    def vip_states(self) -> tuple[VipState, ...]:
+        """What an agent is told to announce: external VIPs, then paths.
+
+        ExaBGP is told no paths: it announces one next hop of a VIP only.
+        """
+        external = tuple(
             VipState(
                 vip_ip=vip.vip_ip,
                 nexthop_ip=vip.nexthop_ip,
                 load_balancer_id=None,
-                intent=intent,
+                intent=Intent.ADVERTISE,
                 peer_ids=None if vip.peer_id is None else (vip.peer_id,),
             )
             for vip in self.vips
         )
+        if self.distributor.driver is not SpeakerDriver.BIRD:
+            return external
+        return external + registered.vip_states(self.paths, self.distributor)
 
 
 def plan_dedicated(
@@ -122,6 +132,26 @@ def is_complete(
     return len(ready) == len(crew.members) == desired.wanted
 
 
+def confirmed_paths(
+    desired: DesiredDistributor, amphora: ObservedAmphora
+) -> tuple[VipState, ...] | None:
+    """The paths of registered amphorae that one was told, and confirms.
+
+    None: it has not been told yet what is wanted now.
+    """
+    report = amphora.report
+    if report is None:
+        return None
+    vips = desired.vip_states()
+    state = _state(desired, amphora.record, vips)
+    if not (
+        is_in_force(state, report)
+        or is_in_force(keeping_speakers(state, report), report)
+    ):
+        return None
+    return tuple(vip for vip in vips if vip.amphora_id is not None)
+
+
 def is_announcing(report: Report | None) -> bool:
     """Whether some peer has every path that it is to have from it."""
     if report is None:
@@ -141,10 +171,15 @@ def announces(report: Report, vip: ExternalVip) -> bool:
         return False
     if int(report.revision) < vip.since_revision:
         return False
+    return has_sent_all(report, vip.peer_id)
+
+
+def has_sent_all(report: Report, peer_id: str | None) -> bool:
+    """Whether this peer has all that it is to have; None: some peer has."""
     return any(
-        count.wanted and count.advertised == count.wanted
+        bool(count.wanted) and count.advertised == count.wanted
         for count in report.path_counts
-        if vip.peer_id in (None, count.peer_id)
+        if peer_id in (None, count.peer_id)
     )
 
 
@@ -162,7 +197,7 @@ class _Crew:
         cluster = _as_cluster(desired)
         self.members = tuple(assess(cluster, a, now) for a in amphorae)
         # One document for all of them: there may be thousands of VIPs.
-        self.advertised = desired.vip_states(Intent.ADVERTISE)
+        self.advertised = desired.vip_states()
 
     def of(self, *phases: Phase) -> tuple[Assessment, ...]:
         return tuple(m for m in self.members if m.phase in phases)

@@ -62,6 +62,15 @@ def prepared(server):
     idle = server.create(PEERS, {"bgp_peer": samples.peer(peer_ip="::1")})
     amphora_id, load_balancer_id = _amphora(server)
     serving_id = _serving(server, load_balancer_id)
+    registration = server.create(
+        f"{DISTRIBUTORS}/{announcer['id']}/amphorae",
+        {
+            "amphora": {
+                "load_balancer_id": load_balancer_id,
+                "amphora_id": serving_id,
+            }
+        },
+    )
     schema.app = server.application  # which makes its calls WSGI calls
     (speaker,) = made["speakers"]
     return server.snapshot(), {
@@ -71,6 +80,7 @@ def prepared(server):
         "amphora_id": [amphora_id],
         "serving_id": [serving_id],
         "vip_id": [vip["id"]],
+        "registration_id": [registration["id"]],
         "announcer_id": [announcer["id"]],
         "loadbalancer_id": [load_balancer_id],
     }
@@ -127,9 +137,17 @@ def point(case, ids, turn):
     """Random ids are of nothing: make them those of something."""
     for name in case.path_parameters or ():
         case.path_parameters[name] = ids[name][turn % len(ids[name])]
-    if case.operation.path.endswith("/drain"):
+    if case.operation.path == policies.AMPHORA_DRAIN:
         case.path_parameters["amphora_id"] = ids["serving_id"][0]
-    if "/vips" in case.operation.path:
+    if case.operation.label == f"POST {policies.REGISTRATIONS}":
+        # One of those that nothing was registered for.
+        case.body = {
+            "amphora": {
+                "load_balancer_id": ids["loadbalancer_id"][0],
+                "amphora_id": ids["amphora_id"][0],
+            }
+        }
+    if case.operation.path.startswith((policies.VIPS, policies.REGISTRATIONS)):
         case.path_parameters["distributor_id"] = ids["announcer_id"][0]
     if case.operation.label == f"POST {PEERS}" and turn % 3 == 2:
         # Random attributes contradict one another more often than not.

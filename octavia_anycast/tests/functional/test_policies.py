@@ -32,6 +32,7 @@ D, P, S = policies.DISTRIBUTORS, policies.PEERS, policies.SPEAKERS
 B = "/v2/lbaas/loadbalancers"
 A = "/v2/octavia/amphorae"
 V = D + "/{announcer}/vips"
+R = D + "/{announcer}/amphorae"
 # Person -> project and roles. Those named lb-... have Octavia's own roles
 # only, which count if the operator wants them (enforce_new_defaults: false).
 PEOPLE = {
@@ -103,6 +104,31 @@ ROWS = {
         },
     ),
     "distributor:delete_vip": Row("DELETE", V + "/{vip}", ADMINS, 204),
+    "distributor:get_amphorae": Row("GET", R, GLOBAL_READERS, 200),
+    "distributor:get_amphora": Row(
+        "GET", R + "/{registration}", GLOBAL_READERS, 200
+    ),
+    "distributor:post_amphora": Row(
+        "POST",
+        R,
+        ADMINS,
+        201,
+        lambda ids: {
+            "amphora": {
+                "load_balancer_id": ids["load_balancer"],
+                "amphora_id": ids["other_amphora"],
+            }
+        },
+    ),
+    "distributor:delete_amphora": Row(
+        "DELETE", R + "/{registration}", ADMINS, 204
+    ),
+    "distributor:put_amphora_drain": Row(
+        "PUT", R + "/{registration}/drain", ADMINS, 202, lambda _: {}
+    ),
+    "distributor:delete_amphora_drain": Row(
+        "DELETE", R + "/{registration}/drain", ADMINS, 204
+    ),
     "bgp-peer:get_all": Row("GET", P, GLOBAL_READERS, 200),
     "bgp-peer:get_one": Row("GET", P + "/{peer}", GLOBAL_READERS, 200),
     "bgp-peer:post": Row(
@@ -169,7 +195,16 @@ def prepared(server: ApiServer) -> tuple[Snapshot, dict[str, str]]:
     _, (subnet_id,) = server.neutron.add_network("198.51.100.0/24")
     balancer = server.create(B, {"loadbalancer": {"vip_subnet_id": subnet_id}})
     octavia_rows.settle()
-    amphora_id, _ = (make_ours(server, balancer["id"], n) for n in (1, 2))
+    amphora_id, other = (make_ours(server, balancer["id"], n) for n in (1, 2))
+    registration = server.create(
+        R.format(announcer=announcer["id"]),
+        {
+            "amphora": {
+                "load_balancer_id": balancer["id"],
+                "amphora_id": amphora_id,
+            }
+        },
+    )
     return server.snapshot(), {
         "load_balancer": balancer["id"],
         "amphora": amphora_id,
@@ -179,6 +214,8 @@ def prepared(server: ApiServer) -> tuple[Snapshot, dict[str, str]]:
         "spare": spare["id"],
         "announcer": announcer["id"],
         "vip": vip["id"],
+        "registration": registration["id"],
+        "other_amphora": other,
     }
 
 

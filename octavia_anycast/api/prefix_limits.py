@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The octavia-anycast authors
+"""Whether a distributor's peers take what its own amphorae are to announce.
+
+The sessions are given and the caller owns the transactions.
+"""
+
+from typing import Any
+
+from octavia_anycast.db import (
+    amphora_registrations,
+    clusters,
+    distributors,
+    external_vips,
+)
+from octavia_anycast.db.passwords import WithoutPasswords
+from octavia_anycast.model.bgp import Peer
+from octavia_anycast.model.distributor import Distributor
+from octavia_anycast.model.errors import Conflict, InvalidRequest
+from octavia_anycast.model.registration import AmphoraRegistration
+from octavia_anycast.octavia_adapter import vip_addresses
+
+
+def check_peers(
+    session: Any,
+    octavia_session: Any,
+    distributor_id: str,
+    peer_id: str | None,
+) -> None:
+    """See that there is a peer for it, and that none is told too much.
+
+    :param peer_id: of what was registered just now; None: it is for all
+    :raises InvalidRequest: the distributor has no such peer.
+    :raises Conflict: one would be told more than its max_prefixes.
+    """
+    distributor = distributors.get(session, distributor_id, WithoutPasswords())
+    assert distributor is not None
+    peers = _peers_of(distributor)
+    if peer_id is not None and peer_id not in peers:
+        raise InvalidRequest(
+            "peer_id", f"the distributor has no BGP peer {peer_id}"
+        )
+    limits = [
+        peer.max_prefixes
+        for peer in peers.values()
+        if peer.max_prefixes is not None and peer_id in (None, peer.id)
+    ]
+    if not limits:
+        return
+    held = external_vips.count(session, distributor_id) + _paths(
+        session, octavia_session, distributor_id
+    )
+    if held > min(limits):
+        raise Conflict(
+            f"A BGP peer of distributor {distributor_id} accepts "
+            f"{min(limits)} prefixes (max_prefixes), and {held} paths might "
+            "be announced to it: too many would end its sessions."
+        )
+
+
+def _paths(session: Any, octavia_session: Any, distributor_id: str) -> int:
+    """How many paths of registered amphorae there may be at most."""
+    registered = amphora_registrations.of_distributor(session, distributor_id)
+    if not registered:
+        return 0
+    with octavia_session.begin():
+        vips = vip_addresses.counts_of(
+            octavia_session, {one.load_balancer_id for one in registered}
+        )
+    return sum(
+        vips.get(one.load_balancer_id, 1) * _amphorae_of(session, one)
+        for one in registered
+    )
+
+
+def _amphorae_of(session: Any, registration: AmphoraRegistration) -> int:
+    """One that is named; else the largest size, and one that replaces."""
+    if registration.amphora_id is not None:
+        return 1
+    cluster = clusters.get(session, registration.load_balancer_id)
+    return cluster.size.maximum + 1 if cluster else 1
+
+
+def _peers_of(distributor: Distributor) -> dict[str, Peer]:
+    return {
+        peer.id: peer
+        for speaker in distributor.speakers
+        for peer in speaker.peers
+    }

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The octavia-anycast authors
+"""Amphorae of load balancers that a distributor's own announce as well.
+
+Blueprint: Register Amphora. An :class:`AmphoraRegistration` is what an
+operator asked for; a :class:`RegisteredPath` is what follows from it.
+
+Layer: model. Pure.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from octavia_anycast.model.bgp import IPAddress
+from octavia_anycast.model.cluster import AmphoraRecord
+from octavia_anycast.model.wire import GateState, Intent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AmphoraRegistration:
+    """Amphorae of one load balancer, registered with a distributor.
+
+    ``amphora_id`` None: all that it has, now and later. ``peer_id`` None:
+    every peer. ``drain_wanted_since``: when it was asked to drain; its paths
+    are withdrawn at ``drain_deadline``.
+    """
+
+    id: str
+    load_balancer_id: str
+    amphora_id: str | None = None
+    peer_id: str | None = None
+    drain_wanted_since: datetime | None = None
+    drain_deadline: datetime | None = None
+
+    def covers(self, amphora_id: str) -> bool:
+        """Whether it is for this amphora of its load balancer."""
+        return self.amphora_id in (None, amphora_id)
+
+    def overlaps(self, other: "AmphoraRegistration") -> bool:
+        """Whether some path would be asked for by both."""
+        return (
+            self.load_balancer_id == other.load_balancer_id
+            and _meet(self.amphora_id, other.amphora_id)
+            and _meet(self.peer_id, other.peer_id)
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServingAmphora:
+    """An amphora of a load balancer, as our tables know it.
+
+    ``vips``: (VIP, next hop) that it was last told to announce;
+    ``gate`` None: it never reported. ``silent_seconds``: since it was last
+    heard of; None: never.
+    """
+
+    record: AmphoraRecord
+    vips: tuple[tuple[IPAddress, IPAddress], ...] = ()
+    gate: GateState | None = None
+    gate_reason: str = ""
+    silent_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegisteredPath:
+    """A path of a registered amphora, and whether it is to be announced.
+
+    ``intent`` WITHDRAW: it is not, for this ``reason``. ``peer_id`` None:
+    to each peer that the amphora itself would have, by ``zone`` and ``host``.
+    """
+
+    load_balancer_id: str
+    amphora_id: str
+    vip_ip: IPAddress
+    nexthop_ip: IPAddress
+    intent: Intent
+    reason: str = ""
+    peer_id: str | None = None
+    zone: str | None = None
+    host: str | None = None
+
+
+def _meet(one: str | None, other: str | None) -> bool:
+    return one is None or other is None or one == other
