@@ -2,7 +2,6 @@
 # Copyright (c) 2026 The octavia-anycast authors
 """Every fault of the chaos suite: add yours to ``FAULTS``, nowhere else."""
 
-import collections.abc
 import functools
 import os
 import signal
@@ -13,21 +12,16 @@ from octavia_anycast_lab import (
     database,
     faults,
     hypervisor,
-    netns,
     octavia_api,
     process,
     settings,
 )
-from octavia_anycast_lab.chaos import two_controllers
+from octavia_anycast_lab.chaos import links, two_controllers
 from octavia_anycast_lab.chaos.fault import Fault, Scene, Step, Toll
 from octavia_anycast_lab.progress import Progress
 
 SPEAKER = "exabgp.service"
 AGENT = "octavia-anycast-agent.service"
-_MGMT = settings.MGMT_BRIDGE
-_FRONT = settings.FRONT_END_BRIDGE
-_LOSS_TABLE = "lab_one_way"
-_CARRIER_SECONDS = 5.0
 _SPINE = settings.SPINES[0].name
 
 
@@ -59,93 +53,6 @@ def _pause(paused: bool, scene: Scene) -> None:
 
 def _kill_amphora(scene: Scene) -> None:
     scene.machines.kill(scene.victim.id, hypervisor.Loss.POWER)
-
-
-# -- the victim's links -------------------------------------------------------
-
-
-def _ports(scene: Scene, bridges: tuple[str, ...]) -> list[tuple[str, str]]:
-    """Pairs (role, port of a bridge) of the victim's links to these."""
-    prefix = scene.lab.namespace_prefix
-    return [
-        (nic.wire.namespace.removeprefix(prefix), nic.tap)
-        for nic in scene.machines.get(scene.victim.id).nics
-        if nic.wire.bridge in bridges
-    ]
-
-
-def _links_down(bridges: tuple[str, ...], scene: Scene) -> None:
-    for role, port in _ports(scene, bridges):
-        faults.link_down(scene.lab, role, port)
-
-
-def _links_up(bridges: tuple[str, ...], scene: Scene) -> None:
-    _mend(bridges, scene, faults.link_up)
-
-
-def _mend(
-    bridges: tuple[str, ...],
-    scene: Scene,
-    step: collections.abc.Callable[[settings.Lab, str, str], None],
-) -> None:
-    """Do that to each of the victim's ports; it may go meanwhile."""
-    if not scene.is_victim_there:
-        return
-    try:
-        for role, port in _ports(scene, bridges):
-            step(scene.lab, role, port)
-    except (
-        netns.NamespaceError,
-        hypervisor.InstanceNotFound,
-        TimeoutError,
-    ):
-        if scene.is_victim_there:
-            raise
-
-
-def _silence(bridges: tuple[str, ...], scene: Scene) -> None:
-    for role, port in _ports(scene, bridges):
-        faults.silence_bridge_port(scene.lab, role, port)
-
-
-def _end_silence(bridges: tuple[str, ...], scene: Scene) -> None:
-    _mend(bridges, scene, faults.link_up)
-    _mend(bridges, scene, _forward)
-
-
-def _forward(lab: settings.Lab, role: str, port: str) -> None:
-    """The kernel takes no state of a port until its carrier was seen."""
-
-    def is_done() -> bool:
-        try:
-            faults.end_bridge_port_silence(lab, role, port)
-        except netns.NamespaceError:
-            return False
-        return True
-
-    process.wait_until(is_done, _CARRIER_SECONDS, f"{port} forwards")
-
-
-def _one_way(hook: str, match: str, scene: Scene) -> None:
-    """Drop the front end's frames in one direction, in the leaf."""
-    for role, port in _ports(scene, (_FRONT,)):
-        rules = f"""
-        table bridge {_LOSS_TABLE} {{
-          chain one_way {{
-            type filter hook {hook} priority 0; policy accept;
-            {match} "{port}" drop
-          }}
-        }}
-        """
-        netns.run(scene.lab.namespace(role), ["nft", "-f", "-"], stdin=rules)
-
-
-def _both_ways(scene: Scene) -> None:
-    netns.run(
-        scene.lab.namespace(scene.leaf),
-        ["nft", "delete", "table", "bridge", _LOSS_TABLE],
-        check=False,
-    )
 
 
 # -- the fabric ---------------------------------------------------------------
@@ -228,18 +135,18 @@ def _hangs(name: str, unit: str, toll: Toll, seconds: float) -> Fault:
 
 def _links(name: str, bridges: tuple[str, ...]) -> tuple[Fault, Fault]:
     """A carrier that is lost, and a silence that no carrier tells."""
-    data = Toll.PACKETS if _FRONT in bridges else Toll.ROUTES
+    data = Toll.PACKETS if links.FRONT in bridges else Toll.ROUTES
     return (
         _cut(
             f"{name}-down",
-            functools.partial(_links_down, bridges),
-            functools.partial(_links_up, bridges),
+            functools.partial(links.take_down, bridges),
+            functools.partial(links.bring_up, bridges),
             data,
         ),
         _cut(
             f"{name}-silent",
-            functools.partial(_silence, bridges),
-            functools.partial(_end_silence, bridges),
+            functools.partial(links.silence, bridges),
+            functools.partial(links.end_silence, bridges),
             data,
         ),
     )
@@ -267,19 +174,19 @@ _ALL = (
         heal=functools.partial(_pause, False),
         toll=Toll.PACKETS,
     ),
-    *_links("front-end", (_FRONT,)),
-    *_links("management", (_MGMT,)),
-    *_links("both-links", (_FRONT, _MGMT)),
+    *_links("front-end", (links.FRONT,)),
+    *_links("management", (links.MANAGEMENT,)),
+    *_links("both-links", (links.FRONT, links.MANAGEMENT)),
     _cut(
         "front-end-mute",
-        functools.partial(_one_way, "prerouting", "iifname"),
-        _both_ways,
+        functools.partial(links.drop_one_way, "prerouting", "iifname"),
+        links.pass_both_ways,
         Toll.PACKETS,
     ),
     _cut(
         "front-end-deaf",
-        functools.partial(_one_way, "postrouting", "oifname"),
-        _both_ways,
+        functools.partial(links.drop_one_way, "postrouting", "oifname"),
+        links.pass_both_ways,
         Toll.PACKETS,
     ),
     _cut("leaf-reboots", _reboot_leaf, _leaf_is_back, Toll.PACKETS),

@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The octavia-anycast authors
+"""Links of the victim: without carrier, swallowing, or one way only."""
+
+import collections.abc
+
+from octavia_anycast_lab import (
+    faults,
+    hypervisor,
+    netns,
+    process,
+    settings,
+)
+from octavia_anycast_lab.chaos.fault import Scene
+
+FRONT = settings.FRONT_END_BRIDGE
+MANAGEMENT = settings.MGMT_BRIDGE
+_TABLE = "lab_one_way"
+_CARRIER_SECONDS = 5.0
+
+
+def _ports(scene: Scene, bridges: tuple[str, ...]) -> list[tuple[str, str]]:
+    """Pairs (role, port of a bridge) of the victim's links to these."""
+    prefix = scene.lab.namespace_prefix
+    return [
+        (nic.wire.namespace.removeprefix(prefix), nic.tap)
+        for nic in scene.machines.get(scene.victim.id).nics
+        if nic.wire.bridge in bridges
+    ]
+
+
+def take_down(bridges: tuple[str, ...], scene: Scene) -> None:
+    """Take the carrier away."""
+    for role, port in _ports(scene, bridges):
+        faults.link_down(scene.lab, role, port)
+
+
+def bring_up(bridges: tuple[str, ...], scene: Scene) -> None:
+    """And give it back."""
+    _mend(bridges, scene, faults.link_up)
+
+
+def _mend(
+    bridges: tuple[str, ...],
+    scene: Scene,
+    step: collections.abc.Callable[[settings.Lab, str, str], None],
+) -> None:
+    """Do that to each of the victim's ports; it may go meanwhile."""
+    if not scene.is_victim_there:
+        return
+    try:
+        for role, port in _ports(scene, bridges):
+            step(scene.lab, role, port)
+    except (
+        netns.NamespaceError,
+        hypervisor.InstanceNotFound,
+        TimeoutError,
+    ):
+        if scene.is_victim_there:
+            raise
+
+
+def silence(bridges: tuple[str, ...], scene: Scene) -> None:
+    """Both ways, carrier kept."""
+    for role, port in _ports(scene, bridges):
+        faults.silence_bridge_port(scene.lab, role, port)
+
+
+def end_silence(bridges: tuple[str, ...], scene: Scene) -> None:
+    """Forward again, whatever else was done to it."""
+    _mend(bridges, scene, faults.link_up)
+    _mend(bridges, scene, _forward)
+
+
+def _forward(lab: settings.Lab, role: str, port: str) -> None:
+    """The kernel takes no state of a port until its carrier was seen."""
+
+    def is_done() -> bool:
+        try:
+            faults.end_bridge_port_silence(lab, role, port)
+        except netns.NamespaceError:
+            return False
+        return True
+
+    process.wait_until(is_done, _CARRIER_SECONDS, f"{port} forwards")
+
+
+def drop_one_way(hook: str, match: str, scene: Scene) -> None:
+    """Drop the front end's frames in one direction, in the leaf."""
+    for role, port in _ports(scene, (FRONT,)):
+        rules = f"""
+        table bridge {_TABLE} {{
+          chain one_way {{
+            type filter hook {hook} priority 0; policy accept;
+            {match} "{port}" drop
+          }}
+        }}
+        """
+        netns.run(scene.lab.namespace(role), ["nft", "-f", "-"], stdin=rules)
+
+
+def pass_both_ways(scene: Scene) -> None:
+    """End what ``drop_one_way`` began."""
+    netns.run(
+        scene.lab.namespace(scene.leaf),
+        ["nft", "delete", "table", "bridge", _TABLE],
+        check=False,
+    )
