@@ -2,11 +2,13 @@
 # Copyright (c) 2026 The octavia-anycast authors
 """Every fault of the chaos suite: add yours to ``FAULTS``, nowhere else."""
 
+import contextlib
 import functools
 import os
 import signal
 
 from octavia_anycast_lab import (
+    cgroup,
     control_plane,
     controller,
     database,
@@ -22,6 +24,7 @@ from octavia_anycast_lab.progress import Progress
 
 SPEAKER = "exabgp.service"
 AGENT = "octavia-anycast-agent.service"
+_UNIT_SECONDS = 10.0
 _SPINE = settings.SPINES[0].name
 
 
@@ -36,18 +39,31 @@ def _haproxy(scene: Scene) -> str:
     return f"haproxy-{scene.load_balancer_id}.service"
 
 
-def _signal(unit: str, number: str, scene: Scene) -> None:
-    """To all processes of a systemd unit; none of them need be there."""
-    if not scene.is_victim_there:
-        return
+def _signal(unit: str, number: signal.Signals, scene: Scene) -> None:
+    """To all processes of a systemd unit, from outside: it may hang.
+
+    :raises TimeoutError: it has none, although the victim has power.
+    """
     name = unit or _haproxy(scene)
-    scene.machines.execute(
-        scene.victim, ("systemctl", "kill", "-s", number, name)
-    )
+    group = cgroup.path(scene.lab.name, scene.victim.label)
+    unit_group = group / "payload" / "system.slice" / name
+
+    def is_found() -> bool:
+        return bool(cgroup.pids(unit_group)) or not _has_power(scene)
+
+    if number is not signal.SIGCONT:
+        process.wait_until(is_found, _UNIT_SECONDS, f"processes of {name}")
+    for pid in cgroup.pids(unit_group):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)
+
+
+def _has_power(scene: Scene) -> bool:
+    return scene.is_victim_there and scene.machines.is_running(scene.victim)
 
 
 def _pause(paused: bool, scene: Scene) -> None:
-    if scene.is_victim_there and scene.machines.is_running(scene.victim):
+    if _has_power(scene):
         scene.machines.pause(scene.victim.id, paused=paused)
 
 
@@ -116,7 +132,7 @@ def _killed(name: str, unit: str, toll: Toll) -> Fault:
     """Systemd starts it again."""
     return Fault(
         name=f"{name}-killed",
-        inject=functools.partial(_signal, unit, "KILL"),
+        inject=functools.partial(_signal, unit, signal.SIGKILL),
         heal=_nothing,
         toll=toll,
     )
@@ -126,8 +142,8 @@ def _hangs(name: str, unit: str, toll: Toll, seconds: float) -> Fault:
     """It is alive and does nothing."""
     return Fault(
         name=name,
-        inject=functools.partial(_signal, unit, "STOP"),
-        heal=functools.partial(_signal, unit, "CONT"),
+        inject=functools.partial(_signal, unit, signal.SIGSTOP),
+        heal=functools.partial(_signal, unit, signal.SIGCONT),
         toll=toll,
         seconds=seconds,
     )
