@@ -28,12 +28,12 @@ NAME = "lab-fabric-front-end"
 BALANCER = "front-end-peering"
 SIZE = 2
 BFD_DOWN = "Cease/BFD Down"
-UNITS = {
-    "bird-frontend.service": "active",
-    "bird.service": "inactive",
-    "exabgp-frontend.service": "inactive",
-    "exabgp.service": "inactive",
-}
+UNITS = (
+    "bird-frontend.service",
+    "bird.service",
+    "exabgp-frontend.service",
+    "exabgp.service",
+)
 SECONDS = 60.0
 
 
@@ -106,6 +106,10 @@ def _watched(bench: Bench, amphora: Amphora) -> set[str]:
     }
 
 
+def _active(bench: Bench, amphora: Amphora) -> list[str]:
+    return [unit for unit in UNITS if bench.main_pid(amphora, unit)]
+
+
 def _verdicts(bench: Bench, amphora: Amphora) -> dict[str, list[str]]:
     """What its leaf said to each address when it gave it up, in order."""
     home = frr.directory(bench.lab, amphora.leaf.name)
@@ -132,13 +136,7 @@ def test_sessions_and_bfd_are_over_the_front_end(
         )
         _await(lambda a=amphora, e=ends: _watched(bench, a) == e, "BFD is up")
         assert bench.announces(balancer, amphora)
-        states = {
-            unit: bench.inside(
-                amphora, "systemctl", "is-active", unit, check=False
-            ).strip()
-            for unit in UNITS
-        }
-        assert states == UNITS
+        assert _active(bench, amphora) == ["bird-frontend.service"]
     for vip in balancer.vips:
         assert {a.status for a in bench.ask(str(vip), count=20)} == {200}
 
@@ -191,3 +189,46 @@ def test_the_agent_may_die(bench: Bench, balancer: Balancer) -> None:
     bench.await_converged(balancer)
     assert bench.main_pid(victim, "bird-frontend.service") == bird
     assert _sessions(bench, victim) == _front_ends(victim)
+
+
+def test_exabgp_takes_over_once_no_peer_has_bfd(
+    bench: Bench, balancer: Balancer, fabric_of_front_ends: str
+) -> None:
+    """It refuses BFD; then its sessions are over the front ends as well."""
+    admin = bench.admin
+    path = f"{distributors.PATH}/{fabric_of_front_ends}"
+    shown = admin.get(rest.LOAD_BALANCER, path)["distributor"]
+    speakers = [s["id"] for s in shown["speakers"]]
+    peers = [p["id"] for p in distributors.peers(admin, shown)]
+
+    def status() -> object:
+        found = admin.get(rest.LOAD_BALANCER, path)["distributor"]
+        return found["provisioning_status"]
+
+    def put(kind: str, what: str, **changes: object) -> None:
+        _await(lambda: status() == "ACTIVE", "the distributor ACTIVE")
+        admin.request(
+            "PUT",
+            rest.LOAD_BALANCER,
+            f"/v2/lbaas/{kind}/{what}",
+            {kind.removesuffix("s").replace("-", "_"): changes},
+        )
+
+    with pytest.raises(rest.ApiError, match="BFD"):
+        put("bgp-speakers", speakers[0], driver="exabgp")
+    for peer in peers:
+        put("bgp-peers", peer, bfd=None)
+    put("bgp-speakers", speakers[0], driver="exabgp")
+    for amphora in bench.amphorae(balancer):
+        _await(
+            lambda a=amphora: _active(bench, a) == ["exabgp-frontend.service"],
+            "ExaBGP over the front end, and nothing else",
+        )
+        _await(
+            lambda a=amphora: _sessions(bench, a) == _front_ends(a),
+            "its sessions",
+        )
+    bench.await_whole(balancer)
+    for vip in balancer.vips:
+        assert {a.status for a in bench.ask(str(vip), count=20)} == {200}
+    bench.await_converged(balancer)
