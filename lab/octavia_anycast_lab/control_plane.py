@@ -22,6 +22,7 @@ from octavia_anycast_lab import (
     neutron,
     octavia_api,
     process,
+    second_controller,
     service,
 )
 from octavia_anycast_lab.progress import Progress
@@ -99,6 +100,8 @@ def states(
     labels = [database.LABEL, *services]
     if controller.is_installed():
         labels.append(controller.LABEL)
+    if process.is_alive(registry, second_controller.LABEL):
+        labels.append(second_controller.LABEL)
     return tuple(
         _state(plane, registry, label, services.get(label)) for label in labels
     )
