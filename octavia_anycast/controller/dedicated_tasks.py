@@ -113,7 +113,7 @@ def _set_agent_state(job: DistributorJob, action: SetAgentState) -> None:
     job.world.agents.put_state(record.id, record.lb_network_ip, action.state)
     job.log(
         record.id,
-        f"was told ({action.why}): {len(action.state.vips)} external VIPs, "
+        f"was told ({action.why}): {len(action.state.vips)} paths, "
         f"revision {action.state.revision}",
     )
 

@@ -22,6 +22,13 @@ from octavia_anycast.controller.distributor_amphorae import (
     RegisterAmphorae,
     ReleaseAmphorae,
 )
+from octavia_anycast.controller.distributor_registrations import (
+    DrainAmphora,
+    ListRegistrations,
+    ListVips,
+    RegisterAmphora,
+    UnregisterAmphora,
+)
 from octavia_anycast.controller.distributor_tasks import (
     UNSETTLED,
     ActivateDistributor,
@@ -96,6 +103,30 @@ class L3BgpDistributorDriver(DistributorDriver):
     def get_unregister_vip_subflow(self) -> Flow:
         """Requires ``distributor_id`` and ``external_vip``."""
         return _flow("unregister VIP", UnregisterVip(self._world))
+
+    def get_list_vips_subflow(self) -> Flow:
+        """Requires ``distributor_id``, provides ``external_vips``."""
+        return _flow("list VIPs", ListVips(self._world))
+
+    def get_register_amphora_subflow(self) -> Flow:
+        """Requires ``distributor_id`` and ``registration``.
+
+        With a distributor that has amphorae of its own; this one and the
+        next three are not in Octavia's interface either.
+        """
+        return _flow("register amphora", RegisterAmphora(self._world))
+
+    def get_unregister_amphora_subflow(self) -> Flow:
+        """Requires ``distributor_id`` and ``registration``."""
+        return _flow("unregister amphora", UnregisterAmphora(self._world))
+
+    def get_drain_amphora_subflow(self) -> Flow:
+        """Requires ``distributor_id`` and ``registration``."""
+        return _flow("drain amphora", DrainAmphora(self._world))
+
+    def get_list_amphorae_subflow(self) -> Flow:
+        """Requires ``distributor_id``, provides ``registrations``."""
+        return _flow("list amphorae", ListRegistrations(self._world))
 
     def get_register_amphorae_subflow(self) -> Flow:
         """Requires ``distributor_id`` and ``amphorae``."""
