@@ -18,9 +18,9 @@ from octavia_anycast_lab.chaos.fault import Scene
 pytestmark = pytest.mark.lab
 
 SECONDS = 60.0
-TURNS = 3
+TURNS = 2
 # Longer than a load balancer that is another one's is left to that.
-PATIENCE_SECONDS = 8.0
+PATIENCE_SECONDS = 6.0
 
 
 @pytest.fixture(autouse=True)
