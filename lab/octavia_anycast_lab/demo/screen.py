@@ -38,9 +38,11 @@ class Screen:
         """One line of text."""
         self._line(f"{_INDENT}{text}")
 
-    def command(self, argv: collections.abc.Sequence[str]) -> None:
+    def command(
+        self, argv: collections.abc.Sequence[str], prompt: str = "$"
+    ) -> None:
         """A command line as somebody would type it."""
-        line = "$"
+        line = prompt
         for word in argv:
             quoted = shlex.quote(word)
             if len(_INDENT) + len(line) + len(quoted) + 3 > WIDTH:
