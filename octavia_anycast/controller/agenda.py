@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 IDLE_FACTOR = 1.3
 IDLE_MAX_SECONDS = 3.0
+# One that made no progress for so many looks (15 s or so) waits its turn.
+URGENT_LOOKS = 8
 
 
 @dataclass(slots=True)
@@ -18,6 +20,7 @@ class _Entry:
     due: float
     is_busy: bool = False
     is_woken: bool = False
+    is_urgent: bool = False
     idle_looks: int = 0
 
 
@@ -38,6 +41,7 @@ class Agenda:
             entry = self._entries.setdefault(load_balancer_id, _Entry(due=now))
             entry.due = min(entry.due, now)
             entry.is_woken = entry.is_busy
+            entry.is_urgent = True
             entry.idle_looks = 0
 
     def keep(self, load_balancer_ids: set[str], now: float) -> None:
@@ -51,16 +55,20 @@ class Agenda:
                 self._entries[new] = _Entry(due=now + spread)
 
     def take_due(self, now: float, limit: int) -> list[str]:
-        """Take those that are due, longest first; they are busy then."""
+        """Take those that are due, longest first; they are busy then.
+
+        When there is more to do than gets done, those where something
+        happens go before those that are only looked at again.
+        """
         with self._lock:
             due = sorted(
-                (entry.due, identifier)
+                (not entry.is_urgent, entry.due, identifier)
                 for identifier, entry in self._entries.items()
                 if not entry.is_busy and entry.due <= now
             )[:limit]
-            for _, identifier in due:
+            for *_, identifier in due:
                 self._entries[identifier].is_busy = True
-            return [identifier for _, identifier in due]
+            return [identifier for *_, identifier in due]
 
     def done(
         self,
@@ -85,10 +93,11 @@ class Agenda:
                 entry.is_woken, entry.due = False, now
                 return
             if is_settled:
-                entry.idle_looks = 0
+                entry.idle_looks, entry.is_urgent = 0, False
                 entry.due = now + self._resync * random.uniform(0.9, 1.1)
                 return
             entry.idle_looks = 0 if did_something else entry.idle_looks + 1
+            entry.is_urgent = entry.idle_looks <= URGENT_LOOKS
             wait = self._poll * IDLE_FACTOR**entry.idle_looks
             entry.due = now + max(min(wait, IDLE_MAX_SECONDS), retry_after)
 

@@ -131,8 +131,4 @@ class HeartbeatReceiver:
         """Record the time; tells which of them are amphorae of ours."""
         now = self._world.now()
         with self._world.database.transaction() as session:
-            return {
-                amphora_id
-                for amphora_id in sorted(amphora_ids)
-                if health.touch(session, amphora_id, now, is_beat=True)
-            }
+            return health.touch_all(session, amphora_ids, now, is_beat=True)

@@ -25,6 +25,7 @@ from octavia_anycast.model.wire import DesiredState, Frontend, Report
 from octavia_anycast.octavia_adapter.amphora_files import ConfigDrive
 from octavia_anycast.octavia_adapter.compute import Server
 from octavia_anycast.octavia_adapter.load_balancers import LoadBalancerTree
+from octavia_anycast.octavia_adapter.marks import Mark
 from octavia_anycast.options import Settings
 
 
@@ -39,6 +40,9 @@ class LoadBalancers(Protocol):
 
     def read(self, load_balancer_id: str) -> LoadBalancerTree | None:
         """Read the whole tree."""
+
+    def mark(self, load_balancer_id: str) -> Mark | None:
+        """What changes with anything in the tree; one query."""
 
     def census(self) -> Census:
         """Whose is what, for the sweep; a constant number of queries."""

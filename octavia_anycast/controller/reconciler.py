@@ -13,6 +13,7 @@ from oslo_log import log as logging
 
 from octavia_anycast.controller.apply import Outcome, run_phases
 from octavia_anycast.controller.autoscaler import Autoscaler
+from octavia_anycast.controller.kept_trees import KeptTrees
 from octavia_anycast.controller.observe import Observation, Observer
 from octavia_anycast.controller.ports import World
 from octavia_anycast.controller.report import Reporter
@@ -56,6 +57,7 @@ class Reconciler:
         self._reporter = reporter
         self._autoscaler = Autoscaler(world)
         self._apply_executor = apply_executor
+        self._trees = KeptTrees(world.load_balancers)
 
     def reconcile(self, load_balancer_id: str) -> Result:
         """Bring one load balancer as far as it gets without waiting.
@@ -76,22 +78,43 @@ class Reconciler:
         )
 
     def _round(self, load_balancer_id: str) -> Result:
+        """One round; with a kept tree first, if there is one."""
+        kept = self._trees.get(load_balancer_id, self._world.now())
+        if kept is not None:
+            result = self._look(kept, is_kept=True)
+            if result is not None:
+                return result
         tree = self._world.load_balancers.read(load_balancer_id)
         if tree is None:
             self._reporter.forget(load_balancer_id)
             self._autoscaler.forget(load_balancer_id)
             return Result(is_gone=True, is_settled=True)
+        result = self._look(tree, is_kept=False)
+        assert result is not None
+        return result
+
+    def _look(self, tree: LoadBalancerTree, *, is_kept: bool) -> Result | None:
+        """Look and act; None if a kept tree is not enough for that."""
         observation = self._observer.observe(tree)
         if observation is None:
-            return self._without_cluster(tree)
-        self._reporter.report(observation)
+            self._trees.forget(tree.id)
+            return None if is_kept else self._without_cluster(tree)
+        is_same = self._reporter.report(observation)
         observation = self._autoscaler.scale(observation)
         actions = plan(
             observation.desired, observation.observed, observation.now
         )
         if not actions:
             LOG.debug("Load balancer %s: nothing to do.", tree.id)
-            return Result(is_settled=self._is_settled(observation))
+            is_settled = self._is_settled(observation)
+            if is_settled and is_same:
+                self._trees.keep(tree, observation.now)
+            else:
+                self._trees.forget(tree.id)
+            return Result(is_settled=is_settled)
+        self._trees.forget(tree.id)
+        if is_kept:
+            return None
         LOG.debug(
             "Load balancer %s: %s",
             tree.id,

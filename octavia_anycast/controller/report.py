@@ -41,13 +41,17 @@ class Reporter:
         self._active: dict[str, dict[str, int]] = {}
         self._agent_reports = AgentReports(world.settings.report_interval)
 
-    def report(self, observation: Observation) -> None:
-        """Write provisioning and operating statuses and statistics."""
+    def report(self, observation: Observation) -> bool:
+        """Write provisioning and operating statuses and statistics.
+
+        :returns: whether the tree's operating statuses are what they were
+        """
         if observation.desired.is_deleted:
-            return
-        operating, reason = self._operating(observation)
+            return False
+        changes, operating, reason = self._operating(observation)
         self._remember(observation, operating, reason)
         self._provision(observation)
+        return not changes
 
     def forget(self, load_balancer_id: str) -> None:
         """Forget a load balancer that is gone."""
@@ -98,7 +102,10 @@ class Reporter:
             return ProvisioningVerdict.PENDING
         return verdict
 
-    def _operating(self, observation: Observation) -> tuple[str, str]:
+    def _operating(
+        self, observation: Observation
+    ) -> tuple[dict[tuple[str, str], str], str, str]:
+        """Write them; what changed, and the cluster's with its reason."""
         tree = observation.tree
         verdict = operating_verdict(
             observation.desired, observation.observed, observation.now
@@ -124,7 +131,7 @@ class Reporter:
             )
         self._world.statuses.set_operating(tree, changes)
         self._count(tree.id, beats)
-        return verdict.status, verdict.reason
+        return changes, verdict.status, verdict.reason
 
     def _count(
         self, load_balancer_id: str, beats: Sequence[Heartbeat]
@@ -156,8 +163,7 @@ class Reporter:
         news = self._agent_reports.news(observation)
         with self._world.database.transaction() as session:
             # In order, as the receiver of heartbeats: no deadlock.
-            for amphora_id in sorted(answered):
-                health.touch(session, amphora_id, observation.now)
+            health.touch_all(session, answered, observation.now)
             if changed:
                 clusters.update(session, observation.tree.id, **changed)
             news.write(session)

@@ -23,7 +23,8 @@ from octavia_lib.common import constants as lib_constants
 from octavia_anycast.model.cluster import Vip
 from octavia_anycast.model.inventory import Census
 from octavia_anycast.model.wire import ListenerSocket, Scheme
-from octavia_anycast.octavia_adapter import inventory
+from octavia_anycast.octavia_adapter import inventory, marks
+from octavia_anycast.octavia_adapter.marks import Mark
 from octavia_anycast.octavia_adapter.rows import transaction
 
 PROVIDER = "anycast"
@@ -152,6 +153,11 @@ class OctaviaLoadBalancers:
                 .all()
             )
             return [(row[0], row[1]) for row in rows]
+
+    @staticmethod
+    def mark(load_balancer_id: str) -> Mark | None:
+        """What its row shows of changes; one query."""
+        return marks.read(load_balancer_id)
 
     def read(self, load_balancer_id: str) -> LoadBalancerTree | None:
         """Read the whole tree; None if it is not there or DELETED."""

@@ -88,6 +88,18 @@ def test_an_idle_amphora_carries_nothing_one_never_heard_is_unknown(session):
     ) == {"idle": LoadCount(counted_at=NOW)}
 
 
+def test_of_many_those_are_told_that_there_are(session):
+    many = [f"a{number:03}" for number in range(150)]
+    boot(session, *many)
+    health.touch_all(session, many[:120], NOW)
+    later = NOW + timedelta(seconds=3)
+    heard = [*many[90:], "unknown"]
+    assert health.touch_all(session, heard, later) == set(many[90:])
+    found = health.last_updates(session, [*many, "unknown"])
+    assert found == dict.fromkeys(many, NOW) | dict.fromkeys(many[90:], later)
+    assert health.touch_all(session, [], later) == set()
+
+
 def test_an_answer_of_the_agent_is_no_heartbeat(session):
     boot(session, "a")
     beat(session, "a", NOW, web=(2, 0, 0))

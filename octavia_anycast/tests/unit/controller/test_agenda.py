@@ -4,7 +4,11 @@
 
 import pytest
 
-from octavia_anycast.controller.agenda import IDLE_MAX_SECONDS, Agenda
+from octavia_anycast.controller.agenda import (
+    IDLE_MAX_SECONDS,
+    URGENT_LOOKS,
+    Agenda,
+)
 
 
 @pytest.fixture
@@ -39,6 +43,26 @@ def test_limit_leaves_the_latest_for_later(agenda):
     agenda.wake("early", now=100)
     assert agenda.take_due(102, limit=1) == ["early"]
     assert agenda.take_due(102, limit=1) == ["late"]
+
+
+def test_where_something_happens_goes_before_a_resync(agenda):
+    for name in ("settled", "under way", "stuck"):
+        agenda.wake(name, now=0)
+    agenda.take_due(0, limit=3)
+    agenda.done("settled", 0, is_settled=True)
+    agenda.done("under way", 20, is_settled=False)
+    for _ in range(URGENT_LOOKS + 1):
+        agenda.done("stuck", 15, is_settled=False)
+    agenda.wake("asked for", now=29)
+    assert [agenda.take_due(30, limit=1) for _ in range(4)] == [
+        ["under way"],
+        ["asked for"],
+        ["settled"],
+        ["stuck"],
+    ]
+    agenda.done("stuck", 30, is_settled=False, did_something=True)
+    agenda.done("asked for", 20, is_settled=True)
+    assert agenda.take_due(40, limit=1) == ["stuck"], "it goes on"
 
 
 def test_settled_waits_for_the_resync(agenda):
