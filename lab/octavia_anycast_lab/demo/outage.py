@@ -8,6 +8,7 @@ goes down: then only BFD notices (or, without it, the hold time).
 
 import collections.abc
 import dataclasses
+import json
 import re
 import time
 
@@ -101,15 +102,15 @@ def silence(
 
 
 def links_up(victim: cluster.Amphora) -> int:
-    """How many links of an amphora have a carrier, as its racks see it."""
-    return sum(
+    """How many links of an amphora have a carrier at their far end."""
+    found = [
         netns.run(
-            nic.wire.namespace,
-            ["cat", f"/sys/class/net/{nic.tap}/carrier"],
-            check=False,
-        ).stdout.strip()
-        == "1"
+            nic.wire.namespace, ["ip", "-j", "link", "show", "dev", nic.tap]
+        )
         for nic in victim.instance.nics
+    ]
+    return sum(
+        "LOWER_UP" in json.loads(done.stdout)[0]["flags"] for done in found
     )
 
 
@@ -184,7 +185,9 @@ class _Watch:
         return Outage(
             shrunk_at=self._shrunk_at,
             paths_left=self._paths_left,
-            verdict=", ".join(self._verdicts()[self._said_before :]),
+            verdict=next(
+                iter(self._verdicts()[self._said_before :]), "nothing"
+            ),
             seen=seen,
             provisioning=self._provisioning,
         )
