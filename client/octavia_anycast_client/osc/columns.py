@@ -84,6 +84,25 @@ EXTERNAL_VIP = (
     "updated_at",
     "vip_address",
 )
+REGISTRATIONS = (
+    "id",
+    "load_balancer_id",
+    "amphora_id",
+    "peer_id",
+    "draining",
+)
+REGISTRATION = (
+    "amphora_id",
+    "created_at",
+    "distributor_id",
+    "drain_deadline",
+    "draining",
+    "id",
+    "load_balancer_id",
+    "paths",
+    "peer_id",
+    "updated_at",
+)
 BGP_PEERS = (
     "id",
     "name",
@@ -221,3 +240,4 @@ FORMATTERS: dict[str, Any] = {
     "zones": Objects,
 }
 PEER_FORMATTERS = {**FORMATTERS, "speakers": Ids}
+REGISTRATION_FORMATTERS = {**FORMATTERS, "paths": Objects}

@@ -32,10 +32,12 @@ from octavia_anycast_client.sdk.bgp import BgpPeer, BgpSpeaker
 from octavia_anycast_client.sdk.distributor import Distributor, Path
 from octavia_anycast_client.sdk.external_vip import ExternalVip
 from octavia_anycast_client.sdk.proxy import Proxy
+from octavia_anycast_client.sdk.registration import AmphoraRegistration
 from octavia_anycast_client.sdk.service import add_to
 
 __all__ = [
     "AmphoraDrain",
+    "AmphoraRegistration",
     "BgpPeer",
     "BgpSpeaker",
     "Cluster",

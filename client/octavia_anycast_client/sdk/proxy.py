@@ -15,6 +15,7 @@ from octavia_anycast_client.sdk.balancer import Cluster, LoadBalancer
 from octavia_anycast_client.sdk.bgp import BgpPeer, BgpSpeaker
 from octavia_anycast_client.sdk.distributor import Distributor, Path
 from octavia_anycast_client.sdk.external_vip import ExternalVip
+from octavia_anycast_client.sdk.registration import AmphoraRegistration
 
 WAIT_SECONDS = 300.0
 _INTERVAL_SECONDS = 0.5
@@ -169,6 +170,89 @@ class Proxy(_proxy.Proxy):
             ExternalVip,
             _id_of(vip),
             ignore_missing,
+            owner_id=_id_of(distributor),
+        )
+
+    # Amphorae that are registered with a distributor
+
+    def register_amphora(
+        self, distributor: str | Distributor, **attrs: Any
+    ) -> AmphoraRegistration:
+        """Have a distributor's own amphorae announce others, too.
+
+        :param attrs: ``load_balancer_id``; for one of its amphorae only,
+            ``amphora_id``, and for one peer only, ``peer_id``
+        """
+        return self._create(
+            AmphoraRegistration, owner_id=_id_of(distributor), **attrs
+        )
+
+    def amphora_registrations(
+        self, distributor: str | Distributor, **query: Any
+    ) -> Iterator[AmphoraRegistration]:
+        """List those that match, a page at a time."""
+        return self._list(
+            AmphoraRegistration, owner_id=_id_of(distributor), **query
+        )
+
+    def find_amphora_registration(
+        self, distributor: str | Distributor, id_or_amphora: str
+    ) -> AmphoraRegistration:
+        """Find one by its id, or that of the amphora that it is for alone.
+
+        :raises openstack.exceptions.NotFoundException: without any.
+        """
+        return AmphoraRegistration.of(self, _id_of(distributor), id_or_amphora)
+
+    def unregister_amphora(
+        self,
+        distributor: str | Distributor,
+        registration: str | AmphoraRegistration,
+        ignore_missing: bool = True,
+    ) -> None:
+        """Have amphorae announced by themselves only."""
+        self._delete(
+            AmphoraRegistration,
+            _id_of(registration),
+            ignore_missing,
+            owner_id=_id_of(distributor),
+        )
+
+    def drain_amphora_registration(
+        self,
+        distributor: str | Distributor,
+        registration: str | AmphoraRegistration,
+        timeout: int | None = None,
+    ) -> AmphoraRegistration:
+        """Drain its paths, then withdraw them.
+
+        :param timeout: seconds after which they are withdrawn
+        """
+        found = self.find_amphora_registration(
+            distributor, _id_of(registration)
+        )
+        return self._at(distributor, found).drain(self, timeout)
+
+    def undrain_amphora_registration(
+        self,
+        distributor: str | Distributor,
+        registration: str | AmphoraRegistration,
+    ) -> None:
+        """Have its paths announced again."""
+        found = self.find_amphora_registration(
+            distributor, _id_of(registration)
+        )
+        self._at(distributor, found).undrain(self)
+
+    def _at(
+        self,
+        distributor: str | Distributor,
+        registration: AmphoraRegistration,
+    ) -> AmphoraRegistration:
+        """The same, with the place where it is asked."""
+        return AmphoraRegistration.new(
+            connection=self._get_connection(),
+            id=registration.id,
             owner_id=_id_of(distributor),
         )
 

@@ -13,6 +13,7 @@ from octavia_anycast_client.osc import (
     columns,
     distributor,
     external_vip,
+    registration,
 )
 from openstack import fields
 
@@ -24,6 +25,9 @@ LISTS = {
     sdk.BgpSpeaker: "/v2/lbaas/bgp-speakers",
     sdk.Path: "/v2/lbaas/distributors/{distributor_id}/paths",
     sdk.ExternalVip: "/v2/lbaas/distributors/{distributor_id}/vips",
+    sdk.AmphoraRegistration: (
+        "/v2/lbaas/distributors/{distributor_id}/amphorae"
+    ),
 }
 
 
@@ -62,6 +66,7 @@ def attributes(resource):
         (sdk.Cluster, "Cluster", {"id"}),
         (sdk.ExternalVip, "Vip", set()),
         (sdk.AmphoraDrain, "Drain", {"id"}),
+        (sdk.AmphoraRegistration, "AmphoraRegistration", set()),
     ],
 )
 def test_resources_have_the_attributes_of_the_api(
@@ -83,6 +88,7 @@ def test_resources_have_the_attributes_of_the_api(
         (columns.CLUSTER, "Cluster"),
         (columns.EXTERNAL_VIP, "Vip"),
         (columns.DRAIN, "Drain"),
+        (columns.REGISTRATION, "AmphoraRegistration"),
     ],
 )
 def test_commands_show_what_the_api_shows(properties, shown, schema):
@@ -125,6 +131,11 @@ def test_lists_have_the_filters_of_the_api(document, resource):
             {"enabled": "is_enabled", "autoscale": "autoscale_metric"},
         ),
         (external_vip.RegisterVip, "VipRequest", {"peer_id": "peer"}),
+        (
+            registration.RegisterAmphora,
+            "AmphoraRegistrationRequest",
+            {"peer_id": "peer", "load_balancer_id": "load_balancer"},
+        ),
     ],
 )
 def test_every_attribute_of_a_request_has_an_option(
