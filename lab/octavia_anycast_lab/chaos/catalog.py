@@ -224,7 +224,7 @@ _ALL = (
         name="one-of-two-controllers-killed",
         inject=_kill_one_of_two_controllers,
         heal=two_controllers.restart,
-        toll=Toll.ROUTES,
+        toll=Toll.NOTHING,
         # Longer than the group needs to notice: the other one goes on.
         seconds=20.0,
         needs_api=True,
