@@ -4,7 +4,7 @@
 
 A distributor's own amphorae announce them, beside what they announce
 themselves. Nothing is sent from here: the controller acts upon the rows
-(ADR 0085).
+(ADR 0086).
 """
 
 from datetime import UTC, datetime, timedelta

@@ -4,7 +4,7 @@
 
 Layer: planning. Pure. Such a path shares no fate with its announcer: it is
 announced as long as what is known of the served amphora allows it
-(ADR 0085).
+(ADR 0086).
 
 Invariants (tests/unit/planning/test_registered.py):
 
