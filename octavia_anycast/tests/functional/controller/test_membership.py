@@ -3,6 +3,9 @@
 """Controllers among themselves, by tooz's file driver on a real directory."""
 
 import contextlib
+import subprocess
+import sys
+import time
 import uuid
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -89,6 +92,48 @@ def test_who_left_is_noticed_at_the_next_refresh(tmp_path):
         assert not any(stays.owns(i) for i in theirs), "not asked yet"
         stays.refresh()
         assert all(stays.owns(i) for i in ids)
+
+
+OTHER = """
+import sys, time
+from octavia_anycast.controller.membership import Membership
+member = Membership(sys.argv[1])
+member.start()
+with member.lock("lb") as is_held:
+    print(is_held, flush=True)
+    time.sleep(600)
+"""
+
+
+def test_who_is_killed_loses_its_lock_at_once_and_its_share_soon(tmp_path):
+    """The lock goes with the process, the share when its time has passed."""
+    url = f"file://{tmp_path}?timeout=1"
+    ids = identifiers()
+    stays = Membership(url)
+    stays.start()
+    other = subprocess.Popen(
+        [sys.executable, "-W", "ignore", "-c", OTHER, url],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert other.stdout.readline() == "True\n"
+        stays.refresh()
+        assert not all(stays.owns(i) for i in ids)
+        with stays.lock("lb") as is_held:
+            assert not is_held
+        other.kill()
+        other.wait()
+        with stays.lock("lb") as is_held:
+            assert is_held
+        deadline = time.monotonic() + 30
+        while not all(stays.owns(i) for i in ids):
+            assert time.monotonic() < deadline
+            stays.refresh()
+    finally:
+        other.kill()
+        other.communicate()
+        stays.stop()
 
 
 def test_a_lock_is_held_by_one(tmp_path):
