@@ -28,6 +28,7 @@ from octavia_anycast.agent import gate as gates
 from octavia_anycast.agent.netlink import Netlink
 from octavia_anycast.agent.paths import (
     WantedPaths,
+    check_next_hops,
     path_counts,
     path_reports,
     vip_addresses,
@@ -145,6 +146,7 @@ class Engine:
                 "driver", "the speakers of an amphora share one driver"
             )
         self._parts.check_speakers(state.speakers)
+        check_next_hops(state)
 
     def _put(self, state: DesiredState) -> None:
         with self._lock:
@@ -274,7 +276,11 @@ class Engine:
 
     def _tell(self, state: DesiredState, now: float) -> None:
         parts = self._parts
-        parts.speaker.configure(state.router_id, state.speakers)
+        parts.speaker.configure(
+            state.router_id,
+            state.speakers,
+            adds_paths=state.is_distributor,
+        )
         if self._gate.has_decided:
             paths = self._wanted.get(state, self._gate, self._bound)
             parts.speaker.set_paths(paths)

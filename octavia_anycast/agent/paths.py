@@ -6,10 +6,12 @@ Layer: agent.
 """
 
 from collections import Counter
+from dataclasses import replace
 
 from octavia_anycast.agent.gate import Gate
 from octavia_anycast.agent.speakers.base import Path, SpeakerStatus
-from octavia_anycast.model.bgp import IPAddress, Peer
+from octavia_anycast.model.bgp import IPAddress, Peer, SpeakerDriver
+from octavia_anycast.model.errors import InvalidRequest
 from octavia_anycast.model.wire import (
     DesiredState,
     Intent,
@@ -43,7 +45,7 @@ def wanted_paths(
     """
     if not gate.is_passing:
         return frozenset()
-    return frozenset(
+    paths = frozenset(
         Path(
             vip_ip=vip.vip_ip,
             nexthop_ip=vip.nexthop_ip,
@@ -55,6 +57,38 @@ def wanted_paths(
         and (state.is_distributor or vip.vip_ip in bound)
         for peer in peers_of(state, vip)
     )
+    # Asked for twice, of all peers and of one: a path drains once nobody
+    # asks for it otherwise.
+    return paths - {
+        path
+        for path in paths
+        if path.is_draining and replace(path, is_draining=False) in paths
+    }
+
+
+def check_next_hops(state: DesiredState) -> None:
+    """Refuse what ExaBGP cannot announce: several next hops of one VIP.
+
+    :raises InvalidRequest: naming the field.
+    """
+    peer_ids = {
+        peer.id
+        for speaker, peer in state.peers()
+        if speaker.driver is SpeakerDriver.EXABGP
+    }
+    if not state.is_distributor or not peer_ids:
+        return
+    next_hops: dict[tuple[IPAddress, str], IPAddress] = {}
+    for i, vip in enumerate(state.vips):
+        for peer in peers_of(state, vip):
+            key = (vip.vip_ip, peer.id)
+            hop = next_hops.setdefault(key, vip.nexthop_ip)
+            if peer.id in peer_ids and hop != vip.nexthop_ip:
+                raise InvalidRequest(
+                    f"vips[{i}].nexthop_ip",
+                    f"exabgp announces one next hop of {vip.vip_ip}, the "
+                    "driver bird several",
+                )
 
 
 def path_reports(
@@ -114,10 +148,13 @@ def path_counts(
     if not state.is_distributor:
         return ()
     wanted = Counter(
-        peer.id
-        for vip in state.vips
-        if vip.intent is not Intent.WITHDRAW
-        for peer in peers_of(state, vip)
+        peer_id
+        for _, _, peer_id in {
+            (vip.vip_ip, vip.nexthop_ip, peer.id)
+            for vip in state.vips
+            if vip.intent is not Intent.WITHDRAW
+            for peer in peers_of(state, vip)
+        }
     )
     advertised = Counter(path.peer_id for path in status.paths)
     return tuple(

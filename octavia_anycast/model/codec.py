@@ -72,7 +72,15 @@ def state_document(state: DesiredState) -> dict[str, Any]:
         del document["keeps_speakers"]
     if not state.is_distributor:
         del document["is_distributor"]
+    _leave_out_nobody(document["vips"])
     return document
+
+
+def _leave_out_nobody(vips: list[dict[str, Any]]) -> None:
+    """Say nothing of ``amphora_id`` where older agents know no such key."""
+    for vip in vips:
+        if vip["amphora_id"] is None:
+            del vip["amphora_id"]
 
 
 _OF_SPEAKERS = ("speakers", "driver", "keeps_speakers")
@@ -80,13 +88,13 @@ _OF_SPEAKERS = ("speakers", "driver", "keeps_speakers")
 
 def digest(state: DesiredState) -> str:
     """Name a desired state by its content but the speakers (SHA-256, hex)."""
-    return _hash(
-        {
-            f.name: to_document(getattr(state, f.name))
-            for f in fields(state)
-            if f.name not in _OF_SPEAKERS
-        }
-    )
+    document = {
+        f.name: to_document(getattr(state, f.name))
+        for f in fields(state)
+        if f.name not in _OF_SPEAKERS
+    }
+    _leave_out_nobody(document["vips"])
+    return _hash(document)
 
 
 @lru_cache(maxsize=1024)

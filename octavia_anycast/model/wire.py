@@ -10,6 +10,7 @@ Layer: model. Pure; JSON documents are plain dicts at this edge only.
 """
 
 import re
+from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -27,6 +28,8 @@ WIRE_VERSION = "1.0"
 # Octavia names the amphora's interfaces; the front end is the first one that
 # is plugged into the namespace amphora-haproxy.
 FRONTEND_INTERFACE = "eth1"
+# Of one VIP at a distributor: as many as a cluster has amphorae at most.
+NEXT_HOPS_MAX = 64
 
 
 class Intent(StrEnum):
@@ -288,6 +291,11 @@ def _check_named_once(
     if len(paths) != len(vips):
         raise InvalidRequest(
             "nexthop_ip", "each next hop of a VIP may be named once"
+        )
+    hops = Counter(vip_ip for vip_ip, _ in {path[:2] for path in paths})
+    if hops and max(hops.values()) > NEXT_HOPS_MAX:
+        raise InvalidRequest(
+            "nexthop_ip", f"a VIP has at most {NEXT_HOPS_MAX} of them"
         )
 
 

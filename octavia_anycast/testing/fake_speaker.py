@@ -34,13 +34,19 @@ class Route:
 
 @dataclass(slots=True)
 class FakePeer:
-    """A neighbour: accepts who comes with its AS numbers and password."""
+    """A neighbour: accepts who comes with its AS numbers and password.
+
+    ``takes_paths``: it takes several paths of a prefix (RFC 7911); ``rib``
+    has one of them, ``paths`` all.
+    """
 
     local_as: int
     remote_as: int
     password: str | None = None
     is_up: bool = True
+    takes_paths: bool = False
     rib: dict[str, Route] = field(default_factory=dict)
+    paths: dict[str, list[Route]] = field(default_factory=dict)
 
 
 class FakeSpeaker:
@@ -49,13 +55,20 @@ class FakeSpeaker:
     def __init__(self, peers: Mapping[IPAddress, FakePeer]) -> None:
         self._peers = peers
         self._speakers: tuple[Speaker, ...] = ()
+        self._adds_paths = False
         self._paths: frozenset[Path] | None = None
         self._since: dict[IPAddress, datetime] = {}
         self.is_up = True
 
-    def configure(self, router_id: str, speakers: tuple[Speaker, ...]) -> None:
+    def configure(
+        self,
+        router_id: str,
+        speakers: tuple[Speaker, ...],
+        *,
+        adds_paths: bool = False,
+    ) -> None:
         """Have exactly these peers."""
-        self._speakers = speakers
+        self._speakers, self._adds_paths = speakers, adds_paths
         self.settle()
 
     def set_paths(self, paths: frozenset[Path]) -> None:
@@ -88,8 +101,9 @@ class FakeSpeaker:
             ),
             paths=frozenset(
                 path
-                for path in self._paths or ()
-                if path.peer_id in established
+                for _, peer in pairs
+                if peer.id in established
+                for path in self._sent(peer)
             ),
         )
 
@@ -107,16 +121,32 @@ class FakeSpeaker:
             live.add(peer.peer_ip)
             self._since.setdefault(peer.peer_ip, now)
             if self._paths is not None:
-                self._peers[peer.peer_ip].rib = {
-                    str(ip_network(path.vip_ip)): _route(path, speaker, peer)
-                    for path in self._paths
-                    if path.peer_id == peer.id
-                }
+                self._fill(speaker, peer)
         for peer_ip, neighbour in self._peers.items():
             if peer_ip not in live:
                 # RFC 4271, section 8: the session's routes go with it.
-                neighbour.rib = {}
+                neighbour.rib, neighbour.paths = {}, {}
                 self._since.pop(peer_ip, None)
+
+    def _fill(self, speaker: Speaker, peer: Peer) -> None:
+        """Have a peer hold what it is sent."""
+        neighbour = self._peers[peer.peer_ip]
+        neighbour.paths = {}
+        for path in self._sent(peer):
+            prefix = str(ip_network(path.vip_ip))
+            route = _route(path, speaker, peer)
+            neighbour.paths.setdefault(prefix, []).append(route)
+        neighbour.rib = {p: found[0] for p, found in neighbour.paths.items()}
+
+    def _sent(self, peer: Peer) -> list[Path]:
+        """The paths that are for a peer, and that it can take."""
+        found = sorted(
+            (p for p in self._paths or () if p.peer_id == peer.id),
+            key=lambda p: (p.is_draining, p.nexthop_ip.packed),
+        )
+        if self._adds_paths and self._peers[peer.peer_ip].takes_paths:
+            return found
+        return list({p.vip_ip: p for p in reversed(found)}.values())
 
     def _pairs(self) -> list[tuple[Speaker, Peer]]:
         return [(s, peer) for s in self._speakers for peer in s.peers]

@@ -21,7 +21,8 @@ class Path:
     """A host route towards one peer.
 
     The other attributes (communities, med, ...) are the peer's own;
-    ``is_draining`` adds GRACEFUL_SHUTDOWN (RFC 8326).
+    ``is_draining`` adds GRACEFUL_SHUTDOWN (RFC 8326). Several next hops of
+    one VIP are several paths, where ``adds_paths`` is set.
     """
 
     vip_ip: IPAddress
@@ -49,8 +50,19 @@ class SpeakerStatus:
 class BgpSpeaker(Protocol):
     """A BGP daemon under control of the agent."""
 
-    def configure(self, router_id: str, speakers: tuple[Speaker, ...]) -> None:
-        """Have exactly these peers; sessions of unchanged peers stay up."""
+    def configure(
+        self,
+        router_id: str,
+        speakers: tuple[Speaker, ...],
+        *,
+        adds_paths: bool = False,
+    ) -> None:
+        """Have exactly these peers; sessions of unchanged peers stay up.
+
+        :param adds_paths: a VIP may have several next hops, each of which is
+            a path to its peer (ADD-PATH, RFC 7911). It is settled when a
+            session begins, so it does not follow from the paths.
+        """
 
     def set_paths(self, paths: frozenset[Path]) -> None:
         """Announce exactly these paths."""

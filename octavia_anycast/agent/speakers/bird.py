@@ -28,7 +28,8 @@ from octavia_anycast.agent.speakers.bird_link import (
     LinkLost,
     NoAnswer,
 )
-from octavia_anycast.model.bgp import Peer, Speaker
+from octavia_anycast.agent.speakers.bird_slots import Slots, assign
+from octavia_anycast.model.bgp import IPAddress, Peer, Speaker
 from octavia_anycast.model.wire import SessionReport
 
 LOG = logging.getLogger(__name__)
@@ -64,6 +65,7 @@ class _Wish:
 
     router_id: str
     speakers: tuple[Speaker, ...]
+    adds_paths: bool
     paths: frozenset[Path] | None
 
     def peers(self) -> tuple[Peer, ...]:
@@ -77,7 +79,7 @@ class BirdSpeaker:
         self._settings = settings
         self._service = service
         self._lock = threading.Lock()
-        self._configured: tuple[str, tuple[Speaker, ...]] | None = None
+        self._configured: tuple[str, tuple[Speaker, ...], bool] | None = None
         self._paths: frozenset[Path] | None = None
         self._status = SpeakerStatus()
         self._woken = threading.Event()
@@ -86,6 +88,7 @@ class BirdSpeaker:
         self._link: BirdLink | None = None
         self._wish: _Wish | None = None
         self._wanted: syntax.Configuration | None = None
+        self._slots: Slots = {}  # of the wish's paths
         # The last wish that BIRD is known to have loaded.
         self._loaded: _Wish | None = None
         self._sessions: dict[str, syntax.Session] = {}
@@ -100,12 +103,18 @@ class BirdSpeaker:
 
     # -- the interface ---------------------------------------------------
 
-    def configure(self, router_id: str, speakers: tuple[Speaker, ...]) -> None:
+    def configure(
+        self,
+        router_id: str,
+        speakers: tuple[Speaker, ...],
+        *,
+        adds_paths: bool = False,
+    ) -> None:
         """Have exactly these peers; sessions of unchanged peers stay up."""
         with self._lock:
-            if self._configured == (router_id, speakers):
+            if self._configured == (router_id, speakers, adds_paths):
                 return
-            self._configured = (router_id, speakers)
+            self._configured = (router_id, speakers, adds_paths)
         self._woken.set()
 
     def set_paths(self, paths: frozenset[Path]) -> None:
@@ -151,9 +160,12 @@ class BirdSpeaker:
         with self._lock:
             if self._configured is None:
                 return
-            router_id, speakers = self._configured
+            router_id, speakers, adds_paths = self._configured
             wish = _Wish(
-                router_id=router_id, speakers=speakers, paths=self._paths
+                router_id=router_id,
+                speakers=speakers,
+                adds_paths=adds_paths,
+                paths=self._paths,
             )
         if not wish.peers():
             self._rest(wish)
@@ -192,11 +204,19 @@ class BirdSpeaker:
         routes.pop(syntax.MAIN_FILE, None)
         if wish.paths is not None:  # else what is announced is left alone
             stored = routes
-            routes = syntax.render_routes(wish.speakers, wish.paths)
+            targets = syntax.channels(wish.speakers, wish.paths)
+            self._slots = assign(targets, stored)
+            routes = syntax.render_routes(
+                targets, self._slots, adds_paths=wish.adds_paths
+            )
             if routes != stored:
                 _log_changes(wish, before)
         self._wanted = syntax.render(
-            wish.router_id, wish.speakers, routes, self._settings.directory
+            wish.router_id,
+            wish.speakers,
+            routes,
+            self._settings.directory,
+            adds_paths=wish.adds_paths,
         )
         self._write()
         self._wish, self._refused_at = wish, None
@@ -343,13 +363,26 @@ class BirdSpeaker:
         found: set[Path] = set()
         for (peer_id, version), paths in by_channel.items():
             session = self._sessions.get(syntax.protocol_name(peer_id))
-            if (
-                session is not None
-                and session.is_established
-                and session.exported.get(version) == len(paths)
-            ):
+            if session is None or not session.is_established:
+                continue
+            count = session.exported.get(version)
+            if count == len(paths):
                 found |= paths
+            elif count == len({path.vip_ip for path in paths}):
+                # The peer takes one path of a VIP.
+                found |= self._best(paths)
         return frozenset(found)
+
+    def _best(self, paths: set[Path]) -> set[Path]:
+        """The path of each VIP that BIRD prefers, see bird_syntax."""
+        best: dict[IPAddress, Path] = {}
+        for path in sorted(
+            paths,
+            key=lambda p: (p.is_draining, self._slots.get(p, 0)),
+            reverse=True,
+        ):
+            best[path.vip_ip] = path
+        return set(best.values())
 
 
 def _generation(link: BirdLink) -> str:
@@ -363,6 +396,9 @@ def _log_changes(wish: _Wish, before: frozenset[Path] | None) -> None:
         if len(found) > _LOGGED_ONE_BY_ONE:
             LOG.info("%s %d paths", verb, len(found))
             continue
-        for prefix, peer_id in syntax.named(found):
+        for prefix, next_hop, peer_id in syntax.named(found):
             if peer_id in addresses:
-                LOG.info("%s %s, peer %s", verb, prefix, addresses[peer_id])
+                address = addresses[peer_id]
+                LOG.info(
+                    "%s %s via %s, peer %s", verb, prefix, next_hop, address
+                )

@@ -3,7 +3,8 @@
 """BIRD 2's configuration files and control protocol; pure functions.
 
 ``bird.conf`` has the peers; the paths are in two files a peer (IPv4, IPv6)
-that it includes, and of which none need exist.
+that it includes, and of which none need exist; in more where a VIP has
+several next hops (:mod:`.bird_slots`).
 
 Layer: agent. Everything that is BIRD's syntax stands here and in
 ``templates/bird.conf.j2``.
@@ -16,6 +17,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from octavia_anycast.agent.speakers.base import Path
+from octavia_anycast.agent.speakers.bird_slots import (
+    SLOT_MAX,
+    Channel,
+    Slots,
+    file_name,
+    file_of,
+)
 from octavia_anycast.agent.speakers.template import load
 from octavia_anycast.model.bgp import (
     GRACEFUL_SHUTDOWN,
@@ -29,7 +37,10 @@ MAIN_FILE = "bird.conf"
 ASK_GENERATION = "eval anycast_generation"
 ASK_SESSIONS = "show protocols all"
 LOAD = "configure"
-_ROUTE_SUFFIX = ".routes"
+# BIRD's for static routes. Where a peer does not take several paths of a VIP
+# BIRD sends the best: that of the lowest slot, of those that do not drain.
+_PREFERENCE = 200
+_DRAINING_PREFERENCE = _PREFERENCE - SLOT_MAX
 _VALUE_CODE = 23
 _PROTOCOL_CODE = 1002
 _DETAILS_CODE = 1006
@@ -87,15 +98,9 @@ def protocol_name(peer_id: str) -> str:
     return "peer_" + hashlib.sha256(peer_id.encode()).hexdigest()[:32]
 
 
-def route_files(peer_id: str) -> dict[int, str]:
-    """IP version -> the file of a peer's paths."""
-    name = protocol_name(peer_id)
-    return {version: f"{name}_{version}{_ROUTE_SUFFIX}" for version in (4, 6)}
-
-
 def is_route_file(name: str) -> bool:
     """Whether a file of BIRD's directory holds paths."""
-    return name.startswith("peer_") and name.endswith(_ROUTE_SUFFIX)
+    return name.startswith("peer_") and file_of(name) is not None
 
 
 def render(
@@ -103,34 +108,36 @@ def render(
     speakers: tuple[Speaker, ...],
     routes: Files,
     directory: str,
+    *,
+    adds_paths: bool = False,
 ) -> Configuration:
     """Render all files.
 
     :param routes: see :func:`render_routes`; those of other peers are left
         out.
+    :param adds_paths: offer each peer several paths of a VIP (RFC 7911).
     """
+    files: Files = {}
+    slots: dict[Channel, set[int]] = {}
+    for name, text in sorted(routes.items()):
+        if found := file_of(name):
+            files[name] = text
+            slots.setdefault(found[0], set()).add(found[1])
     neighbors = [
         {
             "name": protocol_name(peer.id),
             "peer": peer,
             "local_as": speaker.local_as,
             "statements": _statements(speaker, peer),
-            "files": {
-                version: _pattern(name)
-                for version, name in route_files(peer.id).items()
-            },
+            "routes": _routes(protocol_name(peer.id), slots),
         }
         for speaker in speakers
         for peer in speaker.peers
     ]
-    known = {
-        name
-        for speaker in speakers
-        for peer in speaker.peers
-        for name in route_files(peer.id).values()
-    }
-    files = {n: text for n, text in sorted(routes.items()) if n in known}
+    known = {neighbor["name"] for neighbor in neighbors}
+    files = {n: t for n, t in files.items() if _channel(n)[0] in known}
     values = {
+        "adds_paths": adds_paths,
         "router_id": router_id,
         "directory": directory,
         "neighbors": neighbors,
@@ -144,6 +151,28 @@ def render(
     generation = digest.hexdigest()[:16]
     files[MAIN_FILE] = template.render(generation=generation, **values)
     return Configuration(generation=generation, files=files)
+
+
+def _channel(name: str) -> Channel:
+    found = file_of(name)
+    assert found is not None
+    return found[0]
+
+
+def _routes(
+    name: str, slots: Mapping[Channel, set[int]]
+) -> list[dict[str, object]]:
+    """The static protocols of one peer."""
+    return [
+        {
+            "version": version,
+            "suffix": f"{version}_{slot}" if slot else str(version),
+            "preference": _PREFERENCE - slot if slot else None,
+            "file": _pattern(file_name((name, version), slot)),
+        }
+        for version in (4, 6)
+        for slot in sorted(slots.get((name, version), set()) | {0})
+    ]
 
 
 def _pattern(name: str) -> str:
@@ -173,23 +202,41 @@ def _add_community(value: str) -> str:
     return f"{kind}.add(({', '.join(parts)}))"
 
 
-def render_routes(
+def channels(
     speakers: tuple[Speaker, ...], paths: frozenset[Path]
+) -> dict[Path, Channel]:
+    """Where each path goes; those to nobody that is known are left out."""
+    names = {p.id: protocol_name(p.id) for s in speakers for p in s.peers}
+    return {
+        path: (names[path.peer_id], path.vip_ip.version)
+        for path in paths
+        if path.peer_id in names
+    }
+
+
+def render_routes(
+    targets: Mapping[Path, Channel], slots: Slots, *, adds_paths: bool = False
 ) -> Files:
     """Render the paths: file name -> text, for those peers that have any."""
-    lines: dict[str, list[str]] = {}
-    known = {peer.id for speaker in speakers for peer in speaker.peers}
-    for path in paths:
-        if path.peer_id in known:
-            name = route_files(path.peer_id)[path.vip_ip.version]
-            lines.setdefault(name, []).append(_route(path))
-    return {name: "".join(sorted(found)) for name, found in lines.items()}
+    lines: dict[tuple[Channel, int], list[str]] = {}
+    for path, channel in targets.items():
+        slot = slots[path]
+        preference = None
+        if path.is_draining and adds_paths:
+            preference = _DRAINING_PREFERENCE - slot
+        lines.setdefault((channel, slot), []).append(_route(path, preference))
+    return {
+        file_name(*place): "".join(sorted(found))
+        for place, found in lines.items()
+    }
 
 
-def _route(path: Path) -> str:
+def _route(path: Path, preference: int | None) -> str:
     statements = [f"bgp_next_hop = {path.nexthop_ip};"]
     if path.is_draining:
         statements.append(f"{_add_community(GRACEFUL_SHUTDOWN)};")
+    if preference is not None:
+        statements.append(f"preference = {preference};")
     prefix = _prefix(path.vip_ip)
     return f"route {prefix} unreachable {{ {' '.join(statements)} }};\n"
 
@@ -239,18 +286,21 @@ def _session_from(text: str, since: datetime | None) -> Session:
     return Session(state=state, since=since, exported=exported)
 
 
+Change = tuple[IPAddress, IPAddress, str]  # VIP, next hop, peer_id
+
+
 def changes(
     before: Iterable[Path], after: Iterable[Path]
-) -> tuple[set[tuple[IPAddress, str]], set[tuple[IPAddress, str]]]:
-    """(VIP, peer_id) of the paths that come, and of those that go."""
-    old = {(path.vip_ip, path.peer_id) for path in before}
-    new = {(path.vip_ip, path.peer_id) for path in after}
+) -> tuple[set[Change], set[Change]]:
+    """The paths that come, and those that go."""
+    old = {(path.vip_ip, path.nexthop_ip, path.peer_id) for path in before}
+    new = {(path.vip_ip, path.nexthop_ip, path.peer_id) for path in after}
     return new - old, old - new
 
 
-def named(found: Iterable[tuple[IPAddress, str]]) -> list[tuple[str, str]]:
-    """(prefix, peer_id) of some of these, in order."""
-    return sorted((_prefix(vip_ip), peer_id) for vip_ip, peer_id in found)
+def named(found: Iterable[Change]) -> list[tuple[str, str, str]]:
+    """(prefix, next hop, peer_id) of some of these, in order."""
+    return sorted((_prefix(v), str(n), peer_id) for v, n, peer_id in found)
 
 
 def _prefix(address: IPAddress) -> str:

@@ -65,18 +65,24 @@ class ChosenSpeaker:
                 )
         addresses.check(speakers)
 
-    def configure(self, router_id: str, speakers: tuple[Speaker, ...]) -> None:
+    def configure(
+        self,
+        router_id: str,
+        speakers: tuple[Speaker, ...],
+        *,
+        adds_paths: bool = False,
+    ) -> None:
         """Have exactly these peers, each by its daemon."""
         if speakers != self._speakers:
             self._speakers, self._wanted = speakers, by_place(speakers)
         # First those that end: an address has one session at a time.
         for place in sorted(self._in_use() - set(self._wanted)):
-            self._get(place).configure(router_id, ())
+            self._get(place).configure(router_id, (), adds_paths=adds_paths)
         for place, share in self._wanted.items():
             daemon = self._get(place)
             if self._paths is not None:
                 daemon.set_paths(self._paths)
-            daemon.configure(router_id, share)
+            daemon.configure(router_id, share, adds_paths=adds_paths)
 
     def set_paths(self, paths: frozenset[Path]) -> None:
         """Announce exactly these paths; a daemon has its own peers' only."""

@@ -104,8 +104,18 @@ class ExabgpSpeaker:
 
     # -- the interface ---------------------------------------------------
 
-    def configure(self, router_id: str, speakers: tuple[Speaker, ...]) -> None:
-        """Have exactly these peers; sessions of unchanged peers stay up."""
+    def configure(
+        self,
+        router_id: str,
+        speakers: tuple[Speaker, ...],
+        *,
+        adds_paths: bool = False,
+    ) -> None:
+        """Have exactly these peers; sessions of unchanged peers stay up.
+
+        ``adds_paths`` changes nothing: a VIP has one next hop here, see
+        :func:`~octavia_anycast.agent.paths.check_next_hops`.
+        """
         with self._lock:
             self._router_id, self._speakers = router_id, speakers
         self._wake()

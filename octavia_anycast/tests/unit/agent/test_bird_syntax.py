@@ -10,6 +10,7 @@ import pytest
 
 from octavia_anycast.agent.speakers import bird_syntax as syntax
 from octavia_anycast.agent.speakers.base import Path
+from octavia_anycast.agent.speakers.bird_slots import assign
 from octavia_anycast.model.bgp import BfdTimers, SessionState, SpeakerDriver
 from octavia_anycast.tests.unit.agent.states import PEER4, PEER6
 from octavia_anycast.tests.unit.agent.states import (
@@ -80,6 +81,13 @@ def path(address="198.51.100.1", next_hop="10.1.0.5", **attributes):
     )
 
 
+def render_routes(*paths, files=(), **options):
+    """The files of these paths, over those that are there."""
+    targets = syntax.channels((speaker(PEER4),), frozenset(paths))
+    slots = assign(targets, dict(files))
+    return syntax.render_routes(targets, slots, **options)
+
+
 def test_golden_file():
     made = render(speaker(PEER4))
     text = made.files[syntax.MAIN_FILE]
@@ -90,7 +98,7 @@ def test_golden_file():
 
 
 def test_the_generation_names_peers_and_paths():
-    routes = syntax.render_routes((speaker(PEER4),), frozenset({path()}))
+    routes = render_routes(path())
     found = {
         made.generation
         for made in (
@@ -160,16 +168,11 @@ def test_keepalive_interval(hold_time):
 
 
 def test_paths():
-    made = syntax.render_routes(
-        (speaker(PEER4),),
-        frozenset(
-            {
-                path(is_draining=True),
-                path("198.51.100.2", "10.1.0.6"),
-                path("2001:db8::1", "fd00:10::5"),
-                path(peer_id="nobody"),
-            }
-        ),
+    made = render_routes(
+        path(is_draining=True),
+        path("198.51.100.2", "10.1.0.6"),
+        path("2001:db8::1", "fd00:10::5"),
+        path(peer_id="nobody"),
     )
     assert made == {
         "peer_p4_4.routes": (
@@ -264,3 +267,79 @@ def test_a_channel_that_is_down_carries_nothing():
 )
 def test_states(word, state):
     assert read(word)["peer_p4"].state is state
+
+
+A, B, C = (path(next_hop=f"10.1.0.{n}") for n in (5, 6, 7))
+FILES = ("peer_p4_4.routes", "peer_p4_4.1.routes", "peer_p4_4.2.routes")
+
+
+def held(files):
+    """File name -> the next hops in it."""
+    return {
+        name: [line.split()[6].rstrip(";") for line in text.splitlines()]
+        for name, text in files.items()
+    }
+
+
+def test_each_next_hop_of_a_vip_has_a_slot():
+    assert held(render_routes(A, B)) == {
+        FILES[0]: ["10.1.0.5"],
+        FILES[1]: ["10.1.0.6"],
+    }
+
+
+def test_a_path_keeps_its_slot_whatever_comes_and_goes():
+    files = render_routes(A, B, C)
+    files = render_routes(B, C, files=files)
+    assert held(files) == {FILES[1]: ["10.1.0.6"], FILES[2]: ["10.1.0.7"]}
+    # In the free slot, in place of the one that has gone.
+    other = path(next_hop="10.1.0.4")
+    files = render_routes(B, C, other, files=files)
+    assert held(files)[FILES[0]] == ["10.1.0.4"]
+    # The last one of several stays where it is, too.
+    assert held(render_routes(C, files=files)) == {FILES[2]: ["10.1.0.7"]}
+    drained = replace(C, is_draining=True)
+    assert held(render_routes(drained, files=files)) == {
+        FILES[2]: ["10.1.0.7"]
+    }
+
+
+def test_a_spoiled_file_gives_no_slot():
+    (text,) = render_routes(A).values()
+    for name in ("peer_p4_4.64.routes", "peer_x_4.1.routes", "peer_p4_4.1"):
+        assert held(render_routes(A, files={name: text})) == {
+            FILES[0]: ["10.1.0.5"]
+        }
+
+
+def test_slots_are_protocols_of_one_table():
+    files = render_routes(A, B)
+    text = render(speaker(PEER4), routes=files).files[syntax.MAIN_FILE]
+    assert (
+        """protocol static peer_p4_routes4_1 {
+    ipv4 {
+        table peer_p4_4;
+        preference 199;
+    };
+include "/var/lib/bird/peer_p4_4.1.route[s]";
+}"""
+        in text
+    )
+    assert "peer_p4_routes4 {" in text
+    assert "peer_p4_routes6_1" not in text
+
+
+def test_add_paths_is_offered_to_each_family_and_only_when_asked():
+    made = syntax.render(
+        "172.31.1.5", (speaker(PEER4),), {}, HOME, adds_paths=True
+    )
+    assert made.files[syntax.MAIN_FILE].count("add paths tx;") == 2
+    assert "add paths" not in main(speaker(PEER4))
+
+
+def test_a_peer_that_takes_one_path_gets_one_that_does_not_drain():
+    drained = replace(A, is_draining=True)
+    made = render_routes(drained, B, adds_paths=True)
+    assert "preference = 136;" in made[FILES[0]]
+    assert "preference" not in made[FILES[1]]
+    assert "preference" not in "".join(render_routes(drained).values())

@@ -42,8 +42,8 @@ class Driver:
         self.speakers = self.paths = None
         self.is_closed = False
 
-    def configure(self, router_id, speakers):
-        self.speakers = speakers
+    def configure(self, router_id, speakers, *, adds_paths=False):
+        self.speakers, self.adds_paths = speakers, adds_paths
 
     def set_paths(self, paths):
         self.paths = paths

@@ -2,6 +2,8 @@
 # Copyright (c) 2026 The octavia-anycast authors
 """The paths of a distributor: for others, none of them its own."""
 
+import hashlib
+import json
 from dataclasses import replace
 from datetime import UTC, datetime
 from ipaddress import ip_address
@@ -11,6 +13,7 @@ import pytest
 from octavia_anycast.agent.gate import Gate
 from octavia_anycast.agent.paths import (
     WantedPaths,
+    check_next_hops,
     path_counts,
     path_reports,
     vip_addresses,
@@ -18,6 +21,7 @@ from octavia_anycast.agent.paths import (
 )
 from octavia_anycast.agent.speakers.base import Path, SpeakerStatus
 from octavia_anycast.model import codec
+from octavia_anycast.model.bgp import SpeakerDriver
 from octavia_anycast.model.errors import InvalidRequest
 from octavia_anycast.model.wire import GateState, Intent
 from octavia_anycast.tests.unit.agent.states import (
@@ -104,5 +108,95 @@ def test_a_distributor_has_no_front_end():
 
 def test_an_agent_of_an_older_image_is_told_nothing_new():
     assert "is_distributor" not in codec.state_document(state())
-    document = codec.state_document(distributor())
-    assert codec.desired_state_from(document).is_distributor
+    document = codec.state_document(
+        distributor(*several(5), *several(6, amphora_id="a6"))
+    )
+    again = codec.desired_state_from(document)
+    assert again.is_distributor
+    assert ["amphora_id" in vip for vip in document["vips"]] == [False, True]
+    assert [vip.amphora_id for vip in again.vips] == [None, "a6"]
+
+
+def test_the_digest_is_one_of_before_where_nothing_new_is_said():
+    document = codec.to_document(state())
+    for name in ("speakers", "driver", "keeps_speakers"):
+        del document[name]
+    for one in document["vips"]:
+        assert one.pop("amphora_id") is None
+    text = json.dumps(document, sort_keys=True)
+    assert codec.digest(state()) == hashlib.sha256(text.encode()).hexdigest()
+
+
+def several(*hops, **attributes):
+    return tuple(
+        external(
+            "198.51.100.7", nexthop_ip=ip_address(f"10.1.0.{n}"), **attributes
+        )
+        for n in hops
+    )
+
+
+def test_each_next_hop_of_a_vip_is_a_path():
+    desired = distributor(
+        *several(5), *several(6, intent=Intent.DRAIN, amphora_id="a6")
+    )
+    paths = wanted_paths(desired, UP, NOTHING_BOUND)
+    assert {(str(p.nexthop_ip), p.peer_id, p.is_draining) for p in paths} == {
+        ("10.1.0.5", PEER4.id, False),
+        ("10.1.0.5", OTHER.id, False),
+        ("10.1.0.6", PEER4.id, True),
+        ("10.1.0.6", OTHER.id, True),
+    }
+    counts = path_counts(desired, SpeakerStatus(paths=paths))
+    assert {c.peer_id: (c.wanted, c.advertised) for c in counts} == {
+        PEER4.id: (2, 2),
+        OTHER.id: (2, 2),
+        PEER6.id: (0, 0),
+    }
+
+
+def test_a_path_that_is_asked_for_twice_is_one():
+    """Of all peers, and of one, which drains: it does not."""
+    desired = distributor(
+        *several(5), *several(5, peer_ids=(OTHER.id,), intent=Intent.DRAIN)
+    )
+    paths = wanted_paths(desired, UP, NOTHING_BOUND)
+    assert {(p.peer_id, p.is_draining) for p in paths} == {
+        (PEER4.id, False),
+        (OTHER.id, False),
+    }
+    counts = path_counts(desired, SpeakerStatus(paths=paths))
+    assert [c.wanted for c in counts] == [1, 1, 0]
+
+
+def test_a_vip_has_a_bounded_number_of_next_hops():
+    distributor(*several(*range(1, 65)))
+    with pytest.raises(InvalidRequest) as caught:
+        distributor(*several(*range(1, 66)))
+    assert caught.value.field == "nexthop_ip"
+
+
+def test_the_same_next_hop_twice_is_refused():
+    with pytest.raises(InvalidRequest) as caught:
+        distributor(*several(5, 5))
+    assert caught.value.field == "nexthop_ip"
+
+
+def test_others_have_one_next_hop_of_a_vip():
+    with pytest.raises(InvalidRequest) as caught:
+        state(vips=several(5, 6))
+    assert caught.value.field == "vip_ip"
+
+
+def test_exabgp_announces_one_next_hop():
+    desired = distributor(*several(5, 6))
+    with pytest.raises(InvalidRequest) as caught:
+        check_next_hops(desired)
+    assert caught.value.field == "vips[1].nexthop_ip"
+    # One for each peer is one; so is any number by BIRD.
+    apart = (*several(5, peer_ids=(OTHER.id,)), *several(6, peer_ids=("p4",)))
+    check_next_hops(distributor(*apart))
+    bird = tuple(
+        replace(s, driver=SpeakerDriver.BIRD) for s in desired.speakers
+    )
+    check_next_hops(replace(desired, speakers=bird))
