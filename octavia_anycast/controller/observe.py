@@ -13,8 +13,9 @@ from datetime import datetime, timedelta
 
 from oslo_log import log as logging
 
+from octavia_anycast.controller.kept_distributors import KeptDistributors
 from octavia_anycast.controller.ports import World
-from octavia_anycast.db import amphorae, clusters, distributors, health
+from octavia_anycast.db import amphorae, clusters, health
 from octavia_anycast.model.bgp import IPAddress
 from octavia_anycast.model.cluster import (
     AmphoraRecord,
@@ -79,6 +80,7 @@ class Observer:
     def __init__(self, world: World, executor: Executor) -> None:
         self._world = world
         self._executor = executor
+        self._distributors = KeptDistributors(world.cipher)
         self._complaints: dict[str, str] = {}
 
     def observe(self, tree: LoadBalancerTree) -> Observation | None:
@@ -138,8 +140,8 @@ class Observer:
             cluster = clusters.get(session, load_balancer_id)
             if cluster is None:
                 return None
-            distributor = distributors.get(
-                session, cluster.distributor_id, self._world.cipher
+            distributor = self._distributors.get(
+                session, cluster.distributor_id
             )
             if distributor is None:
                 raise Permanent(

@@ -67,6 +67,15 @@ class DistributorRecord:
     updated_at: datetime | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mark:
+    """What of a distributor's row changes with all that belongs to it."""
+
+    provisioning_status: str
+    operating_status: str
+    updated_at: datetime | None
+
+
 def create(
     session: Session, distributor: Distributor, cipher: Cipher
 ) -> DistributorRecord:
@@ -110,6 +119,24 @@ def get(
     """One distributor; None if there is none."""
     row = session.get(models.Distributor, distributor_id)
     return None if row is None else distributor_of(row, cipher)
+
+
+def mark(session: Session, distributor_id: str) -> Mark | None:
+    """What its row shows of changes; None if there is none. One query."""
+    row = session.execute(
+        select(
+            models.Distributor.provisioning_status,
+            models.Distributor.operating_status,
+            models.Distributor.updated_at,
+        ).where(models.Distributor.id == distributor_id)
+    ).one_or_none()
+    if row is None:
+        return None
+    return Mark(
+        provisioning_status=row.provisioning_status,
+        operating_status=row.operating_status,
+        updated_at=row.updated_at,
+    )
 
 
 def show(session: Session, distributor_id: str) -> DistributorRecord:
