@@ -406,6 +406,12 @@ def _is_kept(row: Any) -> bool:
 
 def revision_of(load_balancer: Any) -> str:
     """Name the configuration by its content (SHA-256, hex)."""
+    text = configuration_text(load_balancer)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def configuration_text(load_balancer: Any) -> str:
+    """Everything that the configuration depends on, in a stable order."""
     document = _plain(load_balancer)
     document["vip"] = _plain(load_balancer.vip)
     document["additional_vips"] = _plain_list(load_balancer.additional_vips)
@@ -416,8 +422,7 @@ def revision_of(load_balancer: Any) -> str:
         _plain_listener(listener)
         for listener in _by_id(load_balancer.listeners)
     ]
-    text = json.dumps(document, sort_keys=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()
+    return json.dumps(document, sort_keys=True, default=str)
 
 
 def _by_id(rows: Any) -> list[Any]:

@@ -48,6 +48,7 @@ class Load:
 
     ``limit_seconds`` is for all of it, convergence too; ``loses_one``: at the
     end an amphora dies, and how long nobody replaces it is measured.
+    ``are_copies``: one is made through the API, the others of its rows.
     """
 
     count: int = COUNT
@@ -56,6 +57,7 @@ class Load:
     heartbeat_seconds: int = _HEARTBEAT_SECONDS
     limit_seconds: float = _LIMIT_SECONDS
     loses_one: bool = False
+    are_copies: bool = False
 
 
 def measure(lab: world.World) -> tuple[result.Result, ...]:
@@ -81,8 +83,8 @@ def under(lab: world.World, load: Load) -> dict[str, typing.Any]:
 
     :raises RuntimeError: they did not converge, or rules were violated.
     """
-    with _balancers(lab, load):
-        lab.say(f"{load.count} load balancers are made; they converge")
+    with _balancers(lab, load) as made:
+        lab.say(f"{len(made)} made; {load.count} load balancers converge")
         found = _run(lab, load)
     if "error" in found or found["violations"]:
         raise RuntimeError(f"{found}")
@@ -90,13 +92,15 @@ def under(lab: world.World, load: Load) -> dict[str, typing.Any]:
 
 
 @contextlib.contextmanager
-def _balancers(lab: world.World, load: Load) -> collections.abc.Iterator[None]:
+def _balancers(
+    lab: world.World, load: Load
+) -> collections.abc.Iterator[list[world.LoadBalancer]]:
     """Make them; at the end only ask for their deletion."""
-    made = []
+    made: list[world.LoadBalancer] = []
     try:
-        for number in range(load.count):
+        for number in range(1 if load.are_copies else load.count):
             made.append(lab.create(load.size, f"bench-idle-{number}"))
-        yield
+        yield made
     finally:
         for balancer in made:
             lab.request_deletion(balancer)

@@ -19,29 +19,47 @@ import signal
 import sys
 import threading
 import time
+import traceback
 import typing
 
 import sqlalchemy
 from octavia.common import config as octavia_config
+from octavia.db import models
 from oslo_config import cfg
 
 from octavia_anycast import options
 from octavia_anycast.cmd import controller
 from octavia_anycast.controller.ports import World
 from octavia_anycast.db import amphorae
+from octavia_anycast.db.engine import Database
+from octavia_anycast.model.bgp import IPAddress
 from octavia_anycast.model.cluster import AmphoraStatus
+from octavia_anycast.model.errors import Retryable
+from octavia_anycast.model.wire import Report
+from octavia_anycast.octavia_adapter import rows
 from octavia_anycast.testing.fake_cloud import FakeCloud, FakeFiles
-from octavia_anycast_lab.bench import idle
+from octavia_anycast.testing.fake_machine import Machine
+from octavia_anycast_lab.bench import clones, idle
 
 # Of the limit for all of it, what convergence may take.
 _CONVERGE_SHARE = 0.6
 _NOTICE_SECONDS = 120.0
 # The first looks after the change have to be over.
-_SETTLE_SECONDS = 25.0
+_SETTLE_SECONDS = 15.0
+# Copies are made and looked at for the first time.
+_COPY_SECONDS = 240.0
+_CHANGES = 5
 
 
 class LiveCloud(FakeCloud):
-    """The fake cloud with the wall clock."""
+    """The fake cloud with the wall clock, quick with thousands."""
+
+    def __init__(self, database: Database) -> None:
+        super().__init__(database)
+        # amphora_id -> how often it was asked
+        self.asked: collections.Counter[str] = collections.Counter()
+        self._index: dict[str, Machine] = {}
+        self._reports: dict[str, tuple[object, Report]] = {}
 
     @property
     def now(self) -> datetime.datetime:
@@ -51,6 +69,26 @@ class LiveCloud(FakeCloud):
     @now.setter
     def now(self, value: datetime.datetime) -> None:
         """Nobody moves this clock."""
+
+    def get_report(self, amphora_id: str, address: IPAddress) -> Report:
+        """The same, from memory: to think is an agent's cost, not ours."""
+        machine = self._by_address(amphora_id, address)
+        self.asked[amphora_id] += 1
+        key = (machine.state, machine.pushes, machine.frontend_port)
+        kept = self._reports.get(amphora_id)
+        if kept is None or kept[0] != key:
+            kept = key, super().get_report(amphora_id, address)
+            self._reports[amphora_id] = kept
+        return kept[1]
+
+    def _by_address(self, amphora_id: str, address: IPAddress) -> Machine:
+        machine = self._index.get(amphora_id)
+        if machine is None or machine.server_id not in self.machines:
+            self._index = {m.amphora_id: m for m in self.machines.values()}
+            return super()._by_address(amphora_id, address)
+        if not machine.has_power:
+            raise Retryable(f"amphora {amphora_id} does not answer")
+        return machine
 
 
 class OneAtATime:
@@ -86,33 +124,44 @@ class Meter:
 
 
 def measure(
-    world: World, cloud: FakeCloud, load: idle.Load, path: str
+    world: World, cloud: LiveCloud, load: idle.Load, path: str
 ) -> None:
     """Wait for convergence, measure, write, end the process."""
+    copies = None
     try:
+        made = 1 if load.are_copies else load.count
+        took = _await_convergence(world, made, load)
+        if load.are_copies:
+            copies = _copy(world, cloud, load)
+        time.sleep(_SETTLE_SECONDS)
         result = _measure(world, cloud, load)
+        result["converged_after_seconds"] = round(took, 1)
         if load.loses_one:
             ids = pathlib.Path(f"{path}.ids")
+            result["settled_after_seconds"] = _change(world)
             result["noticed_after_seconds"] = _lose(world, cloud, ids)
-    except TimeoutError as error:
-        result = {"error": str(error)}
+    except Exception as error:  # noqa: BLE001 - whoever waits has to hear
+        traceback.print_exc()
+        result = {"error": f"{type(error).__name__}: {error}"}
+    if copies is not None:
+        copies.remove()
     pathlib.Path(path).write_text(json.dumps(result), "utf-8")
     os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _measure(
-    world: World, cloud: FakeCloud, load: idle.Load
+    world: World, cloud: LiveCloud, load: idle.Load
 ) -> dict[str, object]:
-    took = _await_convergence(world, load)
-    time.sleep(_SETTLE_SECONDS)
-    meter = Meter()
+    meter, asked = Meter(), cloud.asked.copy()
     began, before = time.monotonic(), os.times()
     time.sleep(load.seconds)
     elapsed, after = time.monotonic() - began, os.times()
     cpu = after.user - before.user + after.system - before.system
     queries = dict(meter.queries)
     return {
-        "converged_after_seconds": round(took, 1),
+        "looks_per_second": (cloud.asked - asked).total()
+        / load.size
+        / elapsed,
         "measured_seconds": round(elapsed, 1),
         "cpu_share": cpu / elapsed,
         "queries_per_second": sum(queries.values()) / elapsed,
@@ -121,6 +170,66 @@ def _measure(
         "resync_interval": world.settings.resync_interval,
         "violations": cloud.violations,
     }
+
+
+def _copy(world: World, cloud: LiveCloud, load: idle.Load) -> clones.Clones:
+    """Copy the one that has converged, and have each copy looked at.
+
+    :raises TimeoutError: not all of them were.
+    :raises RuntimeError: there was something to be done for one of them.
+    """
+    (template_id,) = world.load_balancers.all_statuses()
+    limit = time.monotonic() + _COPY_SECONDS
+    while len(cloud.announcers(template_id)) < load.size:
+        _check(limit, "not all amphorae of the first one announce")
+    time.sleep(_SETTLE_SECONDS)
+    copies = clones.Clones(world, cloud, template_id)
+    copies.make(load.count - 1)
+    done = len(_deeds(cloud))
+    cloud.asked.clear()
+    while len(cloud.asked) < load.count * load.size:
+        _check(limit, f"only {len(cloud.asked)} amphorae were asked")
+    if deeds := _deeds(cloud)[done:]:
+        raise RuntimeError(f"copies were not converged: {set(deeds)}")
+    return copies
+
+
+def _check(limit: float, complaint: str) -> None:
+    """Wait a moment.
+
+    :raises TimeoutError: it is over.
+    """
+    if time.monotonic() > limit:
+        raise TimeoutError(complaint)
+    time.sleep(0.2)
+
+
+def _deeds(cloud: FakeCloud) -> list[str]:
+    """What the controller did to the cloud, beside looking."""
+    return [
+        call
+        for call in cloud.calls
+        if call != "get report" and not call.startswith("list ")
+    ]
+
+
+def _change(world: World) -> list[float]:
+    """A user changes some load balancers: seconds until each is settled.
+
+    :raises TimeoutError: one was not.
+    """
+    table = models.LoadBalancer
+    took = []
+    for identifier in sorted(world.load_balancers.all_statuses())[:_CHANGES]:
+        with rows.transaction() as session:
+            session.query(table).filter(table.id == identifier).update(
+                {"provisioning_status": "PENDING_UPDATE"}
+            )
+        began = time.monotonic()
+        while world.load_balancers.all_statuses()[identifier] != "ACTIVE":
+            _check(began + _NOTICE_SECONDS, f"{identifier} is not settled")
+        took.append(round(time.monotonic() - began, 2))
+    return took
 
 
 def _lose(world: World, cloud: FakeCloud, ids: pathlib.Path) -> float:
@@ -149,12 +258,12 @@ def _lose(world: World, cloud: FakeCloud, ids: pathlib.Path) -> float:
     raise TimeoutError(f"nobody replaced amphora {victim.id}")
 
 
-def _await_convergence(world: World, load: idle.Load) -> float:
+def _await_convergence(world: World, count: int, load: idle.Load) -> float:
     limit = _CONVERGE_SHARE * load.limit_seconds
     began = time.monotonic()
     while True:
         statuses = list(world.load_balancers.all_statuses().values())
-        if statuses.count("ACTIVE") == len(statuses) == load.count:
+        if statuses.count("ACTIVE") == len(statuses) == count:
             return time.monotonic() - began
         if time.monotonic() - began > limit:
             found = dict(collections.Counter(statuses))

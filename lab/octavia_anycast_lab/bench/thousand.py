@@ -23,8 +23,9 @@ LOAD = idle.Load(
     size=4,
     seconds=60.0,
     heartbeat_seconds=10,
-    limit_seconds=5400.0,
+    limit_seconds=600.0,
     loses_one=True,
+    are_copies=True,
 )
 CPU = result.Question(
     name="thousand_clusters_cpu",
