@@ -52,7 +52,7 @@ IN_LAB: collections.abc.Mapping[str, Measure] = {
 }
 # It makes labs of its own, with no other one beside them.
 DEMO = "demo"
-# Over an hour: only by its name.
+# Minutes, of a machine that is busy with it: only by its name.
 BY_NAME = frozenset(("thousand",))
 _LAB = "bench"
 
