@@ -45,8 +45,8 @@ protocol bgp {name} {{
     startup hold time 3;
     {password}
     {security}
-    ipv4 {{ table {name}v4; import all; export none; }};
-    ipv6 {{ table {name}v6; import all; export none; }};
+    ipv4 {{ table {name}v4; import all; export none; {add_paths} }};
+    ipv6 {{ table {name}v6; import all; export none; {add_paths} }};
 }}
 """
 _BFD = """bfd {
@@ -120,6 +120,7 @@ class Neighbour:
     has_bfd: bool = False
     hold_time: int = 3
     local_as: int | None = None
+    takes_paths: bool = False  # several of a prefix, RFC 7911
 
 
 class BirdPeer:
@@ -176,6 +177,24 @@ class BirdPeer:
                 if found := re.match(r"(\S+/\d+) ", block):
                     routes[found[1]] = _route(block)
         return routes
+
+    def paths(self, name: str, prefix: str) -> dict[str, tuple[str, Route]]:
+        """All paths of a prefix: next hop -> (when it was heard, route)."""
+        version = 6 if ":" in prefix else 4
+        words = ("show", "route", prefix, "table", f"{name}v{version}", "all")
+        found = {}
+        for block in re.split(
+            r"(?m)^(?=\S*\s+unicast \[)", self._ask(name, *words)
+        ):
+            if heard := re.search(r"unicast \[(.*?) from", block):
+                route = _route(block)
+                found[str(route.nexthop_ip)] = heard[1], route
+        return found
+
+    def count(self, name: str) -> int:
+        """How many paths of both families a neighbour has sent."""
+        lines = self._ask(name, "show", "protocols", "all", name)
+        return sum(int(n) for n in re.findall(r"(\d+) imported", lines))
 
     def reason(self, name: str) -> str:
         """Why the session is not there."""
@@ -239,6 +258,7 @@ def _protocol(name: str, neighbour: Neighbour) -> str:
         remote_as=neighbour.local_as or remote_as,
         hold_time=neighbour.hold_time,
         bfd=_BFD if neighbour.has_bfd else "",
+        add_paths="add paths rx;" if neighbour.takes_paths else "",
         source=_SOURCES[version],
         local_as=SPEAKER_AS,
         password=f'password "{password}";' if password else "",

@@ -76,6 +76,17 @@ class FakeBench:
         """Have the peer ask for a password."""
         self.peers[name].password = password
 
+    def take_paths(self, *names: str) -> None:
+        """Have these peers take several paths of a prefix."""
+        for name in names:
+            self.peers[name].takes_paths = True
+
+    def next_hops(self, name: str, prefix: str) -> dict[str, Route]:
+        """The paths of one prefix that a peer holds, by next hop."""
+        self.speaker.settle()
+        found = self.peers[name].paths.get(prefix, [])
+        return {str(route.nexthop_ip): route for route in found}
+
     def stop_peers(self) -> None:
         """No peer answers."""
         for peer in self.peers.values():
@@ -184,6 +195,18 @@ class DaemonBench:
         self.bird.neighbours[name].password = password
         self.stop_peers()
         self.start_peers()
+
+    def take_paths(self, *names: str) -> None:
+        """Have these peers take several paths of a prefix."""
+        for name in names:
+            self.bird.neighbours[name].takes_paths = True
+        self.stop_peers()
+        self.start_peers()
+
+    def next_hops(self, name: str, prefix: str) -> dict[str, Route]:
+        """The paths of one prefix that a peer holds, by next hop."""
+        found = self.bird.paths(name, prefix)
+        return {hop: route for hop, (_, route) in found.items()}
 
     def stop_peers(self) -> None:
         """No peer answers."""
@@ -301,6 +324,12 @@ BENCHES = {bench.kind: bench for bench in (ExabgpBench, BirdBench)}
 @pytest.fixture(params=["fake", *BENCHES])
 def bench(request, tmp_path):
     """A driver and its peers p1, p2 (IPv4) and p3 (IPv6)."""
+    yield from _bench(request.param, tmp_path)
+
+
+@pytest.fixture(params=["fake", "bird"])
+def several_bench(request, tmp_path):
+    """Drivers that announce several next hops of one VIP."""
     yield from _bench(request.param, tmp_path)
 
 
