@@ -13,10 +13,11 @@ import hashlib
 import json
 import types
 import typing
-from dataclasses import MISSING, fields, is_dataclass
+from collections.abc import Callable
+from dataclasses import MISSING, dataclass, fields, is_dataclass
 from datetime import datetime
 from enum import Enum
-from functools import cache, lru_cache
+from functools import cache, lru_cache, partial
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any, TypeVar
 
@@ -25,6 +26,7 @@ from octavia_anycast.model.errors import InvalidRequest
 from octavia_anycast.model.wire import DesiredState, Report
 
 T = TypeVar("T")
+Parser = Callable[[Any, str], Any]  # value, path of the field
 # The one field whose value no complaint repeats, whatever it is.
 PASSWORD = "password"
 
@@ -142,25 +144,37 @@ def read(kind: type[T], document: Any) -> T:
 
 
 def _parse(kind: Any, value: Any, path: str) -> Any:
+    return _parser(kind)(value, path)
+
+
+@cache
+def _parser(kind: Any) -> Parser:
+    """What reads values of a type: looked up once, not for each value."""
     origin = typing.get_origin(kind)
     if origin in (typing.Union, types.UnionType):
-        return _parse_union(typing.get_args(kind), value, path)
+        return _union_parser(typing.get_args(kind))
     if origin is tuple:
-        return _parse_list(typing.get_args(kind)[0], value, path)
+        return partial(_parse_list, _parser(typing.get_args(kind)[0]))
     if origin is dict:
-        return _parse_map(typing.get_args(kind)[1], value, path)
+        return partial(_parse_map, _parser(typing.get_args(kind)[1]))
     if is_dataclass(kind):
-        return _parse_object(kind, value, path)
-    return _parse_scalar(kind, value, path)
+        return partial(_parse_object, kind)
+    return partial(_parse_scalar, getattr(kind, "__supertype__", kind))
 
 
-def _parse_union(choices: tuple[Any, ...], value: Any, path: str) -> Any:
-    if value is None and type(None) in choices:
-        return None
+def _union_parser(choices: tuple[Any, ...]) -> Parser:
     if IPv4Address in choices:
-        return _parse_address(value, path)
-    (kind,) = (choice for choice in choices if choice is not type(None))
-    return _parse(kind, value, path)
+        parser: Parser = _parse_address
+    else:
+        (kind,) = (choice for choice in choices if choice is not type(None))
+        parser = _parser(kind)
+    if type(None) in choices:
+        return partial(_parse_optional, parser)
+    return parser
+
+
+def _parse_optional(parser: Parser, value: Any, path: str) -> Any:
+    return None if value is None else parser(value, path)
 
 
 def _parse_address(value: Any, path: str) -> IPv4Address | IPv6Address:
@@ -176,64 +190,77 @@ def _parse_address(value: Any, path: str) -> IPv4Address | IPv6Address:
         ) from e
 
 
-def _parse_list(kind: Any, value: Any, path: str) -> tuple[Any, ...]:
+def _parse_list(parser: Parser, value: Any, path: str) -> tuple[Any, ...]:
     if not isinstance(value, list):
         raise InvalidRequest(path, f"{_shown(value, path)} is not a list")
     return tuple(
-        _parse(kind, item, f"{path}[{index}]")
-        for index, item in enumerate(value)
+        [parser(item, f"{path}[{index}]") for index, item in enumerate(value)]
     )
 
 
-def _parse_map(kind: Any, value: Any, path: str) -> dict[str, Any]:
+def _parse_map(parser: Parser, value: Any, path: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise InvalidRequest(path, f"{_shown(value, path)} is not an object")
     return {
-        str(key): _parse(kind, item, f"{path}.{key}")
-        for key, item in value.items()
+        str(key): parser(item, f"{path}.{key}") for key, item in value.items()
     }
 
 
+@dataclass(frozen=True, slots=True)
+class _Field:
+    """A field of a dataclass; the value of a secret one is told to nobody."""
+
+    parser: Parser
+    is_secret: bool
+    is_required: bool
+
+
 @cache
-def _hints(kind: Any) -> dict[str, Any]:
-    """A dataclass's types; working them out takes longer than parsing."""
-    return typing.get_type_hints(kind)
+def _fields_of(kind: Any) -> dict[str, _Field]:
+    """A dataclass's fields; working them out takes longer than parsing."""
+    hints = typing.get_type_hints(kind)
+    return {
+        f.name: _Field(
+            _parser(hints[f.name]),
+            not f.repr,
+            f.default is MISSING and f.default_factory is MISSING,
+        )
+        for f in fields(kind)
+    }
 
 
 def _parse_object(kind: Any, value: Any, path: str) -> Any:
     if not isinstance(value, dict):
         raise InvalidRequest(path or "document", "it is not a JSON object")
-    hints = _hints(kind)
+    known = _fields_of(kind)
     prefix = f"{path}." if path else ""
     for key in value:
-        if key not in hints:
+        if key not in known:
             raise InvalidRequest(f"{prefix}{key}", "unknown attribute")
     arguments = {}
-    for f in fields(kind):
-        if f.name in value:
-            arguments[f.name] = _parse_field(
-                hints[f.name], value[f.name], prefix + f.name, f.repr
-            )
-        elif f.default is MISSING and f.default_factory is MISSING:
-            raise InvalidRequest(prefix + f.name, "it is missing")
+    for name, f in known.items():
+        if name in value:
+            arguments[name] = _parse_field(f, value[name], prefix + name)
+        elif f.is_required:
+            raise InvalidRequest(prefix + name, "it is missing")
     try:
         return kind(**arguments)
     except InvalidRequest as e:
         raise InvalidRequest(prefix + e.field, e.reason) from e
 
 
-def _parse_field(kind: Any, value: Any, path: str, is_public: bool) -> Any:
-    """Parse a field; the value of a secret one is not told to anybody."""
+def _parse_field(f: _Field, value: Any, path: str) -> Any:
+    if not f.is_secret:
+        return f.parser(value, path)
     try:
-        return _parse(kind, value, path)
+        return f.parser(value, path)
     except InvalidRequest:
-        if is_public:
-            raise
         raise InvalidRequest(path, "its value has the wrong type") from None
 
 
 def _parse_scalar(kind: Any, value: Any, path: str) -> Any:
-    kind = getattr(kind, "__supertype__", kind)
+    if type(value) is kind:
+        return value
     if kind is datetime:
         return _parse_moment(value, path)
     if isinstance(kind, type) and issubclass(kind, Enum):
