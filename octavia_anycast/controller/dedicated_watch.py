@@ -44,7 +44,7 @@ class DedicatedWatch:
         self._guard = threading.Lock()
 
     def poll(self, now: float) -> None:
-        """Notice and hand out; two queries.
+        """Notice and hand out; three queries, or ten if any is registered.
 
         :param now: seconds of a clock that only goes forward
         :raises Retryable: the database did not answer.

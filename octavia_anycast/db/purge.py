@@ -20,6 +20,7 @@ from octavia_anycast.db.cluster_models import (
     SpeakerRegistration,
     VipRegistration,
 )
+from octavia_anycast.db.models import RegisteredAmphorae
 from octavia_anycast.model.cluster import AmphoraStatus
 
 # So many ids go into one statement.
@@ -32,6 +33,7 @@ DEPENDENT: tuple[Any, ...] = (
     AmphoraRegistration,
     SpeakerRegistration,
     VipRegistration,
+    RegisteredAmphorae,
 )
 
 
@@ -97,8 +99,10 @@ def _ownerless(model: Any) -> Any:
         select(model.amphora_id)
         .outerjoin(Amphora, Amphora.id == model.amphora_id)
         .where(
+            # A registration for all amphorae names none.
+            model.amphora_id.is_not(None),
             (Amphora.id.is_(None))
-            | (Amphora.status == AmphoraStatus.DELETED.value)
+            | (Amphora.status == AmphoraStatus.DELETED.value),
         )
     )
 

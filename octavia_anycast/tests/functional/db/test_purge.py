@@ -8,8 +8,15 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import func, select
 
-from octavia_anycast.db import amphorae, health, purge, registrations
+from octavia_anycast.db import (
+    amphorae,
+    distributors,
+    health,
+    purge,
+    registrations,
+)
 from octavia_anycast.db.cluster_models import Amphora, FrontendAddress
+from octavia_anycast.db.models import RegisteredAmphorae
 from octavia_anycast.model.cluster import AmphoraStatus
 from octavia_anycast.tests.functional.db import test_records as records
 
@@ -35,12 +42,22 @@ def write_about(session, identifier):
         for column in model.__table__.columns:
             if column.name == "amphora_id":
                 values["amphora_id"] = identifier
+            elif column.name == "distributor_id" and column.foreign_keys:
+                values["distributor_id"] = a_distributor(session)
             elif column.nullable or column.default is not None:
                 continue
             else:
                 values[column.name] = _any(column)
         session.add(model(**values))
     session.flush()
+
+
+def a_distributor(session):
+    """The id of a distributor that is there."""
+    made = records.make_distributor()
+    if not distributors.exists(session, made.id):
+        distributors.create(session, made, records.CIPHER)
+    return made.id
 
 
 def _any(column):
@@ -124,6 +141,23 @@ def test_every_table_that_names_an_amphora_is_looked_after(session):
     looked_after = {model.__tablename__ for model in purge.DEPENDENT}
     # The addresses go with the amphora's own row.
     assert named - looked_after == {FrontendAddress.__tablename__}
+
+
+def test_a_registration_for_all_amphorae_is_nobodys_leftover(session):
+    for amphora_id in (None, "gone"):
+        session.add(
+            RegisteredAmphorae(
+                distributor_id=a_distributor(session),
+                load_balancer_id="lb",
+                amphora_id=amphora_id,
+            )
+        )
+    session.flush()
+    table = RegisteredAmphorae.__tablename__
+    assert purge.count_ownerless(session)[table] == 1
+    assert purge.remove_ownerless(session)[table] == 1
+    (left,) = session.scalars(select(RegisteredAmphorae.amphora_id))
+    assert left is None
 
 
 def test_heartbeat_of_a_deleted_amphora_is_not_kept(session):
