@@ -69,6 +69,17 @@ def await_announced(stage: Stage, subject: Subject) -> None:
     )
 
 
+def await_active(stage: Stage, subject: Subject, seconds: float) -> None:
+    """Wait until the load balancer may be changed."""
+    path = f"/v2/lbaas/loadbalancers/{subject.id}"
+
+    def is_active() -> bool:
+        found = stage.tenant.get(rest.LOAD_BALANCER, path)["loadbalancer"]
+        return bool(found["provisioning_status"] == "ACTIVE")
+
+    process.wait_until(is_active, seconds, f"{subject.name} ACTIVE", 0.1)
+
+
 def prefix(vip: settings.Address) -> str:
     """The VIP as the fabric knows it: /32 or /128."""
     return f"{vip}/{vip.max_prefixlen}"

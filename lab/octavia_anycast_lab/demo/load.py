@@ -24,6 +24,7 @@ from octavia_anycast_lab.demo.screen import Screen
 RATE_PER_SECOND = 100.0
 FLOWS = 100
 _FLOW_INTERVAL_SECONDS = 0.5
+_LONGEST_SECONDS = 600.0
 _PORT = 80
 
 
@@ -114,18 +115,22 @@ def flowing(
     """Load for the length of a block, stopped even if that fails."""
     lab, registry = stage.lab, stage.registry
     with contextlib.ExitStack() as stack:
-        streams: dict[int, clients.Generator] = {
-            vip.version: stack.enter_context(
-                clients.streaming(lab, registry, _target(vip), RATE_PER_SECOND)
+        streams: dict[int, clients.Generator] = {}
+        for vip in subject.vips:
+            stream = clients.start_stream(
+                lab, registry, _target(vip), RATE_PER_SECOND, _LONGEST_SECONDS
             )
-            for vip in subject.vips
-        }
+            stack.callback(
+                process.stop, registry, stream.label, stream.grace_seconds
+            )
+            streams[vip.version] = stream
         held = clients.start_keepalive(
             lab,
             registry,
             _target(subject.vips[0]),
             FLOWS,
-            interval_seconds=_FLOW_INTERVAL_SECONDS,
+            _LONGEST_SECONDS,
+            _FLOW_INTERVAL_SECONDS,
         )
         stack.callback(process.stop, registry, held.label, held.grace_seconds)
         yield Load(streams, held)

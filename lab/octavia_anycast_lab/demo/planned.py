@@ -8,6 +8,7 @@ thousands; none is lost.
 """
 
 import dataclasses
+import time
 
 from octavia_anycast_lab import (
     flows,
@@ -81,6 +82,8 @@ def _drain(stage: context.Stage, subject: context.Subject) -> None:
     )
     _await_used(stage, subject, victim, used=False)
     clock.say(f"the leaves use no path to {victim.label} any more")
+    # A kernel follows its bgpd a little later.
+    time.sleep(_LOOK_SECONDS)
     flows.reset(stage.lab)
     path = f"/v2/octavia/amphorae/{amphora_id}/drain"
     process.wait_until(
@@ -138,6 +141,7 @@ def _scale_in(stage: context.Stage, subject: context.Subject) -> None:
 
 def _resize(stage: context.Stage, subject: context.Subject, size: int) -> None:
     """By the tenant; until the leaves use as many paths."""
+    context.await_active(stage, subject, _SECONDS)
     stage.client.run(
         *("loadbalancer", "cluster", "set", subject.name),
         *("--desired-size", str(size)),

@@ -162,6 +162,7 @@ def _await_repair(
             is_whole, _ACTIVE_SECONDS, f"{victim.label} replaced", 0.3
         )
         context.await_announced(stage, subject)
+        context.await_active(stage, subject, _ACTIVE_SECONDS)
     aftermath.judge_repair(stage, subject, victim)
 
 
