@@ -2,10 +2,13 @@
 # Copyright (c) 2026 The octavia-anycast authors
 """The control socket: how Octavia's agent process reaches speakerd.
 
-One JSON object a line each way: ``{"call": "report"}`` or ``{"call":
-"apply", "state": {...}}``, answered by ``{"status": "ok", ...}``,
-``{"status": "invalid", "field": ..., "reason": ...}`` or ``{"status":
-"failed", "reason": ...}``. Root only (mode 0600).
+One JSON object a line each way: ``{"call": "report"}``, ``{"call": "apply",
+"state": {...}}`` or a call of one VIP or amphora (``{"call": "drain_amphora",
+"name": ..., "body": ...}``), answered by ``{"status": "ok", ...}``,
+``{"status": "invalid", "field": ..., "reason": ...}``, ``{"status":
+"missing", "resource": ..., "identifier": ...}``, ``{"status": "conflict",
+"reason": ...}`` or ``{"status": "failed", "reason": ...}``. Root only (mode
+0600).
 
 Layer: agent.
 """
@@ -19,12 +22,19 @@ import threading
 from typing import Any, Protocol
 
 from octavia_anycast.model import codec
-from octavia_anycast.model.errors import InvalidRequest, Retryable
+from octavia_anycast.model.agent_calls import AgentCall
+from octavia_anycast.model.errors import (
+    Conflict,
+    InvalidRequest,
+    NotFound,
+    Retryable,
+)
 from octavia_anycast.model.wire import Report
 
 LOG = logging.getLogger(__name__)
 
 CONTROL_PATH = "/run/octavia-anycast/control.sock"
+_CALLS = frozenset(AgentCall)
 _TIMEOUT_SECONDS = 10.0
 _LINE_MAX = 16 * 1024 * 1024
 
@@ -38,6 +48,9 @@ class Controlled(Protocol):
     def report(self) -> Report:
         """Tell what is."""
 
+    def call(self, call: AgentCall, name: str, body: Any) -> Any:
+        """Carry out a call of one VIP or amphora."""
+
 
 def answer(controlled: Controlled, line: bytes) -> dict[str, Any]:
     """Carry out one call."""
@@ -50,6 +63,19 @@ def answer(controlled: Controlled, line: bytes) -> dict[str, Any]:
         if call == "apply":
             controlled.apply(request["state"])
             return {"status": "ok"}
+        if call in _CALLS:
+            found = controlled.call(
+                AgentCall(call), request["name"], request["body"]
+            )
+            return {"status": "ok", "answer": found}
+    except NotFound as e:
+        return {
+            "status": "missing",
+            "resource": e.resource,
+            "identifier": e.identifier,
+        }
+    except Conflict as e:
+        return {"status": "conflict", "reason": str(e)}
     except InvalidRequest as e:
         return {"status": "invalid", "field": e.field, "reason": e.reason}
     except (ValueError, KeyError, TypeError):
@@ -117,6 +143,17 @@ class ControlClient:
         """
         return self._call({"call": "report"})["report"]
 
+    def call(self, call: AgentCall, name: str, body: Any) -> Any:
+        """Carry out a call of one VIP or amphora; its answer, as JSON.
+
+        :raises InvalidRequest: it is refused.
+        :raises NotFound: there is no such VIP or amphora.
+        :raises Conflict: the amphora is not a distributor's own.
+        :raises Retryable: speakerd is not there or failed.
+        """
+        request = {"call": call.value, "name": name, "body": body}
+        return self._call(request)["answer"]
+
     def _call(self, request: dict[str, Any]) -> Any:
         try:
             with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
@@ -129,6 +166,10 @@ class ControlClient:
             raise Retryable(f"speakerd does not answer: {e}") from e
         if reply["status"] == "invalid":
             raise InvalidRequest(reply["field"], reply["reason"])
+        if reply["status"] == "missing":
+            raise NotFound(reply["resource"], reply["identifier"])
+        if reply["status"] == "conflict":
+            raise Conflict(reply["reason"])
         if reply["status"] != "ok":
             raise Retryable(f"speakerd failed: {reply['reason']}")
         return reply

@@ -34,9 +34,11 @@ from octavia_anycast.agent.paths import (
     vip_addresses,
 )
 from octavia_anycast.agent.probes import Prober
+from octavia_anycast.agent.registrations import carry_out
 from octavia_anycast.agent.speakers.base import BgpSpeaker
 from octavia_anycast.agent.store import Store
 from octavia_anycast.model import codec
+from octavia_anycast.model.agent_calls import AgentCall
 from octavia_anycast.model.bgp import IPAddress, Speaker
 from octavia_anycast.model.errors import InvalidRequest
 from octavia_anycast.model.wire import (
@@ -110,11 +112,25 @@ class Engine:
         state = codec.desired_state_from(document)
         with self._apply_lock:
             state = self._with_speakers(state)
-            self._check(state)
-            if state == self._state:
-                return
-            self._parts.store.save(state)
-            self._put(state)
+            self._take(state)
+
+    def call(self, call: AgentCall, name: str, body: Any) -> Any:
+        """Carry out a call of one VIP or amphora; see :mod:`.registrations`.
+
+        What it changes is on the disk on return.
+        """
+        with self._apply_lock:
+            state, answer = carry_out(self._state, call, name, body)
+            self._take(state)
+        return answer
+
+    def _take(self, state: DesiredState) -> None:
+        """Put a state into force, if it is another one."""
+        self._check(state)
+        if state == self._state:
+            return
+        self._parts.store.save(state)
+        self._put(state)
         LOG.info(
             "A desired state is in force: revision %s, %s VIPs, %s peers",
             state.revision or "none",

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright (c) 2026 The octavia-anycast authors
-"""The agent's route ``/1.0/anycast``, for Octavia's Flask application.
+"""The agent's routes ``/1.0/anycast``, for Octavia's Flask application.
 
-PUT takes a desired state, GET answers a report. Who may call is settled
+PUT takes a desired state, GET answers a report. Below it are those of one
+VIP and one amphora, for a distributor's own amphorae. Who may call is settled
 before: Octavia's agent asks for the controller's client certificate. And
 what Octavia's own ``PUT /1.0/certificate`` does here.
 
@@ -16,7 +17,13 @@ import flask
 
 from octavia_anycast.agent import certificate, cpu
 from octavia_anycast.model import codec
-from octavia_anycast.model.errors import InvalidRequest, Retryable
+from octavia_anycast.model.agent_calls import AgentCall
+from octavia_anycast.model.errors import (
+    Conflict,
+    InvalidRequest,
+    NotFound,
+    Retryable,
+)
 
 
 class Control(Protocol):
@@ -27,6 +34,20 @@ class Control(Protocol):
 
     def report(self) -> Any:
         """Get the report, as a JSON document."""
+
+    def call(self, call: AgentCall, name: str, body: Any) -> Any:
+        """Carry out a call of one VIP or amphora."""
+
+
+_ROUTES = (
+    ("/anycast/vips", "GET", AgentCall.LIST_VIPS),
+    ("/anycast/vips/<name>", "PUT", AgentCall.REGISTER_VIP),
+    ("/anycast/vips/<name>", "DELETE", AgentCall.UNREGISTER_VIP),
+    ("/anycast/amphorae", "GET", AgentCall.LIST_AMPHORAE),
+    ("/anycast/amphorae/<name>", "PUT", AgentCall.REGISTER_AMPHORA),
+    ("/anycast/amphorae/<name>", "DELETE", AgentCall.UNREGISTER_AMPHORA),
+    ("/anycast/amphorae/<name>/drain", "PUT", AgentCall.DRAIN_AMPHORA),
+)
 
 
 def make_blueprint(control: Control) -> flask.Blueprint:
@@ -48,16 +69,44 @@ def make_blueprint(control: Control) -> flask.Blueprint:
         control.apply(document)
         return flask.jsonify({"message": "OK"})
 
+    for rule, method, call in _ROUTES:
+        blueprint.add_url_rule(
+            rule, call.value, _make_view(control, call), methods=[method]
+        )
+
     @blueprint.errorhandler(InvalidRequest)
     def refuse(error: InvalidRequest) -> Any:
         body = {"field": error.field, "reason": error.reason}
         return flask.jsonify(body), 400
+
+    @blueprint.errorhandler(NotFound)
+    def tell_missing(error: NotFound) -> Any:
+        return flask.jsonify({"reason": str(error)}), 404
+
+    @blueprint.errorhandler(Conflict)
+    def tell_conflict(error: Conflict) -> Any:
+        return flask.jsonify({"reason": str(error)}), 409
 
     @blueprint.errorhandler(Retryable)
     def ask_to_retry(error: Retryable) -> Any:
         return flask.jsonify({"reason": str(error)}), 503
 
     return blueprint
+
+
+def _make_view(control: Control, call: AgentCall) -> Callable[..., Any]:
+    """Make the view of one call of one VIP or amphora."""
+
+    def view(name: str = "") -> Any:
+        body = None
+        if flask.request.get_data():
+            body = flask.request.get_json(force=True, silent=True)
+            if not isinstance(body, dict):
+                raise InvalidRequest("document", "it is not a JSON object")
+        answer = control.call(call, name, body)
+        return flask.jsonify(answer or {"message": "OK"})
+
+    return view
 
 
 def make_certificate_view(path: str, amphora_id: str) -> Callable[[], Any]:
