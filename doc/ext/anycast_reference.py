@@ -33,8 +33,9 @@ from sqlalchemy import Table
 
 from octavia_anycast.api import requests
 from octavia_anycast.db import cluster_models, models
-from octavia_anycast.model import bgp, codec, wire
+from octavia_anycast.model import agent_calls, bgp, codec, wire
 
+_MODULES = (wire, agent_calls, requests)
 READERS = {
     "DesiredState": codec.desired_state_from,
     "Report": codec.report_from,
@@ -112,7 +113,8 @@ def list_table(header: list[str], rows: list[list[str]]) -> list[str]:
 def contract_lines(name: str, page: str, seen: set[type]) -> list[str]:
     """The reference of one document, without the types already seen."""
     lines: list[str] = []
-    root = getattr(wire, name, None) or getattr(requests, name)
+    roots = (getattr(module, name, None) for module in _MODULES)
+    root = next(filter(None, roots))
     for kind in dict.fromkeys(nested(root)):
         if kind in seen:
             continue
