@@ -189,3 +189,9 @@ def test_paths_of_a_daemon_that_is_not_wanted_are_not_told(bench):
     status = bench.speaker.status()
     assert status.paths == frozenset("f")
     assert not status.is_running, "one of the two does not run"
+
+
+def test_several_paths_of_a_vip_are_offered_by_each_daemon(bench):
+    for adds_paths in (True, False):
+        bench.speaker.configure(ROUTER_ID, BIRD, adds_paths=adds_paths)
+        assert bench.made[AT[SpeakerDriver.BIRD]].adds_paths is adds_paths
