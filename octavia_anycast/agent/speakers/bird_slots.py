@@ -35,7 +35,7 @@ def file_name(channel: Channel, slot: int) -> str:
 def file_of(name: str) -> tuple[Channel, int] | None:
     """What :func:`file_name` made the name of; None: another one."""
     found = _NAME.fullmatch(name)
-    if found is None:
+    if found is None or int(found[3] or 0) >= SLOT_MAX:
         return None
     return (found[1], int(found[2])), int(found[3] or 0)
 
@@ -73,7 +73,7 @@ def _assign_one(before: Mapping[Path, int | None]) -> dict[Path, int]:
     late = []
     for path in sorted(before, key=lambda p: p.nexthop_ip.packed):
         slot = before[path]
-        if slot is None or slot >= SLOT_MAX or slot in taken:
+        if slot is None or slot in taken:
             late.append(path)
         else:
             taken[slot] = path

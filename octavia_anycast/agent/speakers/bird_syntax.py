@@ -117,31 +117,23 @@ def render(
         out.
     :param adds_paths: offer each peer several paths of a VIP (RFC 7911).
     """
-    files: Files = {}
+    peers = [(s, peer) for s in speakers for peer in s.peers]
+    names = {protocol_name(peer.id) for _, peer in peers}
+    places = {
+        name: place
+        for name in sorted(routes)
+        if (place := file_of(name)) and place[0][0] in names
+    }
+    files = {name: routes[name] for name in places}
     slots: dict[Channel, set[int]] = {}
-    for name, text in sorted(routes.items()):
-        if found := file_of(name):
-            files[name] = text
-            slots.setdefault(found[0], set()).add(found[1])
-    neighbors = [
-        {
-            "name": protocol_name(peer.id),
-            "peer": peer,
-            "local_as": speaker.local_as,
-            "statements": _statements(speaker, peer),
-            "routes": _routes(protocol_name(peer.id), slots),
-        }
-        for speaker in speakers
-        for peer in speaker.peers
-    ]
-    known = {neighbor["name"] for neighbor in neighbors}
-    files = {n: t for n, t in files.items() if _channel(n)[0] in known}
+    for channel, slot in places.values():
+        slots.setdefault(channel, set()).add(slot)
     values = {
         "adds_paths": adds_paths,
         "router_id": router_id,
         "directory": directory,
-        "neighbors": neighbors,
-        "has_bfd": any(p.bfd for s in speakers for p in s.peers),
+        "neighbors": [_neighbor(s, peer, slots) for s, peer in peers],
+        "has_bfd": any(peer.bfd for _, peer in peers),
     }
     template = load("bird.conf.j2")
     draft = template.render(generation="", **values)
@@ -153,10 +145,18 @@ def render(
     return Configuration(generation=generation, files=files)
 
 
-def _channel(name: str) -> Channel:
-    found = file_of(name)
-    assert found is not None
-    return found[0]
+def _neighbor(
+    speaker: Speaker, peer: Peer, slots: Mapping[Channel, set[int]]
+) -> dict[str, object]:
+    """What the template has to know of a peer."""
+    name = protocol_name(peer.id)
+    return {
+        "name": name,
+        "peer": peer,
+        "local_as": speaker.local_as,
+        "statements": _statements(speaker, peer),
+        "routes": _routes(name, slots),
+    }
 
 
 def _routes(
