@@ -11,7 +11,7 @@ from octavia_anycast_lab.demo import screen
 
 pytestmark = pytest.mark.lab
 
-LINES_MAX = 165
+LINES_MAX = 225
 COLUMNS_MAX = 100
 LIMIT_SECONDS = 900.0
 
