@@ -66,6 +66,7 @@ def _judge_requests(
     stage: context.Stage, subject: context.Subject, seen: outage.Outage
 ) -> None:
     is_served = _show_requests(stage.screen, seen)
+    load.show_failed(stage.screen, seen.seen)
     load.show_held(stage.screen, seen.seen)
     stage.screen.claim(
         is_served,

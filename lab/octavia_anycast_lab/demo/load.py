@@ -144,6 +144,13 @@ def explain(on: Screen) -> None:
     )
 
 
+def show_failed(on: Screen, seen: Seen) -> None:
+    """Say how many new connections were not answered as expected."""
+    on.say(
+        f"of {seen.total} new connections {sum(seen.outcomes.values())} failed"
+    )
+
+
 def show_held(on: Screen, seen: Seen) -> None:
     """Say what became of the connections which are held open."""
     on.say(

@@ -207,6 +207,20 @@ def test_a_change_is_shown_with_its_window(
     )
 
 
+def test_slow_is_not_failed(
+    shown: screen.Screen, capsys: pytest.CaptureFixture[str]
+) -> None:
+    load.show_failed(
+        shown,
+        _seen(
+            _record(1.0, "ok", ms=1300.0),
+            _record(2.0, "timeout"),
+            _record(2.1, "reset"),
+        ),
+    )
+    assert capsys.readouterr().out == ("      of 3 new connections 2 failed\n")
+
+
 def test_a_survey_names_what_is_new_only() -> None:
     before = survey.Survey(things={"ports": frozenset("ab")})
     after = survey.Survey(
