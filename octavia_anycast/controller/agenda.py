@@ -11,8 +11,6 @@ from dataclasses import dataclass
 
 IDLE_FACTOR = 1.3
 IDLE_MAX_SECONDS = 3.0
-# One that made no progress for so many looks (15 s or so) waits its turn.
-URGENT_LOOKS = 8
 
 
 @dataclass(slots=True)
@@ -97,7 +95,8 @@ class Agenda:
                 entry.due = now + self._resync * random.uniform(0.9, 1.1)
                 return
             entry.idle_looks = 0 if did_something else entry.idle_looks + 1
-            entry.is_urgent = entry.idle_looks <= URGENT_LOOKS
+            # One that only waits takes its turn: a thousand may.
+            entry.is_urgent = did_something
             wait = self._poll * IDLE_FACTOR**entry.idle_looks
             entry.due = now + max(min(wait, IDLE_MAX_SECONDS), retry_after)
 

@@ -4,11 +4,7 @@
 
 import pytest
 
-from octavia_anycast.controller.agenda import (
-    IDLE_MAX_SECONDS,
-    URGENT_LOOKS,
-    Agenda,
-)
+from octavia_anycast.controller.agenda import IDLE_MAX_SECONDS, Agenda
 
 
 @pytest.fixture
@@ -46,23 +42,34 @@ def test_limit_leaves_the_latest_for_later(agenda):
 
 
 def test_where_something_happens_goes_before_a_resync(agenda):
-    for name in ("settled", "under way", "stuck"):
+    for name in ("settled", "under way", "waits"):
         agenda.wake(name, now=0)
     agenda.take_due(0, limit=3)
     agenda.done("settled", 0, is_settled=True)
-    agenda.done("under way", 20, is_settled=False)
-    for _ in range(URGENT_LOOKS + 1):
-        agenda.done("stuck", 15, is_settled=False)
+    agenda.done("under way", 20, is_settled=False, did_something=True)
+    agenda.done("waits", 15, is_settled=False)
     agenda.wake("asked for", now=29)
     assert [agenda.take_due(30, limit=1) for _ in range(4)] == [
         ["under way"],
         ["asked for"],
         ["settled"],
-        ["stuck"],
+        ["waits"],
     ]
-    agenda.done("stuck", 30, is_settled=False, did_something=True)
-    agenda.done("asked for", 20, is_settled=True)
-    assert agenda.take_due(40, limit=1) == ["stuck"], "it goes on"
+
+
+def test_those_that_wait_do_not_keep_others_from_a_look(agenda):
+    """However many there are: a thousand amphorae may be without a leaf."""
+    waiting = [f"waits-{number}" for number in range(50)]
+    for name in waiting:
+        agenda.wake(name, now=0)
+    agenda.keep({*waiting, "new"}, now=0)
+    seen, now = set(), 0.0
+    while "new" not in seen and now < 60:
+        for name in agenda.take_due(now, limit=2):
+            seen.add(name)
+            agenda.done(name, now, is_settled=False)
+        now += 0.5
+    assert "new" in seen
 
 
 def test_settled_waits_for_the_resync(agenda):
