@@ -178,18 +178,34 @@ def mark_deleted(session: Session, amphora_id: str, now: datetime) -> None:
 def failures_since(
     session: Session, load_balancer_id: str, since: datetime
 ) -> list[BootFailure]:
-    """Failed amphorae of a load balancer, oldest first, DELETED too."""
+    """Failed amphorae of a load balancer, oldest first, DELETED too.
+
+    Where another one was booted and ran between two failures, the first of
+    them was no want of room: such a one is left by a controller that died as
+    it ordered a server, too.
+    """
+    is_ours = Amphora.load_balancer_id == load_balancer_id
     rows = session.execute(
         select(Amphora.failed_at, Amphora.reason, Amphora.lb_network_ip)
-        .where(
-            Amphora.load_balancer_id == load_balancer_id,
-            Amphora.failed_at >= since,
-        )
+        .where(is_ours, Amphora.failed_at >= since)
         .order_by(Amphora.failed_at)
+    ).all()
+    moments = select(Amphora.created_at).where(
+        is_ours,
+        Amphora.created_at >= since,
+        Amphora.lb_network_ip.is_not(None),
     )
+    ran = session.scalars(moments).all() if len(rows) > 1 else ()
+    # Nothing lies between the last one and itself.
+    ends = [row.failed_at for row in (*rows[1:], *rows[-1:])]
     return [
-        BootFailure(at=at, reason=reason, has_run=address is not None)
-        for at, reason, address in rows
+        BootFailure(
+            at=at,
+            reason=reason,
+            has_run=address is not None
+            or any(at < moment < end for moment in ran),
+        )
+        for (at, reason, address), end in zip(rows, ends, strict=True)
     ]
 
 

@@ -286,7 +286,10 @@ class ObservedAmphora:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BootFailure:
-    """A boot that failed; ``has_run``: its server ran, so it had room."""
+    """A boot that failed; ``has_run``: its server ran, so it had room.
+
+    Or that of another one did, booted between this failure and the next.
+    """
 
     at: datetime
     reason: str = ""
