@@ -33,6 +33,7 @@ FABRIC = "client-fabric"
 RENAMED = "client-edge"
 PEER = "client-leaf"
 SECOND_PEER = "client-v6"
+ANNOUNCER = "client-announcer"
 BALANCER = "client-web"
 OURS = "octavia_anycast_client."
 GROUPS = ("openstack.load_balancer.v2", "openstack.extension")
@@ -110,10 +111,12 @@ def _remove(balancing: sdk.Proxy) -> None:
     for balancer in balancing.load_balancers(name=BALANCER):
         balancing.delete_load_balancer(balancer, cascade=True)
         balancing.wait_for_delete(balancer)
-    for name in (FABRIC, RENAMED):
+    for name in (FABRIC, RENAMED, ANNOUNCER):
         for distributor in balancing.distributors(name=name):
             with contextlib.suppress(exceptions.ResourceFailure):
                 balancing.wait_for_distributor(distributor)
+            for one in balancing.amphora_registrations(distributor):
+                balancing.unregister_amphora(distributor, one)
             balancing.delete_distributor(distributor)
             balancing.wait_for_no_distributor(distributor)
     for name in (PEER, SECOND_PEER):
@@ -358,6 +361,47 @@ def test_an_external_vip_comes_and_goes(client, balancer):
         "the leaf has none",
     )
     client.run(f"distributor set {RENAMED} --dedicated-count 0 --wait")
+
+
+def test_amphorae_are_registered_with_another_distributor(client, balancer):
+    network = seed.front_end_network(str(LEAF.rack))
+    client.run(
+        f"distributor create --name {ANNOUNCER} --dedicated-count 1",
+        "--speaker",
+        f"ip-version=4,local-as={settings.AMPHORA_AS},peer={PEER},driver=bird",
+        "--zone",
+        f"availability-zone={LEAF.rack},network={network},"
+        f"subnet={network}-v4,subnet={network}-v6",
+        "--wait",
+    )
+    words = "distributor amphora"
+    made = client.ask(f"{words} register {ANNOUNCER} {BALANCER}")
+    (listed,) = client.ask(f"{words} list {ANNOUNCER}")
+    assert listed["id"] == made["id"]
+
+    def states():
+        shown = client.ask(f"{words} show {ANNOUNCER} {made['id']}")
+        return {path["state"] for path in shown["paths"]}
+
+    process.wait_until(
+        lambda: states() == {"advertised"}, ANNOUNCED_SECONDS, "announced"
+    )
+    drained = client.ask(f"{words} drain {ANNOUNCER} {made['id']} --timeout 5")
+    assert drained["draining"]
+    process.wait_until(
+        lambda: states() == {"withdrawn"}, 60.0, "drained and withdrawn"
+    )
+    # It announces itself still.
+    assert observe.announcers(
+        client.plane.lab, f"{balancer['vip_address']}/32"
+    )
+    client.run(f"{words} undrain {ANNOUNCER} {made['id']}")
+    process.wait_until(
+        lambda: states() == {"advertised"}, 60.0, "announced again"
+    )
+    client.run(f"{words} unregister {ANNOUNCER} {made['id']}")
+    assert client.ask(f"{words} list {ANNOUNCER}") == []
+    client.run(f"distributor delete {ANNOUNCER} --wait")
 
 
 def test_refusals_are_a_sentence_and_a_status(client, peer, balancer):
