@@ -35,7 +35,7 @@ CPU = result.Question(
 QUERIES = result.Question(
     name="thousand_clusters_queries",
     unit="queries/s",
-    expected="850-1000: 8 for each of 100 looks, 10 in each half second for "
+    expected="1400-1600: 10 for each of 100 looks, one for each of 400 "
     "heartbeats, a tree a minute each",
 )
 NOTICED = result.Question(
