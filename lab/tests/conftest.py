@@ -44,6 +44,7 @@ _IN_ORDER = (
     "test_bird",
     "test_frontend_peering",
     "test_dedicated",
+    "test_dedicated_amphorae",
     "test_distributor_api",
     "test_rbac",
     "test_secrets",
