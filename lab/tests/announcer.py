@@ -1,12 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright (c) 2026 The octavia-anycast authors
-"""A dedicated distributor with an amphora in each rack.
+"""A dedicated distributor with an amphora in each rack, and an endpoint.
 
 Each of its amphorae speaks with its own rack's leaf only: what it announces
 there leads to front ends of that rack.
+
+    amphora of the load balancer --+-- leaf1 -- amphora of the distributor's
+    endpoint ext1 (no amphora) ----+             own, over management
 """
 
 import dataclasses
+import ipaddress
+import sys
 import typing
 
 from cluster_bench import Amphora, Balancer, Bench, prefix
@@ -141,6 +146,66 @@ def mend_sessions(bench: Bench) -> None:
             ["nft", "delete", "table", "inet", CUT_TABLE],
             check=False,
         )
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """What is no amphora and serves VIPs: a namespace behind leaf 1."""
+
+    bench: Bench
+    vips: tuple[settings.Address, ...]
+    name: str = "ext1"
+
+    @property
+    def leaf(self) -> settings.Leaf:
+        return settings.RACK_LEAVES[0]
+
+    def address(self, version: int) -> settings.Interface:
+        """Its own address: the next hop of its VIPs."""
+        leaf = self.leaf
+        gateway = leaf.gateway_v4 if version == 4 else leaf.gateway_v6
+        return ipaddress.ip_interface(
+            f"{gateway.ip + 76}/{gateway.network.prefixlen}"
+        )
+
+    def up(self) -> None:
+        lab, leaf = self.bench.lab, self.leaf
+        namespace = lab.namespace(self.name)
+        netns.create(self.bench.registry, namespace)
+        netns.veth(
+            netns.Port(
+                namespace=lab.namespace(leaf.name),
+                interface=self.name,
+                bridge=settings.FRONT_END_BRIDGE,
+            ),
+            netns.Port(
+                namespace=namespace,
+                interface="eth1",
+                addresses=(self.address(4), self.address(6)),
+            ),
+        )
+        netns.ip_batch(
+            namespace,
+            [
+                f"route add default via {leaf.gateway_v4.ip}",
+                f"route add default via {leaf.gateway_v6.ip}",
+                *(f"address add {prefix(vip)} dev lo" for vip in self.vips),
+            ],
+        )
+        process.spawn(
+            self.bench.registry,
+            self.name,
+            [
+                *(sys.executable, "-m", "octavia_anycast_lab.members"),
+                *(self.name, "80"),
+            ],
+            namespace=namespace,
+            log=lab.log_dir / f"{self.name}.log",
+        )
+
+    def down(self) -> None:
+        process.stop(self.bench.registry, self.name)
+        netns.delete(self.bench.registry, self.bench.lab.namespace(self.name))
 
 
 def is_by_themselves(bench: Bench, balancer: Balancer) -> bool:

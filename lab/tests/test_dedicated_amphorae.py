@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 import announcer as announcers
 import cluster_bench
 import pytest
-from announcer import Announcer
+from announcer import Announcer, Endpoint
 from cluster_bench import Balancer, Bench, prefix
 from octavia_anycast_lab import observe, process, rest, settings
 
@@ -22,7 +22,14 @@ pytestmark = pytest.mark.lab
 
 BALANCER = "dedicated-web"
 SIZE = 4
+GRACEFUL_SHUTDOWN = "65535:0"
 SECONDS = 90.0
+DRAIN_SECONDS = 8
+# In the VIPs' ranges, far from where Neutron begins to allocate.
+EXTERNAL = tuple(
+    ipaddress.ip_address(text)
+    for text in ("198.51.100.250", "2001:db8:100::dead:2")
+)
 
 
 def await_that(condition: Callable[[], bool], what: str) -> None:
@@ -212,3 +219,86 @@ def test_without_registration_nothing_comes_through(
     )
     for vip in balancer.vips:
         assert statuses(bench, vip) == {0}
+
+
+def test_drained_the_paths_go_and_requests_do_not_fail(
+    registered: str, announcer: Announcer, balancer: Balancer
+) -> None:
+    bench = announcer.bench
+    # The controller has to know that the amphorae announce themselves.
+    await_that(
+        lambda: not refusal(announcer, registered),
+        "the drain is not refused",
+    )
+    announcer.ask(
+        "PUT",
+        f"amphorae/{registered}/drain",
+        {"drain": {"timeout": DRAIN_SECONDS}},
+    )
+    await_that(
+        lambda: all(
+            GRACEFUL_SHUTDOWN in path.communities
+            for leaf in settings.RACK_LEAVES
+            for vip in balancer.vips
+            for path in announcer.paths_at(leaf, vip)
+        ),
+        "GRACEFUL_SHUTDOWN, or gone",
+    )
+    await_that(lambda: is_gone(announcer, balancer), "its paths are gone")
+    assert announcers.is_by_themselves(bench, balancer)
+    for vip in balancer.vips:
+        assert statuses(bench, vip) == {http.HTTPStatus.OK}
+    announcer.ask("DELETE", f"amphorae/{registered}/drain")
+    await_that(lambda: is_announced(announcer, balancer), "announced again")
+
+
+@pytest.fixture
+def endpoint(announcer: Announcer) -> Iterator[Endpoint]:
+    """A server of external VIPs."""
+    made = Endpoint(bench=announcer.bench, vips=EXTERNAL)
+    made.up()
+    yield made
+    made.down()
+
+
+def test_requests_through_an_external_vip(
+    announcer: Announcer, endpoint: Endpoint
+) -> None:
+    """And none without it: the negative control, before and after."""
+    bench = announcer.bench
+    for vip in EXTERNAL:
+        assert statuses(bench, vip) == {0}
+        body = {
+            "vip": {
+                "vip_address": str(vip),
+                "next_hop": str(endpoint.address(vip.version).ip),
+                "peer_id": peer_of(announcer, endpoint.leaf),
+            }
+        }
+        made = announcer.ask("POST", "vips", body)["vip"]
+        await_that(
+            lambda vip=vip: observe.is_routed(bench.lab, prefix(vip)),
+            "every router has a route",
+        )
+        bench.await_answers(
+            lambda answer: answer.member == endpoint.name, str(vip)
+        )
+        announcer.ask("DELETE", f"vips/{made['id']}")
+        await_that(
+            lambda vip=vip: not observe.leftovers(bench.lab, prefix(vip)),
+            "no router has it any more",
+        )
+        assert statuses(bench, vip) == {0}
+
+
+def peer_of(announcer: Announcer, leaf: settings.Leaf) -> str:
+    """The leaf as a BGP peer of the distributor."""
+    peers = distributor_peers(announcer)
+    return next(i for i, ip in peers.items() if ip == str(leaf.mgmt.ip))
+
+
+def distributor_peers(announcer: Announcer) -> dict[str, str]:
+    found = announcers.distributors.peers(
+        announcer.bench.admin, announcer.show()
+    )
+    return {peer["id"]: peer["peer_ip"] for peer in found}
