@@ -201,3 +201,37 @@ def test_bad_input_names_the_field(amphora):
     assert (status, answer["field"]) == (400, "nexthop_ip")
     status, answer = amphora.ask("PUT", f"/vips/{VIP}", {"surprise": 1})
     assert (status, answer["field"]) == (400, "surprise")
+
+
+def test_what_was_asked_for_survives_the_end_of_the_daemon(amphora):
+    """Until it is back, whoever asks is told to ask again."""
+    amphora.register(A, HOP_A)
+    amphora.await_hops({HOP_A})
+    before = amphora.ask("GET", "/amphorae")
+    since = amphora.session()
+    unit = "octavia-anycast-speakerd.service"
+    argv = ("systemctl", "kill", "-s", "KILL", unit)
+    assert amphora.bench.inside(amphora.amphora, *argv).returncode == 0
+    answers = []
+
+    def is_back():
+        answers.append(amphora.ask("GET", "/amphorae"))
+        return answers[-1][0] == 200
+
+    process.wait_until(is_back, SOON, "an answer", 0.05)
+    assert answers[-1] == before
+    assert {status for status, _ in answers[:-1]} <= {503}
+    amphora.await_hops({HOP_A})
+    assert amphora.session() == since
+
+
+def test_an_amphora_of_a_load_balancer_refuses(amphora):
+    plain = amphora.state(is_distributor=False, revision="2")
+    amphora.put("", **codec.state_document(plain))
+    for path in ("/amphorae", "/vips"):
+        status, answer = amphora.ask("GET", path)
+        assert status == 409
+        assert "distributor" in answer["reason"]
+    status, _ = amphora.ask("PUT", f"/vips/{VIP}", {"nexthop_ip": HOP_C})
+    assert status == 409
+    amphora.put_state()
