@@ -81,6 +81,20 @@ class Amphora:
         return settings.rack_leaf(self.seen.rack)
 
 
+def _balancer(
+    made: typing.Any, name: str, size: int, before: survey.Survey
+) -> Balancer:
+    """Out of what the API answered, as openstacksdk or as JSON."""
+    others = [vip["ip_address"] for vip in made["additional_vips"]]
+    return Balancer(
+        id=made["id"],
+        name=name,
+        vips=tuple(map(ipaddress.ip_address, (made["vip_address"], *others))),
+        size=size,
+        before=before,
+    )
+
+
 class Bench:
     """The cloud with a distributor."""
 
@@ -108,28 +122,17 @@ class Bench:
         """Ask for a dual-stack load balancer; does not wait."""
         distributors.ensure(self.admin)
         before = survey.take(self.plane, self.admin)
-        if "flavor_id" not in attributes:
-            attributes["flavor_id"] = self.flavor_id(size)
+        attributes.setdefault("flavor_id", self.flavor_id(size))
         made = self.octavia.create_load_balancer(
             name=name,
             vip_subnet_id=self.subnets["anycast-v4"],
             additional_vips=[{"subnet_id": self.subnets["anycast-v6"]}],
             **attributes,
         )
-        others = [vip["ip_address"] for vip in made.additional_vips]
-        return Balancer(
-            id=made.id,
-            name=name,
-            vips=tuple(map(ipaddress.ip_address, (made.vip_address, *others))),
-            size=size,
-            before=before,
-        )
+        return _balancer(made, name, size, before)
 
     def create_on(self, distributor_id: str, name: str, size: int) -> Balancer:
-        """As ``create``, on a distributor that is not the default.
-
-        openstacksdk alone does not know that attribute.
-        """
+        """The same on another distributor, which openstacksdk cannot name."""
         before = survey.take(self.plane, self.admin)
         body = {
             "name": name,
@@ -143,16 +146,7 @@ class Bench:
             "/lbaas/loadbalancers", json={"loadbalancer": body}
         )
         assert answer.status_code == 201, answer.text
-        made = answer.json()["loadbalancer"]
-        others = [vip["ip_address"] for vip in made["additional_vips"]]
-        addresses = (made["vip_address"], *others)
-        return Balancer(
-            id=made["id"],
-            name=name,
-            vips=tuple(map(ipaddress.ip_address, addresses)),
-            size=size,
-            before=before,
-        )
+        return _balancer(answer.json()["loadbalancer"], name, size, before)
 
     def flavor_id(self, size: int) -> str:
         """The flavor of clusters of that size."""
@@ -293,14 +287,6 @@ class Bench:
     def is_new(self, amphora: Amphora, since: int) -> bool:
         """True if its session came up after that."""
         return self.established(amphora) > since + 1
-
-    def prefixes(self) -> frozenset[settings.Network]:
-        """What amphorae may announce: all VIPs of all load balancers."""
-        found = []
-        for each in self.octavia.load_balancers():
-            others = [vip["ip_address"] for vip in each.additional_vips]
-            found += [each.vip_address, *others]
-        return frozenset(map(ipaddress.ip_network, found))
 
     def is_whole(self, balancer: Balancer) -> bool:
         """True if exactly its amphorae are the next hops of every VIP.

@@ -20,6 +20,7 @@ from collections.abc import Iterator
 
 import losses
 import pytest
+import watching
 from cluster_bench import Amphora, Balancer, Bench
 from octavia_anycast_lab import (
     control_plane,
@@ -27,7 +28,7 @@ from octavia_anycast_lab import (
     process,
     second_controller,
 )
-from octavia_anycast_lab.chaos import leftovers, schedule, watch
+from octavia_anycast_lab.chaos import leftovers, schedule
 from octavia_anycast_lab.chaos.catalog import FAULTS
 from octavia_anycast_lab.chaos.fault import Scene, Toll, toll_of
 from octavia_anycast_lab.fabric import lifecycle
@@ -60,10 +61,6 @@ def _rounds() -> tuple[schedule.Round, ...]:
         schedule.Round(number=number, names=names, victim=number)
         for number, names in enumerate(SHORT)
     )
-
-
-def _watcher(bench: Bench, balancer: Balancer) -> watch.Watcher:
-    return watch.Watcher(bench.lab, balancer.vips, bench.prefixes())
 
 
 @contextlib.contextmanager
@@ -115,7 +112,7 @@ def test_round(
     chosen = [FAULTS[name] for name in drawn.names]
     lasting = max(fault.seconds for fault in chosen)
     with (
-        _watcher(bench, balancer) as watcher,
+        watching.watcher(bench, balancer) as watcher,
         losses.stream(bench, balancer) as stream,
     ):
         with _faults(scene, drawn):
@@ -192,7 +189,7 @@ def test_what_hits_everybody_is_seen_to_lose(
     fault = FAULTS["front-end-mute"]
     scenes = [_scene(bench, balancer, a) for a in bench.amphorae(balancer)]
     with (
-        _watcher(bench, balancer) as watcher,
+        watching.watcher(bench, balancer) as watcher,
         losses.stream(bench, balancer) as stream,
         contextlib.ExitStack() as healing,
     ):

@@ -10,9 +10,10 @@ from collections.abc import Iterator
 
 import losses
 import pytest
+import watching
 from cluster_bench import Balancer, Bench
 from octavia_anycast_lab import controller, process, second_controller
-from octavia_anycast_lab.chaos import leftovers, two_controllers, watch
+from octavia_anycast_lab.chaos import leftovers, two_controllers
 from octavia_anycast_lab.chaos.fault import Scene
 
 pytestmark = pytest.mark.lab
@@ -81,7 +82,7 @@ def test_one_is_killed_in_the_middle_of_a_failover(
         load_balancer_id=balancer.id,
         victim=bench.amphorae(balancer)[0].seen.instance,
     )
-    watcher = watch.Watcher(bench.lab, balancer.vips, bench.prefixes())
+    watcher = watching.watcher(bench, balancer)
     with watcher, losses.stream(bench, balancer) as stream:
         killed = two_controllers.kill_one(scene)
         assert controller.pid_of(bench.registry, killed) is None

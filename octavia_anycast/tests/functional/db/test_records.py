@@ -18,7 +18,6 @@ from octavia_anycast.db import (
     registrations,
     schema,
 )
-from octavia_anycast.db.cluster_models import Amphora as AmphoraRow
 from octavia_anycast.db.columns import UtcDateTime
 from octavia_anycast.db.passwords import WithoutPasswords
 from octavia_anycast.db.registrations import AnnouncedVip
@@ -384,35 +383,6 @@ def test_failures_are_remembered_after_the_deletion(session):
     ]
     assert not any(failure.has_run for failure in found)
     assert amphorae.failures_since(session, "other", NOW) == []
-
-
-def test_one_that_ran_between_two_failures_shows_that_there_was_room(session):
-    def fail(name, minutes):
-        at = NOW + timedelta(minutes=minutes)
-        amphorae.create(session, make_amphora(id=name))
-        amphorae.update(session, name, status=AmphoraStatus.ERROR, now=at)
-        amphorae.mark_deleted(session, name, at)
-
-    def run(name, minutes, address):
-        amphorae.create(
-            session, make_amphora(id=name, lb_network_ip=ip_address(address))
-        )
-        at = NOW + timedelta(minutes=minutes)
-        session.get(AmphoraRow, name).created_at = at
-        amphorae.mark_deleted(session, name, at)
-
-    def had_room():
-        found = amphorae.failures_since(session, "lb", NOW)
-        return [failure.has_run for failure in found]
-
-    fail("first", 1)
-    fail("second", 3)
-    assert had_room() == [False, False]
-    run("after both", 4, "172.31.1.4")
-    run("before both", 0, "172.31.1.5")
-    assert had_room() == [False, False], "it may have got a place set free"
-    run("between", 2, "172.31.1.6")
-    assert had_room() == [True, False]
 
 
 def test_replacements_under_way_are_counted(session):
