@@ -122,7 +122,8 @@ class Bench:
         """Ask for a dual-stack load balancer; does not wait."""
         distributors.ensure(self.admin)
         before = survey.take(self.plane, self.admin)
-        attributes.setdefault("flavor_id", self.flavor_id(size))
+        if "flavor_id" not in attributes:
+            attributes["flavor_id"] = self.flavor_id(size)
         made = self.octavia.create_load_balancer(
             name=name,
             vip_subnet_id=self.subnets["anycast-v4"],

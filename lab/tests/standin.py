@@ -39,6 +39,7 @@ protocol bgp leaf {{
   keepalive time {keepalive};
   connect delay time 1;
   connect retry time 1;
+  error wait time 1, 2;
   ttl security on;
   password "{password}";
   ipv4 {{
