@@ -5,6 +5,7 @@
 Layer: controller. No I/O, no clock: times are monotonic seconds given in.
 """
 
+import heapq
 import random
 import threading
 from dataclasses import dataclass
@@ -59,11 +60,14 @@ class Agenda:
         happens go before those that are only looked at again.
         """
         with self._lock:
-            due = sorted(
-                (not entry.is_urgent, entry.due, identifier)
-                for identifier, entry in self._entries.items()
-                if not entry.is_busy and entry.due <= now
-            )[:limit]
+            due = heapq.nsmallest(
+                limit,
+                (
+                    (not entry.is_urgent, entry.due, identifier)
+                    for identifier, entry in self._entries.items()
+                    if not entry.is_busy and entry.due <= now
+                ),
+            )
             for *_, identifier in due:
                 self._entries[identifier].is_busy = True
             return [identifier for *_, identifier in due]

@@ -10,11 +10,11 @@ queries, however many load balancers there are.
 import threading
 import time
 from concurrent.futures import Executor
-from datetime import datetime
 
 from oslo_log import log as logging
 
 from octavia_anycast.controller.agenda import Agenda
+from octavia_anycast.controller.amphora_watch import AmphoraWatch
 from octavia_anycast.controller.cluster_watch import ClusterWatch
 from octavia_anycast.controller.dedicated import DedicatedAmphorae
 from octavia_anycast.controller.dedicated_watch import DedicatedWatch
@@ -25,13 +25,9 @@ from octavia_anycast.controller.distributor_watch import DistributorWatch
 from octavia_anycast.controller.heartbeat_store import HeartbeatStore
 from octavia_anycast.controller.housekeeping import Chore, Housekeeping
 from octavia_anycast.controller.membership import Membership
-from octavia_anycast.controller.observe import silent_ids
 from octavia_anycast.controller.ports import World
 from octavia_anycast.controller.reconciler import Reconciler
-from octavia_anycast.db import amphorae, health
-from octavia_anycast.model.cluster import AmphoraRecord, AmphoraStatus
 from octavia_anycast.model.errors import AnycastError, Retryable
-from octavia_anycast.model.heartbeat import MISSED_HEARTBEATS
 
 LOG = logging.getLogger(__name__)
 SCAN_SECONDS = 2.0
@@ -79,10 +75,9 @@ class Daemon:
             resync_interval=settings.resync_interval,
         )
         self._clusters = ClusterWatch()
+        self._amphorae = AmphoraWatch(settings.heartbeat_interval)
         self._stop = threading.Event()
         self._pending: dict[str, float] = {}
-        self._silent: set[str] = set()
-        self._asked: set[tuple[str, bool, bool, datetime | None]] = set()
         self._failures: dict[str, int] = {}
         self._free_workers = settings.workers
         self._count_lock = threading.Lock()
@@ -151,51 +146,22 @@ class Daemon:
         statuses = self._world.load_balancers.all_statuses()
         ours = {i for i in statuses if self._membership.owns(i)}
         self._agenda.keep(ours | set(self._pending), now)
-        self._notice_silence()
+        self._notice_news()
         self._store.prune(self._world.now())
 
-    def _notice_silence(self) -> None:
-        """Wake the load balancers of amphorae that missed heartbeats."""
-        limit = MISSED_HEARTBEATS * self._world.settings.heartbeat_interval
+    def _notice_news(self) -> None:
+        """Wake the load balancers of which our tables have news."""
+        now = self._world.now()
         with self._world.database.transaction() as session:
-            every = amphorae.list_all(session)
-            records = [r for r in every if r.status is AmphoraStatus.ALLOCATED]
-            heard = health.last_updates(session, [r.id for r in records])
-            changed = self._clusters.news(session, self._world.now())
-        silent = silent_ids(records, heard, self._world.now(), limit)
-        for record in records:
-            if record.id in silent - self._silent and record.load_balancer_id:
-                LOG.info("Amphora %s missed its heartbeats.", record.id)
-                self.wake(record.load_balancer_id)
-        self._silent = silent
-        self._notice_requests(every)
-        for load_balancer_id in changed:
+            news = self._amphorae.news(session, now)
+            news.update(self._clusters.news(session, now))
+        for load_balancer_id in news:
             self.wake(load_balancer_id)
 
-    def _notice_requests(self, records: list[AmphoraRecord]) -> None:
-        """Wake the load balancers of amphorae of which something is asked."""
-        asked = {
-            (
-                r.id,
-                r.failover_wanted,
-                r.agent_update_wanted,
-                r.drain_deadline,
-            ): r
-            for r in records
-            if r.failover_wanted
-            or r.agent_update_wanted
-            or r.drain_deadline
-            or r.status is AmphoraStatus.PENDING_DELETE
-        }
-        # What is not asked any more is news, too: a drain was undone.
-        changed = {key[0] for key in asked.keys() ^ self._asked}
-        for record in records:
-            if record.id in changed and record.load_balancer_id is not None:
-                self.wake(record.load_balancer_id)
-        self._asked = set(asked)
-
     def _hand_out(self) -> None:
-        """Give work to the free workers; the vigil's threads call it, too."""
+        """Give work to the free workers; any thread may call it."""
+        if self._stop.is_set():
+            return
         with self._count_lock:
             due = self._agenda.take_due(time.monotonic(), self._free_workers)
             self._free_workers -= len(due)
@@ -210,6 +176,8 @@ class Daemon:
         finally:
             with self._count_lock:
                 self._free_workers += 1
+            # Not at the next poll: that would be so many looks a poll.
+            self._hand_out()
 
     def _reconcile(self, load_balancer_id: str) -> None:
         with self._membership.lock(load_balancer_id) as is_held:

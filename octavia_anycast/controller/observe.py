@@ -6,7 +6,6 @@ Layer: controller. No database transaction is open while an agent or the
 compute service is asked.
 """
 
-from collections.abc import Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -332,18 +331,3 @@ def _with_silence(
     return replace(
         seen, silent_seconds=max(0.0, (now - heard).total_seconds())
     )
-
-
-def silent_ids(
-    records: Sequence[AmphoraRecord],
-    heard: dict[str, datetime],
-    now: datetime,
-    after_seconds: float,
-) -> set[str]:
-    """Amphorae that sent heartbeats and stopped to."""
-    return {
-        record.id
-        for record in records
-        if record.id in heard
-        and (now - heard[record.id]).total_seconds() > after_seconds
-    }

@@ -111,7 +111,7 @@ class OneAtATime:
 
 
 class Meter:
-    """Counts queries by kind of thread, and processor time."""
+    """Counts queries by kind of thread; many rows at once are many."""
 
     def __init__(self) -> None:
         self.queries: collections.Counter[str] = collections.Counter()
@@ -119,8 +119,10 @@ class Meter:
             sqlalchemy.engine.Engine, "before_cursor_execute", self._count
         )
 
-    def _count(self, *_: object) -> None:
-        self.queries[threading.current_thread().name.split("_")[0]] += 1
+    def _count(self, *about: typing.Any) -> None:
+        *_, parameters, _context, are_many = about
+        name = threading.current_thread().name.split("_")[0]
+        self.queries[name] += len(parameters) if are_many else 1
 
 
 def measure(

@@ -50,17 +50,21 @@ def _run_or_explain(lab: settings.Lab) -> None:
 def _run(lab: settings.Lab, screen: Screen) -> None:
     screen.act("the lab: a fabric, a control plane, an amphora image")
     plane = up.up(lab, screen.progress)
-    stage = context.Stage(
-        lab=lab,
-        plane=plane,
-        screen=screen,
-        admin=rest.Api(plane=plane),
-        tenant=rest.Api(plane=plane, cloud=TENANT),
-        client=Client(plane=plane, screen=screen),
-        operator=Client(plane=plane, screen=screen, cloud=OPERATOR),
-        registry=registry_lib.Registry(lab.run_dir),
-    )
-    story.tell(stage)
+    with (
+        Client(plane=plane, screen=screen) as tenant,
+        Client(plane=plane, screen=screen, cloud=OPERATOR) as operator,
+    ):
+        stage = context.Stage(
+            lab=lab,
+            plane=plane,
+            screen=screen,
+            admin=rest.Api(plane=plane),
+            tenant=rest.Api(plane=plane, cloud=TENANT),
+            client=tenant,
+            operator=operator,
+            registry=registry_lib.Registry(lab.run_dir),
+        )
+        story.tell(stage)
     distributors.ensure(stage.admin)
     _farewell(lab, screen)
 

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright (c) 2026 The octavia-anycast authors
-"""The openstack client, run as a tenant or an operator would type it."""
+"""The openstack client, run as a tenant or an operator would type it.
 
-import collections.abc
+In its interactive mode: a start of it takes longer than most commands.
+"""
+
 import contextlib
 import dataclasses
 import os
@@ -21,24 +23,49 @@ OPERATOR = "admin"
 _TIMEOUT_SECONDS = 300.0
 _END_SECONDS = 10.0
 _LOOK_SECONDS = 0.5
-_PATIENCE_SECONDS = 5.0
 _CHUNK = 65536
 _PROMPT = "(openstack)"
-# Above the header, below it, and at the end.
-_RULES_OF_A_TABLE = 3
+# The client has a shell say this after each command: then it is over.
+_END = "end-of-command"
 
 
 class ClientError(Exception):
     """The openstack client ended with an error; holds what it said."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(slots=True, kw_only=True)
 class Client:
-    """Runs commands inside the lab's control namespace, and shows them."""
+    """One user's client, inside the lab's control namespace.
+
+    A context: it starts at once and is waited for at its first command.
+    """
 
     plane: deployment.Deployment
     screen: Screen
     cloud: str = TENANT
+    _stack: contextlib.ExitStack = dataclasses.field(
+        default_factory=contextlib.ExitStack
+    )
+    _session: "Session | None" = None
+    _is_shown: bool = False
+
+    def __enter__(self) -> typing.Self:
+        errors = self._stack.enter_context(tempfile.TemporaryFile())
+        process = self._stack.enter_context(
+            subprocess.Popen(
+                shell.command_line(self.plane, ["openstack"]),
+                env=self.environment,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+            )
+        )
+        self._stack.callback(_end, process)
+        self._session = Session(self.screen, process, errors)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
 
     @property
     def environment(self) -> dict[str, str]:
@@ -50,57 +77,20 @@ class Client:
             "PYTHONUNBUFFERED": "1",
         }
 
-    @contextlib.contextmanager
-    def session(self) -> collections.abc.Iterator["Session"]:
-        """Its interactive mode: several commands, one start."""
-        argv = shell.command_line(self.plane, ["openstack"])
-        self.screen.command(["openstack"])
-        with (
-            tempfile.TemporaryFile() as errors,
-            subprocess.Popen(
-                argv,
-                env=self.environment,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=errors,
-            ) as process,
-        ):
-            try:
-                yield Session(self.screen, process, errors)
-            finally:
-                assert process.stdin is not None
-                process.stdin.close()
-                _end(process)
+    def run(self, *words: str) -> None:
+        """One command.
 
-    def run(self, *words: str, given: str = "") -> None:
-        """``openstack WORDS``.
-
-        :param given: what it reads from its standard input
         :raises ClientError: it failed.
         """
-        argv = ["openstack", *words]
-        self.screen.command(argv)
-        done = subprocess.run(
-            shell.command_line(self.plane, argv),
-            env=self.environment,
-            input=given,
-            capture_output=True,
-            text=True,
-            timeout=_TIMEOUT_SECONDS,
-            check=False,
-        )
-        if done.returncode:
-            said = (done.stderr.strip() or done.stdout.strip()).splitlines()
-            last = said[-1] if said else f"exit status {done.returncode}"
-            raise ClientError(f"openstack {' '.join(words[:3])}: {last}")
+        assert self._session is not None, "it is used as a context"
+        if not self._is_shown:
+            self.screen.say(f"$ OS_CLOUD={self.cloud} openstack")
+            self._is_shown = True
+        self._session.run(*words)
 
 
 class Session:
-    """The client which reads its commands; see ``Client.session``.
-
-    Only for commands that print one table: its end is how the end of a
-    command is known.
-    """
+    """The client which reads its commands."""
 
     def __init__(
         self,
@@ -111,48 +101,57 @@ class Session:
         self._screen = screen
         self._process = process
         self._errors = errors
+        self._read = 0
 
     def run(self, *words: str) -> None:
-        """One command.
+        """One command, until it is over.
 
-        :raises ClientError: it failed.
+        :raises ClientError: it complained, or the client ended.
         """
         self._screen.command(words, prompt=_PROMPT)
-        assert self._process.stdin is not None
-        self._process.stdin.write(f"{shlex.join(words)}\n".encode())
-        self._process.stdin.flush()
-        self._await_table(" ".join(words[:3]))
+        what = f"openstack {' '.join(words[:3])}"
+        try:
+            self._type(f"{shlex.join(words)}\n!echo {_END}\n")
+            is_over = self._await_end()
+        except BrokenPipeError:
+            is_over = False
+        said = self._said()
+        if said or not is_over:
+            raise ClientError(f"{what}: {said or 'no answer'}")
 
-    def _await_table(self, what: str) -> None:
+    def _type(self, text: str) -> None:
+        assert self._process.stdin is not None
+        # Past the buffer, which could not be closed if the client is gone.
+        os.write(self._process.stdin.fileno(), text.encode())
+
+    def _await_end(self) -> bool:
+        """Read up to the end of the command; False if it does not come."""
         pipe = self._process.stdout
         assert pipe is not None
         text = b""
-        began = time.monotonic()
-        while text.count(b"\n+") < _RULES_OF_A_TABLE:
+        limit = time.monotonic() + _TIMEOUT_SECONDS
+        while time.monotonic() < limit:
             if select.select([pipe], [], [], _LOOK_SECONDS)[0]:
                 more = os.read(pipe.fileno(), _CHUNK)
                 if not more:
-                    raise ClientError(f"openstack {what}: {self._said()}")
-                text += more if text else b"\n" + more.lstrip(b"\n")
-                continue
-            waited = time.monotonic() - began
-            if waited > _TIMEOUT_SECONDS or (
-                # It may have been a warning only.
-                waited > _PATIENCE_SECONDS and self._said()
-            ):
-                raise ClientError(
-                    f"openstack {what}: {self._said() or 'no answer'}"
-                )
+                    return False
+                text += more
+                if _END.encode() in text.splitlines():
+                    return True
+        return False
 
     def _said(self) -> str:
-        """The last line of what it complained about."""
-        size = os.fstat(self._errors.fileno()).st_size
-        said = os.pread(self._errors.fileno(), size, 0).decode()
-        return (said.strip().splitlines() or [""])[-1]
+        """The last line of what it complained about since the last call."""
+        end = os.fstat(self._errors.fileno()).st_size
+        said = os.pread(self._errors.fileno(), end - self._read, self._read)
+        self._read = end
+        return (said.decode().strip().splitlines() or [""])[-1]
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:
     """It ends with its input; killed if it does not."""
+    assert process.stdin is not None
+    process.stdin.close()
     try:
         process.wait(_END_SECONDS)
     except subprocess.TimeoutExpired:

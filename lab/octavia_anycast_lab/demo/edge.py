@@ -10,6 +10,7 @@ import collections
 import collections.abc
 import contextlib
 import dataclasses
+import tempfile
 import typing
 
 from octavia_anycast_lab import (
@@ -48,10 +49,11 @@ def create_distributor(stage: context.Stage) -> dict[str, typing.Any]:
 
 
 def _made(stage: context.Stage) -> dict[str, typing.Any]:
-    for leaf in settings.RACK_LEAVES:
-        stage.operator.run(
-            *_peer_command(leaf).split(), given=settings.BGP_PASSWORD
-        )
+    with tempfile.NamedTemporaryFile("w", prefix="bgp-password-") as file:
+        file.write(settings.BGP_PASSWORD)
+        file.flush()
+        for leaf in settings.RACK_LEAVES:
+            stage.operator.run(*_peer_command(leaf, file.name).split())
     stage.operator.run(*_distributor_command().split())
 
     def is_active() -> bool:
@@ -64,11 +66,11 @@ def _made(stage: context.Stage) -> dict[str, typing.Any]:
     return found
 
 
-def _peer_command(leaf: settings.Leaf) -> str:
+def _peer_command(leaf: settings.Leaf, password_file: str) -> str:
     return (
         f"loadbalancer bgp peer create --name {leaf.name}"
         f" --peer-ip {leaf.mgmt.ip} --remote-as {leaf.asn}"
-        f" --password-file - --ttl-hops {settings.BGP_TTL_HOPS}"
+        f" --password-file {password_file} --ttl-hops {settings.BGP_TTL_HOPS}"
         f" --hold-time {settings.HOLD_TIME_SECONDS}"
         f" --bfd min-tx-ms={BFD_MS},min-rx-ms={BFD_MS}"
         f",multiplier={BFD_MULTIPLIER}"

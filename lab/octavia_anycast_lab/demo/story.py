@@ -88,14 +88,13 @@ def _create_load_balancer(
     """The tenant's part, with the unmodified client."""
     screen = stage.screen
     screen.act("a load balancer, by the unmodified openstack client")
-    with stage.client.session() as client:
-        with screen.progress.step(f"load balancer of {SIZE} amphorae ACTIVE"):
-            client.run(*_CREATE.split())
-            found = _await_active(stage)
-        with screen.progress.step("listener, redirect, pool, members"):
-            for line in _content():
-                client.run(*line.split())
-                _await_active(stage)
+    with screen.progress.step(f"load balancer of {SIZE} amphorae ACTIVE"):
+        stage.client.run(*_CREATE.split())
+        found = _await_active(stage)
+    with screen.progress.step("listener, redirect, pool, members"):
+        for line in _content():
+            stage.client.run(*line.split())
+            _await_active(stage)
     screen.say("(after each of them until ACTIVE, as with --wait)")
     extra = [vip["ip_address"] for vip in found["additional_vips"]]
     subject = context.Subject(
