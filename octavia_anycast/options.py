@@ -73,7 +73,8 @@ OPTIONS = [
         default=10.0,
         min=0.5,
         help="Seconds between two full reconciles of a converged load "
-        "balancer: each asks every agent once.",
+        "balancer: each asks every agent once. A controller with more to do "
+        "than one core can looks less often.",
     ),
     cfg.FloatOpt(
         "report_interval",
