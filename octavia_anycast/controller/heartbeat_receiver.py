@@ -21,6 +21,8 @@ from octavia_anycast.model.heartbeat import Heartbeat
 
 LOG = logging.getLogger(__name__)
 DATAGRAM_MAX_BYTES = 64 * 1024
+# A second of two thousand amphorae; the kernel counts 1 to 2 KiB for each.
+BUFFER_BYTES = 4 * 1024 * 1024
 BATCH_SECONDS = 0.5
 QUEUE_MAX = 20_000
 _WAKE_SECONDS = 0.5
@@ -56,6 +58,10 @@ class HeartbeatReceiver:
         address = (settings.heartbeat_bind_ip, settings.heartbeat_bind_port)
         family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
         self._socket = socket.socket(family, socket.SOCK_DGRAM)
+        # What of it the system allows; the rest is net.core.rmem_max.
+        self._socket.setsockopt(
+            socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER_BYTES
+        )
         self._socket.settimeout(_WAKE_SECONDS)
         self._socket.bind(address)
         for target in (self._receive, self._record):

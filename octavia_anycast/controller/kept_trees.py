@@ -21,7 +21,7 @@ from octavia_anycast.octavia_adapter.load_balancers import LoadBalancerTree
 from octavia_anycast.octavia_adapter.marks import Mark
 
 # After that it is read again, whatever the row says.
-KEEP = timedelta(seconds=60)
+KEEP = timedelta(minutes=5)
 # Octavia's times have whole seconds, and clocks of machines differ: a row
 # that changed so lately may change again and look the same.
 QUIET = timedelta(seconds=10)

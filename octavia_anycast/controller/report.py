@@ -6,7 +6,7 @@ Layer: controller.
 """
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from oslo_log import log as logging
 
@@ -40,6 +40,8 @@ class Reporter:
         self._pending_since: dict[str, datetime] = {}
         self._active: dict[str, dict[str, int]] = {}
         self._agent_reports = AgentReports(world.settings.report_interval)
+        # An answer says no more than a heartbeat of the same interval.
+        self._beat = timedelta(seconds=world.settings.heartbeat_interval)
 
     def report(self, observation: Observation) -> bool:
         """Write provisioning and operating statuses and statistics.
@@ -163,7 +165,12 @@ class Reporter:
         news = self._agent_reports.news(observation)
         with self._world.database.transaction() as session:
             # In order, as the receiver of heartbeats: no deadlock.
-            health.touch_all(session, answered, observation.now)
+            health.touch_all(
+                session,
+                answered,
+                observation.now,
+                fresh_since=observation.now - self._beat,
+            )
             if changed:
                 clusters.update(session, observation.tree.id, **changed)
             news.write(session)

@@ -46,6 +46,7 @@ def touch_all(
     now: datetime,
     *,
     is_beat: bool = False,
+    fresh_since: datetime | None = None,
 ) -> set[str]:
     """The same for many, each by its key and in order: no deadlock.
 
@@ -53,12 +54,19 @@ def touch_all(
     query says who was heard of before, so that the others are the only ones
     to be looked for.
 
+    :param fresh_since: who was heard of since then need not be recorded
     :returns: those that there are
     """
     wanted = sorted(amphora_ids)
-    known = set(last_updates(session, wanted))
-    _update_all(session, [i for i in wanted if i in known], now, is_beat)
-    return known | {
+    known = last_updates(session, wanted)
+    stale = [
+        amphora_id
+        for amphora_id in wanted
+        if amphora_id in known
+        and (fresh_since is None or known[amphora_id] < fresh_since)
+    ]
+    _update_all(session, stale, now, is_beat)
+    return set(known) | {
         amphora_id
         for amphora_id in wanted
         if amphora_id not in known

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from oslo_db.exception import DBDuplicateEntry
 from sqlalchemy import ColumnElement, case, func, select
+from sqlalchemy import update as update_rows
 from sqlalchemy.orm import Session
 
 from octavia_anycast.db.cluster_models import (
@@ -58,15 +59,17 @@ def save(
         ),
         "document": _document(report),
     }
-    row = session.get(AmphoraReport, amphora_id)
-    if row is None:
-        if not _exists(session, amphora_id):
-            return False
-        return _create(session, amphora_id, values)
-    for name, value in values.items():
-        setattr(row, name, value)
-    session.flush()
-    return True
+    result = session.execute(
+        update_rows(AmphoraReport)
+        .where(AmphoraReport.amphora_id == amphora_id)
+        .values(**values)
+        .execution_options(synchronize_session="evaluate")
+    )
+    if result.rowcount:  # type: ignore[attr-defined]
+        return True
+    return _exists(session, amphora_id) and _create(
+        session, amphora_id, values
+    )
 
 
 def list_for_distributor(

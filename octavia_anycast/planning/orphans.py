@@ -83,7 +83,8 @@ def _amphorae(inventory: Inventory) -> Iterator[Orphan]:
     for record in inventory.amphorae:
         if record.status is AmphoraStatus.DELETED:
             continue
-        if record.load_balancer_id in (None, *inventory.octavia.live):
+        owner = record.load_balancer_id
+        if owner is None or owner in inventory.octavia.live:
             continue
         yield Orphan(
             kind=OrphanKind.AMPHORA,
@@ -91,7 +92,7 @@ def _amphorae(inventory: Inventory) -> Iterator[Orphan]:
             reason="its load balancer is gone",
             since=record.status_since,
             amphora_id=record.id,
-            load_balancer_id=record.load_balancer_id,
+            load_balancer_id=owner,
         )
 
 

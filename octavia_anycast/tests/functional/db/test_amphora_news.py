@@ -139,3 +139,13 @@ def test_those_heard_of_before_cost_no_question_each(session, database, two):
 
     assert [number for _, number in statements] == [1, 2]
     assert statements[1][0].startswith("UPDATE")
+
+
+def test_an_answer_need_not_be_recorded_after_a_heartbeat(session, two):
+    health.touch(session, "two", LATER)
+    now = LATER + timedelta(seconds=1)
+
+    found = health.touch_all(session, ["one", "two"], now, fresh_since=LATER)
+
+    assert found == {"one", "two"}
+    assert health.last_updates(session, found) == {"one": now, "two": LATER}
