@@ -49,7 +49,7 @@ def _signal(unit: str, number: signal.Signals, scene: Scene) -> None:
     unit_group = group / "payload" / "system.slice" / name
 
     def is_found() -> bool:
-        return bool(cgroup.pids(unit_group)) or not _has_power(scene)
+        return bool(cgroup.pids(unit_group)) or not scene.has_victim_power
 
     if number is not signal.SIGCONT:
         process.wait_until(is_found, _UNIT_SECONDS, f"processes of {name}")
@@ -58,12 +58,8 @@ def _signal(unit: str, number: signal.Signals, scene: Scene) -> None:
             os.kill(pid, number)
 
 
-def _has_power(scene: Scene) -> bool:
-    return scene.is_victim_there and scene.machines.is_running(scene.victim)
-
-
 def _pause(paused: bool, scene: Scene) -> None:
-    if _has_power(scene):
+    if scene.has_victim_power:
         scene.machines.pause(scene.victim.id, paused=paused)
 
 

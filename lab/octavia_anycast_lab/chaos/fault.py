@@ -60,10 +60,11 @@ class Scene:
         return settings.rack_leaf(self.victim.zone).name
 
     @property
-    def is_victim_there(self) -> bool:
-        """False once it was replaced."""
+    def has_victim_power(self) -> bool:
+        """False once it was killed or replaced: no fault can hit it."""
         return any(
             instance.id == self.victim.id
+            and self.machines.is_running(instance)
             for instance in self.machines.instances()
         )
 

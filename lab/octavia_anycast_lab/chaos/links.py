@@ -3,6 +3,7 @@
 """Links of the victim: without carrier, swallowing, or one way only."""
 
 import collections.abc
+import json
 
 from octavia_anycast_lab import (
     faults,
@@ -45,25 +46,37 @@ def _mend(
     scene: Scene,
     step: collections.abc.Callable[[settings.Lab, str, str], None],
 ) -> None:
-    """Do that to each of the victim's ports; it may go meanwhile."""
-    if not scene.is_victim_there:
-        return
+    """Do that to each of the victim's ports; it may go meanwhile.
+
+    Its ports go first, and what says that it was there goes last.
+    """
     try:
-        for role, port in _ports(scene, bridges):
+        ports = _ports(scene, bridges)
+    except hypervisor.InstanceNotFound:
+        return
+    for role, port in ports:
+        try:
             step(scene.lab, role, port)
-    except (
-        netns.NamespaceError,
-        hypervisor.InstanceNotFound,
-        TimeoutError,
-    ):
-        if scene.is_victim_there:
-            raise
+        except (netns.NamespaceError, TimeoutError):
+            if _flags(scene.lab, role, port) is not None:
+                raise
+
+
+def _flags(lab: settings.Lab, role: str, port: str) -> set[str] | None:
+    """The kernel's of an interface, such as UP; None if there is none."""
+    done = netns.run(
+        lab.namespace(role), ["ip", "-j", "link", "show", port], check=False
+    )
+    if done.returncode:
+        return None
+    return set(json.loads(done.stdout)[0]["flags"])
 
 
 def silence(bridges: tuple[str, ...], scene: Scene) -> None:
-    """Both ways, carrier kept."""
+    """Both ways, carrier kept; one without carrier is silent as it is."""
     for role, port in _ports(scene, bridges):
-        faults.silence_bridge_port(scene.lab, role, port)
+        if "UP" in (_flags(scene.lab, role, port) or {"UP"}):
+            faults.silence_bridge_port(scene.lab, role, port)
 
 
 def end_silence(bridges: tuple[str, ...], scene: Scene) -> None:
