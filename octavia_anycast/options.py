@@ -242,10 +242,12 @@ OPTIONS = [
     ),
     cfg.FloatOpt(
         "spare_watch_timeout",
-        default=0.4,
+        default=0.2,
         min=0.05,
-        help="Seconds that such a look waits. Too short only makes a spare "
-        "join that was not needed; it stands by again afterwards.",
+        help="Seconds that such a look waits until the kernel of the amphora "
+        "answers; its agent, which may be busy, has twice and its report four "
+        "times as long. Too short makes a spare join that was not needed, and "
+        "stand by again afterwards: each moves some connections.",
     ),
     cfg.FloatOpt(
         "orphan_after",

@@ -104,6 +104,7 @@ def make_world(settings: options.Settings) -> World:
         agents=_agents(
             Timeout(
                 connect_seconds=settings.agent_timeout,
+                handshake_seconds=settings.agent_timeout,
                 # The agent answers one call at a time; a GET may queue.
                 read_seconds=2 * settings.agent_timeout + 1,
             )
@@ -111,7 +112,9 @@ def make_world(settings: options.Settings) -> World:
         scouts=_agents(
             Timeout(
                 connect_seconds=settings.spare_watch_timeout,
-                read_seconds=2 * settings.spare_watch_timeout,
+                # An agent that is busy is not lost.
+                handshake_seconds=2 * settings.spare_watch_timeout,
+                read_seconds=4 * settings.spare_watch_timeout,
             )
         ),
         statistics=OctaviaStatistics(),

@@ -8,7 +8,8 @@ load balancer's own row, so one query of that row tells that the tree is as
 it was (ADR 0085).
 
 A kept tree serves to see that nothing is to be done, and for nothing else:
-who finds something to do reads the tree anew.
+who finds something to do reads the tree anew. What was seen of the amphorae
+is still good then, if the tree is (:func:`wants_the_same`).
 
 Layer: controller.
 """
@@ -41,6 +42,17 @@ def _mark(tree: LoadBalancerTree) -> Mark:
         operating_status=tree.operating_status,
         updated_at=tree.updated_at,
     )
+
+
+def wants_the_same(tree: LoadBalancerTree, kept: LoadBalancerTree) -> bool:
+    """True if they differ in statuses at most, as reports change them."""
+    statuses_of_then = replace(
+        tree,
+        operating_status=kept.operating_status,
+        operating_statuses=kept.operating_statuses,
+        updated_at=kept.updated_at,
+    )
+    return statuses_of_then == kept
 
 
 class KeptTrees:

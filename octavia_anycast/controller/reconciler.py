@@ -7,13 +7,13 @@ and resync of one load balancer are this one loop.
 """
 
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from oslo_log import log as logging
 
 from octavia_anycast.controller.apply import Outcome, run_phases
 from octavia_anycast.controller.autoscaler import Autoscaler
-from octavia_anycast.controller.kept_trees import KeptTrees
+from octavia_anycast.controller.kept_trees import KeptTrees, wants_the_same
 from octavia_anycast.controller.observe import Observation, Observer
 from octavia_anycast.controller.ports import World
 from octavia_anycast.controller.report import Reporter
@@ -114,7 +114,10 @@ class Reconciler:
             return Result(is_settled=is_settled)
         self._trees.forget(tree.id)
         if is_kept:
-            return None
+            anew = self._read_anew(observation)
+            if anew is None:
+                return None
+            observation = anew
         LOG.debug(
             "Load balancer %s: %s",
             tree.id,
@@ -124,6 +127,17 @@ class Reconciler:
             Job(self._world, observation), actions, self._apply_executor
         )
         return _result(outcomes)
+
+    def _read_anew(self, observation: Observation) -> Observation | None:
+        """With the tree of now instead of a kept one; None if they differ.
+
+        Nobody is asked a second time: a spare waits for this.
+        """
+        kept = observation.tree
+        tree = self._world.load_balancers.read(kept.id)
+        if tree is None or not wants_the_same(tree, kept):
+            return None
+        return replace(observation, tree=tree)
 
     @staticmethod
     def _is_settled(observation: Observation) -> bool:

@@ -17,6 +17,8 @@ from typing import Any
 import requests
 import requests.adapters
 from cryptography import x509
+from urllib3 import HTTPSConnectionPool
+from urllib3.connection import HTTPSConnection
 
 from octavia_anycast.model import codec
 from octavia_anycast.model.errors import (
@@ -34,22 +36,51 @@ _RETRYABLE = frozenset({404, 408, 425, 429, 500, 502, 503, 504})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timeout:
-    """Seconds; reading includes the agent's queue (one call at a time)."""
+    """Seconds; reading includes the agent's queue (one call at a time).
+
+    ``connect_seconds``: until its kernel answers; ``handshake_seconds``:
+    until the agent does, with TLS.
+    """
 
     connect_seconds: float = 2.0
+    handshake_seconds: float = 2.0
     read_seconds: float = 10.0
 
 
 class _NamedAdapter(requests.adapters.HTTPAdapter):
     """Expects one name in the certificate instead of the address."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, pool: type[HTTPSConnectionPool]) -> None:
         self._name = name
+        self._pool = pool
         super().__init__(pool_connections=1, pool_maxsize=2)
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         kwargs["assert_hostname"] = self._name
         super().init_poolmanager(*args, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = {"https": self._pool}
+
+
+def _pool_class(connect_seconds: float) -> type[HTTPSConnectionPool]:
+    """Connections whose TCP part has less time than the handshake.
+
+    For requests both are one: the time to connect.
+    """
+
+    class Connection(HTTPSConnection):
+        def _new_conn(self) -> socket.socket:
+            whole, self.timeout = self.timeout, connect_seconds
+            try:
+                made = super()._new_conn()
+            finally:
+                self.timeout = whole
+            made.settimeout(whole)
+            return made
+
+    class Pool(HTTPSConnectionPool):
+        ConnectionCls = Connection
+
+    return Pool
 
 
 class AmphoraClient:
@@ -70,6 +101,7 @@ class AmphoraClient:
         self._client_cert_file = client_cert_file
         self._port = port
         self._timeout = timeout or Timeout()
+        self._pool = _pool_class(self._timeout.connect_seconds)
 
     def get_report(
         self, amphora_id: str, address: IPv4Address | IPv6Address
@@ -145,7 +177,7 @@ class AmphoraClient:
         host = f"[{address}]" if address.version == 6 else str(address)
         session = requests.Session()
         session.trust_env = False  # no proxy between us
-        session.mount("https://", _NamedAdapter(amphora_id))
+        session.mount("https://", _NamedAdapter(amphora_id, self._pool))
         try:
             with session:
                 answer = session.request(
@@ -155,7 +187,7 @@ class AmphoraClient:
                     verify=self._ca_file,
                     cert=self._client_cert_file,
                     timeout=(
-                        self._timeout.connect_seconds,
+                        self._timeout.handshake_seconds,
                         self._timeout.read_seconds,
                     ),
                     allow_redirects=False,

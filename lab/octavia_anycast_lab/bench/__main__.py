@@ -24,6 +24,7 @@ from octavia_anycast_lab.bench import (
     memory,
     restore,
     result,
+    spare,
     spread,
     startup,
     thousand,
@@ -48,6 +49,7 @@ IN_LAB: collections.abc.Mapping[str, Measure] = {
     "api-lb-show": api.measure_show,
     **events.BENCHES,
     "restore": restore.measure,
+    "spare": spare.measure,
     "thousand": thousand.measure,
 }
 # It makes labs of its own, with no other one beside them.

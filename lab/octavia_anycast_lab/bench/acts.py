@@ -31,17 +31,15 @@ _CHANGED_SECONDS = 400.0
 
 def silence(column: columns.Column) -> event_run.Act:
     """All links of the amphora swallow all frames; nobody's goes down."""
-    return _silence(column, None)
+    return silence_one(column, column.victim())
 
 
-def silence_front_end(column: columns.Column) -> event_run.Act:
-    """Only the front-end link does."""
-    return _silence(column, settings.FRONT_END_BRIDGE)
-
-
-def _silence(column: columns.Column, bridge: str | None) -> event_run.Act:
+def silence_one(
+    column: columns.Column, amphora_id: str, bridge: str | None = None
+) -> event_run.Act:
+    """All links of this one swallow all frames, or that to ``bridge``."""
     lab = column.lab.lab
-    instance = column.amphorae()[column.victim()]
+    instance = column.amphorae()[amphora_id]
     places = [
         (nic.wire.namespace.removeprefix(lab.namespace_prefix), nic.tap)
         for nic in instance.nics
@@ -61,6 +59,13 @@ def _silence(column: columns.Column, bridge: str | None) -> event_run.Act:
                 faults.end_bridge_port_silence(lab, role, tap)
 
     return event_run.Act(do=do, undo=undo)
+
+
+def silence_front_end(column: columns.Column) -> event_run.Act:
+    """Only the front-end link does."""
+    return silence_one(
+        column, column.victim(), settings.FRONT_END_BRIDGE
+    )
 
 
 def kill_haproxy(column: columns.Column) -> event_run.Act:

@@ -230,7 +230,7 @@ def standing(
     """
     with (
         lab.stock(f"{TOPOLOGY}{more}"),
-        _distributor(lab, peering) as distributor_id,
+        distributor(lab, peering) as distributor_id,
         contextlib.ExitStack() as made,
     ):
         ours = Cluster(
@@ -251,8 +251,8 @@ def standing(
 
 
 @contextlib.contextmanager
-def _distributor(
-    lab: world.World, peering: Peering
+def distributor(
+    lab: world.World, peering: Peering = Peering.MANAGEMENT
 ) -> collections.abc.Iterator[str]:
     """The id of one with BIRD and BFD; the leaves are as fast meanwhile."""
     name = f"{DISTRIBUTOR}-{peering}"

@@ -103,6 +103,45 @@ def test_whoever_acts_has_read_it_anew(stage, reads):
     assert len(announcers(stage)) == 2
 
 
+def test_whoever_acts_asks_nobody_twice(stage, reads):
+    look(stage)
+    victim, _ = announcers(stage)
+    del stage.cloud.machines[victim.server_id]
+    calls = len(stage.cloud.calls)
+    look(stage)
+    done = stage.cloud.calls[calls:]
+    assert done[: done.index("build")].count("get report") == 2
+
+
+def test_whoever_acts_looks_again_if_the_tree_has_changed(
+    stage, reads, monkeypatch
+):
+    """It changed after the mark was read: nothing old is done."""
+    look(stage)
+    victim = announcers(stage)[0]
+    del stage.cloud.machines[victim.server_id]
+    balancers = stage.controller.load_balancers
+    mark = balancers.mark
+
+    def marking(load_balancer_id):
+        found = mark(load_balancer_id)
+        monkeypatch.setattr(balancers, "mark", mark)
+        stage.add_listener(81)
+        return found
+
+    monkeypatch.setattr(balancers, "mark", marking)
+    del reads[:]
+    calls = len(stage.cloud.calls)
+    look(stage)
+    done = stage.cloud.calls[calls:]
+    assert done[: done.index("build")].count("get report") == 4
+    stage.run(120)
+    assert stage.show()["provisioning_status"] == "ACTIVE"
+    ports = {port for m in announcers(stage) for _, port in m.sockets}
+    assert ports == {80, 81}
+    assert len(announcers(stage)) == 2
+
+
 def test_deleted_under_a_kept_tree(stage, reads):
     look(stage)
     stage.delete()

@@ -7,6 +7,7 @@ import json
 import socket
 import ssl
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import ip_address
 
@@ -93,7 +94,16 @@ class Agent(ThreadingHTTPServer):
         )
         self.answer = (200, codec.to_document(REPORT))
         self.received = []
+        self.busy_seconds = 0.0
+        self.was_busy = False
         threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    def finish_request(self, request, client_address):
+        """Shake hands and answer, once it is free."""
+        if self.busy_seconds:
+            time.sleep(self.busy_seconds)
+            self.was_busy = True
+        super().finish_request(request, client_address)
 
     def handle_error(self, request, client_address):
         """Refused certificates are part of the test."""
@@ -198,8 +208,21 @@ def test_nobody_there(authorities, agent):
         client.get_report(AMPHORA, LOCALHOST)
 
 
+def test_a_busy_agent_has_longer_than_its_kernel(authorities, agent):
+    """It takes the connection at once and shakes hands when it is free."""
+    patient = Timeout(
+        connect_seconds=0.2, handshake_seconds=10, read_seconds=10
+    )
+    client = client_of(agent, authorities, timeout=patient)
+    agent.busy_seconds = 0.6
+    assert client.get_report(AMPHORA, LOCALHOST) == REPORT
+    assert agent.was_busy
+
+
 def test_a_machine_that_is_gone_is_told_from_a_busy_agent(authorities, agent):
-    short = Timeout(connect_seconds=0.2, read_seconds=0.2)
+    short = Timeout(
+        connect_seconds=0.2, handshake_seconds=0.3, read_seconds=0.2
+    )
     with socket.create_server((str(LOCALHOST), 0), backlog=0) as silent:
         client = client_of(
             agent,
