@@ -254,21 +254,28 @@ def connect(plane: deployment.Deployment, cloud: str = "admin") -> Any:
 
 
 def _await_login(plane: deployment.Deployment) -> Any:
-    """The operator's connection, once Keystone knows the operator."""
+    """The operator's connection, once Keystone knows operator and itself.
+
+    Its bootstrap makes the operator first and its own endpoint last.
+    """
     deadline = time.monotonic() + _READY_SECONDS
     while True:
         connection = connect(plane)
         try:
             connection.authorize()
+            if connection.session.get_endpoint(
+                service_type="identity", interface="public"
+            ):
+                return connection
         except (
             keystone_exceptions.ClientException,
             exceptions.SDKException,
         ):
             if time.monotonic() > deadline:
                 raise
-            time.sleep(0.2)
-        else:
-            return connection
+        if time.monotonic() > deadline:
+            raise TimeoutError("Keystone's catalog has no endpoint of its own")
+        time.sleep(0.2)
 
 
 def main() -> None:

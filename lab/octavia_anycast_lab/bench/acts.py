@@ -63,9 +63,7 @@ def silence_one(
 
 def silence_front_end(column: columns.Column) -> event_run.Act:
     """Only the front-end link does."""
-    return silence_one(
-        column, column.victim(), settings.FRONT_END_BRIDGE
-    )
+    return silence_one(column, column.victim(), settings.FRONT_END_BRIDGE)
 
 
 def kill_haproxy(column: columns.Column) -> event_run.Act:

@@ -105,7 +105,7 @@ def _shown(cluster: columns.Cluster) -> rest.Body:
 def _serving(cluster: columns.Cluster) -> str:
     """The id of an amphora that is no spare."""
     shown = _shown(cluster)["amphorae"]
-    return min(one["id"] for one in shown if not one["spare"])
+    return min(str(one["id"]) for one in shown if not one["spare"])
 
 
 def _next_hops(cluster: columns.Cluster) -> set[settings.Address]:
