@@ -23,7 +23,10 @@ from octavia_anycast_lab import (
 from octavia_anycast_lab.bench import columns, event_run
 
 BIRD = "bird.service"
-AGENT = "amphora-agent.service"
+# The agent's two processes (ADR 0010), and Octavia's own on the peer.
+AGENTS = ("octavia-anycast-agent.service", "octavia-anycast-speakerd.service")
+STOCK_AGENT = "amphora-agent.service"
+_NO_PID = "0"
 DOWN_SECONDS = 60.0
 DRAIN_SECONDS = 3
 _CHANGED_SECONDS = 400.0
@@ -73,25 +76,50 @@ def kill_haproxy(column: columns.Column) -> event_run.Act:
 
 def kill_speaker(column: columns.Column) -> event_run.Act:
     """SIGKILL BIRD, or keepalived, which announces the peer's VIP."""
-    is_ours = isinstance(column, columns.Cluster)
-    return _kill(column, BIRD if is_ours else columns.KEEPALIVED)
+    return _kill(column, BIRD if _is_ours(column) else columns.KEEPALIVED)
 
 
 def kill_agent(column: columns.Column) -> event_run.Act:
-    """SIGKILL the agent in the amphora."""
-    return _kill(column, AGENT)
+    """SIGKILL the agent in the amphora, with what drives the speaker."""
+    return _kill(column, *(AGENTS if _is_ours(column) else (STOCK_AGENT,)))
 
 
-def _kill(column: columns.Column, unit: str) -> event_run.Act:
+def _is_ours(column: columns.Column) -> bool:
+    return isinstance(column, columns.Cluster)
+
+
+def _kill(column: columns.Column, *units: str) -> event_run.Act:
+    """SIGKILL all processes of these units of the victim.
+
+    :raises RuntimeError: one does not run, or (on undo) it was not killed.
+    """
     victim = column.victim()
+    before = {unit: _main_pid(column, victim, unit) for unit in units}
+    idle = [unit for unit, pid in before.items() if pid == _NO_PID]
+    if idle:
+        raise RuntimeError(f"{victim} does not run {idle}")
+
+    def undo() -> None:
+        alive = [
+            unit
+            for unit, pid in before.items()
+            if _main_pid(column, victim, unit) == pid
+        ]
+        if alive:
+            raise RuntimeError(f"{alive} of {victim} lived through SIGKILL")
+        column.inside(victim, "systemctl", "start", *units)
+
     return event_run.Act(
         do=lambda: _ignore(
-            column.inside(victim, "systemctl", "kill", "-s", "KILL", unit)
+            column.inside(victim, "systemctl", "kill", "-s", "KILL", *units)
         ),
-        undo=lambda: _ignore(
-            column.inside(victim, "systemctl", "start", unit)
-        ),
+        undo=undo,
     )
+
+
+def _main_pid(column: columns.Column, amphora_id: str, unit: str) -> str:
+    argv = ("systemctl", "show", "-p", "MainPID", "--value", unit)
+    return column.inside(amphora_id, *argv).strip()
 
 
 def drain(column: columns.Column) -> event_run.Act:

@@ -2,9 +2,10 @@
 # Copyright (c) 2026 The octavia-anycast authors
 """The two columns of the table of events: our cluster, and ACTIVE_STANDBY.
 
-Both in one lab with the same image, members and client. The peer is built,
-watched and repaired by Octavia's unmodified worker and health manager; two
-amphorae with keepalived share a VIP in rack 1's front-end subnet.
+Both in one lab with the same members and client. The peer is built, watched
+and repaired by Octavia's unmodified worker and health manager, from an image
+of the same packages without our elements; two amphorae with keepalived share
+a VIP in rack 1's front-end subnet.
 """
 
 import abc
