@@ -65,8 +65,9 @@ test-contract: packages $(STAMP) ## Speaker drivers against real daemons
 test-lab: root packages $(STAMP) ## The real thing, in namespaces (root)
 	OA_LAB_REQUIRED=1 $(PYTEST) lab/tests $(ARGS)
 
-chaos: root packages $(STAMP) ## Faults alone and in pairs; SEED=, ROUNDS=, FIRST=, FAULTS=a,b+c (root)
+chaos: root packages $(STAMP) ## Faults alone and in pairs; SEED=, ROUNDS=, FIRST=, FAULTS=a,b+c, DRIVER=bird (root)
 	OA_LAB_REQUIRED=1 OA_CHAOS_SEED=$(or $(SEED),4) OA_CHAOS_FIRST=$(FIRST) \
+		OA_CHAOS_DRIVER=$(or $(DRIVER),bird) \
 		OA_CHAOS_ROUNDS=$(or $(ROUNDS),40) OA_CHAOS_FAULTS=$(FAULTS) \
 		$(PYTEST) -s lab/tests/test_chaos.py $(ARGS)
 

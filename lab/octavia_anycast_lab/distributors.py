@@ -2,6 +2,7 @@
 # Copyright (c) 2026 The octavia-anycast authors
 """The lab's distributor: its racks' leaves as BGP peers, through the API."""
 
+import collections.abc
 import http
 import time
 import typing
@@ -53,6 +54,18 @@ def body(api: rest.Api, name: str = NAME) -> rest.Body:
             "zones": zones,
         }
     }
+
+
+def speak_bird(
+    wanted: rest.Body, bfd: collections.abc.Mapping[str, int] | None = None
+) -> None:
+    """Make a body's speakers BIRD, with BFD to all peers if given."""
+    for speaker in wanted["distributor"]["speakers"]:
+        speaker["driver"] = "bird"
+        if bfd is not None:
+            speaker["peers"] = [
+                {**peer, "bfd": dict(bfd)} for peer in speaker["peers"]
+            ]
 
 
 def over_front_ends(wanted: rest.Body) -> None:

@@ -47,20 +47,9 @@ HOLD_TIME_LOSES_SECONDS = 2.0
 @pytest.fixture(scope="module")
 def quick_leaves(bench: Bench) -> Iterator[None]:
     """The leaves' side of BFD at 3 x 100 ms."""
-    _set_interval(bench, BFD["min_tx_ms"])
+    frr.set_bfd_interval(bench.lab, BFD["min_tx_ms"])
     yield
-    _set_interval(bench, frr.BFD_INTERVAL_MS)
-
-
-def _set_interval(bench: Bench, interval_ms: int) -> None:
-    for leaf in settings.RACK_LEAVES:
-        frr.vtysh(
-            bench.lab,
-            leaf.name,
-            *("configure terminal", "bfd", "profile amphora"),
-            f"transmit-interval {interval_ms}",
-            f"receive-interval {interval_ms}",
-        )
+    frr.set_bfd_interval(bench.lab, frr.BFD_INTERVAL_MS)
 
 
 @pytest.fixture(scope="module")
@@ -69,12 +58,8 @@ def fabric_with_bfd(bench: Bench, quick_leaves: None) -> Iterator[str]:
     found = distributors.find(bench.admin, NAME)
     if found is None:
         body = distributors.body(bench.admin, NAME)
-        wanted = body["distributor"]
-        wanted["is_default"] = False
-        (speaker,) = wanted["speakers"]
-        speaker["driver"] = "bird"
-        for peer in speaker["peers"]:
-            peer["bfd"] = BFD
+        body["distributor"]["is_default"] = False
+        distributors.speak_bird(body, BFD)
         answer = bench.admin.request(
             "POST", rest.LOAD_BALANCER, distributors.PATH, body
         )

@@ -4,7 +4,9 @@
 
 ``make chaos SEED=.. ROUNDS=..`` is the long form: each fault alone, then
 pairs, at full length; ``FIRST=..`` begins with that round and ``FAULTS=a,b+c``
-chooses by name. The short form has fixed rounds, each a few seconds.
+chooses by name. Its amphorae speak with BIRD and BFD, or with ExaBGP
+(``DRIVER=exabgp``). The short form has fixed rounds, each a few seconds, with
+ExaBGP, on the load balancer that the tests share.
 
 During a round the client's leaf keeps a route to every VIP, amphorae announce
 nothing foreign and none is booted twice; after it the cluster converges (an
@@ -25,15 +27,17 @@ from cluster_bench import Amphora, Balancer, Bench
 from octavia_anycast_lab import (
     control_plane,
     controller,
+    distributors,
     hypervisor,
     netns,
     process,
+    rest,
     second_controller,
 )
 from octavia_anycast_lab.chaos import leftovers, schedule
 from octavia_anycast_lab.chaos.catalog import FAULTS
-from octavia_anycast_lab.chaos.fault import Scene, Toll, toll_of
-from octavia_anycast_lab.fabric import lifecycle
+from octavia_anycast_lab.chaos.fault import SPEAKERS, Scene, Toll, toll_of
+from octavia_anycast_lab.fabric import frr, lifecycle
 from octavia_anycast_lab.progress import Progress
 
 pytestmark = pytest.mark.lab
@@ -43,6 +47,14 @@ _ROUNDS = os.environ.get("OA_CHAOS_ROUNDS")
 _FIRST = int(os.environ.get("OA_CHAOS_FIRST") or "0")
 _FAULTS = os.environ.get("OA_CHAOS_FAULTS")
 IS_LONG = bool(_ROUNDS or _FAULTS)
+DRIVER = os.environ.get("OA_CHAOS_DRIVER") or "exabgp"
+NAME = "chaos"
+SIZE = 2
+BFD = {
+    "min_tx_ms": frr.BFD_INTERVAL_MS,
+    "min_rx_ms": frr.BFD_INTERVAL_MS,
+    "multiplier": 3,
+}
 # In the short form: long enough for a hold time of 3 s to pass.
 SHORT_SECONDS = 5.0
 CONTROL_SECONDS = 1.0
@@ -94,37 +106,67 @@ def _judge(lost: losses.Losses, toll: Toll) -> None:
         assert lost.is_refused_at_most, lost
 
 
+@pytest.fixture(scope="module")
+def cluster(
+    bench: Bench, request: pytest.FixtureRequest
+) -> Iterator[Balancer]:
+    """Two amphorae that speak with the driver."""
+    if DRIVER == "exabgp":
+        yield request.getfixturevalue("balancer")
+        return
+    found = distributors.find(bench.admin, NAME) or _distributor(bench)
+    bench.remove_earlier(NAME)
+    made = bench.create_on(str(found["id"]), NAME, SIZE)
+    bench.await_active(made.id)
+    bench.await_whole(made)
+    yield made
+    bench.await_settled(made.id)
+    bench.octavia.delete_load_balancer(made.id, cascade=True)
+    bench.await_gone(made.id)
+    distributors.delete(bench.admin, str(found["id"]))
+
+
+def _distributor(bench: Bench) -> rest.Body:
+    """One whose peers have BFD, as the leaves' profile wants it."""
+    body = distributors.body(bench.admin, NAME)
+    body["distributor"]["is_default"] = False
+    distributors.speak_bird(body, BFD)
+    made = bench.admin.request(
+        "POST", rest.LOAD_BALANCER, distributors.PATH, body
+    )
+    assert made is not None
+    return dict(made["distributor"])
+
+
 @pytest.fixture(scope="module", autouse=True)
-def repaired(bench: Bench, balancer: Balancer) -> Iterator[None]:
+def repaired(bench: Bench, cluster: Balancer) -> Iterator[None]:
     """Whatever a test that failed has left: the next ones find all whole."""
     yield
     second_controller.stop(bench.registry)
     control_plane.start(bench.plane, bench.registry, Progress())
     controller.start(bench.plane, bench.registry)
     lifecycle.up(bench.lab, bench.registry)
-    bench.await_converged(balancer)
+    bench.await_converged(cluster)
 
 
 @pytest.mark.parametrize("drawn", _rounds(), ids=lambda drawn: drawn.label)
-def test_round(
-    bench: Bench, balancer: Balancer, drawn: schedule.Round
-) -> None:
+def test_round(bench: Bench, cluster: Balancer, drawn: schedule.Round) -> None:
     """One round; a failure names seed and round by the test's own id."""
     print(f"seed {SEED}, round {drawn}")  # noqa: T201
     second_controller.stop(bench.registry)  # of a round that failed
-    bench.await_converged(balancer)
+    bench.await_converged(cluster)
     before = leftovers.count(bench.plane, bench.admin)
-    amphorae = bench.amphorae(balancer)
-    scene = _scene(bench, balancer, amphorae[drawn.victim % len(amphorae)])
+    amphorae = bench.amphorae(cluster)
+    scene = _scene(bench, cluster, amphorae[drawn.victim % len(amphorae)])
     chosen = [FAULTS[name] for name in drawn.names]
     lasting = max(fault.seconds for fault in chosen)
     with (
-        watching.watcher(bench, balancer) as watcher,
-        losses.stream(bench, balancer) as stream,
+        watching.watcher(bench, cluster) as watcher,
+        losses.stream(bench, cluster) as stream,
     ):
         with _faults(scene, drawn):
             time.sleep(lasting if IS_LONG else min(lasting, SHORT_SECONDS))
-        bench.await_converged(balancer)
+        bench.await_converged(cluster)
         lost = stream.end()
     print(f"{drawn.label}: {lost}")  # noqa: T201
     assert watcher.looks
@@ -134,19 +176,19 @@ def test_round(
     lifecycle.wait_until_converged(bench.lab)
     _await_nothing_left(bench, before)
     if toll_of(chosen) is Toll.NOTHING:
-        _see_it_lose(bench, balancer, scene, drawn)
-    for vip in balancer.vips:
+        _see_it_lose(bench, cluster, scene, drawn)
+    for vip in cluster.vips:
         answers = bench.ask(str(vip), count=20)
         assert {answer.status for answer in answers} == {200}
 
 
 def _see_it_lose(
-    bench: Bench, balancer: Balancer, scene: Scene, drawn: schedule.Round
+    bench: Bench, cluster: Balancer, scene: Scene, drawn: schedule.Round
 ) -> None:
     """The control of "nothing lost": the same faults, and a real loss."""
     cut = FAULTS["front-end-mute"]
-    every = [_scene(bench, balancer, a) for a in bench.amphorae(balancer)]
-    with losses.stream(bench, balancer) as stream:
+    every = [_scene(bench, cluster, a) for a in bench.amphorae(cluster)]
+    with losses.stream(bench, cluster) as stream:
         with _faults(scene, drawn), contextlib.ExitStack() as healing:
             for each in every:
                 healing.callback(cut.heal, each)
@@ -156,7 +198,7 @@ def _see_it_lose(
         lost = stream.end()
     assert lost.vanished, lost
     assert not lost.is_nothing
-    bench.await_converged(balancer)
+    bench.await_converged(cluster)
     lifecycle.wait_until_converged(bench.lab)
 
 
@@ -176,28 +218,29 @@ def _await_nothing_left(bench: Bench, before: dict[str, int]) -> None:
         raise AssertionError(f"before and now: {found}") from error
 
 
-def _scene(bench: Bench, balancer: Balancer, victim: Amphora) -> Scene:
+def _scene(bench: Bench, cluster: Balancer, victim: Amphora) -> Scene:
     return Scene(
         plane=bench.plane,
-        load_balancer_id=balancer.id,
+        load_balancer_id=cluster.id,
         victim=victim.seen.instance,
+        speaker=SPEAKERS[DRIVER],
     )
 
 
 def test_what_hits_everybody_is_seen_to_lose(
-    bench: Bench, balancer: Balancer
+    bench: Bench, cluster: Balancer
 ) -> None:
     """The control: the same fault on all at once breaks what must hold.
 
     And while it lasts, what it leaves on the fabric is counted.
     """
-    bench.await_converged(balancer)
+    bench.await_converged(cluster)
     before = leftovers.on_fabric(bench.lab)
     fault = FAULTS["front-end-mute"]
-    scenes = [_scene(bench, balancer, a) for a in bench.amphorae(balancer)]
+    scenes = [_scene(bench, cluster, a) for a in bench.amphorae(cluster)]
     with (
-        watching.watcher(bench, balancer) as watcher,
-        losses.stream(bench, balancer) as stream,
+        watching.watcher(bench, cluster) as watcher,
+        losses.stream(bench, cluster) as stream,
         contextlib.ExitStack() as healing,
     ):
         for scene in scenes:
@@ -213,4 +256,4 @@ def test_what_hits_everybody_is_seen_to_lose(
     assert any(kind.startswith("rules") for kind in left), left
     assert not lost.is_nothing
     assert not lost.is_change_of_routes_only
-    bench.await_converged(balancer)
+    bench.await_converged(cluster)

@@ -14,7 +14,7 @@ import watching
 from cluster_bench import Balancer, Bench
 from octavia_anycast_lab import controller, process, second_controller
 from octavia_anycast_lab.chaos import leftovers, two_controllers
-from octavia_anycast_lab.chaos.fault import Scene
+from octavia_anycast_lab.chaos.fault import SPEAKERS, Scene
 
 pytestmark = pytest.mark.lab
 
@@ -81,6 +81,7 @@ def test_one_is_killed_in_the_middle_of_a_failover(
         plane=bench.plane,
         load_balancer_id=balancer.id,
         victim=bench.amphorae(balancer)[0].seen.instance,
+        speaker=SPEAKERS["exabgp"],
     )
     watcher = watching.watcher(bench, balancer)
     with watcher, losses.stream(bench, balancer) as stream:

@@ -259,13 +259,10 @@ def distributor(
     name = f"{DISTRIBUTOR}-{peering}"
     body = distributors.body(lab.api, name)
     body["distributor"]["is_default"] = False
-    (speaker,) = body["distributor"]["speakers"]
-    speaker["driver"] = "bird"
-    for peer in speaker["peers"]:
-        peer["bfd"] = BFD
+    distributors.speak_bird(body, BFD)
     if peering is Peering.FRONT_END:
         distributors.over_front_ends(body)
-    _set_leaves(lab.lab, BFD["min_tx_ms"])
+    frr.set_bfd_interval(lab.lab, BFD["min_tx_ms"])
     found = distributors.find(lab.api, name)
     if found is None:
         found = lab.api.request(
@@ -275,15 +272,4 @@ def distributor(
         yield str(found["id"])
     finally:
         distributors.delete(lab.api, str(found["id"]))
-        _set_leaves(lab.lab, frr.BFD_INTERVAL_MS)
-
-
-def _set_leaves(lab: settings.Lab, interval_ms: int) -> None:
-    for leaf in settings.RACK_LEAVES:
-        frr.vtysh(
-            lab,
-            leaf.name,
-            *("configure terminal", "bfd", "profile amphora"),
-            f"transmit-interval {interval_ms}",
-            f"receive-interval {interval_ms}",
-        )
+        frr.set_bfd_interval(lab.lab, frr.BFD_INTERVAL_MS)

@@ -2,6 +2,7 @@
 # Copyright (c) 2026 The octavia-anycast authors
 """Every fault of the chaos suite: add yours to ``FAULTS``, nowhere else."""
 
+import collections.abc
 import contextlib
 import functools
 import os
@@ -22,8 +23,6 @@ from octavia_anycast_lab.chaos import links, two_controllers
 from octavia_anycast_lab.chaos.fault import Fault, Scene, Step, Toll
 from octavia_anycast_lab.progress import Progress
 
-SPEAKER = "exabgp.service"
-AGENT = "octavia-anycast-agent.service"
 _UNIT_SECONDS = 10.0
 _SPINE = settings.SPINES[0].name
 
@@ -35,16 +34,31 @@ def _nothing(scene: Scene) -> None:
 # -- processes in the victim --------------------------------------------------
 
 
+_Unit = collections.abc.Callable[[Scene], str]
+
+
 def _haproxy(scene: Scene) -> str:
     return f"haproxy-{scene.load_balancer_id}.service"
 
 
-def _signal(unit: str, number: signal.Signals, scene: Scene) -> None:
+def _speaker(scene: Scene) -> str:
+    return scene.speaker
+
+
+def _agent(_: Scene) -> str:
+    return "octavia-anycast-agent.service"
+
+
+def _speakerd(_: Scene) -> str:
+    return "octavia-anycast-speakerd.service"
+
+
+def _signal(unit: _Unit, number: signal.Signals, scene: Scene) -> None:
     """To all processes of a systemd unit, from outside: it may hang.
 
     :raises TimeoutError: it has none, although the victim has power.
     """
-    name = unit or _haproxy(scene)
+    name = unit(scene)
     group = cgroup.path(scene.lab.name, scene.victim.label)
     unit_group = group / "payload" / "system.slice" / name
 
@@ -124,7 +138,7 @@ def _cut(name: str, make: Step, mend: Step, toll: Toll) -> Fault:
     return Fault(name=name, inject=make, heal=mend, toll=toll)
 
 
-def _killed(name: str, unit: str, toll: Toll) -> Fault:
+def _killed(name: str, unit: _Unit, toll: Toll) -> Fault:
     """Systemd starts it again."""
     return Fault(
         name=f"{name}-killed",
@@ -134,7 +148,7 @@ def _killed(name: str, unit: str, toll: Toll) -> Fault:
     )
 
 
-def _hangs(name: str, unit: str, toll: Toll, seconds: float) -> Fault:
+def _hangs(name: str, unit: _Unit, toll: Toll, seconds: float) -> Fault:
     """It is alive and does nothing."""
     return Fault(
         name=name,
@@ -165,15 +179,17 @@ def _links(name: str, bridges: tuple[str, ...]) -> tuple[Fault, Fault]:
 
 
 _ALL = (
-    _killed("haproxy", "", Toll.REFUSED),
-    _hangs("haproxy-hangs", "", Toll.PACKETS, 8.0),
-    _killed("speaker", SPEAKER, Toll.ROUTES),
-    _hangs("speaker-hangs", SPEAKER, Toll.ROUTES, 8.0),
-    _killed("agent", AGENT, Toll.NOTHING),
-    _hangs("agent-hangs", AGENT, Toll.NOTHING, 4.0),
+    _killed("haproxy", _haproxy, Toll.REFUSED),
+    _hangs("haproxy-hangs", _haproxy, Toll.PACKETS, 8.0),
+    _killed("speaker", _speaker, Toll.ROUTES),
+    _hangs("speaker-hangs", _speaker, Toll.ROUTES, 8.0),
+    _killed("speakerd", _speakerd, Toll.NOTHING),
+    _hangs("speakerd-hangs", _speakerd, Toll.NOTHING, 4.0),
+    _killed("agent", _agent, Toll.NOTHING),
+    _hangs("agent-hangs", _agent, Toll.NOTHING, 4.0),
     # Longer than ``dead_after``: it is deleted as it announces, and nothing
     # can tell it to stop; its leaf notices by the hold time.
-    _hangs("agent-hangs-for-good", AGENT, Toll.PACKETS, 12.0),
+    _hangs("agent-hangs-for-good", _agent, Toll.PACKETS, 12.0),
     Fault(
         name="amphora-killed",
         inject=_kill_amphora,

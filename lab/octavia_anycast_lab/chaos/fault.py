@@ -33,11 +33,13 @@ class Scene:
 
     Faults keep to the victim, its leaf, one spine and the control plane: at
     least one other amphora, in another rack, is healthy at any time.
+    ``speaker``: the systemd unit of its BGP speaker.
     """
 
     plane: deployment.Deployment
     load_balancer_id: str
     victim: machine.Instance
+    speaker: str
 
     @property
     def lab(self) -> settings.Lab:
@@ -69,6 +71,8 @@ class Scene:
         )
 
 
+# Driver -> the systemd unit of the speaker, over the management network.
+SPEAKERS = {"bird": "bird.service", "exabgp": "exabgp.service"}
 Step = collections.abc.Callable[[Scene], None]
 
 

@@ -142,22 +142,11 @@ def has_bfd(stage: context.Stage, distributor: dict[str, typing.Any]) -> bool:
 @contextlib.contextmanager
 def quick_leaves(lab: settings.Lab) -> collections.abc.Iterator[None]:
     """The leaves' side of BFD is as fast, for the length of a block."""
-    _set_leaves(lab, BFD_MS)
+    frr.set_bfd_interval(lab, BFD_MS)
     try:
         yield
     finally:
-        _set_leaves(lab, frr.BFD_INTERVAL_MS)
-
-
-def _set_leaves(lab: settings.Lab, interval_ms: int) -> None:
-    for leaf in settings.RACK_LEAVES:
-        frr.vtysh(
-            lab,
-            leaf.name,
-            *("configure terminal", "bfd", "profile amphora"),
-            f"transmit-interval {interval_ms}",
-            f"receive-interval {interval_ms}",
-        )
+        frr.set_bfd_interval(lab, frr.BFD_INTERVAL_MS)
 
 
 def _timers(peer: dict[str, typing.Any]) -> str:

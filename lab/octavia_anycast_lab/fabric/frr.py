@@ -243,3 +243,15 @@ def vtysh(lab: settings.Lab, name: str, *commands: str) -> str:
     if done.returncode != 0:
         raise RouterError(f"{name}: {commands}: {done.stdout}{done.stderr}")
     return done.stdout
+
+
+def set_bfd_interval(lab: settings.Lab, interval_ms: int) -> None:
+    """The racks' leaves' side of BFD with amphorae, from the next packet."""
+    for leaf in settings.RACK_LEAVES:
+        vtysh(
+            lab,
+            leaf.name,
+            *("configure terminal", "bfd", "profile amphora"),
+            f"transmit-interval {interval_ms}",
+            f"receive-interval {interval_ms}",
+        )
