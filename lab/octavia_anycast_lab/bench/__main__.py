@@ -54,8 +54,6 @@ IN_LAB: collections.abc.Mapping[str, Measure] = {
 }
 # It makes labs of its own, with no other one beside them.
 DEMO = "demo"
-# Minutes, of a machine that is busy with it: only by its name.
-BY_NAME = frozenset(("thousand",))
 _LAB = "bench"
 
 
@@ -87,14 +85,14 @@ class Session:
 
 
 def main() -> None:
-    """Run all benchmarks but those that take an hour, or one."""
+    """Run all benchmarks, or one."""
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
     parser.add_argument("--name", choices=sorted((*IN_LAB, DEMO)))
     parser.add_argument("--lab", default=_LAB)
     parser.add_argument("--runs", type=int, default=events.RUNS)
     parser.add_argument("--keep-lab", action="store_true")
     options = parser.parse_args()
-    names = [options.name] if options.name else _usual()
+    names = [options.name] if options.name else [*IN_LAB, DEMO]
     session = Session(Progress())
     try:
         lab = settings.Lab(name=options.lab)
@@ -117,10 +115,6 @@ def main() -> None:
         print(f"-> {result.RESULTS}")  # noqa: T201
     failed = ", ".join(session.failed)
     sys.exit(f"bench: failed: {failed}" if failed else 0)
-
-
-def _usual() -> list[str]:
-    return [name for name in (*IN_LAB, DEMO) if name not in BY_NAME]
 
 
 def _in_lab(

@@ -46,9 +46,10 @@ QUERIES = result.Question(
 class Load:
     """How many clusters of what size, measured for how long.
 
-    ``limit_seconds`` is for all of it, convergence too; ``loses_one``: at the
-    end an amphora dies, and how long nobody replaces it is measured.
-    ``are_copies``: one is made through the API, the others of its rows.
+    ``limit_seconds`` is for all of it, convergence too; ``runs``: how often
+    it is measured. ``loses_one``: at the end of each an amphora dies, and how
+    long nobody replaces it is measured. ``are_copies``: one is made through
+    the API, the others of its rows.
     """
 
     count: int = COUNT
@@ -56,6 +57,7 @@ class Load:
     seconds: float = _SECONDS
     heartbeat_seconds: int = _HEARTBEAT_SECONDS
     limit_seconds: float = _LIMIT_SECONDS
+    runs: int = 1
     loses_one: bool = False
     are_copies: bool = False
 
@@ -65,7 +67,7 @@ def measure(lab: world.World) -> tuple[result.Result, ...]:
     before = result.load()
     controller.stop(lab.registry)
     try:
-        found = under(lab, Load())
+        (found,) = under(lab, Load())
     finally:
         controller.start(lab.plane, lab.registry)
     per_poll = found["queries_per_second"] * found["poll_interval"]
@@ -78,16 +80,17 @@ def measure(lab: world.World) -> tuple[result.Result, ...]:
     )
 
 
-def under(lab: world.World, load: Load) -> dict[str, typing.Any]:
-    """What a controller on fake amphorae says of itself.
+def under(lab: world.World, load: Load) -> list[dict[str, typing.Any]]:
+    """What a controller on fake amphorae says of itself, run by run.
 
     :raises RuntimeError: they did not converge, or rules were violated.
     """
     with _balancers(lab, load) as made:
         lab.say(f"{len(made)} made; {load.count} load balancers converge")
         found = _run(lab, load)
-    if "error" in found or found["violations"]:
-        raise RuntimeError(f"{found}")
+    for run in found:
+        if "error" in run or run["violations"]:
+            raise RuntimeError(f"{run}")
     return found
 
 
@@ -106,7 +109,7 @@ def _balancers(
             lab.request_deletion(balancer)
 
 
-def _run(lab: world.World, load: Load) -> dict[str, typing.Any]:
+def _run(lab: world.World, load: Load) -> list[dict[str, typing.Any]]:
     with tempfile.TemporaryDirectory(prefix="octavia-anycast-idle-") as home:
         output = pathlib.Path(home) / "result.json"
         enter = ["nsenter", f"--net={netns.path(lab.plane.namespace)}", "--"]
@@ -145,4 +148,4 @@ def _run(lab: world.World, load: Load) -> dict[str, typing.Any]:
         finally:
             beats.kill()
             beats.wait()
-        return dict(json.loads(output.read_text("utf-8")))
+        return list(json.loads(output.read_text("utf-8")))

@@ -139,26 +139,31 @@ def measure(
         took = _await_convergence(world, made, load)
         if load.are_copies:
             copies = _copy(world, cloud, load)
-        time.sleep(_SETTLE_SECONDS)
-        result = _measure(world, cloud, load)
-        result["converged_after_seconds"] = round(took, 1)
-        if load.loses_one:
-            ids = pathlib.Path(f"{path}.ids")
-            result["settled_after_seconds"] = _change(world)
-            result["noticed_after_seconds"] = _lose(world, cloud, ids)
+        meter = Meter()
+        found = []
+        for turn in range(load.runs):
+            time.sleep(_SETTLE_SECONDS)
+            run = _measure(world, cloud, load, meter)
+            run["converged_after_seconds"] = round(took, 1)
+            if load.loses_one:
+                ids = pathlib.Path(f"{path}.ids")
+                run["settled_after_seconds"] = _change(world)
+                run["noticed_after_seconds"] = _lose(world, cloud, ids, turn)
+            found.append(run)
     except Exception as error:  # noqa: BLE001 - whoever waits has to hear
         traceback.print_exc()
-        result = {"error": f"{type(error).__name__}: {error}"}
+        found = [{"error": f"{type(error).__name__}: {error}"}]
     if copies is not None:
         copies.remove()
-    pathlib.Path(path).write_text(json.dumps(result), "utf-8")
+    pathlib.Path(path).write_text(json.dumps(found), "utf-8")
     os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _measure(
-    world: World, cloud: LiveCloud, load: idle.Load
+    world: World, cloud: LiveCloud, load: idle.Load, meter: Meter
 ) -> dict[str, object]:
-    meter, asked = Meter(), cloud.count()
+    meter.queries.clear()
+    asked = cloud.count()
     began, before = time.monotonic(), os.times()
     time.sleep(load.seconds)
     elapsed, after = time.monotonic() - began, os.times()
@@ -236,30 +241,30 @@ def _change(world: World) -> list[float]:
     return took
 
 
-def _lose(world: World, cloud: FakeCloud, ids: pathlib.Path) -> float:
+def _lose(
+    world: World, cloud: FakeCloud, ids: pathlib.Path, turn: int
+) -> float:
     """An amphora loses power and falls silent: seconds until another boots.
+
+    It is one of another cluster in each turn.
 
     :raises TimeoutError: nobody noticed.
     """
-    with world.database.transaction() as session:
-        victim = next(
-            record
-            for record in amphorae.list_all(session)
-            if record.status is AmphoraStatus.ALLOCATED
-        )
-    owner = str(victim.load_balancer_id)
-    before = {machine.server_id for machine in cloud.of(owner)}
-    left = [i for i in ids.read_text("utf-8").split() if i != victim.id]
-    _write_ids(ids, left)
-    for machine in cloud.of(owner):
-        if machine.amphora_id == victim.id:
-            machine.has_power = False
+    owner = sorted(world.load_balancers.all_statuses())[_CHANGES + turn]
+    machines = {m.amphora_id: m for m in cloud.of(owner)}
+    victim, machine = min(machines.items())
+    beating = set(ids.read_text("utf-8").split())
+    _write_ids(ids, sorted(beating - {victim}))
+    machine.has_power = False
     began = time.monotonic()
     while time.monotonic() - began < _NOTICE_SECONDS:
-        if {machine.server_id for machine in cloud.of(owner)} - before:
-            return time.monotonic() - began
+        booted = {m.amphora_id for m in cloud.of(owner)} - machines.keys()
+        if booted:
+            took = time.monotonic() - began
+            _write_ids(ids, sorted((beating - {victim}) | booted))
+            return took
         time.sleep(0.1)
-    raise TimeoutError(f"nobody replaced amphora {victim.id}")
+    raise TimeoutError(f"nobody replaced amphora {victim}")
 
 
 def _await_convergence(world: World, count: int, load: idle.Load) -> float:
