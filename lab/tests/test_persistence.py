@@ -15,7 +15,14 @@ from collections.abc import Iterator, Mapping
 import pytest
 from balancer_objects import changed
 from cluster_bench import Balancer, Bench, web_listener
-from octavia_anycast_lab import flows, hypervisor, netns, process, settings
+from octavia_anycast_lab import (
+    flows,
+    hypervisor,
+    netns,
+    process,
+    rest,
+    settings,
+)
 
 pytestmark = pytest.mark.lab
 
@@ -24,6 +31,7 @@ CLIENTS = tuple(
     ipaddress.ip_interface(f"10.3.0.{number}/24") for number in range(101, 113)
 )
 CONNECTIONS = 6
+PEER_PORT = 1025
 Kept = Mapping[str, frozenset[str]]
 
 
@@ -79,6 +87,18 @@ def _sticky(bench: Bench, name: str, **flavor: int) -> Iterator[Balancer]:
             bench.await_gone(made.id)
 
 
+def _opened(bench: Bench, balancer: Balancer) -> set[tuple[str, int]]:
+    """Protocols and ports that its front ends' security group lets in."""
+    (group,) = bench.admin.get(
+        rest.NETWORK, f"/v2.0/security-groups?name=lb-{balancer.id}"
+    )["security_groups"]
+    return {
+        (rule["protocol"], rule["port_range_min"])
+        for rule in group["security_group_rules"]
+        if rule["direction"] == "ingress"
+    }
+
+
 def _members(
     bench: Bench, balancer: Balancer, clients: tuple[str, ...], count: int
 ) -> Kept:
@@ -112,6 +132,7 @@ def test_a_client_keeps_its_member(
 ) -> None:
     """By whichever amphora; after a change; after the loss of an amphora."""
     with _sticky(bench, "sticky") as balancer:
+        assert ("tcp", PEER_PORT) in _opened(bench, balancer)
         first, again = _first_contact(bench, balancer, clients)
         assert again == first
         # A change: HAProxy is reloaded on every amphora.
