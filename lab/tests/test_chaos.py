@@ -36,7 +36,13 @@ from octavia_anycast_lab import (
 )
 from octavia_anycast_lab.chaos import leftovers, schedule
 from octavia_anycast_lab.chaos.catalog import FAULTS
-from octavia_anycast_lab.chaos.fault import SPEAKERS, Scene, Toll, toll_of
+from octavia_anycast_lab.chaos.fault import (
+    SPEAKERS,
+    Fault,
+    Scene,
+    Toll,
+    toll_of,
+)
 from octavia_anycast_lab.fabric import frr, lifecycle
 from octavia_anycast_lab.progress import Progress
 
@@ -95,6 +101,17 @@ def _faults(scene: Scene, drawn: schedule.Round) -> Iterator[None]:
                 if not number or scene.has_victim_power:
                     raise
         yield
+
+
+def _see_out(scene: Scene, chosen: list[Fault]) -> None:
+    """Heal each once it has lasted: a short one does not wait for others."""
+    began = time.monotonic()
+    for fault in sorted(chosen, key=lambda fault: fault.seconds):
+        lasting = fault.seconds
+        if not IS_LONG:
+            lasting = min(lasting, SHORT_SECONDS)
+        time.sleep(max(0.0, began + lasting - time.monotonic()))
+        fault.heal(scene)
 
 
 def _judge(lost: losses.Losses, toll: Toll) -> None:
@@ -159,13 +176,12 @@ def test_round(bench: Bench, cluster: Balancer, drawn: schedule.Round) -> None:
     amphorae = bench.amphorae(cluster)
     scene = _scene(bench, cluster, amphorae[drawn.victim % len(amphorae)])
     chosen = [FAULTS[name] for name in drawn.names]
-    lasting = max(fault.seconds for fault in chosen)
     with (
         watching.watcher(bench, cluster) as watcher,
         losses.stream(bench, cluster) as stream,
     ):
         with _faults(scene, drawn):
-            time.sleep(lasting if IS_LONG else min(lasting, SHORT_SECONDS))
+            _see_out(scene, chosen)
         bench.await_converged(cluster)
         lost = stream.end()
     print(f"{drawn.label}: {lost}")  # noqa: T201
