@@ -61,6 +61,21 @@ OPTIONS = [
         "unless you say so. Said wrongly, such a listener is not served, and "
         "a load balancer that has no others is not announced.",
     ),
+    cfg.StrOpt(
+        "amp_image_tag",
+        default="",
+        help="Glance tag of the image of amphorae whose flavor does not name "
+        "one (amp_image_tag), and of a distributor's own amphorae. Empty: "
+        "that of [controller_worker], which Octavia's own provider boots "
+        "from as well.",
+    ),
+    cfg.StrOpt(
+        "amp_flavor_id",
+        default="",
+        help="Nova flavor of amphorae whose flavor does not name one "
+        "(compute_flavor), and of a distributor's own amphorae. Empty: that "
+        "of [controller_worker].",
+    ),
     cfg.FloatOpt(
         "poll_interval",
         default=0.5,
@@ -334,6 +349,8 @@ class Settings:
     cert_rotate_threads: int
     policy: ClusterPolicy
     udp_supported: bool = False
+    amp_image_tag: str = ""
+    amp_flavor_id: str = ""
 
 
 def register(conf: Any) -> None:
@@ -367,6 +384,8 @@ _SAME_NAME = (
     "cert_expiry_buffer",
     "cert_rotate_threads",
     "udp_supported",
+    "amp_image_tag",
+    "amp_flavor_id",
 )
 
 

@@ -95,7 +95,9 @@ def make_world(settings: options.Settings) -> World:
         load_balancers=OctaviaLoadBalancers(),
         statuses=OctaviaStatuses(),
         haproxy=AmphoraHaproxy(timeout=settings.configure_timeout),
-        compute=Compute(),
+        compute=Compute(
+            image_tag=settings.amp_image_tag, flavor_id=settings.amp_flavor_id
+        ),
         network=Network(settings.frontend_security_groups),
         files=AmphoraFiles(
             heartbeat_controllers=settings.heartbeat_controllers,

@@ -46,9 +46,19 @@ class Server:
 
 
 class Compute:
-    """The compute service."""
+    """The compute service.
 
-    def __init__(self, driver: Any = None) -> None:
+    :param image_tag: of images for amphorae without a flavor that names one;
+        empty: ``[controller_worker] amp_image_tag``
+    :param flavor_id: the same for Nova's flavor
+    """
+
+    def __init__(
+        self, driver: Any = None, *, image_tag: str = "", flavor_id: str = ""
+    ) -> None:
+        worker = cfg.CONF.controller_worker
+        self._image_tag = image_tag or worker.amp_image_tag
+        self._flavor_id = flavor_id or worker.amp_flavor_id
         self._driver = (
             driver
             or stevedore_driver.DriverManager(
@@ -81,11 +91,9 @@ class Compute:
             server_id = self._driver.build(
                 name=server_name(amphora_id),
                 amphora_flavor=flavor.get(
-                    constants.COMPUTE_FLAVOR, settings.amp_flavor_id
+                    constants.COMPUTE_FLAVOR, self._flavor_id
                 ),
-                image_tag=flavor.get(
-                    constants.AMP_IMAGE_TAG, settings.amp_image_tag
-                ),
+                image_tag=flavor.get(constants.AMP_IMAGE_TAG, self._image_tag),
                 image_owner=settings.amp_image_owner_id,
                 key_name=settings.amp_ssh_key_name,
                 sec_groups=settings.amp_secgroup_list,

@@ -2,15 +2,18 @@
 # Copyright (c) 2026 The octavia-anycast authors
 """Servers: where they run, and the zones that there are."""
 
+from datetime import datetime
 from types import SimpleNamespace
 
 import pytest
 from novaclient import exceptions as nova_exceptions
 from octavia.common import data_models as dm
 from octavia.common import exceptions as octavia_exceptions
+from oslo_config import cfg
 
 from octavia_anycast.model.cluster import ComputeState
 from octavia_anycast.model.errors import Permanent, Retryable
+from octavia_anycast.octavia_adapter.amphora_files import ConfigDrive
 from octavia_anycast.octavia_adapter.compute import Compute
 
 
@@ -94,3 +97,31 @@ def test_a_zone_that_cannot_be_looked_up():
 
     with pytest.raises(Retryable):
         Compute(Out()).check_zone("rack1")
+
+
+class Builder(Driver):
+    """Remembers what it was asked to build."""
+
+    def build(self, **asked):
+        self.asked = asked
+        return "server"
+
+
+def built(tree, **ours):
+    driver = Builder()
+    compute = Compute(driver, **ours)
+    drive = ConfigDrive(files={}, cert_expiration=datetime(2027, 1, 1))
+    compute.build(tree, "11111111-1111-1111-1111-111111111111", None, drive)
+    return driver.asked["image_tag"], driver.asked["amphora_flavor"]
+
+
+def test_one_without_a_flavor_has_our_image():
+    cfg.CONF.set_override("amp_image_tag", "amphora", "controller_worker")
+    cfg.CONF.set_override("amp_flavor_id", "small", "controller_worker")
+    try:
+        assert built(None) == ("amphora", "small")
+        ours = {"image_tag": "amphora-anycast", "flavor_id": "large"}
+        assert built(None, **ours) == ("amphora-anycast", "large")
+    finally:
+        cfg.CONF.clear_override("amp_image_tag", "controller_worker")
+        cfg.CONF.clear_override("amp_flavor_id", "controller_worker")
