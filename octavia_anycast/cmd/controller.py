@@ -70,10 +70,10 @@ def main() -> int:
     )
     try:
         settings = options.read(cfg.CONF)
+        run(_await_world(settings), settings)
     except InvalidRequest as e:
         print(f"[anycast] {e}", file=sys.stderr)  # noqa: T201
         return 2
-    run(_await_world(settings), settings)
     return 0
 
 

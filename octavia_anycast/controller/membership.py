@@ -23,6 +23,8 @@ import tooz
 from oslo_log import log as logging
 from tooz import coordination
 
+from octavia_anycast.model.errors import InvalidRequest
+
 LOG = logging.getLogger(__name__)
 GROUP = b"octavia-anycast-controllers"
 _LOCK_PREFIX = "octavia-anycast-"
@@ -33,15 +35,30 @@ LOOK_AGAIN_SECONDS = 0.1
 POINTS = 1024
 
 
+def _coordinator(url: str, scheme: str, member_id: bytes) -> Any:
+    """Tooz's, or a sentence; the URL may hold a password."""
+    try:
+        return coordination.get_coordinator(url, member_id)
+    except (ImportError, RuntimeError, tooz.ToozError) as e:
+        raise InvalidRequest(
+            "coordination_url",
+            f"tooz cannot load its driver for {scheme}://: {e}. Is the "
+            f"package installed which it needs (tooz[...])?",
+        ) from e
+
+
 class Membership:
-    """This controller among its peers."""
+    """This controller among its peers.
+
+    :raises InvalidRequest: if no driver can be loaded for the URL.
+    """
 
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)
         if parts.scheme == "file":
             os.makedirs(parts.path, mode=0o700, exist_ok=True)
         self.member_id = f"{socket.gethostname()}-{uuid.uuid4()}".encode()
-        self._coordinator = coordination.get_coordinator(url, self.member_id)
+        self._coordinator = _coordinator(url, parts.scheme, self.member_id)
         self._guard = threading.Lock()
         self._partitioner: Any = None
 

@@ -15,6 +15,7 @@ from tooz import hashring
 
 from octavia_anycast.controller import membership
 from octavia_anycast.controller.membership import Membership
+from octavia_anycast.model.errors import InvalidRequest
 
 LOAD_BALANCERS = 1000
 DRAWS = 40
@@ -97,6 +98,7 @@ def test_who_left_is_noticed_at_the_next_refresh(tmp_path):
 OTHER = """
 import sys, time
 from octavia_anycast.controller.membership import Membership
+from octavia_anycast.model.errors import InvalidRequest
 member = Membership(sys.argv[1])
 member.start()
 with member.lock("lb") as is_held:
@@ -144,3 +146,13 @@ def test_a_lock_is_held_by_one(tmp_path):
                 assert not is_held_too
         with second.lock("lb") as is_held:
             assert is_held
+
+
+@pytest.mark.parametrize("scheme", ["etcd3+http", "nosuch"])
+def test_a_driver_that_is_not_installed(scheme, monkeypatch):
+    monkeypatch.setitem(sys.modules, "etcd3gw", None)
+    with pytest.raises(InvalidRequest) as refused:
+        Membership(f"{scheme}://:secret@127.0.0.1:2379")
+    assert refused.value.field == "coordination_url"
+    assert scheme in refused.value.reason
+    assert "secret" not in refused.value.reason
