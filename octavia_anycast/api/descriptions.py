@@ -35,7 +35,7 @@ DESCRIPTIONS = {
     ),
     "dedicated_count": (
         "How many amphorae of its own it has, which serve no load balancer: "
-        "they announce its external VIPs."
+        "they announce its external VIPs and the amphorae registered with it."
     ),
     "load_balancer_count": "How many load balancers use it.",
     "amphora_count": "How many amphorae serve these, or are its own.",
@@ -139,7 +139,8 @@ DESCRIPTIONS = {
         "Per amphora: connections, sessions a second, percent of the "
         "processors, or bytes a second."
     ),
-    "tolerance": "The share of the target by which it may be missed: 0 to 1.",
+    "tolerance": "The share of the target by which it may be missed, up to "
+    "0.9.",
     "scale_in_delay": "Seconds of less load before an amphora goes.",
     "scaled_at": "When its wanted size last changed (UTC); null: never.",
     "scaling_reason": "Why autoscaling changed its wanted size; empty: its "

@@ -8,7 +8,13 @@ from typing import Any
 from octavia_anycast_client import sdk
 from octavia_anycast_client.osc import arguments, base, columns
 
-STATUSES = ("ACTIVE", "ERROR", "PENDING_CREATE", "PENDING_UPDATE")
+STATUSES = (
+    "ACTIVE",
+    "ERROR",
+    "PENDING_CREATE",
+    "PENDING_DELETE",
+    "PENDING_UPDATE",
+)
 OPERATING_STATUSES = ("ONLINE", "DEGRADED", "ERROR", "OFFLINE")
 ZONE = (
     "[availability-zone=<zone>][,network=<name-or-id>]"
@@ -33,7 +39,7 @@ def _add_attributes(parser: argparse.ArgumentParser) -> None:
         metavar="<number>",
         type=int,
         help="Boot this many amphorae of its own, which announce external "
-        "VIPs: 0 to 4.",
+        "VIPs and amphorae that are registered: 0 to 4.",
     )
     arguments.add_switch(
         parser,
@@ -301,7 +307,8 @@ class DeleteDistributor(_Commanding, base.Command):
         parser.add_argument(
             "--cascade",
             action="store_true",
-            help="Also delete its BGP peers that no other speaker has.",
+            help="Also delete its external VIPs and registrations of "
+            "amphorae, and its BGP peers that no other speaker has.",
         )
         parser.add_argument(
             "--wait", action="store_true", help="Wait until it is gone."

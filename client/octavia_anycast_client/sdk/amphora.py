@@ -2,6 +2,7 @@
 # Copyright (c) 2026 The octavia-anycast authors
 """Amphorae: one of them out of service, and back."""
 
+import datetime
 from typing import Any
 
 from openstack import resource
@@ -30,6 +31,15 @@ class AmphoraDrain(resource.Resource):
     vips = resource.Body("vips", type=list)
     #: When the amphora said so.
     reported_at = resource.Body("reported_at")
+
+    @property
+    def seconds(self) -> float:
+        """How long connections are given, by the clock of the API."""
+        if not self.since or not self.deadline:
+            return 0.0
+        since = datetime.datetime.fromisoformat(self.since)
+        until = datetime.datetime.fromisoformat(self.deadline)
+        return (until - since).total_seconds()
 
     def ask(self, session: Any, timeout: int | None) -> "AmphoraDrain":
         """Ask for it; None: as long as the deployment says."""

@@ -77,7 +77,8 @@ class Proxy(_proxy.Proxy):
     ) -> None:
         """Delete one that no load balancer uses.
 
-        :param cascade: also the peers that no other speaker has.
+        :param cascade: also its external VIPs and registrations of amphorae,
+            and the peers that no other speaker has.
         """
         params = {"cascade": "true"} if cascade else None
         self._delete(Distributor, distributor, ignore_missing, params=params)
@@ -447,14 +448,16 @@ class Proxy(_proxy.Proxy):
         )
 
     def wait_for_amphora_drain(
-        self, amphora: str | Amphora, wait: float = WAIT_SECONDS
+        self, amphora: str | Amphora, wait: float | None = None
     ) -> AmphoraDrain:
         """Wait until an amphora that is to drain has withdrawn.
 
+        :param wait: seconds; by default as long as its connections are given,
+            and five minutes more.
         :raises openstack.exceptions.ResourceFailure: if it was taken back.
         :raises openstack.exceptions.ResourceTimeout: after ``wait`` seconds.
         """
-        deadline = time.monotonic() + wait
+        began = time.monotonic()
         while True:
             found = self.get_amphora_drain(amphora)
             if found.state == "DRAINED":
@@ -463,7 +466,8 @@ class Proxy(_proxy.Proxy):
                 raise exceptions.ResourceFailure(
                     f"Amphora {_id_of(amphora)} is not to drain any more"
                 )
-            _pause(deadline, f"The amphora is still {found.state}")
+            length = found.seconds + WAIT_SECONDS if wait is None else wait
+            _pause(began + length, f"The amphora is still {found.state}")
 
 
 def _id_of(value: Any) -> str:

@@ -80,6 +80,29 @@ def test_a_refusal_is_raised(client, cloud, method):
         call(AMPHORA)
 
 
+def test_a_drain_is_waited_for_as_long_as_it_may_take(
+    client, cloud, monkeypatch
+):
+    """And not five minutes at most: the API takes a day."""
+    clock = [1000.0]
+    monkeypatch.setattr(proxy.time, "monotonic", lambda: clock[0])
+
+    def sleep(seconds):
+        clock[0] += 200.0
+
+    monkeypatch.setattr(proxy.time, "sleep", sleep)
+    draining = a_drain("DRAINING", deadline="2026-11-23T12:20:00")
+    cloud.answers["GET", DRAIN] = [(200, draining)] * 6 + [
+        (200, a_drain("DRAINED"))
+    ]
+    assert client.wait_for_amphora_drain(AMPHORA).state == "DRAINED"
+    assert clock[0] == 1000.0 + 6 * 200.0
+    cloud.answers["GET", DRAIN] = 200, draining
+    with pytest.raises(exceptions.ResourceTimeout):
+        client.wait_for_amphora_drain(AMPHORA)
+    assert clock[0] > 2200.0 + 1200.0
+
+
 def test_the_end_of_a_drain_is_waited_for(client, cloud):
     cloud.answers["GET", DRAIN] = [
         (200, a_drain(state)) for state in ("PENDING", "DRAINING", "DRAINED")
