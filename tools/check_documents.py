@@ -79,6 +79,8 @@ def documents() -> list[Path]:
     """Every document, sorted."""
     found = [*ROOT.glob("*.md"), *ROOT.glob("*.rst")]
     found += (ROOT / "doc/source").rglob("*.rst")
+    for folder in ("bench", "client", "devstack", "elements/*"):
+        found += ROOT.glob(f"{folder}/README.*")
     return sorted(found)
 
 
@@ -146,7 +148,7 @@ def missing_options(text: str) -> Iterator[str]:
     options = options_of_ours()
     shapes = {"gate", "cluster", "heartbeat", "backoff", "announce", "orphan"}
     # Columns, columns' fields and keys of Octavia's that look alike.
-    others = {"cluster_type", "heartbeat_key", "gate_bad_seconds"}
+    others = {"cluster_type", "heartbeat_key"}
     others |= set(FLAVOR["properties"])
     for word in sorted(set(OPTION.findall(text)) - options - others):
         if "_" in word and word.partition("_")[0] in shapes:

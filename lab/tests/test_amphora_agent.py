@@ -390,10 +390,13 @@ def test_only_listener_is_not_there(amphora):
 
 def test_intents(amphora):
     amphora.put(amphora.state(Intent.DRAIN))
-    time.sleep(1)
-    assert amphora.paths() == set(VIPS)  # draining is still announced
-    report = codec.report_from(amphora.call("report"))
-    assert {path.state for path in report.paths} == {"draining"}
+
+    def is_draining() -> bool:
+        report = codec.report_from(amphora.call("report"))
+        return {path.state for path in report.paths} == {"draining"}
+
+    process.wait_until(is_draining, SOON, "it says that it drains")
+    amphora.assert_paths_stay(1)  # draining is still announced
     amphora.put(amphora.state(Intent.WITHDRAW))
     amphora.await_paths((), SOON, "withdrawn")
     amphora.put(amphora.state())

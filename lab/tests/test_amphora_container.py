@@ -12,7 +12,6 @@ import pathlib
 import signal
 import subprocess
 import sys
-import time
 import uuid
 
 import amphora_bench
@@ -286,8 +285,9 @@ def test_lost_processes_of_a_lab_are_cleaned(bench):
     instance = other.hypervisor.get(amphora.instance_id)
     other.registry.path.write_text("")
     cleanup.clean(lab)
-    time.sleep(0.2)
-    assert not _processes_about(instance.id)
+    process.wait_until(
+        lambda: not _processes_about(instance.id), 5.0, "no process of it"
+    )
     assert not netns.path(lab.namespace(instance.label)).exists()
     assert not cgroup.path(lab.name).exists()
     assert not pathlib.Path(instance.disk).exists()

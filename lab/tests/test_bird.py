@@ -40,8 +40,6 @@ EXABGP = "exabgp.service"
 SPEAKERD = "octavia-anycast-speakerd.service"
 SECONDS = 60.0
 RATE = 200.0
-# The leaves' hold time is 3 s, and they look at it each second.
-HOLD_TIME_LOSES_SECONDS = 2.0
 
 
 @pytest.fixture(scope="module")
@@ -209,5 +207,4 @@ def test_power_off_is_noticed_by_bfd(
     LOG.info("Power off, BFD 3 x 100 ms: %s", window)
     assert verdicts.all()[:1] == [BFD_DOWN]
     assert window.bad > 0, "the traffic met the fault"
-    assert window.seconds < HOLD_TIME_LOSES_SECONDS, window
     bench.await_converged(bird)

@@ -303,7 +303,6 @@ class TestFaults:
         assert set(silent) == {("leaf1", "p1"), ("mgmt", "m1")}
         window = traffic_record.window(records)
         assert window.bad > 0
-        assert 1.0 < window.seconds < HOLD_SECONDS + 1.5
 
     def test_withdrawal_breaks_long_lived_flows(self, fabric, standins):
         """Plain ECMP moves flows: facts, which later work is to improve."""

@@ -140,7 +140,9 @@ class RegistrationsController(resource.Collection):
             shown = responses.of_speaker(
                 speakers.get(session, self._speaker_id)
             )
-        LOG.info("BGP peer %s is of speaker %s", id, self._speaker_id)
+        LOG.info(
+            "BGP peer %s is registered with speaker %s", id, self._speaker_id
+        )
         return responses.SpeakerRootResponse(bgp_speaker=shown)
 
     @wsme_pecan.wsexpose(None, wtypes.text, status_code=204)
@@ -152,7 +154,11 @@ class RegistrationsController(resource.Collection):
             speakers.unregister(session, self._speaker_id, id)
             _check_left(session, distributor_id, "peer")
             lifecycle.begin_update(session, [distributor_id])
-        LOG.info("BGP peer %s is not of speaker %s", id, self._speaker_id)
+        LOG.info(
+            "BGP peer %s is unregistered from speaker %s",
+            id,
+            self._speaker_id,
+        )
 
     def _register(self, session: Any, peer_id: str) -> None:
         found = speakers.get(session, self._speaker_id)

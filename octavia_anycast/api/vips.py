@@ -96,7 +96,9 @@ class VipsController(resource.Collection):
                 session, context.session, self._distributor_id, vip.peer_id
             )
         LOG.info(
-            "External VIP %s of distributor %s is registered, next hop %s",
+            "External VIP %s, %s, of distributor %s is registered, next hop "
+            "%s",
+            made.vip.id,
             vip.vip_ip,
             self._distributor_id,
             vip.nexthop_ip,

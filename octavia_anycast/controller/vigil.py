@@ -69,9 +69,9 @@ class Vigil:
                         refresh_due = now + REFRESH_SECONDS
                     self.look(executor)
                 except AnycastError as e:
-                    LOG.warning("The vigil: %s", e)
+                    LOG.warning("Watching clusters that have a spare: %s", e)
                 except Exception:
-                    LOG.exception("The vigil.")
+                    LOG.exception("Watching clusters that have a spare.")
 
     def refresh(self) -> None:
         """Read anew whom to watch: one query."""
@@ -103,7 +103,7 @@ class Vigil:
             "Amphora %s of load balancer %s %s.",
             target.amphora_id,
             target.load_balancer_id,
-            "does not answer" if now is None else "changed",
+            _news(before, now),
         )
         self.wake(target.load_balancer_id)
 
@@ -122,3 +122,12 @@ class Vigil:
         unreachable.discard(target.amphora_id)
         gone.discard(target.amphora_id)
         return report.gate.state, frozenset(report.announced())
+
+
+def _news(before: object | None, now: object | None) -> str:
+    """What is new, for the log."""
+    if now is None:
+        return "does not answer"
+    if before is None:
+        return "answers again"
+    return "opened or closed its gate, or announces something else"

@@ -272,7 +272,7 @@ class ObservedAmphora:
 
     ``report`` None: the agent did not answer (``report_error`` says how).
     ``silent_seconds``: since it was last heard of, by heartbeat or answer;
-    None: never. ``gate_bad_seconds``: since its gate was last UP.
+    None: never.
     """
 
     record: AmphoraRecord

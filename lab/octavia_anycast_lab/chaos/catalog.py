@@ -104,9 +104,11 @@ def _spine_on(scene: Scene) -> None:
 
 
 def _kill_controller(scene: Scene) -> None:
+    """:raises RuntimeError: none runs, so nothing would be tested."""
     pid = controller.pid_of(scene.registry)
-    if pid is not None:
-        os.kill(pid, signal.SIGKILL)
+    if pid is None:
+        raise RuntimeError("no controller runs")
+    os.kill(pid, signal.SIGKILL)
 
 
 def _stop_controller(scene: Scene) -> None:

@@ -4,9 +4,11 @@
 
 import json
 import pathlib
+import re
 
 import pytest
 from octavia_anycast_lab.bench import result
+from octavia_anycast_lab.bench.__main__ import DEMO, IN_LAB
 
 QUESTION = result.Question(
     name="create",
@@ -72,3 +74,9 @@ def test_one_benchmark_leaves_the_others_in_the_file(
         *("expected", "runs", "load"),
     }
     assert found["create"]["runs"] == [{"ours": 2.0}]
+
+
+def test_the_guide_names_every_benchmark():
+    guide = pathlib.Path(__file__).parents[3] / "bench/README.rst"
+    named = set(re.findall(r"^``([a-z-]+)``  ", guide.read_text(), re.M))
+    assert named == {*IN_LAB, DEMO}
