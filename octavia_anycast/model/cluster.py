@@ -206,9 +206,9 @@ class ClusterPolicy:
     """
 
     boot_timeout: float = 300.0
-    dead_after: float = 30.0
+    dead_after: float = 15.0
     gate_timeout: float = 60.0
-    drain_timeout: float = 10.0
+    drain_timeout: float = 5.0
     withdraw_linger: float = 2.0
     backoff_base: float = 5.0
     backoff_max: float = 300.0

@@ -254,7 +254,7 @@ class GateSettings:
 
     is_enabled: bool = True
     interval_ms: int = 100
-    rise_count: int = 3
+    rise_count: int = 2
     fall_count: int = 2
     unknown_hold_ms: int = 5_000
     answer_interval_ms: int = 500

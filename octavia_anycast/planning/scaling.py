@@ -109,7 +109,10 @@ def dismissal(cluster: Cluster, observed: ObservedCluster) -> Dismissal | None:
 
 
 def _wanted(cluster: Cluster, observed: ObservedCluster) -> int:
-    """How many there are to be now: one more while a failover replaces."""
+    """How many there are to be now: one more while a failover replaces.
+
+    One that leaves has its server still: it is the one more.
+    """
     total = wanted_total(cluster.desired)
     if not cluster.outdated():
         return total
@@ -118,7 +121,7 @@ def _wanted(cluster: Cluster, observed: ObservedCluster) -> int:
             return len(cluster.live)  # its place is free when it is gone
         if len(cluster.live) < total or _gives_way(cluster, observed):
             return total
-    return total + 1
+    return total if cluster.of(Phase.LEAVING) else total + 1
 
 
 def _gives_way(
