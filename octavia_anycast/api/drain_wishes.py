@@ -21,6 +21,8 @@ from octavia_anycast.model.drain import DrainOptions
 from octavia_anycast.model.errors import Conflict, NotFound
 from octavia_anycast.planning.drain_check import obstacle
 
+_NO_MARKS = {"draining_since": None, "drained_at": None}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DrainLimits:
@@ -52,6 +54,8 @@ def ask(
     if record.drain_wanted_since is None:
         fresh_since = now - timedelta(seconds=limits.stale_after)
         _check_others(session, cluster, record, fresh_since)
+        # Whatever an earlier one has left would end this one at once.
+        amphorae.update(session, record.id, **_NO_MARKS)
     since = record.drain_wanted_since or now
     deadline = record.drain_deadline
     if options.timeout is not None or deadline is None:
@@ -72,15 +76,13 @@ def take_back(session: Any, record: AmphoraRecord) -> None:
     :raises Conflict: if it leaves for good.
     """
     _, record = _locked(session, record)
-    if record.drain_wanted_since is not None:
-        amphorae.update(
-            session,
-            record.id,
-            drain_wanted_since=None,
-            drain_deadline=None,
-            draining_since=None,
-            drained_at=None,
-        )
+    amphorae.update(
+        session,
+        record.id,
+        drain_wanted_since=None,
+        drain_deadline=None,
+        **_NO_MARKS,
+    )
 
 
 def last_report(session: Any, record: AmphoraRecord) -> StoredReport | None:
@@ -88,16 +90,25 @@ def last_report(session: Any, record: AmphoraRecord) -> StoredReport | None:
     return _reports(session, record.load_balancer_id or "").get(record.id)
 
 
+def served_by(record: AmphoraRecord) -> str:
+    """The id of its load balancer.
+
+    :raises Conflict: it is a distributor's own.
+    """
+    if record.load_balancer_id is None:
+        raise Conflict(
+            f"Amphora {record.id} serves no load balancer: it is a "
+            "distributor's own. What it announces for others is drained by "
+            "their registrations."
+        )
+    return record.load_balancer_id
+
+
 def _locked(
     session: Any, record: AmphoraRecord
 ) -> tuple[ClusterRecord, AmphoraRecord]:
     """The two as they are now, until the transaction ends."""
-    load_balancer_id = record.load_balancer_id
-    if load_balancer_id is None:
-        raise Conflict(
-            f"Amphora {record.id} serves no load balancer: it is a "
-            "distributor's own and cannot be drained."
-        )
+    load_balancer_id = served_by(record)
     cluster = clusters.lock(session, load_balancer_id)
     if cluster is None:
         raise NotFound("Cluster", load_balancer_id)

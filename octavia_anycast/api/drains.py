@@ -54,6 +54,7 @@ class DrainController(BelowAmphora):
         with faults.translated(), self._database.transaction() as session:
             self._authorize(session, policies.PUT_DRAIN)
             options = types.options_from(drain_)
+            drain_wishes.served_by(record)
             self._check_load_balancer(record.load_balancer_id)
             record = drain_wishes.ask(
                 session, record, options, self.limits, datetime.now(UTC)
@@ -73,6 +74,7 @@ class DrainController(BelowAmphora):
         record = self._listed.record
         with faults.translated(), self._database.transaction() as session:
             self._authorize(session, policies.DELETE_DRAIN)
+            drain_wishes.served_by(record)
             self._check_load_balancer(record.load_balancer_id)
             drain_wishes.take_back(session, record)
         LOG.info(

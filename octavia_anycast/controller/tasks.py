@@ -43,10 +43,6 @@ from octavia_anycast.model.errors import (
 from octavia_anycast.model.wire import FRONTEND_INTERFACE, Intent
 
 LOG = logging.getLogger(__name__)
-_DRAIN_COLUMNS = {
-    DrainMark.BEGUN: "draining_since",
-    DrainMark.ENDED: "drained_at",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,8 +276,7 @@ def _set_agent_state(job: Job, action: SetAgentState) -> None:
     job.world.agents.put_state(record.id, record.lb_network_ip, action.state)
     if action.drain is not None:
         # Afterwards: what is not recorded is told once more.
-        name = _DRAIN_COLUMNS[action.drain]
-        job.update(record.id, **{name: job.world.now()})
+        _mark_drain(job, record, action.drain)
     LOG.info(
         "Amphora %s of load balancer %s was told (%s): %s.",
         record.id,
@@ -290,6 +285,26 @@ def _set_agent_state(job: Job, action: SetAgentState) -> None:
         ", ".join(f"{v.vip_ip} {v.intent}" for v in action.state.vips)
         or "no VIP yet",
     )
+
+
+def _mark_drain(job: Job, record: AmphoraRecord, mark: DrainMark) -> None:
+    def record_it(session: Any) -> None:
+        is_wanted = amphorae.mark_drain(
+            session,
+            record.id,
+            mark,
+            wanted_since=record.drain_wanted_since,
+            now=job.world.now(),
+        )
+        if not is_wanted:
+            LOG.info(
+                "The drain of amphora %s of load balancer %s was taken back "
+                "meanwhile.",
+                record.id,
+                job.load_balancer_id,
+            )
+
+    job.transact(record_it)
 
 
 def _register_vips(job: Job, amphora_id: str, action: SetAgentState) -> None:

@@ -8,7 +8,8 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import delete as delete_rows
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy import update as update_rows
 from sqlalchemy.orm import Session
 
 from octavia_anycast.db import (
@@ -31,6 +32,7 @@ from octavia_anycast.model.cluster import (
     BootFailure,
     ServiceType,
 )
+from octavia_anycast.model.drain import DrainMark
 from octavia_anycast.model.errors import Conflict, NotFound
 from octavia_anycast.model.wire import Frontend
 from octavia_anycast.model.wire import FrontendAddress as ModelAddress
@@ -41,6 +43,12 @@ PLAIN = tuple(
     for name in AmphoraRecord.__dataclass_fields__
     if name not in ("frontend", "status", "service_type")
 )
+
+
+_DRAIN_COLUMNS = {
+    DrainMark.BEGUN: "draining_since",
+    DrainMark.ENDED: "drained_at",
+}
 
 
 def create(session: Session, record: AmphoraRecord) -> None:
@@ -94,6 +102,32 @@ def list_known(session: Session) -> list[AmphoraRecord]:
     """Every amphora there is a row of, DELETED ones too; two queries."""
     rows = session.scalars(select(Amphora).order_by(Amphora.id))
     return [record_of(row) for row in rows]
+
+
+def mark_drain(
+    session: Session,
+    amphora_id: str,
+    mark: DrainMark,
+    *,
+    wanted_since: datetime | None,
+    now: datetime,
+) -> bool:
+    """Record how far a drain is, if it is wanted still; one statement.
+
+    :param wanted_since: of the wish that was carried out: a wish that was
+        taken back meanwhile must leave nothing behind
+    :returns: False if nobody wants it any more
+    """
+    column = _DRAIN_COLUMNS[mark]
+    wanted: list[ColumnElement[bool]] = [Amphora.leaving_since.is_not(None)]
+    if wanted_since is not None:
+        wanted.append(Amphora.drain_wanted_since == wanted_since)
+    done = session.execute(
+        update_rows(Amphora)
+        .where(Amphora.id == amphora_id, or_(*wanted))
+        .values({column: now})
+    )
+    return bool(done.rowcount)  # type: ignore[attr-defined]
 
 
 def update(

@@ -8,7 +8,11 @@ from ipaddress import ip_address
 import pytest
 
 from octavia_anycast.db import amphorae, clusters, registrations, reports
-from octavia_anycast.model.cluster import AmphoraStatus, ClusterSize
+from octavia_anycast.model.cluster import (
+    AmphoraStatus,
+    ClusterSize,
+    ServiceType,
+)
 from octavia_anycast.model.wire import (
     GateReport,
     GateState,
@@ -327,3 +331,21 @@ def test_it_is_not_for_tenants(api, subnet, pair, is_ours, role, method):
             headers={"X-Roles": role, "X-User-Id": "somebody"},
         )
     assert answer.status == 403, answer.text
+
+
+@pytest.mark.parametrize("method", ["PUT", "DELETE"])
+def test_a_distributors_own_is_refused_with_a_sentence(api, lb, method):
+    with api.database.transaction() as session:
+        distributor_id = clusters.get(session, lb["id"]).distributor_id
+    own = make_ours(
+        api,
+        None,
+        7,
+        distributor_id=distributor_id,
+        service_type=ServiceType.DISTRIBUTOR,
+    )
+
+    answer = api.call(method, f"{PATH}/{own}/drain")
+
+    assert answer.status == 409
+    assert "it is a distributor's own" in answer.fault

@@ -116,3 +116,52 @@ def test_a_drained_one_goes_with_its_load_balancer(serving):
     serving.run()
     assert not records(serving)
     assert not serving.cloud.machines
+
+
+def test_one_that_is_taken_back_as_it_is_told_leaves_no_mark(
+    serving, monkeypatch
+):
+    first, _ = (r.id for r in records(serving))
+    drain(serving, first, 30)
+    tell = serving.cloud.put_state
+
+    def telling(amphora_id, address, state):
+        tell(amphora_id, address, state)
+        if {vip.intent for vip in state.vips} == {Intent.DRAIN}:
+            serving.api.call("DELETE", f"{PATH}/{first}/drain")
+
+    monkeypatch.setattr(serving.cloud, "put_state", telling)
+    serving.run()
+
+    (record,) = (r for r in records(serving) if r.id == first)
+    assert record.draining_since is None
+    assert record.drained_at is None
+    assert len(announcers(serving)) == 2
+
+
+@pytest.mark.parametrize("mark", ["draining_since", "drained_at"])
+def test_a_mark_of_before_does_not_end_the_next_one(serving, mark):
+    first, _ = (r.id for r in records(serving))
+    with serving.api.database.transaction() as session:
+        amphorae.update(session, first, **{mark: serving.cloud.now})
+
+    drain(serving, first, 30)
+    serving.controller.reconcile(serving.load_balancer_id)
+
+    assert intents(serving, first) == {Intent.DRAIN}
+    assert show(serving, first)["state"] == "DRAINING"
+    assert serving.api.call("DELETE", f"{PATH}/{first}/drain").status == 204
+    (record,) = (r for r in records(serving) if r.id == first)
+    assert record.draining_since is None
+
+
+@pytest.mark.parametrize("mark", ["draining_since", "drained_at"])
+def test_taken_back_once_more_it_clears_what_was_left(serving, mark):
+    first, _ = (r.id for r in records(serving))
+    with serving.api.database.transaction() as session:
+        amphorae.update(session, first, **{mark: serving.cloud.now})
+
+    serving.api.call("DELETE", f"{PATH}/{first}/drain")
+
+    (record,) = (r for r in records(serving) if r.id == first)
+    assert getattr(record, mark) is None
