@@ -150,7 +150,7 @@ class Reporter:
         wanted = {
             "provisioning_status": observation.tree.provisioning_status,
             "operating_status": operating,
-            "reason": reason[:255],
+            "reason": reason,
         }
         changed = {
             name: value

@@ -102,9 +102,9 @@ class BfdTimers:
     multiplier: int = 3
 
     def __post_init__(self) -> None:
-        check_range("bfd_min_tx_ms", self.min_tx_ms, 10, 60_000)
-        check_range("bfd_min_rx_ms", self.min_rx_ms, 10, 60_000)
-        check_range("bfd_multiplier", self.multiplier, 2, 255)
+        check_range("min_tx_ms", self.min_tx_ms, 10, 60_000)
+        check_range("min_rx_ms", self.min_rx_ms, 10, 60_000)
+        check_range("multiplier", self.multiplier, 2, 255)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,6 +18,8 @@ _OF_GATE = (
     "interval_ms",
     "rise_count",
     "fall_count",
+    "unknown_hold_ms",
+    "answer_interval_ms",
     "answer_timeout_ms",
     "accept_timeout_ms",
     "gateway_interval_ms",

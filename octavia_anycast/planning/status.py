@@ -33,6 +33,9 @@ from octavia_anycast.planning.spare import (
     wanted_total,
 )
 
+# Characters; the compute service's words may be many more.
+REMARK_LENGTH = 240
+
 
 class OperatingStatus(StrEnum):
     """Octavia's operating statuses, as far as a cluster has them."""
@@ -103,9 +106,21 @@ def operating_verdict(
     return OperatingVerdict(
         status=status,
         reason="; ".join(
-            [reason, *_remarks(cluster, observed), *_complaints(cluster)]
+            shortened(remark)
+            for remark in (
+                reason,
+                *_remarks(cluster, observed),
+                *_complaints(cluster),
+            )
         ),
     )
+
+
+def shortened(remark: str) -> str:
+    """One remark, such that another service's words leave room for others."""
+    if len(remark) <= REMARK_LENGTH:
+        return remark
+    return remark[: REMARK_LENGTH - 3] + "..."
 
 
 def _remarks(cluster: Cluster, observed: ObservedCluster) -> list[str]:
@@ -120,11 +135,21 @@ def _remarks(cluster: Cluster, observed: ObservedCluster) -> list[str]:
 
 
 def _complaints(cluster: Cluster) -> list[str]:
-    return [
-        f"{member.id}: {member.reason}"
+    """What is wrong with single amphorae."""
+    found = (
+        (member.id, member.reason or _mute(member))
         for member in cluster.members
-        if member.reason and member.phase is not Phase.LEAVING
-    ]
+        if member.phase is not Phase.LEAVING
+    )
+    return [f"{id_}: {reason}" for id_, reason in found if reason]
+
+
+def _mute(member: Assessment) -> str:
+    """That one which was configured does not answer, if so."""
+    amphora = member.amphora
+    if amphora.report is not None or amphora.record.applied_at is None:
+        return ""
+    return "its agent does not answer"
 
 
 def provisioning_verdict(

@@ -274,8 +274,12 @@ class AnycastProviderDriver(provider_base.ProviderDriver):
                     project_id=loadbalancer.project_id,
                     distributor_id=distributor_id,
                     size=size,
-                    cooldown_seconds=metadata.get(flavors.CLUSTER_COOLDOWN, 0),
-                    spare_count=metadata.get(flavors.CLUSTER_SPARE_COUNT, 0),
+                    cooldown_seconds=flavors.whole(
+                        metadata, flavors.CLUSTER_COOLDOWN
+                    ),
+                    spare_count=flavors.whole(
+                        metadata, flavors.CLUSTER_SPARE_COUNT
+                    ),
                     autoscale=autoscale_of(metadata),
                     frontend_network_id=choice.frontend_network_id,
                     frontend_subnet_id=choice.frontend_subnet_id,

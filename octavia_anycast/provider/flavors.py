@@ -159,6 +159,14 @@ def size_of(metadata: dict[str, Any], settings: Settings) -> ClusterSize:
     return ClusterSize(desired=desired, minimum=int(minimum), maximum=maximum)
 
 
+def whole(metadata: dict[str, Any], key: str) -> int:
+    """A number of the metadata, 0 if it is not there.
+
+    JSON has one kind of number, and 60.0 is an integer to the schema.
+    """
+    return int(metadata.get(key, 0))
+
+
 def check_resources(metadata: dict[str, Any]) -> None:
     """Ask network, compute and image services for what is named.
 

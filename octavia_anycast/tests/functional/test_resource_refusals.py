@@ -451,3 +451,19 @@ def test_an_id_that_is_in_the_body(server, prepared, method, tail):
 
         assert 400 <= answer.status < 500, answer.text
         assert samples.PASSWORD not in answer.text
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("min_tx_ms", 9), ("min_rx_ms", 60001), ("multiplier", 256)],
+)
+def test_a_timer_is_named_as_it_was_given(server, prepared, name, value):
+    peer = samples.peer() | {"bfd": {name: value}}
+    whole = samples.distributor(speakers=[samples.speaker(peers=[peer])])
+    for path, body, prefix in (
+        (PEERS, {"bgp_peer": peer}, ""),
+        (DISTRIBUTORS, whole, "speakers[0].peers[0]."),
+    ):
+        answer = server.call("POST", path, body)
+        assert answer.status == 400
+        assert f" {prefix}bfd.{name}: " in answer.fault

@@ -7,7 +7,9 @@ from datetime import timedelta
 
 import pytest
 
+from octavia_anycast.model.cluster import AmphoraStatus
 from octavia_anycast.planning.status import (
+    REMARK_LENGTH,
     OperatingStatus,
     Patience,
     ProvisioningVerdict,
@@ -126,3 +128,39 @@ def test_settled_means_nothing_is_under_way(world):
     assert is_settled(world.desired, world.observe(), world.now)
     next(iter(world.guests.values())).is_session_down = True
     assert not is_settled(world.desired, world.observe(), world.now)
+
+
+def test_one_that_does_not_answer_is_named(world):
+    """Although its heartbeats arrive, so that it is not silent."""
+    observed = world.observe()
+    mute, *others = observed.amphorae
+    mute = replace(mute, report=None, silent_seconds=1.0)
+    observed = replace(observed, amphorae=(mute, *others))
+    status = operating_verdict(world.desired, observed, world.now)
+    assert status.status is OperatingStatus.DEGRADED
+    assert f"{mute.record.id}: its agent does not answer" in status.reason
+
+
+def test_long_words_leave_room_for_others(world):
+    for guest in list(world.guests.values())[:2]:
+        guest.is_session_down = True
+    first, second, *_ = world.observe().amphorae
+    observed = replace(
+        world.observe(),
+        amphorae=(
+            _failed(first, "quota " * 100),
+            _failed(second, "no host"),
+            *world.observe().amphorae[2:],
+        ),
+    )
+    status = operating_verdict(world.desired, observed, world.now)
+    assert all(
+        len(remark) <= REMARK_LENGTH for remark in status.reason.split("; ")
+    )
+    assert "quota" in status.reason
+    assert f"{second.record.id}: no host" in status.reason
+
+
+def _failed(amphora, reason):
+    record = replace(amphora.record, status=AmphoraStatus.ERROR, reason=reason)
+    return replace(amphora, record=record, report=None)

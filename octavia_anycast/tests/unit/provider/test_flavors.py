@@ -68,3 +68,11 @@ def test_the_schema_names_the_key(metadata, key):
 def test_every_key_is_described():
     for name, schema in flavors.SCHEMA["properties"].items():
         assert schema["description"].endswith("."), name
+
+
+@pytest.mark.parametrize("key", ["cluster_cooldown", "cluster_spare_count"])
+def test_whole_numbers_are_whole(key):
+    flavors.check_schema({key: 2.0}, flavors.SCHEMA)
+    number = flavors.whole({key: 2.0}, key)
+    assert (number, type(number)) == (2, int)
+    assert flavors.whole({}, key) == 0
