@@ -2,8 +2,9 @@
 # Copyright (c) 2026 The octavia-anycast authors
 """Apply: a plan as a TaskFlow graph.
 
-Linear within one amphora, unordered among amphorae, after what the load
-balancer as a whole needs. A failed action ends its amphora's chain and
+Linear within one amphora, unordered among amphorae; what makes ports comes
+after what the load balancer as a whole needs, and what boots after its server
+group. A failed action ends its amphora's chain and
 nothing else: tasks hand an :class:`Outcome` to the next one instead of
 raising, because TaskFlow would revert the whole graph. Nothing is ever
 reverted; the next plan starts from what is.
@@ -21,6 +22,8 @@ from taskflow.patterns import graph_flow
 from octavia_anycast.controller.tasks import Job, carry_out
 from octavia_anycast.model.actions import (
     Action,
+    BootAmphora,
+    EnsureServerGroup,
     PlugFrontend,
     PrepareLoadBalancer,
     RemoveLoadBalancer,
@@ -73,16 +76,41 @@ def apply_plan(
     flow = graph_flow.Flow(f"load balancer {job.load_balancer_id}")
     names: list[str] = []
     last: dict[str, str] = {}
-    for index, action in enumerate(actions):
+    for index, action in enumerate(_with_group(job, actions)):
         name = f"{index}-{type(action).__name__}"
-        chain = getattr(action, "amphora_id", "")
-        flow.add(ActionTask(job, action, name, last.get(chain)))
+        chain = _chain(action)
+        before = _GROUP if isinstance(action, BootAmphora) else chain
+        flow.add(ActionTask(job, action, name, last.get(before)))
         last[chain] = name
         names.append(name)
     engine = engines.load(flow, engine="parallel", executor=executor)
     engine.run()
     results = engine.storage.fetch_all()
     return tuple(results[name] for name in names)
+
+
+_GROUP = "server group"
+
+
+def _chain(action: Action) -> str:
+    """What runs one after the other: an amphora's actions, for instance."""
+    if isinstance(action, EnsureServerGroup):
+        return _GROUP
+    return getattr(action, "amphora_id", "")
+
+
+def _with_group(job: Job, actions: tuple[Action, ...]) -> tuple[Action, ...]:
+    """Put the server group before boots, which are the first of a chain.
+
+    A server cannot join a group later. Where there is one already, or none
+    is wanted, this costs no call.
+    """
+    if not any(isinstance(action, BootAmphora) for action in actions):
+        return actions
+    return (
+        EnsureServerGroup(load_balancer_id=job.load_balancer_id),
+        *actions,
+    )
 
 
 def is_common(action: Action) -> bool:

@@ -23,6 +23,7 @@ from octavia_anycast.model.actions import (
     BootAmphora,
     ConfigureHaproxy,
     DeleteAmphora,
+    EnsureServerGroup,
     FailAmphora,
     PlugFrontend,
     PlugMemberNetworks,
@@ -68,10 +69,13 @@ def carry_out(job: Job, action: Action) -> None:
 def _prepare(job: Job, action: PrepareLoadBalancer) -> None:
     tree = job.observation.tree
     records = [a.record for a in job.observation.observed.amphorae]
-    job.world.compute.ensure_group(tree)
     job.world.network.prepare(tree, records)
     with job.world.database.transaction() as session:
         clusters.update(session, tree.id, config_revision=action.revision)
+
+
+def _ensure_group(job: Job, action: EnsureServerGroup) -> None:
+    job.world.compute.ensure_group(job.observation.tree)
 
 
 def _remove(job: Job, action: RemoveLoadBalancer) -> None:
@@ -404,6 +408,7 @@ def delete_amphora(world: World, record: AmphoraRecord) -> None:
 
 _DOERS: dict[type, Callable[[Job, Any], None]] = {
     PrepareLoadBalancer: _prepare,
+    EnsureServerGroup: _ensure_group,
     RemoveLoadBalancer: _remove,
     BootAmphora: _boot,
     AllocateAmphora: _allocate,

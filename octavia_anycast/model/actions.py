@@ -4,8 +4,9 @@
 
 Each is idempotent when carried out: doing it twice is doing it once. Those
 with an ``amphora_id`` are ordered within that amphora and unordered among
-amphorae; the others come first (:class:`PrepareLoadBalancer`) or stand alone
-(:class:`RemoveLoadBalancer`).
+amphorae. Of the others, :class:`PrepareLoadBalancer` comes before what makes
+ports, :class:`EnsureServerGroup` before what boots, and
+:class:`RemoveLoadBalancer` stands alone.
 """
 
 from dataclasses import dataclass, field
@@ -22,6 +23,16 @@ class PrepareLoadBalancer:
 
     load_balancer_id: str
     revision: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnsureServerGroup:
+    """Make the anti-affinity group, if one is wanted and there is none.
+
+    No plan has it: it is put before the boots of any plan.
+    """
+
+    load_balancer_id: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,4 +160,9 @@ AmphoraAction = (
     | FailAmphora
     | DeleteAmphora
 )
-Action = PrepareLoadBalancer | RemoveLoadBalancer | AmphoraAction
+Action = (
+    PrepareLoadBalancer
+    | EnsureServerGroup
+    | RemoveLoadBalancer
+    | AmphoraAction
+)

@@ -153,6 +153,8 @@ class FakeCloud(FakeInventory):
         with self._raw_database.transaction() as session:
             if amphorae.get(session, amphora_id) is None:
                 self.violations.append("built a server without a record")
+        if tree is not None and tree.id not in self.server_groups:
+            self.violations.append("built a server without its group")
         if self.build_error:
             raise Retryable(self.build_error)
         server_id = str(uuid.uuid4())

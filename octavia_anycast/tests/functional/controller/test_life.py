@@ -120,6 +120,42 @@ def test_member_network_is_plugged_before_haproxy_is_told(stage):
     assert stage.show()["provisioning_status"] == "ACTIVE"
 
 
+def test_nothing_boots_without_its_server_group(stage):
+    stage.cloud.refuse["ensure group"] = 1
+    stage.controller.reconcile(stage.load_balancer_id)
+    assert stage.cloud.calls.count("build") == 0
+    assert stage.cloud.machines == {}
+    stage.cloud.pass_time(5)
+    stage.run()
+    assert len(stage.cloud.of(stage.load_balancer_id)) == 2
+
+
+def test_a_replacement_gets_a_server_group(stage):
+    stage.run()
+    # Anti-affinity was switched on when the load balancer was there.
+    stage.cloud.server_groups.clear()
+    machine = stage.cloud.of(stage.load_balancer_id)[0]
+    del stage.cloud.machines[machine.server_id]
+    stage.cloud.pass_time(60)
+    stage.run(120)
+    assert len(stage.cloud.of(stage.load_balancer_id)) == 2
+    assert stage.cloud.server_groups == {stage.load_balancer_id}
+
+
+def test_a_spare_gets_a_server_group(stage):
+    stage.run()
+    stage.cloud.server_groups.clear()
+    answer = stage.api.call(
+        "PUT",
+        f"/v2/lbaas/loadbalancers/{stage.load_balancer_id}/cluster",
+        {"cluster": {"spare_count": 1}},
+    )
+    assert answer.status == 202, answer.text
+    stage.run()
+    assert len(stage.cloud.of(stage.load_balancer_id)) == 3
+    assert stage.cloud.server_groups == {stage.load_balancer_id}
+
+
 def test_cascade_delete_leaves_nothing(stage):
     stage.run()
     stage.add_listener()

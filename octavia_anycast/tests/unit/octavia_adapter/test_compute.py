@@ -2,7 +2,6 @@
 # Copyright (c) 2026 The octavia-anycast authors
 """Servers: where they run, and the zones that there are."""
 
-from datetime import datetime
 from types import SimpleNamespace
 
 import pytest
@@ -10,10 +9,10 @@ from novaclient import exceptions as nova_exceptions
 from octavia.common import data_models as dm
 from octavia.common import exceptions as octavia_exceptions
 from oslo_config import cfg
+from oslo_config import fixture as config_fixture
 
 from octavia_anycast.model.cluster import ComputeState
 from octavia_anycast.model.errors import Permanent, Retryable
-from octavia_anycast.octavia_adapter.amphora_files import ConfigDrive
 from octavia_anycast.octavia_adapter.compute import Compute
 
 
@@ -100,28 +99,88 @@ def test_a_zone_that_cannot_be_looked_up():
 
 
 class Builder(Driver):
-    """Remembers what it was asked to build."""
+    """It makes servers and server groups, and knows what it was told."""
 
-    def build(self, **asked):
-        self.asked = asked
-        return "server"
+    def __init__(self):
+        self.groups = []
+        self.built = []
+
+    def create_server_group(self, name, policy):
+        self.groups.append((name, policy))
+        return SimpleNamespace(id=f"group-{len(self.groups)}")
+
+    def build(self, **arguments):
+        self.built.append(arguments)
+        return f"server-{len(self.built)}"
 
 
-def built(tree, **ours):
+class Recorded(Compute):
+    """Without Octavia's rows."""
+
+    def _record_group(self, tree, group_id):
+        tree.model.server_group_id = group_id
+
+
+@pytest.fixture
+def anti_affinity():
+    with config_fixture.Config(cfg.CONF) as conf:
+        conf.config(
+            group="nova",
+            enable_anti_affinity=True,
+            anti_affinity_policy="anti-affinity",
+        )
+        yield conf
+
+
+def tree_of(group_id=None):
+    return SimpleNamespace(
+        id="lb-1",
+        model=SimpleNamespace(server_group_id=group_id),
+        flavor={},
+        availability_zone={},
+    )
+
+
+def group_of_next_server(driver, tree):
+    compute = Recorded(driver)
+    compute.ensure_group(tree)
+    drive = SimpleNamespace(files={})
+    compute.build(tree, "amphora-1", None, drive)
+    return driver.built[-1]["server_group_id"]
+
+
+def test_a_server_is_built_in_its_group(anti_affinity):
+    driver, tree = Builder(), tree_of()
+    assert group_of_next_server(driver, tree) == "group-1"
+    assert group_of_next_server(driver, tree) == "group-1"
+    assert driver.groups == [("octavia-lb-lb-1", "anti-affinity")]
+
+
+def test_a_group_that_is_there_is_kept(anti_affinity):
     driver = Builder()
-    compute = Compute(driver, **ours)
-    drive = ConfigDrive(files={}, cert_expiration=datetime(2027, 1, 1))
-    compute.build(tree, "11111111-1111-1111-1111-111111111111", None, drive)
-    return driver.asked["image_tag"], driver.asked["amphora_flavor"]
+    assert group_of_next_server(driver, tree_of("theirs")) == "theirs"
+    assert driver.groups == []
 
 
-def test_one_without_a_flavor_has_our_image():
-    cfg.CONF.set_override("amp_image_tag", "amphora", "controller_worker")
-    cfg.CONF.set_override("amp_flavor_id", "small", "controller_worker")
-    try:
-        assert built(None) == ("amphora", "small")
-        ours = {"image_tag": "amphora-anycast", "flavor_id": "large"}
-        assert built(None, **ours) == ("amphora-anycast", "large")
-    finally:
-        cfg.CONF.clear_override("amp_image_tag", "controller_worker")
-        cfg.CONF.clear_override("amp_flavor_id", "controller_worker")
+def test_no_group_unless_it_is_wanted(anti_affinity):
+    anti_affinity.config(group="nova", enable_anti_affinity=False)
+    driver = Builder()
+    assert group_of_next_server(driver, tree_of()) is None
+    assert driver.groups == []
+
+
+def built(**ours):
+    driver = Builder()
+    drive = SimpleNamespace(files={})
+    Compute(driver, **ours).build(None, "amphora-1", None, drive)
+    return driver.built[-1]["image_tag"], driver.built[-1]["amphora_flavor"]
+
+
+def test_one_without_a_flavor_has_our_image(anti_affinity):
+    anti_affinity.config(
+        group="controller_worker",
+        amp_image_tag="amphora",
+        amp_flavor_id="small",
+    )
+    assert built() == ("amphora", "small")
+    assert built(image_tag="ours", flavor_id="large") == ("ours", "large")
