@@ -211,7 +211,8 @@ OPTIONS = [
         default=600.0,
         help="Seconds in PENDING_* with fewer than min_size configured "
         "amphorae after which the load balancer is shown as ERROR. Work on "
-        "it goes on.",
+        "it goes on. A failover may take longer: each of its amphorae has "
+        "as long, beside drain_timeout.",
     ),
     cfg.FloatOpt(
         "backoff_base",

@@ -22,6 +22,7 @@ from octavia_anycast.model.errors import InvalidRequest
 
 CLUSTER = "cluster"
 MAX_SIZE = "max_size"
+ENABLED = "enabled"
 _SIZES = ("desired_size", "min_size", MAX_SIZE)
 
 
@@ -55,6 +56,12 @@ class ClusterChange:
             spare_count=record.spare_count,
             autoscale=record.autoscale,
         )
+
+
+def is_switch(body: Any) -> bool:
+    """Whether a body changes ``enabled`` and nothing else."""
+    given = body.get(CLUSTER) if isinstance(body, Mapping) else None
+    return isinstance(given, Mapping) and set(given) == {ENABLED}
 
 
 def changed(

@@ -138,10 +138,15 @@ class ClusterController(base.BaseController):
     def put(self, cluster_: Any) -> Any:
         """Change what is given of it; the controller carries it out.
 
-        It does not lock the load balancer.
+        It does not lock the load balancer. ``enabled`` alone may be changed
+        during an update, too: a failover can be stopped.
         """
         found = self._find(policies.PUT)
-        if found.status not in CHANGEABLE:
+        is_stop = (
+            found.status == constants.PENDING_UPDATE
+            and cluster_changes.is_switch(cluster_)
+        )
+        if found.status not in CHANGEABLE and not is_stop:
             raise exceptions.LBPendingStateError(
                 state=found.status, id=self._id
             )

@@ -52,7 +52,7 @@ class Reporter:
             return False
         changes, operating, reason = self._operating(observation)
         self._remember(observation, operating, reason)
-        self._provision(observation)
+        self._provision(observation, reason)
         return not changes
 
     def forget(self, load_balancer_id: str) -> None:
@@ -61,7 +61,7 @@ class Reporter:
         self._active.pop(load_balancer_id, None)
         self._agent_reports.forget(load_balancer_id)
 
-    def _provision(self, observation: Observation) -> None:
+    def _provision(self, observation: Observation, reason: str) -> None:
         tree = observation.tree
         if not tree.is_pending and tree.provisioning_status != "ERROR":
             self._pending_since.pop(tree.id, None)
@@ -81,9 +81,10 @@ class Reporter:
             and self._world.statuses.fail(tree)
         ):
             LOG.error(
-                "Load balancer %s is shown as ERROR: too few of its amphorae "
-                "took the change in time. Work on it goes on.",
+                "Load balancer %s is shown as ERROR: its amphorae did not "
+                "take the change in time. Work on it goes on. %s",
                 tree.id,
+                reason,
             )
 
     def _verdict(self, observation: Observation) -> ProvisioningVerdict:

@@ -24,10 +24,14 @@ from octavia_anycast.planning.spare import wanted_total
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Boots:
-    """How many boot now, and why not more, as a sentence or nothing."""
+    """How many boot now, and why not more, as a sentence or nothing.
+
+    ``is_braked``: more would, were fewer under way in the cloud.
+    """
 
     count: int = 0
     is_replacement: bool = False
+    is_braked: bool = False
     reason: str = ""
 
 
@@ -58,7 +62,7 @@ def boots(cluster: Cluster, observed: ObservedCluster) -> Boots:
             reason=f"{missing} to boot, not before {due:%H:%M:%S} UTC: "
             f"{len(failures)} boots failed: {failures[-1].reason}"
         )
-    booting = len(cluster.of(Phase.BOOTING)) + _coming_up(cluster)
+    booting = coming_up(cluster)
     count = missing
     reason = ""
     if failures:
@@ -71,11 +75,13 @@ def boots(cluster: Cluster, observed: ObservedCluster) -> Boots:
     if not brake.is_replacement(cluster):
         return Boots(count=count, reason=reason if count < missing else "")
     room = brake.room(cluster, observed)
-    if room < count:
+    is_braked = room < count
+    if is_braked:
         count, reason = room, brake.reason(cluster, missing - room)
     return Boots(
         count=count,
         is_replacement=True,
+        is_braked=is_braked,
         reason=reason if count < missing else "",
     )
 
@@ -171,9 +177,9 @@ def _may_be_cut_off(cluster: Cluster) -> bool:
     return bool(silent) and not answering
 
 
-def _coming_up(cluster: Cluster) -> int:
-    """How many run, and hold no configuration yet."""
-    return sum(
+def coming_up(cluster: Cluster) -> int:
+    """How many boot, or run and hold no configuration yet."""
+    return len(cluster.of(Phase.BOOTING)) + sum(
         1
         for member in cluster.of(Phase.SERVING)
         if not member.amphora.record.applied_revision

@@ -15,7 +15,7 @@ from octavia_anycast.model.cluster import (
     DesiredCluster,
     ObservedCluster,
 )
-from octavia_anycast.planning import draining
+from octavia_anycast.planning import backoff, draining
 from octavia_anycast.planning.assessment import (
     Assessment,
     Cluster,
@@ -26,7 +26,7 @@ from octavia_anycast.planning.assessment import (
     is_ready,
 )
 from octavia_anycast.planning.rollout import is_rolled_out
-from octavia_anycast.planning.scaling import boots
+from octavia_anycast.planning.scaling import boots, coming_up
 from octavia_anycast.planning.spare import (
     ready_spares,
     standing_by,
@@ -68,7 +68,8 @@ class Patience:
     """How long a change may take; seconds.
 
     :param announce_wait: for min_size amphorae to announce
-    :param error_after: for min_size amphorae to be configured
+    :param error_after: for min_size amphorae to be configured, and for each
+        step of a failover
     """
 
     announce_wait: float
@@ -124,9 +125,12 @@ def shortened(remark: str) -> str:
 
 
 def _remarks(cluster: Cluster, observed: ObservedCluster) -> list[str]:
-    """How the spares are, and why no amphora boots."""
+    """How far a failover is, how the spares are, why no amphora boots."""
     wanted = cluster.desired.spare_count
     remarks = []
+    outdated = len(cluster.outdated())
+    if outdated:
+        remarks.append(f"failover: {outdated} to be replaced")
     if wanted:
         ready = min(ready_spares(cluster), wanted)
         remarks.append(f"{ready} of {wanted} spares ready")
@@ -163,13 +167,13 @@ def provisioning_verdict(
     """Say whether the change is done, as far as the cluster goes.
 
     An amphora that cannot be reached does not keep a change from being done
-    as long as min_size others hold it.
+    as long as min_size others hold it. A failover may take as long as it
+    goes on.
     """
     if desired.is_deleted:
         # The rows go when RemoveLoadBalancer was carried out, by its doer.
         return ProvisioningVerdict.PENDING
     cluster = Cluster(desired, observed, now)
-    waited = (now - pending_since).total_seconds()
     holders = [
         m
         for m in cluster.members
@@ -177,11 +181,13 @@ def provisioning_verdict(
         and m.amphora.record.status is AmphoraStatus.ALLOCATED
         and holds_revision(desired, m.amphora)
     ]
-    is_replacing = desired.is_managed and cluster.of_older_generation()
-    if len(holders) < desired.size.minimum or is_replacing:
+    if len(holders) < desired.size.minimum:
+        waited = (now - pending_since).total_seconds()
         if waited > patience.error_after:
             return ProvisioningVerdict.ERROR
         return ProvisioningVerdict.PENDING
+    if desired.is_managed and cluster.of_older_generation():
+        return _failover_verdict(cluster, observed, pending_since, patience)
     if not desired.should_announce:
         return ProvisioningVerdict.ACTIVE
     announcing = sum(1 for m in holders if is_announcing(desired, m.amphora))
@@ -192,6 +198,42 @@ def provisioning_verdict(
     if (now - since).total_seconds() >= patience.announce_wait:
         return ProvisioningVerdict.ACTIVE
     return ProvisioningVerdict.PENDING
+
+
+def _failover_verdict(
+    cluster: Cluster,
+    observed: ObservedCluster,
+    pending_since: datetime,
+    patience: Patience,
+) -> ProvisioningVerdict:
+    """Say what becomes of a failover while min_size old ones serve.
+
+    It is never late as a whole: one amphora after the other may take long.
+    It is when a step, a boot and a drain, does. Waiting for the brake is
+    nobody's failure; but the load balancer need not be locked for it.
+    """
+    failures = backoff.streak(cluster, observed)
+    if coming_up(cluster) and not failures:
+        return ProvisioningVerdict.PENDING
+    since = _last_step(cluster, pending_since)
+    waited = (cluster.now - since).total_seconds()
+    if waited <= patience.error_after + cluster.desired.policy.drain_timeout:
+        return ProvisioningVerdict.PENDING
+    if boots(cluster, observed).is_braked:
+        return ProvisioningVerdict.ACTIVE
+    return ProvisioningVerdict.ERROR
+
+
+def _last_step(cluster: Cluster, pending_since: datetime) -> datetime:
+    """When the last new amphora was configured, or the last old one left.
+
+    A boot does not count: it may be one of many that fail.
+    """
+    records = [member.amphora.record for member in cluster.members]
+    wanted = cluster.desired.failover_generation
+    moments = [r.applied_at for r in records if r.generation >= wanted]
+    moments += [record.leaving_since for record in records]
+    return max([pending_since, *(moment for moment in moments if moment)])
 
 
 def _is_to_drain(member: Assessment) -> bool:

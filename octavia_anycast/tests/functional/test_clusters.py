@@ -190,6 +190,30 @@ def test_one_that_is_being_changed_keeps_its_size(api, balancer, status):
     assert record(api, balancer).size.desired == 2
 
 
+@pytest.mark.parametrize(
+    ("status", "attributes", "expected"),
+    [
+        ("PENDING_UPDATE", {"enabled": False}, 202),
+        ("PENDING_UPDATE", {"enabled": False, "desired_size": 2}, 409),
+        ("PENDING_UPDATE", {}, 409),
+        ("PENDING_CREATE", {"enabled": False}, 409),
+        ("PENDING_DELETE", {"enabled": False}, 409),
+    ],
+)
+def test_the_manager_alone_can_be_stopped_during_an_update(
+    api, balancer, status, attributes, expected
+):
+    octavia_rows.set_status("loadbalancer", balancer, status)
+
+    answer = put(api, balancer, **attributes)
+
+    assert answer.status == expected, answer.text
+    assert record(api, balancer).is_enabled == (expected == 409)
+    if expected == 202:
+        assert put(api, balancer, enabled=True).status == 202
+        assert record(api, balancer).is_enabled
+
+
 def test_one_in_error_may_be_scaled(api, balancer):
     octavia_rows.set_status("loadbalancer", balancer, "ERROR")
 

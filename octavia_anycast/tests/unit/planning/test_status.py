@@ -21,16 +21,18 @@ from octavia_anycast.testing.simulation import EPOCH, World
 from octavia_anycast.tests.unit.planning.clusters import desired_cluster
 
 PATIENCE = Patience(announce_wait=15.0, error_after=300.0)
+# A boot takes 10 s, and so does a drain: longer than one step, not than four.
+HASTE = Patience(announce_wait=15.0, error_after=25.0)
 
 
-def verdict(world, since=EPOCH):
+def verdict(world, since=EPOCH, patience=PATIENCE):
     """The provisioning verdict right now."""
     return provisioning_verdict(
         world.desired,
         world.observe(),
         world.now,
         pending_since=since,
-        patience=PATIENCE,
+        patience=patience,
     )
 
 
@@ -122,6 +124,57 @@ def test_failover_is_done_when_no_old_amphora_is_left(world):
         g.record.generation == 1 or g.record.leaving_since
         for g in world.guests.values()
     )
+
+
+def fail_over(world, seconds, **changes):
+    """Ask for a failover, let it go on; each second's verdict."""
+    world.desired = replace(world.desired, failover_generation=1)
+    for name, value in changes.items():
+        setattr(world, name, value)
+    since, verdicts = world.now, []
+    while (world.now - since).total_seconds() < seconds:
+        world.step()
+        verdicts.append(verdict(world, since, HASTE))
+    return verdicts
+
+
+def test_failover_takes_as_long_as_it_goes_on(world):
+    verdicts = fail_over(world, 200)
+    pending = verdicts.index(ProvisioningVerdict.ACTIVE)
+    limit = HASTE.error_after + world.desired.policy.drain_timeout
+    assert pending > limit, "or this proves nothing"
+    assert set(verdicts[:pending]) == {ProvisioningVerdict.PENDING}
+    assert set(verdicts[pending:]) == {ProvisioningVerdict.ACTIVE}
+
+
+def test_failover_that_waits_for_the_brake_locks_nobody_for_ever(world):
+    brake = world.desired.policy.replacement_brake
+    verdicts = fail_over(world, 60, replacements_elsewhere=brake)
+    assert verdicts[30] is ProvisioningVerdict.PENDING
+    assert verdicts[-1] is ProvisioningVerdict.ACTIVE
+    assert ProvisioningVerdict.ERROR not in verdicts
+    shown = operating_verdict(world.desired, world.observe(), world.now)
+    assert "failover: 4 to be replaced; " in shown.reason
+    assert "held by the brake" in shown.reason
+
+
+def test_failover_let_go_by_the_brake_at_last_is_not_late(world):
+    brake = world.desired.policy.replacement_brake
+    since = world.now
+    fail_over(world, 34, replacements_elsewhere=brake)
+    world.replacements_elsewhere = 0
+    for _ in range(200):
+        world.step()
+        assert verdict(world, since, HASTE) is not ProvisioningVerdict.ERROR
+    assert verdict(world, since, HASTE) is ProvisioningVerdict.ACTIVE
+
+
+def test_failover_whose_boots_fail_is_an_error_in_the_end(world):
+    verdicts = fail_over(world, 60, boots_fail=True)
+    assert verdicts[30] is ProvisioningVerdict.PENDING
+    assert verdicts[-1] is ProvisioningVerdict.ERROR
+    world.desired = replace(world.desired, is_managed=False)
+    assert verdict(world) is ProvisioningVerdict.ACTIVE, "it was stopped"
 
 
 def test_settled_means_nothing_is_under_way(world):
