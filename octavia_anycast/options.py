@@ -245,7 +245,8 @@ OPTIONS = [
         help="Amphorae that may boot in the place of others at the same time, "
         "over all load balancers and controllers: when a rack is lost, the "
         "compute, network and image services stay usable. New load balancers "
-        "and larger ones are not held up.",
+        "and larger ones are not held up. Dedicated amphorae of distributors "
+        "count, too.",
     ),
     cfg.FloatOpt(
         "spare_watch_interval",

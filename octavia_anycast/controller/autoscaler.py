@@ -84,7 +84,13 @@ class Autoscaler:
         )
         return replace(
             observation,
-            desired=replace(desired, size=size, scaled_at=observation.now),
+            desired=replace(
+                desired,
+                size=size,
+                scaled_at=observation.now,
+                is_autoscaled=True,
+                grown_by=max(0, size.desired - desired.size.desired),
+            ),
         )
 
     def _history(self, load_balancer_id: str, metric: Metric) -> _History:

@@ -58,6 +58,7 @@ class _Rows:
     records: tuple[AmphoraRecord, ...]
     heard: dict[str, datetime]
     failures: tuple[datetime, ...]
+    replacements_under_way: int
 
 
 class DedicatedAmphorae:
@@ -92,7 +93,13 @@ class DedicatedAmphorae:
             seen = self._look(rows)
             now = self._world.now()
             self._report(rows.desired, seen, now)
-            actions = plan_dedicated(rows.desired, seen, rows.failures, now)
+            actions = plan_dedicated(
+                rows.desired,
+                seen,
+                rows.failures,
+                now,
+                replacements_under_way=rows.replacements_under_way,
+            )
             if not actions:
                 return is_complete(rows.desired, seen, now)
             if not self._apply(rows.desired.distributor, actions):
@@ -136,6 +143,9 @@ class DedicatedAmphorae:
                     amphorae.dedicated_failures_since(
                         session, distributor_id, now - memory
                     )
+                ),
+                replacements_under_way=amphorae.replacements_under_way(
+                    session, now - timedelta(seconds=policy.boot_timeout)
                 ),
             )
 

@@ -14,7 +14,7 @@ from typing import Any
 from oslo_log import log as logging
 
 from octavia_anycast.controller.amphora_records import AmphoraRecords, short
-from octavia_anycast.controller.tasks import delete_amphora
+from octavia_anycast.controller.tasks import check_brake, delete_amphora
 from octavia_anycast.db import amphorae, registrations
 from octavia_anycast.model.actions import (
     AllocateAmphora,
@@ -74,8 +74,12 @@ def _boot(job: DistributorJob, action: BootAmphora) -> None:
         status_since=now,
         availability_zone=zone,
         cert_expiration=drive.cert_expiration,
+        is_replacing=action.is_replacement,
     )
-    with world.database.transaction() as session:
+
+    def create(session: Any) -> None:
+        if action.is_replacement:
+            check_brake(world, session)
         amphorae.create(session, record)
         registrations.register(
             session,
@@ -84,6 +88,8 @@ def _boot(job: DistributorJob, action: BootAmphora) -> None:
             distributor_id=job.distributor.id,
             speaker_ids=[speaker.id for speaker in job.distributor.speakers],
         )
+
+    job.transact(create)
     try:
         server_id = world.compute.build(None, record.id, zone, drive)
     except AnycastError as e:
@@ -111,6 +117,8 @@ def _set_agent_state(job: DistributorJob, action: SetAgentState) -> None:
     if record.lb_network_ip is None:
         raise Retryable(f"Amphora {record.id} has no address yet.")
     job.world.agents.put_state(record.id, record.lb_network_ip, action.state)
+    if record.is_replacing:
+        job.update(record.id, is_replacing=False)
     job.log(
         record.id,
         f"was told ({action.why}): {len(action.state.vips)} paths, "

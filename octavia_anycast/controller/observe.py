@@ -174,6 +174,7 @@ class Observer:
             cooldown_seconds=cluster.cooldown_seconds,
             autoscale=cluster.autoscale,
             scaled_at=cluster.scaled_at,
+            is_autoscaled=bool(cluster.scaling_reason),
             vips=tree.vips,
             revision=tree.revision,
             listeners=tree.listeners,

@@ -141,7 +141,7 @@ def _record_boot(job: Job, action: BootAmphora, expiration: Any) -> None:
 
     def create(session: Any) -> None:
         if action.is_replacement:
-            _check_brake(job.world, session)
+            check_brake(job.world, session)
         amphorae.create(session, record)
         registrations.register(
             session,
@@ -154,7 +154,7 @@ def _record_boot(job: Job, action: BootAmphora, expiration: Any) -> None:
     job.transact(create)
 
 
-def _check_brake(world: World, session: Any) -> None:
+def check_brake(world: World, session: Any) -> None:
     """See that no other controller took the last place meanwhile.
 
     :raises Conflict: it did; there is one again when an amphora is done.

@@ -228,6 +228,8 @@ class DesiredCluster:
     ``lvs_listener_ids`` the enabled UDP and SCTP listeners; without any of
     either there is nothing to announce for. ``is_managed``: the cluster
     manager boots and dismisses amphorae; ``is_new``: it is being created.
+    ``is_autoscaled``: it was not its user who last changed the size;
+    ``grown_by``: by so many autoscaling has made it larger in this look.
     """
 
     load_balancer_id: str
@@ -249,6 +251,8 @@ class DesiredCluster:
     cooldown_seconds: int = 0
     autoscale: Autoscale | None = None
     scaled_at: datetime | None = None
+    is_autoscaled: bool = False
+    grown_by: int = 0
     has_stick_tables: bool = False
     policy: ClusterPolicy = field(default_factory=ClusterPolicy)
 

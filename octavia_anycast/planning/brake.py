@@ -5,7 +5,7 @@
 Layer: planning. Pure. When a rack goes, hundreds of clusters miss amphorae
 at once; they share a bounded number of boots, and the compute, network and
 image services stay usable for everybody else. What users ask for, a new load
-balancer or a larger one, is not held up.
+balancer or a larger one, is not held up, nor what autoscaling adds.
 """
 
 from datetime import timedelta
@@ -18,11 +18,14 @@ def is_replacement(cluster: Cluster) -> bool:
     """Whether what boots now takes the place of something.
 
     It does not while the load balancer is created, nor shortly after its
-    size was changed.
+    user changed its size. Autoscaling changes many sizes and often: of these
+    only what is added at once is free, :attr:`DesiredCluster.grown_by`.
     """
     desired = cluster.desired
     if desired.is_new:
         return False
+    if desired.is_autoscaled:
+        return True
     window = timedelta(seconds=desired.policy.boot_timeout)
     return (
         desired.scaled_at is None or cluster.now - desired.scaled_at >= window

@@ -106,13 +106,19 @@ def plan_dedicated(
     amphorae: tuple[ObservedAmphora, ...],
     recent_failures: tuple[datetime, ...],
     now: datetime,
+    *,
+    replacements_under_way: int = 0,
 ) -> tuple[AmphoraAction, ...]:
-    """Decide what is to be done for one distributor's amphorae, now."""
+    """Decide what is to be done for one distributor's amphorae, now.
+
+    :param replacements_under_way: those of the whole cloud, clusters' too
+    """
     crew = _Crew(desired, amphorae, now)
     actions: list[AmphoraAction] = []
     for member in crew.live:
         actions += _bring_up(crew, member)
-    actions += _boot_missing(crew, recent_failures)
+    limit = desired.policy.replacement_brake - replacements_under_way
+    actions += _boot_missing(crew, recent_failures, max(0, limit))
     actions += _dismiss_surplus(crew)
     for member in crew.of(Phase.LEAVING):
         actions += _see_off(crew, member)
@@ -317,9 +323,13 @@ def _allocate(amphora: ObservedAmphora) -> list[AmphoraAction]:
 
 
 def _boot_missing(
-    crew: _Crew, recent_failures: tuple[datetime, ...]
+    crew: _Crew, recent_failures: tuple[datetime, ...], limit: int
 ) -> list[AmphoraAction]:
-    """Boot what is missing, and one more while a failover replaces."""
+    """Boot what is missing, and one more while a failover replaces.
+
+    The brake holds it, unless the distributor has none at all: then it is
+    new, most likely, and none of it is announced.
+    """
     spare = 1 if crew.outdated() and crew.desired.wanted else 0
     missing = crew.desired.wanted + spare - len(crew.live)
     if missing <= 0 or _backs_off(crew, recent_failures):
@@ -328,8 +338,11 @@ def _boot_missing(
     if crew.of(Phase.SILENT) and not is_answered:
         # One new amphora tells dead ones from a dead management network.
         missing = min(missing, 1 - len(crew.of(Phase.BOOTING)))
+    is_replacement = bool(crew.members)
+    if is_replacement:
+        missing = min(missing, limit)
     return [
-        _boot(crew, zone, index)
+        replace(_boot(crew, zone, index), is_replacement=is_replacement)
         for index, zone in enumerate(_place(crew, missing))
     ]
 

@@ -72,6 +72,10 @@ def boots(cluster: Cluster, observed: ObservedCluster) -> Boots:
         # One new amphora tells a dead cluster from a dead management network.
         count = min(count, max(0, 1 - booting))
         reason = "one boot at a time: no amphora answers"
+    grown_by = cluster.desired.grown_by
+    if grown_by:
+        # What is lost beside that is replaced in the next look.
+        return Boots(count=min(count, grown_by), reason=reason)
     if not brake.is_replacement(cluster):
         return Boots(count=count, reason=reason if count < missing else "")
     room = brake.room(cluster, observed)

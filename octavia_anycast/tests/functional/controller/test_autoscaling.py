@@ -2,12 +2,13 @@
 # Copyright (c) 2026 The octavia-anycast authors
 """Autoscaling: from heartbeats and reports to amphorae, and back."""
 
+import uuid
 from dataclasses import dataclass, replace
 
 import pytest
 
 from octavia_anycast.db import amphora_statistics, amphorae, clusters, health
-from octavia_anycast.model.cluster import AmphoraStatus
+from octavia_anycast.model.cluster import AmphoraRecord, AmphoraStatus
 from octavia_anycast.model.heartbeat import Heartbeat, ListenerBeat
 from octavia_anycast.model.wire import CpuTime
 from octavia_anycast.tests.functional.controller.conftest import LB
@@ -146,6 +147,37 @@ def test_it_grows_under_load_and_shrinks_without(
     cluster = shown(stage)
     assert cluster["desired_size"] == 1
     assert cluster["scaling_reason"].startswith("scaled in from 2 to 1")
+
+
+def test_growth_is_no_replacement_and_a_loss_thereafter_is(stage, load):
+    autoscale(stage, "connections", 100)
+    load.connections = 400
+    occupy_the_brake(stage)
+    load.run(60)
+    assert count(stage) == 4
+    victim = stage.cloud.of(stage.load_balancer_id)[0]
+    del stage.cloud.machines[victim.server_id]
+    occupy_the_brake(stage)
+    load.run(20)
+    assert count(stage) == 3
+    assert "held by the brake" in shown(stage)["reason"]
+
+
+def occupy_the_brake(stage):
+    """Others' replacements are under way."""
+    world = stage.controller.world
+    with stage.api.database.transaction() as session:
+        for _ in range(world.settings.policy.replacement_brake):
+            amphorae.create(
+                session,
+                AmphoraRecord(
+                    id=str(uuid.uuid4()),
+                    load_balancer_id="other",
+                    status=AmphoraStatus.BOOTING,
+                    status_since=world.now(),
+                    is_replacing=True,
+                ),
+            )
 
 
 def test_a_steady_load_is_left_alone(stage, load):

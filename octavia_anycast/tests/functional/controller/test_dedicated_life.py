@@ -16,11 +16,12 @@ from octavia_anycast.controller.dedicated_watch import (
     DedicatedWatch,
 )
 from octavia_anycast.db import amphorae, dedicated, registrations
+from octavia_anycast.model.cluster import AmphoraRecord, AmphoraStatus
 from octavia_anycast.model.errors import Conflict
 from octavia_anycast.model.external_vip import ExternalVip
 from octavia_anycast.testing import samples
 from octavia_anycast.testing.controller_process import ControllerProcess
-from octavia_anycast.testing.fake_cloud import Died, FakeCloud
+from octavia_anycast.testing.fake_cloud import START, Died, FakeCloud
 
 PATH = "/v2/lbaas/distributors"
 AMPHORAE = "/v2/octavia/amphorae"
@@ -116,6 +117,70 @@ def test_a_dead_one_is_replaced(stage):
     with stage.api.database.transaction() as session:
         left = amphorae.list_dedicated(session, stage.id)
     assert victim.amphora_id not in {r.id for r in left}
+
+
+def test_replacements_are_counted_and_held_by_the_brake(stage):
+    world = stage.controller.world
+    limit = world.settings.policy.replacement_brake
+    lose_one(stage)
+    with stage.api.database.transaction() as session:
+        for number in range(limit - 1):
+            amphorae.create(session, replacing(world, number))
+    stage.controller.dedicated.reconcile(stage.id)
+    assert under_way(stage) == limit
+    stage.run()
+    assert under_way(stage) == limit - 1
+
+    with stage.api.database.transaction() as session:
+        amphorae.create(session, replacing(world, limit))
+    lose_one(stage)
+    for _ in range(5):
+        assert not stage.controller.dedicated.reconcile(stage.id)
+        stage.cloud.pass_time(1)
+    assert len(stage.machines()) == 1
+
+
+def test_no_other_controller_gets_a_dedicated_one_past_the_brake(stage):
+    """What was counted before the plan is counted again when it boots."""
+    world = stage.controller.world
+    count = amphorae.replacements_under_way
+    asked = []
+
+    def careless(session, since, *, is_locked=False):
+        asked.append(is_locked)
+        return count(session, since, is_locked=True) if is_locked else 0
+
+    lose_one(stage)
+    with stage.api.database.transaction() as session:
+        for number in range(world.settings.policy.replacement_brake):
+            amphorae.create(session, replacing(world, number))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(amphorae, "replacements_under_way", careless)
+        assert not stage.controller.dedicated.reconcile(stage.id)
+    assert True in asked
+    assert len(stage.machines()) == 1
+
+
+def lose_one(stage):
+    victim = stage.machines()[0]
+    del stage.cloud.machines[victim.server_id]
+    stage.cloud.pass_time(60)
+
+
+def under_way(stage):
+    with stage.api.database.transaction() as session:
+        return amphorae.replacements_under_way(session, START)
+
+
+def replacing(world, number):
+    """One that boots in the place of another, in some cluster."""
+    return AmphoraRecord(
+        id=f"other-{number}",
+        load_balancer_id="other",
+        status=AmphoraStatus.BOOTING,
+        status_since=world.now(),
+        is_replacing=True,
+    )
 
 
 def test_failover_of_one_of_them(stage):

@@ -103,6 +103,7 @@ class Sky:
     failures: list = field(default_factory=list)
     builds_fail: bool = False
     bad_password: str | None = None
+    replacements_elsewhere: int = 0
 
     def observe(self):
         return tuple(self._seen(m) for m in self.machines.values())
@@ -166,7 +167,11 @@ class Sky:
 
     def step(self):
         actions = plan_dedicated(
-            self.wish, self.observe(), tuple(self.failures), self.now
+            self.wish,
+            self.observe(),
+            tuple(self.failures),
+            self.now,
+            replacements_under_way=self.replacements_elsewhere,
         )
         for action in actions:
             self._carry_out(action)
@@ -440,3 +445,34 @@ def test_what_is_no_host_is_refused(vip, next_hop, field_name):
             id="v", vip_ip=ip_address(vip), nexthop_ip=ip_address(next_hop)
         )
     assert caught.value.field == field_name
+
+
+def test_the_brake_holds_replacements():
+    sky = Sky(desired(4))
+    sky.run()
+    brake = sky.wish.policy.replacement_brake
+    sky.replacements_elsewhere = brake
+    for machine in list(sky.machines.values())[:2]:
+        del sky.machines[machine.record.id]
+    for _ in range(120):
+        assert sky.step() == ()
+        sky.now += timedelta(seconds=1)
+
+    sky.replacements_elsewhere = brake - 1
+    boots = [a for a in sky.step() if isinstance(a, BootAmphora)]
+    assert [boot.is_replacement for boot in boots] == [True]
+
+
+def test_the_brake_holds_a_failover_of_one_of_them():
+    sky = Sky(desired(2))
+    sky.run()
+    sky.replacements_elsewhere = sky.wish.policy.replacement_brake
+    sky._change(next(iter(sky.machines.values())), failover_wanted=True)
+    assert sky.step() == ()
+
+
+def test_a_new_distributor_is_not_held():
+    brake = ClusterPolicy().replacement_brake
+    sky = Sky(desired(2), replacements_elsewhere=brake)
+    boots = sky.step()
+    assert [boot.is_replacement for boot in boots] == [False, False]

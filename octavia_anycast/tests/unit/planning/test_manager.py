@@ -133,6 +133,26 @@ def test_what_users_ask_for_is_not_held():
     assert len(new.announcers()) == 5, "that is a replacement"
 
 
+def test_what_autoscaling_adds_is_not_held_but_what_is_lost_then_is():
+    world = converged()
+    world.replacements_elsewhere = world.desired.policy.replacement_brake
+    kill(world)
+    world.desired = replace(
+        world.desired,
+        size=ClusterSize(desired=6),
+        scaled_at=world.now,
+        is_autoscaled=True,
+        grown_by=2,
+    )
+    world.step()
+    tries = world.tries
+    world.desired = replace(world.desired, grown_by=0)
+    world.run(40)
+    assert world.tries == tries
+    assert len(world.announcers()) == 5, "the third one is a replacement"
+    assert "1 to boot, held by the brake" in verdict(world).reason
+
+
 # -- failover without room ----------------------------------------------------
 
 
