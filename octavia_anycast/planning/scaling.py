@@ -52,7 +52,7 @@ def boots(cluster: Cluster, observed: ObservedCluster) -> Boots:
     if not cluster.desired.is_managed:
         return Boots(reason=NOT_MANAGED)
     if missing <= 0:
-        return Boots()
+        return Boots(reason=_trial(cluster, observed))
     if backoff.has_news(cluster):
         return Boots(reason=f"{missing} to boot after a failure")
     failures = backoff.streak(cluster, observed)
@@ -77,7 +77,8 @@ def boots(cluster: Cluster, observed: ObservedCluster) -> Boots:
         # What is lost beside that is replaced in the next look.
         return Boots(count=min(count, grown_by), reason=reason)
     if not brake.is_replacement(cluster):
-        return Boots(count=count, reason=reason if count < missing else "")
+        is_held = bool(failures) or count < missing
+        return Boots(count=count, reason=reason if is_held else "")
     room = brake.room(cluster, observed)
     is_braked = room < count
     if is_braked:
@@ -86,8 +87,33 @@ def boots(cluster: Cluster, observed: ObservedCluster) -> Boots:
         count=count,
         is_replacement=True,
         is_braked=is_braked,
-        reason=reason if count < missing else "",
+        reason=reason if failures or count < missing else "",
     )
+
+
+def has_trouble(cluster: Cluster, observed: ObservedCluster) -> bool:
+    """Whether boots failed, and what was to boot is not there yet.
+
+    True through all of the tries, until one comes up or none is wanted.
+    """
+    if not cluster.desired.is_managed:
+        return False
+    is_unfinished = (
+        coming_up(cluster) > 0
+        or bool(cluster.outdated())
+        or _wanted(cluster, observed) > len(cluster.live)
+    )
+    return is_unfinished and (
+        backoff.has_news(cluster) or bool(backoff.streak(cluster, observed))
+    )
+
+
+def _trial(cluster: Cluster, observed: ObservedCluster) -> str:
+    """What is being tried, where boots failed and another one is under way."""
+    failures = backoff.streak(cluster, observed)
+    if not failures or not coming_up(cluster):
+        return ""
+    return f"one boots again after: {failures[-1].reason}"
 
 
 def dismissal(cluster: Cluster, observed: ObservedCluster) -> Dismissal | None:

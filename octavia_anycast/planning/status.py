@@ -4,6 +4,7 @@
 
 Layer: planning. Pure. Octavia's names; the thresholds are design.md's: all
 announce is ONLINE, at least min_size is DEGRADED, fewer ERROR, none OFFLINE.
+And DEGRADED if all announce, but boots fail: of a spare, or in a failover.
 """
 
 from dataclasses import dataclass
@@ -26,7 +27,7 @@ from octavia_anycast.planning.assessment import (
     is_ready,
 )
 from octavia_anycast.planning.rollout import is_rolled_out
-from octavia_anycast.planning.scaling import boots, coming_up
+from octavia_anycast.planning.scaling import boots, coming_up, has_trouble
 from octavia_anycast.planning.spare import (
     ready_spares,
     standing_by,
@@ -96,7 +97,11 @@ def operating_verdict(
     )
     size = desired.size
     if count >= size.desired:
-        status = OperatingStatus.ONLINE
+        # Of a spare or a failover that does not boot nobody would hear.
+        has_failed = has_trouble(cluster, observed)
+        status = (
+            OperatingStatus.DEGRADED if has_failed else OperatingStatus.ONLINE
+        )
     elif count >= size.minimum:
         status = OperatingStatus.DEGRADED
     elif count:

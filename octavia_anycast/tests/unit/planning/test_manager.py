@@ -77,6 +77,44 @@ def test_after_a_failure_one_boot_at_a_time_until_one_comes_up():
     assert len(world.announcers()) == 4
 
 
+@pytest.mark.parametrize(
+    "wanted", [{"spare_count": 1}, {"failover_generation": 1}]
+)
+def test_boots_that_fail_degrade_it_though_all_announce(wanted):
+    world = converged(minimum=4)  # no old amphora may give way
+    world.quota = 4
+    world.desired = replace(world.desired, **wanted)
+    world.step()
+    seen = []
+    for _ in range(100):
+        world.step()
+        assert len(world.announcers()) == 4
+        seen.append(verdict(world))
+    assert {v.status for v in seen} == {OperatingStatus.DEGRADED}
+    assert all("quota" in v.reason or "failure" in v.reason for v in seen)
+
+    world.quota = None
+    world.run(700)
+    assert verdict(world).status is OperatingStatus.ONLINE
+
+
+def test_boots_that_run_and_do_not_come_up_degrade_it_all_the_time():
+    world = converged()
+    world.boots_fail = True
+    world.desired = replace(world.desired, spare_count=1)
+    while verdict(world).status is OperatingStatus.ONLINE:
+        world.step()
+    for _ in range(200):
+        world.step()
+        shown = verdict(world)
+        assert shown.status is OperatingStatus.DEGRADED
+        assert "after" in shown.reason or "boots failed" in shown.reason
+
+    world.desired = replace(world.desired, spare_count=0)
+    world.run(100)
+    assert verdict(world).status is OperatingStatus.ONLINE, "none is wanted"
+
+
 # -- the brake ----------------------------------------------------------------
 
 
