@@ -190,7 +190,12 @@ def _has_recovered(cluster: Cluster, member: Assessment) -> bool:
     if report is None or not report.are_speakers_loaded:
         return False
     mine = _announced(cluster.desired, member)
-    is_spare = member.amphora.record.spare_since is not None and not mine
+    is_spare = (
+        member.amphora.record.spare_since is not None
+        and not mine
+        # It had a session, or it would not try anything out.
+        and any(s.state is SessionState.ESTABLISHED for s in report.sessions)
+    )
     is_whole = mine and _announced_by_others(cluster, member) <= mine
     if not (is_spare or is_whole):
         return False

@@ -102,8 +102,10 @@ def test_boots_that_run_and_do_not_come_up_degrade_it_all_the_time():
     world = converged()
     world.boots_fail = True
     world.desired = replace(world.desired, spare_count=1)
-    while verdict(world).status is OperatingStatus.ONLINE:
+    for _ in range(700):
         world.step()
+        if verdict(world).status is not OperatingStatus.ONLINE:
+            break
     for _ in range(200):
         world.step()
         shown = verdict(world)

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from octavia_anycast.model.actions import SetAgentState
 from octavia_anycast.model.bgp import AuthType, SpeakerDriver
+from octavia_anycast.model.cluster import ClusterSize
 from octavia_anycast.testing.simulation import World
 from octavia_anycast.tests.unit.planning.clusters import (
     desired_cluster,
@@ -244,3 +245,23 @@ def test_another_driver_goes_one_amphora_at_a_time(size):
     assert most_told == 1
     assert least >= size - 1
     assert world.holders() == set(world.guests)
+
+
+def test_one_that_tries_and_is_put_aside_has_not_recovered():
+    """It becomes a spare because it has lost its session by the change.
+
+    Nobody else that stays has a session with that peer, so none is missed.
+    """
+    world = World(desired=desired_cluster(size=3))
+    world.run(18)
+    world.desired = replace(world.desired, failover_generation=1)
+    world.run(6)
+    guest = next(iter(world.guests.values()))
+    guest.is_dead = guest.is_dead_known = True
+    world.run(14)
+    world.refuse(WRONG)
+    set_password(world, WRONG)
+    world.desired = replace(world.desired, size=ClusterSize(desired=1))
+    world.run(10)
+    assert len(world.trying_out()) == 1
+    assert world.announcers()
