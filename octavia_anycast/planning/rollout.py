@@ -194,7 +194,12 @@ def _has_recovered(cluster: Cluster, member: Assessment) -> bool:
         member.amphora.record.spare_since is not None
         and not mine
         # It had a session, or it would not try anything out.
-        and any(s.state is SessionState.ESTABLISHED for s in report.sessions)
+        and (
+            not report.sessions
+            or any(
+                s.state is SessionState.ESTABLISHED for s in report.sessions
+            )
+        )
     )
     is_whole = mine and _announced_by_others(cluster, member) <= mine
     if not (is_spare or is_whole):
