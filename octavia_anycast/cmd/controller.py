@@ -36,7 +36,7 @@ from octavia_anycast.controller.sweep import Sweep
 from octavia_anycast.controller.vigil import Vigil
 from octavia_anycast.db.engine import Database
 from octavia_anycast.distributor.amphora_client import AmphoraClient, Timeout
-from octavia_anycast.model.errors import InvalidRequest, Retryable
+from octavia_anycast.model.errors import AnycastError, InvalidRequest
 from octavia_anycast.octavia_adapter import heartbeats
 from octavia_anycast.octavia_adapter.amphora_files import AmphoraFiles
 from octavia_anycast.octavia_adapter.amphora_haproxy import AmphoraHaproxy
@@ -82,7 +82,9 @@ def _await_world(settings: options.Settings) -> World:
     while True:
         try:
             return make_world(settings)
-        except Retryable as e:
+        except InvalidRequest:
+            raise
+        except AnycastError as e:
             LOG.warning("Not started yet: %s", e)
             time.sleep(START_AGAIN_SECONDS)
 

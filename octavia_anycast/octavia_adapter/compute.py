@@ -23,7 +23,7 @@ from stevedore import driver as stevedore_driver
 
 from octavia_anycast.model.bgp import IPAddress
 from octavia_anycast.model.cluster import ComputeState
-from octavia_anycast.model.errors import Permanent, Retryable
+from octavia_anycast.model.errors import AnycastError, Permanent
 from octavia_anycast.model.inventory import Seen
 from octavia_anycast.octavia_adapter import inventory
 from octavia_anycast.octavia_adapter.amphora_files import ConfigDrive
@@ -118,7 +118,7 @@ class Compute:
         try:
             with translated(f"looking up server {server_id}"):
                 found, fault = self._look(server_id, network_id)
-        except Retryable as e:
+        except AnycastError as e:
             LOG.warning("%s", e)
             return Server(state=ComputeState.UNKNOWN, fault=str(e))
         if found is None:
