@@ -156,7 +156,7 @@ def _is_final(error: Any, status: int) -> bool:
         return False  # no token was to be had: the request was not sent
     if status == 409:
         return _neutron_type(error) in _FINAL_CONFLICTS
-    if status == 413 and getattr(error, "retry_after", 0):
+    if status == 413 and getattr(error, "retry_after", None):
         return False
     return _BY_STATUS.get(status, status < 500)
 
