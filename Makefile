@@ -6,8 +6,6 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/octavia-anycast
-SUITES := octavia_anycast/tests/unit octavia_anycast/tests/functional \
-	octavia_anycast/tests/contract client/tests lab/tests
 INPUTS := pyproject.toml lab/pyproject.toml client/pyproject.toml \
 	$(wildcard requirements/*.txt)
 # The environment is made anew when what decides its content changes.
@@ -48,7 +46,7 @@ format: $(STAMP) ## Let ruff rewrite what it can
 	$(BIN)/ruff format .
 
 test: root packages $(STAMP) ## Every suite (root)
-	OA_LAB_REQUIRED=1 $(PYTEST) $(SUITES) $(ARGS)
+	OA_LAB_REQUIRED=1 tools/run-suites.sh $(BIN)/python $(ARGS)
 
 test-unit: $(STAMP) ## No I/O, seconds
 	$(PYTEST) octavia_anycast/tests/unit lab/tests/unit $(ARGS)
