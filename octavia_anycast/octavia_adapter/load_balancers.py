@@ -101,6 +101,7 @@ class LoadBalancerTree:
         default_factory=dict
     )
     disabled_ids: frozenset[str] = frozenset()
+    project_ids: frozenset[str] = frozenset()
     flavor: dict[str, Any] = field(default_factory=dict)
     availability_zone: dict[str, Any] = field(default_factory=dict)
     model: Any = field(default=None, repr=False, compare=False)
@@ -193,12 +194,14 @@ def snapshot(
 ) -> LoadBalancerTree:
     """Make the snapshot of Octavia's data model (which it prunes)."""
     pending = tuple(_pending_below(load_balancer))
+    project_ids = {x.project_id for _, x in children(load_balancer)}
     statuses = dict(_operating_statuses(load_balancer))
     _prune(load_balancer)
     vips = _vips(load_balancer)
     return LoadBalancerTree(
         id=load_balancer.id,
         project_id=load_balancer.project_id,
+        project_ids=frozenset(project_ids | {load_balancer.project_id}),
         provisioning_status=load_balancer.provisioning_status,
         operating_status=load_balancer.operating_status,
         is_enabled=bool(load_balancer.enabled),

@@ -15,29 +15,33 @@ Layer: octavia_adapter.
 
 from typing import Any
 
-from octavia.common import constants, data_models
+from octavia.common import constants
 from octavia.db import models, repositories
 from oslo_log import log as logging
 
 from octavia_anycast.octavia_adapter.load_balancers import (
     L7_PROTOCOLS,
     PENDING,
+    PROVIDER,
     LoadBalancerTree,
     Pending,
 )
+from octavia_anycast.octavia_adapter.quotas import UNCOUNTED, ProjectUse
 from octavia_anycast.octavia_adapter.rows import transaction
 
 LOG = logging.getLogger(__name__)
 
-# kind -> (row, what its quota is counted by)
 _KINDS = {
-    "listeners": (models.Listener, data_models.Listener),
-    "pools": (models.Pool, data_models.Pool),
-    "members": (models.Member, data_models.Member),
-    "healthmonitors": (models.HealthMonitor, data_models.HealthMonitor),
-    "l7policies": (models.L7Policy, data_models.L7Policy),
-    "l7rules": (models.L7Rule, data_models.L7Rule),
+    "listeners": models.Listener,
+    "pools": models.Pool,
+    "members": models.Member,
+    "healthmonitors": models.HealthMonitor,
+    "l7policies": models.L7Policy,
+    "l7rules": models.L7Rule,
 }
+# No heartbeat tells of these: they are ONLINE when they are enabled, as the
+# worker of Octavia's own provider writes.
+_UNREPORTED = frozenset(("healthmonitors", "l7policies", "l7rules"))
 
 
 class OctaviaStatuses:
@@ -51,13 +55,20 @@ class OctaviaStatuses:
 
         :returns: False if the load balancer changed since the snapshot.
         """
+        uncounted = _uncounted(tree)
+        has_to_count = uncounted or any(
+            pending.status == constants.PENDING_DELETE
+            for pending in tree.pending
+        )
         with transaction() as session:
+            use = ProjectUse(session, tree.project_ids if has_to_count else ())
             row = self._lock(session, tree)
             if row is None:
                 return False
             for pending in tree.pending:
-                self._settle_child(session, pending)
+                self._settle_child(session, pending, use)
             row.provisioning_status = constants.ACTIVE
+            use.recount(uncounted, provider=PROVIDER)
         return True
 
     def fail(self, tree: LoadBalancerTree) -> bool:
@@ -65,27 +76,30 @@ class OctaviaStatuses:
 
         They are settled when the work succeeds after all.
         """
+        uncounted = _uncounted(tree)
         with transaction() as session:
+            use = ProjectUse(session, tree.project_ids if uncounted else ())
             row = self._lock(session, tree)
             if row is None or row.provisioning_status == constants.ERROR:
                 return False
             row.provisioning_status = constants.ERROR
+            use.recount(uncounted, provider=PROVIDER)
         return True
 
     def delete(self, tree: LoadBalancerTree) -> bool:
         """Remove everything below and mark the load balancer DELETED."""
         with transaction() as session:
+            use = ProjectUse(session, tree.project_ids)
             row = self._lock(session, tree)
             if row is None:
                 return False
             for kind, child in _bottom_up(row):
-                self._delete(session, kind, child)
+                self._delete(session, kind, child, use)
             session.expire(row)
             row.provisioning_status = constants.DELETED
             row.operating_status = constants.OFFLINE
-            self._repositories.decrement_quota(
-                session, data_models.LoadBalancer, tree.project_id
-            )
+            use.removed("loadbalancers", tree.project_id)
+            use.recount(UNCOUNTED, provider=PROVIDER)
         return True
 
     def set_operating(
@@ -99,7 +113,7 @@ class OctaviaStatuses:
                 model = (
                     models.LoadBalancer
                     if kind == "loadbalancers"
-                    else _KINDS[kind][0]
+                    else _KINDS[kind]
                 )
                 session.query(model).filter_by(id=identifier).update(
                     {"operating_status": status}
@@ -123,24 +137,28 @@ class OctaviaStatuses:
             return None
         return row
 
-    def _settle_child(self, session: Any, pending: Pending) -> None:
-        model, _ = _KINDS[pending.kind]
-        row = session.get(model, pending.id)
+    def _settle_child(
+        self, session: Any, pending: Pending, use: ProjectUse
+    ) -> None:
+        row = session.get(_KINDS[pending.kind], pending.id)
         if row is None or row.provisioning_status not in PENDING:
             return
         if pending.status != constants.PENDING_DELETE:
             row.provisioning_status = _settled_status(pending, row)
+            if pending.kind in _UNREPORTED:
+                row.operating_status = _unreported_status(row)
             return
         if pending.kind == "healthmonitors":
             # As Octavia does: nobody looks after the members any more.
             for member in row.pool.members:
                 member.operating_status = constants.NO_MONITOR
         for kind, child in _bottom_up_from(pending.kind, row):
-            self._delete(session, kind, child)
+            self._delete(session, kind, child, use)
 
-    def _delete(self, session: Any, kind: str, row: Any) -> None:
-        _, counted_as = _KINDS[kind]
-        project_id = row.project_id
+    def _delete(
+        self, session: Any, kind: str, row: Any, use: ProjectUse
+    ) -> None:
+        use.removed(kind, row.project_id)
         repository = {
             "listeners": self._repositories.listener,
             "pools": self._repositories.pool,
@@ -157,7 +175,21 @@ class OctaviaStatuses:
         session.flush()
         repository.delete(session, id=identifier)
         session.expire_all()
-        self._repositories.decrement_quota(session, counted_as, project_id)
+
+
+def _uncounted(tree: LoadBalancerTree) -> frozenset[str]:
+    """The kinds of which the API may have created some without counting."""
+    return UNCOUNTED & {
+        pending.kind
+        for pending in tree.pending
+        if pending.status == constants.PENDING_CREATE
+    }
+
+
+def _unreported_status(row: Any) -> str:
+    """The operating status of what no heartbeat tells of."""
+    is_online = row.enabled and row.provisioning_status == constants.ACTIVE
+    return str(constants.ONLINE if is_online else constants.OFFLINE)
 
 
 def _settled_status(pending: Pending, row: Any) -> str:

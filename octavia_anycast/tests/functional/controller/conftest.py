@@ -87,7 +87,8 @@ class Stage:
     def quota(self) -> Any:
         """The project's quota row; everything began with PLENTY in use.
 
-        Without authentication Octavia counts nothing upwards.
+        Without authentication Octavia counts nothing upwards; what of it
+        is counted anew is what exists.
         """
         session = octavia_db.get_session()
         with session.begin():

@@ -107,6 +107,27 @@ def test_all_become_active(stage, objects):
         assert shown["provisioning_status"] == "ACTIVE", kind
 
 
+@pytest.mark.parametrize("kind", ["healthmonitor", "l7policy", "rule"])
+def test_what_no_heartbeat_tells_of_is_online_while_enabled(
+    stage, objects, kind
+):
+    def shown(is_enabled):
+        body = {kind: {"admin_state_up": is_enabled}}
+        answer = stage.api.call("PUT", objects[kind], body)
+        assert answer.status == 200, answer.text
+        assert stage.show()["provisioning_status"] == "PENDING_UPDATE"
+        stage.run()
+        found = stage.api.call("GET", objects[kind]).body[kind]
+        assert found["provisioning_status"] == "ACTIVE"
+        return found["operating_status"]
+
+    assert [shown(False), shown(True), shown(False)] == [
+        "OFFLINE",
+        "ONLINE",
+        "OFFLINE",
+    ]
+
+
 def test_a_policy_that_its_listener_cannot_have_is_shown_as_error(
     stage, objects
 ):
@@ -141,7 +162,7 @@ def test_delete_removes_rows_and_gives_quota_back(stage, objects, kind):
         is_gone = other in TAKES_ALONG[kind]
         assert stage.count(model) == (0 if is_gone else 1), other
         in_use = getattr(quota, QUOTAS[other])
-        assert in_use == PLENTY - (1 if is_gone else 0), other
+        assert in_use == (0 if is_gone else PLENTY), other
     assert stage.show()["provisioning_status"] == "ACTIVE"
 
 
@@ -150,9 +171,9 @@ def test_cascade_delete_gives_all_quota_back(stage, objects):
     stage.controller.run(stage.load_balancer_id)
     quota = stage.quota()
     for kind, name in QUOTAS.items():
-        assert getattr(quota, name) == PLENTY - 1, kind
+        assert getattr(quota, name) == 0, kind
         assert stage.count(MODELS[kind]) == 0
-    assert quota.in_use_load_balancer == PLENTY - 1
+    assert quota.in_use_load_balancer == 0
 
 
 def test_members_without_monitor_say_so(stage, objects):
