@@ -20,6 +20,7 @@ from octavia_anycast.db.engine import Database
 from octavia_anycast.model.choice import CHOICE, DISTRIBUTOR_ID, Choice
 from octavia_anycast.model.errors import InvalidRequest, NotFound
 from octavia_anycast.octavia_adapter import frontends
+from octavia_anycast.octavia_adapter.haproxy_syntax import content
 from octavia_anycast.octavia_adapter.load_balancers import PROVIDER
 
 
@@ -47,6 +48,10 @@ class Creation(stock.LoadBalancersController):
                 detail=f"{asked[0]}: load balancers of the provider "
                 f"{provider} do not have it; those of {PROVIDER} do"
             )
+        if provider == PROVIDER:
+            # The driver is not shown the L7 policies of a tree.
+            with faults.translated():
+                content.check("load_balancer", self._body.to_dict())
         return provider
 
     def _apply_flavor_to_lb_dict(

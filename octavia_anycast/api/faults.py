@@ -4,12 +4,15 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from octavia.common import exceptions
+from oslo_db import exception as db_exceptions
 
 from octavia_anycast.model.errors import (
     Conflict,
     InvalidRequest,
+    InvalidValue,
     NotFound,
     Retryable,
 )
@@ -42,3 +45,48 @@ def translated() -> Iterator[None]:
         raise ConflictFault(reason=str(e)) from e
     except Retryable as e:
         raise UnavailableFault() from e
+
+
+@contextmanager
+def explained() -> Iterator[None]:
+    """Answer 400 where Octavia has another status for a wrong value.
+
+    octavia_lib knows no exception for a value that is wrong: 501 is what
+    Octavia makes of a provider's refusal. A number that does not fit its
+    column is an error of the database, 500.
+    """
+    try:
+        yield
+    except exceptions.ProviderUnsupportedOptionError as e:
+        refusal = _refusal_behind(e)
+        if refusal is None:
+            raise
+        raise exceptions.ValidationException(detail=str(refusal)) from e
+    except db_exceptions.DBError as e:
+        if not _is_out_of_range(e):
+            raise
+        raise exceptions.ValidationException(
+            detail="a number is out of range: "
+            f"{_first_line(e.inner_exception)}"
+        ) from e
+
+
+def _refusal_behind(error: BaseException | None) -> InvalidValue | None:
+    """Find what our driver said, in the chain of causes."""
+    while error is not None:
+        if isinstance(error, InvalidValue):
+            return error
+        error = error.__cause__ or error.__context__
+    return None
+
+
+def _is_out_of_range(error: db_exceptions.DBError) -> bool:
+    return isinstance(error, db_exceptions.DBDataError) or isinstance(
+        error.inner_exception, OverflowError
+    )
+
+
+def _first_line(error: Any) -> str:
+    """The database's words without the statement."""
+    words = getattr(getattr(error, "orig", None), "args", ())
+    return str(words[-1] if words else error).partition("\n")[0]

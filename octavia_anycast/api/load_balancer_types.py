@@ -45,19 +45,21 @@ class LoadBalancerPUT(lb_types.LoadBalancerPUT):
     frontend_network_id = wtypes.wsattr(wtypes.text)
     frontend_subnet_id = wtypes.wsattr(wtypes.text)
 
-    def given(self) -> list[str]:
-        """Those of our attributes that are in the body."""
-        return [
-            name
-            for name in ATTRIBUTES
-            if not isinstance(getattr(self, name), wtypes.UnsetType)
-        ]
-
 
 class LoadBalancerRootPUT(types.BaseType):
     """The body of a PUT."""
 
     loadbalancer = wtypes.wsattr(LoadBalancerPUT)
+
+
+def choices_in(root: LoadBalancerRootPUT | None) -> list[str]:
+    """Those of our attributes that are in the body, if there is any."""
+    body = getattr(root, "loadbalancer", None)
+    return [
+        name
+        for name in ATTRIBUTES
+        if not isinstance(getattr(body, name, wtypes.Unset), wtypes.UnsetType)
+    ]
 
 
 class LoadBalancerResponse(lb_types.LoadBalancerResponse):

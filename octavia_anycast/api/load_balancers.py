@@ -21,6 +21,7 @@ from octavia_anycast.api import faults
 from octavia_anycast.api import load_balancer_types as types
 from octavia_anycast.api.clusters import ClusterController, Limits
 from octavia_anycast.api.creation import Creation
+from octavia_anycast.api.exposed import needing_root
 from octavia_anycast.db import clusters
 from octavia_anycast.db.engine import Database
 from octavia_anycast.model.choice import ATTRIBUTES, Choice
@@ -112,10 +113,16 @@ class LoadBalancersController(stock.LoadBalancersController):
     )
     def post(self, load_balancer: Any) -> Any:
         """Create one; the argument's name is Octavia's."""
-        creation = Creation(self, self._database, load_balancer.loadbalancer)
-        made = inspect.unwrap(stock.LoadBalancersController.post)(
-            creation, load_balancer
-        ).loadbalancer
+        with (
+            faults.explained(),
+            needing_root(types.LoadBalancerRootPOST, load_balancer),
+        ):
+            creation = Creation(
+                self, self._database, load_balancer.loadbalancer
+            )
+            made = inspect.unwrap(stock.LoadBalancersController.post)(
+                creation, load_balancer
+            ).loadbalancer
         return types.LoadBalancerFullRootResponse(
             loadbalancer=types.of_stock(
                 types.LoadBalancerFullResponse,
@@ -132,15 +139,19 @@ class LoadBalancersController(stock.LoadBalancersController):
     )
     def put(self, id: str, load_balancer: Any) -> Any:
         """Change one; the arguments' names are Octavia's."""
-        given = load_balancer.loadbalancer.given()
+        given = types.choices_in(load_balancer)
         if given:
             raise exceptions.ValidationException(
                 detail=f"{given[0]}: it cannot be changed after the load "
                 "balancer was created"
             )
-        made = inspect.unwrap(stock.LoadBalancersController.put)(
-            self, id, load_balancer
-        ).loadbalancer
+        with (
+            faults.explained(),
+            needing_root(types.LoadBalancerRootPUT, load_balancer),
+        ):
+            made = inspect.unwrap(stock.LoadBalancersController.put)(
+                self, id, load_balancer
+            ).loadbalancer
         return types.LoadBalancerRootResponse(
             loadbalancer=types.of_stock(
                 types.LoadBalancerResponse,

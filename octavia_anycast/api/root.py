@@ -13,6 +13,12 @@ from octavia_anycast import options
 from octavia_anycast.api import policies
 from octavia_anycast.api.amphorae import AmphoraeController
 from octavia_anycast.api.clusters import Limits
+from octavia_anycast.api.content import (
+    HealthMonitorsController,
+    ListenersController,
+    PoliciesController,
+    PoolsController,
+)
 from octavia_anycast.api.distributors import DistributorsController
 from octavia_anycast.api.drain_wishes import DrainLimits
 from octavia_anycast.api.load_balancers import LoadBalancersController
@@ -50,6 +56,11 @@ class V2Controller(controllers.V2Controller):
             is_shared=connection == shared,
         )
         self.lbaas.loadbalancers = self.loadbalancers
+        for collections in (self, self.lbaas):
+            collections.listeners = ListenersController()
+            collections.pools = PoolsController()
+            collections.l7policies = PoliciesController()
+            collections.healthmonitors = HealthMonitorsController()
         self.octavia.amphorae = AmphoraeController(
             database,
             DrainLimits(

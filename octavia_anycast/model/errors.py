@@ -36,6 +36,10 @@ class InvalidRequest(Permanent):
         self.reason = reason
 
 
+class InvalidValue(InvalidRequest):
+    """A value that nothing could serve, as opposed to one not supported."""
+
+
 class NotFound(Permanent):
     """The thing named does not exist."""
 

@@ -26,6 +26,7 @@ from oslo_log import log as logging
 from octavia_anycast.model.certificate import Certificate
 from octavia_anycast.model.cluster import AmphoraRecord
 from octavia_anycast.octavia_adapter.errors import translated
+from octavia_anycast.octavia_adapter.haproxy_syntax.templates import Templater
 from octavia_anycast.octavia_adapter.load_balancers import (
     LoadBalancerTree,
     lvs_listeners,
@@ -217,6 +218,7 @@ class AmphoraHaproxy:
                     rest_api_driver.AmphoraAPIClient1_0, self._timeouts
                 ),
             }
+            driver.jinja_combo = Templater.of(driver.jinja_combo)
             self._local.driver = driver
         return driver
 

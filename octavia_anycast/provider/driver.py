@@ -35,6 +35,7 @@ from octavia_anycast.model.errors import (
     NotFound,
 )
 from octavia_anycast.octavia_adapter import vip as vip_ports
+from octavia_anycast.octavia_adapter.haproxy_syntax import content
 from octavia_anycast.planning.gate_choice import chosen_gate
 from octavia_anycast.provider import availability_zones, choices, flavors
 from octavia_anycast.provider.autoscale_flavors import autoscale_of
@@ -101,6 +102,7 @@ class AnycastProviderDriver(provider_base.ProviderDriver):
         with translated():
             try:
                 self._support.check_graph(loadbalancer)
+                _check_content("load_balancer", loadbalancer)
                 self._record(loadbalancer)
             except AnycastError:
                 vip_ports.deallocate(
@@ -136,6 +138,7 @@ class AnycastProviderDriver(provider_base.ProviderDriver):
         """Check it."""
         with translated():
             self._support.check_listener(listener)
+            _check_content("listener", listener)
 
     def listener_delete(self, listener: Any) -> None:
         """Accept."""
@@ -144,6 +147,7 @@ class AnycastProviderDriver(provider_base.ProviderDriver):
         """Check what is new."""
         with translated():
             self._support.check_listener(new_listener)
+            _check_content("listener", new_listener, old_listener)
 
     # Pool
 
@@ -151,6 +155,7 @@ class AnycastProviderDriver(provider_base.ProviderDriver):
         """Check it."""
         with translated():
             self._support.check_pool(pool)
+            _check_content("pool", pool)
 
     def pool_delete(self, pool: Any) -> None:
         """Accept."""
@@ -159,6 +164,7 @@ class AnycastProviderDriver(provider_base.ProviderDriver):
         """Check what is new."""
         with translated():
             self._support.check_pool(new_pool)
+            _check_content("pool", new_pool, old_pool)
 
     # Member
 
@@ -182,6 +188,7 @@ class AnycastProviderDriver(provider_base.ProviderDriver):
         """Check it."""
         with translated():
             self._support.check_health_monitor(healthmonitor)
+            _check_content("healthmonitor", healthmonitor)
 
     def health_monitor_delete(self, healthmonitor: Any) -> None:
         """Accept."""
@@ -189,12 +196,16 @@ class AnycastProviderDriver(provider_base.ProviderDriver):
     def health_monitor_update(
         self, old_healthmonitor: Any, new_healthmonitor: Any
     ) -> None:
-        """Accept: the type cannot change."""
+        """Check what is new; the type cannot change."""
+        with translated():
+            _check_content(
+                "healthmonitor", new_healthmonitor, old_healthmonitor
+            )
 
     # L7 policy and rule
 
     def l7policy_create(self, l7policy: Any) -> None:
-        """Check the protocol of its listener."""
+        """Check it, and the protocol of its listener."""
         session = octavia_db.get_session()
         with session.begin():
             listener = repositories.ListenerRepository().get(
@@ -202,21 +213,28 @@ class AnycastProviderDriver(provider_base.ProviderDriver):
             )
         with translated():
             self._support.check_l7policy(listener.protocol)
+            _check_content("l7policy", l7policy)
 
     def l7policy_delete(self, l7policy: Any) -> None:
         """Accept."""
 
     def l7policy_update(self, old_l7policy: Any, new_l7policy: Any) -> None:
-        """Accept."""
+        """Check what is new."""
+        with translated():
+            _check_content("l7policy", new_l7policy, old_l7policy)
 
     def l7rule_create(self, l7rule: Any) -> None:
-        """Accept."""
+        """Check it."""
+        with translated():
+            _check_content("l7rule", l7rule)
 
     def l7rule_delete(self, l7rule: Any) -> None:
         """Accept."""
 
     def l7rule_update(self, old_l7rule: Any, new_l7rule: Any) -> None:
-        """Accept."""
+        """Check what is new, with what stays."""
+        with translated():
+            _check_content("l7rule", new_l7rule, old_l7rule)
 
     # Flavor and availability zone
 
@@ -302,6 +320,13 @@ class AnycastProviderDriver(provider_base.ProviderDriver):
         if pool.protocol in LVS_PROTOCOLS:
             with translated():
                 self._support.check_members(pool, members)
+
+
+def _check_content(kind: str, new: Any, old: Any = None) -> None:
+    """Refuse what HAProxy would refuse."""
+    content.check(
+        kind, new.to_dict(recurse=True), None if old is None else vars(old)
+    )
 
 
 def _check_usable(session: Any, distributor_id: str) -> None:

@@ -109,7 +109,7 @@ REFUSED: tuple[Refused, ...] = (
     _one("healthmonitor", _TIMER, timeout=2147484),
     Refused(
         kind="healthmonitor",
-        attributes={"expected_codes": "200 , 201"},
+        attributes={"expected_codes": "200 , 201 , 202"},
         alert="'http-check expect'",
         is_carried=True,
     ),

@@ -4,17 +4,24 @@
 
 Found by schemathesis: JSON that is nested a thousand deep, a multipart body
 without a boundary, and an argument of lists that is given twice each raise an
-exception that nobody catches, which the WSGI server answers with 500.
+exception that nobody catches, which the WSGI server answers with 500. A list
+or a text where an object is due makes WSME itself answer 500.
 """
 
+import re
 from typing import Any
 from urllib.parse import parse_qs
 
-from webob import Response
+from webob import Request, Response
 
 # Octavia reads each of them as one text.
 ONCE = ("limit", "marker", "sort", "sort_key", "sort_dir", "page_reverse")
 MULTIPART = "multipart/"
+# What Python says when WSME reads another type of JSON as an object.
+_NO_OBJECT = re.compile(
+    r"'(list|str|int|float|bool)' object has no attribute 'keys'"
+)
+_JSON = {"list": "a list", "str": "a text", "bool": "true or false"}
 
 
 def guarded(application: Any) -> Any:
@@ -24,9 +31,13 @@ def guarded(application: Any) -> Any:
         complaint = complaint_about(environ)
         if complaint is None:
             try:
-                return application(environ, start_response)
+                response = Request(environ).get_response(application)
             except RecursionError:
                 complaint = "The body is nested too deeply."
+            else:
+                complaint = complaint_in(response)
+                if complaint is None:
+                    return response(environ, start_response)
         return _fault(complaint)(environ, start_response)
 
     return call
@@ -41,6 +52,17 @@ def complaint_about(environ: dict[str, Any]) -> str | None:
         if len(given.get(name, ())) > 1:
             return f"{name}: it is given more than once."
     return None
+
+
+def complaint_in(response: Any) -> str | None:
+    """What is wrong with a body on which WSME failed; None: it did not."""
+    if response.status_int != 500:
+        return None
+    found = _NO_OBJECT.search(response.text)
+    if found is None:
+        return None
+    what = _JSON.get(found[1], "a number")
+    return f"The body has {what} where a JSON object is due."
 
 
 def _fault(complaint: str) -> Any:

@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The octavia-anycast authors
+"""Octavia's HAProxy templates, with each user's text quoted for HAProxy.
+
+Octavia renders with HTML escapes: ``&`` becomes ``&amp;``, and the ``#`` of
+``&#39;`` begins a comment, which cuts the line there. A plain ``#`` does it,
+too: of a redirect to ``https://example.org/#top`` the condition is lost, and
+all requests are redirected (ADR 0095).
+
+Layer: octavia_adapter.
+"""
+
+import os
+import re
+from functools import cache
+from typing import Any
+
+import jinja2
+from octavia.common import utils as octavia_utils
+from octavia.common.jinja.haproxy.combined_listeners import jinja_cfg
+
+# What HAProxy does not take as it is in a word (its manual, 2.2).
+_SPECIAL = re.compile(r"[\s#\\\"']")
+
+
+def word(text: str) -> str:
+    """Write a text as one word of HAProxy's configuration.
+
+    The text has no NUL and no end of line; quotes cannot hold these.
+    """
+    if not _SPECIAL.search(text):
+        return text
+    return "'" + text.replace("'", r"'\''") + "'"
+
+
+def pattern(text: str) -> str:
+    """Write a text as a pattern of an ACL, never as one of its flags."""
+    return f"-- {word(text)}" if text.startswith("-") else word(text)
+
+
+def argument(text: str) -> str:
+    """Write a text between the parentheses of a fetch method."""
+    return text.replace("#", r"\#")
+
+
+class Templater(jinja_cfg.JinjaTemplater):
+    """Octavia's, which says the same of all that needs no quotes."""
+
+    @classmethod
+    def of(cls, stock: Any) -> Any:
+        """Make it with all that Octavia's own was made with."""
+        templater = cls.__new__(cls)
+        templater.__dict__.update(vars(stock))
+        return templater
+
+    def _get_template(self) -> Any:
+        return _environment(
+            os.path.dirname(self.haproxy_template)
+        ).get_template(os.path.basename(self.haproxy_template))
+
+    @staticmethod
+    def _escape_haproxy_config_string(value: str) -> str:
+        return pattern(value)
+
+    def _transform_l7rule(self, l7rule: Any, *args: Any) -> Any:
+        found = super()._transform_l7rule(l7rule, *args)
+        return _changed(found, argument, "key")
+
+    def _transform_l7policy(self, l7policy: Any, *args: Any) -> Any:
+        found = super()._transform_l7policy(l7policy, *args)
+        return _changed(found, word, "redirect_url", "redirect_prefix")
+
+    def _transform_health_monitor(self, monitor: Any, *args: Any) -> Any:
+        found = super()._transform_health_monitor(monitor, *args)
+        found = _changed(found, word, "url_path")
+        return _changed(found, _codes, "expected_codes")
+
+    def _transform_session_persistence(
+        self, persistence: Any, *args: Any
+    ) -> Any:
+        found = super()._transform_session_persistence(persistence, *args)
+        return _changed(found, argument, "cookie_name")
+
+    def _transform_member(self, member: Any, *args: Any) -> Any:
+        found = super()._transform_member(member, *args)
+        return _changed(found, _address, "monitor_address")
+
+
+def _codes(text: str) -> str:
+    """Write alternatives of a regular expression, always in one order."""
+    return "|".join(sorted(code.strip() for code in text.split("|")))
+
+
+def _address(text: str) -> str:
+    """Write an address where a port may follow."""
+    return f"[{text}]" if ":" in text else text
+
+
+def _changed(found: Any, write: Any, *names: str) -> Any:
+    return found | {name: write(found[name]) for name in names if found[name]}
+
+
+@cache
+def _environment(directory: str) -> jinja2.Environment:
+    """Octavia's environment, but for the HTML: this is no HTML."""
+    environment = jinja2.Environment(
+        autoescape=False,
+        loader=jinja2.FileSystemLoader(searchpath=directory),
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["hash_amp_id"] = octavia_utils.base64_sha1_string
+    return environment
