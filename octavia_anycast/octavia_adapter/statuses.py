@@ -13,12 +13,14 @@ knows no condition (ADR 0021).
 Layer: octavia_adapter.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 from octavia.common import constants
-from octavia.db import models, repositories
+from octavia.db import models
 from oslo_log import log as logging
 
+from octavia_anycast.octavia_adapter import object_rows
 from octavia_anycast.octavia_adapter.load_balancers import (
     L7_PROTOCOLS,
     PENDING,
@@ -31,14 +33,15 @@ from octavia_anycast.octavia_adapter.rows import transaction
 
 LOG = logging.getLogger(__name__)
 
-_KINDS = {
-    "listeners": models.Listener,
-    "pools": models.Pool,
-    "members": models.Member,
-    "healthmonitors": models.HealthMonitor,
-    "l7policies": models.L7Policy,
-    "l7rules": models.L7Rule,
-}
+# Who is taken first when several that belong together are deleted.
+_TOP_DOWN = (
+    "pools",
+    "listeners",
+    "l7policies",
+    "l7rules",
+    "healthmonitors",
+    "members",
+)
 # No heartbeat tells of these: they are ONLINE when they are enabled, as the
 # worker of Octavia's own provider writes.
 _UNREPORTED = frozenset(("healthmonitors", "l7policies", "l7rules"))
@@ -46,9 +49,6 @@ _UNREPORTED = frozenset(("healthmonitors", "l7policies", "l7rules"))
 
 class OctaviaStatuses:
     """Writes provisioning and operating statuses."""
-
-    def __init__(self) -> None:
-        self._repositories = repositories.Repositories()
 
     def settle(self, tree: LoadBalancerTree) -> bool:
         """Mark the tree ACTIVE and really delete what was to go.
@@ -65,8 +65,8 @@ class OctaviaStatuses:
             row = self._lock(session, tree)
             if row is None:
                 return False
-            for pending in tree.pending:
-                self._settle_child(session, pending, use)
+            _settle_children(session, tree.pending)
+            _delete_children(session, tree.pending, use)
             row.provisioning_status = constants.ACTIVE
             use.recount(uncounted, provider=PROVIDER)
         return True
@@ -93,8 +93,8 @@ class OctaviaStatuses:
             row = self._lock(session, tree)
             if row is None:
                 return False
-            for kind, child in _bottom_up(row):
-                self._delete(session, kind, child, use)
+            object_rows.load_balancer(session, id=tree.id)
+            _remove(session, [*row.listeners, *row.pools], use)
             session.expire(row)
             row.provisioning_status = constants.DELETED
             row.operating_status = constants.OFFLINE
@@ -109,15 +109,17 @@ class OctaviaStatuses:
         if not changes:
             return
         with transaction() as session:
-            for (kind, identifier), status in changes.items():
+            for (kind, status), identifiers in _by_status(changes).items():
                 model = (
                     models.LoadBalancer
                     if kind == "loadbalancers"
-                    else _KINDS[kind]
+                    else object_rows.MODELS[kind]
                 )
-                session.query(model).filter_by(id=identifier).update(
-                    {"operating_status": status}
-                )
+                for some in object_rows.chunks(identifiers):
+                    session.query(model).filter(model.id.in_(some)).update(
+                        {"operating_status": status},
+                        synchronize_session=False,
+                    )
 
     @staticmethod
     def _lock(session: Any, tree: LoadBalancerTree) -> Any:
@@ -137,45 +139,6 @@ class OctaviaStatuses:
             return None
         return row
 
-    def _settle_child(
-        self, session: Any, pending: Pending, use: ProjectUse
-    ) -> None:
-        row = session.get(_KINDS[pending.kind], pending.id)
-        if row is None or row.provisioning_status not in PENDING:
-            return
-        if pending.status != constants.PENDING_DELETE:
-            row.provisioning_status = _settled_status(pending, row)
-            if pending.kind in _UNREPORTED:
-                row.operating_status = _unreported_status(row)
-            return
-        if pending.kind == "healthmonitors":
-            # As Octavia does: nobody looks after the members any more.
-            for member in row.pool.members:
-                member.operating_status = constants.NO_MONITOR
-        for kind, child in _bottom_up_from(pending.kind, row):
-            self._delete(session, kind, child, use)
-
-    def _delete(
-        self, session: Any, kind: str, row: Any, use: ProjectUse
-    ) -> None:
-        use.removed(kind, row.project_id)
-        repository = {
-            "listeners": self._repositories.listener,
-            "pools": self._repositories.pool,
-            "members": self._repositories.member,
-            "healthmonitors": self._repositories.health_monitor,
-            "l7policies": self._repositories.l7policy,
-            "l7rules": self._repositories.l7rule,
-        }[kind]
-        if kind == "listeners":
-            session.query(models.ListenerStatistics).filter_by(
-                listener_id=row.id
-            ).delete()
-        identifier = row.id
-        session.flush()
-        repository.delete(session, id=identifier)
-        session.expire_all()
-
 
 def _uncounted(tree: LoadBalancerTree) -> frozenset[str]:
     """The kinds of which the API may have created some without counting."""
@@ -186,45 +149,104 @@ def _uncounted(tree: LoadBalancerTree) -> frozenset[str]:
     }
 
 
-def _unreported_status(row: Any) -> str:
-    """The operating status of what no heartbeat tells of."""
-    is_online = row.enabled and row.provisioning_status == constants.ACTIVE
-    return str(constants.ONLINE if is_online else constants.OFFLINE)
-
-
-def _settled_status(pending: Pending, row: Any) -> str:
-    """ACTIVE, but for an L7 policy that its listener cannot have."""
-    if pending.kind != "l7policies" or row.listener.protocol in L7_PROTOCOLS:
-        return str(constants.ACTIVE)
-    LOG.error(
-        "L7 policy %s is left out: %s protocol listeners do not support L7 "
-        "policies.",
-        row.id,
-        row.listener.protocol,
-    )
-    return str(constants.ERROR)
-
-
-def _bottom_up(load_balancer: Any) -> list[tuple[str, Any]]:
-    """Each (kind, row) below the load balancer; children first."""
-    found: list[tuple[str, Any]] = []
-    for listener in load_balancer.listeners:
-        found += _bottom_up_from("listeners", listener)
-    for pool in load_balancer.pools:
-        found += _bottom_up_from("pools", pool)
+def _by_status(
+    changes: dict[tuple[str, str], str],
+) -> dict[tuple[str, str], list[str]]:
+    """(kind, status) -> ids."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for (kind, identifier), status in sorted(changes.items()):
+        found.setdefault((kind, status), []).append(identifier)
     return found
 
 
-def _bottom_up_from(kind: str, row: Any) -> list[tuple[str, Any]]:
-    """The row with those that go with it; children first."""
-    found: list[tuple[str, Any]] = []
-    if kind == "listeners":
-        for policy in row.l7policies:
-            found += _bottom_up_from("l7policies", policy)
-    elif kind == "l7policies":
-        found += [("l7rules", rule) for rule in row.l7rules]
-    elif kind == "pools":
-        found += [("members", member) for member in row.members]
-        if row.health_monitor:
-            found.append(("healthmonitors", row.health_monitor))
-    return [*found, (kind, row)]
+def _ids(
+    pending: Iterable[Pending], *, is_deletion: bool
+) -> dict[str, list[str]]:
+    """kind -> ids of what is to be deleted, or of what is to stay."""
+    found: dict[str, list[str]] = {}
+    for item in pending:
+        if (item.status == constants.PENDING_DELETE) is is_deletion:
+            found.setdefault(item.kind, []).append(item.id)
+    return found
+
+
+def _settle_children(session: Any, pending: Iterable[Pending]) -> None:
+    """Mark what stays ACTIVE; a statement or two for a thousand of a kind."""
+    for kind, identifiers in _ids(pending, is_deletion=False).items():
+        if kind == "l7policies":
+            _refuse_policies(session, identifiers)
+        for some in object_rows.chunks(identifiers):
+            _settle_some(session, kind, some)
+
+
+def _settle_some(session: Any, kind: str, identifiers: list[str]) -> None:
+    model = object_rows.MODELS[kind]
+    rows = session.query(model).filter(
+        model.id.in_(identifiers), model.provisioning_status.in_(PENDING)
+    )
+    settled = {"provisioning_status": constants.ACTIVE}
+    if kind not in _UNREPORTED:
+        rows.update(settled, synchronize_session=False)
+        return
+    for is_enabled, status in (
+        (True, constants.ONLINE),
+        (False, constants.OFFLINE),
+    ):
+        rows.filter(model.enabled.is_(is_enabled)).update(
+            {**settled, "operating_status": status},
+            synchronize_session=False,
+        )
+
+
+def _refuse_policies(session: Any, identifiers: list[str]) -> None:
+    """Mark L7 policies that their listener cannot have ERROR."""
+    for policy in object_rows.load(session, "l7policies", identifiers):
+        protocol = policy.listener.protocol
+        if protocol in L7_PROTOCOLS or (
+            policy.provisioning_status not in PENDING
+        ):
+            continue
+        policy.provisioning_status = constants.ERROR
+        policy.operating_status = constants.OFFLINE
+        LOG.error(
+            "L7 policy %s is left out: %s protocol listeners do not support "
+            "L7 policies.",
+            policy.id,
+            protocol,
+        )
+    session.flush()
+
+
+def _delete_children(
+    session: Any, pending: Iterable[Pending], use: ProjectUse
+) -> None:
+    """Delete what is to go, with all below it."""
+    doomed = _ids(pending, is_deletion=True)
+    for kind in _TOP_DOWN:
+        rows = [
+            row
+            for row in object_rows.load(session, kind, doomed.get(kind, ()))
+            if row.provisioning_status in PENDING
+        ]
+        if kind == "healthmonitors":
+            # As Octavia does: nobody looks after the members any more.
+            _stop_monitoring(session, [row.pool_id for row in rows])
+        _remove(session, rows, use)
+
+
+def _stop_monitoring(session: Any, pool_ids: Iterable[str]) -> None:
+    for some in object_rows.chunks(pool_ids):
+        session.query(models.Member).filter(
+            models.Member.pool_id.in_(some)
+        ).update(
+            {"operating_status": constants.NO_MONITOR},
+            synchronize_session=False,
+        )
+
+
+def _remove(session: Any, rows: Iterable[Any], use: ProjectUse) -> None:
+    """Delete these rows and all below them."""
+    doomed = list(rows)
+    for kind, row in object_rows.with_all_below(doomed):
+        use.removed(kind, row.project_id)
+    object_rows.delete(session, doomed)
