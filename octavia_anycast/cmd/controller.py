@@ -10,14 +10,13 @@ import signal
 import sys
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
 from octavia.common import config as octavia_config
 from oslo_config import cfg
 from oslo_log import log as logging
 
-from octavia_anycast import options
+from octavia_anycast import log_lines, options
 from octavia_anycast.controller.daemon import Daemon
 from octavia_anycast.controller.dedicated import DedicatedAmphorae
 from octavia_anycast.controller.distributor_lifecycle import (
@@ -36,6 +35,7 @@ from octavia_anycast.controller.sweep import Sweep
 from octavia_anycast.controller.vigil import Vigil
 from octavia_anycast.db.engine import Database
 from octavia_anycast.distributor.amphora_client import AmphoraClient, Timeout
+from octavia_anycast.log_lines import CarryingExecutor
 from octavia_anycast.model.errors import AnycastError, InvalidRequest
 from octavia_anycast.octavia_adapter import heartbeats
 from octavia_anycast.octavia_adapter.amphora_files import AmphoraFiles
@@ -65,6 +65,7 @@ def main() -> int:
     """Run until SIGTERM or SIGINT; a second one changes nothing."""
     octavia_config.init(sys.argv[1:])
     octavia_config.setup_logging(cfg.CONF)
+    log_lines.set_up(cfg.CONF)
     logging.getLogger("octavia_anycast").logger.setLevel(
         "DEBUG" if cfg.CONF.debug else "INFO"
     )
@@ -152,11 +153,11 @@ def run(world: World, settings: options.Settings) -> None:
     # Each chore may need a thread beside the workers, and so may the
     # distributors.
     with (
-        ThreadPoolExecutor(
+        CarryingExecutor(
             settings.workers + len(Chore) + DISTRIBUTOR_THREADS, "reconcile"
         ) as workers,
-        ThreadPoolExecutor(threads, "observe") as observers,
-        ThreadPoolExecutor(threads, "apply") as appliers,
+        CarryingExecutor(threads, "observe") as observers,
+        CarryingExecutor(threads, "apply") as appliers,
     ):
         daemon = Daemon(
             world,

@@ -7,7 +7,6 @@ when asked for. It takes the locks of the controllers, and no load balancers.
 """
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -15,7 +14,7 @@ from keystoneauth1.exceptions import ClientException
 from octavia.common import config as octavia_config
 from oslo_config import cfg
 
-from octavia_anycast import options
+from octavia_anycast import log_lines, options
 from octavia_anycast.cmd.controller import STALE_AFTER_INTERVALS, make_world
 from octavia_anycast.controller.heartbeat_store import HeartbeatStore
 from octavia_anycast.controller.housekeeping import Chore, lock_name
@@ -26,6 +25,7 @@ from octavia_anycast.controller.reconciler import Reconciler, Result
 from octavia_anycast.controller.report import Reporter
 from octavia_anycast.controller.rotation import Locks, Rotation
 from octavia_anycast.controller.sweep import Sweep
+from octavia_anycast.log_lines import CarryingExecutor
 from octavia_anycast.model.certificate import Order, Rotated
 from octavia_anycast.model.errors import Conflict, Permanent
 from octavia_anycast.model.inventory import Finding
@@ -130,8 +130,8 @@ class _Bench:
             stale_after=STALE_AFTER_INTERVALS * settings.heartbeat_interval
         )
         with (
-            ThreadPoolExecutor(THREADS, "observe") as observers,
-            ThreadPoolExecutor(THREADS, "apply") as appliers,
+            CarryingExecutor(THREADS, "observe") as observers,
+            CarryingExecutor(THREADS, "apply") as appliers,
             self.membership.lock(load_balancer_id) as is_held,
         ):
             if not is_held:
@@ -162,6 +162,7 @@ def _world(config_files: list[str]) -> World:
     # What a command prints may be read by a program.
     cfg.CONF.set_override("use_stderr", True)
     octavia_config.setup_logging(cfg.CONF)
+    log_lines.set_up(cfg.CONF)
     try:
         return make_world(options.read(cfg.CONF))
     except ClientException as e:

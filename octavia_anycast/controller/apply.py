@@ -19,6 +19,7 @@ from oslo_log import log as logging
 from taskflow import engines, task
 from taskflow.patterns import graph_flow
 
+from octavia_anycast import log_lines
 from octavia_anycast.controller.tasks import Job, carry_out
 from octavia_anycast.model.actions import (
     Action,
@@ -122,7 +123,8 @@ def _attempt(job: Job, action: Action) -> Outcome:
     kind = type(action).__name__
     amphora_id = getattr(action, "amphora_id", "")
     try:
-        carry_out(job, action)
+        with log_lines.kept():
+            carry_out(job, action)
     except AnycastError as e:
         LOG.warning(
             "%s of load balancer %s, amphora %s: %s",

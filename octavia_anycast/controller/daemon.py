@@ -13,6 +13,7 @@ from concurrent.futures import Executor
 
 from oslo_log import log as logging
 
+from octavia_anycast import log_lines
 from octavia_anycast.controller.agenda import Agenda
 from octavia_anycast.controller.amphora_watch import AmphoraWatch
 from octavia_anycast.controller.cluster_watch import ClusterWatch
@@ -170,7 +171,8 @@ class Daemon:
 
     def _work(self, load_balancer_id: str) -> None:
         try:
-            self._reconcile(load_balancer_id)
+            with log_lines.kept():
+                self._reconcile(load_balancer_id)
         except Exception as e:  # noqa: BLE001 - the worker has to live
             self._postpone(load_balancer_id, e)
         finally:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from oslo_log import log as logging
 
+from octavia_anycast import log_lines
 from octavia_anycast.controller.apply import Outcome, run_phases
 from octavia_anycast.controller.autoscaler import Autoscaler
 from octavia_anycast.controller.kept_trees import KeptTrees, wants_the_same
@@ -81,7 +82,8 @@ class Reconciler:
         """One round; with a kept tree first, if there is one."""
         kept = self._trees.get(load_balancer_id, self._world.now())
         if kept is not None:
-            result = self._look(kept, is_kept=True)
+            with log_lines.bearing(kept.project_id):
+                result = self._look(kept, is_kept=True)
             if result is not None:
                 return result
         tree = self._world.load_balancers.read(load_balancer_id)
@@ -89,7 +91,8 @@ class Reconciler:
             self._reporter.forget(load_balancer_id)
             self._autoscaler.forget(load_balancer_id)
             return Result(is_gone=True, is_settled=True)
-        result = self._look(tree, is_kept=False)
+        with log_lines.bearing(tree.project_id):
+            result = self._look(tree, is_kept=False)
         assert result is not None
         return result
 

@@ -16,7 +16,6 @@ planning/certificates.py.
 
 import functools
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from itertools import groupby
@@ -26,6 +25,7 @@ from oslo_log import log as logging
 
 from octavia_anycast.controller.ports import World
 from octavia_anycast.db import amphorae
+from octavia_anycast.log_lines import CarryingExecutor
 from octavia_anycast.model.certificate import Certificate, Order, Rotated
 from octavia_anycast.model.cluster import AmphoraRecord
 from octavia_anycast.model.errors import AnycastError
@@ -75,7 +75,7 @@ class Rotation:
         if not groups:
             return ()
         threads = self.world.settings.cert_rotate_threads
-        with ThreadPoolExecutor(threads, "rotate") as executor:
+        with CarryingExecutor(threads, "rotate") as executor:
             done = executor.map(
                 functools.partial(self._rotate_cluster, order or Order()),
                 groups,

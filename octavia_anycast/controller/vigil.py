@@ -13,7 +13,7 @@ Layer: controller.
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor
 from dataclasses import dataclass, field
 
 from oslo_log import log as logging
@@ -21,6 +21,7 @@ from oslo_log import log as logging
 from octavia_anycast.controller.ports import Agents, World
 from octavia_anycast.db import amphorae
 from octavia_anycast.db.amphorae import Watched
+from octavia_anycast.log_lines import CarryingExecutor
 from octavia_anycast.model.errors import AnycastError, NoConnection
 
 LOG = logging.getLogger(__name__)
@@ -59,7 +60,7 @@ class Vigil:
     def _run(self) -> None:
         interval = self.world.settings.spare_watch_interval
         due = refresh_due = time.monotonic()
-        with ThreadPoolExecutor(THREADS, "vigil") as executor:
+        with CarryingExecutor(THREADS, "vigil") as executor:
             while not self._stop.wait(max(0.0, due - time.monotonic())):
                 now = time.monotonic()
                 due = now + interval
@@ -85,7 +86,7 @@ class Vigil:
         self.world.unreachable.intersection_update(ids)
         self.world.gone.intersection_update(ids)
 
-    def look(self, executor: ThreadPoolExecutor) -> None:
+    def look(self, executor: Executor) -> None:
         """Ask each once, side by side; wake those of which there is news.
 
         At once, each: when a whole rack is lost many do not answer.

@@ -11,7 +11,9 @@ import threading
 from typing import Any
 
 from octavia.api import app
+from oslo_config import cfg
 
+from octavia_anycast import log_lines
 from octavia_anycast.wsgi.guard import guarded
 
 ROOT = "octavia_anycast.api.root.RootController"
@@ -24,7 +26,9 @@ def build(argv: list[str] | None = None) -> Any:
     """
     config = app.get_pecan_config()
     config.app.root = ROOT
-    return guarded(app.setup_app(pecan_config=config, argv=argv))
+    application = app.setup_app(pecan_config=config, argv=argv)
+    log_lines.set_up(cfg.CONF)
+    return guarded(application)
 
 
 _LOCK = threading.Lock()
