@@ -88,7 +88,7 @@ class AmphoraeController(stock.AmphoraController):
         self._auth_validate_action(
             context, context.project_id, constants.RBAC_GET_ALL
         )
-        wanted = listing.requested()
+        wanted = listing.without_tags(listing.requested())
         with (
             faults.translated(),
             self._database.transaction() as session,

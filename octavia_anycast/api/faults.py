@@ -10,6 +10,7 @@ from octavia.common import exceptions
 from oslo_db import exception as db_exceptions
 
 from octavia_anycast.model.errors import (
+    AnycastError,
     Conflict,
     InvalidRequest,
     InvalidValue,
@@ -26,7 +27,7 @@ class ConflictFault(exceptions.APIException):
 
 
 class UnavailableFault(exceptions.APIException):
-    """503: the database did not answer."""
+    """503: the database, or a service of the cloud, did not answer."""
 
     msg = "The service cannot do this just now; try again later."
     code = 503
@@ -49,19 +50,24 @@ def translated() -> Iterator[None]:
 
 @contextmanager
 def explained() -> Iterator[None]:
-    """Answer 400 where Octavia has another status for a wrong value.
+    """Answer 400 or 503 where Octavia has another status.
 
-    octavia_lib knows no exception for a value that is wrong: 501 is what
-    Octavia makes of a provider's refusal. A number that does not fit its
-    column is an error of the database, 500.
+    octavia_lib knows no exception for a value that is wrong, Octavia answers
+    501; and none for a service that does not answer, 500. A number that does
+    not fit its column is an error of the database, 500.
     """
     try:
         yield
-    except exceptions.ProviderUnsupportedOptionError as e:
-        refusal = _refusal_behind(e)
-        if refusal is None:
-            raise
-        raise exceptions.ValidationException(detail=str(refusal)) from e
+    except (
+        exceptions.ProviderUnsupportedOptionError,
+        exceptions.ProviderDriverError,
+    ) as e:
+        refusal = _said_by_driver(e)
+        if isinstance(refusal, InvalidValue):
+            raise exceptions.ValidationException(detail=str(refusal)) from e
+        if isinstance(refusal, Retryable):
+            raise UnavailableFault() from e
+        raise
     except db_exceptions.DBError as e:
         if not _is_out_of_range(e):
             raise
@@ -71,10 +77,10 @@ def explained() -> Iterator[None]:
         ) from e
 
 
-def _refusal_behind(error: BaseException | None) -> InvalidValue | None:
+def _said_by_driver(error: BaseException | None) -> AnycastError | None:
     """Find what our driver said, in the chain of causes."""
     while error is not None:
-        if isinstance(error, InvalidValue):
+        if isinstance(error, AnycastError):
             return error
         error = error.__cause__ or error.__context__
     return None

@@ -10,6 +10,7 @@ here for a list that is not made of rows.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, TypeVar
 from urllib.parse import urlencode
 
@@ -24,6 +25,8 @@ from octavia_anycast.model.errors import InvalidRequest
 
 Item = TypeVar("Item")
 REVERSE = "page_reverse"
+# Octavia ignores them for what has no tags.
+TAGS = ("tags", "tags-any", "not-tags", "not-tags-any")
 ARGUMENTS = frozenset(
     ("limit", MARKER, "sort", "sort_key", "sort_dir", "fields", REVERSE)
 )
@@ -49,6 +52,12 @@ def requested() -> Request:
         limit=helper.limit if is_paged else None,
         is_reverse=is_paged and strutils.bool_from_string(helper.page_reverse),
     )
+
+
+def without_tags(wanted: Request) -> Request:
+    """The same, for a list of Octavia's whose items have no tags."""
+    filters = {n: v for n, v in wanted.filters.items() if n not in TAGS}
+    return replace(wanted, filters=filters)
 
 
 def links(wanted: Request, ids: Sequence[str]) -> list[types.PageType] | None:

@@ -12,9 +12,18 @@ from octavia.common import data_models, utils
 from octavia.network import base as network_base
 from octavia_lib.common import constants as lib_constants
 
-from octavia_anycast.model.errors import AnycastError, Conflict, Permanent
+from octavia_anycast.model.errors import (
+    AnycastError,
+    Conflict,
+    InvalidValue,
+    Permanent,
+    Retryable,
+)
+from octavia_anycast.octavia_adapter.errors import answer_of
 
 VipDict = dict[str, Any]
+# What Neutron answers when a quota, or the addresses of a subnet, are used up.
+_EXHAUSTED = (403, 409, 413)
 
 
 def allocate(
@@ -25,8 +34,10 @@ def allocate(
 ) -> tuple[VipDict, list[VipDict]]:
     """Make or check the port of the VIPs; one port holds them all.
 
-    :raises Conflict: an address is taken.
-    :raises Permanent: the network cannot be used, or Neutron said no.
+    :raises Conflict: an address is taken, or a quota or subnet exhausted.
+    :raises InvalidValue: Neutron refuses what was asked for.
+    :raises Retryable: Neutron does not answer.
+    :raises Permanent: the network cannot be used.
     """
     driver = utils.get_network_driver()
     try:
@@ -39,7 +50,7 @@ def allocate(
             _load_balancer(load_balancer_id, project_id, vip, additional_vips)
         )
     except network_base.NetworkException as e:
-        raise _refusal(e) from e
+        raise _refusal(e, _asked(vip, additional_vips)) from e
     return (
         driver_utils.vip_dict_to_provider_dict(allocated.to_dict()),
         [
@@ -59,7 +70,7 @@ def deallocate(load_balancer_id: str, project_id: str, vip: VipDict) -> None:
     try:
         utils.get_network_driver().deallocate_vip(load_balancer.vip)
     except network_base.NetworkException as e:
-        raise _refusal(e) from e
+        raise _refusal(e, lib_constants.VIP_PORT_ID) from e
 
 
 def _load_balancer(
@@ -82,9 +93,29 @@ def _load_balancer(
     )
 
 
-def _refusal(error: Any) -> AnycastError:
-    """Say it in the words of Neutron, where there are some."""
-    message = getattr(error, "orig_msg", None) or str(error)
+def _asked(vip: VipDict, additional_vips: list[VipDict]) -> str:
+    """The attribute that says most of what was asked for."""
+    if vip.get(lib_constants.VIP_ADDRESS):
+        return str(lib_constants.VIP_ADDRESS)
+    if any(additional.get("ip_address") for additional in additional_vips):
+        return "additional_vips"
+    if vip.get(lib_constants.VIP_SUBNET_ID):
+        return str(lib_constants.VIP_SUBNET_ID)
+    return str(lib_constants.VIP_NETWORK_ID)
+
+
+def _refusal(error: Any, asked: str) -> AnycastError:
+    """Say it in the words of Neutron, where there are some.
+
+    :param asked: the attribute that is to blame if Neutron refuses it
+    """
     if isinstance(error, network_base.VIPInUseException):
-        return Conflict(message)
-    return Permanent(message)
+        return Conflict(getattr(error, "orig_msg", None) or str(error))
+    answer = answer_of(error)
+    if answer is None:
+        return Permanent(getattr(error, "orig_msg", None) or str(error))
+    if not answer.is_final:
+        return Retryable(f"Neutron: {answer.sentence}")
+    if answer.status in _EXHAUSTED:
+        return Conflict(answer.sentence)
+    return InvalidValue(asked, answer.sentence)

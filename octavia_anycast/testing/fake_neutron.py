@@ -13,6 +13,7 @@ from typing import Any
 from octavia.common import data_models
 from octavia.network import base as network_base
 from octavia.network import data_models as network_models
+from openstack.exceptions import BadRequestException
 
 OCTAVIA = "Octavia"
 
@@ -122,10 +123,28 @@ class FakeNeutron:
         owner = self.owners.get(network_id)
         return None in (owner, context) or context.project_id == owner
 
+    def _check_inside(self, subnet_id: str, address: str) -> None:
+        """Refuse an address outside its subnet as Octavia's driver does."""
+        cidr = self.get_subnet(subnet_id).cidr
+        if ip_address(address) in ip_network(cidr):
+            return
+        try:
+            raise BadRequestException(
+                "BadRequestException: 400",
+                http_status=400,
+                details=f"IP address {address} is not a valid IP for the "
+                "specified subnet.",
+            )
+        except BadRequestException as e:
+            raise network_base.AllocateVIPException(
+                "Error creating neutron port on network."
+            ) from e
+
     def _address(self, vip: Any) -> str:
         taken = {a for p in self.ports.values() for a in p["addresses"]}
         if vip.ip_address:
             wanted = str(ip_address(vip.ip_address))
+            self._check_inside(vip.subnet_id, wanted)
             if wanted in taken:
                 raise network_base.VIPInUseException(
                     f"IP address {wanted} already allocated."
