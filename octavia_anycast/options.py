@@ -212,7 +212,19 @@ OPTIONS = [
         help="Seconds in PENDING_* with fewer than min_size configured "
         "amphorae after which the load balancer is shown as ERROR. Work on "
         "it goes on. A failover may take longer: each of its amphorae has "
-        "as long, beside drain_timeout.",
+        "as long, beside drain_timeout. A deletion that is not done by then "
+        "is shown as ERROR, too, so that it can be asked for again.",
+    ),
+    cfg.FloatOpt(
+        "refused_after",
+        default=15.0,
+        min=0.0,
+        help="Seconds that another service may refuse a step (a port is gone, "
+        "a quota is exhausted) before the load balancer is shown as ERROR, "
+        "with the service's own sentence in the reason of its cluster. Boots "
+        "count as refused after the third one in a row, which backoff_base "
+        "says the times of. Work goes on: when the cause is gone, the load "
+        "balancer becomes ACTIVE by itself, or is deleted.",
     ),
     cfg.FloatOpt(
         "backoff_base",
@@ -340,6 +352,7 @@ class Settings:
     configure_timeout: float
     announce_wait: float
     error_after: float
+    refused_after: float
     spare_watch_interval: float
     spare_watch_timeout: float
     orphan_after: float
@@ -376,6 +389,7 @@ _SAME_NAME = (
     "configure_timeout",
     "announce_wait",
     "error_after",
+    "refused_after",
     "spare_watch_interval",
     "spare_watch_timeout",
     "orphan_after",

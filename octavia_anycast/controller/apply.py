@@ -29,21 +29,33 @@ from octavia_anycast.model.actions import (
     PrepareLoadBalancer,
     RemoveLoadBalancer,
 )
-from octavia_anycast.model.errors import AnycastError, Retryable
+from octavia_anycast.model.cluster import ActionFailure
+from octavia_anycast.model.errors import (
+    AnycastError,
+    Conflict,
+    Permanent,
+    Retryable,
+)
 
 LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """How one action went; ``error`` is empty if it went well."""
+    """How one action went.
+
+    ``failures``: what did not work of it; if it is done all the same, what
+    it went into force without.
+    """
 
     is_done: bool
-    error: str = ""
+    action: str = ""
+    failures: tuple[ActionFailure, ...] = ()
     retry_after_seconds: float = 0.0
+    error: str = ""
 
 
-DONE = Outcome(is_done=True)
+DONE = Outcome(is_done=True)  # before the first of a chain
 SKIPPED = Outcome(is_done=False)
 
 
@@ -124,7 +136,7 @@ def _attempt(job: Job, action: Action) -> Outcome:
     amphora_id = getattr(action, "amphora_id", "")
     try:
         with log_lines.kept():
-            carry_out(job, action)
+            lacks = carry_out(job, action)
     except AnycastError as e:
         LOG.warning(
             "%s of load balancer %s, amphora %s: %s",
@@ -133,7 +145,7 @@ def _attempt(job: Job, action: Action) -> Outcome:
             amphora_id or "-",
             e,
         )
-        return _failed(e)
+        return _failed(job, action, e)
     except Exception as e:
         LOG.exception(
             "%s of load balancer %s, amphora %s",
@@ -141,14 +153,52 @@ def _attempt(job: Job, action: Action) -> Outcome:
             job.load_balancer_id,
             amphora_id or "-",
         )
-        return _failed(e)
-    return DONE
-
-
-def _failed(error: Exception) -> Outcome:
-    after = error.after_seconds if isinstance(error, Retryable) else 5.0
+        return _failed(job, action, e)
     return Outcome(
-        is_done=False, error=str(error) or "?", retry_after_seconds=after
+        is_done=True,
+        action=kind,
+        failures=tuple(
+            _failure(job, action, lack, is_refused=True, is_aside=True)
+            for lack in lacks
+        ),
+    )
+
+
+def _failed(job: Job, action: Action, error: Exception) -> Outcome:
+    after = error.after_seconds if isinstance(error, Retryable) else 5.0
+    failure = _failure(
+        job,
+        action,
+        str(error) or type(error).__name__,
+        is_refused=isinstance(error, Permanent),
+    )
+    # The brake tells of itself.
+    is_held = isinstance(action, BootAmphora) and isinstance(error, Conflict)
+    return Outcome(
+        is_done=False,
+        action=type(action).__name__,
+        failures=() if is_held else (failure,),
+        retry_after_seconds=after,
+        error=failure.reason,
+    )
+
+
+def _failure(
+    job: Job,
+    action: Action,
+    reason: str,
+    *,
+    is_refused: bool,
+    is_aside: bool = False,
+) -> ActionFailure:
+    is_boot = isinstance(action, BootAmphora)  # each try is another amphora
+    return ActionFailure(
+        action=type(action).__name__,
+        amphora_id="" if is_boot else getattr(action, "amphora_id", ""),
+        reason=reason,
+        since=job.world.now(),
+        is_refused=is_refused,
+        is_aside=is_aside,
     )
 
 

@@ -9,6 +9,7 @@ compute service is asked.
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from oslo_log import log as logging
 
@@ -17,6 +18,7 @@ from octavia_anycast.controller.ports import World
 from octavia_anycast.db import amphorae, clusters, health
 from octavia_anycast.model.bgp import IPAddress
 from octavia_anycast.model.cluster import (
+    ActionFailure,
     AmphoraRecord,
     AmphoraStatus,
     BootFailure,
@@ -31,12 +33,14 @@ from octavia_anycast.model.distributor import Distributor
 from octavia_anycast.model.errors import (
     AnycastError,
     NoConnection,
+    NotFound,
     Permanent,
     Retryable,
 )
 from octavia_anycast.model.wire import Report
 from octavia_anycast.octavia_adapter.compute import Server
 from octavia_anycast.octavia_adapter.load_balancers import LoadBalancerTree
+from octavia_anycast.planning.failures import OBSERVE, carried_on
 from octavia_anycast.planning.gate_choice import chosen_gate
 from octavia_anycast.planning.placement import frontend_networks
 
@@ -88,9 +92,11 @@ class Observer:
         :raises Retryable: the database or network service did not answer.
         """
         now = self._world.now()
-        rows = self._rows(tree.id, now)
+        rows = self._rows(tree, now)
         if rows is None:
             return None
+        if rows.cluster.is_deletion_wanted and tree.is_in_error:
+            tree = replace(tree, is_deletion_wanted=True)
         seen = tuple(
             self._executor.map(
                 lambda record: self._look(
@@ -99,18 +105,23 @@ class Observer:
                 rows.amphorae,
             )
         )
+        desired, lacks = self._desired(tree, rows)
         # Asking took time; silence is measured from the answer.
         now = self._world.now()
         return Observation(
             now=now,
             tree=tree,
             cluster=rows.cluster,
-            desired=self._desired(tree, rows),
+            desired=desired,
             observed=ObservedCluster(
                 amphorae=tuple(_with_silence(s, rows, now) for s in seen),
                 recent_failures=rows.failures,
                 replacements_under_way=self._replacements(rows, seen, now),
                 prepared_revision=rows.cluster.config_revision,
+                failures=(
+                    *(f for f in rows.cluster.failures if f.action != OBSERVE),
+                    *carried_on(rows.cluster.failures, lacks),
+                ),
             ),
         )
 
@@ -133,20 +144,14 @@ class Observer:
                 session, now - timedelta(seconds=boot_timeout)
             )
 
-    def _rows(self, load_balancer_id: str, now: datetime) -> _Rows | None:
+    def _rows(self, tree: LoadBalancerTree, now: datetime) -> _Rows | None:
         memory = self._world.settings.policy.failure_memory
+        load_balancer_id = tree.id
         with self._world.database.transaction() as session:
             cluster = clusters.get(session, load_balancer_id)
             if cluster is None:
                 return None
-            distributor = self._distributors.get(
-                session, cluster.distributor_id
-            )
-            if distributor is None:
-                raise Permanent(
-                    f"Load balancer {load_balancer_id} uses the distributor "
-                    f"{cluster.distributor_id}, which does not exist."
-                )
+            distributor = self._distributor(session, cluster, tree)
             records = amphorae.list_for(session, load_balancer_id)
             return _Rows(
                 cluster=cluster,
@@ -162,7 +167,28 @@ class Observer:
                 ),
             )
 
-    def _desired(self, tree: LoadBalancerTree, rows: _Rows) -> DesiredCluster:
+    def _distributor(
+        self, session: Any, cluster: ClusterRecord, tree: LoadBalancerTree
+    ) -> Distributor:
+        """Its distributor; without speakers, if only its deletion is left.
+
+        :raises Permanent: it cannot be read.
+        """
+        try:
+            found = self._distributors.get(session, cluster.distributor_id)
+            if found is None:
+                raise NotFound("Distributor", cluster.distributor_id)
+        except Permanent:
+            is_left = cluster.is_deletion_wanted and tree.is_in_error
+            if not tree.is_being_deleted and not is_left:
+                raise
+            return Distributor(id=cluster.distributor_id)
+        return found
+
+    def _desired(
+        self, tree: LoadBalancerTree, rows: _Rows
+    ) -> tuple[DesiredCluster, list[ActionFailure]]:
+        """What is wanted, and what of it cannot be found out."""
         cluster = rows.cluster
         desired = DesiredCluster(
             load_balancer_id=tree.id,
@@ -188,9 +214,8 @@ class Observer:
             failover_generation=cluster.failover_generation,
             policy=self._policy(tree),
         )
-        return replace(
-            desired, member_network_ids=self._member_networks(tree, desired)
-        )
+        networks, lacks = self._member_networks(tree, desired, rows)
+        return replace(desired, member_network_ids=networks), lacks
 
     def _policy(self, tree: LoadBalancerTree) -> ClusterPolicy:
         """The operator's, with what the flavor says of the health gate."""
@@ -204,14 +229,37 @@ class Observer:
         )
 
     def _member_networks(
-        self, tree: LoadBalancerTree, desired: DesiredCluster
-    ) -> tuple[str, ...]:
-        """Networks to plug: not a front end, which is plugged already."""
+        self, tree: LoadBalancerTree, desired: DesiredCluster, rows: _Rows
+    ) -> tuple[tuple[str, ...], list[ActionFailure]]:
+        """Networks to plug: not a front end, which is plugged already.
+
+        A subnet that is gone is left out: its members are not reached
+        anyway. While the network service does not answer, the amphorae keep
+        the networks that they have.
+        """
         if tree.is_being_deleted or not tree.member_subnet_ids:
-            return ()
+            return (), []
         frontends = frontend_networks(desired)
-        found = self._world.network.networks_of(tree.member_subnet_ids)
-        return tuple(n for n in found if n not in frontends)
+        try:
+            found = self._world.network.networks_of(tree.member_subnet_ids)
+        except Retryable as e:
+            known = {n for r in rows.amphorae for n in r.member_network_ids}
+            return tuple(sorted(known)), [self._lack(str(e))]
+        lacks = [
+            self._lack(f"Subnet {gone} of members could not be found", True)
+            for gone in found.gone_subnet_ids
+        ]
+        networks = tuple(n for n in found.network_ids if n not in frontends)
+        return networks, lacks
+
+    def _lack(self, reason: str, is_gone: bool = False) -> ActionFailure:
+        return ActionFailure(
+            action=OBSERVE,
+            reason=reason,
+            since=self._world.now(),
+            is_refused=is_gone,
+            is_aside=is_gone,
+        )
 
     def look(
         self, record: AmphoraRecord, heard: dict[str, datetime]
@@ -243,6 +291,7 @@ class Observer:
             compute_state=server.state,
             compute_address=server.address,
             compute_host=server.host,
+            compute_fault=server.fault,
             report=report,
             report_error=error,
         )

@@ -26,6 +26,7 @@ from octavia_anycast.octavia_adapter.amphora_files import ConfigDrive
 from octavia_anycast.octavia_adapter.compute import Server
 from octavia_anycast.octavia_adapter.load_balancers import LoadBalancerTree
 from octavia_anycast.octavia_adapter.marks import Mark
+from octavia_anycast.octavia_adapter.network import MemberNetworks, Prepared
 from octavia_anycast.options import Settings
 
 
@@ -132,8 +133,8 @@ class FrontendNetwork(Protocol):
 
     def prepare(
         self, tree: LoadBalancerTree, records: Iterable[AmphoraRecord]
-    ) -> None:
-        """Security group, QoS."""
+    ) -> Prepared:
+        """The VIP's port, the security group, QoS."""
 
     def remove(self, tree: LoadBalancerTree) -> None:
         """Delete VIP port and security group."""
@@ -158,7 +159,7 @@ class FrontendNetwork(Protocol):
 class MemberNetwork(Protocol):
     """The network service: what the way to the members needs."""
 
-    def networks_of(self, subnet_ids: Iterable[str]) -> tuple[str, ...]:
+    def networks_of(self, subnet_ids: Iterable[str]) -> MemberNetworks:
         """The networks of these subnets."""
 
     def plug_members(

@@ -8,6 +8,7 @@ and resync of one load balancer are this one loop.
 
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from oslo_log import log as logging
 
@@ -19,7 +20,10 @@ from octavia_anycast.controller.observe import Observation, Observer
 from octavia_anycast.controller.ports import World
 from octavia_anycast.controller.report import Reporter
 from octavia_anycast.controller.tasks import Job, remove_load_balancer
+from octavia_anycast.model.cluster import ActionFailure
+from octavia_anycast.model.errors import AnycastError, Permanent
 from octavia_anycast.octavia_adapter.load_balancers import LoadBalancerTree
+from octavia_anycast.planning.failures import retry_seconds
 from octavia_anycast.planning.plan import plan
 from octavia_anycast.planning.status import is_settled
 
@@ -98,7 +102,7 @@ class Reconciler:
 
     def _look(self, tree: LoadBalancerTree, *, is_kept: bool) -> Result | None:
         """Look and act; None if a kept tree is not enough for that."""
-        observation = self._observer.observe(tree)
+        observation = self._observe(tree)
         if observation is None:
             self._trees.forget(tree.id)
             return None if is_kept else self._without_cluster(tree)
@@ -109,6 +113,7 @@ class Reconciler:
         )
         if not actions:
             LOG.debug("Load balancer %s: nothing to do.", tree.id)
+            self._reporter.record(observation, ())
             is_settled = self._is_settled(observation)
             if is_settled and is_same:
                 self._trees.keep(tree, observation.now)
@@ -129,7 +134,19 @@ class Reconciler:
         outcomes = run_phases(
             Job(self._world, observation), actions, self._apply_executor
         )
-        return _result(outcomes)
+        failures = self._reporter.record(observation, outcomes)
+        return _result(outcomes, failures, self._world.now())
+
+    def _observe(self, tree: LoadBalancerTree) -> Observation | None:
+        """Observe; what cannot be observed is shown as such.
+
+        :raises AnycastError: it cannot.
+        """
+        try:
+            return self._observer.observe(tree)
+        except AnycastError as e:
+            self._reporter.report_unobserved(tree, e)
+            raise
 
     def _read_anew(self, observation: Observation) -> Observation | None:
         """With the tree of now instead of a kept one; None if they differ.
@@ -157,18 +174,29 @@ class Reconciler:
         driver never recorded it, so nothing can be done for it.
         """
         if tree.is_being_deleted:
-            remove_load_balancer(self._world, tree)
+            try:
+                remove_load_balancer(self._world, tree)
+            except Permanent:
+                # There is no row to remember it by: it is asked for again.
+                self._world.statuses.fail(tree)
+                raise
             return Result(is_gone=True, is_settled=True)
         if tree.is_pending and self._world.statuses.fail(tree):
             LOG.error("Load balancer %s has no cluster row.", tree.id)
         return Result(is_settled=True)
 
 
-def _result(outcomes: tuple[Outcome, ...]) -> Result:
-    failed = [outcome for outcome in outcomes if outcome.error]
+def _result(
+    outcomes: tuple[Outcome, ...],
+    failures: tuple[ActionFailure, ...],
+    now: datetime,
+) -> Result:
+    least = max(
+        (outcome.retry_after_seconds for outcome in outcomes), default=0.0
+    )
     return Result(
         did_something=any(outcome.is_done for outcome in outcomes),
-        retry_after_seconds=max(
-            (outcome.retry_after_seconds for outcome in failed), default=0.0
-        ),
+        retry_after_seconds=retry_seconds(failures, now, least)
+        if least
+        else 0.0,
     )

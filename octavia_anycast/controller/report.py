@@ -7,24 +7,36 @@ Layer: controller.
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from oslo_log import log as logging
 
 from octavia_anycast.controller.agent_reports import AgentReports
+from octavia_anycast.controller.apply import Outcome
 from octavia_anycast.controller.heartbeat_store import HeartbeatStore
 from octavia_anycast.controller.observe import Observation
 from octavia_anycast.controller.ports import World
 from octavia_anycast.db import clusters, health
+from octavia_anycast.model.cluster import ActionFailure, ClusterRecord
+from octavia_anycast.model.errors import AnycastError, Permanent
 from octavia_anycast.model.heartbeat import Heartbeat
+from octavia_anycast.octavia_adapter.load_balancers import LoadBalancerTree
+from octavia_anycast.planning.failures import (
+    OBSERVE,
+    Patience,
+    carried_on,
+    is_refused,
+    remarks,
+)
 from octavia_anycast.planning.health import (
     active_connections,
     operating_statuses,
 )
 from octavia_anycast.planning.status import (
-    Patience,
     ProvisioningVerdict,
     operating_verdict,
     provisioning_verdict,
+    shortened,
 )
 
 LOG = logging.getLogger(__name__)
@@ -37,7 +49,6 @@ class Reporter:
     def __init__(self, world: World, store: HeartbeatStore) -> None:
         self._world = world
         self._store = store
-        self._pending_since: dict[str, datetime] = {}
         self._active: dict[str, dict[str, int]] = {}
         self._agent_reports = AgentReports(world.settings.report_interval)
         # An answer says no more than a heartbeat of the same interval.
@@ -49,6 +60,7 @@ class Reporter:
         :returns: whether the tree's operating statuses are what they were
         """
         if observation.desired.is_deleted:
+            self._report_deletion(observation)
             return False
         changes, operating, reason = self._operating(observation)
         self._remember(observation, operating, reason)
@@ -57,53 +69,162 @@ class Reporter:
 
     def forget(self, load_balancer_id: str) -> None:
         """Forget a load balancer that is gone."""
-        self._pending_since.pop(load_balancer_id, None)
         self._active.pop(load_balancer_id, None)
         self._agent_reports.forget(load_balancer_id)
 
+    def record(
+        self, observation: Observation, outcomes: tuple[Outcome, ...]
+    ) -> tuple[ActionFailure, ...]:
+        """Record what fails now; what works again is forgotten."""
+        before = observation.cluster.failures
+        done = {outcome.action for outcome in outcomes if outcome.is_done}
+        found = carried_on(
+            before,
+            (
+                *(f for f in observation.observed.failures if _is_seen(f)),
+                *(f for f in before if f.is_aside and f.action not in done),
+                *(f for outcome in outcomes for f in outcome.failures),
+            ),
+        )
+        found = tuple(dict.fromkeys(found))
+        if found != before:
+            with self._world.database.transaction() as session:
+                if clusters.get(session, observation.tree.id) is not None:
+                    clusters.update(
+                        session, observation.tree.id, failures=found
+                    )
+        return found
+
+    def report_unobserved(
+        self, tree: LoadBalancerTree, error: AnycastError
+    ) -> None:
+        """Show that a load balancer could not even be observed.
+
+        What is shown of its amphorae stays as it was.
+
+        :raises Retryable: the database does not answer, either.
+        """
+        now = self._world.now()
+        failure = ActionFailure(
+            action=OBSERVE,
+            reason=str(error),
+            since=now,
+            is_refused=isinstance(error, Permanent),
+        )
+        with self._world.database.transaction() as session:
+            cluster = clusters.get(session, tree.id)
+        if cluster is None:
+            return
+        failures = carried_on(cluster.failures, [failure])
+        since = _pending_since(cluster, tree, now)
+        reason = "; ".join(shortened(text) for text in remarks(failures))
+        self._keep(
+            cluster,
+            failures=failures,
+            reason=reason,
+            pending_since=since,
+            provisioning_status=tree.provisioning_status,
+        )
+        patience = self._patience
+        is_late = (
+            since is not None
+            and (now - since).total_seconds() > patience.error_after
+        )
+        if is_late or is_refused(failures, now, patience):
+            self._fail(tree, reason)
+
+    def _report_deletion(self, observation: Observation) -> None:
+        """Say what holds a deletion up, and show it when it takes too long."""
+        tree, cluster = observation.tree, observation.cluster
+        reason = "; ".join(
+            ["to be deleted"]
+            + [
+                shortened(text)
+                for text in remarks(observation.observed.failures)
+            ]
+        )
+        self._keep(
+            cluster,
+            reason=reason,
+            provisioning_status=tree.provisioning_status,
+            pending_since=_pending_since(cluster, tree, observation.now),
+        )
+        if self._verdict(observation) is ProvisioningVerdict.ERROR:
+            self._fail(tree, reason)
+
     def _provision(self, observation: Observation, reason: str) -> None:
         tree = observation.tree
-        if not tree.is_pending and tree.provisioning_status != "ERROR":
-            self._pending_since.pop(tree.id, None)
+        if not tree.is_pending and not tree.is_in_error:
             return
         verdict = self._verdict(observation)
         if verdict is ProvisioningVerdict.ACTIVE:
             if self._world.statuses.settle(tree):
-                self._pending_since.pop(tree.id, None)
+                self._set(
+                    tree.id, provisioning_status="ACTIVE", pending_since=None
+                )
                 LOG.info(
                     "Load balancer %s is ACTIVE (was %s).",
                     tree.id,
                     tree.provisioning_status,
                 )
-        elif (
-            verdict is ProvisioningVerdict.ERROR
-            and tree.is_pending
-            and self._world.statuses.fail(tree)
-        ):
+        elif verdict is ProvisioningVerdict.ERROR:
+            self._fail(tree, reason)
+
+    def _fail(self, tree: LoadBalancerTree, reason: str) -> None:
+        """Show a load balancer that waits as ERROR.
+
+        A deletion is remembered first: the work on it goes on.
+        """
+        if not tree.is_pending:
+            return
+        self._set(
+            tree.id,
+            provisioning_status="ERROR",
+            is_deletion_wanted=tree.is_being_deleted,
+        )
+        if self._world.statuses.fail(tree):
             LOG.error(
-                "Load balancer %s is shown as ERROR: its amphorae did not "
-                "take the change in time. Work on it goes on. %s",
+                "Load balancer %s is shown as ERROR (was %s). Work on it "
+                "goes on. %s",
                 tree.id,
+                tree.provisioning_status,
                 reason,
             )
 
+    def _keep(self, cluster: ClusterRecord, **wanted: Any) -> None:
+        """Write what differs from the cluster's row."""
+        changed = {
+            name: value
+            for name, value in wanted.items()
+            if getattr(cluster, name) != value
+        }
+        if changed:
+            self._set(cluster.load_balancer_id, **changed)
+
+    def _set(self, load_balancer_id: str, **changes: Any) -> None:
+        with self._world.database.transaction() as session:
+            clusters.update(session, load_balancer_id, **changes)
+
+    @property
+    def _patience(self) -> Patience:
+        settings = self._world.settings
+        return Patience(
+            announce_wait=settings.announce_wait,
+            error_after=settings.error_after,
+            refused_after=settings.refused_after,
+        )
+
     def _verdict(self, observation: Observation) -> ProvisioningVerdict:
-        tree, settings = observation.tree, self._world.settings
-        since = self._pending_since.setdefault(tree.id, observation.now)
-        verdict = provisioning_verdict(
+        since = _pending_since(
+            observation.cluster, observation.tree, observation.now
+        )
+        return provisioning_verdict(
             observation.desired,
             observation.observed,
             observation.now,
-            pending_since=since,
-            patience=Patience(
-                announce_wait=settings.announce_wait,
-                error_after=settings.error_after,
-            ),
+            pending_since=since or observation.now,
+            patience=self._patience,
         )
-        is_prepared = observation.observed.prepared_revision == tree.revision
-        if verdict is ProvisioningVerdict.ACTIVE and not is_prepared:
-            return ProvisioningVerdict.PENDING
-        return verdict
 
     def _operating(
         self, observation: Observation
@@ -152,6 +273,11 @@ class Reporter:
             "provisioning_status": observation.tree.provisioning_status,
             "operating_status": operating,
             "reason": reason,
+            "pending_since": _pending_since(
+                observation.cluster, observation.tree, observation.now
+            ),
+            # Asked to live on, by a failover for instance.
+            "is_deletion_wanted": False,
         }
         changed = {
             name: value
@@ -176,3 +302,23 @@ class Reporter:
                 clusters.update(session, observation.tree.id, **changed)
             news.write(session)
         self._agent_reports.written(news, set(answered))
+
+
+def _is_seen(failure: ActionFailure) -> bool:
+    """Whether the look itself found it."""
+    return failure.action == OBSERVE
+
+
+def _pending_since(
+    cluster: ClusterRecord, tree: LoadBalancerTree, now: datetime
+) -> datetime | None:
+    """Since when it waits for what is asked for now; None: it does not.
+
+    In ERROR the wait goes on.
+    """
+    if tree.is_in_error:
+        return cluster.pending_since or now
+    if not tree.is_pending:
+        return None
+    is_new = cluster.provisioning_status != tree.provisioning_status
+    return now if is_new else cluster.pending_since or now

@@ -7,9 +7,14 @@ roll back, and a controller may die between two steps; a database may be
 restored from yesterday. What is then left without its load balancer or
 amphora is removed after ``orphan_after``.
 
+And the other way about: a VIP port, a security group or a port of an amphora
+that somebody deleted is made again, the latter with a new amphora. It is
+looked for twice, for what is being made looks lost, too.
+
 Layer: controller. What is an orphan is decided in planning/orphans.py.
 """
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -21,16 +26,19 @@ from octavia_anycast.controller.ports import World
 from octavia_anycast.controller.tasks import delete_amphora
 from octavia_anycast.db import amphorae, clusters
 from octavia_anycast.model.cluster import AmphoraStatus
-from octavia_anycast.model.errors import AnycastError, Retryable
+from octavia_anycast.model.errors import AnycastError, NotFound, Retryable
 from octavia_anycast.model.inventory import (
     Finding,
+    Inventory,
     Orphan,
     OrphanKind,
     Outcome,
 )
-from octavia_anycast.planning import orphans
+from octavia_anycast.planning import losses, orphans
+from octavia_anycast.planning.losses import Loss
 
 LOG = logging.getLogger(__name__)
+LOST_AFTER_SIGHTS = 2
 Reconcile = Callable[[str], object]
 
 
@@ -49,6 +57,8 @@ class Sweep:
     world: World
     reconcile: Reconcile = _reconcile_later
     _first_seen: dict[tuple[str, str], datetime] = field(default_factory=dict)
+    # Loss -> in how many sweeps in a row it was seen.
+    _losses: dict[Loss, int] = field(default_factory=dict)
 
     def find(self) -> tuple[Finding, ...]:
         """Find them, without touching anything.
@@ -58,9 +68,12 @@ class Sweep:
 
         :raises Retryable: a service did not answer.
         """
+        return self._find(inventory.take(self.world))
+
+    def _find(self, taken: Inventory) -> tuple[Finding, ...]:
         now = self.world.now()
         limit = now - timedelta(seconds=self.world.settings.orphan_after)
-        found = orphans.find(inventory.take(self.world))
+        found = orphans.find(taken)
         return tuple(_judge(orphan, limit) for orphan in self._dated(found))
 
     def run(self) -> tuple[Finding, ...]:
@@ -68,12 +81,37 @@ class Sweep:
 
         :raises Retryable: a service did not answer.
         """
+        taken = inventory.take(self.world)
+        self._make_good(losses.find(taken))
         return tuple(
             self._remove(finding)
             if finding.outcome is Outcome.FOUND
             else finding
-            for finding in self.find()
+            for finding in self._find(taken)
         )
+
+    def _make_good(self, found: tuple[Loss, ...]) -> None:
+        """Have what is lost made again; once, however long it is lost."""
+        self._losses = {loss: self._losses.get(loss, 0) + 1 for loss in found}
+        for loss, sights in self._losses.items():
+            if sights != LOST_AFTER_SIGHTS:
+                continue
+            LOG.warning(
+                "%s of load balancer %s lost %s: somebody deleted it.",
+                f"Amphora {loss.amphora_id}" if loss.amphora_id else "VIP",
+                loss.load_balancer_id,
+                loss.what,
+            )
+            with (
+                contextlib.suppress(NotFound),  # it was deleted meanwhile
+                self.world.database.transaction() as session,
+            ):
+                if loss.amphora_id:
+                    amphorae.request_failover(session, loss.amphora_id)
+                else:
+                    clusters.update(
+                        session, loss.load_balancer_id, config_revision=""
+                    )
 
     def _dated(self, found: tuple[Orphan, ...]) -> list[Orphan]:
         now = self.world.now()

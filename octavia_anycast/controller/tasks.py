@@ -39,6 +39,7 @@ from octavia_anycast.model.drain import DrainMark
 from octavia_anycast.model.errors import (
     AnycastError,
     Conflict,
+    Permanent,
     Retryable,
 )
 from octavia_anycast.model.wire import FRONTEND_INTERFACE, Intent
@@ -58,20 +59,29 @@ class Job(AmphoraRecords):
         return self.observation.tree.id
 
 
-def carry_out(job: Job, action: Action) -> None:
-    """Carry out one action.
+def carry_out(job: Job, action: Action) -> tuple[str, ...]:
+    """Carry out one action; sentences about what it went without.
 
     :raises AnycastError: if it did not work; nothing is half recorded.
     """
-    _DOERS[type(action)](job, action)
+    return _DOERS[type(action)](job, action) or ()
 
 
-def _prepare(job: Job, action: PrepareLoadBalancer) -> None:
+def _prepare(job: Job, action: PrepareLoadBalancer) -> tuple[str, ...]:
     tree = job.observation.tree
     records = [a.record for a in job.observation.observed.amphorae]
-    job.world.network.prepare(tree, records)
+    prepared = job.world.network.prepare(tree, records)
+    for amphora_id in prepared.without_port:
+        LOG.warning(
+            "Amphora %s of load balancer %s is to be replaced: its front-end "
+            "port is not there any more.",
+            amphora_id,
+            tree.id,
+        )
+        job.update(amphora_id, failover_wanted=True)
     with job.world.database.transaction() as session:
         clusters.update(session, tree.id, config_revision=action.revision)
+    return prepared.lacks
 
 
 def _ensure_group(job: Job, action: EnsureServerGroup) -> None:
@@ -111,7 +121,10 @@ def _boot(job: Job, action: BootAmphora) -> None:
         )
     except AnycastError as e:
         job.update(
-            action.amphora_id, status=AmphoraStatus.ERROR, reason=short(e)
+            action.amphora_id,
+            status=AmphoraStatus.ERROR,
+            reason=short(e),
+            is_refused=isinstance(e, Permanent),
         )
         raise
     job.update(action.amphora_id, compute_id=server_id)
@@ -367,6 +380,7 @@ def _fail(job: Job, action: FailAmphora) -> None:
         action.amphora_id,
         status=AmphoraStatus.ERROR,
         reason=short(action.reason),
+        is_refused=action.is_refused,
     )
     LOG.warning(
         "Amphora %s of load balancer %s failed: %s.",
@@ -406,7 +420,7 @@ def delete_amphora(world: World, record: AmphoraRecord) -> None:
         amphorae.mark_deleted(session, record.id, world.now())
 
 
-_DOERS: dict[type, Callable[[Job, Any], None]] = {
+_DOERS: dict[type, Callable[[Job, Any], tuple[str, ...] | None]] = {
     PrepareLoadBalancer: _prepare,
     EnsureServerGroup: _ensure_group,
     RemoveLoadBalancer: _remove,

@@ -156,6 +156,8 @@ def update(
             _set_frontend(row, value)
         elif name == "service_type":
             row.service_type = ServiceType(value).value
+        elif name == "is_refused":
+            row.is_refused = bool(value)
         elif name in PLAIN and name != "id":
             setattr(row, name, value)
         else:
@@ -220,7 +222,12 @@ def failures_since(
     """
     is_ours = Amphora.load_balancer_id == load_balancer_id
     rows = session.execute(
-        select(Amphora.failed_at, Amphora.reason, Amphora.lb_network_ip)
+        select(
+            Amphora.failed_at,
+            Amphora.reason,
+            Amphora.lb_network_ip,
+            Amphora.is_refused,
+        )
         .where(is_ours, Amphora.failed_at >= since)
         .order_by(Amphora.failed_at)
     ).all()
@@ -238,8 +245,11 @@ def failures_since(
             reason=reason,
             has_run=address is not None
             or any(at < moment < end for moment in ran),
+            is_refused=bool(is_refused),
         )
-        for (at, reason, address), end in zip(rows, ends, strict=True)
+        for (at, reason, address, is_refused), end in zip(
+            rows, ends, strict=True
+        )
     ]
 
 

@@ -69,6 +69,12 @@ class Cluster(Base):
         String(255), default="", server_default=""
     )
     changed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    # A JSON array; NULL: everything works.
+    failures: Mapped[str | None] = mapped_column(Text)
+    pending_since: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    deletion_wanted: Mapped[bool] = mapped_column(
+        Boolean, default=False, server_default=false()
+    )
 
 
 class Amphora(Base):
@@ -96,6 +102,8 @@ class Amphora(Base):
     status_since: Mapped[datetime] = mapped_column(UtcDateTime)
     # When it went to ERROR; stays when it is deleted: the back-off counts it.
     failed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    # The compute service said no; NULL: it did not fail, or not so.
+    is_refused: Mapped[bool | None] = mapped_column(Boolean)
     generation: Mapped[int] = mapped_column(Integer)
     cert_expiration: Mapped[datetime | None] = mapped_column(UtcDateTime)
     frontend_ip: Mapped[IPAddress | None] = mapped_column(Address)

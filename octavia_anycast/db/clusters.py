@@ -17,7 +17,11 @@ from octavia_anycast.db import amphora_registrations
 from octavia_anycast.db.cluster_models import Cluster
 from octavia_anycast.model.autoscale import Autoscale
 from octavia_anycast.model.choice import Choice
-from octavia_anycast.model.cluster import ClusterRecord, ClusterSize
+from octavia_anycast.model.cluster import (
+    ActionFailure,
+    ClusterRecord,
+    ClusterSize,
+)
 from octavia_anycast.model.codec import read, to_document
 from octavia_anycast.model.errors import Conflict, NotFound
 
@@ -25,6 +29,7 @@ from octavia_anycast.model.errors import Conflict, NotFound
 COLUMNS = {
     "is_enabled": "enabled",
     "cooldown_seconds": "cooldown",
+    "is_deletion_wanted": "deletion_wanted",
 }
 
 
@@ -33,6 +38,7 @@ def create(session: Session, record: ClusterRecord) -> None:
     values = asdict(record) | {
         "size": record.size,
         "autoscale": record.autoscale,
+        "failures": record.failures,
     }
     if record.created_at is None:
         del values["created_at"]
@@ -157,7 +163,11 @@ def request_failover(session: Session, load_balancer_id: str) -> int:
     counted = session.execute(
         update_rows(Cluster)
         .where(Cluster.load_balancer_id == load_balancer_id)
-        .values(failover_generation=Cluster.failover_generation + 1)
+        .values(
+            failover_generation=Cluster.failover_generation + 1,
+            # The VIP's port and security group are looked at, too.
+            config_revision="",
+        )
     )
     if not counted.rowcount:  # type: ignore[attr-defined]
         raise NotFound("Cluster", load_balancer_id)
@@ -195,6 +205,8 @@ def _columns(fields: dict[str, Any]) -> dict[str, Any]:
             values["max_size"] = value.maximum
         elif name == "autoscale":
             values[name] = value and json.dumps(to_document(value))
+        elif name == "failures":
+            values[name] = json.dumps(to_document(value)) if value else None
         else:
             values[COLUMNS.get(name, name)] = value
     return values
@@ -228,4 +240,10 @@ def _record(row: Cluster) -> ClusterRecord:
         scaling_reason=row.scaling_reason,
         changed_at=row.changed_at,
         created_at=row.created_at,
+        failures=tuple(
+            read(ActionFailure, failure)
+            for failure in json.loads(row.failures or "[]")
+        ),
+        pending_since=row.pending_since,
+        is_deletion_wanted=row.deletion_wanted,
     )

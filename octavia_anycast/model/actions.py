@@ -133,10 +133,14 @@ class StartLeaving:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FailAmphora:
-    """Record that the amphora failed; it counts for the back-off."""
+    """Record that the amphora failed; it counts for the back-off.
+
+    ``is_refused``: the compute service said no.
+    """
 
     amphora_id: str
     reason: str
+    is_refused: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

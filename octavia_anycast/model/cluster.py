@@ -90,7 +90,10 @@ class ClusterRecord:
     older generation is to be replaced. ``is_enabled``: the cluster manager
     looks after it. ``scaled_at``: when its wanted size last changed, and
     ``scaling_reason`` why; empty: its user asked for it. ``changed_at``:
-    when its user last changed any of it.
+    when its user last changed any of it. ``failures``: what does not work
+    just now. ``pending_since``: when the load balancer was first seen in the
+    PENDING_* that it is in, or was in before ERROR. ``is_deletion_wanted``:
+    its deletion failed, so it is in ERROR; the work on it goes on.
     """
 
     load_balancer_id: str
@@ -113,6 +116,9 @@ class ClusterRecord:
     scaling_reason: str = ""
     changed_at: datetime | None = None
     created_at: datetime | None = None
+    failures: tuple["ActionFailure", ...] = ()
+    pending_since: datetime | None = None
+    is_deletion_wanted: bool = False
 
     def __post_init__(self) -> None:
         check_range("spare_count", self.spare_count, 0, SPARE_COUNT_MAX)
@@ -274,6 +280,7 @@ class DesiredCluster:
 class ObservedAmphora:
     """One amphora as recorded and as seen just now.
 
+    ``compute_fault``: why the compute service did not build its server.
     ``report`` None: the agent did not answer (``report_error`` says how).
     ``silent_seconds``: since it was last heard of, by heartbeat or answer;
     None: never.
@@ -283,6 +290,7 @@ class ObservedAmphora:
     compute_state: ComputeState = ComputeState.UNKNOWN
     compute_address: IPAddress | None = None
     compute_host: str | None = None
+    compute_fault: str = ""
     report: Report | None = None
     report_error: str = ""
     silent_seconds: float | None = None
@@ -293,11 +301,33 @@ class BootFailure:
     """A boot that failed; ``has_run``: its server ran, so it had room.
 
     Or that of another one did, booted between this failure and the next.
+    ``is_refused``: the compute service said no, so the next one will fail,
+    too, unless something changes.
     """
 
     at: datetime
     reason: str = ""
     has_run: bool = True
+    is_refused: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActionFailure:
+    """An action that fails, since when, and why.
+
+    :param action: its name, as in :mod:`octavia_anycast.model.actions`
+    :param amphora_id: empty if it concerns the load balancer as a whole
+    :param since: when it failed first; it has not worked since then
+    :param is_refused: trying again fails, unless something changes
+    :param is_aside: the change goes into force without it
+    """
+
+    action: str
+    reason: str
+    since: datetime
+    amphora_id: str = ""
+    is_refused: bool = False
+    is_aside: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -308,6 +338,7 @@ class ObservedCluster:
     ``replacements_under_way`` those of the whole cloud, ``prepared_revision``
     that for which the VIP's ports and security group were last brought up to
     date; ``has_vip_resources`` tells whether any of them is left.
+    ``failures`` are those of the actions of the last round.
     """
 
     amphorae: tuple[ObservedAmphora, ...] = ()
@@ -315,3 +346,4 @@ class ObservedCluster:
     replacements_under_way: int = 0
     prepared_revision: str = ""
     has_vip_resources: bool = True
+    failures: tuple[ActionFailure, ...] = ()

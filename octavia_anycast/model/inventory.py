@@ -63,12 +63,14 @@ class Census:
     ``live`` and ``deleted``: ids of our provider's load balancers, by
     whether they are DELETED; ``vips``: the addresses of the live ones.
     ``stock_amphorae``: ids in Octavia's own table of amphorae.
+    ``with_own_vip_port``: live ones whose VIP port Octavia made.
     """
 
     live: frozenset[str] = frozenset()
     deleted: frozenset[str] = frozenset()
     vips: Mapping[str, frozenset[IPAddress]] = field(default_factory=dict)
     stock_amphorae: frozenset[str] = frozenset()
+    with_own_vip_port: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -131,7 +131,7 @@ class Compute:
                 else None
             ),
             host=self._host(server_id) if found.lb_network_ip else None,
-            fault=str(fault or ""),
+            fault=words_of(fault),
         )
 
     def check_zone(self, zone: str) -> None:
@@ -233,8 +233,14 @@ class Compute:
     def ensure_group(self, tree: LoadBalancerTree) -> None:
         """Make the anti-affinity group, if the operator wants one.
 
+        One that somebody deleted is made again, or forgotten: no server can
+        be built into it.
+
+        :raises Permanent: the compute service refuses it.
         :raises Retryable: the compute service did not do it.
         """
+        if tree.model.server_group_id and self._is_group_gone(tree):
+            self._record_group(tree, None)
         if not cfg.CONF.nova.enable_anti_affinity:
             return
         if tree.model.server_group_id:
@@ -244,6 +250,24 @@ class Compute:
                 f"octavia-lb-{tree.id}", cfg.CONF.nova.anti_affinity_policy
             )
         self._record_group(tree, group.id)
+
+    def _is_group_gone(self, tree: LoadBalancerTree) -> bool:
+        """Ask Nova: Octavia's driver interface has no lookup of groups."""
+        groups = getattr(self._driver, "server_groups", None)
+        if groups is None:
+            return False
+        with translated(f"looking up the server group of {tree.id}"):
+            try:
+                groups.get(tree.model.server_group_id)
+            except nova_exceptions.NotFound:
+                LOG.warning(
+                    "The server group %s of load balancer %s is not there "
+                    "any more.",
+                    tree.model.server_group_id,
+                    tree.id,
+                )
+                return True
+        return False
 
     def remove_group(self, tree: LoadBalancerTree) -> None:
         """Delete the anti-affinity group.
@@ -285,6 +309,13 @@ _STATES = {
     # Stopped, or on its way through a reboot: its silence will tell.
     "SHUTOFF": ComputeState.UNKNOWN,
 }
+
+
+def words_of(fault: Any) -> str:
+    """Why Nova did not build a server; it says so in a field of an object."""
+    if isinstance(fault, dict):
+        fault = fault.get("message")
+    return str(fault or "").strip().removesuffix(".")
 
 
 def _zone_metadata(

@@ -23,7 +23,7 @@ from octavia_anycast.octavia_adapter.rows import transaction
 
 
 def census(provider: str) -> Census:
-    """Whose is what in Octavia's own tables: four queries.
+    """Whose is what in Octavia's own tables: five queries.
 
     :raises Retryable: the database does not answer.
     """
@@ -45,12 +45,20 @@ def census(provider: str) -> Census:
             ):
                 known = vips.setdefault(load_balancer_id, set())
                 known.add(ip_address(address))
+        owned = (
+            session.query(models.Vip.load_balancer_id)
+            .join(balancer, balancer.id == models.Vip.load_balancer_id)
+            .filter(balancer.provider == provider)
+            .filter(models.Vip.octavia_owned.is_(True))
+            .all()
+        )
     deleted = {i for i, status in statuses if status == constants.DELETED}
     return Census(
         live=frozenset(i for i, _ in statuses) - deleted,
         deleted=frozenset(deleted),
         vips={i: frozenset(addresses) for i, addresses in vips.items()},
         stock_amphorae=frozenset(row[0] for row in stock),
+        with_own_vip_port=frozenset(row[0] for row in owned) - deleted,
     )
 
 

@@ -78,7 +78,8 @@ class LoadBalancerTree:
     """One load balancer with all that belongs to it, as of one read.
 
     ``revision`` is the SHA-256 of everything that the configuration of an
-    amphora or of its ports depends on. ``model`` is Octavia's own data
+    amphora or of its ports depends on. ``is_deletion_wanted``: its deletion
+    failed, which goes on. ``model`` is Octavia's own data
     model, without the children that are being deleted: what HAProxy's
     configuration is rendered from. Nobody outside octavia_adapter looks
     into it.
@@ -104,6 +105,7 @@ class LoadBalancerTree:
     project_ids: frozenset[str] = frozenset()
     flavor: dict[str, Any] = field(default_factory=dict)
     availability_zone: dict[str, Any] = field(default_factory=dict)
+    is_deletion_wanted: bool = False
     model: Any = field(default=None, repr=False, compare=False)
 
     @property
@@ -112,9 +114,14 @@ class LoadBalancerTree:
         return self.provisioning_status in PENDING
 
     @property
+    def is_in_error(self) -> bool:
+        """Whether it is shown as ERROR."""
+        return self.provisioning_status == str(constants.ERROR)
+
+    @property
     def is_being_deleted(self) -> bool:
         """Whether it and everything below it is to go."""
-        return self.provisioning_status in (
+        return self.is_deletion_wanted or self.provisioning_status in (
             constants.PENDING_DELETE,
             constants.DELETED,
         )
@@ -138,7 +145,7 @@ class OctaviaLoadBalancers:
 
     @staticmethod
     def census() -> Census:
-        """Say whose is what, the DELETED ones too; four queries."""
+        """Say whose is what, the DELETED ones too; five queries."""
         return inventory.census(PROVIDER)
 
     @staticmethod

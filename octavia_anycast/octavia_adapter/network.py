@@ -9,12 +9,15 @@ Layer: octavia_adapter.
 """
 
 import functools
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
 from typing import Any
 
 from octavia.common import constants, data_models
 from octavia.common import utils as octavia_utils
+from octavia.db import repositories
 from octavia.network import base as network_base
 from oslo_log import log as logging
 
@@ -31,8 +34,29 @@ from octavia_anycast.octavia_adapter.names import (
     frontend_port_name,
     member_port_name,
 )
+from octavia_anycast.octavia_adapter.rows import transaction
 
 LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """What was found as the ports of a load balancer were prepared.
+
+    :param without_port: ids of amphorae whose front-end port is gone
+    :param lacks: sentences about what the ports go without
+    """
+
+    without_port: tuple[str, ...] = ()
+    lacks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemberNetworks:
+    """Networks of members, sorted, and subnets that do not exist."""
+
+    network_ids: tuple[str, ...] = ()
+    gone_subnet_ids: tuple[str, ...] = ()
 
 
 class Network:
@@ -51,6 +75,8 @@ class Network:
         self._frontend_groups = tuple(frontend_groups)
         with translated("reaching the network service"):
             self._driver = driver or octavia_utils.get_network_driver()
+        self._vips = repositories.VipRepository()
+        self._additional_vips = repositories.AdditionalVipRepository()
         # Subnets and networks keep what is read of them here.
         self._subnet = functools.lru_cache(4096)(self._driver.get_subnet)
         self._network = functools.lru_cache(1024)(self._driver.get_network)
@@ -59,25 +85,105 @@ class Network:
 
     def prepare(
         self, tree: LoadBalancerTree, records: Iterable[AmphoraRecord]
-    ) -> None:
-        """Bring the security group and the ports to this tree.
+    ) -> Prepared:
+        """Bring the VIP's port, the security group and the ports to this tree.
 
         The group's rules follow the listeners; the front-end ports get the
-        group, the VIP's QoS policy and the VIPs as allowed addresses.
+        group, the VIP's QoS policy and the VIPs as allowed addresses. A VIP
+        port that somebody deleted is made again with the same addresses.
 
+        :raises Permanent: the network service refuses it.
         :raises Retryable: the network service did not do it.
         """
-        with translated(f"preparing the ports of {tree.id}"):
-            self._driver.update_vip_sg(tree.model, tree.model.vip)
+        with self._asking(f"preparing the ports of {tree.id}"):
+            self._update_vip(tree)
             groups = self._security_groups(tree)
-            wanted = (tuple(groups), tree.model.vip.qos_policy_id)
+            policy_id, lacks = self._qos_policy(tree)
+            wanted = (tuple(groups), policy_id)
+            without_port = []
             for record in records:
                 port_id = record.frontend_port_id
                 if port_id is None or self._given.get(port_id) == wanted:
                     continue
-                self._apply_qos(tree, port_id)
-                self._set_groups(tree, record, groups)
+                try:
+                    self._apply_qos(policy_id, port_id)
+                    self._set_groups(tree, record, groups)
+                except network_base.PortNotFound:
+                    if self._has_port(port_id):
+                        raise  # a group that it was to get is gone
+                    without_port.append(record.id)
+                    continue
                 self._given[port_id] = wanted
+        return Prepared(without_port=tuple(without_port), lacks=lacks)
+
+    def _update_vip(self, tree: LoadBalancerTree) -> None:
+        """Bring the group up to date; make the VIP's port if it is gone."""
+        vip = tree.model.vip
+        try:
+            self._driver.update_vip_sg(tree.model, vip)
+        except network_base.PortNotFound:
+            self._allocate_anew(tree)
+            self._driver.update_vip_sg(tree.model, vip)
+
+    def _allocate_anew(self, tree: LoadBalancerTree) -> None:
+        """Make the VIP's port again, as Octavia does in a failover."""
+        model = tree.model
+        made, others = self._driver.allocate_vip(model)
+        if made.port_id == model.vip.port_id:
+            return  # it is there: something else was not found
+        LOG.warning(
+            "The VIP port %s of load balancer %s was not there any more; port "
+            "%s has its addresses.",
+            model.vip.port_id,
+            tree.id,
+            made.port_id,
+        )
+        with transaction() as session:
+            self._vips.update(
+                session,
+                tree.id,
+                port_id=made.port_id,
+                octavia_owned=made.octavia_owned,
+            )
+            for other in others:
+                self._additional_vips.update(
+                    session, tree.id, other.subnet_id, port_id=other.port_id
+                )
+        for vip in (model.vip, *model.additional_vips):
+            vip.port_id = made.port_id
+
+    def _qos_policy(
+        self, tree: LoadBalancerTree
+    ) -> tuple[str | None, tuple[str, ...]]:
+        """The VIP's QoS policy, as far as there is one, and what is missing.
+
+        Without it the load balancer serves, and its user can name another
+        one; in ERROR nothing of it could be changed.
+        """
+        policy_id = tree.model.vip.qos_policy_id
+        if policy_id is None or not self._driver.qos_enabled():
+            return policy_id, ()
+        try:
+            self._driver.get_qos_policy(policy_id)
+        except network_base.QosPolicyNotFound:
+            sentence = f"QoS policy {policy_id} of the VIP could not be found"
+            return None, (sentence,)
+        return policy_id, ()
+
+    @contextmanager
+    def _asking(self, what: str) -> Iterator[None]:
+        """Translate errors; after a refusal, what is remembered may be wrong.
+
+        :raises Permanent: the network service refuses it.
+        :raises Retryable: it does not answer.
+        """
+        try:
+            with translated(what):
+                yield
+        except Permanent:
+            self._subnet.cache_clear()
+            self._network.cache_clear()
+            raise
 
     def remove(self, tree: LoadBalancerTree) -> None:
         """Delete the VIP's port, if Octavia made it, and the group.
@@ -103,15 +209,22 @@ class Network:
             if port is not None:
                 self._driver.delete_port(port.id)
 
-    def networks_of(self, subnet_ids: Iterable[str]) -> tuple[str, ...]:
-        """The networks of these subnets, sorted.
+    def networks_of(self, subnet_ids: Iterable[str]) -> MemberNetworks:
+        """The networks of these subnets.
 
         :raises Retryable: the network service did not answer.
         """
+        networks, gone = set(), []
         with translated("looking up the subnets of members"):
-            return tuple(
-                sorted({self._subnet(i).network_id for i in subnet_ids})
-            )
+            for subnet_id in subnet_ids:
+                try:
+                    networks.add(self._subnet(subnet_id).network_id)
+                except network_base.SubnetNotFound:
+                    gone.append(subnet_id)
+        return MemberNetworks(
+            network_ids=tuple(sorted(networks)),
+            gone_subnet_ids=tuple(gone),
+        )
 
     def check_frontend(
         self, network_id: str | None, subnet_ids: Iterable[str]
@@ -153,15 +266,15 @@ class Network:
         :returns: the port's id and what the agent needs to know of it
         :raises Retryable: the network or compute service did not do it.
         """
-        with translated(f"plugging the front end of amphora {record.id}"):
+        with self._asking(f"plugging the front end of amphora {record.id}"):
             name = frontend_port_name(record.id)
             port = self._find(name) or self._driver.create_port(
                 action.network_id,
                 name=name,
                 fixed_ips=self._fixed_ips(action),
                 secondary_ips=[str(vip.ip_address) for vip in tree.vips],
-                security_group_ids=self._security_groups(tree),
-                qos_policy_id=tree.model.vip.qos_policy_id,
+                security_group_ids=self._made_security_groups(tree),
+                qos_policy_id=self._qos_policy(tree)[0],
             )
             self._attach(record, port)
             return port.id, self._frontend_of(port)
@@ -177,7 +290,7 @@ class Network:
         :returns: for each what the agent's plug/network call takes
         :raises Retryable: the network or compute service did not do it.
         """
-        with translated(f"plugging member networks of amphora {record.id}"):
+        with self._asking(f"plugging member networks of amphora {record.id}"):
             return [
                 self._plug_member(tree, record, network_id)
                 for network_id in network_ids
@@ -260,6 +373,14 @@ class Network:
         own = [group.id] if group is not None else []
         return own + self._other_groups(tree)
 
+    def _made_security_groups(self, tree: LoadBalancerTree) -> list[str]:
+        """The groups; the load balancer's own made again if it is gone."""
+        try:
+            return self._security_groups(tree)
+        except network_base.SecurityGroupNotFound:
+            self._update_vip(tree)
+            return self._security_groups(tree)
+
     def _other_groups(self, tree: LoadBalancerTree) -> list[str]:
         """The VIP's, as its user asks, and ours; each once."""
         wanted = (*tree.model.vip.sg_ids, *self._frontend_groups)
@@ -281,10 +402,9 @@ class Network:
         vip = data_models.Vip(sg_ids=self._other_groups(tree))
         update(tree.model, amphora, vip)
 
-    def _apply_qos(self, tree: LoadBalancerTree, port_id: str) -> None:
+    def _apply_qos(self, wanted: str | None, port_id: str) -> None:
         if not self._driver.qos_enabled():
             return
-        wanted = tree.model.vip.qos_policy_id
         if self._driver.get_port(port_id).qos_policy_id != wanted:
             self._driver.apply_qos_on_port(wanted, port_id)
 
@@ -340,7 +460,7 @@ class Network:
         wanted = [
             identifier
             for identifier in tree.member_subnet_ids
-            if self._subnet(identifier).network_id == network_id
+            if self._is_of(identifier, network_id)
         ]
         name = member_port_name(record.id, network_id)
         port = self._find(name) or self._driver.create_port(
@@ -352,6 +472,19 @@ class Network:
             port = self._driver.plug_fixed_ip(port.id, missing)
         self._attach(record, port)
         return self._port_info(port)
+
+    def _has_port(self, port_id: str) -> bool:
+        try:
+            self._driver.get_port(port_id)
+        except network_base.PortNotFound:
+            return False
+        return True
+
+    def _is_of(self, subnet_id: str, network_id: str) -> bool:
+        try:
+            return bool(self._subnet(subnet_id).network_id == network_id)
+        except network_base.SubnetNotFound:
+            return False
 
     def _port_info(self, port: Any) -> dict[str, Any]:
         """Describe a port as Octavia's agent wants it (plug/network)."""

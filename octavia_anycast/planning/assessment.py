@@ -70,7 +70,8 @@ def _phase(
         return Phase.FAILED, record.reason or "marked for deletion"
     is_gone = amphora.compute_state in (ComputeState.ERROR, ComputeState.GONE)
     if is_gone and amphora.report is None:
-        return Phase.FAILED, f"its server is {amphora.compute_state}"
+        fault = f": {amphora.compute_fault}" if amphora.compute_fault else ""
+        return Phase.FAILED, f"its server is {amphora.compute_state}{fault}"
     age = (now - record.status_since).total_seconds()
     if record.status is AmphoraStatus.BOOTING:
         if age > desired.policy.boot_timeout:

@@ -174,7 +174,14 @@ def _bury(cluster: Cluster, member: Assessment) -> tuple[Action, ...]:
     record = member.amphora.record
     actions: list[Action] = []
     if fails_now(member):
-        actions.append(FailAmphora(amphora_id=record.id, reason=member.reason))
+        state = member.amphora.compute_state
+        actions.append(
+            FailAmphora(
+                amphora_id=record.id,
+                reason=member.reason,
+                is_refused=state is ComputeState.ERROR,
+            )
+        )
     if _can_be_missed(cluster, member):
         actions.append(_delete(member, member.reason))
     return tuple(actions)

@@ -16,7 +16,7 @@ from octavia_anycast.model.cluster import (
     DesiredCluster,
     ObservedCluster,
 )
-from octavia_anycast.planning import backoff, draining
+from octavia_anycast.planning import backoff, draining, failures
 from octavia_anycast.planning.assessment import (
     Assessment,
     Cluster,
@@ -26,6 +26,7 @@ from octavia_anycast.planning.assessment import (
     is_announcing_any,
     is_ready,
 )
+from octavia_anycast.planning.failures import Patience
 from octavia_anycast.planning.rollout import is_rolled_out
 from octavia_anycast.planning.scaling import boots, coming_up, has_trouble
 from octavia_anycast.planning.spare import (
@@ -64,19 +65,6 @@ class OperatingVerdict:
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Patience:
-    """How long a change may take; seconds.
-
-    :param announce_wait: for min_size amphorae to announce
-    :param error_after: for min_size amphorae to be configured, and for each
-        step of a failover
-    """
-
-    announce_wait: float
-    error_after: float
-
-
 def operating_verdict(
     desired: DesiredCluster, observed: ObservedCluster, now: datetime
 ) -> OperatingVerdict:
@@ -98,7 +86,9 @@ def operating_verdict(
     size = desired.size
     if count >= size.desired:
         # Of a spare or a failover that does not boot nobody would hear.
-        has_failed = has_trouble(cluster, observed)
+        has_failed = has_trouble(cluster, observed) or any(
+            failure.is_refused for failure in observed.failures
+        )
         status = (
             OperatingStatus.DEGRADED if has_failed else OperatingStatus.ONLINE
         )
@@ -116,6 +106,7 @@ def operating_verdict(
             for remark in (
                 reason,
                 *_remarks(cluster, observed),
+                *failures.remarks(observed.failures),
                 *_complaints(cluster),
             )
         ),
@@ -173,12 +164,19 @@ def provisioning_verdict(
 
     An amphora that cannot be reached does not keep a change from being done
     as long as min_size others hold it. A failover may take as long as it
-    goes on.
+    goes on. What is refused ends in ERROR after ``refused_after``, what
+    fails otherwise, or does not end, after ``error_after``.
     """
+    waited = (now - pending_since).total_seconds()
+    is_late = waited > patience.error_after
+    cluster = Cluster(desired, observed, now)
+    is_hopeless = waited >= patience.refused_after and (
+        failures.is_refused(observed.failures, now, patience)
+        or failures.are_boots_refused(cluster, observed)
+    )
     if desired.is_deleted:
         # The rows go when RemoveLoadBalancer was carried out, by its doer.
-        return ProvisioningVerdict.PENDING
-    cluster = Cluster(desired, observed, now)
+        return _pending(is_over=is_late or is_hopeless)
     holders = [
         m
         for m in cluster.members
@@ -187,12 +185,16 @@ def provisioning_verdict(
         and holds_revision(desired, m.amphora)
     ]
     if len(holders) < desired.size.minimum:
-        waited = (now - pending_since).total_seconds()
-        if waited > patience.error_after:
-            return ProvisioningVerdict.ERROR
-        return ProvisioningVerdict.PENDING
+        return _pending(is_over=is_late or is_hopeless)
+    is_known = all(
+        f.is_aside or f.action != failures.OBSERVE for f in observed.failures
+    )
+    if observed.prepared_revision != desired.revision or not is_known:
+        return _pending(is_over=is_late or is_hopeless)
     if desired.is_managed and cluster.of_older_generation():
-        return _failover_verdict(cluster, observed, pending_since, patience)
+        return _failover_verdict(
+            cluster, observed, pending_since, patience, is_hopeless=is_hopeless
+        )
     if not desired.should_announce:
         return ProvisioningVerdict.ACTIVE
     announcing = sum(1 for m in holders if is_announcing(desired, m.amphora))
@@ -200,8 +202,16 @@ def provisioning_verdict(
         return ProvisioningVerdict.ACTIVE
     applied = [m.amphora.record.applied_at for m in holders]
     since = min((moment for moment in applied if moment), default=now)
+    if any(f.is_refused and not f.is_aside for f in observed.failures):
+        return _pending(is_over=is_late or is_hopeless)
     if (now - since).total_seconds() >= patience.announce_wait:
         return ProvisioningVerdict.ACTIVE
+    return ProvisioningVerdict.PENDING
+
+
+def _pending(*, is_over: bool) -> ProvisioningVerdict:
+    if is_over:
+        return ProvisioningVerdict.ERROR
     return ProvisioningVerdict.PENDING
 
 
@@ -210,6 +220,8 @@ def _failover_verdict(
     observed: ObservedCluster,
     pending_since: datetime,
     patience: Patience,
+    *,
+    is_hopeless: bool,
 ) -> ProvisioningVerdict:
     """Say what becomes of a failover while min_size old ones serve.
 
@@ -217,12 +229,15 @@ def _failover_verdict(
     It is when a step, a boot and a drain, does. Waiting for the brake is
     nobody's failure; but the load balancer need not be locked for it.
     """
-    failures = backoff.streak(cluster, observed)
-    if coming_up(cluster) and not failures:
-        return ProvisioningVerdict.PENDING
+    if is_hopeless:
+        return ProvisioningVerdict.ERROR
+    policy = cluster.desired.policy
     since = _last_step(cluster, pending_since)
     waited = (cluster.now - since).total_seconds()
-    if waited <= patience.error_after + cluster.desired.policy.drain_timeout:
+    limit = patience.error_after + policy.drain_timeout
+    if coming_up(cluster) and not backoff.streak(cluster, observed):
+        limit += policy.boot_timeout
+    if waited <= limit:
         return ProvisioningVerdict.PENDING
     if boots(cluster, observed).is_braked:
         return ProvisioningVerdict.ACTIVE

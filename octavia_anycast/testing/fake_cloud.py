@@ -41,6 +41,7 @@ from octavia_anycast.model.wire import (
 from octavia_anycast.octavia_adapter.amphora_files import ConfigDrive
 from octavia_anycast.octavia_adapter.compute import Server
 from octavia_anycast.octavia_adapter.load_balancers import LoadBalancerTree
+from octavia_anycast.octavia_adapter.network import MemberNetworks, Prepared
 from octavia_anycast.testing.fake_inventory import (
     FakeDrive,
     FakeFiles,
@@ -71,7 +72,11 @@ class FakeCloud(FakeInventory):
         self.violations: list[str] = []
         self.calls: list[str] = []
         self.refuse: dict[str, int] = {}  # call -> how often it fails
+        self.raises: dict[str, Exception] = {}  # call -> what it meets
+        self.lost_vip_ports: set[str] = set()  # of these load balancers
+        self.is_qos_policy_gone = False
         self.build_error = ""
+        self.build_fault = ""  # of servers that are taken and not built
         self.now = START
         self.die_at: int | None = None
         self.is_dead = False
@@ -98,6 +103,12 @@ class FakeCloud(FakeInventory):
         if self.refuse.get(name, 0) > 0:
             self.refuse[name] -= 1
             raise Retryable(f"{name} does not work today")
+        self.demand(name)
+
+    def demand(self, name: str) -> None:
+        """Raise what a test says that this call meets."""
+        if name in self.raises:
+            raise self.raises[name]
 
     def revive(self) -> None:
         """A new controller process starts."""
@@ -167,6 +178,8 @@ class FakeCloud(FakeInventory):
             address=ip_address(f"172.31.1.{self._addresses % 250}"),
             booted_at=self.now,
             state=state,
+            fault=self.build_fault,
+            has_power=not self.build_fault,
         )
         self.step("build done")
         return server_id
@@ -176,6 +189,8 @@ class FakeCloud(FakeInventory):
         machine = self.machines.get(server_id)
         if machine is None:
             return Server(state=ComputeState.GONE)
+        if machine.fault:
+            return Server(state=ComputeState.ERROR, fault=machine.fault)
         if not machine.has_power:
             return Server(state=ComputeState.UNKNOWN)
         return Server(
@@ -226,10 +241,22 @@ class FakeCloud(FakeInventory):
 
     def prepare(
         self, tree: LoadBalancerTree, records: Iterable[AmphoraRecord]
-    ) -> None:
-        """Make the security group."""
+    ) -> Prepared:
+        """Make the security group, and a VIP port that is gone."""
         self.step("prepare")
+        if tree.id in self.lost_vip_ports:
+            self.demand("make VIP port")
+            self.lost_vip_ports.discard(tree.id)
         self.security_groups.add(tree.id)
+        names = {r.id: f"fe-{r.id}" for r in records if r.frontend_port_id}
+        return Prepared(
+            without_port=tuple(
+                i for i, name in names.items() if name not in self.ports
+            ),
+            lacks=("the QoS policy could not be found",)
+            if self.is_qos_policy_gone
+            else (),
+        )
 
     def remove(self, tree: LoadBalancerTree) -> None:
         """Delete the security group and the VIP."""
@@ -239,9 +266,14 @@ class FakeCloud(FakeInventory):
         self.security_groups.discard(tree.id)
         self.deleted_load_balancers.add(tree.id)
 
-    def networks_of(self, subnet_ids: Iterable[str]) -> tuple[str, ...]:
+    def networks_of(self, subnet_ids: Iterable[str]) -> MemberNetworks:
         """A subnet has the network of its own name."""
-        return tuple(sorted({f"net-{i}" for i in subnet_ids}))
+        self.demand("look up subnets")
+        ids = set(subnet_ids)
+        return MemberNetworks(
+            network_ids=tuple(sorted(f"net-{i}" for i in ids - self.missing)),
+            gone_subnet_ids=tuple(sorted(ids & self.missing)),
+        )
 
     def plug_frontend(
         self,
@@ -252,7 +284,8 @@ class FakeCloud(FakeInventory):
         """Make and attach the front-end port."""
         self.step("plug frontend")
         if tree.id not in self.security_groups:
-            self.violations.append("a front end without a security group")
+            self.demand("prepare")  # it makes the group itself
+            self.security_groups.add(tree.id)
         port_id, _ = self._port(f"fe-{record.id}", record.id)
         self.frontends[record.id] = (action.network_id, action.subnet_ids)
         self.step("plug frontend half")

@@ -29,6 +29,7 @@ class FakeInventory:
     machines: dict[str, "Machine"]
     ports: dict[str, tuple[str, str]]
     security_groups: set[str]
+    lost_vip_ports: set[str]
     violations: list[str]
     deleted_load_balancers: set[str]
     now: datetime
@@ -87,7 +88,12 @@ class FakeInventory:
             )
             for port_id, owner in self.ports.values()
         )
-        return made + self._left(OrphanKind.PORT)
+        vips = tuple(
+            Seen(id=f"vip-{identifier}", load_balancer_id=identifier)
+            for identifier in sorted(self.security_groups)
+            if identifier not in self.lost_vip_ports
+        )
+        return made + vips + self._left(OrphanKind.PORT)
 
     def list_security_groups(self) -> tuple[Seen, ...]:
         """Security groups with names of VIPs."""

@@ -20,6 +20,7 @@ class Machine:
     booted_at: datetime
     state: DesiredState
     has_power: bool = True
+    fault: str = ""  # why the compute service did not build it
     is_reachable: bool = True
     speaks_another_version: bool = False
     frontend_port: str | None = None

@@ -31,6 +31,7 @@ from octavia_anycast.model.actions import (
 )
 from octavia_anycast.model.bgp import IPAddress
 from octavia_anycast.model.cluster import (
+    ActionFailure,
     AmphoraRecord,
     AmphoraStatus,
     BootFailure,
@@ -52,11 +53,17 @@ from octavia_anycast.model.wire import (
 )
 from octavia_anycast.planning.assessment import Cluster
 from octavia_anycast.planning.drain_check import obstacle
+from octavia_anycast.planning.failures import Patience, carried_on
 from octavia_anycast.planning.plan import plan
 from octavia_anycast.planning.rollout import recovered, wanted_digest
+from octavia_anycast.planning.status import (
+    ProvisioningVerdict,
+    provisioning_verdict,
+)
 from octavia_anycast.testing.simulated_guest import EPOCH, Guest, frontend
 
 __all__ = ["EPOCH", "Guest", "World"]
+PATIENCE = Patience(announce_wait=15.0, error_after=600.0, refused_after=15.0)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -75,6 +82,13 @@ class World:
     boots: int = 0
     tries: int = 0  # boots that were asked for, refused ones too
     refused_passwords: frozenset[str] = frozenset()
+    # Names of actions that another service refuses to do.
+    refused_actions: frozenset[str] = frozenset()
+    action_failures: tuple[ActionFailure, ...] = ()
+    patience: Patience = PATIENCE
+    status: ProvisioningVerdict = ProvisioningVerdict.PENDING
+    pending_since: datetime = EPOCH
+    _asked: tuple[object, ...] = ()
 
     def ask(self, amphora_id: str, **wanted: bool) -> None:
         """Ask something of one amphora, as the API does."""
@@ -87,6 +101,7 @@ class World:
             recent_failures=self._recent_failures(),
             replacements_under_way=self.replacements_elsewhere,
             prepared_revision=self.prepared_revision,
+            failures=self.action_failures,
         )
 
     def _recent_failures(self) -> tuple[BootFailure, ...]:
@@ -215,16 +230,82 @@ class World:
             observed = self.observe()
         actions = plan(self.desired, observed, self.now)
         failed: set[str] = set()
+        refused: list[ActionFailure] = []
         for action in actions:
             amphora_id = getattr(action, "amphora_id", "")
             if amphora_id in failed:
                 continue  # one failure ends the chain of that amphora
-            if not self.carry_out(action):
+            if type(action).__name__ in self.refused_actions:
+                refused += self._refuse(action)
                 failed.add(amphora_id)
+            elif not self.carry_out(action):
+                failed.add(amphora_id)
+        self.action_failures = carried_on(self.action_failures, refused)
         self.check_invariants(before)
         self._check_drains(before_for_new)
+        self._settle()
         self.now += timedelta(seconds=seconds)
         return actions
+
+    def _refuse(self, action: Action) -> list[ActionFailure]:
+        """As the controller records it: a boot in the row of its amphora."""
+        if isinstance(action, BootAmphora):
+            self.tries += 1
+            self.failures.append(
+                BootFailure(
+                    at=self.now,
+                    reason="refused",
+                    has_run=False,
+                    is_refused=True,
+                )
+            )
+            return []
+        return [
+            ActionFailure(
+                action=type(action).__name__,
+                amphora_id=getattr(action, "amphora_id", ""),
+                reason="refused",
+                since=self.now,
+                is_refused=True,
+            )
+        ]
+
+    def _settle(self) -> None:
+        """Show the provisioning status that follows, as the reporter does."""
+        desired = self.desired
+        asked = (
+            desired.revision,
+            desired.failover_generation,
+            desired.is_deleted,
+        )
+        if asked != self._asked:
+            self._asked, self.pending_since = asked, self.now
+            self.status = ProvisioningVerdict.PENDING
+        found = provisioning_verdict(
+            desired,
+            self.observe(),
+            self.now,
+            pending_since=self.pending_since,
+            patience=self.patience,
+        )
+        if self.is_removed:
+            self.status = ProvisioningVerdict.DELETED
+        elif found is not ProvisioningVerdict.PENDING:
+            self.status = found
+        self._check_patience()
+
+    def _check_patience(self) -> None:
+        """Invariant 8: what is refused does not keep anybody waiting."""
+        if self.status is not ProvisioningVerdict.PENDING:
+            return
+        limit = timedelta(
+            seconds=self.patience.refused_after
+            + self.patience.announce_wait
+            + 5.0
+        )
+        for failure in self.action_failures:
+            begin = max(failure.since, self.pending_since)
+            assert self.now - begin <= limit, f"waits for {failure}"
 
     def run(self, seconds: float, step: float = 1.0) -> None:
         """Let the controller work for so long."""

@@ -19,7 +19,7 @@ from octavia_anycast_lab import (
     process,
     settings,
 )
-from octavia_anycast_lab.chaos import links, two_controllers
+from octavia_anycast_lab.chaos import behind, links, two_controllers
 from octavia_anycast_lab.chaos.fault import Fault, Scene, Step, Toll
 from octavia_anycast_lab.progress import Progress
 
@@ -180,6 +180,17 @@ def _links(name: str, bridges: tuple[str, ...]) -> tuple[Fault, Fault]:
     )
 
 
+def _deleted(name: str, delete: Step, toll: Toll = Toll.NOTHING) -> Fault:
+    """Somebody deletes it behind the controller's back; we make it again."""
+    return Fault(
+        name=f"{name}-deleted",
+        inject=delete,
+        heal=behind.await_no_wait,
+        toll=toll,
+        needs_api=True,
+    )
+
+
 _ALL = (
     _killed("haproxy", _haproxy, Toll.REFUSED),
     _hangs("haproxy-hangs", _haproxy, Toll.PACKETS, 8.0),
@@ -221,6 +232,10 @@ _ALL = (
     ),
     _cut("leaf-reboots", _reboot_leaf, _leaf_is_back, Toll.PACKETS),
     _cut("spine-lost", _spine_off, _spine_on, Toll.PACKETS),
+    _deleted("vip-port", behind.delete_vip_port),
+    _deleted("security-group", behind.delete_group),
+    _deleted("security-group-rules", behind.delete_rules),
+    _deleted("front-end-port", behind.delete_frontend_port, Toll.ROUTES),
     Fault(
         name="controller-killed",
         inject=_kill_controller,

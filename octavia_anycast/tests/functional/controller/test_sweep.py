@@ -430,3 +430,25 @@ def test_a_thing_made_while_the_inventory_is_taken_is_no_orphan(
     monkeypatch.setattr(cloud, "list_servers", lister)
     assert sweep.run() == ()
     assert cloud.violations == []
+
+
+def test_what_somebody_deleted_is_made_again_when_missed_twice(stage, sweep):
+    """A VIP port, and the amphora that lost its front-end port."""
+    stage.run()
+    cloud = stage.cloud
+    (first, second) = cloud.of(stage.load_balancer_id)
+    del cloud.ports[f"fe-{first.amphora_id}"]
+    cloud.lost_vip_ports = {stage.load_balancer_id}
+    prepared = cloud.calls.count("prepare")
+
+    sweep.run()
+    stage.run()
+    assert cloud.calls.count("prepare") == prepared
+    sweep.run()
+    stage.run(240)
+
+    assert cloud.lost_vip_ports == set()
+    left = {m.amphora_id for m in cloud.of(stage.load_balancer_id)}
+    assert second.amphora_id in left
+    assert first.amphora_id not in left
+    assert len(left) == 2

@@ -13,7 +13,7 @@ from oslo_config import fixture as config_fixture
 
 from octavia_anycast.model.cluster import ComputeState
 from octavia_anycast.model.errors import Permanent, Retryable
-from octavia_anycast.octavia_adapter.compute import Compute
+from octavia_anycast.octavia_adapter.compute import Compute, words_of
 
 
 class Driver:
@@ -184,3 +184,37 @@ def test_one_without_a_flavor_has_our_image(anti_affinity):
     )
     assert built() == ("amphora", "small")
     assert built(image_tag="ours", flavor_id="large") == ("ours", "large")
+
+
+class Groups:
+    """Nova's server groups, of which none is there."""
+
+    def get(self, group_id):
+        raise nova_exceptions.NotFound(404, f"group {group_id}")
+
+
+@pytest.mark.parametrize(
+    ("is_wanted", "expected"), [(1, "group-1"), (0, None)]
+)
+def test_a_group_that_is_gone_is_made_again_or_forgotten(
+    anti_affinity, is_wanted, expected
+):
+    anti_affinity.config(group="nova", enable_anti_affinity=bool(is_wanted))
+    driver = Builder()
+    driver.server_groups = Groups()
+    assert group_of_next_server(driver, tree_of("gone")) == expected
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        (
+            {"code": 500, "message": "No valid host was found. "},
+            "No valid host was found",
+        ),
+        ("a sentence.", "a sentence"),
+        (None, ""),
+    ],
+)
+def test_novas_words_are_taken_out_of_its_fault(fault, words):
+    assert words_of(fault) == words

@@ -3,6 +3,8 @@
 """Ports: named, found again, and described to the agent."""
 
 import uuid
+from contextlib import nullcontext
+from dataclasses import replace
 from datetime import UTC, datetime
 from ipaddress import ip_address, ip_network
 
@@ -249,3 +251,155 @@ def test_front_end_that_cannot_be_looked_up(network, driver):
     driver.get_network = out
     with pytest.raises(Retryable, match="Neutron is out"):
         network.check_frontend("fe", ())
+
+
+class Prepared(FakeDriver):
+    """One on which load balancers are prepared; ``lost``: what is gone."""
+
+    def __init__(self, *lost):
+        super().__init__()
+        self.lost = set(lost)
+        self.policies = {}
+
+    def _demand(self, port_id):
+        if port_id in self.lost:
+            raise network_base.PortNotFound(f"port {port_id}")
+
+    def update_vip_sg(self, balancer, vip):
+        self._demand(vip.port_id)
+        self.lost.discard("group")
+
+    def get_security_group(self, name):
+        if "group" in self.lost:
+            raise network_base.SecurityGroupNotFound(name)
+        return super().get_security_group(name)
+
+    def allocate_vip(self, balancer):
+        vip = balancer.vip
+        if "subnet" in self.lost:
+            raise network_base.SubnetNotFound("the VIP's subnet is gone")
+        made = dm.Vip(
+            ip_address=vip.ip_address,
+            port_id="vip-2" if vip.port_id in self.lost else vip.port_id,
+            octavia_owned=True,
+        )
+        return made, []
+
+    def update_aap_port_sg(self, balancer, amphora, vip):
+        self._demand(amphora.vrrp_port_id)
+
+    def qos_enabled(self):
+        return True
+
+    def get_qos_policy(self, policy_id):
+        if policy_id in self.lost:
+            raise network_base.QosPolicyNotFound(policy_id)
+
+    def get_port(self, port_id):
+        self._demand(port_id)
+        return network_models.Port(id=port_id, qos_policy_id=None)
+
+    def apply_qos_on_port(self, policy_id, port_id):
+        self.policies[port_id] = policy_id
+
+
+class Rows(Network):
+    """Without Octavia's tables."""
+
+    def __init__(self, driver):
+        super().__init__(driver=driver)
+        self._vips = self._additional_vips = self
+        self.written = []
+
+    def update(self, session, load_balancer_id, **changes):
+        self.written.append(changes)
+
+
+@pytest.fixture
+def vip_tree(tree, monkeypatch):
+    monkeypatch.setattr(
+        "octavia_anycast.octavia_adapter.network.transaction", nullcontext
+    )
+    tree.model.vip.port_id = "vip-1"
+    tree.model.vip.qos_policy_id = "policy"
+    return tree
+
+
+def test_a_vip_port_that_is_gone_is_made_again(vip_tree):
+    network = Rows(Prepared("vip-1"))
+    network.prepare(vip_tree, [])
+    assert network.written == [{"port_id": "vip-2", "octavia_owned": True}]
+    assert vip_tree.model.vip.port_id == "vip-2"
+    network.prepare(vip_tree, [])
+    assert len(network.written) == 1
+
+
+def test_a_vip_port_without_its_subnet_cannot_be_made(vip_tree):
+    network = Rows(Prepared("vip-1", "subnet"))
+    with pytest.raises(Permanent, match="subnet is gone"):
+        network.prepare(vip_tree, [])
+
+
+def test_an_amphora_without_its_port_is_named_and_others_are_prepared(
+    vip_tree,
+):
+    driver = Prepared("fe-1")
+    records = [
+        replace(record(frontend_port_id="fe-1"), id="one"),
+        replace(record(frontend_port_id="fe-2"), id="two"),
+    ]
+    found = Rows(driver).prepare(vip_tree, records)
+    assert found.without_port == ("one",)
+    assert driver.policies == {"fe-2": "policy"}
+
+
+def test_a_group_of_the_operator_that_is_gone_costs_no_amphora(vip_tree):
+    driver = Prepared()
+
+    def refuse(balancer, amphora, vip):
+        raise network_base.PortNotFound("security group g")
+
+    driver.update_aap_port_sg = refuse
+    with pytest.raises(Permanent, match="security group g"):
+        Rows(driver).prepare(vip_tree, [record(frontend_port_id="fe-1")])
+
+
+def test_a_qos_policy_that_is_gone_is_told_and_left_out(vip_tree):
+    driver = Prepared("policy")
+    network = Rows(driver)
+    found = network.prepare(vip_tree, [record(frontend_port_id="fe-2")])
+    assert "QoS policy policy" in found.lacks[0]
+    assert driver.policies == {}
+    network.plug_frontend(vip_tree, record(), plug())
+    (port,) = driver.ports.values()
+    assert port.qos_policy_id is None
+
+
+def test_a_group_that_is_gone_is_made_as_a_front_end_needs_it(vip_tree):
+    driver = Prepared("group")
+    Rows(driver).plug_frontend(vip_tree, record(), plug())
+    assert driver.groups == [["sg", "extra"]]
+
+
+def test_member_subnets_that_are_gone_are_named(driver, tree):
+    def look(subnet_id):
+        if subnet_id == "gone":
+            raise network_base.SubnetNotFound(subnet_id)
+        return FakeDriver.get_subnet(driver, subnet_id)
+
+    driver.get_subnet = look
+    network = Network(driver=driver)
+    found = network.networks_of(("m4", "gone"))
+    assert found.network_ids == ("members",)
+    assert found.gone_subnet_ids == ("gone",)
+
+
+def test_after_a_refusal_nothing_that_was_remembered_is_believed(tree):
+    driver = FakeDriver()
+    network = Network(driver=driver)
+    assert network.networks_of(("m4",)).gone_subnet_ids == ()
+
+    driver.failure = network_base.NetworkNotFound("members")
+    with pytest.raises(Permanent):
+        network.plug_members(tree, record(), ["members"])
+    assert network._subnet.cache_info().currsize == 0

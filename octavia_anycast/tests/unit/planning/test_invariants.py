@@ -12,6 +12,7 @@ from octavia_anycast.model.bgp import AuthType
 from octavia_anycast.model.cluster import ClusterSize
 from octavia_anycast.planning.plan import plan
 from octavia_anycast.planning.spare import wanted_total
+from octavia_anycast.planning.status import ProvisioningVerdict
 from octavia_anycast.testing.simulation import Guest, World
 from octavia_anycast.tests.unit.planning.clusters import (
     desired_cluster,
@@ -42,6 +43,18 @@ CHANGES = (
     "quota",
     "spares",
     "manager",
+    "refuse",
+)
+# What another service may refuse to do.
+REFUSABLE = (
+    "PrepareLoadBalancer",
+    "RemoveLoadBalancer",
+    "BootAmphora",
+    "PlugFrontend",
+    "PlugMemberNetworks",
+    "ConfigureHaproxy",
+    "SetAgentState",
+    "DeleteAmphora",
 )
 WRONG = "wrong"  # a password that the fabric refuses
 EVENTS = st.lists(
@@ -114,6 +127,8 @@ def change(world: World, event: str, number: int) -> None:
                 password=WRONG if event == "wrong_peers" else f"p{number}",
             )
             world.refuse(WRONG)
+        case "refuse":
+            world.refused_actions = frozenset({REFUSABLE[number]})
         case "quota":
             world.quota = number + 1
         case "spares":
@@ -142,6 +157,7 @@ def heal(world: World) -> None:
     world.desired = replace(world.desired, is_managed=True)
     world.boots_fail = False
     world.refuse()
+    world.refused_actions = frozenset()
     for guest in world.guests.values():
         guest.is_cut_off = False
         guest.rejects_configuration = False
@@ -170,8 +186,33 @@ def test_any_history_followed_by_silence_converges(size, events):
 def test_a_deleted_load_balancer_leaves_nothing(size, events):
     world = World(desired=desired_cluster(size=size))
     play(world, events)
+    world.refused_actions = frozenset()
     world.desired = replace(world.desired, is_deleted=True)
     world.run(10)
+    assert world.is_removed
+    assert world.guests == {}
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    size=st.integers(min_value=1, max_value=3),
+    events=EVENTS,
+    refused=st.sampled_from(REFUSABLE),
+)
+def test_nothing_waits_for_what_is_refused(size, events, refused):
+    """Invariant 8; the simulation checks it at each step, too."""
+    world = World(desired=desired_cluster(size=size))
+    play(world, events)
+    heal(world)
+    world.refused_actions = frozenset({refused})
+    change(world, "update", 0)
+    change(world, "failover", 0)
+    world.run(60, step=3.0)
+    world.desired = replace(world.desired, is_deleted=True)
+    world.run(60, step=3.0)
+    assert world.is_removed or world.status is ProvisioningVerdict.ERROR
+    world.refused_actions = frozenset()
+    world.run(30, step=3.0)
     assert world.is_removed
     assert world.guests == {}
 

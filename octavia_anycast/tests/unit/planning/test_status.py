@@ -8,10 +8,10 @@ from datetime import timedelta
 import pytest
 
 from octavia_anycast.model.cluster import AmphoraStatus
+from octavia_anycast.planning.failures import Patience
 from octavia_anycast.planning.status import (
     REMARK_LENGTH,
     OperatingStatus,
-    Patience,
     ProvisioningVerdict,
     is_settled,
     operating_verdict,
@@ -20,9 +20,9 @@ from octavia_anycast.planning.status import (
 from octavia_anycast.testing.simulation import EPOCH, World
 from octavia_anycast.tests.unit.planning.clusters import desired_cluster
 
-PATIENCE = Patience(announce_wait=15.0, error_after=300.0)
+PATIENCE = Patience(announce_wait=15.0, error_after=300.0, refused_after=15.0)
 # A boot takes 10 s, and so does a drain: longer than one step, not than four.
-HASTE = Patience(announce_wait=15.0, error_after=25.0)
+HASTE = replace(PATIENCE, error_after=25.0)
 
 
 def verdict(world, since=EPOCH, patience=PATIENCE):
