@@ -191,9 +191,12 @@ def _changed(body: Any, before: Distributor) -> requests.DistributorChange:
         zones=before.zones,
         dedicated_count=before.dedicated_count,
     )
-    return requests.merged(
+    change = requests.merged(
         requests.DistributorChange, given, codec.to_document(stored)
     )
+    if change.name != before.name:
+        requests.check_is_named(change.name)
+    return change
 
 
 def _update(session: Any, id: str, body: Any) -> DistributorRecord:

@@ -19,12 +19,12 @@ from typing import Any, TypeVar
 
 from octavia_anycast.model import codec
 from octavia_anycast.model.bgp import (
-    ASN_MAX,
     Asn,
     IPAddress,
     Peer,
     Speaker,
     SpeakerDriver,
+    check_asn,
     check_range,
 )
 from octavia_anycast.model.distributor import (
@@ -35,7 +35,7 @@ from octavia_anycast.model.distributor import (
 )
 from octavia_anycast.model.errors import InvalidRequest
 from octavia_anycast.model.external_vip import ExternalVip
-from octavia_anycast.model.text import check_text
+from octavia_anycast.model.text import check_name, check_text
 
 DISTRIBUTOR = "distributor"
 PEER = "bgp_peer"
@@ -58,7 +58,7 @@ class DistributorChange:
     dedicated_count: int = 0
 
     def __post_init__(self) -> None:
-        check_text("name", self.name)
+        check_name("name", self.name)
         check_text("description", self.description)
         check_range("dedicated_count", self.dedicated_count, 0, DEDICATED_MAX)
         for index, zone in enumerate(self.zones):
@@ -79,6 +79,7 @@ class DistributorRequest(DistributorChange):
     def __post_init__(self) -> None:
         # Not super(): the class that slots make is not the one it knows.
         DistributorChange.__post_init__(self)
+        check_is_named(self.name)
         for index, speaker in enumerate(self.speakers):
             check_driver(f"speakers[{index}].driver", speaker.driver)
 
@@ -101,7 +102,7 @@ class SpeakerChange:
     driver: SpeakerDriver | None = None
 
     def __post_init__(self) -> None:
-        check_range("local_as", self.local_as, 1, ASN_MAX)
+        check_asn("local_as", self.local_as)
         if self.driver is not None:
             check_driver("driver", self.driver)
 
@@ -274,6 +275,15 @@ def check_driver(name: str, driver: SpeakerDriver) -> None:
         raise InvalidRequest(
             name, f"there is no {driver} driver in this release"
         )
+
+
+def check_is_named(name: str) -> None:
+    """Refuse a distributor without a name: users choose it by that.
+
+    :raises InvalidRequest: naming the field.
+    """
+    if not name.strip():
+        raise InvalidRequest("name", "a distributor needs a name")
 
 
 def check_id(name: str, value: str) -> None:

@@ -8,13 +8,18 @@ ttl_hops). An object that exists is valid: ``__post_init__`` raises
 """
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from ipaddress import IPv4Address, IPv6Address
+from ipaddress import (
+    IPv4Address,
+    IPv4Network,
+    IPv6Address,
+    IPv6Network,
+)
 from typing import NewType
 
 from octavia_anycast.model.errors import InvalidRequest
-from octavia_anycast.model.text import check_text
+from octavia_anycast.model.text import check_name, check_place
 
 IPAddress = IPv4Address | IPv6Address
 Asn = NewType("Asn", int)
@@ -79,6 +84,65 @@ def check_range(name: str, value: object, low: int, high: int) -> None:
         raise InvalidRequest(name, f"{value} is not in {low}..{high}")
 
 
+# AS numbers that no speaker has: number -> why.
+_RESERVED_ASNS = {
+    0: "is not an AS (RFC 7607)",
+    23_456: "is AS_TRANS, which stands for others (RFC 6793, section 9)",
+    65_535: "is reserved (RFC 7300)",
+    ASN_MAX: "is reserved (RFC 7300)",
+}
+# Addresses that no router is met at: network -> why.
+_NO_ROUTERS: tuple[tuple[IPv4Network | IPv6Network, str], ...] = (
+    (IPv4Network("0.0.0.0/8"), "of this network (RFC 1122, section 3.2.1.3)"),
+    (IPv4Network("127.0.0.0/8"), "loopback (RFC 1122, section 3.2.1.3)"),
+    (
+        IPv4Network("169.254.0.0/16"),
+        "link-local, which the amphora has no route to (RFC 3927, section 7)",
+    ),
+    (IPv4Network("224.0.0.0/4"), "multicast (RFC 5771)"),
+    (IPv4Network("255.255.255.255/32"), "broadcast (RFC 919, section 7)"),
+    (IPv4Network("240.0.0.0/4"), "reserved (RFC 1112, section 4)"),
+    (IPv6Network("::/128"), "unspecified (RFC 4291, section 2.5.2)"),
+    (IPv6Network("::1/128"), "loopback (RFC 4291, section 2.5.3)"),
+    (
+        IPv6Network("::/96"),
+        "IPv4-compatible, which is deprecated (RFC 4291, section 2.5.5.1)",
+    ),
+    (
+        IPv6Network("::ffff:0:0/96"),
+        "IPv4-mapped: give the IPv4 address (RFC 4291, section 2.5.5.2)",
+    ),
+    (IPv6Network("100::/64"), "for discarding (RFC 6666)"),
+    (
+        IPv6Network("fe80::/10"),
+        "link-local, which needs an interface (RFC 4291, section 2.5.6)",
+    ),
+    (IPv6Network("ff00::/8"), "multicast (RFC 4291, section 2.7)"),
+)
+
+
+def check_asn(name: str, value: object) -> None:
+    """Check that it is the number of an AS that may speak BGP.
+
+    :raises InvalidRequest: naming ``name``.
+    """
+    if type(value) is int and value in _RESERVED_ASNS:
+        raise InvalidRequest(name, f"{value} {_RESERVED_ASNS[value]}")
+    check_range(name, value, 1, ASN_MAX)
+
+
+def check_router(name: str, address: IPAddress) -> None:
+    """Check that a router can be met at an address.
+
+    :raises InvalidRequest: naming ``name``.
+    """
+    if getattr(address, "scope_id", None) is not None:
+        raise InvalidRequest(name, f"{address} names an interface")
+    for network, kind in _NO_ROUTERS:
+        if address.version == network.version and address in network:
+            raise InvalidRequest(name, f"{address} is {kind}")
+
+
 def check_community(name: str, value: object) -> None:
     """Check a community (RFC 1997) or large community (RFC 8092)."""
     if isinstance(value, str) and _COMMUNITY.fullmatch(value):
@@ -136,25 +200,16 @@ class Peer:
     local_pref: int | None = None
 
     def __post_init__(self) -> None:
-        for name in ("name", "availability_zone", "compute_host"):
-            check_text(name, getattr(self, name))
-        check_range("remote_as", self.remote_as, 1, ASN_MAX)
+        check_name("name", self.name)
+        check_place("availability_zone", self.availability_zone)
+        check_place("compute_host", self.compute_host)
+        check_asn("remote_as", self.remote_as)
         if self.ttl_hops is not None:
             check_range("ttl_hops", self.ttl_hops, 1, TTL_HOPS_MAX)
         self._check_timers()
         self._check_authentication()
         self._check_attributes()
-        self._check_address()
-
-    def _check_address(self) -> None:
-        if self.peer_ip.is_multicast or self.peer_ip.is_unspecified:
-            raise InvalidRequest(
-                "peer_ip", f"{self.peer_ip} is not the address of a host"
-            )
-        if getattr(self.peer_ip, "scope_id", None) is not None:
-            raise InvalidRequest(
-                "peer_ip", f"{self.peer_ip} names an interface"
-            )
+        check_router("peer_ip", self.peer_ip)
 
     def _check_timers(self) -> None:
         check_range("hold_time", self.hold_time, 0, HOLD_TIME_MAX_SECONDS)
@@ -189,13 +244,15 @@ class Peer:
             return
         if not 1 <= len(self.password) <= PASSWORD_MAX_LENGTH:
             raise InvalidRequest(
-                "password", f"its length is not in 1..{PASSWORD_MAX_LENGTH}"
+                "password",
+                f"its length is not in 1..{PASSWORD_MAX_LENGTH}, which is "
+                "what Linux takes for TCP MD5 (RFC 2385)",
             )
         if not re.fullmatch(r"[!#-\[\]-~]+", self.password):
             raise InvalidRequest(
                 "password",
-                "it may hold printable ASCII without space, quote and "
-                "backslash only",
+                "it may hold printable ASCII without space, double quote and "
+                "backslash only: not every BGP daemon can be told others",
             )
 
     def _check_attributes(self) -> None:
@@ -205,6 +262,10 @@ class Peer:
             )
         for community in self.communities:
             check_community("communities", community)
+        if len(set(self.communities)) < len(self.communities):
+            raise InvalidRequest(
+                "communities", "each may be named once (RFC 8092, section 5)"
+            )
         check_range("as_path_prepend", self.as_path_prepend, 0, PREPEND_MAX)
         if self.med is not None:
             check_range("med", self.med, 0, MED_MAX)
@@ -246,7 +307,7 @@ class Speaker:
             raise InvalidRequest(
                 "ip_version", f"{self.ip_version!r} is neither 4 nor 6"
             )
-        check_range("local_as", self.local_as, 1, ASN_MAX)
+        check_asn("local_as", self.local_as)
         for index, peer in enumerate(self.peers):
             if peer.peer_ip.version != self.ip_version:
                 raise InvalidRequest(
@@ -260,6 +321,41 @@ class Speaker:
                     f"{peer.peer_ip} is there twice for the same amphorae",
                 )
             _DRIVER_CHECKS[self.driver](f"peers[{index}]", peer)
+
+
+def keeping_peers(
+    wanted: tuple[Speaker, ...],
+    in_force: tuple[Speaker, ...],
+    peer_ids: frozenset[str],
+) -> tuple[Speaker, ...]:
+    """The speakers wanted, with some peers as they are in force.
+
+    A kept peer whose speaker has another AS now stays with the speaker that
+    it had, beside the new one.
+
+    :raises InvalidRequest: a peer that is to be kept is not there.
+    """
+    found = [
+        replace(
+            speaker, peers=tuple(p for p in speaker.peers if p.id in peer_ids)
+        )
+        for speaker in in_force
+    ]
+    missing = peer_ids - {p.id for speaker in found for p in speaker.peers}
+    if missing:
+        raise InvalidRequest(
+            "kept_peer_ids", f"there is no peer {min(missing)} to keep"
+        )
+    kept = {_without_peers(s): s.peers for s in found if s.peers}
+    joined = [
+        replace(s, peers=s.peers + kept.pop(_without_peers(s), ()))
+        for s in wanted
+    ]
+    return (*joined, *(replace(s, peers=p) for s, p in kept.items()))
+
+
+def _without_peers(speaker: Speaker) -> Speaker:
+    return replace(speaker, peers=())
 
 
 def _check_exabgp(path: str, peer: Peer) -> None:

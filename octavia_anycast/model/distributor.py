@@ -12,7 +12,7 @@ from octavia_anycast.model.bgp import (
     check_range,
 )
 from octavia_anycast.model.errors import InvalidRequest
-from octavia_anycast.model.text import check_text
+from octavia_anycast.model.text import check_name, check_place, check_text
 
 DEDICATED_MAX = 4
 
@@ -37,7 +37,7 @@ class Zone:
     frontend_subnet_ids: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        check_text("availability_zone", self.availability_zone)
+        check_place("availability_zone", self.availability_zone)
         if self.frontend_subnet_ids and self.frontend_network_id is None:
             raise InvalidRequest(
                 "frontend_network_id", "subnets are given without a network"
@@ -73,7 +73,7 @@ class Distributor:
     dedicated_count: int = 0
 
     def __post_init__(self) -> None:
-        check_text("name", self.name)
+        check_name("name", self.name)
         check_text("description", self.description)
         check_range("dedicated_count", self.dedicated_count, 0, DEDICATED_MAX)
         if self.dedicated_count and any(

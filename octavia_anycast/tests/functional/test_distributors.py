@@ -112,7 +112,14 @@ def test_show_answers_what_create_did(api):
 
 
 def test_a_distributor_may_begin_without_speakers(api):
-    assert api.create(PATH, {"distributor": {}})["speakers"] == []
+    made = api.create(PATH, {"distributor": {"name": "fabric"}})
+    assert made["speakers"] == []
+
+
+def test_a_distributor_needs_a_name(api):
+    answer = api.call("POST", PATH, {"distributor": {}})
+    assert answer.status == 400
+    assert "name: a distributor needs a name" in answer.fault
 
 
 def test_create_takes_peers_that_are_there(api):
@@ -207,7 +214,7 @@ def test_the_password_is_nowhere_but_encrypted_in_the_database(api, caplog):
     [
         ({}, "ACTIVE"),
         ({"name": "other"}, "ACTIVE"),
-        ({"description": "Rückgrat 🕸", "name": ""}, "ACTIVE"),
+        ({"description": "Rückgrat 🕸", "name": "x"}, "ACTIVE"),
         ({"is_default": True}, "ACTIVE"),
         ({"enabled": True}, "ACTIVE"),
         ({"enabled": False}, "PENDING_UPDATE"),
@@ -240,9 +247,17 @@ def test_update_changes_what_is_given_only(api, made, changes, status):
 def test_null_resets_an_attribute(api, made):
     put(api, made, name="other", description="text")
 
-    updated = put(api, made, name=None, is_default=None).body["distributor"]
+    updated = put(api, made, description=None, is_default=None)
 
-    assert (updated["name"], updated["description"]) == ("", "text")
+    changed = updated.body["distributor"]
+    assert (changed["name"], changed["description"]) == ("other", "")
+
+
+@pytest.mark.parametrize("name", [None, "", " "])
+def test_a_name_can_be_changed_but_not_taken_away(api, made, name):
+    answer = put(api, made, name=name)
+    assert answer.status == 400
+    assert shown(api, made["id"])["name"] == made["name"]
 
 
 def test_the_default_moves(api, made):

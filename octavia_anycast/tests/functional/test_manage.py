@@ -115,7 +115,7 @@ def test_status_list_and_export_show_what_is_recorded(configured):
         "distributor-1",
         "fabric",
         "yes",
-        "4294967295",
+        "4294967294",
         "bird",
         "2",
         "1",

@@ -28,6 +28,9 @@ NOBODY = "6a1f2f60-0000-4000-8000-000000000001"
 LONG = "x" * 256
 NOT_TEXT = (7, 1.5, True, [], {}, LONG, "\ud800")
 NOT_NUMBER = ("1", 1.5, True, [], {}, "", float("nan"), 10**400)
+NOT_AS = (0, 23456, 65535, 4294967295)
+NOT_NAME = (*NOT_TEXT, "a\nb", "\x1b[31m", "a\x00b")
+NOT_PLACE = (*NOT_NAME, "", " ")
 NOT_FLAG = ("yes", "true", 1, 0, [], {})
 NOT_LIST = ("x", 7, True, {})
 NOT_OBJECT = ("x", 7, True, [])
@@ -35,7 +38,7 @@ NOT_ID = (7, True, [], {}, "", "x", LONG, "🕸", NOBODY + "0")
 
 # attribute -> values that it cannot have. null is looked at apart.
 PEER = {
-    "name": NOT_TEXT,
+    "name": NOT_NAME,
     "peer_ip": (
         *NOT_NUMBER[1:5],
         7,
@@ -49,9 +52,16 @@ PEER = {
         "0.0.0.0",
         "::",
         "fe80::1%eth0",
+        "fe80::1",
+        "169.254.0.1",
+        "127.0.0.1",
+        "::1",
+        "240.0.0.1",
+        "255.255.255.255",
+        "::ffff:172.31.0.11",
         LONG,
     ),
-    "remote_as": (*NOT_NUMBER, 0, -1, 4294967296, "65000"),
+    "remote_as": (*NOT_NUMBER, *NOT_AS, -1, 4294967296, "65000"),
     "auth_type": (*NOT_TEXT, "sha1", "MD5", ""),
     "password": (7, True, [], {}, "", "p" * 81, "pässwort", 'a"b', "a b"),
     "ttl_hops": (*NOT_NUMBER, 0, 255),
@@ -68,8 +78,8 @@ PEER = {
         {"speed": 1},
     ),
     "peering_network": (*NOT_TEXT, "tenant", ""),
-    "availability_zone": NOT_TEXT,
-    "compute_host": NOT_TEXT,
+    "availability_zone": NOT_PLACE,
+    "compute_host": NOT_PLACE,
     "max_prefixes": (*NOT_NUMBER, 0, 1000001),
     "communities": (
         *NOT_LIST,
@@ -80,7 +90,8 @@ PEER = {
         [1],
         [None],
         [["1:1"]],
-        ["1:1"] * 33,
+        ["1:1"] * 2,
+        [f"1:{n}" for n in range(33)],
         ["\u0666:1"],
         ["1:1\n"],
     ),
@@ -97,7 +108,7 @@ PEER = {
 }
 SPEAKER = {
     "ip_version": (*NOT_NUMBER, 5, 0, -4, "4"),
-    "local_as": (*NOT_NUMBER, 0, -1, 4294967296, "65100"),
+    "local_as": (*NOT_NUMBER, *NOT_AS, -1, 4294967296, "65100"),
     "driver": (*NOT_TEXT, "frr", ""),
     "peers": (
         *NOT_LIST,
@@ -114,7 +125,7 @@ SPEAKER = {
     "colour": ("red",),
 }
 ZONE = {
-    "availability_zone": NOT_TEXT,
+    "availability_zone": NOT_PLACE,
     "frontend_network_id": NOT_ID,
     "frontend_subnet_ids": (
         *NOT_LIST,
@@ -124,7 +135,7 @@ ZONE = {
     "colour": ("red",),
 }
 DISTRIBUTOR = {
-    "name": NOT_TEXT,
+    "name": (*NOT_NAME, "", "  "),
     "description": NOT_TEXT,
     "distributor_type": (*NOT_TEXT, "L2", "l3_bgp"),
     "enabled": NOT_FLAG,

@@ -85,7 +85,7 @@ def make_distributor(number=1, **changes):
     speaker = Speaker(
         id=f"speaker-{number}",
         ip_version=4,
-        local_as=Asn(4_294_967_295),
+        local_as=Asn(4_294_967_294),
         driver=SpeakerDriver.BIRD,
         peers=peers,
     )

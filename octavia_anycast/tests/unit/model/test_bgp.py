@@ -16,6 +16,33 @@ from octavia_anycast.model.bgp import (
 )
 from octavia_anycast.model.errors import InvalidRequest
 
+# What no router is met at, and the RFC that says so.
+NO_ROUTERS = {
+    "0.0.0.0": "RFC 1122",
+    "0.1.2.3": "RFC 1122",
+    "127.0.0.1": "RFC 1122",
+    "127.255.255.254": "RFC 1122",
+    "169.254.0.1": "RFC 3927",
+    "224.0.0.1": "RFC 5771",
+    "239.255.255.255": "RFC 5771",
+    "240.0.0.1": "RFC 1112",
+    "255.255.255.255": "RFC 919",
+    "::": "RFC 4291",
+    "::1": "RFC 4291",
+    "::192.0.2.1": "RFC 4291",
+    "::ffff:192.0.2.1": "RFC 4291",
+    "100::1": "RFC 6666",
+    "fe80::1": "RFC 4291",
+    "febf::1": "RFC 4291",
+    "ff02::1": "RFC 4291",
+}
+NO_ASNS = {
+    0: "RFC 7607",
+    23_456: "RFC 6793",
+    65_535: "RFC 7300",
+    4_294_967_295: "RFC 7300",
+}
+
 
 def peer(**changes):
     """A valid peer, changed."""
@@ -56,8 +83,18 @@ def peer(**changes):
         ("med", {"med": -1}),
         ("local_pref", {"local_pref": 4_294_967_296}),
         ("max_prefixes", {"max_prefixes": 0}),
-        ("peer_ip", {"peer_ip": ip_address("224.0.0.1")}),
-        ("peer_ip", {"peer_ip": ip_address("::")}),
+        *(("peer_ip", {"peer_ip": ip_address(text)}) for text in NO_ROUTERS),
+        *(("remote_as", {"remote_as": asn}) for asn in NO_ASNS),
+        *(
+            (field, {field: text})
+            for field in ("availability_zone", "compute_host")
+            for text in ("", "  ", "rack\n1", "a\x00", "x" * 256)
+        ),
+        *(
+            ("name", {"name": text})
+            for text in ("a\nb", "\x1b[31m", "a\u2028", "x" * 256)
+        ),
+        ("communities", {"communities": ("1:1", "1:1")}),
     ],
 )
 def test_bad_peer_is_refused_by_the_name_of_its_field(field, changes):
@@ -66,11 +103,43 @@ def test_bad_peer_is_refused_by_the_name_of_its_field(field, changes):
     assert caught.value.field == field
 
 
+@pytest.mark.parametrize("address", NO_ROUTERS)
+def test_an_address_without_a_router_is_refused_with_its_rfc(address):
+    with pytest.raises(InvalidRequest) as caught:
+        peer(peer_ip=ip_address(address))
+    assert caught.value.field == "peer_ip"
+    assert str(ip_address(address)) in caught.value.reason
+    assert f"({NO_ROUTERS[address]}" in caught.value.reason
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["1.0.0.1", "128.0.0.1", "169.253.255.1", "223.255.255.254", "fec0::1"],
+)
+def test_what_is_beside_them_is_taken(address):
+    assert peer(peer_ip=ip_address(address)).peer_ip == ip_address(address)
+
+
+@pytest.mark.parametrize("asn", NO_ASNS)
+def test_an_as_that_speaks_no_bgp_is_refused_with_its_rfc(asn):
+    for field, make in (
+        ("remote_as", lambda: peer(remote_as=asn)),
+        ("local_as", lambda: Speaker(id="s", ip_version=4, local_as=asn)),
+    ):
+        with pytest.raises(InvalidRequest) as caught:
+            make()
+        assert caught.value.field == field
+        assert f"({NO_ASNS[asn]}" in caught.value.reason
+
+
 @pytest.mark.parametrize(
     "changes",
     [
         {"remote_as": 1},
-        {"remote_as": 4_294_967_295},
+        {"remote_as": 23_455},
+        {"remote_as": 65_534},
+        {"remote_as": 65_536},
+        {"remote_as": 4_294_967_294},
         {"ttl_hops": 1},
         {"ttl_hops": 254},
         {"hold_time": 0},
