@@ -114,6 +114,13 @@ def ensure(api: rest.Api) -> dict[str, typing.Any]:
     return find(api) or create(api)
 
 
+def ensure_default(api: rest.Api) -> None:
+    """Make the lab's distributor, unless one is the default already."""
+    found = api.get(rest.LOAD_BALANCER, PATH)["distributors"]
+    if not any(d["is_default"] or d["name"] == NAME for d in found):
+        create(api)
+
+
 def peers(
     api: rest.Api, distributor: dict[str, typing.Any]
 ) -> list[dict[str, typing.Any]]:

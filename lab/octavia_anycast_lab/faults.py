@@ -11,7 +11,7 @@ import collections.abc
 import contextlib
 import signal
 
-from octavia_anycast_lab import netns, observe, process, settings
+from octavia_anycast_lab import machine, netns, observe, process, settings
 from octavia_anycast_lab import registry as registry_lib
 from octavia_anycast_lab.fabric import frr
 
@@ -72,6 +72,18 @@ def silence_bridge_port(lab: settings.Lab, role: str, port: str) -> None:
 def end_bridge_port_silence(lab: settings.Lab, role: str, port: str) -> None:
     """Let a bridge port forward again."""
     _bridge_port_state(lab, role, port, _BRIDGE_PORT_FORWARDING)
+
+
+def cut(instance: machine.Instance) -> None:
+    """Make all links of an amphora swallow all frames, carrier kept."""
+    for nic in instance.nics:
+        _port_state(nic.wire.namespace, nic.tap, _BRIDGE_PORT_DISABLED)
+
+
+def mend(instance: machine.Instance) -> None:
+    """Undo ``cut``; fine if nothing is cut."""
+    for nic in instance.nics:
+        _port_state(nic.wire.namespace, nic.tap, _BRIDGE_PORT_FORWARDING)
 
 
 def silence_amphora(
@@ -181,7 +193,11 @@ def ports(lab: settings.Lab, router: str) -> tuple[str, ...]:
 def _bridge_port_state(
     lab: settings.Lab, role: str, port: str, state: int
 ) -> None:
+    _port_state(lab.namespace(role), port, state)
+
+
+def _port_state(namespace: str, port: str, state: int) -> None:
     netns.run(
-        lab.namespace(role),
+        namespace,
         ["bridge", "link", "set", "dev", port, "state", str(state)],
     )

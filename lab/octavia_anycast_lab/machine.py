@@ -5,6 +5,7 @@
 Pure description: nothing here boots, wires or stops anything.
 """
 
+import collections.abc
 import contextlib
 import dataclasses
 import json
@@ -14,6 +15,7 @@ import typing
 
 DISK_ROOT = pathlib.Path("/var/lib/octavia-anycast-lab")
 SHORT_ID_LENGTH = 8
+NAME_PREFIX = "amphora-"
 _TAP_ID_LENGTH = 11
 
 
@@ -78,6 +80,11 @@ class Instance:
         """Its name in the lab: process, namespace, log."""
         return f"amp-{self.short_id}"
 
+    @property
+    def amphora_id(self) -> str:
+        """The id that Octavia gave it: the server's name ends with it."""
+        return self.name.removeprefix(NAME_PREFIX)
+
     def with_nic(self, nic: Nic) -> "Instance":
         """With one more interface."""
         return dataclasses.replace(
@@ -97,6 +104,28 @@ class Instance:
             if nic.port_id == port_id:
                 return nic
         return None
+
+
+def named(
+    instances: collections.abc.Iterable[Instance], word: str
+) -> Instance:
+    """The one that a user means: a label, an id, or the beginning of one.
+
+    The id is the instance's, or that of the amphora that Octavia's API has.
+
+    :raises LookupError: none or several are meant; says which there are.
+    """
+    known = tuple(instances)
+    found = [i for i in known if any(n.startswith(word) for n in _names(i))]
+    if len(found) == 1:
+        return found[0]
+    labels = ", ".join(i.label for i in found or known) or "none"
+    problem = "several amphorae are" if found else "no amphora is"
+    raise LookupError(f"{problem} called {word!r}; there are: {labels}")
+
+
+def _names(instance: Instance) -> tuple[str, str, str]:
+    return instance.label, instance.id, instance.amphora_id
 
 
 def disks(lab_name: str) -> pathlib.Path:

@@ -21,6 +21,7 @@ from octavia_anycast_lab import (
     cleanup,
     controller,
     deployment,
+    distributors,
     down,
     lock,
     netns,
@@ -29,6 +30,7 @@ from octavia_anycast_lab import (
     settings,
     up,
 )
+from octavia_anycast_lab.fabric import frr, topology
 from octavia_anycast_lab.registry import Registry
 
 pytestmark = pytest.mark.lab
@@ -230,6 +232,27 @@ def test_zones_and_flavors_are_seeded(cli: Cli) -> None:
         row["name"] for row in cli.ask("loadbalancer", "flavor", "list")
     }
     assert {f"cluster-{size}" for size in seed.CLUSTER_SIZES} <= flavors
+
+
+def test_there_is_one_distributor_the_default(cli: Cli) -> None:
+    """However often it was brought up."""
+    (found,) = cli.ask("loadbalancer", "distributor", "list")
+    assert found["name"] == distributors.NAME
+    assert found["is_default"] is True
+
+
+def test_inside_routers_and_hosts(cli: Cli) -> None:
+    for router in topology.ROUTER_NAMES:
+        said = cli.run("enter", router, "vtysh", "-c", "show bgp summary")
+        assert str(frr.router(router).router_id) in said
+    address = cli.run("enter", "client1", "ip", "-o", "address", "show")
+    assert str(settings.CLIENT_V4) in address
+
+
+@pytest.mark.parametrize("word", ["enter", "stop", "kill", "start", "cut"])
+def test_nobody_of_that_name_is_a_sentence(cli: Cli, word: str) -> None:
+    said = cli.run(word, "amp-1234abcd", code=1)
+    assert "no amphora is called 'amp-1234abcd'; there are: none" in said
 
 
 @pytest.mark.parametrize("label", SERVICES)

@@ -245,6 +245,19 @@ def vtysh(lab: settings.Lab, name: str, *commands: str) -> str:
     return done.stdout
 
 
+def commands(lab: settings.Lab, name: str) -> pathlib.Path:
+    """A directory, for PATH, with a ``vtysh`` that asks that router."""
+    place = directory(lab, name) / "commands"
+    place.mkdir(mode=0o755, exist_ok=True)
+    script = place / "vtysh"
+    script.write_text(
+        f"#!/bin/sh\nexec {shutil.which('vtysh')} "
+        f'--vty_socket {directory(lab, name)} "$@"\n'
+    )
+    script.chmod(0o755)
+    return place
+
+
 def set_bfd_interval(lab: settings.Lab, interval_ms: int) -> None:
     """The racks' leaves' side of BFD with amphorae, from the next packet."""
     for leaf in settings.RACK_LEAVES:
