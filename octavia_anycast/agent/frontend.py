@@ -2,6 +2,10 @@
 # Copyright (c) 2026 The octavia-anycast authors
 """The front-end interface and the VIPs, in the namespace amphora-haproxy.
 
+What is sent with a VIP as its source leaves by the front end, whatever network
+of members the client is in: the port there may not send as the VIP. So VIPs
+have a routing table of their own, the one that Octavia's own provider has.
+
 Octavia's interface files say the same as the kernel, so that Octavia's
 ``amphora-interface up`` (at boot, at HAProxy's first start) changes nothing.
 The kernel is set by ip(8): ``amphora-interface`` needs a second to start.
@@ -16,7 +20,7 @@ import os
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
-from ipaddress import IPv6Address, ip_address
+from ipaddress import IPv6Address, ip_address, ip_interface
 from typing import Any
 
 from octavia_anycast.agent import atomic_file
@@ -29,6 +33,9 @@ LOG = logging.getLogger(__name__)
 
 _RETRY_SECONDS = 0.1
 _CHECK_SECONDS = 2.0
+# As in Octavia's interface files.
+_VIP_TABLE = 1
+_IPV4 = 4
 _LOOPBACK = (("127.0.0.1", 8), ("::1", 128))
 _SYSCTLS = (
     "net.ipv4.ip_nonlocal_bind=1",
@@ -121,7 +128,8 @@ class FrontendSetup:
         is_complete = frontend is None
         if frontend is not None and self._ensure_interface(frontend):
             is_complete = True
-            self._write_interface(FRONTEND_INTERFACE, frontend_file(frontend))
+            document = frontend_file(frontend, vips)
+            self._write_interface(FRONTEND_INTERFACE, document)
         inside = Netlink(paths.namespace_path)
         try:
             links = {link.name: link for link in inside.links()}
@@ -129,6 +137,7 @@ class FrontendSetup:
             if frontend is not None and is_complete:
                 link = links[FRONTEND_INTERFACE]
                 self._set_frontend(inside, link, frontend)
+                self._set_rules(inside, vips)
         finally:
             inside.close()
         return is_complete
@@ -229,13 +238,22 @@ class FrontendSetup:
             self._ip("link", "set", "dev", name, "mtu", mtu, "up")
             self._masquerade(frontend)
         self._set_addresses(inside, link, frozenset(_addresses(frontend)))
-        for address in frontend.addresses:
-            if address.gateway is not None:
-                family = f"-{address.gateway.version}"
-                route = ["default", "via", str(address.gateway), "dev", name]
+        for route in _routes(frontend):
+            self._ip(
+                *(f"-{route.version}", "route", "replace"),
+                *(*route.words, "dev", name, "proto", "static"),
+            )
+
+    def _set_rules(self, inside: Netlink, vips: frozenset[IPAddress]) -> None:
+        present = inside.sources(_VIP_TABLE)
+        for verb, changed in (
+            ("add", vips - present),
+            ("del", present - vips),
+        ):
+            for vip in sorted(changed, key=str):
                 self._ip(
-                    *(family, "route", "replace", *route),
-                    *("onlink", "proto", "static"),
+                    *(f"-{vip.version}", "rule", verb, "from", str(vip)),
+                    *("lookup", str(_VIP_TABLE)),
                 )
 
     def _hasten_neighbours(self) -> None:
@@ -328,22 +346,77 @@ def loopback_file(vips: frozenset[IPAddress]) -> dict[str, Any]:
     return _interface_file("lo", "lo", [*_LOOPBACK, *addresses])
 
 
-def frontend_file(frontend: Frontend) -> dict[str, Any]:
-    """The content of eth1.json; no rules, as the VIP is on the loopback."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Route:
+    """A route of the front end; without a gateway it is the subnet's own."""
+
+    destination: str
+    version: int
+    gateway: IPAddress | None = None
+    table: int | None = None
+
+    @property
+    def words(self) -> list[str]:
+        """As ip-route(8) takes it."""
+        words = [self.destination]
+        if self.gateway is not None:
+            words += ["via", str(self.gateway), "onlink"]
+        elif self.version == _IPV4:
+            words += ["scope", "link"]
+        return words + (["table", str(self.table)] if self.table else [])
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """As Octavia's interface files have it."""
+        document: dict[str, Any] = {"dst": self.destination}
+        if self.gateway is None:
+            document["scope"] = "link"
+        else:
+            document |= {"gateway": str(self.gateway), "flags": ["onlink"]}
+        return document | ({"table": self.table} if self.table else {})
+
+
+def _routes(frontend: Frontend) -> list[_Route]:
+    """Default routes, and the same and the subnets for the VIPs."""
+    routes = []
+    for address in frontend.addresses:
+        version = address.ip_address.version
+        subnet = ip_interface((address.ip_address, address.prefix_length))
+        routes.append(
+            _Route(
+                destination=str(subnet.network),
+                version=version,
+                table=_VIP_TABLE,
+            )
+        )
+        if address.gateway is not None:
+            everything = "0.0.0.0/0" if version == _IPV4 else "::/0"
+            routes += [
+                _Route(
+                    destination=everything,
+                    version=version,
+                    gateway=address.gateway,
+                    table=table,
+                )
+                for table in (None, _VIP_TABLE)
+            ]
+    return routes
+
+
+def frontend_file(
+    frontend: Frontend, vips: frozenset[IPAddress]
+) -> dict[str, Any]:
+    """The content of eth1.json; the VIPs' addresses are in lo.json."""
     document = _interface_file(
         FRONTEND_INTERFACE,
         "vip",
         [(str(ip), length) for ip, length in _addresses(frontend)],
     )
     document["mtu"] = frontend.mtu
-    document["routes"] = [
-        {
-            "dst": "0.0.0.0/0" if address.gateway.version == 4 else "::/0",
-            "gateway": str(address.gateway),
-            "flags": ["onlink"],
-        }
-        for address in frontend.addresses
-        if address.gateway is not None
+    document["routes"] = [route.document for route in _routes(frontend)]
+    document["rules"] = [
+        {"src": str(vip), "src_len": vip.max_prefixlen, "table": _VIP_TABLE}
+        for vip in sorted(vips, key=str)
     ]
     for action, verb in (("up", "add"), ("down", "delete")):
         document["scripts"][action] = [

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright (c) 2026 The octavia-anycast authors
-"""The four kernel tables that the health gate reads, by netlink.
+"""The kernel's tables that the agent reads, by netlink.
 
-Links, addresses and neighbours (rtnetlink(7)) and TCP sockets (sock_diag(7)).
+Links, addresses, neighbours and rules (rtnetlink(7)) and TCP sockets
+(sock_diag(7)).
 Written out rather than by pyroute2, whose import takes longer than the whole
 agent needs to restore an announcement.
 
@@ -25,7 +26,8 @@ TCP_ESTABLISHED = 1
 TCP_LISTEN = 10
 
 _NETLINK_ROUTE, _NETLINK_SOCK_DIAG = 0, 4
-_RTM_GETLINK, _RTM_GETADDR, _RTM_GETNEIGH = 18, 22, 30
+_RTM_GETLINK, _RTM_GETADDR, _RTM_GETNEIGH, _RTM_GETRULE = 18, 22, 30, 34
+_FRA_SRC, _FRA_TABLE = 2, 15
 _SOCK_DIAG_BY_FAMILY = 20
 _NLMSG_ERROR, _NLMSG_DONE = 2, 3
 _NLM_F_REQUEST_DUMP = 0x301
@@ -125,6 +127,18 @@ class Netlink:
                 )
             )
         return tuple(found)
+
+    def sources(self, table: int) -> frozenset[IPAddress]:
+        """List the addresses whose packets a rule sends to a routing table."""
+        found = set()
+        for body in _dump(self._route, _RTM_GETRULE, bytes(12)):
+            attributes = _attributes(body, 12)
+            source = attributes.get(_FRA_SRC)
+            if source is None or body[2] != 8 * len(source):
+                continue
+            if struct.unpack("=I", attributes[_FRA_TABLE])[0] == table:
+                found.add(_ip(source))
+        return frozenset(found)
 
     def neighbours(self, index: int) -> dict[IPAddress, int]:
         """Map each neighbour on a link to its state (ip-neighbour(8))."""

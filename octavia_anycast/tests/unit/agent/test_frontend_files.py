@@ -40,8 +40,11 @@ def test_the_loopback_has_the_vips(tmp_path):
     ]
 
 
+VIPS = frozenset({ip_address("2001:db8:100::1"), ip_address("198.51.100.1")})
+
+
 def test_the_front_end_has_addresses_and_default_routes(tmp_path):
-    made = read(tmp_path, frontend_file(FRONTEND))
+    made = read(tmp_path, frontend_file(FRONTEND, VIPS))
     assert made.name == "eth1"
     assert made.mtu == 1450
     assert pairs(made) == [
@@ -49,16 +52,43 @@ def test_the_front_end_has_addresses_and_default_routes(tmp_path):
         ("fd00:10:1::5", 64),
         ("fe80::f816:3eff:fe00:1", 64),
     ]
-    assert made.rules == []
-    assert [(r["dst"], r["gateway"]) for r in made.routes] == [
+    main = [r for r in made.routes if "table" not in r]
+    assert [(r["dst"], r["gateway"]) for r in main] == [
         ("0.0.0.0/0", "10.1.0.1"),
         ("::/0", "fd00:10:1::1"),
     ]
 
 
+def test_what_vips_send_leaves_by_the_front_end(tmp_path):
+    """Also to a client in a member's subnet, as with Octavia's provider."""
+    made = read(tmp_path, frontend_file(FRONTEND, VIPS))
+    assert [(r["src"], r["src_len"], r["table"]) for r in made.rules] == [
+        ("198.51.100.1", 32, 1),
+        ("2001:db8:100::1", 128, 1),
+    ]
+    own = [r for r in made.routes if r.get("table") == 1]
+    assert [(r["dst"], r.get("gateway")) for r in own] == [
+        ("10.1.0.0/24", None),
+        ("0.0.0.0/0", "10.1.0.1"),
+        ("fd00:10:1::/64", None),
+        ("::/0", "fd00:10:1::1"),
+    ]
+
+
+def test_no_vip_no_rule(tmp_path):
+    assert read(tmp_path, frontend_file(FRONTEND, frozenset())).rules == []
+
+
+def test_no_gateway_no_default_route(tmp_path):
+    closed = replace(FRONTEND.addresses[0], gateway=None)
+    alone = replace(FRONTEND, addresses=(closed,))
+    made = read(tmp_path, frontend_file(alone, VIPS))
+    assert [r["dst"] for r in made.routes] == ["10.1.0.0/24"]
+
+
 def test_ipv4_alone_has_no_link_local_address(tmp_path):
     single = replace(FRONTEND, addresses=FRONTEND.addresses[:1])
-    made = read(tmp_path, frontend_file(single))
+    made = read(tmp_path, frontend_file(single, VIPS))
     assert pairs(made) == [("10.1.0.5", 24)]
     commands = [script["command"] for script in made.scripts["up"]]
     assert commands == ["/usr/local/bin/lvs-masquerade.sh add ipv4 eth1"]
