@@ -2,9 +2,11 @@
 # Copyright (c) 2026 The octavia-anycast authors
 """See that the commands of a document exist.
 
-``openstack loadbalancer`` and ``octavia-anycast-manage``. Those in a block
-are parsed by the parser of the very command, options and all; of those within
-a sentence the words have to begin a command.
+``openstack loadbalancer``, ``octavia-anycast-manage`` and
+``octavia-anycast-lab``. Those in a block are parsed by the parser of the very
+command, options and all; of those within a sentence the words have to begin a
+command. Other commands of ``openstack``, in blocks that are typed by nobody,
+have to be there.
 """
 
 import argparse
@@ -17,15 +19,28 @@ from collections.abc import Iterator
 from importlib import metadata
 from typing import Any
 
+from octavia_anycast_lab import cli
+
 from octavia_anycast.cmd import manage
 
 GROUPS = ("openstack.load_balancer.v2", "openstack.extension")
-MANAGE = "octavia-anycast-manage"
-BLOCK = re.compile(
-    rf"^ +(?:\$ )?((?:openstack loadbalancer|{MANAGE}) (?:.*\\\n)*.*)$", re.M
+OTHER_GROUPS = (
+    "openstack.common",
+    "openstack.compute.v2",
+    "openstack.identity.v3",
+    "openstack.image.v2",
+    "openstack.network.v2",
 )
+MANAGE = "octavia-anycast-manage"
+LAB = "octavia-anycast-lab"
+# What the guides call the first of them.
+VARIABLES = {"$MANAGE": MANAGE}
+PROGRAMS = rf"(?:openstack(?= [a-z])|\$MANAGE|{MANAGE}|{LAB})"
+BLOCK = re.compile(rf"^ +(?:\$ )?({PROGRAMS} (?:.*\\\n)*.*)$", re.M)
 # Also one that is broken over two lines of a sentence.
 INLINE = re.compile(r"``(openstack\s+loadbalancer[^`]*)``")
+# Ours, wherever somebody is told to use them.
+NAMED = re.compile(rf"`({MANAGE}|{LAB})((?: [a-z][a-z-]*)+)")
 
 
 @functools.cache
@@ -36,6 +51,16 @@ def commands() -> dict[str, Any]:
         for group in GROUPS
         for point in metadata.entry_points(group=group)
     }
+
+
+@functools.cache
+def others() -> frozenset[str]:
+    """The words of openstack's commands for other services."""
+    return frozenset(
+        point.name.replace("_", " ")
+        for group in OTHER_GROUPS
+        for point in metadata.entry_points(group=group)
+    )
 
 
 @functools.cache
@@ -68,11 +93,16 @@ def split(words: list[str]) -> tuple[str, list[str]] | None:
 def wrong_block(text: str) -> str | None:
     """What is wrong with a whole command."""
     try:
-        words = shlex.split(text.replace("\\\n", " "))
+        words = shlex.split(text.replace("\\\n", " "), comments=True)
     except ValueError:
         return None  # goes on in another way than by a backslash
+    words[0] = VARIABLES.get(words[0], words[0])
     if words[0] == MANAGE:
         parser, arguments = manage_parser(), words[1:]
+    elif words[0] == LAB:
+        parser, arguments = cli.parser(), words[1:]
+    elif words[1] != "loadbalancer":
+        return _wrong_other(words)
     else:
         found = split(words)
         if found is None:
@@ -90,6 +120,38 @@ def wrong_block(text: str) -> str | None:
                 return None  # --help
             return said.getvalue().strip().splitlines()[-1]
     return None
+
+
+def _wrong_other(words: list[str]) -> str | None:
+    """What is wrong with a command for another service."""
+    for length in range(2, len(words) + 1):
+        if " ".join(words[1:length]) in others():
+            return None
+    return f"no such command: {' '.join(words[:4])}"
+
+
+def wrong_named(program: str, words: list[str]) -> str | None:
+    """What is wrong with a command of ours that a text names."""
+    parser = cli.parser() if program == LAB else manage_parser()
+    for word in words:
+        choices = _choices(parser)
+        if not choices:
+            return None
+        if word not in choices:
+            return f"no such command: {program} {' '.join(words)}"
+        parser = choices[word]
+    return None
+
+
+def _choices(
+    parser: argparse.ArgumentParser,
+) -> dict[str, argparse.ArgumentParser]:
+    """The commands of a parser."""
+    found: dict[str, argparse.ArgumentParser] = {}
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            found |= action.choices
+    return found
 
 
 def wrong_inline(text: str) -> str | None:
@@ -114,5 +176,9 @@ def wrong_commands(text: str) -> Iterator[str]:
             yield finding
     for command in INLINE.findall(text):
         finding = wrong_inline(command)
+        if finding:
+            yield finding
+    for program, words in NAMED.findall(text):
+        finding = wrong_named(program, words.split())
         if finding:
             yield finding

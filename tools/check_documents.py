@@ -11,7 +11,10 @@
 * every status, phase and state that an operator can meet is explained, and
   so is every reason that the health gate gives;
 * the sample distributor is one that the API and the agent accept;
-* each ``openstack loadbalancer`` command is one that the client parses.
+* each ``openstack loadbalancer`` command is one that the client parses, and
+  each other command, of guides, of --help and of messages, is there;
+* each block of a guide is typed by the lab's tests, or says why not
+  (``guide_blocks.py``).
 
 Prints what is wrong, one finding a line; exit status 1 if there is any.
 """
@@ -27,6 +30,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+import guide_blocks
 from check_commands import wrong_commands
 
 from octavia_anycast.agent.speakers import addresses
@@ -155,6 +159,38 @@ def missing_options(text: str) -> Iterator[str]:
             yield f"no such option: {word}"
 
 
+def wrong_blocks() -> Iterator[str]:
+    """Blocks of guides that nobody types, and no reason is said."""
+    for path in guide_blocks.guides(ROOT):
+        text = path.read_text()
+        for finding in guide_blocks.wrong_marks(path.suffix, text):
+            yield f"{path.relative_to(ROOT)}: {finding}"
+        for block in guide_blocks.blocks(path, ROOT):
+            problem = guide_blocks.wrong(block)
+            if problem:
+                yield f"{block.name}: {problem}"
+
+
+def wrong_words_of_programs() -> Iterator[str]:
+    """Commands that --help, a message or a docstring names and nobody has."""
+    tops = ("octavia_anycast", "lab/octavia_anycast_lab", "client", "tools")
+    for source in (p for top in tops for p in (ROOT / top).rglob("*.py")):
+        if "/tests/" in str(source) or source.name == Path(__file__).name:
+            continue
+        text = source.read_text()
+        for check in (missing_targets_named, wrong_commands):
+            for finding in check(text):
+                yield f"{source.relative_to(ROOT)}: {finding}"
+
+
+def missing_targets_named(text: str) -> Iterator[str]:
+    """Targets in backquotes that the Makefile does not have."""
+    makefile = (ROOT / "Makefile").read_text()
+    for target in sorted(set(re.findall(r"`make ([a-z-]+)", text))):
+        if not re.search(rf"^{target}:", makefile, re.M):
+            yield f"no such target: make {target}"
+
+
 def wrong_decisions() -> Iterator[str]:
     """Decisions that are double, incomplete or long."""
     pages = sorted(DECISIONS.glob("[0-9]*.rst"))
@@ -255,6 +291,8 @@ def findings() -> Iterator[str]:
         for check in checks:
             for finding in check(text):
                 yield f"{document.relative_to(ROOT)}: {finding}"
+    yield from wrong_blocks()
+    yield from wrong_words_of_programs()
     yield from wrong_decisions()
     yield from missing_decisions()
     yield from unexplained()

@@ -39,6 +39,7 @@ _IN_ORDER = (
     "test_persistence",
     "test_listeners",
     "test_monitors",
+    "test_member_subnets",
     "test_amphorae_api",
     "test_client",
     "test_guides",

@@ -72,7 +72,7 @@ def test_vendors_text_has_every_protection_with_the_labs_numbers(vendor):
     assert text.count("route-map DENY out") == 2
     assert f"router bgp {LEAF.asn}" in text
     assert f"remote-as {settings.AMPHORA_AS}" in text
-    assert text.lstrip().startswith("*Not run.*")
+    assert "\n*Not run.* ::\n" in text
 
 
 def test_what_the_templates_demand_is_explained():
