@@ -19,6 +19,7 @@ from octavia.db import models, repositories
 from oslo_db import exception as db_exceptions
 
 from octavia_anycast.model.heartbeat import Heartbeat
+from octavia_anycast.octavia_adapter import object_rows
 from octavia_anycast.octavia_adapter.rows import transaction
 
 _COUNTERS = ("bytes_in", "bytes_out", "total_connections", "request_errors")
@@ -43,12 +44,24 @@ class OctaviaStatistics:
                 self._grow(listener_id, added)
 
     def set_active(self, active: Mapping[str, int]) -> None:
-        """Write the active connections: listener_id -> their number."""
+        """Write the active connections: listener_id -> their number.
+
+        One statement for all listeners that have the same number.
+        """
+        model = models.ListenerStatistics
+        by_count: dict[int, list[str]] = {}
+        for listener_id, count in sorted(active.items()):
+            by_count.setdefault(count, []).append(listener_id)
         with transaction() as session:
-            for listener_id, count in active.items():
-                self._own_row(session, listener_id).update(
-                    {"active_connections": count}, synchronize_session=False
-                )
+            for count, listener_ids in by_count.items():
+                for some in object_rows.chunks(listener_ids):
+                    session.query(model).filter(
+                        model.listener_id.in_(some),
+                        model.amphora_id == model.listener_id,
+                    ).update(
+                        {"active_connections": count},
+                        synchronize_session=False,
+                    )
 
     def _grow(self, listener_id: str, added: Mapping[str, int]) -> bool:
         model = models.ListenerStatistics

@@ -13,6 +13,7 @@ from octavia.db import base_models, models
 from sqlalchemy import event
 
 from octavia_anycast.octavia_adapter.load_balancers import snapshot
+from octavia_anycast.octavia_adapter.statistics import OctaviaStatistics
 from octavia_anycast.testing import octavia_rows
 from octavia_anycast.tests.functional.controller.conftest import LB
 
@@ -188,6 +189,26 @@ def test_operating_statuses_are_written_by_status_not_by_object(stage, rows):
         ("loadbalancers", balancer): again.operating_status
     }
     assert shown == wanted
+
+
+def test_active_connections_are_written_by_number(stage, rows):
+    balancers, _ = rows
+    listeners = balancers.read(fill(stage, MANY)).model.listeners
+    wanted = {row.id: number % 2 for number, row in enumerate(listeners)}
+    wanted["of-a-listener-that-went"] = 1
+
+    with counted() as said:
+        OctaviaStatistics().set_active(wanted)
+
+    assert len(said) <= 3, said
+    session = octavia_db.get_session()
+    with session.begin():
+        found = {
+            row.listener_id: row.active_connections
+            for row in session.query(models.ListenerStatistics)
+        }
+    wanted.pop("of-a-listener-that-went")
+    assert found == wanted
 
 
 def test_a_tree_read_at_once_is_the_one_that_octavia_reads(stage, rows):
