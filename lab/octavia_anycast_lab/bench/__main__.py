@@ -21,6 +21,7 @@ from octavia_anycast_lab.bench import (
     create,
     events,
     idle,
+    many,
     memory,
     restore,
     result,
@@ -39,6 +40,7 @@ Measure = collections.abc.Callable[[world.World], tuple[result.Result, ...]]
 IN_LAB: collections.abc.Mapping[str, Measure] = {
     "create": create.measure,
     "change": change.measure,
+    "many": many.measure,
     "shares": spread.measure,
     "throughput": throughput.measure,
     "memory": memory.measure,

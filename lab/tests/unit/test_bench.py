@@ -2,12 +2,13 @@
 # Copyright (c) 2026 The octavia-anycast authors
 """How results of benchmarks are summed up and kept; never the timings."""
 
+import ipaddress
 import json
 import pathlib
 import re
 
 import pytest
-from octavia_anycast_lab.bench import result
+from octavia_anycast_lab.bench import many, result
 from octavia_anycast_lab.bench.__main__ import DEMO, IN_LAB
 
 QUESTION = result.Question(
@@ -80,3 +81,32 @@ def test_the_guide_names_every_benchmark():
     guide = pathlib.Path(__file__).parents[3] / "bench/README.rst"
     named = set(re.findall(r"^``([a-z-]+)``  ", guide.read_text(), re.M))
     assert named == {*IN_LAB, DEMO}
+
+
+def test_rows_of_many_objects_come_from_their_own_step() -> None:
+    steps = ("create", "change one", "change many", "put", "delete")
+
+    def times(factor: int) -> many.Times:
+        return {
+            step: many.Seconds(call=factor * n, done=factor * n * 10)
+            for n, step in enumerate(steps, start=1)
+        }
+
+    found = many._answers([(times(1), times(2))], 0.0)
+
+    rows = {row.name: (row.ours, row.peer, row.ratio) for row in found}
+    assert rows["create_30_listeners_call"] == (1, 2, 0.5)
+    assert rows["change_with_30_listeners"] == (30, 60, 0.5)
+    assert rows["put_1000_members_call"] == (4, 8, 0.5)
+    assert rows["cascade_delete_gone"] == (50, 100, 0.5)
+    assert len(rows) == len(found) == 9
+
+
+def test_a_thousand_members_have_a_thousand_addresses() -> None:
+    members = many._members(many.MEMBERS)
+    assert len({member["address"] for member in members}) == many.MEMBERS
+    assert all(
+        ipaddress.ip_address(member["address"])
+        in ipaddress.ip_network("198.18.0.0/15")
+        for member in members
+    )
