@@ -19,7 +19,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
@@ -87,6 +87,8 @@ class Engine:
         self._apply_lock = threading.Lock()
         self._state: DesiredState | None = None
         self._digest = self._speakers_digest = ""
+        # Why speakers were refused last, and the digest of what was asked.
+        self._refusal = "", ""
         self._gate = gates.initial(datetime.now(UTC))
         self._evidence: tuple[ProbeReport, ...] = ()
         self._is_frontend_up = False
@@ -101,8 +103,14 @@ class Engine:
     def restore(self) -> None:
         """Take up the state on the disk, or the first one."""
         state = self._parts.store.load(self._amphora_id)
-        if state is not None:
-            self._put(state)
+        if state is None:
+            return
+        try:
+            self._parts.check_speakers(state.speakers)
+        except InvalidRequest as e:
+            # It has to come up, without what is refused.
+            LOG.error("The stored state is not taken whole: %s", e)
+        self._put(state)
 
     def apply(self, document: Any) -> None:
         """Take a desired state, whole; it is on the disk on return.
@@ -110,8 +118,14 @@ class Engine:
         :raises InvalidRequest: and nothing has changed.
         """
         state = codec.desired_state_from(document)
+        asked = codec.speakers_digest(state.speakers)
         with self._apply_lock:
             state = self._with_speakers(state)
+            try:
+                self._parts.check_speakers(state.speakers)
+            except InvalidRequest as e:
+                self._refusal = str(e), asked
+                raise
             self._take(state)
 
     def call(self, call: AgentCall, name: str, body: Any) -> Any:
@@ -140,16 +154,11 @@ class Engine:
 
     def _with_speakers(self, state: DesiredState) -> DesiredState:
         """The state with the speakers in force, if it keeps them."""
-        if not state.keeps_speakers:
+        if not state.keeps_speakers and not state.kept_peer_ids:
             return state
         if self._state is None:
             raise InvalidRequest("keeps_speakers", "there are none to keep")
-        return replace(
-            state,
-            speakers=self._state.speakers,
-            driver=self._state.driver,
-            keeps_speakers=False,
-        )
+        return state.completed(self._state)
 
     def _check(self, state: DesiredState) -> None:
         if state.amphora_id != self._amphora_id:
@@ -161,14 +170,16 @@ class Engine:
             raise InvalidRequest(
                 "driver", "the speakers of an amphora share one driver"
             )
-        self._parts.check_speakers(state.speakers)
         check_next_hops(state)
 
     def _put(self, state: DesiredState) -> None:
         with self._lock:
             self._state = state
             self._digest = codec.digest(state)
+            before = self._speakers_digest
             self._speakers_digest = codec.speakers_digest(state.speakers)
+            if self._speakers_digest != before:
+                self._refusal = "", ""
         with suppress(BlockingIOError):
             os.write(self._wake_write, b"\0")
 
@@ -178,6 +189,7 @@ class Engine:
             state, gate, bound = self._state, self._gate, self._bound
             evidence = self._evidence
             digest, speakers_digest = self._digest, self._speakers_digest
+            refusal, refused_digest = self._refusal
         status = self._parts.speaker.status()
         report = GateReport(
             state=gate.state,
@@ -206,6 +218,10 @@ class Engine:
             sessions=status.sessions,
             paths=path_reports(state, gate, bound, status),
             speakers_digest=speakers_digest,
+            peer_digests=codec.peer_digests(state.speakers),
+            driver=state.driver,
+            refusal=refusal,
+            refused_digest=refused_digest,
             are_speakers_loaded=status.speakers == state.speakers,
             path_counts=path_counts(state, status),
             connections=self._count_connections(vip_addresses(state)),

@@ -33,6 +33,29 @@ def run(argv: Sequence[str], *, level: int = logging.ERROR) -> bool:
     return done.returncode == 0
 
 
+def complaint(argv: Sequence[str]) -> str:
+    """Run a program that looks at something; what it says if it fails.
+
+    Empty if it ends well, and if it cannot be run: then nothing is known.
+    """
+    try:
+        done = subprocess.run(
+            argv,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=_TIMEOUT_SECONDS,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as e:
+        LOG.error("%s: %s", " ".join(argv), e)
+        return ""
+    if not done.returncode:
+        return ""
+    return done.stderr or done.stdout or f"it ended with {done.returncode}"
+
+
 class SystemdUnit:
     """A unit; implements :class:`~.speakers.base.Service`.
 

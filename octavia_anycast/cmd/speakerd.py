@@ -18,6 +18,7 @@ from octavia_anycast.agent.engine import Engine, EngineParts
 from octavia_anycast.agent.frontend import FrontendPaths, FrontendSetup
 from octavia_anycast.agent.probes import ProbePaths, Prober
 from octavia_anycast.agent.process import SystemdUnit
+from octavia_anycast.agent.speakers import file_check
 from octavia_anycast.agent.speakers.bird import BirdSettings, BirdSpeaker
 from octavia_anycast.agent.speakers.choice import (
     Choice,
@@ -33,6 +34,8 @@ from octavia_anycast.model.bgp import PeeringNetwork, SpeakerDriver
 
 DATA_DIRECTORY = "/var/lib/octavia-anycast"
 STATE_PATH = f"{DATA_DIRECTORY}/desired.json"
+BIRD = "/usr/sbin/bird"
+EXABGP = "/usr/local/bin/exabgp"
 FIRST_STATE_PATH = "/etc/octavia/octavia-anycast.json"
 
 
@@ -92,8 +95,9 @@ def _exabgp(name: str) -> Choice:
     )
     return Choice(
         make=lambda: ExabgpSpeaker(settings, SystemdUnit(f"{name}.service")),
-        program="/usr/local/bin/exabgp",
+        program=EXABGP,
         config_path=settings.config_path,
+        check=file_check.exabgp(EXABGP),
     )
 
 
@@ -104,8 +108,9 @@ def _bird(name: str) -> Choice:
     )
     return Choice(
         make=lambda: BirdSpeaker(settings, SystemdUnit(f"{name}.service")),
-        program="/usr/sbin/bird",
+        program=BIRD,
         config_path=settings.config_path,
+        check=file_check.bird(BIRD),
     )
 
 

@@ -110,7 +110,10 @@ def gist(report: Report) -> object:
         report.speaker_is_running,
         report.gate.state,
         report.gate.reason,
-        tuple((s.peer_id, s.peer_ip, s.state) for s in report.sessions),
+        tuple(
+            (s.peer_id, s.peer_ip, s.state, s.error) for s in report.sessions
+        ),
+        report.refusal,
         report.paths,
         report.revision,
         report.path_counts,

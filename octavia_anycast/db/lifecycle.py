@@ -25,7 +25,6 @@ PENDING_DELETE = "PENDING_DELETE"
 PENDING = (PENDING_CREATE, PENDING_UPDATE, PENDING_DELETE)
 ACTIVE = "ACTIVE"
 ERROR = "ERROR"
-UNUSABLE = (PENDING_DELETE, ERROR)
 
 
 class Immutable(Conflict):
@@ -178,11 +177,14 @@ def remove(session: Session, distributor_id: str) -> None:
 def require_usable(session: Session, distributor_id: str) -> None:
     """See that a new load balancer may use it, and keep it so meanwhile.
 
+    A change that is under way or has failed on some amphora keeps nobody
+    from creating a load balancer (ADR 0092).
+
     :raises NotFound: if there is no such distributor.
-    :raises Conflict: if it is disabled, in ERROR or going away.
+    :raises Conflict: if it is disabled or going away.
     """
     row = locked(session, distributor_id, is_shared=True)
-    if row.provisioning_status in UNUSABLE:
+    if row.provisioning_status == PENDING_DELETE:
         raise Conflict(
             f"Distributor {distributor_id} is in {row.provisioning_status}: "
             "no new load balancer can use it."

@@ -14,7 +14,7 @@ import json
 import types
 import typing
 from collections.abc import Callable
-from dataclasses import MISSING, dataclass, fields, is_dataclass
+from dataclasses import MISSING, dataclass, fields, is_dataclass, replace
 from datetime import datetime
 from enum import Enum
 from functools import cache, lru_cache, partial
@@ -72,6 +72,8 @@ def state_document(state: DesiredState) -> dict[str, Any]:
     document: dict[str, Any] = to_document(state)
     if not state.keeps_speakers:
         del document["keeps_speakers"]
+    if not state.kept_peer_ids:
+        del document["kept_peer_ids"]
     if not state.is_distributor:
         del document["is_distributor"]
     _leave_out_nobody(document["vips"])
@@ -85,7 +87,7 @@ def _leave_out_nobody(vips: list[dict[str, Any]]) -> None:
             del vip["amphora_id"]
 
 
-_OF_SPEAKERS = ("speakers", "driver", "keeps_speakers")
+_OF_SPEAKERS = ("speakers", "driver", "keeps_speakers", "kept_peer_ids")
 
 
 def digest(state: DesiredState) -> str:
@@ -106,6 +108,20 @@ def speakers_digest(speakers: tuple[Speaker, ...]) -> str:
     The password is part of it, so that a changed one is carried out.
     """
     return _hash(to_document(speakers))
+
+
+@lru_cache(maxsize=1024)
+def peer_digests(speakers: tuple[Speaker, ...]) -> dict[str, str]:
+    """Name each peer by all that its session is made of: peer_id -> digest.
+
+    The speaker is part of it: its AS and driver are the session's too. The
+    map is shared; nobody changes it.
+    """
+    return {
+        peer.id: _hash(to_document(replace(speaker, peers=(peer,))))
+        for speaker in speakers
+        for peer in speaker.peers
+    }
 
 
 def _hash(document: Any) -> str:

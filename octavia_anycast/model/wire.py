@@ -11,7 +11,7 @@ Layer: model. Pure; JSON documents are plain dicts at this edge only.
 
 import re
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -21,6 +21,7 @@ from octavia_anycast.model.bgp import (
     SessionState,
     Speaker,
     SpeakerDriver,
+    keeping_peers,
 )
 from octavia_anycast.model.errors import InvalidRequest
 
@@ -310,6 +311,8 @@ class DesiredState:
     ``router_id`` is an IPv4 address in dotted form, unique among the
     speakers of a fabric. ``keeps_speakers``: the agent keeps the speakers
     that it has, and ``speakers`` and ``driver`` say nothing.
+    ``kept_peer_ids``: the agent keeps these peers as it has them, and
+    ``speakers`` are all others.
     ``is_distributor``: the amphora only speaks BGP, for others. The VIPs are
     theirs: none is on its loopback, and its gate asks for no HAProxy.
     """
@@ -326,6 +329,7 @@ class DesiredState:
     lvs_listener_ids: tuple[str, ...] = ()
     gate: GateSettings = field(default_factory=GateSettings)
     keeps_speakers: bool = False
+    kept_peer_ids: tuple[str, ...] = ()
     is_distributor: bool = False
     version: str = WIRE_VERSION
 
@@ -334,9 +338,15 @@ class DesiredState:
             raise InvalidRequest(
                 "version", f"{self.version!r} is not {WIRE_VERSION!r}"
             )
-        if self.keeps_speakers and self.speakers:
+        if self.keeps_speakers and (self.speakers or self.kept_peer_ids):
             raise InvalidRequest(
-                "keeps_speakers", "it does not go with speakers"
+                "keeps_speakers",
+                "it does not go with speakers or kept_peer_ids",
+            )
+        given = {peer.id for _, peer in self.peers()}
+        if both := given.intersection(self.kept_peer_ids):
+            raise InvalidRequest(
+                "kept_peer_ids", f"{min(both)} is among the speakers' peers"
             )
         if self.is_distributor and (
             self.frontend or self.listeners or self.lvs_listener_ids
@@ -345,6 +355,25 @@ class DesiredState:
                 "is_distributor", "it goes with no front end and no listener"
             )
         _check_named_once(self.vips, self.is_distributor)
+
+    def completed(self, before: "DesiredState") -> "DesiredState":
+        """This state with what it keeps of the one in force, written out.
+
+        :raises InvalidRequest: it keeps a peer that is not there.
+        """
+        if self.keeps_speakers:
+            return replace(
+                self,
+                speakers=before.speakers,
+                driver=before.driver,
+                keeps_speakers=False,
+            )
+        kept = frozenset(self.kept_peer_ids)
+        return replace(
+            self,
+            speakers=keeping_peers(self.speakers, before.speakers, kept),
+            kept_peer_ids=(),
+        )
 
     def peers(self) -> tuple[tuple[Speaker, Peer], ...]:
         """Each (speaker, peer) of the amphora."""
@@ -381,12 +410,17 @@ class GateReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionReport:
-    """One BGP session."""
+    """One BGP session.
+
+    ``error``: what the BGP daemon said last about a session that is not
+    Established, in its own words; empty if it said nothing.
+    """
 
     peer_id: str
     peer_ip: IPAddress
     state: SessionState
     since: datetime | None
+    error: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -426,7 +460,11 @@ class Report:
     ``lvs_listener_ids`` are that state's. ``speakers_digest`` is
     :func:`~octavia_anycast.model.codec.speakers_digest` of the speakers in
     force; ``are_speakers_loaded``: the BGP daemon works with them, so that
-    ``sessions`` and ``paths`` are theirs. ``connections``: VIP as text ->
+    ``sessions`` and ``paths`` are theirs. ``peer_digests``: peer_id ->
+    :func:`~octavia_anycast.model.codec.peer_digests`, for each peer in force;
+    ``driver`` is theirs. ``refusal``: why the BGP daemon refused the speakers
+    that ``refused_digest`` names; both are empty again as soon as speakers
+    are taken. ``connections``: VIP as text ->
     established TCP connections, counted when asked. A distributor's paths
     are counted only (``path_counts``), there are thousands. ``cpu`` None:
     its kernel does not tell.
@@ -445,6 +483,10 @@ class Report:
     connections: dict[str, int] = field(default_factory=dict)
     speakers_digest: str = ""
     are_speakers_loaded: bool = False
+    peer_digests: dict[str, str] = field(default_factory=dict)
+    driver: SpeakerDriver | None = None
+    refusal: str = ""
+    refused_digest: str = ""
     path_counts: tuple[PathCounts, ...] = ()
     cpu: CpuTime | None = None
     version: str = WIRE_VERSION

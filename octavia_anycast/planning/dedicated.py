@@ -53,6 +53,7 @@ from octavia_anycast.planning.agent_state import router_id, speakers_for
 from octavia_anycast.planning.assessment import Assessment, Phase, assess
 from octavia_anycast.planning.rollout import (
     is_in_force,
+    is_refused,
     keeping_speakers,
     wanted_digest,
 )
@@ -162,13 +163,18 @@ def is_announcing(report: Report | None) -> bool:
     """Whether some peer has every path that it is to have from it."""
     if report is None:
         return False
-    up = {
-        session.peer_id
-        for session in report.sessions
-        if session.state is SessionState.ESTABLISHED
-    }
+    up = _established(report)
     sent = [c for c in report.path_counts if c.peer_id in up]
     return bool(sent) and all(c.advertised == c.wanted for c in sent)
+
+
+def _established(report: Report | None) -> set[str]:
+    """The peers whose sessions are Established."""
+    return {
+        session.peer_id
+        for session in (report.sessions if report else ())
+        if session.state is SessionState.ESTABLISHED
+    }
 
 
 def announces(report: Report, vip: ExternalVip) -> bool:
@@ -243,8 +249,24 @@ class _Crew:
         others = [m for m in self.live if m.id != member.id]
         if any(not is_announcing(m.amphora.report) for m in others):
             return False
-        behind = [m.id for m in self.live if not self._has_speakers(m)]
-        return min(behind, default=member.id) == member.id
+        behind = {m.id for m in self.live if not self._has_speakers(m)}
+        lacking = {m.id for m in self.live if self._lacks_a_session(m)}
+        if lacking - behind - {member.id}:
+            return False  # one tries it out, and is not back
+        # One that lost a session has the least to lose.
+        return min(behind & lacking or behind, default="") == member.id
+
+    def _lacks_a_session(self, member: Assessment) -> bool:
+        """Whether others have a session that it should have too."""
+        elsewhere = {
+            peer_id
+            for other in self.live
+            if other.id != member.id
+            for peer_id in _established(other.amphora.report)
+        }
+        report = member.amphora.report
+        wanted = {s.peer_id for s in report.sessions} if report else set()
+        return bool(wanted & elsewhere - _established(report))
 
     def _has_speakers(self, member: Assessment) -> bool:
         report, record = member.amphora.report, member.amphora.record
@@ -297,7 +319,7 @@ def _bring_up(crew: _Crew, member: Assessment) -> list[AmphoraAction]:
         return []
     actions: list[AmphoraAction] = []
     state = crew.state(amphora.record)
-    if not crew.may_change_speakers(member):
+    if is_refused(state, report) or not crew.may_change_speakers(member):
         state = keeping_speakers(state, report)
     if not is_in_force(state, report):
         actions.append(

@@ -7,13 +7,18 @@ Layer: planning. Pure.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 
-from octavia_anycast.model.bgp import SessionState
+from octavia_anycast.model.bgp import (
+    AuthType,
+    IPAddress,
+    Peer,
+    SessionState,
+)
 from octavia_anycast.model.cluster import AmphoraRecord, AmphoraStatus
 from octavia_anycast.model.distributor import Distributor
-from octavia_anycast.model.wire import Report
+from octavia_anycast.model.wire import Report, SessionReport
 from octavia_anycast.planning.rollout import wanted_digest
 from octavia_anycast.planning.status import OperatingStatus
 
@@ -106,27 +111,92 @@ def rollout_verdict(
     concerned = [a for a in amphorae if _is_concerned(a.record)]
     waiting = []
     for amphora in concerned:
+        reason = _trouble(distributor, amphora, now, patience)
+        if reason:
+            return RolloutVerdict(status=RolloutStatus.ERROR, reason=reason)
         if not _has_wanted(distributor, amphora):
             age = _age(now, amphora.reported_at)
             if waited <= patience.report or age <= patience.report:
                 waiting.append(amphora)
-        elif _is_stuck(amphora, now, patience):
-            return RolloutVerdict(
-                status=RolloutStatus.ERROR, reason=_complaint(amphora)
-            )
         elif _is_tried_out(amphora, now, patience):
             waiting.append(amphora)
     if not waiting:
         return RolloutVerdict(status=RolloutStatus.ACTIVE)
     # One after the other, so that many may take long.
     if waited > patience.session * (1 + len(concerned)):
-        first = waiting[0].record
         return RolloutVerdict(
             status=RolloutStatus.ERROR,
-            reason=f"{_named(first)} keeps the BGP peers that it had: it "
-            "refuses others, or nobody else announces in its place.",
+            reason=_why_it_waits(distributor, waiting[0], concerned),
         )
     return RolloutVerdict(status=RolloutStatus.PENDING)
+
+
+def _trouble(
+    distributor: Distributor,
+    amphora: ReportedAmphora,
+    now: datetime,
+    patience: RolloutPatience,
+) -> str:
+    """Why the change fails on this amphora, as far as it says so."""
+    record, report = amphora.record, amphora.report
+    if report is None or _age(now, amphora.reported_at) > patience.report:
+        return ""
+    if report.refusal and report.refused_digest == wanted_digest(
+        distributor, record
+    ):
+        return (
+            f"{_named(record)} keeps the BGP peers that it had: its BGP "
+            f"daemon refuses the new ones: {report.refusal}"
+        )
+    if _is_stuck(amphora, now, patience):
+        return (
+            f"{_named(record)} tries the changed BGP peers out: "
+            f"{'; '.join(_down(distributor, report))}. The other amphorae of "
+            "its load balancer keep the peers that they had until these "
+            "sessions are Established or the peers are changed again."
+        )
+    return ""
+
+
+def _why_it_waits(
+    distributor: Distributor,
+    amphora: ReportedAmphora,
+    concerned: Sequence[ReportedAmphora],
+) -> str:
+    """Why one has not got the change, after a time that was enough."""
+    record, report = amphora.record, amphora.report
+    if report is None:
+        return f"{_named(record)} has not reported its BGP peers yet."
+    if _has_wanted(distributor, amphora):
+        return (
+            f"{_named(record)} has the changed BGP peers, and its BGP daemon "
+            "has not loaded them yet."
+        )
+    others = [
+        other
+        for other in concerned
+        if other.record.load_balancer_id == record.load_balancer_id
+        and other.record.id != record.id
+    ]
+    elsewhere = frozenset[IPAddress]().union(
+        *(other.report.announced() for other in others if other.report)
+    )
+    keeps = f"{_named(record)} keeps the BGP peers that it had: "
+    if alone := report.announced() - elsewhere:
+        vips = ", ".join(sorted(map(str, alone)))
+        return (
+            f"{keeps}no other amphora announces {vips}, and the sessions "
+            "would start over. It takes the new peers as soon as another one "
+            "does."
+        )
+    for other in others:
+        if other.report and other.record.speakers_changed_at is not None:
+            down = _down(distributor, other.report)
+            return (
+                f"{keeps}it waits for amphora {other.record.id}, which tries "
+                f"the new ones out{': ' if down else ''}{'; '.join(down)}."
+            )
+    return f"{keeps}it has not been told the new ones yet."
 
 
 def _is_concerned(record: AmphoraRecord) -> bool:
@@ -153,7 +223,13 @@ def _is_tried_out(
         and record.speakers_changed_at is not None
         and record.applied_at is not None
         and _age(now, amphora.reported_at) <= patience.report
-        and (not report.are_speakers_loaded or bool(_down(amphora)))
+        and (
+            not report.are_speakers_loaded
+            or any(
+                session.state is not SessionState.ESTABLISHED
+                for session in report.sessions
+            )
+        )
     )
 
 
@@ -167,23 +243,29 @@ def _is_stuck(
     )
 
 
-def _down(amphora: ReportedAmphora) -> list[str]:
-    sessions = amphora.report.sessions if amphora.report else ()
+def _down(distributor: Distributor, report: Report) -> list[str]:
+    """Each session that is not Established: peer, state, time, cause."""
+    peers = {p.id: p for s in distributor.speakers for p in s.peers}
     return [
-        f"{session.peer_ip} is {session.state}"
-        for session in sessions
+        _session_in_words(session, peers.get(session.peer_id))
+        for session in report.sessions
         if session.state is not SessionState.ESTABLISHED
     ]
 
 
-def _complaint(amphora: ReportedAmphora) -> str:
-    record = amphora.record
-    return (
-        f"{_named(record)} has the changed BGP peers and does not announce "
-        "with them: "
-        f"{', '.join(_down(amphora))}. Amphorae that announce keep the peers "
-        "that they had until the peer works or is changed again."
-    )
+def _session_in_words(session: SessionReport, peer: Peer | None) -> str:
+    name = f"{peer.name} " if peer and peer.name else ""
+    since = ""
+    if session.since is not None:
+        since = f" since {session.since.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+    cause = session.error
+    # A wrong MD5 signature is dropped without a word (RFC 2385, section 2.0).
+    is_silent = not cause or "timed out" in cause
+    if is_silent:
+        cause = "the peer does not answer"
+        if peer and peer.auth_type is AuthType.MD5:
+            cause += " (suspected: another MD5 password)"
+    return f"peer {name}({session.peer_ip}) is {session.state}{since}: {cause}"
 
 
 def _named(record: AmphoraRecord) -> str:

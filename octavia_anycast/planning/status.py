@@ -145,8 +145,10 @@ def _complaints(cluster: Cluster) -> list[str]:
 
 
 def _mute(member: Assessment) -> str:
-    """That one which was configured does not answer, if so."""
+    """That one which was configured does not answer, or refuses its peers."""
     amphora = member.amphora
+    if amphora.report is not None and amphora.report.refusal:
+        return f"keeps its BGP peers: {amphora.report.refusal}"
     if amphora.report is not None or amphora.record.applied_at is None:
         return ""
     return "its agent does not answer"

@@ -13,7 +13,6 @@ did before it died is there; that is how crashes are tested.
 
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from typing import Any
@@ -23,7 +22,7 @@ from octavia_anycast.db.engine import Database
 from octavia_anycast.model.actions import PlugFrontend
 from octavia_anycast.model.bgp import IPAddress
 from octavia_anycast.model.cluster import AmphoraRecord, ComputeState
-from octavia_anycast.model.codec import digest, speakers_digest
+from octavia_anycast.model.codec import digest, peer_digests, speakers_digest
 from octavia_anycast.model.errors import Permanent, Retryable
 from octavia_anycast.model.heartbeat import Heartbeat
 from octavia_anycast.model.inventory import OrphanKind
@@ -432,6 +431,8 @@ class FakeCloud(FakeInventory):
             sessions=machine.sessions(is_up=self.is_established(machine)),
             paths=tuple(paths),
             speakers_digest=speakers_digest(machine.state.speakers),
+            peer_digests=peer_digests(machine.state.speakers),
+            driver=machine.state.driver,
             are_speakers_loaded=True,
             path_counts=machine.path_counts(
                 is_up=self.is_established(machine)
@@ -445,10 +446,8 @@ class FakeCloud(FakeInventory):
         self.step("put state")
         machine = self._by_address(amphora_id, address)
         before = bool(self.announced(machine))
-        if state.keeps_speakers:
-            state = replace(
-                state, speakers=machine.state.speakers, keeps_speakers=False
-            )
+        if state.keeps_speakers or state.kept_peer_ids:
+            state = state.completed(machine.state)
         if state.speakers != machine.state.speakers:
             self.speaker_changes.append(machine.amphora_id)
             machine.change_speakers(state, self.now)

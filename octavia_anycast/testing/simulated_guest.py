@@ -64,12 +64,13 @@ class Guest:
         """The VIPs that the fabric sends to it."""
         if not self.state or not self.is_up(now) or self.is_session_down:
             return frozenset()
-        if not self.gate_is_up() or not self.peering.is_up(now):
+        if not self.gate_is_up():
             return frozenset()
         return frozenset(
             vip.vip_ip
             for vip in self.state.vips
             if vip.intent is not Intent.WITHDRAW
+            and self.peering.carriers(vip.vip_ip.version, now)
             and not (self.is_ipv6_refused and vip.vip_ip.version == 6)
         )
 

@@ -40,7 +40,7 @@ from octavia_anycast.model.cluster import (
     ObservedAmphora,
     ObservedCluster,
 )
-from octavia_anycast.model.codec import digest, speakers_digest
+from octavia_anycast.model.codec import digest, peer_digests, speakers_digest
 from octavia_anycast.model.drain import DrainMark
 from octavia_anycast.model.wire import (
     DesiredState,
@@ -89,6 +89,7 @@ class World:
     status: ProvisioningVerdict = ProvisioningVerdict.PENDING
     pending_since: datetime = EPOCH
     _asked: tuple[object, ...] = ()
+    is_split: bool = False  # sessions carry their own IP version only
 
     def ask(self, amphora_id: str, **wanted: bool) -> None:
         """Ask something of one amphora, as the API does."""
@@ -139,6 +140,8 @@ class World:
                 report,
                 digest="of all",
                 speakers_digest="",
+                peer_digests={},
+                driver=None,
                 are_speakers_loaded=False,
             )
         return report
@@ -163,6 +166,8 @@ class World:
                 self.now, is_cut=guest.is_session_down
             ),
             speakers_digest=speakers_digest(state.speakers) if state else "",
+            peer_digests=peer_digests(state.speakers) if state else {},
+            driver=state.driver if state else None,
             are_speakers_loaded=bool(state),
             connections={
                 str(vip.vip_ip): guest.connections
@@ -172,11 +177,12 @@ class World:
                 PathReport(
                     vip_ip=vip,
                     nexthop_ip=vip,
-                    peer_id="peer",
+                    peer_id=peer_id,
                     state=guest.path_state(vip),
                     reason="",
                 )
                 for vip in announced
+                for peer_id in guest.peering.carriers(vip.version, self.now)
             ),
         )
 
@@ -226,6 +232,7 @@ class World:
         over = recovered(Cluster(self.desired, observed, self.now))
         for amphora_id in over:
             self._change(amphora_id, speakers_changed_at=None)
+            self._forgive(self.guests[amphora_id])
         if over:
             observed = self.observe()
         actions = plan(self.desired, observed, self.now)
@@ -307,6 +314,16 @@ class World:
             begin = max(failure.since, self.pending_since)
             assert self.now - begin <= limit, f"waits for {failure}"
 
+    def _forgive(self, guest: Guest) -> None:
+        """What nobody else has cannot be missed."""
+        elsewhere = {
+            vip.version
+            for other in self.guests.values()
+            if other is not guest
+            for vip in other.announced(self.now)
+        }
+        guest.peering.owed &= elsewhere
+
     def run(self, seconds: float, step: float = 1.0) -> None:
         """Let the controller work for so long."""
         for _ in range(int(seconds / step)):
@@ -373,7 +390,8 @@ class World:
             case PlugMemberNetworks(network_ids=networks):
                 self._change(action.amphora_id, member_network_ids=networks)
             case SetAgentState(state=state):
-                if guest.is_of_old_image and state.keeps_speakers:
+                keeps = state.keeps_speakers or state.kept_peer_ids
+                if guest.is_of_old_image and keeps:
                     return False
                 self._check_state(state)
                 if action.is_transition:
@@ -396,16 +414,14 @@ class World:
 
     def _tell(self, guest: Guest, state: DesiredState) -> None:
         """The agent takes a state; its sessions follow."""
-        if state.keeps_speakers:
+        if state.keeps_speakers or state.kept_peer_ids:
             assert guest.state, "there are no speakers to keep"
-            state = replace(
-                state, speakers=guest.state.speakers, keeps_speakers=False
-            )
-        was_announcing = bool(guest.announced(self.now))
+            state = state.completed(guest.state)
+        announced = {vip.version for vip in guest.announced(self.now)}
         guest.state = state
         guest.gate_since = self.now
         guest.peering.configure(
-            state.speakers, self.now, was_announcing=was_announcing
+            state.speakers, self.now, announced=frozenset(announced)
         )
         guest.peering.refused = self.refused_passwords
 
@@ -448,7 +464,10 @@ class World:
             )
 
     def refuse(self, *passwords: str) -> None:
-        """Let the fabric refuse these passwords, and no others."""
+        """Let the fabric refuse these passwords, and no others.
+
+        One like ``6:text`` is refused for sessions over that IP version.
+        """
         self.refused_passwords = frozenset(passwords)
         for guest in self.guests.values():
             guest.peering.refused = self.refused_passwords
@@ -482,6 +501,7 @@ class World:
             ),
         )
         peering = self.guests[action.amphora_id].peering
+        peering.is_split = self.is_split
         peering.configure(action.first_state.speakers, self.now)
         peering.refused = self.refused_passwords
         return True

@@ -350,6 +350,7 @@ class BirdSpeaker:
             peer_ip=peer.peer_ip,
             state=session.state,
             since=session.since,
+            error=session.error,
         )
 
     def _paths_out(self, loaded: _Wish | None) -> frozenset[Path]:

@@ -48,6 +48,7 @@ _FIRST_ERROR_CODE = 8000
 _STATES = {state.value: state for state in SessionState}
 _PLAIN_ID = re.compile(r"[0-9a-zA-Z-]{1,40}")
 _CHANNEL = re.compile(r"  Channel ipv([46])$")
+_LAST_ERROR = "    Last error:"
 _ROUTES = re.compile(r"    Routes: .* (\d+) exported")
 
 Files = dict[str, str]  # file name -> text
@@ -70,12 +71,13 @@ class Session:
     """A peer as BIRD sees it.
 
     ``exported``: IP version -> paths sent, of those families only that the
-    session carries now.
+    session carries now. ``error``: what went wrong last, in BIRD's words.
     """
 
     state: SessionState = SessionState.UNKNOWN
     since: datetime | None = None
     exported: Mapping[int, int] = field(default_factory=dict)
+    error: str = ""
 
     @property
     def is_established(self) -> bool:
@@ -270,20 +272,24 @@ def _protocol_from(text: str) -> tuple[str, str, datetime | None]:
 
 
 def _session_from(text: str, since: datetime | None) -> Session:
-    state, version, is_up = SessionState.UNKNOWN, 0, False
+    state, version, is_up, error = SessionState.UNKNOWN, 0, False, ""
     exported = {}
     for line in text.splitlines():
         if line.startswith("  BGP state:"):
             # BIRD has Down and Close besides, which RFC 4271 calls Idle.
             word = line.split(":", 1)[1].strip()
             state = _STATES.get(word, SessionState.IDLE)
+        elif line.startswith(_LAST_ERROR):
+            error = line.removeprefix(_LAST_ERROR).strip()
         elif found := _CHANNEL.match(line):
             version, is_up = int(found[1]), False
         elif version and line.startswith("    State:"):
             is_up = line.split(":", 1)[1].strip() == "UP"
         elif version and is_up and (found := _ROUTES.match(line)):
             exported[version] = int(found[1])
-    return Session(state=state, since=since, exported=exported)
+    if state is SessionState.ESTABLISHED:
+        error = ""  # of the session before
+    return Session(state=state, since=since, exported=exported, error=error)
 
 
 Change = tuple[IPAddress, IPAddress, str]  # VIP, next hop, peer_id

@@ -21,10 +21,19 @@ from octavia_anycast.agent.speakers.base import (
     SpeakerFactory,
     SpeakerStatus,
 )
-from octavia_anycast.model.bgp import PeeringNetwork, Speaker, SpeakerDriver
+from octavia_anycast.agent.speakers.file_check import FileCheck
+from octavia_anycast.model.bgp import (
+    PeeringNetwork,
+    SessionState,
+    Speaker,
+    SpeakerDriver,
+)
 from octavia_anycast.model.errors import InvalidRequest
+from octavia_anycast.model.wire import SessionReport
 
 Place = tuple[SpeakerDriver, PeeringNetwork]
+# Of so many speakers is remembered what the daemons said.
+_LOOKS_KEPT = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,12 +41,13 @@ class Choice:
     """A daemon to choose.
 
     ``program`` must be installed; ``config_path`` is there for as long as
-    the daemon may run.
+    the daemon may run. ``check`` None: the daemon looks at no file before.
     """
 
     make: SpeakerFactory
     program: str
     config_path: str
+    check: FileCheck | None = None
 
 
 class ChosenSpeaker:
@@ -50,6 +60,8 @@ class ChosenSpeaker:
         # Which daemon has which of them.
         self._wanted: dict[Place, tuple[Speaker, ...]] = {}
         self._paths: frozenset[Path] | None = None
+        # Speakers that were looked at -> the peers refused, and why.
+        self._looked_at: dict[tuple[Speaker, ...], dict[str, str]] = {}
 
     def check(self, speakers: tuple[Speaker, ...]) -> None:
         """Refuse what no driver here can do.
@@ -64,6 +76,27 @@ class ChosenSpeaker:
                     "driver", f"this amphora's image has no {place[0]}"
                 )
         addresses.check(speakers)
+        refused = self._refused(speakers)
+        for i, speaker in enumerate(speakers):
+            for j, peer in enumerate(speaker.peers):
+                if peer.id in refused:
+                    raise InvalidRequest(
+                        f"speakers[{i}].peers[{j}]",
+                        f"{speaker.driver} refuses the peer {peer.peer_ip}: "
+                        f"{refused[peer.id]}",
+                    )
+
+    def _refused(self, speakers: tuple[Speaker, ...]) -> dict[str, str]:
+        """Ask the daemons, once for the same speakers."""
+        found = self._looked_at.get(speakers)
+        if found is None:
+            found = {}
+            for place, share in by_place(speakers).items():
+                check = self._choices[place].check
+                found |= check.refused(share) if check else {}
+            kept = list(self._looked_at.items())[1 - _LOOKS_KEPT :]
+            self._looked_at = {**dict(kept), speakers: found}
+        return found
 
     def configure(
         self,
@@ -72,9 +105,15 @@ class ChosenSpeaker:
         *,
         adds_paths: bool = False,
     ) -> None:
-        """Have exactly these peers, each by its daemon."""
+        """Have exactly these peers, each by its daemon.
+
+        But those that :meth:`check` found refused: a state that was on the
+        disk may hold them, and the others do not go with them.
+        """
         if speakers != self._speakers:
-            self._speakers, self._wanted = speakers, by_place(speakers)
+            refused = self._looked_at.get(speakers, {})
+            self._wanted = by_place(_without(speakers, refused))
+            self._speakers = speakers
         # First those that end: an address has one session at a time.
         for place in sorted(self._in_use() - set(self._wanted)):
             self._get(place).configure(router_id, (), adds_paths=adds_paths)
@@ -91,7 +130,26 @@ class ChosenSpeaker:
             self._made[place].set_paths(paths)
 
     def status(self) -> SpeakerStatus:
-        """Tell what is, from memory."""
+        """Tell what is, from memory; a refused peer has its session too."""
+        status = self._status()
+        refused = self._looked_at.get(self._speakers)
+        if not refused:
+            return status
+        left_out = tuple(
+            SessionReport(
+                peer_id=peer.id,
+                peer_ip=peer.peer_ip,
+                state=SessionState.IDLE,
+                since=None,
+                error=f"{speaker.driver} refuses it: {refused[peer.id]}",
+            )
+            for speaker in self._speakers
+            for peer in speaker.peers
+            if peer.id in refused
+        )
+        return replace(status, sessions=status.sessions + left_out)
+
+    def _status(self) -> SpeakerStatus:
         shares = self._wanted
         found = {place: made.status() for place, made in self._made.items()}
         wanted = [found[place] for place in shares if place in found]
@@ -130,6 +188,18 @@ class ChosenSpeaker:
             # At once: others ask for the status meanwhile.
             self._made = {**self._made, place: made}
         return self._made[place]
+
+
+def _without(
+    speakers: tuple[Speaker, ...], refused: Mapping[str, str]
+) -> tuple[Speaker, ...]:
+    return tuple(
+        replace(
+            speaker,
+            peers=tuple(p for p in speaker.peers if p.id not in refused),
+        )
+        for speaker in speakers
+    )
 
 
 def by_place(

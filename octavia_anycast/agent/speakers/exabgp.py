@@ -331,7 +331,9 @@ class ExabgpSpeaker:
 
     def _learn_sessions(self, is_done: bool, lines: list[str]) -> None:
         if is_done:
-            self._sessions = syntax.sessions_from(lines, _utcnow())
+            self._sessions = syntax.with_errors(
+                syntax.sessions_from(lines, _utcnow()), self._sessions
+            )
 
     def _learn_rib(self, is_done: bool, lines: list[str]) -> None:
         self._is_listing = False
@@ -442,6 +444,7 @@ class ExabgpSpeaker:
             peer_ip=peer.peer_ip,
             state=session.state,
             since=session.since,
+            error=session.error,
         )
 
     def _is_out(

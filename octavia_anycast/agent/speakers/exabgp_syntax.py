@@ -26,16 +26,38 @@ from octavia_anycast.model.bgp import (
 )
 
 _STATES = {state.value.upper(): state for state in SessionState}
+_NOTIFICATION = re.compile(r"notification \w+ \((\d+),(\d+)\)")
+# RFC 4271, section 4.5 and 6; RFC 4486.
+_ERRORS = {
+    ("1", "0"): "Message Header Error",
+    ("2", "0"): "OPEN Message Error",
+    ("2", "2"): "Bad Peer AS",
+    ("2", "3"): "Bad BGP Identifier",
+    ("2", "6"): "Unacceptable Hold Time",
+    ("2", "7"): "Unsupported Capability",
+    ("3", "0"): "UPDATE Message Error",
+    ("4", "0"): "Hold Timer Expired",
+    ("5", "0"): "Finite State Machine Error",
+    ("6", "0"): "Cease",
+    ("6", "1"): "Maximum Number of Prefixes Reached",
+    ("6", "2"): "Administrative Shutdown",
+    ("6", "3"): "Peer De-configured",
+    ("6", "5"): "Connection Rejected",
+}
 _DESCRIPTION = re.compile(r'^\s*description "([0-9a-f]{16})";')
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
-    """A neighbour as ExaBGP sees it; ``families`` are IP versions."""
+    """A neighbour as ExaBGP sees it; ``families`` are IP versions.
+
+    ``error``: why the session ended last, or did not come up.
+    """
 
     state: SessionState
     since: datetime | None = None
     families: frozenset[int] = frozenset()
+    error: str = ""
 
     @property
     def is_established(self) -> bool:
@@ -153,6 +175,20 @@ def sessions_from(lines: list[str], now: datetime) -> dict[IPAddress, Session]:
     return sessions
 
 
+def with_errors(
+    listed: dict[IPAddress, Session], known: dict[IPAddress, Session]
+) -> dict[IPAddress, Session]:
+    """The sessions of a listing, with errors that only events tell."""
+    return {
+        peer_ip: (
+            replace(session, error=known[peer_ip].error)
+            if peer_ip in known and not session.is_established
+            else session
+        )
+        for peer_ip, session in listed.items()
+    }
+
+
 def event_from(
     line: str, known: dict[IPAddress, Session], now: datetime
 ) -> tuple[IPAddress, Session] | None:
@@ -161,20 +197,35 @@ def event_from(
         event = json.loads(line)
     except ValueError:
         return None
-    if event.get("type") != "fsm":
+    neighbor = event.get("neighbor")
+    if event.get("type") not in ("fsm", "state") or neighbor is None:
         return None
-    neighbor = event["neighbor"]
     peer_ip = ip_address(neighbor["address"]["peer"])
-    state = _STATES.get(neighbor["state"], SessionState.UNKNOWN)
     before = known.get(peer_ip)
+    if event["type"] == "state":
+        if before is None or neighbor.get("state") != "down":
+            return None
+        return peer_ip, replace(before, error=_error(neighbor["reason"]))
+    state = _STATES.get(neighbor["state"], SessionState.UNKNOWN)
     if before is None:
         return peer_ip, Session(state=state, since=now)
     if before.state is state:
         return None
     # Families are told by the next listing; until then, none.
-    return peer_ip, replace(
-        before, state=state, since=now, families=frozenset()
-    )
+    after = replace(before, state=state, since=now, families=frozenset())
+    return peer_ip, replace(after, error="") if after.is_established else after
+
+
+def _error(reason: str) -> str:
+    """ExaBGP's reason, with the name of a NOTIFICATION's code in it."""
+    if reason == "closing connection":
+        return ""  # it says nothing of why
+    found = _NOTIFICATION.search(reason)
+    if not found:
+        return reason
+    code, subcode = found[1], found[2]
+    name = _ERRORS.get((code, subcode)) or _ERRORS.get((code, "0"))
+    return f"{reason}: {name}" if name else reason
 
 
 def paths_from(lines: Iterable[str]) -> set[tuple[IPAddress, str]]:

@@ -4,6 +4,7 @@
 
 import subprocess
 import time
+from dataclasses import replace
 from ipaddress import ip_address
 
 import pytest
@@ -17,7 +18,7 @@ from octavia_anycast.model.bgp import (
     Speaker,
     SpeakerDriver,
 )
-from octavia_anycast.tests.contract.bird_peer import ADDRESSES, SPEAKER_AS
+from octavia_anycast.tests.contract.bird_peer import ADDRESSES, SPEAKER_AS, ip
 
 V4, V6 = "198.51.100.1/32", "2001:db8:100::1/128"
 NEXT_HOPS = {4: "10.1.0.5", 6: "fd00:10:1::5"}
@@ -145,7 +146,7 @@ def test_draining_adds_graceful_shutdown_and_takes_it_off(announcing):
 
 def test_password(bench):
     # Each character that the model lets in and a parser may trip over.
-    password = "a;b{c}[d]#'$%&()*+,-./:<=>?@^_`|~"
+    password = "a;b{c}[d]#'$%&()*+,-./:<=>?@^_`|~".ljust(80, "!")
     bench.expect("p1", password=password)
     right = peer("p1", auth_type=AuthType.MD5, password=password)
     wrong = peer("p1", auth_type=AuthType.MD5, password="deadbeef")
@@ -160,6 +161,47 @@ def test_password(bench):
     bench.speaker.configure("10.1.0.5", speakers(right, peer("p2")))
 
     eventually(holds(bench, "p1", V4), "the right password", 30)
+
+
+def error(bench, name):
+    return {s.peer_id: s.error for s in bench.speaker.status().sessions}[name]
+
+
+def test_a_session_says_what_is_wrong_with_it(bench):
+    """And nothing is wrong with one that is Established."""
+    wrong = replace(peer("p1"), remote_as=64999)
+    bench.speaker.configure("10.1.0.5", speakers(wrong, peer("p2")))
+    bench.speaker.set_paths(paths("p1", "p2"))
+    eventually(holds(bench, "p2", V4), "p2 does not mind")
+    if bench.kind != "fake":
+        eventually(
+            lambda: "peer as" in error(bench, "p1").lower(),
+            "the daemon's word",
+        )
+    bench.speaker.configure("10.1.0.5", speakers(peer("p1"), peer("p2")))
+    eventually(holds(bench, "p1", V4), "the right AS", 30)
+    eventually(lambda: error(bench, "p1") == "", "no error")
+
+
+def test_a_peer_that_forgets_the_session_in_silence(bench):
+    """No FIN, no RST that counts (it is not signed), no BFD: the hold time.
+
+    The peer waits to be called, as a leaf with a listen range does.
+    """
+    if bench.kind == "fake":
+        pytest.skip("the fake has no packets")
+    bench.expect("p1", password="secret")
+    signed = peer("p1", auth_type=AuthType.MD5, password="secret")
+    bench.speaker.configure("10.1.0.5", speakers(signed))
+    bench.speaker.set_paths(paths("p1"))
+    eventually(holds(bench, "p1", V4), "p1 holds it", 30)
+    link = ("-n", bench.neighbour, "link", "set", "l0")
+    ip(*link, "down")
+    bench.stop_peers()
+    bench.start_peers()
+    ip(*link, "up")
+    assert bench.rib("p1") == {}
+    eventually(holds(bench, "p1", V4), "p1 holds it again", 40)
 
 
 def test_peers_come_back(announcing):

@@ -144,7 +144,9 @@ def test_a_distributor_that_is_being_made_can_be_used(api, vip, other, status):
 
 
 @pytest.mark.parametrize("asked", ["user", "flavor", "zone", "default"])
-def test_a_distributor_in_error_takes_nobody(api, vip, default, other, asked):
+def test_a_distributor_going_away_takes_nobody(
+    api, vip, default, other, asked
+):
     attributes = {
         "user": lambda: {"distributor_id": other["id"]},
         "flavor": lambda: {
@@ -155,14 +157,20 @@ def test_a_distributor_in_error_takes_nobody(api, vip, default, other, asked):
         },
         "default": dict,
     }[asked]()
-    broken = default if asked == "default" else other
-    put_into(api, broken, provisioning_status="ERROR")
+    leaving = default if asked == "default" else other
+    put_into(api, leaving, provisioning_status="PENDING_DELETE")
 
     answer = post(api, vip, **attributes)
 
     assert answer.status == 409, answer.text
-    assert f"Distributor {broken['id']} is in ERROR" in answer.fault
+    assert f"Distributor {leaving['id']} is in PENDING_DELETE" in answer.fault
     assert_nothing_is_left(api)
+
+
+def test_a_change_that_failed_keeps_nobody_from_creating(api, vip, default):
+    put_into(api, default, provisioning_status="ERROR")
+
+    assert post(api, vip).status == 201
 
 
 def test_a_disabled_distributor_takes_nobody(api, vip, default):

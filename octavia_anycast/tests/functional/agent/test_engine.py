@@ -77,6 +77,7 @@ class Bench:
 
     def __init__(self, directory):
         self.directory = directory
+        self.check_speakers = addresses.check
         self.peer = FakePeer(
             local_as=65001, remote_as=65100, password=PEER4.password
         )
@@ -94,7 +95,7 @@ class Bench:
                     str(self.directory / "first"),
                 ),
                 speaker=self.speaker,
-                check_speakers=addresses.check,
+                check_speakers=self.check_speakers,
                 frontend=self.frontend,
                 prober=self.prober,
                 namespace_path=str(self.directory / "no-namespace"),
@@ -256,6 +257,73 @@ def test_there_have_to_be_speakers_to_keep(bench):
     with pytest.raises(InvalidRequest) as caught:
         bench.apply(state(gate=FAST, speakers=(), keeps_speakers=True))
     assert caught.value.field == "keeps_speakers"
+
+
+def test_some_peers_are_kept_while_others_change(bench):
+    """Also with the AS that their speaker had."""
+    second = replace(PEER4, id="second", peer_ip=ip_address("172.31.0.12"))
+    before = speaker(PEER4, second)
+    bench.apply(state(gate=FAST, speakers=(before,)))
+    changed = replace(second, med=9)
+    after = replace(before, local_as=before.local_as + 1, peers=(changed,))
+    kept = state(gate=FAST, speakers=(after,), kept_peer_ids=(PEER4.id,))
+    bench.apply(kept)
+    report = bench.engine.report()
+    assert report.digest == codec.digest(kept)
+    in_force = (after, replace(before, peers=(PEER4,)))
+    assert report.peer_digests == codec.peer_digests(in_force)
+    assert report.driver is kept.driver
+    bench.apply(kept)
+    assert bench.engine.report().peer_digests == report.peer_digests
+
+
+@pytest.mark.parametrize("peer_id", ["nobody", PEER4.id])
+def test_a_peer_to_keep_has_to_be_there_and_no_other(bench, peer_id):
+    bench.apply(state(gate=FAST))
+    with pytest.raises(InvalidRequest) as caught:
+        bench.apply(
+            codec.to_document(state(gate=FAST)) | {"kept_peer_ids": [peer_id]}
+        )
+    assert caught.value.field == "kept_peer_ids"
+
+
+def refuse_med(speakers):
+    """Stands for a daemon that refuses a file."""
+    if any(peer.med == 666 for s in speakers for peer in s.peers):
+        raise InvalidRequest("speakers[0].peers[0]", "bird refuses it: no")
+
+
+def test_what_the_daemon_refuses_changes_nothing_and_is_told(bench):
+    bench.check_speakers = refuse_med
+    bench.stop()
+    bench.start()
+    good = state(gate=FAST)
+    bench.apply(good)
+    bad = state(gate=FAST, speakers=(speaker(replace(PEER4, med=666)),))
+    with pytest.raises(InvalidRequest):
+        bench.apply(bad)
+    report = bench.engine.report()
+    assert report.digest == codec.digest(good)
+    assert report.speakers_digest == codec.speakers_digest(good.speakers)
+    assert report.refusal == "speakers[0].peers[0]: bird refuses it: no"
+    assert report.refused_digest == codec.speakers_digest(bad.speakers)
+    # What else there is to tell goes on, and the refusal stays told.
+    bench.apply(
+        state(gate=FAST, revision="r9", keeps_speakers=True, speakers=())
+    )
+    assert bench.engine.report().revision == "r9"
+    assert bench.engine.report().refusal
+    bench.apply(state(gate=FAST, speakers=(speaker(replace(PEER4, med=7)),)))
+    assert bench.engine.report().refusal == ""
+
+
+def test_a_stored_state_that_is_refused_is_in_force_all_the_same(bench):
+    bad = state(gate=FAST, speakers=(speaker(replace(PEER4, med=666)),))
+    bench.apply(bad)
+    bench.stop()
+    bench.check_speakers = refuse_med
+    bench.start()
+    assert bench.engine.report().digest == codec.digest(bad)
 
 
 def test_changed_speakers_are_told_apart_from_the_rest(bench):

@@ -170,7 +170,7 @@ def test_a_peer_that_cannot_work_ends_in_error_and_costs_one(running):
     change_peer(running, password=WRONG)
     shown = settle(running, 200)
     assert shown["provisioning_status"] == "ERROR"
-    assert "172.31.0.11 is Idle" in shown["status_reason"]
+    assert "(172.31.0.11) is Idle since" in shown["status_reason"]
     assert WRONG not in shown["status_reason"]
     assert len(running.cloud.announcers(running.load_balancer_id)) == 1
 

@@ -5,6 +5,7 @@
 import itertools
 import sys
 from dataclasses import replace
+from ipaddress import ip_address
 
 import pytest
 
@@ -55,12 +56,16 @@ class Driver:
         self.is_closed = True
 
 
+REFUSED_MED = 666
+
+
 class Bench:
     """All daemons; ``made``: driver and network -> what was made of it."""
 
     def __init__(self, directory, program=sys.executable):
         self.directory = directory
         self.made = {}
+        self.looks = 0
         self.speaker = ChosenSpeaker(
             {
                 place: self.choice(place, program)
@@ -68,11 +73,22 @@ class Bench:
             }
         )
 
+    def refused(self, speakers):
+        """As :class:`.file_check.FileCheck`."""
+        self.looks += 1
+        return {
+            peer.id: "line 3: no"
+            for speaker in speakers
+            for peer in speaker.peers
+            if peer.med == REFUSED_MED
+        }
+
     def choice(self, place, program):
         return Choice(
             make=lambda: self.made.setdefault(place, Driver()),
             program=program,
             config_path=str(self.directory / "-".join(place)),
+            check=self,
         )
 
 
@@ -195,3 +211,36 @@ def test_several_paths_of_a_vip_are_offered_by_each_daemon(bench):
     for adds_paths in (True, False):
         bench.speaker.configure(ROUTER_ID, BIRD, adds_paths=adds_paths)
         assert bench.made[AT[SpeakerDriver.BIRD]].adds_paths is adds_paths
+
+
+def with_a_refused_peer(speakers):
+    (speaker,) = speakers
+    (good,) = speaker.peers
+    bad = replace(
+        good, id="bad", peer_ip=ip_address("172.31.0.99"), med=REFUSED_MED
+    )
+    return (replace(speaker, peers=(good, bad)),)
+
+
+def test_what_the_daemon_refuses_is_refused_by_its_place(bench):
+    wanted = with_a_refused_peer(BIRD)
+    for _ in range(3):
+        with pytest.raises(InvalidRequest) as caught:
+            bench.speaker.check(wanted)
+    assert caught.value.field == "speakers[0].peers[1]"
+    assert "bird refuses the peer 172.31.0.99: line 3: no" in str(caught.value)
+    assert bench.looks == 1, "asked once for the same speakers"
+
+
+def test_the_others_do_not_go_with_a_refused_peer(bench):
+    """It may be in a state that was on the disk."""
+    wanted = with_a_refused_peer(BIRD)
+    with pytest.raises(InvalidRequest):
+        bench.speaker.check(wanted)
+    bench.speaker.configure(ROUTER_ID, wanted)
+    bird = bench.made[AT[SpeakerDriver.BIRD]]
+    assert bird.speakers == BIRD
+    status = bench.speaker.status()
+    assert status.speakers == wanted
+    found = {s.peer_id: s.error for s in status.sessions}
+    assert found["bad"] == "bird refuses it: line 3: no"

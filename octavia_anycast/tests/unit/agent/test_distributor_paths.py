@@ -119,7 +119,7 @@ def test_an_agent_of_an_older_image_is_told_nothing_new():
 
 def test_the_digest_is_one_of_before_where_nothing_new_is_said():
     document = codec.to_document(state())
-    for name in ("speakers", "driver", "keeps_speakers"):
+    for name in ("speakers", "driver", "keeps_speakers", "kept_peer_ids"):
         del document[name]
     for one in document["vips"]:
         assert one.pop("amphora_id") is None

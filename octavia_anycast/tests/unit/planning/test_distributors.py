@@ -8,11 +8,13 @@ from ipaddress import ip_address
 
 import pytest
 
-from octavia_anycast.model.bgp import SessionState
+from octavia_anycast.model.bgp import AuthType, SessionState
 from octavia_anycast.model.cluster import AmphoraRecord, AmphoraStatus
 from octavia_anycast.model.wire import (
     GateReport,
     GateState,
+    PathReport,
+    PathState,
     Report,
     SessionReport,
 )
@@ -24,7 +26,12 @@ from octavia_anycast.planning.distributors import (
     rollout_verdict,
 )
 from octavia_anycast.planning.rollout import wanted_digest
-from octavia_anycast.tests.unit.planning.clusters import RACKS, distributor
+from octavia_anycast.tests.unit.planning.clusters import (
+    RACKS,
+    desired_cluster,
+    distributor,
+    with_peers,
+)
 
 NOW = datetime(2026, 11, 22, 21, 0, tzinfo=UTC)
 PATIENCE = RolloutPatience(session=60, report=30)
@@ -155,16 +162,123 @@ def test_rollout(name):
     assert bool(verdict.reason) is (wanted == "ERROR")
 
 
-def test_an_error_names_amphora_and_session():
-    verdict = rollout_verdict(
-        DISTRIBUTOR,
-        [amphora(state=DOWN, speakers_changed_at=ago(61))],
+def verdict(*amphorae, waited=70, wanted=DISTRIBUTOR):
+    return rollout_verdict(
+        wanted,
+        amphorae,
         NOW,
-        pending_since=ago(70),
+        pending_since=ago(waited),
         patience=PATIENCE,
     )
-    assert "Amphora a1 of load balancer lb" in verdict.reason
-    assert "172.31.0.11 is Active" in verdict.reason
+
+
+def with_report(found, **changes):
+    return replace(found, report=replace(found.report, **changes))
+
+
+def with_error(found, error):
+    (session,) = found.report.sessions
+    return with_report(found, sessions=(replace(session, error=error),))
+
+
+STUCK = amphora(state=DOWN, speakers_changed_at=ago(61))
+SIGNED = with_peers(
+    desired_cluster(distributor=DISTRIBUTOR),
+    name="leaf1",
+    auth_type=AuthType.MD5,
+    password="x",
+).distributor
+
+
+@pytest.mark.parametrize(
+    ("found", "wanted", "sentence"),
+    [
+        (
+            with_error(STUCK, "Received: Bad peer AS"),
+            DISTRIBUTOR,
+            "Amphora a1 of load balancer lb tries the changed BGP peers out: "
+            "peer (172.31.0.11) is Active since 2026-11-22 20:58:20 UTC: "
+            "Received: Bad peer AS. The other",
+        ),
+        (
+            with_report(
+                STUCK,
+                speakers_digest=wanted_digest(SIGNED, STUCK.record),
+            ),
+            SIGNED,
+            "peer leaf1 (172.31.0.11) is Active since 2026-11-22 20:58:20 "
+            "UTC: the peer does not answer (suspected: another MD5 password).",
+        ),
+        (
+            with_report(
+                amphora(has_wanted=False),
+                refusal="bird: line 3: Link-local",
+                refused_digest=wanted_digest(
+                    DISTRIBUTOR, amphora(has_wanted=False).record
+                ),
+            ),
+            DISTRIBUTOR,
+            "keeps the BGP peers that it had: its BGP daemon refuses the new "
+            "ones: bird: line 3: Link-local",
+        ),
+    ],
+)
+def test_an_error_names_amphora_peer_cause_and_time(found, wanted, sentence):
+    seen = verdict(found, wanted=wanted)
+    assert seen.status is RolloutStatus.ERROR
+    assert sentence in seen.reason
+
+
+def announcing(found, *vips):
+    return with_report(
+        found,
+        paths=tuple(
+            PathReport(
+                vip_ip=ip_address(vip),
+                nexthop_ip=ip_address(vip),
+                peer_id="leaf1",
+                state=PathState.ADVERTISED,
+                reason="",
+            )
+            for vip in vips
+        ),
+    )
+
+
+def other(**changes):
+    found = amphora(**changes)
+    return replace(found, record=replace(found.record, id="a2"))
+
+
+KEEPS = "keeps the BGP peers that it had: "
+
+
+@pytest.mark.parametrize(
+    ("others", "reason"),
+    [
+        ((), f"{KEEPS}no other amphora announces 198.51.100.10"),
+        (
+            (announcing(other(), "198.51.100.10"),),
+            f"{KEEPS}it has not been told the new ones yet.",
+        ),
+        (
+            (
+                announcing(
+                    other(state=DOWN, speakers_changed_at=ago(20)),
+                    "198.51.100.10",
+                ),
+            ),
+            f"{KEEPS}it waits for amphora a2, which tries the new ones out: "
+            "peer (172.31.0.11) is Active since",
+        ),
+    ],
+)
+def test_one_that_waits_says_for_what(others, reason):
+    mine = announcing(amphora(has_wanted=False), "198.51.100.10")
+    seen = verdict(mine, *others, waited=1000)
+    assert seen.status is RolloutStatus.ERROR
+    assert reason in seen.reason
+    assert ", or " not in seen.reason
 
 
 @pytest.mark.parametrize(
