@@ -16,7 +16,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
 .PHONY: help venv packages root lint format test test-unit test-functional \
-	test-client test-contract test-lab chaos demo bench lab-up lab-down lab-status \
+	test-client test-contract test-lab chaos demo bench statuses lab-up lab-down lab-status \
 	lab-shell docs clean
 
 help: ## Show this
@@ -75,6 +75,9 @@ demo: root packages $(STAMP) ## Watch it work (root)
 bench: root packages $(STAMP) ## Figures and ratios; NAME=... for one, RUNS=... (root)
 	@$(BIN)/python -m octavia_anycast_lab.bench \
 		$(if $(NAME),--name $(NAME)) $(if $(RUNS),--runs $(RUNS))
+
+statuses: root packages $(STAMP) ## Our statuses beside Octavia's own provider's; RECORD=1 keeps those (root)
+	@$(BIN)/python -m octavia_anycast_lab.statuses $(if $(RECORD),--record)
 
 lab-up: root packages $(STAMP) ## Bring the lab up, or repair it (root)
 	@$(BIN)/octavia-anycast-lab up

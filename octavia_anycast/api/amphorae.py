@@ -131,13 +131,21 @@ class FailoverController(BelowAmphora):
 
     @wsme_pecan.wsexpose(None, wtypes.text, status_code=202)
     def put(self) -> None:
-        """Ask for it; the new one serves before the old one leaves."""
+        """Ask for it; the new one serves before the old one leaves.
+
+        The load balancer is PENDING_UPDATE until the old one is gone.
+        """
         record = self._listed.record
         with faults.translated(), self._database.transaction() as session:
             self._authorize(session, constants.RBAC_PUT_FAILOVER)
-            if record.distributor_id is None:
-                self._check_load_balancer(record.load_balancer_id)
             clusters.require_managed(session, record.load_balancer_id or "")
+        # The mark is committed first: without a lock it is carried out, a
+        # lock without a mark would tell of a failover that was not.
+        with (
+            self._locked_load_balancer(record.load_balancer_id),
+            faults.translated(),
+            self._database.transaction() as session,
+        ):
             amphorae.request_failover(session, record.id)
         LOG.info(
             "Failover of amphora %s of load balancer %s is asked for.",

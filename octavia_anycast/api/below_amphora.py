@@ -2,6 +2,8 @@
 # Copyright (c) 2026 The octavia-anycast authors
 """What the calls below one amphora of ours have in common."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from octavia.api.v2.controllers import base
@@ -37,6 +39,32 @@ class BelowAmphora(base.BaseController):
         self._auth_validate_action(
             context, cluster.project_id if cluster else None, action
         )
+
+    @contextmanager
+    def _locked_load_balancer(
+        self, load_balancer_id: str | None
+    ) -> Iterator[None]:
+        """Make it PENDING_UPDATE, unless the block fails.
+
+        A distributor's own amphora has none.
+
+        :raises ImmutableObject: it is neither ACTIVE nor ERROR.
+        """
+        if load_balancer_id is None:
+            yield
+            return
+        context = request.context["octavia_context"]
+        with context.session.begin():
+            self._get_db_lb(
+                context.session, load_balancer_id, show_deleted=False
+            )
+            self.repositories.load_balancer.set_status_for_failover(
+                context.session,
+                load_balancer_id,
+                status=constants.PENDING_UPDATE,
+                raise_exception=True,
+            )
+            yield
 
     def _check_load_balancer(self, load_balancer_id: str | None) -> None:
         """See that it is there to stay: else nobody would act upon it."""

@@ -10,6 +10,7 @@ import queue
 import socket
 import threading
 from collections.abc import Callable
+from datetime import datetime
 
 from oslo_log import log as logging
 
@@ -28,6 +29,8 @@ QUEUE_MAX = 20_000
 _WAKE_SECONDS = 0.5
 
 Read = Callable[[bytes], Heartbeat | None]
+# When it was taken from the socket, whenever it gets recorded.
+_Arrival = tuple[datetime, Heartbeat]
 
 
 class HeartbeatReceiver:
@@ -44,7 +47,7 @@ class HeartbeatReceiver:
         self._store = store
         self._read = read
         self._wake = wake
-        self._queue: queue.Queue[Heartbeat] = queue.Queue(QUEUE_MAX)
+        self._queue: queue.Queue[_Arrival] = queue.Queue(QUEUE_MAX)
         self._stop = threading.Event()
         self._threads: list[threading.Thread] = []
         self._socket: socket.socket | None = None
@@ -95,7 +98,7 @@ class HeartbeatReceiver:
             if heartbeat is None:
                 continue
             try:
-                self._queue.put_nowait(heartbeat)
+                self._queue.put_nowait((self._world.now(), heartbeat))
             except queue.Full:
                 LOG.warning("A heartbeat is dropped: too many wait.")
 
@@ -109,26 +112,26 @@ class HeartbeatReceiver:
             except Exception:
                 LOG.exception("%d heartbeats were not recorded.", len(batch))
 
-    def _drain(self) -> list[Heartbeat]:
-        batch: list[Heartbeat] = []
+    def _drain(self) -> list[_Arrival]:
+        batch: list[_Arrival] = []
         while True:
             try:
                 batch.append(self._queue.get_nowait())
             except queue.Empty:
                 return batch
 
-    def _record_batch(self, batch: list[Heartbeat]) -> None:
-        now = self._world.now()
+    def _record_batch(self, batch: list[_Arrival]) -> None:
         try:
-            known = self._touch({beat.amphora_id for beat in batch})
+            known = self._touch({beat.amphora_id for _, beat in batch})
         except AnycastError as e:
             LOG.warning("%d heartbeats were not recorded: %s", len(batch), e)
             return
-        ours = [beat for beat in batch if beat.amphora_id in known]
-        for beat in ours:
-            news_for = self._store.put(beat, now)
+        arrivals = [x for x in batch if x[1].amphora_id in known]
+        for arrived_at, beat in arrivals:
+            news_for = self._store.put(beat, arrived_at)
             if news_for is not None:
                 self._wake(news_for)
+        ours = [beat for _, beat in arrivals]
         self._world.statistics.add(ours)
         with self._world.database.transaction() as session:
             amphora_statistics.add(session, ours)

@@ -13,7 +13,10 @@ from oslo_log import log as logging
 
 from octavia_anycast.controller.agent_reports import AgentReports
 from octavia_anycast.controller.apply import Outcome
-from octavia_anycast.controller.heartbeat_store import HeartbeatStore
+from octavia_anycast.controller.heartbeat_store import (
+    HeartbeatStore,
+    Told,
+)
 from octavia_anycast.controller.observe import Observation
 from octavia_anycast.controller.ports import World
 from octavia_anycast.db import clusters, health
@@ -29,14 +32,17 @@ from octavia_anycast.planning.failures import (
     remarks,
 )
 from octavia_anycast.planning.health import (
+    Configured,
     active_connections,
     operating_statuses,
+    worst_below,
 )
 from octavia_anycast.planning.status import (
     ProvisioningVerdict,
     operating_verdict,
     provisioning_verdict,
     shortened,
+    worse_of,
 )
 
 LOG = logging.getLogger(__name__)
@@ -232,30 +238,46 @@ class Reporter:
         """Write them; what changed, and the cluster's with its reason."""
         tree = observation.tree
         verdict = operating_verdict(
-            observation.desired, observation.observed, observation.now
+            observation.desired,
+            observation.observed,
+            observation.now,
+            was_online=tree.provisioning_status == "PENDING_UPDATE"
+            and tree.operating_status != "OFFLINE",
         )
-        beats = self._store.of(
+        told = self._told(observation)
+        changes = operating_statuses(
+            told.beats,
+            Configured(
+                known=tree.operating_statuses,
+                disabled_ids=tree.disabled_ids,
+                members=tree.members,
+                is_in_force=told.is_current
+                and tree.provisioning_status == "ACTIVE",
+            ),
+        )
+        status = worse_of(
+            verdict.status,
+            worst_below({**tree.operating_statuses, **changes}),
+        )
+        if status != tree.operating_status:
+            changes[_LOAD_BALANCERS, tree.id] = status
+            LOG.info(
+                "Load balancer %s is %s: %s.", tree.id, status, verdict.reason
+            )
+        self._world.statuses.set_operating(tree, changes)
+        self._count(tree.id, told.beats)
+        return changes, verdict.status, verdict.reason
+
+    def _told(self, observation: Observation) -> Told:
+        """What the amphorae say of listeners, pools and members."""
+        return self._store.of(
             {
                 amphora.record.id: amphora.record.applied_at
                 for amphora in observation.observed.amphorae
             },
-            tree.id,
+            observation.tree.id,
             observation.now,
         )
-        changes = operating_statuses(
-            beats, tree.operating_statuses, disabled=tree.disabled_ids
-        )
-        if verdict.status != tree.operating_status:
-            changes[_LOAD_BALANCERS, tree.id] = verdict.status
-            LOG.info(
-                "Load balancer %s is %s: %s.",
-                tree.id,
-                verdict.status,
-                verdict.reason,
-            )
-        self._world.statuses.set_operating(tree, changes)
-        self._count(tree.id, beats)
-        return changes, verdict.status, verdict.reason
 
     def _count(
         self, load_balancer_id: str, beats: Sequence[Heartbeat]

@@ -26,6 +26,7 @@ from octavia_anycast.model.wire import ListenerSocket, Scheme
 from octavia_anycast.octavia_adapter import inventory, marks, object_rows
 from octavia_anycast.octavia_adapter.marks import Mark
 from octavia_anycast.octavia_adapter.rows import transaction
+from octavia_anycast.planning.health import ConfiguredMember
 
 PROVIDER = "anycast"
 PENDING = (
@@ -102,6 +103,7 @@ class LoadBalancerTree:
         default_factory=dict
     )
     disabled_ids: frozenset[str] = frozenset()
+    members: tuple[ConfiguredMember, ...] = ()
     project_ids: frozenset[str] = frozenset()
     flavor: dict[str, Any] = field(default_factory=dict)
     availability_zone: dict[str, Any] = field(default_factory=dict)
@@ -223,6 +225,7 @@ def snapshot(
         pending=pending,
         operating_statuses=statuses,
         disabled_ids=_disabled_ids(load_balancer),
+        members=_members(load_balancer),
         flavor=flavor or {},
         availability_zone=availability_zone or {},
         model=load_balancer,
@@ -356,18 +359,26 @@ def _operating_statuses(
 
 
 def _disabled_ids(load_balancer: Any) -> frozenset[str]:
-    """What is administratively down, by itself or with its parent."""
+    """Listeners and pools that are down, by themselves or with the whole."""
+    parts = [*load_balancer.listeners, *load_balancer.pools]
     if not load_balancer.enabled:
-        return frozenset(child.id for _, child in children(load_balancer))
-    found = {
-        child.id
-        for _, child in children(load_balancer)
-        if not getattr(child, "enabled", True)
-    }
-    for pool in load_balancer.pools:
-        if pool.id in found:
-            found |= {member.id for member in pool.members}
-    return frozenset(found)
+        return frozenset(part.id for part in parts)
+    return frozenset(part.id for part in parts if not part.enabled)
+
+
+def _members(load_balancer: Any) -> tuple[ConfiguredMember, ...]:
+    return tuple(
+        ConfiguredMember(
+            id=member.id,
+            pool_id=pool.id,
+            is_enabled=bool(member.enabled),
+            is_checked=bool(
+                pool.health_monitor and pool.health_monitor.enabled
+            ),
+        )
+        for pool in load_balancer.pools
+        for member in pool.members
+    )
 
 
 def _prune(load_balancer: Any) -> None:

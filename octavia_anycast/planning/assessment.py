@@ -168,6 +168,26 @@ def holds_revision(desired: DesiredCluster, amphora: ObservedAmphora) -> bool:
     return amphora.record.applied_revision == desired.revision
 
 
+def is_configured(desired: DesiredCluster, amphora: ObservedAmphora) -> bool:
+    """Whether it answers and was given a configuration, if an older one."""
+    del desired
+    return amphora.report is not None and bool(amphora.record.applied_at)
+
+
+def is_new_to_announcing(
+    desired: DesiredCluster, amphora: ObservedAmphora
+) -> bool:
+    """Whether it was not told of a listener yet, or its gate is to open."""
+    report = amphora.report
+    if report is None or not is_configured(desired, amphora):
+        return False
+    is_told = bool(report.listeners or report.lvs_listener_ids)
+    return not is_told or report.gate.state not in (
+        GateState.FALLING,
+        GateState.DOWN,
+    )
+
+
 def is_outdated(desired: DesiredCluster, amphora: ObservedAmphora) -> bool:
     """Whether another one is to take its place."""
     record = amphora.record
@@ -242,11 +262,10 @@ class Cluster:
             m for m in self.live if is_outdated(self.desired, m.amphora)
         )
 
-    def of_older_generation(self) -> tuple[Assessment, ...]:
-        """Live ones that a failover of the load balancer is to replace."""
-        wanted = self.desired.failover_generation
+    def failing_over(self) -> tuple[Assessment, ...]:
+        """All that a failover asked for is to replace, until they are gone."""
         return tuple(
-            m for m in self.live if m.amphora.record.generation < wanted
+            m for m in self.members if is_outdated(self.desired, m.amphora)
         )
 
     def others_announcing(self, but: str, vip_ip: IPAddress) -> int:

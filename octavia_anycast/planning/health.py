@@ -13,49 +13,125 @@ and DRAINING, NO_MONITOR, OFFLINE if any says so and none sees it up or down.
 A pool is ERROR if it works on no amphora, DEGRADED if one of its members is
 not well or it works on some only. A listener is ONLINE where it is open;
 full on one amphora, or reported by only some, it is DEGRADED.
+
+Over one amphora these are the statuses that Octavia's health manager writes
+(ADR 0093). Until a change is in force, what heartbeats do not name, and what
+they say that contradicts the configuration, is about the one before it: it
+changes nothing.
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
-from octavia_anycast.model.heartbeat import Heartbeat
+from octavia_anycast.model.heartbeat import Heartbeat, PoolBeat
 
 Key = tuple[str, str]  # (kind, id); kinds are Octavia's plural nouns
 _LISTENERS, _POOLS, _MEMBERS = "listeners", "pools", "members"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConfiguredMember:
+    """A member as its users configured it.
+
+    ``is_checked``: its pool has an enabled health monitor.
+    """
+
+    id: str
+    pool_id: str
+    is_enabled: bool
+    is_checked: bool
+
+    def is_about(self, word: str) -> bool:
+        """Whether HAProxy can say that of it, configured like this."""
+        if word == "MAINT":
+            return not self.is_enabled
+        if word == "no check":
+            return self.is_enabled and not self.is_checked
+        if word.startswith(("UP", "DOWN")):
+            return self.is_enabled and self.is_checked
+        return True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Configured:
+    """What the heartbeats are to be compared with.
+
+    ``known`` are the statuses as they are recorded, ``disabled_ids`` the
+    listeners and pools that are administratively down, by themselves or with
+    the load balancer. ``is_in_force``: no change is under way, and each
+    amphora's heartbeat was made after its configuration was last pushed.
+    """
+
+    known: Mapping[Key, str]
+    disabled_ids: frozenset[str] = frozenset()
+    members: tuple[ConfiguredMember, ...] = ()
+    is_in_force: bool = True
+
+
 def operating_statuses(
-    heartbeats: Iterable[Heartbeat],
-    known: Mapping[Key, str],
-    *,
-    disabled: frozenset[str] = frozenset(),
+    heartbeats: Iterable[Heartbeat], configured: Configured
 ) -> dict[Key, str]:
     """Say what changes: (kind, id) -> new operating status.
 
     :param heartbeats: the latest of each amphora, none that is stale
-    :param known: the statuses as they are recorded
-    :param disabled: ids of objects that are administratively down
     """
     beats = tuple(heartbeats)
     if not beats:
         return {}
+    known = configured.known
+    pools = _pool_beats(beats)
     verdicts: dict[Key, str | None] = {}
-    members = _member_words(beats)
-    for key in known:
-        kind, identifier = key
-        if identifier in disabled:
-            verdicts[key] = "OFFLINE"
-        elif kind == _LISTENERS:
-            verdicts[key] = _listener(identifier, beats)
-        elif kind == _MEMBERS:
-            verdicts[key] = _member(members.get(identifier, []), known[key])
     for kind, identifier in known:
-        if kind == _POOLS and identifier not in disabled:
-            verdicts[kind, identifier] = _pool(identifier, beats, verdicts)
+        if kind == _MEMBERS:
+            continue
+        if identifier in configured.disabled_ids:
+            verdicts[kind, identifier] = "OFFLINE"
+        elif kind == _LISTENERS:
+            verdicts[kind, identifier] = _listener(
+                identifier, beats, is_in_force=configured.is_in_force
+            )
+    for member in configured.members:
+        key = (_MEMBERS, member.id)
+        verdicts[key] = _member(
+            member, pools.get(member.pool_id, []), configured
+        )
+    statuses = {**known, **_said(verdicts)}
+    for kind, identifier in known:
+        if kind == _POOLS and identifier not in configured.disabled_ids:
+            verdicts[kind, identifier] = _pool(
+                pools.get(identifier, []),
+                statuses,
+                is_in_force=configured.is_in_force,
+            )
     return {
         key: verdict
-        for key, verdict in verdicts.items()
-        if verdict is not None and verdict != known[key]
+        for key, verdict in _said(verdicts).items()
+        if verdict != known.get(key)
     }
+
+
+def worst_below(statuses: Mapping[Key, str]) -> str:
+    """What pools and listeners leave of the load balancer's status.
+
+    As in Octavia: a pool that does not work is an ERROR of the whole, one
+    that is impaired, or a listener that is full, makes it DEGRADED. A listener
+    in ERROR or OFFLINE is its own matter.
+    """
+    if any(
+        kind == _POOLS and status == "ERROR"
+        for (kind, _), status in statuses.items()
+    ):
+        return "ERROR"
+    if any(
+        kind in (_POOLS, _LISTENERS) and status == "DEGRADED"
+        for (kind, _), status in statuses.items()
+    ):
+        return "DEGRADED"
+    return "ONLINE"
+
+
+def _said(verdicts: Mapping[Key, str | None]) -> dict[Key, str]:
+    return {key: word for key, word in verdicts.items() if word is not None}
 
 
 def active_connections(heartbeats: Iterable[Heartbeat]) -> dict[str, int]:
@@ -69,37 +145,53 @@ def active_connections(heartbeats: Iterable[Heartbeat]) -> dict[str, int]:
     return sums
 
 
-def _listener(identifier: str, beats: tuple[Heartbeat, ...]) -> str:
+def _listener(
+    identifier: str, beats: tuple[Heartbeat, ...], *, is_in_force: bool
+) -> str | None:
     words = [
         beat.status
         for heartbeat in beats
         for beat in heartbeat.listeners
         if beat.listener_id == identifier
     ]
-    if not words:
-        return "ERROR"
     is_everywhere = len(words) == len(beats)
-    return (
-        "ONLINE"
-        if is_everywhere and all(word == "OPEN" for word in words)
-        else "DEGRADED"
-    )
+    if is_everywhere and all(word == "OPEN" for word in words):
+        return "ONLINE"
+    if not is_in_force:
+        return None
+    return "DEGRADED" if words else "ERROR"
 
 
-def _member_words(beats: tuple[Heartbeat, ...]) -> dict[str, list[str]]:
-    """member_id -> what each amphora says, once per amphora and pool."""
-    words: dict[str, list[str]] = {}
+def _pool_beats(beats: tuple[Heartbeat, ...]) -> dict[str, list[PoolBeat]]:
+    """pool_id -> what each amphora says of it, for each of its listeners."""
+    found: dict[str, list[PoolBeat]] = {}
     for heartbeat in beats:
         for pool in heartbeat.pools:
-            for member_id, word in pool.members.items():
-                words.setdefault(member_id, []).append(word)
-    return words
+            found.setdefault(pool.pool_id, []).append(pool)
+    return found
 
 
-def _member(words: list[str], known: str) -> str | None:
+def _member(
+    member: ConfiguredMember,
+    pools: list[PoolBeat],
+    configured: Configured,
+) -> str | None:
+    """The cluster's verdict; None: what is known stays."""
+    words = [
+        pool.members[member.id] for pool in pools if member.id in pool.members
+    ]
+    if not configured.is_in_force and not all(map(member.is_about, words)):
+        return None
+    if words:
+        return _verdict_of(words)
+    if not pools or not configured.is_in_force:
+        return None
+    is_unchecked = configured.known.get((_MEMBERS, member.id)) == "NO_MONITOR"
+    return None if is_unchecked else "OFFLINE"
+
+
+def _verdict_of(words: list[str]) -> str | None:
     """HAProxy says "UP", "UP 1/3", "DOWN", "DOWN 1/2", "DRAIN", ..."""
-    if not words:
-        return None if known == "NO_MONITOR" else "OFFLINE"
     up = sum(1 for word in words if word.startswith("UP"))
     down = sum(1 for word in words if word.startswith("DOWN"))
     if up and down:
@@ -119,24 +211,19 @@ def _member(words: list[str], known: str) -> str | None:
 
 
 def _pool(
-    identifier: str,
-    beats: tuple[Heartbeat, ...],
-    verdicts: Mapping[Key, str | None],
-) -> str:
-    pools = [
-        pool
-        for heartbeat in beats
-        for pool in heartbeat.pools
-        if pool.pool_id == identifier
-    ]
+    pools: list[PoolBeat],
+    statuses: Mapping[Key, str],
+    *,
+    is_in_force: bool,
+) -> str | None:
     if not pools:
-        return "OFFLINE"
+        return "OFFLINE" if is_in_force else None
     working = sum(1 for pool in pools if pool.status == "UP")
     if not working:
         return "ERROR"
     members = {member_id for pool in pools for member_id in pool.members}
     is_impaired = any(
-        verdicts.get((_MEMBERS, member_id)) in ("ERROR", "DEGRADED")
+        statuses.get((_MEMBERS, member_id)) in ("ERROR", "DEGRADED")
         for member_id in members
     )
     if working < len(pools) or is_impaired:

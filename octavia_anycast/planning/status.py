@@ -7,6 +7,7 @@ announce is ONLINE, at least min_size is DEGRADED, fewer ERROR, none OFFLINE.
 And DEGRADED if all announce, but boots fail: of a spare, or in a failover.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -14,6 +15,7 @@ from enum import StrEnum
 from octavia_anycast.model.cluster import (
     AmphoraStatus,
     DesiredCluster,
+    ObservedAmphora,
     ObservedCluster,
 )
 from octavia_anycast.planning import backoff, draining, failures
@@ -24,6 +26,8 @@ from octavia_anycast.planning.assessment import (
     holds_revision,
     is_announcing,
     is_announcing_any,
+    is_configured,
+    is_new_to_announcing,
     is_ready,
 )
 from octavia_anycast.planning.failures import Patience
@@ -66,9 +70,17 @@ class OperatingVerdict:
 
 
 def operating_verdict(
-    desired: DesiredCluster, observed: ObservedCluster, now: datetime
+    desired: DesiredCluster,
+    observed: ObservedCluster,
+    now: datetime,
+    *,
+    was_online: bool = False,
 ) -> OperatingVerdict:
-    """Say how the cluster serves, and why."""
+    """Say how the cluster serves, and why.
+
+    :param was_online: a change is under way, and before it the status was
+        not OFFLINE: it is not while the first listener comes
+    """
     if not desired.is_enabled:
         return OperatingVerdict(
             status=OperatingStatus.OFFLINE, reason="disabled"
@@ -77,30 +89,13 @@ def operating_verdict(
     if desired.should_announce:
         test, verb = is_announcing, "announcing"
     else:
-        test, verb = is_ready, "ready, nothing to announce"
-    count = sum(
-        1
-        for member in cluster.members
-        if member.phase is not Phase.FAILED and test(desired, member.amphora)
-    )
-    size = desired.size
-    if count >= size.desired:
-        # Of a spare or a failover that does not boot nobody would hear.
-        has_failed = has_trouble(cluster, observed) or any(
-            failure.is_refused for failure in observed.failures
-        )
-        status = (
-            OperatingStatus.DEGRADED if has_failed else OperatingStatus.ONLINE
-        )
-    elif count >= size.minimum:
-        status = OperatingStatus.DEGRADED
-    elif count:
-        status = OperatingStatus.ERROR
-    else:
-        status = OperatingStatus.OFFLINE
-    reason = f"{count} of {size.desired} amphorae {verb}"
+        test, verb = is_configured, "ready, nothing to announce"
+    count = _count(cluster, test)
+    reason = f"{count} of {desired.size.desired} amphorae {verb}"
+    if not count and was_online:
+        count = _count(cluster, is_new_to_announcing)
     return OperatingVerdict(
-        status=status,
+        status=_status_of(count, cluster, observed),
         reason="; ".join(
             shortened(remark)
             for remark in (
@@ -111,6 +106,43 @@ def operating_verdict(
             )
         ),
     )
+
+
+def worse_of(cluster: OperatingStatus, below: str) -> OperatingStatus:
+    """The load balancer's status: how it serves, and what with.
+
+    :param below: what its pools and listeners leave of it
+    """
+    statuses = list(OperatingStatus)  # from the best to the worst
+    return max(cluster, OperatingStatus(below), key=statuses.index)
+
+
+def _count(
+    cluster: Cluster, test: Callable[[DesiredCluster, ObservedAmphora], bool]
+) -> int:
+    return sum(
+        1
+        for member in cluster.members
+        if member.phase is not Phase.FAILED
+        and test(cluster.desired, member.amphora)
+    )
+
+
+def _status_of(
+    count: int, cluster: Cluster, observed: ObservedCluster
+) -> OperatingStatus:
+    size = cluster.desired.size
+    if count >= size.desired:
+        # Of a spare or a failover that does not boot nobody would hear.
+        has_failed = has_trouble(cluster, observed) or any(
+            failure.is_refused for failure in observed.failures
+        )
+        return (
+            OperatingStatus.DEGRADED if has_failed else OperatingStatus.ONLINE
+        )
+    if count >= size.minimum:
+        return OperatingStatus.DEGRADED
+    return OperatingStatus.ERROR if count else OperatingStatus.OFFLINE
 
 
 def shortened(remark: str) -> str:
@@ -193,7 +225,7 @@ def provisioning_verdict(
     )
     if observed.prepared_revision != desired.revision or not is_known:
         return _pending(is_over=is_late or is_hopeless)
-    if desired.is_managed and cluster.of_older_generation():
+    if desired.is_managed and cluster.failing_over():
         return _failover_verdict(
             cluster, observed, pending_since, patience, is_hopeless=is_hopeless
         )
@@ -225,11 +257,13 @@ def _failover_verdict(
     *,
     is_hopeless: bool,
 ) -> ProvisioningVerdict:
-    """Say what becomes of a failover while min_size old ones serve.
+    """Say what becomes of a failover while min_size amphorae serve.
 
-    It is never late as a whole: one amphora after the other may take long.
-    It is when a step, a boot and a drain, does. Waiting for the brake is
-    nobody's failure; but the load balancer need not be locked for it.
+    It is done when the old amphorae are gone. It is never late as a whole:
+    one amphora after the other may take long. It is when a step, a boot and a
+    drain, does. Waiting for the brake is nobody's failure, and neither is an
+    old amphora that was replaced and cannot be deleted; the load balancer
+    need not be locked for them.
     """
     if is_hopeless:
         return ProvisioningVerdict.ERROR
@@ -241,7 +275,7 @@ def _failover_verdict(
         limit += policy.boot_timeout
     if waited <= limit:
         return ProvisioningVerdict.PENDING
-    if boots(cluster, observed).is_braked:
+    if boots(cluster, observed).is_braked or not cluster.outdated():
         return ProvisioningVerdict.ACTIVE
     return ProvisioningVerdict.ERROR
 

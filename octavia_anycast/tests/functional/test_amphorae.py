@@ -185,29 +185,42 @@ def status_of(api, load_balancer):
     return answer.body["loadbalancer"]["provisioning_status"]
 
 
-def test_failover_is_a_mark_and_locks_nothing(api, lb, casts):
+def test_failover_is_a_mark_and_locks_the_load_balancer(api, lb, casts):
+    """As in Octavia, so that the client's --wait has what to wait for."""
     amphora_id = make_ours(api, lb["id"], 1)
     other = make_ours(api, lb["id"], 2)
 
-    for _ in range(2):  # asking twice is asking once
-        answer = api.call("PUT", f"{PATH}/{amphora_id}/failover")
-        assert answer.status == 202, answer.text
+    answers = [
+        api.call("PUT", f"{PATH}/{amphora_id}/failover").status,
+        api.call("PUT", f"{PATH}/{other}/failover").status,
+    ]
 
+    assert answers == [202, 409]
     assert record(api, amphora_id).failover_wanted
     assert not record(api, other).failover_wanted
-    assert status_of(api, lb) == "ACTIVE"
+    assert status_of(api, lb) == "PENDING_UPDATE"
     assert casts == []
 
 
-@pytest.mark.parametrize("status", ["ERROR", "PENDING_UPDATE"])
-def test_failover_while_the_load_balancer_is_busy(api, lb, status):
+@pytest.mark.parametrize(
+    ("before", "status", "after"),
+    [
+        ("ACTIVE", 202, "PENDING_UPDATE"),
+        ("ERROR", 202, "PENDING_UPDATE"),
+        ("PENDING_CREATE", 409, "PENDING_CREATE"),
+        ("PENDING_UPDATE", 409, "PENDING_UPDATE"),
+        ("PENDING_DELETE", 409, "PENDING_DELETE"),
+    ],
+)
+def test_failover_by_status(api, lb, before, status, after):
     amphora_id = make_ours(api, lb["id"], 1)
-    octavia_rows.set_status("loadbalancer", lb["id"], status)
+    octavia_rows.set_status("loadbalancer", lb["id"], before)
 
     answer = api.call("PUT", f"{PATH}/{amphora_id}/failover")
 
-    assert answer.status == 202
-    assert status_of(api, lb) == status
+    assert answer.status == status
+    assert status_of(api, lb) == after
+    assert record(api, amphora_id).failover_wanted == (status == 202)
 
 
 def test_failover_of_what_goes_anyway_is_refused(api, lb):
@@ -219,7 +232,7 @@ def test_failover_of_what_goes_anyway_is_refused(api, lb):
     second = api.call("PUT", f"{PATH}/{orphan}/failover")
 
     assert first.status == 409
-    assert "PENDING_DELETE" in first.fault
+    assert "immutable" in first.fault
     assert second.status == 404
     assert not record(api, amphora_id).failover_wanted
 

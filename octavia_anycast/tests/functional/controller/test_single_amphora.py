@@ -43,7 +43,7 @@ def test_a_failover_replaces_this_one_only(serving):
     zones = {r.id: r.availability_zone for r in records(serving)}
 
     ask(serving, "PUT", f"{first}/failover")
-    assert serving.show()["provisioning_status"] == "ACTIVE"
+    assert serving.show()["provisioning_status"] == "PENDING_UPDATE"
     serving.run(120)
 
     assert second in ids(serving)
@@ -75,34 +75,58 @@ def test_the_new_one_announces_before_the_old_one_leaves(serving):
 
 
 def test_failover_of_all_of_them_one_after_the_other(serving):
+    """As in Octavia, the next one may be asked for when this one is done."""
     before = ids(serving)
     for amphora_id in before:
         ask(serving, "PUT", f"{amphora_id}/failover")
-
-    serving.run(240)
+        again = serving.api.call("PUT", f"{PATH}/{before[-1]}/failover")
+        assert again.status == 409
+        serving.run(240)
 
     assert not set(before) & set(ids(serving))
     assert len(ids(serving)) == 2
 
 
-def test_a_users_change_does_not_wait_for_a_failover(serving):
-    """A load balancer is not locked by what is done for one amphora."""
-    (first, _) = ids(serving)
-    serving.cloud.build_error = "no host has room"
-    ask(serving, "PUT", f"{first}/failover")
-    serving.controller.reconcile(serving.load_balancer_id)
-    serving.add_listener(port=81)
+def failover_of_one(stage):
+    (first, _) = ids(stage)
+    ask(stage, "PUT", f"{first}/failover")
+    return {first}
 
-    for _ in range(4):
+
+def failover_of_all(stage):
+    path = f"{LB}/{stage.load_balancer_id}/failover"
+    assert stage.api.call("PUT", path).status == 202
+    return set(ids(stage))
+
+
+@pytest.mark.parametrize("failover", [failover_of_one, failover_of_all])
+def test_it_is_pending_until_the_old_ones_are_not_listed(serving, failover):
+    """The client waits for ACTIVE; then it is done."""
+    old = failover(serving)
+    seen = []
+    for _ in range(240):
+        # Listed first: what is ACTIVE afterwards was so without them.
+        is_listed = bool(old & set(ids(serving)))
+        seen.append((is_listed, serving.show()["provisioning_status"]))
+        if seen[-1] == (False, "ACTIVE"):
+            break
         serving.controller.reconcile(serving.load_balancer_id)
         serving.cloud.pass_time(1)
+    assert seen[-1] == (False, "ACTIVE")
+    assert (True, "PENDING_UPDATE") in seen
+    assert (True, "ACTIVE") not in seen
 
-    assert serving.show()["provisioning_status"] == "ACTIVE"
+
+def test_a_refused_failover_leaves_no_mark(serving):
+    (first, _) = ids(serving)
+    serving.add_listener(port=81)
+
+    answer = serving.api.call("PUT", f"{PATH}/{first}/failover")
+
+    assert answer.status == 409
+    assert not any(r.failover_wanted for r in records(serving))
+    serving.run()
     assert first in ids(serving)
-    assert len(serving.cloud.announcers(serving.load_balancer_id)) == 2
-    serving.cloud.build_error = ""
-    serving.run(600)
-    assert first not in ids(serving)
 
 
 def test_the_agents_configuration_is_pushed_once(serving):

@@ -12,8 +12,11 @@ from octavia_anycast.model.heartbeat import (
     PoolBeat,
 )
 from octavia_anycast.planning.health import (
+    Configured,
+    ConfiguredMember,
     active_connections,
     operating_statuses,
+    worst_below,
 )
 
 LISTENER, POOL, MEMBER = (
@@ -32,9 +35,16 @@ def beat(amphora_id, *, member="UP", pool="UP", listener="OPEN"):
     )
 
 
+def configured(known, *, is_enabled=True, is_checked=True, **options):
+    member = ConfiguredMember(
+        id="m", pool_id="p", is_enabled=is_enabled, is_checked=is_checked
+    )
+    return Configured(known=known, members=(member,), **options)
+
+
 def verdicts(*beats, **options):
     known = dict.fromkeys((LISTENER, POOL, MEMBER), "?")
-    return operating_statuses(beats, known, **options)
+    return operating_statuses(beats, configured(known, **options))
 
 
 @pytest.mark.parametrize(
@@ -87,17 +97,106 @@ def test_listener_reported_by_some_only_is_degraded():
 
 
 def test_disabled_is_offline_whatever_is_reported():
-    changes = verdicts(beat("1"), disabled=frozenset({"l", "p", "m"}))
-    assert set(changes.values()) == {"OFFLINE"}
+    """But for members: Octavia leaves theirs as it is last known."""
+    changes = verdicts(beat("1"), disabled_ids=frozenset({"l", "p"}))
+    assert changes == {LISTENER: "OFFLINE", POOL: "OFFLINE", MEMBER: "ONLINE"}
 
 
 def test_no_heartbeat_changes_nothing():
     assert verdicts() == {}
 
 
-def test_unreported_member_keeps_no_monitor():
-    known = {MEMBER: "NO_MONITOR"}
-    assert operating_statuses([Heartbeat(amphora_id="1")], known) == {}
+NOTHING = Heartbeat(amphora_id="1")
+NO_MEMBER = Heartbeat(
+    amphora_id="1", pools=(PoolBeat(pool_id="p", status="UP"),)
+)
+
+
+@pytest.mark.parametrize("known", ["NO_MONITOR", "ONLINE", "OFFLINE", "ERROR"])
+def test_a_member_of_a_pool_that_nobody_serves_stays_as_it_was(known):
+    statuses = configured({MEMBER: known})
+    assert operating_statuses([NOTHING], statuses) == {}
+
+
+@pytest.mark.parametrize(
+    ("known", "changes"),
+    [("NO_MONITOR", {}), ("ONLINE", {MEMBER: "OFFLINE"})],
+)
+def test_a_member_that_its_pool_does_not_have(known, changes):
+    statuses = configured({MEMBER: known})
+    assert operating_statuses([NO_MEMBER], statuses) == changes
+
+
+@pytest.mark.parametrize("known", ["OFFLINE", "ONLINE", "DEGRADED"])
+@pytest.mark.parametrize("key", [LISTENER, POOL, MEMBER])
+def test_what_is_missing_before_a_change_is_in_force_stays(key, known):
+    """A new listener is not ERROR because an old heartbeat lacks it."""
+    statuses = configured({key: known}, is_in_force=False)
+    assert operating_statuses([NOTHING], statuses) == {}
+
+
+@pytest.mark.parametrize(
+    ("key", "changes"),
+    [(LISTENER, "ERROR"), (POOL, "OFFLINE"), (MEMBER, None)],
+)
+def test_what_is_missing_once_it_is_in_force(key, changes):
+    found = operating_statuses([NOTHING], configured({key: "ONLINE"}))
+    assert found.get(key) == changes
+
+
+def test_a_listener_is_online_as_soon_as_all_amphorae_have_it():
+    known = configured({LISTENER: "OFFLINE"}, is_in_force=False)
+    lacks = Heartbeat(amphora_id="2")
+    assert LISTENER not in operating_statuses([beat("1"), lacks], known)
+    found = operating_statuses([beat("1"), beat("2")], known)
+    assert found[LISTENER] == "ONLINE"
+
+
+@pytest.mark.parametrize(
+    ("is_enabled", "is_checked", "word", "status"),
+    [
+        (True, True, "UP", "ONLINE"),
+        (True, True, "DOWN 1/2", "ERROR"),
+        (True, True, "no check", None),
+        (True, True, "MAINT", None),
+        (True, False, "UP", None),
+        (True, False, "DOWN", None),
+        (True, False, "no check", "NO_MONITOR"),
+        (False, True, "UP", None),
+        (False, False, "no check", None),
+        (False, True, "MAINT", "OFFLINE"),
+        (True, True, "DRAIN", "DRAINING"),
+        (True, False, "DRAIN", "DRAINING"),
+    ],
+)
+def test_a_word_about_another_configuration_waits(
+    is_enabled, is_checked, word, status
+):
+    """As of a monitor that was just deleted: no flap to ONLINE."""
+    statuses = configured(
+        {MEMBER: "?"},
+        is_enabled=is_enabled,
+        is_checked=is_checked,
+        is_in_force=False,
+    )
+    found = operating_statuses([beat("1", member=word)], statuses)
+    assert found.get(MEMBER) == status
+
+
+@pytest.mark.parametrize(
+    ("statuses", "worst"),
+    [
+        ({}, "ONLINE"),
+        ({LISTENER: "ONLINE", POOL: "ONLINE", MEMBER: "ERROR"}, "ONLINE"),
+        ({LISTENER: "OFFLINE", POOL: "OFFLINE"}, "ONLINE"),
+        ({LISTENER: "ERROR"}, "ONLINE"),
+        ({LISTENER: "DEGRADED"}, "DEGRADED"),
+        ({POOL: "DEGRADED"}, "DEGRADED"),
+        ({LISTENER: "DEGRADED", POOL: "ERROR"}, "ERROR"),
+    ],
+)
+def test_what_pools_and_listeners_leave_of_the_whole(statuses, worst):
+    assert worst_below(statuses) == worst
 
 
 def test_active_connections_are_summed():
@@ -119,5 +218,5 @@ def test_active_connections_are_summed():
 def test_applying_the_changes_leaves_none(words):
     beats = [beat(str(n), member=word) for n, word in enumerate(words)]
     known = dict.fromkeys((LISTENER, POOL, MEMBER), "?")
-    known |= operating_statuses(beats, known)
-    assert operating_statuses(beats, known) == {}
+    known |= operating_statuses(beats, configured(known))
+    assert operating_statuses(beats, configured(known)) == {}

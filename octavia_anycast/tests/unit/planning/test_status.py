@@ -16,6 +16,7 @@ from octavia_anycast.planning.status import (
     is_settled,
     operating_verdict,
     provisioning_verdict,
+    worse_of,
 )
 from octavia_anycast.testing.simulation import EPOCH, World
 from octavia_anycast.tests.unit.planning.clusters import desired_cluster
@@ -221,3 +222,85 @@ def test_long_words_leave_room_for_others(world):
 def _failed(amphora, reason):
     record = replace(amphora.record, status=AmphoraStatus.ERROR, reason=reason)
     return replace(amphora, record=record, report=None)
+
+
+@pytest.mark.parametrize("asked", ["failover_wanted", "generation"])
+def test_a_failover_is_done_when_the_old_one_is_gone(world, asked):
+    """One that cannot be deleted locks nobody for ever; others serve."""
+    observed = world.observe()
+    first, *others = observed.amphorae
+    change = {"failover_wanted": True} if asked != "generation" else {}
+    desired = world.desired
+    if asked == "generation":
+        desired = replace(desired, failover_generation=1)
+        others = [
+            replace(o, record=replace(o.record, generation=1)) for o in others
+        ]
+    record = replace(first.record, leaving_since=world.now, **change)
+    old = replace(first, record=record)
+    observed = replace(observed, amphorae=(old, *others))
+
+    def after(seconds, seen):
+        now = world.now + timedelta(seconds=seconds)
+        return provisioning_verdict(
+            desired,
+            seen,
+            now,
+            pending_since=world.now,
+            patience=PATIENCE,
+        )
+
+    assert after(1, observed) is ProvisioningVerdict.PENDING
+    gone = replace(observed, amphorae=tuple(others))
+    assert after(1, gone) is ProvisioningVerdict.ACTIVE
+    assert after(320, observed) is ProvisioningVerdict.ACTIVE
+
+
+def test_without_listeners_a_change_is_no_reason_to_be_offline():
+    world = World(desired=desired_cluster(listeners=()))
+    world.run(30)
+    changed = replace(world.desired, revision="another")
+    status = operating_verdict(changed, world.observe(), world.now)
+    assert status.status is OperatingStatus.ONLINE
+
+
+def test_the_first_listener_is_no_reason_to_be_offline():
+    """Its load balancer is ONLINE before, and the fabric has no path yet."""
+    world = World(desired=desired_cluster(listeners=()))
+    world.run(30)
+    desired = desired_cluster()
+    observed = world.observe()
+    for was_online, expected in (
+        (True, OperatingStatus.ONLINE),
+        (False, OperatingStatus.OFFLINE),
+    ):
+        status = operating_verdict(
+            desired, observed, world.now, was_online=was_online
+        )
+        assert status.status is expected
+        assert "0 of" in status.reason
+
+
+def test_all_gates_down_is_offline_in_a_change_too(world):
+    for guest in world.guests.values():
+        guest.is_gate_broken = True
+    world.run(10)
+    status = operating_verdict(
+        world.desired, world.observe(), world.now, was_online=True
+    )
+    assert status.status is OperatingStatus.OFFLINE
+
+
+@pytest.mark.parametrize(
+    ("cluster", "below", "expected"),
+    [
+        ("ONLINE", "ONLINE", "ONLINE"),
+        ("ONLINE", "DEGRADED", "DEGRADED"),
+        ("ONLINE", "ERROR", "ERROR"),
+        ("DEGRADED", "ERROR", "ERROR"),
+        ("ERROR", "DEGRADED", "ERROR"),
+        ("OFFLINE", "ERROR", "OFFLINE"),
+    ],
+)
+def test_the_load_balancer_has_the_worse_status(cluster, below, expected):
+    assert worse_of(OperatingStatus(cluster), below) == expected
