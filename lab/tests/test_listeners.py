@@ -12,7 +12,7 @@ import pytest
 from balancer_objects import changed, listener, pool
 from cluster_bench import MEMBERS, Balancer, Bench
 from cryptography import x509
-from octavia_anycast_lab import pki, process, settings
+from octavia_anycast_lab import database, pki, process, rest, settings
 from openstack import exceptions
 
 pytestmark = pytest.mark.lab
@@ -211,3 +211,46 @@ def test_disabled_listener(
     with changed(bench, balancer):
         bench.octavia.update_listener(web["listener"], is_admin_state_up=True)
     bench.await_answers(lambda a: a.status == 200, balancer.v4)
+
+
+def _spoil(bench: Bench, balancer: Balancer, rule_id: str) -> None:
+    """A regular expression that the API would not have let in."""
+    change = "provisioning_status = 'PENDING_UPDATE'"
+    of_rule = f"(SELECT l7policy_id FROM l7rule WHERE id = '{rule_id}')"
+    database.query(
+        bench.plane,
+        "octavia",
+        f"UPDATE l7policy SET {change} WHERE id = {of_rule};"
+        f"UPDATE l7rule SET {change}, value = '(' WHERE id = '{rule_id}';"
+        f"UPDATE load_balancer SET {change} WHERE id = '{balancer.id}'",
+    )
+
+
+def test_what_haproxy_refuses_is_error_and_the_rest_goes_on(
+    bench: Bench, balancer: Balancer, web: dict[str, str]
+) -> None:
+    with changed(bench, balancer):
+        policy = bench.octavia.create_l7_policy(
+            listener_id=web["listener"], action="REJECT"
+        )
+    with changed(bench, balancer):
+        rule = bench.octavia.create_l7_rule(
+            policy.id, type="PATH", compare_type="REGEX", value="/no"
+        )
+    assert bench.ask(balancer.v4, path="/no")[0].status == 403
+    with changed(bench, balancer):
+        _spoil(bench, balancer, rule.id)
+    seen = bench.octavia.get_l7_rule(rule.id, policy.id)
+    assert seen.provisioning_status == "ERROR"
+    path = f"/v2/lbaas/loadbalancers/{balancer.id}/cluster"
+    cluster = bench.admin.get(rest.LOAD_BALANCER, path)["cluster"]
+    assert "missing closing parenthesis" in cluster["reason"]
+    assert bench.ask(balancer.v4, path="/no")[0].status == 200
+    with changed(bench, balancer):
+        bench.octavia.put(
+            f"/lbaas/l7policies/{policy.id}/rules/{rule.id}",
+            json={"rule": {"value": "/no"}},
+        ).raise_for_status()
+    assert bench.ask(balancer.v4, path="/no")[0].status == 403
+    with changed(bench, balancer):
+        bench.octavia.delete_l7_policy(policy.id)

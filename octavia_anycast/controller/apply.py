@@ -20,7 +20,8 @@ from taskflow import engines, task
 from taskflow.patterns import graph_flow
 
 from octavia_anycast import log_lines
-from octavia_anycast.controller.tasks import Job, carry_out
+from octavia_anycast.controller.job import Job
+from octavia_anycast.controller.tasks import carry_out
 from octavia_anycast.model.actions import (
     Action,
     BootAmphora,
@@ -33,6 +34,7 @@ from octavia_anycast.model.cluster import ActionFailure
 from octavia_anycast.model.errors import (
     AnycastError,
     Conflict,
+    ContentRefused,
     Permanent,
     Retryable,
 )
@@ -45,10 +47,12 @@ class Outcome:
     """How one action went.
 
     ``failures``: what did not work of it; if it is done all the same, what
-    it went into force without.
+    it went into force without. ``is_news``: it failed, and what it recorded
+    calls for another plan.
     """
 
     is_done: bool
+    is_news: bool = False
     action: str = ""
     failures: tuple[ActionFailure, ...] = ()
     retry_after_seconds: float = 0.0
@@ -165,6 +169,9 @@ def _attempt(job: Job, action: Action) -> Outcome:
 
 
 def _failed(job: Job, action: Action, error: Exception) -> Outcome:
+    if isinstance(error, ContentRefused):
+        # It is recorded, and what follows from it is the next plan's.
+        return Outcome(is_done=False, error=str(error), is_news=True)
     after = error.after_seconds if isinstance(error, Retryable) else 5.0
     failure = _failure(
         job,

@@ -20,9 +20,9 @@ from taskflow.types.failure import Failure
 
 from octavia_anycast.controller.apply import apply_plan
 from octavia_anycast.controller.distributor_tasks import DistributorTask
+from octavia_anycast.controller.job import Job
 from octavia_anycast.controller.observe import Observation, Observer
 from octavia_anycast.controller.ports import World
-from octavia_anycast.controller.tasks import Job
 from octavia_anycast.db import amphorae as amphora_rows
 from octavia_anycast.db import registrations
 from octavia_anycast.model.actions import Action, SetAgentState, StartLeaving

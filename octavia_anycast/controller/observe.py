@@ -206,6 +206,11 @@ class Observer:
             listeners=tree.listeners,
             lvs_listener_ids=tree.lvs_listener_ids,
             has_stick_tables=tree.has_stick_tables,
+            refusals=tuple(
+                sentence
+                for identifier, sentence in sorted(cluster.refusals.items())
+                if identifier in tree.left_out_ids
+            ),
             member_network_ids=(),
             size=cluster.size,
             distributor=rows.distributor,

@@ -8,7 +8,7 @@ fakes. None of them raises anything but the errors of the model.
 Layer: controller.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
@@ -28,6 +28,7 @@ from octavia_anycast.octavia_adapter.load_balancers import LoadBalancerTree
 from octavia_anycast.octavia_adapter.marks import Mark
 from octavia_anycast.octavia_adapter.network import MemberNetworks, Prepared
 from octavia_anycast.options import Settings
+from octavia_anycast.planning.culprits import Findings
 
 
 class LoadBalancers(Protocol):
@@ -58,6 +59,9 @@ class Statuses(Protocol):
     def fail(self, tree: LoadBalancerTree) -> bool:
         """ERROR."""
 
+    def refuse(self, tree: LoadBalancerTree, ids: Collection[str]) -> bool:
+        """ERROR, of objects below; the rest stays as it is."""
+
     def delete(self, tree: LoadBalancerTree) -> bool:
         """DELETED, with everything below."""
 
@@ -77,6 +81,14 @@ class Haproxy(Protocol):
         peers: Sequence[AmphoraRecord] = (),
     ) -> None:
         """Configure it."""
+
+    def find_culprits(
+        self,
+        tree: LoadBalancerTree,
+        record: AmphoraRecord,
+        peers: Sequence[AmphoraRecord] = (),
+    ) -> Findings:
+        """Find out which objects it refuses; nothing goes into force."""
 
     def plug_network(
         self, record: AmphoraRecord, port_info: dict[str, Any]

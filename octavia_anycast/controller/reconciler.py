@@ -15,11 +15,12 @@ from oslo_log import log as logging
 from octavia_anycast import log_lines
 from octavia_anycast.controller.apply import Outcome, run_phases
 from octavia_anycast.controller.autoscaler import Autoscaler
+from octavia_anycast.controller.job import Job
 from octavia_anycast.controller.kept_trees import KeptTrees, wants_the_same
 from octavia_anycast.controller.observe import Observation, Observer
 from octavia_anycast.controller.ports import World
 from octavia_anycast.controller.report import Reporter
-from octavia_anycast.controller.tasks import Job, remove_load_balancer
+from octavia_anycast.controller.tasks import remove_load_balancer
 from octavia_anycast.model.cluster import ActionFailure
 from octavia_anycast.model.errors import AnycastError, Permanent
 from octavia_anycast.octavia_adapter.load_balancers import LoadBalancerTree
@@ -195,7 +196,9 @@ def _result(
         (outcome.retry_after_seconds for outcome in outcomes), default=0.0
     )
     return Result(
-        did_something=any(outcome.is_done for outcome in outcomes),
+        did_something=any(
+            outcome.is_done or outcome.is_news for outcome in outcomes
+        ),
         retry_after_seconds=retry_seconds(failures, now, least)
         if least
         else 0.0,

@@ -7,15 +7,15 @@ whatever a killed controller left is found by the next look.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
 from oslo_log import log as logging
 
-from octavia_anycast.controller.amphora_records import AmphoraRecords, short
-from octavia_anycast.controller.observe import Observation
+from octavia_anycast.controller.amphora_records import short
+from octavia_anycast.controller.job import Job
 from octavia_anycast.controller.ports import World
+from octavia_anycast.controller.refusals import find_culprits, record_refusal
 from octavia_anycast.db import amphorae, clusters, registrations
 from octavia_anycast.model.actions import (
     Action,
@@ -25,6 +25,7 @@ from octavia_anycast.model.actions import (
     DeleteAmphora,
     EnsureServerGroup,
     FailAmphora,
+    FindCulprits,
     PlugFrontend,
     PlugMemberNetworks,
     PrepareLoadBalancer,
@@ -39,24 +40,13 @@ from octavia_anycast.model.drain import DrainMark
 from octavia_anycast.model.errors import (
     AnycastError,
     Conflict,
+    ContentRefused,
     Permanent,
     Retryable,
 )
 from octavia_anycast.model.wire import FRONTEND_INTERFACE, Intent
 
 LOG = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Job(AmphoraRecords):
-    """What a task works with: the world, and what was observed."""
-
-    observation: Observation
-
-    @property
-    def load_balancer_id(self) -> str:
-        """The load balancer's id."""
-        return self.observation.tree.id
 
 
 def carry_out(job: Job, action: Action) -> tuple[str, ...]:
@@ -250,9 +240,16 @@ def _configure(job: Job, action: ConfigureHaproxy) -> None:
     before = job.observation.record(action.amphora_id)
     if before is not None and before.member_network_ids:
         _extend_members(job, record)
-    job.world.haproxy.push(job.observation.tree, record, _peers(job, action))
+    try:
+        job.world.haproxy.push(
+            job.observation.tree, record, _peers(job, action.peer_ids)
+        )
+    except ContentRefused as e:
+        record_refusal(job, record, action.revision, e)
+        raise
     job.update(
         action.amphora_id,
+        refused_revision="",
         applied_revision=action.revision,
         peer_amphora_ids=action.peer_ids,
         applied_at=job.world.now(),
@@ -277,9 +274,9 @@ def _set_role(job: Job, action: SetRole) -> None:
     )
 
 
-def _peers(job: Job, action: ConfigureHaproxy) -> list[AmphoraRecord]:
+def _peers(job: Job, peer_ids: tuple[str, ...]) -> list[AmphoraRecord]:
     """The records of those that share stick tables."""
-    found = (job.observation.record(peer) for peer in action.peer_ids)
+    found = (job.observation.record(peer) for peer in peer_ids)
     return [record for record in found if record is not None]
 
 
@@ -429,6 +426,7 @@ _DOERS: dict[type, Callable[[Job, Any], tuple[str, ...] | None]] = {
     PlugFrontend: _plug_frontend,
     PlugMemberNetworks: _plug_members,
     ConfigureHaproxy: _configure,
+    FindCulprits: find_culprits,
     SetRole: _set_role,
     SetAgentState: _set_agent_state,
     UpdateAgent: _update_agent,

@@ -64,6 +64,8 @@ class Cluster(Base):
     )
     # A JSON object; NULL: its size is what its user says.
     autoscale: Mapped[str | None] = mapped_column(Text)
+    # A JSON object: id -> sentence, of the objects that amphorae refused.
+    refusals: Mapped[str | None] = mapped_column(Text)
     scaled_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     scaling_reason: Mapped[str] = mapped_column(
         String(255), default="", server_default=""
@@ -119,6 +121,21 @@ class Amphora(Base):
         Strings, nullable=True
     )
     applied_revision: Mapped[str] = mapped_column(String(64))
+    # The configuration that it last refused, how often, and why.
+    refused_revision: Mapped[str] = mapped_column(
+        String(64), default="", server_default=""
+    )
+    refused_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    refusal: Mapped[str] = mapped_column(
+        String(255), default="", server_default=""
+    )
+    refusal_count: Mapped[int] = mapped_column(
+        Integer, default=0, server_default="0"
+    )
+    # Even a configuration without any object.
+    refuses_anything: Mapped[bool] = mapped_column(
+        Boolean, default=False, server_default=false()
+    )
     applied_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     leaving_since: Mapped[datetime | None] = mapped_column(UtcDateTime)
     # When it got other speakers while it announced; NULL: it announces again.

@@ -39,6 +39,7 @@ def create(session: Session, record: ClusterRecord) -> None:
         "size": record.size,
         "autoscale": record.autoscale,
         "failures": record.failures,
+        "refusals": record.refusals,
     }
     if record.created_at is None:
         del values["created_at"]
@@ -207,6 +208,8 @@ def _columns(fields: dict[str, Any]) -> dict[str, Any]:
             values[name] = value and json.dumps(to_document(value))
         elif name == "failures":
             values[name] = json.dumps(to_document(value)) if value else None
+        elif name == "refusals":
+            values[name] = json.dumps(dict(value)) if value else None
         else:
             values[COLUMNS.get(name, name)] = value
     return values
@@ -236,6 +239,7 @@ def _record(row: Cluster) -> ClusterRecord:
         autoscale=read(Autoscale, json.loads(row.autoscale))
         if row.autoscale
         else None,
+        refusals=json.loads(row.refusals) if row.refusals else {},
         scaled_at=row.scaled_at,
         scaling_reason=row.scaling_reason,
         changed_at=row.changed_at,

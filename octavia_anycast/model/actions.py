@@ -94,6 +94,19 @@ class ConfigureHaproxy:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FindCulprits:
+    """Find out by trials at this amphora which objects it refuses.
+
+    Nothing of a trial goes into force. The objects go to ERROR and are left
+    out of the configuration from then on.
+    """
+
+    amphora_id: str
+    revision: str
+    peer_ids: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SetRole:
     """Record that the amphora stands by, or that it serves."""
 
@@ -157,6 +170,7 @@ AmphoraAction = (
     | PlugFrontend
     | PlugMemberNetworks
     | ConfigureHaproxy
+    | FindCulprits
     | SetRole
     | SetAgentState
     | UpdateAgent

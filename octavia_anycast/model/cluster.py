@@ -7,6 +7,7 @@ What is wanted (:class:`DesiredCluster`), what is recorded
 Times are aware datetimes in UTC, durations seconds.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -91,9 +92,11 @@ class ClusterRecord:
     looks after it. ``scaled_at``: when its wanted size last changed, and
     ``scaling_reason`` why; empty: its user asked for it. ``changed_at``:
     when its user last changed any of it. ``failures``: what does not work
-    just now. ``pending_since``: when the load balancer was first seen in the
-    PENDING_* that it is in, or was in before ERROR. ``is_deletion_wanted``:
-    its deletion failed, so it is in ERROR; the work on it goes on.
+    just now. ``refusals``: id -> sentence, of objects below the load balancer
+    that amphorae refused. ``pending_since``: when the load balancer was first
+    seen in the PENDING_* that it is in, or was in before ERROR.
+    ``is_deletion_wanted``: its deletion failed, so it is in ERROR; the work
+    on it goes on.
     """
 
     load_balancer_id: str
@@ -111,6 +114,7 @@ class ClusterRecord:
     cooldown_seconds: int = 0
     cluster_type: str = "ACTIVE_ACTIVE"
     spare_count: int = 0
+    refusals: Mapping[str, str] = field(default_factory=dict)
     autoscale: Autoscale | None = None
     scaled_at: datetime | None = None
     scaling_reason: str = ""
@@ -134,7 +138,10 @@ class AmphoraRecord:
     ``peer_amphora_ids``: with whom HAProxy was told to share stick tables,
     itself too.
     ``applied_revision``: the HAProxy configuration that the controller last
-    pushed with success. ``leaving_since``: when it was told to leave.
+    pushed with success. ``refused_revision``: the one that it last refused,
+    ``refusal_count`` times, at last with the sentence ``refusal``;
+    ``refuses_anything``: even a configuration without any object.
+    ``leaving_since``: when it was told to leave.
     ``status_since``: when ``status`` last changed. ``member_network_ids``:
     networks plugged for members, beside the front end.
     ``speakers_changed_at``: when it was given other BGP speakers while it
@@ -167,6 +174,11 @@ class AmphoraRecord:
     frontend_interface: str | None = None
     member_network_ids: tuple[str, ...] = ()
     applied_revision: str = ""
+    refused_revision: str = ""
+    refused_at: datetime | None = None
+    refusal: str = ""
+    refusal_count: int = 0
+    refuses_anything: bool = False
     peer_amphora_ids: tuple[str, ...] = ()
     applied_at: datetime | None = None
     leaving_since: datetime | None = None
@@ -236,6 +248,8 @@ class DesiredCluster:
     manager boots and dismisses amphorae; ``is_new``: it is being created.
     ``is_autoscaled``: it was not its user who last changed the size;
     ``grown_by``: by so many autoscaling has made it larger in this look.
+    ``refusals``: a sentence for each object that amphorae refused and that
+    is left out of the configuration.
     """
 
     load_balancer_id: str
@@ -260,6 +274,7 @@ class DesiredCluster:
     is_autoscaled: bool = False
     grown_by: int = 0
     has_stick_tables: bool = False
+    refusals: tuple[str, ...] = ()
     policy: ClusterPolicy = field(default_factory=ClusterPolicy)
 
     @property

@@ -6,6 +6,8 @@ Drivers raise these and never a library's own. Each edge (REST API, agent,
 controller loop) maps them once.
 """
 
+from collections.abc import Mapping
+
 
 class AnycastError(Exception):
     """Base of every error that this project raises on purpose."""
@@ -25,6 +27,25 @@ class NoConnection(Retryable):
 
 class Permanent(AnycastError):
     """Trying again without a change will fail again."""
+
+
+class ContentRefused(Permanent):
+    """An amphora refused a configuration; ``sentence`` is its own reason.
+
+    :param blamed: id -> sentence, of the objects that are known to be to
+        blame
+    """
+
+    def __init__(
+        self,
+        message: str,
+        sentence: str,
+        *,
+        blamed: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.sentence = sentence
+        self.blamed = dict(blamed or {})
 
 
 class InvalidRequest(Permanent):

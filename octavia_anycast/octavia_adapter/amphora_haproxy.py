@@ -6,7 +6,8 @@ Rendering, certificate handling and the REST calls are Octavia's; only their
 order is ours, because Octavia's own
 ``update_amphora_listeners`` waits by the global retry settings (minutes) in
 half of its calls and marks a listener ERROR when an amphora cannot be
-reached while its certificate is uploaded (ADR 0022).
+reached while its certificate is uploaded (ADR 0022). Nothing here writes a
+status: what an amphora refuses is an error, and the planner decides.
 
 Layer: octavia_adapter. An object of Octavia's driver holds the identity of
 the amphora of the call under way, so each thread has one.
@@ -14,27 +15,39 @@ the amphora of the call under way, so each thread has one.
 
 import threading
 from collections.abc import Sequence
+from http import HTTPStatus
 from typing import Any
 
 from octavia.amphorae.drivers.haproxy import exceptions as agent_exceptions
 from octavia.amphorae.drivers.haproxy import rest_api_driver
 from octavia.common import constants, data_models
-from octavia.common import exceptions as octavia_exceptions
-from octavia.db import repositories
-from oslo_log import log as logging
 
 from octavia_anycast.model.certificate import Certificate
 from octavia_anycast.model.cluster import AmphoraRecord
+from octavia_anycast.model.errors import ContentRefused, Retryable
 from octavia_anycast.octavia_adapter.errors import translated
+from octavia_anycast.octavia_adapter.haproxy_alerts import (
+    TRIAL_END,
+    TRIAL_GLOBAL,
+    TRIAL_NAME,
+    Owners,
+    alerts_about,
+    sentences,
+)
 from octavia_anycast.octavia_adapter.haproxy_syntax.templates import Templater
 from octavia_anycast.octavia_adapter.load_balancers import (
     LoadBalancerTree,
+    haproxy_listeners,
+    is_haproxy_wanted,
     lvs_listeners,
+    owners,
+    suspects,
+    trial_model,
 )
-from octavia_anycast.octavia_adapter.rows import transaction
 from octavia_anycast.octavia_adapter.stick_peers import Rendering, model_of
+from octavia_anycast.octavia_adapter.tls_files import upload_files
+from octavia_anycast.planning.culprits import Alert, Findings, find
 
-LOG = logging.getLogger(__name__)
 CONNECT_SECONDS = 5.0
 # Octavia's agent calls every listener of keepalived, SCTP too, so.
 _LVS_TYPE = "UDP"
@@ -44,16 +57,6 @@ _LVS_COUNT = "lvs_listener_process_count"
 # sessions. HAProxy fills all of it at every check and reload, which takes
 # minutes for some gigabytes, so the size is computed from at most this.
 CACHE_MEMORY_MAX_KB = 256 * 1024
-
-# What is wrong with a certificate, as opposed to with an amphora.
-_BAD_CERTIFICATE = (
-    octavia_exceptions.CertificateRetrievalException,
-    octavia_exceptions.MissingCertSubject,
-    octavia_exceptions.UnreadableCert,
-    octavia_exceptions.MisMatchedKey,
-    octavia_exceptions.NeedsPassphrase,
-    octavia_exceptions.UnreadablePKCS12,
-)
 
 
 def _bounded(client_class: type, timeouts: dict[str, Any]) -> Any:
@@ -76,7 +79,35 @@ def _bounded(client_class: type, timeouts: dict[str, Any]) -> Any:
                 **kwargs,
             )
 
+        def upload_config(
+            self, amp: Any, loadbalancer_id: str, config: str
+        ) -> Any:
+            """As Octavia's, which throws away why a file is refused."""
+            answer = self.put(
+                amp,
+                f"loadbalancer/{amp.id}/{loadbalancer_id}/haproxy",
+                data=config.encode(),
+            )
+            if answer.status_code == HTTPStatus.BAD_REQUEST:
+                raise RefusedFile(_details_of(answer))
+            return agent_exceptions.check_exception(answer)
+
     return Bounded()
+
+
+class RefusedFile(Exception):
+    """HAProxy in the amphora refused its file; ``output``: what it said."""
+
+    def __init__(self, output: str) -> None:
+        super().__init__(output)
+        self.output = output
+
+
+def _details_of(answer: Any) -> str:
+    try:
+        return str(answer.json().get("details", ""))
+    except ValueError:
+        return str(answer.text)
 
 
 class AmphoraHaproxy:
@@ -90,7 +121,6 @@ class AmphoraHaproxy:
             constants.CONN_RETRY_INTERVAL: 0,
         }
         self._local = threading.local()
-        self._listeners = repositories.ListenerRepository()
 
     def push(
         self,
@@ -105,8 +135,10 @@ class AmphoraHaproxy:
 
         :param peers: who shares stick tables with it, itself too
 
-        :raises Retryable: the amphora could not be reached or failed.
-        :raises Permanent: the amphora refused the configuration.
+        :raises Retryable: the amphora could not be reached or failed, or a
+            secret could not be read.
+        :raises ContentRefused: the amphora refused the configuration, or a
+            secret's content cannot be used.
         """
         amphora = model_of(tree, record)
         with translated(f"configuring amphora {record.id}"):
@@ -127,19 +159,51 @@ class AmphoraHaproxy:
     ) -> None:
         tree, amphora = job.tree, job.amphora
         client = driver.clients[amphora.api_version]
-        listeners, files = self._upload_certificates(driver, tree, amphora)
-        if not any(x.enabled for x in listeners) or not tree.is_enabled:
+        if not is_haproxy_wanted(tree.model):
             client.delete_listener(amphora, tree.id)
             return
-        config = driver.jinja_combo.build_config(
-            host_amphora=amphora,
-            listeners=job.with_peers(listeners),
-            tls_certs=files,
-            haproxy_versions=driver._get_haproxy_versions(amphora),
-            amp_details=_with_bounded_memory(details),
-        )
-        client.upload_config(amphora, tree.id, config)
+        files = upload_files(driver, tree, amphora)
+        config = _configuration(driver, job, tree.model, files, details)
+        try:
+            client.upload_config(amphora, tree.id, config)
+        except RefusedFile as e:
+            raise _refusal(amphora.id, e.output) from e
         client.reload_listener(amphora, tree.id)
+
+    def find_culprits(
+        self,
+        tree: LoadBalancerTree,
+        record: AmphoraRecord,
+        peers: Sequence[AmphoraRecord] = (),
+    ) -> Findings:
+        """Find out which objects this amphora refuses; see ``planning``.
+
+        What it runs stays as it is: no trial is ever taken.
+
+        :raises Retryable: the amphora could not be reached or failed.
+        """
+        amphora = model_of(tree, record)
+        job = Rendering(tree=tree, amphora=amphora, peers=peers)
+        with translated(f"trying configurations on amphora {record.id}"):
+            driver = self._driver()
+            driver._populate_amphora_api_version(amphora)
+            client = driver.clients[amphora.api_version]
+            try:
+                files = upload_files(driver, tree, amphora)
+            except ContentRefused as e:
+                return Findings(culprits=e.blamed)
+            details = client.get_details(amphora)
+            found = find(
+                suspects(tree),
+                lambda left_out: _try(driver, job, left_out, files, details),
+            )
+            if found != Findings() or not lvs_listeners(tree.model):
+                return found
+            try:
+                _push_lvs(driver.lvs_jinja, client, tree, amphora)
+            except ContentRefused as e:
+                return Findings(culprits=e.blamed)
+            return found
 
     def plug_network(
         self, record: AmphoraRecord, port_info: dict[str, Any]
@@ -222,58 +286,83 @@ class AmphoraHaproxy:
             self._local.driver = driver
         return driver
 
-    def _upload_certificates(
-        self, driver: Any, tree: LoadBalancerTree, amphora: Any
-    ) -> tuple[list[Any], dict[str, Any]]:
-        """Upload what the listeners refer to.
 
-        :returns: the listeners that can be served, and the file names that
-            the template wants
-        """
-        usable: list[Any] = []
-        files: dict[str, Any] = {}
-        for listener in tree.model.listeners:
-            if listener.protocol in constants.LVS_PROTOCOLS:
-                continue
-            try:
-                files |= self._files_of(driver, tree, amphora, listener)
-            except _BAD_CERTIFICATE as e:
-                self._refuse(listener, e)
-                continue
-            usable.append(listener)
-        return usable, files
-
-    @staticmethod
-    def _files_of(
-        driver: Any, tree: LoadBalancerTree, amphora: Any, listener: Any
-    ) -> dict[str, Any]:
-        found = driver._process_tls_certificates(listener, amphora, tree.id)
-        files = {listener.tls_certificate_id: found["tls_cert"]}
-        for reference in (
-            listener.client_ca_tls_certificate_id,
-            listener.client_crl_container_id,
-        ):
-            files[reference] = driver._process_secret(
-                listener, reference, amphora, tree.id
-            )
-        files |= driver._process_listener_pool_certs(
-            listener, amphora, tree.id
+def _configuration(
+    driver: Any,
+    job: Rendering,
+    model: Any,
+    files: dict[str, Any],
+    details: dict[str, Any],
+) -> str:
+    """Render HAProxy's configuration of this model of the load balancer."""
+    return str(
+        driver.jinja_combo.build_config(
+            host_amphora=job.amphora,
+            listeners=job.with_peers(haproxy_listeners(model)),
+            tls_certs=files,
+            haproxy_versions=driver._get_haproxy_versions(job.amphora),
+            amp_details=_with_bounded_memory(details),
         )
-        return files
+    )
 
-    def _refuse(self, listener: Any, error: Exception) -> None:
-        """Show a listener without a usable certificate as ERROR.
 
-        As Octavia does: the other listeners go on.
-        """
-        LOG.error("Listener %s is left out: %s", listener.id, error)
-        with transaction() as session:
-            self._listeners.update(
-                session,
-                listener.id,
-                provisioning_status=constants.ERROR,
-                operating_status=constants.ERROR,
-            )
+def _refusal(amphora_id: str, output: str) -> ContentRefused:
+    """The error of a refused file, with HAProxy's own words."""
+    said = sentences(output) or (output.strip(),)
+    sentence = " ".join(said[0].split())
+    return ContentRefused(
+        f"Amphora {amphora_id} refused its configuration: {sentence}",
+        sentence,
+    )
+
+
+def _try(
+    driver: Any,
+    job: Rendering,
+    left_out: frozenset[str],
+    files: dict[str, Any],
+    details: dict[str, Any],
+) -> tuple[Alert, ...]:
+    """What HAProxy says against the configuration without these objects.
+
+    :raises Retryable: it took the trial, which no HAProxy does.
+    """
+    model = trial_model(job.tree, left_out)
+    config = TRIAL_GLOBAL
+    if is_haproxy_wanted(model):
+        config = _configuration(driver, job, model, files, details)
+    output = _refused_output(driver, job, config + TRIAL_END)
+    alerts = alerts_about(output, config, owners(model))
+    if not alerts and TRIAL_NAME not in output:
+        return (Alert(sentence=" ".join(output.split())),)
+    if not alerts and not left_out and config != TRIAL_GLOBAL:
+        # It was refused for what HAProxy looks at even later.
+        return _try_in_earnest(driver, job, config, owners(model))
+    return alerts
+
+
+def _try_in_earnest(
+    driver: Any, job: Rendering, config: str, known: Owners
+) -> tuple[Alert, ...]:
+    client = driver.clients[job.amphora.api_version]
+    try:
+        client.upload_config(job.amphora, job.tree.id, config)
+    except RefusedFile as e:
+        return alerts_about(e.output, config, known) or (
+            Alert(sentence=" ".join(e.output.split())),
+        )
+    return ()
+
+
+def _refused_output(driver: Any, job: Rendering, config: str) -> str:
+    client = driver.clients[job.amphora.api_version]
+    try:
+        client.upload_config(job.amphora, job.tree.id, config)
+    except RefusedFile as e:
+        return e.output
+    raise Retryable(
+        f"Amphora {job.amphora.id} took a trial that every HAProxy refuses."
+    )
 
 
 def _push_lvs(
@@ -290,6 +379,7 @@ def _push_lvs(
         if item["type"] == _LVS_TYPE
     }
     wanted = {x.id: x for x in lvs_listeners(tree.model)}
+    blamed: dict[str, str] = {}
     for listener_id in sorted(running.keys() - wanted.keys()):
         client.delete_listener(amphora, listener_id)
     for listener_id, listener in wanted.items():
@@ -298,8 +388,18 @@ def _push_lvs(
             _lvs_configuration(client, amphora, listener_id) == config
         ):
             continue
-        client.upload_udp_config(amphora, listener_id, config)
-        client.reload_listener(amphora, listener_id)
+        try:
+            client.upload_udp_config(amphora, listener_id, config)
+            client.reload_listener(amphora, listener_id)
+        except agent_exceptions.InvalidRequest as e:
+            blamed[listener_id] = f"its agent refuses it: {e}"
+    if blamed:
+        sentence = "; ".join(blamed.values())
+        raise ContentRefused(
+            f"Amphora {amphora.id} refused its configuration: {sentence}",
+            sentence,
+            blamed=blamed,
+        )
 
 
 def _lvs_configuration(client: Any, amphora: Any, listener_id: str) -> str:

@@ -9,6 +9,7 @@ reconcile works on.
 Layer: octavia_adapter. Reads only.
 """
 
+import copy
 import hashlib
 import json
 from dataclasses import dataclass, field
@@ -24,8 +25,10 @@ from octavia_anycast.model.cluster import Vip
 from octavia_anycast.model.inventory import Census
 from octavia_anycast.model.wire import ListenerSocket, Scheme
 from octavia_anycast.octavia_adapter import inventory, marks, object_rows
+from octavia_anycast.octavia_adapter.haproxy_alerts import Owners
 from octavia_anycast.octavia_adapter.marks import Mark
 from octavia_anycast.octavia_adapter.rows import transaction
+from octavia_anycast.planning.culprits import Suspect
 from octavia_anycast.planning.health import ConfiguredMember
 
 PROVIDER = "anycast"
@@ -80,10 +83,10 @@ class LoadBalancerTree:
 
     ``revision`` is the SHA-256 of everything that the configuration of an
     amphora or of its ports depends on. ``is_deletion_wanted``: its deletion
-    failed, which goes on. ``model`` is Octavia's own data
-    model, without the children that are being deleted: what HAProxy's
-    configuration is rendered from. Nobody outside octavia_adapter looks
-    into it.
+    failed, which goes on. ``model`` is Octavia's own data model, without the
+    children that are being deleted or in ERROR: what HAProxy's configuration
+    is rendered from. Nobody outside octavia_adapter looks into it.
+    ``left_out_ids``: the children in ERROR.
     """
 
     id: str
@@ -97,6 +100,7 @@ class LoadBalancerTree:
     revision: str
     updated_at: datetime | None
     pending: tuple[Pending, ...] = ()
+    left_out_ids: frozenset[str] = frozenset()
     lvs_listener_ids: tuple[str, ...] = ()
     has_stick_tables: bool = False
     operating_statuses: dict[tuple[str, str], str] = field(
@@ -206,6 +210,7 @@ def snapshot(
     pending = tuple(_pending_below(load_balancer))
     project_ids = {x.project_id for _, x in children(load_balancer)}
     statuses = dict(_operating_statuses(load_balancer))
+    left_out = _left_out_ids(load_balancer)
     _prune(load_balancer)
     vips = _vips(load_balancer)
     return LoadBalancerTree(
@@ -223,6 +228,7 @@ def snapshot(
         revision=revision_of(load_balancer),
         updated_at=load_balancer.updated_at,
         pending=pending,
+        left_out_ids=left_out,
         operating_statuses=statuses,
         disabled_ids=_disabled_ids(load_balancer),
         members=_members(load_balancer),
@@ -249,11 +255,7 @@ def _vips(load_balancer: Any) -> tuple[Vip, ...]:
 def _sockets(
     load_balancer: Any, vips: tuple[Vip, ...]
 ) -> tuple[ListenerSocket, ...]:
-    """The sockets that HAProxy will hold open; stable order.
-
-    A listener in ERROR is one whose certificate could not be read: it is
-    left out of the configuration as Octavia does, so nothing listens.
-    """
+    """The sockets that HAProxy will hold open; stable order."""
     if not load_balancer.enabled:
         return ()
     return tuple(
@@ -265,7 +267,6 @@ def _sockets(
         )
         for listener in sorted(load_balancer.listeners, key=lambda x: x.id)
         if listener.enabled
-        and listener.provisioning_status != constants.ERROR
         and listener.protocol not in constants.LVS_PROTOCOLS
         for vip in vips
     )
@@ -292,12 +293,24 @@ def _has_stick_tables(load_balancer: Any) -> bool:
     )
 
 
-def lvs_listeners(load_balancer: Any) -> list[Any]:
-    """The listeners that keepalived serves, by id; HAProxy has no part.
+def haproxy_listeners(load_balancer: Any) -> list[Any]:
+    """The listeners that HAProxy's configuration is made from."""
+    return [
+        listener
+        for listener in load_balancer.listeners
+        if listener.protocol not in constants.LVS_PROTOCOLS
+    ]
 
-    One in ERROR is served like the others: it has no certificate that could
-    be missing.
-    """
+
+def is_haproxy_wanted(load_balancer: Any) -> bool:
+    """Whether anything is to listen; HAProxy does not start otherwise."""
+    return bool(load_balancer.enabled) and any(
+        listener.enabled for listener in haproxy_listeners(load_balancer)
+    )
+
+
+def lvs_listeners(load_balancer: Any) -> list[Any]:
+    """The listeners that keepalived serves, by id; HAProxy has no part."""
     if not load_balancer.enabled:
         return []
     return [
@@ -358,6 +371,15 @@ def _operating_statuses(
     ]
 
 
+def _left_out_ids(load_balancer: Any) -> frozenset[str]:
+    """What amphorae have refused, and nobody has changed since."""
+    return frozenset(
+        child.id
+        for _, child in children(load_balancer)
+        if child.provisioning_status == constants.ERROR
+    )
+
+
 def _disabled_ids(load_balancer: Any) -> frozenset[str]:
     """Listeners and pools that are down, by themselves or with the whole."""
     parts = [*load_balancer.listeners, *load_balancer.pools]
@@ -381,8 +403,59 @@ def _members(load_balancer: Any) -> tuple[ConfiguredMember, ...]:
     )
 
 
-def _prune(load_balancer: Any) -> None:
-    """Leave out what is being deleted, wherever it is referred to.
+def suspects(tree: LoadBalancerTree) -> tuple[Suspect, ...]:
+    """What is in the configuration, parents first."""
+    return tuple(
+        Suspect(kind=kind, id=child.id, is_new=_is_new(child))
+        for kind, child in reversed(children(tree.model))
+    )
+
+
+def owners(load_balancer: Any) -> Owners:
+    """What has lines in HAProxy's configuration without its id in them."""
+    return Owners(
+        monitors={
+            pool.id: pool.health_monitor.id
+            for pool in load_balancer.pools
+            if pool.health_monitor
+        },
+        policies={
+            rule.id: policy.id
+            for listener in load_balancer.listeners
+            for policy in listener.l7policies
+            for rule in policy.l7rules
+        },
+    )
+
+
+def _is_new(child: Any) -> bool:
+    return child.provisioning_status in (
+        constants.PENDING_CREATE,
+        constants.PENDING_UPDATE,
+    )
+
+
+def trial_model(tree: LoadBalancerTree, left_out: frozenset[str]) -> Any:
+    """A copy of the model without some objects, for trials only.
+
+    An L7 policy keeps the rules that are not left out, so that each can be
+    tried: in force it would match too much.
+    """
+    model = copy.deepcopy(tree.model)
+    for _, child in children(model):
+        if child.id in left_out:
+            child.provisioning_status = constants.ERROR
+    _prune(model, is_trial=True)
+    return model
+
+
+def _prune(load_balancer: Any, *, is_trial: bool = False) -> None:
+    """Leave out what is being deleted or in ERROR, wherever it is named.
+
+    What is in ERROR was refused by amphorae. What cannot be without it goes
+    along: an L7 policy with one rule fewer would match more requests, so it
+    is left out as a whole. It stays ACTIVE, because Octavia's API refuses to
+    change a rule of a policy in ERROR (ADR 0090).
 
     And the L7 policies that a fully populated create has brought to a
     listener which cannot have any: the API does not let the provider see
@@ -393,11 +466,6 @@ def _prune(load_balancer: Any) -> None:
         # Octavia counts it up with each listener and opens that port, but its
         # template has every HAProxy listen on the first one.
         listener.peer_port = constants.HAPROXY_BASE_PEER_PORT
-    load_balancer.pools = _kept(load_balancer.pools)
-    for pool in load_balancer.pools:
-        pool.members = _kept(pool.members)
-        if not _is_kept(pool.health_monitor):
-            pool.health_monitor = None
     for listener in load_balancer.listeners:
         listener.pools = _kept(listener.pools)
         if not _is_kept(listener.default_pool):
@@ -406,13 +474,37 @@ def _prune(load_balancer: Any) -> None:
         listener.l7policies = [
             policy
             for policy in _kept(listener.l7policies)
-            if listener.protocol in L7_PROTOCOLS
-            and (
-                policy.redirect_pool is None or _is_kept(policy.redirect_pool)
-            )
+            if _can_have_policies(listener)
+            and _has_its_pool(policy)
+            and (is_trial or not _has_refused_rule(policy))
         ]
         for policy in listener.l7policies:
             policy.l7rules = _kept(policy.l7rules)
+    _prune_pools(load_balancer)
+
+
+def _prune_pools(load_balancer: Any) -> None:
+    load_balancer.pools = _kept(load_balancer.pools)
+    for pool in load_balancer.pools:
+        pool.members = _kept(pool.members)
+        if not _is_kept(pool.health_monitor):
+            pool.health_monitor = None
+
+
+def _can_have_policies(listener: Any) -> bool:
+    return listener.protocol in L7_PROTOCOLS
+
+
+def _has_its_pool(policy: Any) -> bool:
+    return policy.redirect_pool is None or _is_kept(policy.redirect_pool)
+
+
+def _has_refused_rule(policy: Any) -> bool:
+    """Whether one of the policy's rules is in ERROR."""
+    return any(
+        rule.provisioning_status == constants.ERROR
+        for rule in policy.l7rules or ()
+    )
 
 
 def _kept(rows: Any) -> list[Any]:
@@ -423,6 +515,7 @@ def _is_kept(row: Any) -> bool:
     return row is not None and row.provisioning_status not in (
         constants.PENDING_DELETE,
         constants.DELETED,
+        constants.ERROR,
     )
 
 

@@ -13,7 +13,7 @@ knows no condition (ADR 0021).
 Layer: octavia_adapter.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from octavia.common import constants
@@ -84,6 +84,22 @@ class OctaviaStatuses:
                 return False
             row.provisioning_status = constants.ERROR
             use.recount(uncounted, provider=PROVIDER)
+        return True
+
+    def refuse(self, tree: LoadBalancerTree, ids: Collection[str]) -> bool:
+        """Show objects below as ERROR: they are left out from now on.
+
+        :returns: False if the load balancer changed since the snapshot.
+        """
+        with transaction() as session:
+            row = self._lock(session, tree)
+            if row is None:
+                return False
+            for model in object_rows.MODELS.values():
+                session.query(model).filter(model.id.in_(ids)).update(
+                    {"provisioning_status": constants.ERROR},
+                    synchronize_session=False,
+                )
         return True
 
     def delete(self, tree: LoadBalancerTree) -> bool:

@@ -40,6 +40,7 @@ from octavia_anycast.planning.assessment import (
 from octavia_anycast.planning.draining import intent_by_wish, mark
 from octavia_anycast.planning.peer_groups import wanted_peers
 from octavia_anycast.planning.placement import candidate_zones
+from octavia_anycast.planning.refusal import may_be_given
 from octavia_anycast.planning.rollout import (
     is_in_force,
     starts_transition,
@@ -91,6 +92,8 @@ def _next_steps(cluster: Cluster, member: Assessment) -> tuple[Action, ...]:
         # Who its peers are is no other revision: it serves either way.
         is_told = record.peer_amphora_ids == push.peer_ids
         return tuple(steps) if is_told else (*steps, push)
+    if not may_be_given(cluster, member):
+        return tuple(steps)
     steps.append(push)
     state = with_allowed_speakers(
         cluster, member, _final_state(cluster, member)

@@ -50,6 +50,7 @@ from octavia_anycast.planning.assessment import (
 from octavia_anycast.planning.backoff import fails_now
 from octavia_anycast.planning.bring_up import bring_up
 from octavia_anycast.planning.placement import place
+from octavia_anycast.planning.refusal import follow_up
 from octavia_anycast.planning.rollout import is_in_force, keeping_speakers
 from octavia_anycast.planning.scaling import boots, dismissal
 
@@ -71,6 +72,7 @@ def plan(
         )
     for member in cluster.live:
         actions += bring_up(cluster, member)
+    actions += follow_up(cluster)
     actions += _boot_missing(cluster, observed, now)
     actions += _dismiss_surplus(cluster, observed)
     for member in cluster.of(Phase.LEAVING):

@@ -31,6 +31,7 @@ from octavia_anycast.planning.assessment import (
     is_ready,
 )
 from octavia_anycast.planning.failures import Patience
+from octavia_anycast.planning.refusal import complaint
 from octavia_anycast.planning.rollout import is_rolled_out
 from octavia_anycast.planning.scaling import boots, coming_up, has_trouble
 from octavia_anycast.planning.spare import (
@@ -153,9 +154,9 @@ def shortened(remark: str) -> str:
 
 
 def _remarks(cluster: Cluster, observed: ObservedCluster) -> list[str]:
-    """How far a failover is, how the spares are, why no amphora boots."""
+    """What is left out, how far a failover and the spares are, and boots."""
     wanted = cluster.desired.spare_count
-    remarks = []
+    remarks = list(cluster.desired.refusals)
     outdated = len(cluster.outdated())
     if outdated:
         remarks.append(f"failover: {outdated} to be replaced")
@@ -169,7 +170,10 @@ def _remarks(cluster: Cluster, observed: ObservedCluster) -> list[str]:
 def _complaints(cluster: Cluster) -> list[str]:
     """What is wrong with single amphorae."""
     found = (
-        (member.id, member.reason or _mute(member))
+        (
+            member.id,
+            member.reason or complaint(cluster, member) or _mute(member),
+        )
         for member in cluster.members
         if member.phase is not Phase.LEAVING
     )

@@ -45,7 +45,7 @@ class MortalStatuses(OctaviaStatuses):
         self._cloud = cloud
 
     def __getattribute__(self, name: str) -> Any:
-        if name in ("settle", "fail", "delete", "set_operating"):
+        if name in ("settle", "fail", "refuse", "delete", "set_operating"):
             self._cloud.step(name)
         return super().__getattribute__(name)
 

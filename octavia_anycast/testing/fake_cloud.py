@@ -39,8 +39,13 @@ from octavia_anycast.model.wire import (
 )
 from octavia_anycast.octavia_adapter.amphora_files import ConfigDrive
 from octavia_anycast.octavia_adapter.compute import Server
-from octavia_anycast.octavia_adapter.load_balancers import LoadBalancerTree
+from octavia_anycast.octavia_adapter.load_balancers import (
+    LoadBalancerTree,
+    suspects,
+)
 from octavia_anycast.octavia_adapter.network import MemberNetworks, Prepared
+from octavia_anycast.planning.culprits import Alert, Findings, find
+from octavia_anycast.testing.fake_contents import FakeContents
 from octavia_anycast.testing.fake_inventory import (
     FakeDrive,
     FakeFiles,
@@ -85,6 +90,7 @@ class FakeCloud(FakeInventory):
         self.cut_sessions: set[str] = set()  # amphora ids
         self.speaker_changes: list[str] = []  # amphora ids, in order
         self.active: dict[str, int] = {}
+        self.contents = FakeContents(self.violations)
         self.database = MortalDatabase(database, self)
         self._raw_database = database
         self._addresses = 10
@@ -354,6 +360,7 @@ class FakeCloud(FakeInventory):
         missing = set(record.member_network_ids) - machine.member_networks
         if missing:
             self.violations.append(f"HAProxy without networks {missing}")
+        self.contents.check_push(tree, machine)
         machine.revision = tree.revision
         machine.peers = frozenset(peer.id for peer in peers)
         if any(peer.frontend is None for peer in peers):
@@ -364,6 +371,23 @@ class FakeCloud(FakeInventory):
         machine.lvs_listener_ids = frozenset(tree.lvs_listener_ids)
         machine.pushes += 1
         self.step("push done")
+
+    def find_culprits(
+        self,
+        tree: LoadBalancerTree,
+        record: AmphoraRecord,
+        peers: Sequence[AmphoraRecord] = (),
+    ) -> Findings:
+        """Find out what it refuses; each trial may be the last."""
+        machine = self._machine(record)
+
+        def attempt(left_out: frozenset[str]) -> tuple[Alert, ...]:
+            self.step("trial")
+            return self.contents.alerts(tree, machine, left_out)
+
+        found = find(suspects(tree), attempt)
+        self.step("trials done")
+        return found
 
     def plug_network(
         self, record: AmphoraRecord, port_info: dict[str, Any]

@@ -36,7 +36,9 @@ class Guest:
     is_dead: bool = False
     is_dead_known: bool = False
     is_cut_off: bool = False
-    rejects_configuration: bool = False
+    rejects_configuration: bool = False  # its agent fails
+    has_broken_haproxy: bool = False  # which refuses anything
+    refused: str = ""  # a revision that only its HAProxy refuses
     is_gate_broken: bool = False
     is_session_down: bool = False
     is_ipv6_refused: bool = False

@@ -9,6 +9,7 @@ amphora, cut off its management, fail pushes, close gates, break sessions.
 Layer: testing. No I/O; time is a number that tests advance.
 """
 
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from ipaddress import ip_address
@@ -20,6 +21,7 @@ from octavia_anycast.model.actions import (
     ConfigureHaproxy,
     DeleteAmphora,
     FailAmphora,
+    FindCulprits,
     PlugFrontend,
     PlugMemberNetworks,
     PrepareLoadBalancer,
@@ -55,6 +57,7 @@ from octavia_anycast.planning.assessment import Cluster
 from octavia_anycast.planning.drain_check import obstacle
 from octavia_anycast.planning.failures import Patience, carried_on
 from octavia_anycast.planning.plan import plan
+from octavia_anycast.planning.refusal import PUSHES_MAX
 from octavia_anycast.planning.rollout import recovered, wanted_digest
 from octavia_anycast.planning.status import (
     ProvisioningVerdict,
@@ -90,6 +93,8 @@ class World:
     pending_since: datetime = EPOCH
     _asked: tuple[object, ...] = ()
     is_split: bool = False  # sessions carry their own IP version only
+    bad_contents: set[str] = field(default_factory=set)  # revisions
+    refusals: Counter[tuple[str, str]] = field(default_factory=Counter)
 
     def ask(self, amphora_id: str, **wanted: bool) -> None:
         """Ask something of one amphora, as the API does."""
@@ -377,6 +382,7 @@ class World:
             PlugFrontend
             | PlugMemberNetworks
             | ConfigureHaproxy
+            | FindCulprits
             | SetAgentState,
         )
         guest = self.guests[action.amphora_id]
@@ -389,6 +395,8 @@ class World:
                 )
             case PlugMemberNetworks(network_ids=networks):
                 self._change(action.amphora_id, member_network_ids=networks)
+            case FindCulprits(revision=revision):
+                self._find_culprits(guest, revision)
             case SetAgentState(state=state):
                 keeps = state.keeps_speakers or state.kept_peer_ids
                 if guest.is_of_old_image and keeps:
@@ -401,16 +409,53 @@ class World:
             case ConfigureHaproxy(revision=revision, peer_ids=peer_ids):
                 if guest.rejects_configuration:
                     return False
+                if self._refuses(guest, revision):
+                    self._record_refusal(guest, revision)
+                    return False
                 assert guest.state, "configured before the data path is there"
                 assert guest.state.frontend, "no front end yet"
                 guest.configured = revision
                 self._change(
                     action.amphora_id,
                     applied_revision=revision,
+                    refused_revision="",
                     peer_amphora_ids=peer_ids,
                     applied_at=self.now,
                 )
         return True
+
+    def _refuses(self, guest: Guest, revision: str) -> bool:
+        return (
+            guest.has_broken_haproxy
+            or guest.refused == revision
+            or revision in self.bad_contents
+        )
+
+    def _record_refusal(self, guest: Guest, revision: str) -> None:
+        """As the controller does; nothing is pushed again without end."""
+        self.refusals[guest.record.id, revision] += 1
+        count = self.refusals[guest.record.id, revision]
+        assert count <= PUSHES_MAX, "pushed again what was refused"
+        self._change(
+            guest.record.id,
+            refused_revision=revision,
+            refused_at=self.now,
+            refusal_count=count,
+            refuses_anything=False,
+        )
+
+    def _find_culprits(self, guest: Guest, revision: str) -> None:
+        """What is bad is left out: another configuration, of the rest."""
+        assert not any(
+            other.record.applied_revision == revision
+            for other in self.guests.values()
+            if other.record.status is AmphoraStatus.ALLOCATED
+        ), "an object was blamed for what others run"
+        if guest.has_broken_haproxy:
+            self._change(guest.record.id, refuses_anything=True)
+            return
+        assert self._refuses(guest, revision)
+        self.desired = replace(self.desired, revision=f"{revision}-")
 
     def _tell(self, guest: Guest, state: DesiredState) -> None:
         """The agent takes a state; its sessions follow."""

@@ -15,6 +15,7 @@ from types import SimpleNamespace
 import pytest
 
 from octavia_anycast.controller import tasks
+from octavia_anycast.controller.job import Job
 from octavia_anycast.db import amphorae
 from octavia_anycast.db.engine import Database
 from octavia_anycast.model.actions import BootAmphora
@@ -74,7 +75,7 @@ class Controller:
         )
         while True:
             try:
-                tasks.carry_out(tasks.Job(self.world, observation), action)
+                tasks.carry_out(Job(self.world, observation), action)
             except Conflict:
                 return False
             except Retryable:

@@ -120,7 +120,7 @@ def test_no_socket_where_haproxy_will_not_listen(tree, change):
     ("field", "value", "is_served"),
     [
         ("provisioning_status", "ACTIVE", True),
-        ("provisioning_status", "ERROR", True),
+        ("provisioning_status", "ERROR", False),
         ("provisioning_status", "PENDING_DELETE", False),
         ("enabled", False, False),
     ],

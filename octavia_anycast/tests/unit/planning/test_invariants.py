@@ -30,9 +30,12 @@ FAULTS = (
     "refuse_ipv6",
     "replace",
     "update_agent",
+    "break_haproxy",
+    "refuse_alone",
 )
 CHANGES = (
     "update",
+    "bad_content",
     "failover",
     "scale",
     "listeners",
@@ -86,6 +89,10 @@ def hurt(world: World, guest: Guest, fault: str) -> None:
             guest.is_ipv6_refused = True
         case "replace":
             world.ask(guest.record.id, failover_wanted=True)
+        case "break_haproxy":
+            guest.has_broken_haproxy = True
+        case "refuse_alone":
+            guest.refused = f"{world.desired.revision}+"
         case "update_agent":
             world.ask(guest.record.id, agent_update_wanted=True)
 
@@ -105,6 +112,9 @@ def change(world: World, event: str, number: int) -> None:
     match event:
         case "update":
             desired = replace(desired, revision=f"{desired.revision}+")
+        case "bad_content":
+            desired = replace(desired, revision=f"{desired.revision}!")
+            world.bad_contents.add(desired.revision)
         case "failover":
             desired = replace(
                 desired,
