@@ -179,13 +179,20 @@ OPTIONS = [
         "dead_after",
         default=15.0,
         help="Seconds without heartbeat and answer after which an amphora is "
-        "replaced. Its traffic left it long before, by hold time or BFD.",
+        "replaced. Its traffic left it long before, by hold time or BFD. Also "
+        "seconds without an answer of its agent after which one that lives "
+        "and has an old configuration is replaced: no other one announces an "
+        "older configuration than a load balancer that is ACTIVE promises "
+        "for longer. And seconds without a heartbeat after which one that "
+        "answers is named in the cluster's reason.",
     ),
     cfg.FloatOpt(
         "gate_timeout",
         default=60.0,
         help="Seconds with a failed health gate after which an amphora is "
-        "replaced, if another one of its cluster is healthy.",
+        "replaced, if another one of its cluster is healthy; or without "
+        "having taken the configuration that others took; or without an "
+        "answer of its agent, which systemd starts anew after 45.",
     ),
     cfg.FloatOpt(
         "drain_timeout",

@@ -2,8 +2,8 @@
 # Copyright (c) 2026 The octavia-anycast authors
 """The agent client from a command line, for tests in the control namespace.
 
-``python agent_call.py PKI put|report AMPHORA_ID ADDRESS``: the desired state
-on standard input, the report or the refusal on standard output; JSON.
+``python agent_call.py PKI put|report AMPHORA_ID ADDRESS [PORT]``: the desired
+state on standard input, the report or the refusal on standard output; JSON.
 """
 
 import json
@@ -15,10 +15,14 @@ from octavia_anycast.model import codec
 from octavia_anycast.model.errors import InvalidRequest
 
 
-def call(pki: str, verb: str, amphora_id: str, address: str) -> dict:
+def call(
+    pki: str, verb: str, amphora_id: str, address: str, port: str = "9443"
+) -> dict:
     """Make one call."""
     client = AmphoraClient(
-        ca_file=f"{pki}/server-ca.pem", client_cert_file=f"{pki}/client.pem"
+        ca_file=f"{pki}/server-ca.pem",
+        client_cert_file=f"{pki}/client.pem",
+        port=int(port),
     )
     where = amphora_id, ip_address(address)
     if verb == "report":

@@ -77,12 +77,12 @@ class Amphora:
         done = self.bench.inside(self.amphora, *argv, namespace=namespace)
         return done.stdout + done.stderr
 
-    def call(self, verb, state=None):
+    def call(self, verb, state=None, port=9443):
         pki = deployment.Deployment.of(self.lab).config_dir / "pki"
         where = [verb, self.amphora.amphora_id, self.amphora.address]
         done = netns.run(
             self.lab.namespace("ctl"),
-            [sys.executable, str(CALL), str(pki), *where],
+            [sys.executable, str(CALL), str(pki), *where, str(port)],
             stdin=json.dumps(codec.to_document(state)) if state else "",
         )
         return json.loads(done.stdout)
@@ -352,6 +352,54 @@ def test_nothing_is_withdrawn_by(amphora, command):
 
 
 @pytest.mark.parametrize("signal", ["KILL", "STOP"])
+def _main_pid(amphora, unit):
+    return amphora.shell(f"systemctl show -P MainPID {unit}").strip()
+
+
+def test_a_hung_speakerd_is_started_anew_and_its_paths_stay(amphora):
+    unit = "octavia-anycast-speakerd.service"
+    before = _main_pid(amphora, unit)
+    amphora.shell(f"kill -STOP {before}")
+    deadline = time.monotonic() + LATER
+    while _main_pid(amphora, unit) in (before, "0"):
+        assert time.monotonic() < deadline
+        assert amphora.paths() == set(VIPS)
+    amphora.assert_paths_stay(3)
+    assert "advertised" in json.dumps(amphora.call("report"))
+
+
+def test_a_hung_agent_is_gone_past_and_started_anew(amphora):
+    """Its worker is stopped: speakerd's own port withdraws and announces."""
+    unit = "octavia-anycast-agent.service"
+    overrides = f"/run/systemd/system/{unit}.d"
+    amphora.shell(
+        f"mkdir -p {overrides}; printf '[Service]\\nWatchdogSec=10s\\n' > "
+        f"{overrides}/soon.conf; systemctl daemon-reload; "
+        f"systemctl restart {unit}"
+    )
+    before = _main_pid(amphora, unit)
+    # Its children: the worker, and the processes that send heartbeats.
+    amphora.shell(f"kill -STOP $(pgrep -P {before})")
+    amphora.call("put", amphora.state(Intent.WITHDRAW), port=9444)
+    amphora.await_paths((), SOON, "withdrawn past the agent")
+    amphora.call("put", amphora.state(), port=9444)
+    process.wait_until(
+        lambda: _main_pid(amphora, unit) not in (before, "0"),
+        LATER,
+        "started anew",
+    )
+    process.wait_until(
+        lambda: "Traceback" not in _agent_answer(amphora), LATER, "answering"
+    )
+
+
+def _agent_answer(amphora):
+    try:
+        return json.dumps(amphora.call("report"))
+    except Exception as e:  # noqa: BLE001 - whatever its start looks like
+        return f"Traceback {e}"
+
+
 def test_speaker_fails(amphora, signal):
     amphora.shell(
         f"kill -{signal} $(systemctl show -P MainPID exabgp.service)"

@@ -45,6 +45,7 @@ from octavia_anycast.model.wire import (
     DesiredState,
     Frontend,
     GateReport,
+    Intent,
     ProbeReport,
     Report,
 )
@@ -65,9 +66,13 @@ class FrontendSink(Protocol):
         """Say what is to be."""
 
 
+def _no_watchdog() -> None:
+    """Nobody watches."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineParts:
-    """The engine's collaborators."""
+    """The engine's collaborators; ``beat`` is called in each round."""
 
     store: Store
     speaker: BgpSpeaker
@@ -75,6 +80,7 @@ class EngineParts:
     frontend: FrontendSink
     prober: Prober
     namespace_path: str
+    beat: Callable[[], None] = _no_watchdog
 
 
 class Engine:
@@ -143,7 +149,14 @@ class Engine:
         self._check(state)
         if state == self._state:
             return
-        self._parts.store.save(state)
+        try:
+            self._parts.store.save(state)
+        except OSError as e:
+            if not _only_withdraws(state):
+                raise
+            # A full disk is no reason to go on announcing.
+            LOG.error("A withdrawal is in force, but not kept: %s", e)
+            self._parts.store.forget()
         self._put(state)
         LOG.info(
             "A desired state is in force: revision %s, %s VIPs, %s peers",
@@ -254,6 +267,7 @@ class Engine:
         """Sample, step, tell; until :meth:`close`."""
         next_sample = 0.0
         while not self._is_closing:
+            self._parts.beat()
             with self._lock:
                 state = self._state
             now = time.monotonic()
@@ -334,3 +348,7 @@ class Engine:
             if deadline > now
         }
         return frozenset(self._leaving)
+
+
+def _only_withdraws(state: DesiredState) -> bool:
+    return all(vip.intent is Intent.WITHDRAW for vip in state.vips)

@@ -10,6 +10,8 @@ Layer: agent.
 
 import json
 import logging
+import os
+from contextlib import suppress
 
 from octavia_anycast.agent import atomic_file
 from octavia_anycast.model import codec
@@ -30,6 +32,14 @@ class Store:
         """Keep a state; it is on the disk when this returns."""
         text = json.dumps(codec.to_document(state), sort_keys=True)
         atomic_file.write(self._path, text, mode=0o600)
+
+    def forget(self) -> None:
+        """Drop the state kept: after a restart the first one is in force.
+
+        It announces nothing. A full disk does not keep a file from going.
+        """
+        with suppress(OSError):
+            os.unlink(self._path)
 
     def load(self, amphora_id: str) -> DesiredState | None:
         """Read the state kept, or the first one; None without either.

@@ -10,11 +10,14 @@ from octavia_anycast.agent.http import (
     make_blueprint,
     make_certificate_view,
 )
+from octavia_anycast.agent.watchdog import Watchdog
 from octavia_anycast.octavia_adapter import amphora_agent
 
 
 def main() -> None:
     """Entry point."""
     amphora_agent.main(
-        lambda: make_blueprint(ControlClient()), make_certificate_view
+        lambda: make_blueprint(ControlClient()),
+        make_certificate_view,
+        Watchdog(),
     )

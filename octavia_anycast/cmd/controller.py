@@ -37,6 +37,7 @@ from octavia_anycast.db.engine import Database
 from octavia_anycast.distributor.amphora_client import AmphoraClient, Timeout
 from octavia_anycast.log_lines import CarryingExecutor
 from octavia_anycast.model.errors import AnycastError, InvalidRequest
+from octavia_anycast.model.wire import PORT_OFFSET
 from octavia_anycast.octavia_adapter import heartbeats
 from octavia_anycast.octavia_adapter.amphora_files import AmphoraFiles
 from octavia_anycast.octavia_adapter.amphora_haproxy import AmphoraHaproxy
@@ -114,6 +115,16 @@ def make_world(settings: options.Settings) -> World:
                 read_seconds=2 * settings.agent_timeout + 1,
             )
         ),
+        speakerds=_agents(
+            Timeout(
+                # A kernel that lives answers at once; speakerd's answer
+                # comes from memory.
+                connect_seconds=settings.agent_timeout / 2,
+                handshake_seconds=settings.agent_timeout,
+                read_seconds=2 * settings.agent_timeout,
+            ),
+            port=cfg.CONF.haproxy_amphora.bind_port + PORT_OFFSET,
+        ),
         scouts=_agents(
             Timeout(
                 connect_seconds=settings.spare_watch_timeout,
@@ -128,11 +139,11 @@ def make_world(settings: options.Settings) -> World:
     )
 
 
-def _agents(timeout: Timeout) -> AmphoraClient:
+def _agents(timeout: Timeout, port: int | None = None) -> AmphoraClient:
     return AmphoraClient(
         ca_file=cfg.CONF.haproxy_amphora.server_ca,
         client_cert_file=cfg.CONF.haproxy_amphora.client_cert,
-        port=cfg.CONF.haproxy_amphora.bind_port,
+        port=port or cfg.CONF.haproxy_amphora.bind_port,
         timeout=timeout,
     )
 

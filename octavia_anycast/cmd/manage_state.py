@@ -29,7 +29,7 @@ def status(database: Database) -> None:
     with database.transaction() as session:
         records = clusters.list_all(session)
         members = amphorae.list_all(session)
-        heard = health.last_updates(session, [a.id for a in members])
+        heard = health.last_beats(session, [a.id for a in members])
     show(
         (
             "LOAD BALANCER",
@@ -133,7 +133,7 @@ def _amphora_row(
         ",".join(str(a.ip_address) for a in frontend.addresses)
         if frontend
         else NONE,
-        age(heard, now) if heard else NONE,
+        age(heard, now) if heard else "never",
     )
 
 

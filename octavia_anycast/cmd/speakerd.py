@@ -14,6 +14,7 @@ import signal
 import sys
 
 from octavia_anycast.agent.control import CONTROL_PATH, ControlServer
+from octavia_anycast.agent.direct import DirectServer, DirectSettings
 from octavia_anycast.agent.engine import Engine, EngineParts
 from octavia_anycast.agent.frontend import FrontendPaths, FrontendSetup
 from octavia_anycast.agent.probes import ProbePaths, Prober
@@ -30,13 +31,21 @@ from octavia_anycast.agent.speakers.exabgp import (
     ExabgpSpeaker,
 )
 from octavia_anycast.agent.store import Store
+from octavia_anycast.agent.watchdog import Watchdog
 from octavia_anycast.model.bgp import PeeringNetwork, SpeakerDriver
+from octavia_anycast.model.wire import PORT_OFFSET
+
+LOG = logging.getLogger(__name__)
 
 DATA_DIRECTORY = "/var/lib/octavia-anycast"
 STATE_PATH = f"{DATA_DIRECTORY}/desired.json"
 BIRD = "/usr/sbin/bird"
 EXABGP = "/usr/local/bin/exabgp"
 FIRST_STATE_PATH = "/etc/octavia/octavia-anycast.json"
+# Octavia's defaults.
+AGENT_PORT = 9443
+SERVER_CERTIFICATE = "/etc/octavia/certs/server.pem"
+CLIENT_CA = "/etc/octavia/certs/client_ca.pem"
 
 
 def read_amphora_id(path: str) -> str:
@@ -44,14 +53,39 @@ def read_amphora_id(path: str) -> str:
 
     :raises ValueError: it is not there.
     """
-    parser = configparser.ConfigParser(
-        strict=False, interpolation=None, allow_no_value=True
-    )
-    parser.read(path, encoding="utf-8")
+    parser = _parser(path)
     amphora_id = parser.get("amphora_agent", "amphora_id", fallback=None)
     if not amphora_id:
         raise ValueError(f"{path} has no [amphora_agent] amphora_id")
     return amphora_id
+
+
+def read_direct_settings(path: str) -> DirectSettings:
+    """Read where speakerd's own port is, and its certificates.
+
+    :raises ValueError: the agent's port is no number.
+    """
+    parser = _parser(path)
+    agent, server = "amphora_agent", "haproxy_amphora"
+    port = parser.getint(server, "bind_port", fallback=AGENT_PORT)
+    return DirectSettings(
+        address=parser.get(server, "bind_host", fallback="::"),
+        port=port + PORT_OFFSET,
+        certificate_path=parser.get(
+            agent, "agent_server_cert", fallback=SERVER_CERTIFICATE
+        ),
+        client_ca_path=parser.get(
+            agent, "agent_server_ca", fallback=CLIENT_CA
+        ),
+    )
+
+
+def _parser(path: str) -> configparser.ConfigParser:
+    parser = configparser.ConfigParser(
+        strict=False, interpolation=None, allow_no_value=True
+    )
+    parser.read(path, encoding="utf-8")
+    return parser
 
 
 def main() -> None:
@@ -68,9 +102,10 @@ def main() -> None:
     )
     try:
         amphora_id = read_amphora_id(arguments.config_file)
+        direct = read_direct_settings(arguments.config_file)
     except (ValueError, configparser.Error) as e:
         sys.exit(str(e))
-    run(amphora_id)
+    run(amphora_id, direct)
 
 
 def choices() -> dict[Place, Choice]:
@@ -114,9 +149,10 @@ def _bird(name: str) -> Choice:
     )
 
 
-def run(amphora_id: str) -> None:
+def run(amphora_id: str, direct: DirectSettings) -> None:
     """Put the parts together and run until a signal comes."""
     paths = FrontendPaths()
+    watchdog = Watchdog()
     frontend = FrontendSetup(paths)
     speaker = ChosenSpeaker(choices())
     engine = Engine(
@@ -128,12 +164,29 @@ def run(amphora_id: str) -> None:
             frontend=frontend,
             prober=Prober(ProbePaths(namespace_path=paths.namespace_path)),
             namespace_path=paths.namespace_path,
+            beat=watchdog.beat,
         ),
     )
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: engine.close())
     engine.restore()
     ControlServer(CONTROL_PATH, engine).start()
+    _serve_directly(direct, engine)
+    watchdog.ready()
     engine.run()
     speaker.close()
     frontend.close()
+
+
+def _serve_directly(settings: DirectSettings, engine: Engine) -> None:
+    """Open speakerd's own port; what is announced does not hang on it."""
+    try:
+        DirectServer(settings, engine).start()
+    except OSError as e:
+        LOG.error(
+            "TCP port %s of %s cannot be served: %s. The controller cannot "
+            "withdraw this amphora if its agent hangs.",
+            settings.port,
+            settings.address,
+            e,
+        )

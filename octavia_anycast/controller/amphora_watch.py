@@ -43,7 +43,8 @@ class AmphoraWatch:
         self, silent: dict[str, str | None]
     ) -> Iterator[str | None]:
         for amphora_id in silent.keys() - self._silent.keys():
-            LOG.info("Amphora %s missed its heartbeats.", amphora_id)
+            # Whether that matters, the look tells (report.py).
+            LOG.debug("Amphora %s missed its heartbeats.", amphora_id)
             yield silent[amphora_id]
 
     def _changed(self, wishes: set[Wish]) -> Iterator[str | None]:

@@ -11,6 +11,7 @@ import socket
 import threading
 from collections.abc import Callable
 from datetime import datetime
+from typing import NamedTuple
 
 from oslo_log import log as logging
 
@@ -18,7 +19,7 @@ from octavia_anycast.controller.heartbeat_store import HeartbeatStore
 from octavia_anycast.controller.ports import World
 from octavia_anycast.db import amphora_statistics, health
 from octavia_anycast.model.errors import AnycastError
-from octavia_anycast.model.heartbeat import Heartbeat
+from octavia_anycast.model.heartbeat import Heartbeat, Refusal
 
 LOG = logging.getLogger(__name__)
 DATAGRAM_MAX_BYTES = 64 * 1024
@@ -28,9 +29,16 @@ BATCH_SECONDS = 0.5
 QUEUE_MAX = 20_000
 _WAKE_SECONDS = 0.5
 
-Read = Callable[[bytes], Heartbeat | None]
-# When it was taken from the socket, whenever it gets recorded.
-_Arrival = tuple[datetime, Heartbeat]
+Read = Callable[[bytes], Heartbeat | Refusal]
+_BIND_AGAIN_SECONDS = 5.0
+
+
+class _Arrival(NamedTuple):
+    """A heartbeat, when it was taken from the socket, and from whom."""
+
+    at: datetime
+    heartbeat: Heartbeat
+    source: str
 
 
 class HeartbeatReceiver:
@@ -53,27 +61,43 @@ class HeartbeatReceiver:
         self._socket: socket.socket | None = None
 
     def start(self) -> None:
-        """Bind and start.
+        """Start; an address that cannot be bound is tried again.
 
-        :raises OSError: if the address cannot be bound.
+        The rest of the controller works without heartbeats, if worse.
         """
-        settings = self._world.settings
-        address = (settings.heartbeat_bind_ip, settings.heartbeat_bind_port)
-        family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
-        self._socket = socket.socket(family, socket.SOCK_DGRAM)
-        # What of it the system allows; the rest is net.core.rmem_max.
-        self._socket.setsockopt(
-            socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER_BYTES
-        )
-        self._socket.settimeout(_WAKE_SECONDS)
-        self._socket.bind(address)
+        self._bind()
         for target in (self._receive, self._record):
             thread = threading.Thread(
                 target=target, name=f"heartbeats-{target.__name__}"
             )
             thread.start()
             self._threads.append(thread)
+
+    def _bind(self) -> bool:
+        settings, refusals = self._world.settings, self._world.refusals
+        address = (settings.heartbeat_bind_ip, settings.heartbeat_bind_port)
+        family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+        made = socket.socket(family, socket.SOCK_DGRAM)
+        # What of it the system allows; the rest is net.core.rmem_max.
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER_BYTES)
+        made.settimeout(_WAKE_SECONDS)
+        try:
+            made.bind(address)
+        except OSError as e:
+            made.close()
+            if refusals.receiver_error != str(e):
+                refusals.receiver_error = str(e)
+                LOG.error(
+                    "Heartbeats cannot be received on %s, UDP %s: %s. It is "
+                    "tried again until it works.",
+                    *address,
+                    e,
+                )
+            return False
+        self._socket = made
+        refusals.receiver_error = ""
         LOG.info("Heartbeats are received on %s, UDP %s.", *address)
+        return True
 
     def stop(self) -> None:
         """Stop and wait for the threads."""
@@ -84,21 +108,29 @@ class HeartbeatReceiver:
             self._socket.close()
 
     def _receive(self) -> None:
-        assert self._socket is not None
+        while self._socket is None:
+            if self._stop.wait(_BIND_AGAIN_SECONDS):
+                return
+            self._bind()
         while not self._stop.is_set():
             try:
-                datagram = self._socket.recv(DATAGRAM_MAX_BYTES)
+                datagram, address = self._socket.recvfrom(DATAGRAM_MAX_BYTES)
             except TimeoutError:
                 continue
             except OSError as e:
                 LOG.warning("Receiving heartbeats: %s", e)
                 self._stop.wait(_WAKE_SECONDS)
                 continue
+            source = address[0].partition("%")[0]  # fe80::1%eth0
             heartbeat = self._read(datagram)
-            if heartbeat is None:
+            if isinstance(heartbeat, Refusal):
+                now = self._world.now()
+                self._world.refusals.note(source, heartbeat, now)
                 continue
             try:
-                self._queue.put_nowait((self._world.now(), heartbeat))
+                self._queue.put_nowait(
+                    _Arrival(self._world.now(), heartbeat, source)
+                )
             except queue.Full:
                 LOG.warning("A heartbeat is dropped: too many wait.")
 
@@ -122,16 +154,21 @@ class HeartbeatReceiver:
 
     def _record_batch(self, batch: list[_Arrival]) -> None:
         try:
-            known = self._touch({beat.amphora_id for _, beat in batch})
+            known = self._touch({x.heartbeat.amphora_id for x in batch})
         except AnycastError as e:
             LOG.warning("%d heartbeats were not recorded: %s", len(batch), e)
             return
-        arrivals = [x for x in batch if x[1].amphora_id in known]
-        for arrived_at, beat in arrivals:
-            news_for = self._store.put(beat, arrived_at)
+        refusals = self._world.refusals
+        for arrival in batch:
+            if arrival.heartbeat.amphora_id not in known:
+                refusals.note(arrival.source, Refusal.UNKNOWN, arrival.at)
+        arrivals = [x for x in batch if x.heartbeat.amphora_id in known]
+        for arrival in arrivals:
+            refusals.first_at = refusals.first_at or arrival.at
+            news_for = self._store.put(arrival.heartbeat, arrival.at)
             if news_for is not None:
                 self._wake(news_for)
-        ours = [beat for _, beat in arrivals]
+        ours = [arrival.heartbeat for arrival in arrivals]
         self._world.statistics.add(ours)
         with self._world.database.transaction() as session:
             amphora_statistics.add(session, ours)

@@ -42,6 +42,7 @@ from octavia_anycast.octavia_adapter.compute import Server
 from octavia_anycast.octavia_adapter.load_balancers import LoadBalancerTree
 from octavia_anycast.planning.failures import OBSERVE, carried_on
 from octavia_anycast.planning.gate_choice import chosen_gate
+from octavia_anycast.planning.missing_heartbeats import Reception, trouble
 from octavia_anycast.planning.placement import frontend_networks
 
 LOG = logging.getLogger(__name__)
@@ -74,6 +75,7 @@ class _Rows:
     distributor: Distributor
     amphorae: tuple[AmphoraRecord, ...]
     heard: dict[str, datetime]
+    beats: dict[str, datetime]
     failures: tuple[BootFailure, ...]
 
 
@@ -100,7 +102,10 @@ class Observer:
         seen = tuple(
             self._executor.map(
                 lambda record: self._look(
-                    tree, record, is_watched=rows.cluster.spare_count > 0
+                    tree,
+                    record,
+                    is_watched=rows.cluster.spare_count > 0,
+                    is_heard=_is_heard(record, rows.heard),
                 ),
                 rows.amphorae,
             )
@@ -114,7 +119,10 @@ class Observer:
             cluster=rows.cluster,
             desired=desired,
             observed=ObservedCluster(
-                amphorae=tuple(_with_silence(s, rows, now) for s in seen),
+                amphorae=tuple(
+                    self._with_heartbeats(_with_silence(s, rows, now), rows)
+                    for s in seen
+                ),
                 recent_failures=rows.failures,
                 replacements_under_way=self._replacements(rows, seen, now),
                 prepared_revision=rows.cluster.config_revision,
@@ -158,6 +166,7 @@ class Observer:
                 distributor=distributor,
                 amphorae=tuple(records),
                 heard=health.last_updates(session, [r.id for r in records]),
+                beats=health.last_beats(session, [r.id for r in records]),
                 failures=tuple(
                     amphorae.failures_since(
                         session,
@@ -273,7 +282,7 @@ class Observer:
 
         :param heard: amphora_id -> when it was last heard of
         """
-        seen = self._look(None, record, is_watched=False)
+        seen = self._look(None, record, is_watched=False, is_heard=False)
         moment = heard.get(record.id)
         if seen.report is not None:
             return replace(seen, silent_seconds=0.0)
@@ -288,8 +297,11 @@ class Observer:
         record: AmphoraRecord,
         *,
         is_watched: bool,
+        is_heard: bool,
     ) -> ObservedAmphora:
         report, error = self._ask(record, is_watched)
+        if error and is_heard:
+            report = self._ask_speakerd(record)
         server = self._server(tree, record, report)
         return ObservedAmphora(
             record=record,
@@ -299,7 +311,45 @@ class Observer:
             compute_fault=server.fault,
             report=report,
             report_error=error,
+            is_agent_mute=bool(error),
         )
+
+    def _with_heartbeats(
+        self, seen: ObservedAmphora, rows: _Rows
+    ) -> ObservedAmphora:
+        """Add why heartbeats of one that answers do not arrive, if so."""
+        record, world = seen.record, self._world
+        if seen.report is None or record.lb_network_ip is None:
+            return seen
+        now = world.now()
+        patience = timedelta(seconds=world.settings.policy.dead_after)
+        refusals = world.refusals
+        found = trouble(
+            record,
+            Reception(
+                last_at=rows.beats.get(record.id),
+                port=world.settings.heartbeat_bind_port,
+                refusal=refusals.why(
+                    str(record.lb_network_ip), now - 2 * patience
+                ),
+                receiver_error=refusals.receiver_error,
+                is_any_received=refusals.first_at is not None,
+            ),
+            now,
+            patience,
+        )
+        return replace(seen, heartbeat_trouble=found) if found else seen
+
+    def _ask_speakerd(self, record: AmphoraRecord) -> Report | None:
+        """Ask past an agent that does not answer, of one that lives."""
+        speakerds = self._world.speakerds
+        if speakerds is None or record.lb_network_ip is None:
+            return None
+        try:
+            return speakerds.get_report(record.id, record.lb_network_ip)
+        except AnycastError as e:
+            LOG.debug("Amphora %s: %s", record.id, e)
+            return None
 
     def _ask(
         self, record: AmphoraRecord, is_watched: bool
@@ -372,6 +422,19 @@ class Observer:
             # nobody else is building it, for we hold the lock.
             return Server(state=ComputeState.GONE)
         return self._world.compute.look(record.compute_id, tree)
+
+
+def _is_heard(record: AmphoraRecord, heard: dict[str, datetime]) -> bool:
+    """Whether it lives: heard of since its agent does not answer.
+
+    Nobody waits for the speakerd of one that is dead.
+    """
+    moment = heard.get(record.id)
+    return (
+        moment is not None
+        and record.mute_since is not None
+        and moment > record.mute_since
+    )
 
 
 def _with_silence(

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
+from octavia_anycast.controller.heartbeat_refusals import HeartbeatRefusals
 from octavia_anycast.db.engine import Database
 from octavia_anycast.db.passwords import Cipher
 from octavia_anycast.model.actions import PlugFrontend
@@ -266,9 +267,11 @@ class World:
 
     ``member_subnets``: amphora_id -> the subnets of members that its agent
     was told about by this process; a memory, empty after a restart.
-    ``scouts``: the agents, asked with short timeouts; ``unreachable``: the
-    amphorae of which the vigil knows that they do not answer, and ``gone``:
-    those among them of which nothing does.
+    ``refusals``: what came to the port of heartbeats and is none.
+    ``speakerds``: speakerd's own port, for amphorae whose agents do not
+    answer. ``scouts``: the agents, asked with short timeouts;
+    ``unreachable``: the amphorae of which the vigil knows that they do not
+    answer, and ``gone``: those among them of which nothing does.
     """
 
     database: Database
@@ -283,6 +286,8 @@ class World:
     statistics: Statistics
     settings: Settings
     now: Clock
+    refusals: HeartbeatRefusals = field(default_factory=HeartbeatRefusals)
+    speakerds: Agents | None = None
     scouts: Agents | None = None
     unreachable: set[str] = field(default_factory=set)
     gone: set[str] = field(default_factory=set)

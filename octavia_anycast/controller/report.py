@@ -19,11 +19,12 @@ from octavia_anycast.controller.heartbeat_store import (
 )
 from octavia_anycast.controller.observe import Observation
 from octavia_anycast.controller.ports import World
-from octavia_anycast.db import clusters, health
+from octavia_anycast.db import amphorae, clusters, health
 from octavia_anycast.model.cluster import ActionFailure, ClusterRecord
 from octavia_anycast.model.errors import AnycastError, Permanent
 from octavia_anycast.model.heartbeat import Heartbeat
 from octavia_anycast.octavia_adapter.load_balancers import LoadBalancerTree
+from octavia_anycast.planning.assessment import Lapse, lapses
 from octavia_anycast.planning.failures import (
     OBSERVE,
     Patience,
@@ -56,6 +57,8 @@ class Reporter:
         self._world = world
         self._store = store
         self._active: dict[str, dict[str, int]] = {}
+        # load_balancer_id -> amphora_id -> what is wrong with its heartbeats
+        self._troubles: dict[str, dict[str, str]] = {}
         self._agent_reports = AgentReports(world.settings.report_interval)
         # An answer says no more than a heartbeat of the same interval.
         self._beat = timedelta(seconds=world.settings.heartbeat_interval)
@@ -70,12 +73,14 @@ class Reporter:
             return False
         changes, operating, reason = self._operating(observation)
         self._remember(observation, operating, reason)
+        self._tell_heartbeats(observation)
         self._provision(observation, reason)
         return not changes
 
     def forget(self, load_balancer_id: str) -> None:
         """Forget a load balancer that is gone."""
         self._active.pop(load_balancer_id, None)
+        self._troubles.pop(load_balancer_id, None)
         self._agent_reports.forget(load_balancer_id)
 
     def record(
@@ -157,6 +162,31 @@ class Reporter:
         )
         if self._verdict(observation) is ProvisioningVerdict.ERROR:
             self._fail(tree, reason)
+
+    def _tell_heartbeats(self, observation: Observation) -> None:
+        """Say once that heartbeats do not arrive, and that they do again."""
+        before = self._troubles.get(observation.tree.id, {})
+        after = {
+            amphora.record.id: amphora.heartbeat_trouble
+            for amphora in observation.observed.amphorae
+            if amphora.heartbeat_trouble
+            or (amphora.report is None and amphora.record.id in before)
+        }
+        for amphora_id in after.keys() - before.keys():
+            LOG.warning(
+                "Amphora %s of load balancer %s answers, but %s.",
+                amphora_id,
+                observation.tree.id,
+                after[amphora_id],
+            )
+        present = {a.record.id for a in observation.observed.amphorae}
+        for amphora_id in (before.keys() - after.keys()) & present:
+            LOG.info(
+                "Heartbeats of amphora %s of load balancer %s arrive again.",
+                amphora_id,
+                observation.tree.id,
+            )
+        self._troubles[observation.tree.id] = after
 
     def _provision(self, observation: Observation, reason: str) -> None:
         tree = observation.tree
@@ -312,6 +342,10 @@ class Reporter:
             if amphora.report is not None
         ]
         news = self._agent_reports.news(observation)
+        lapsed = lapses(
+            observation.desired, observation.observed, observation.now
+        )
+        _log_lapses(observation, lapsed)
         with self._world.database.transaction() as session:
             # In order, as the receiver of heartbeats: no deadlock.
             health.touch_all(
@@ -320,6 +354,13 @@ class Reporter:
                 observation.now,
                 fresh_since=observation.now - self._beat,
             )
+            for amphora_id, lapse in sorted(lapsed.items()):
+                amphorae.update(
+                    session,
+                    amphora_id,
+                    mute_since=lapse.mute_since,
+                    stale_since=lapse.stale_since,
+                )
             if changed:
                 clusters.update(session, observation.tree.id, **changed)
             news.write(session)
@@ -344,3 +385,30 @@ def _pending_since(
         return None
     is_new = cluster.provisioning_status != tree.provisioning_status
     return now if is_new else cluster.pending_since or now
+
+
+def _log_lapses(observation: Observation, lapsed: dict[str, Lapse]) -> None:
+    """Say once when an agent falls mute, and when it answers again."""
+    errors = {
+        amphora.record.id: amphora.report_error
+        for amphora in observation.observed.amphorae
+    }
+    for amphora_id, lapse in sorted(lapsed.items()):
+        record = observation.record(amphora_id)
+        assert record is not None
+        if lapse.mute_since and not record.mute_since:
+            LOG.warning(
+                "The agent of amphora %s of load balancer %s does not "
+                "answer: %s.",
+                amphora_id,
+                observation.tree.id,
+                errors[amphora_id],
+            )
+        elif record.mute_since and not lapse.mute_since:
+            LOG.info(
+                "The agent of amphora %s of load balancer %s answers again, "
+                "after %.0f s.",
+                amphora_id,
+                observation.tree.id,
+                (observation.now - record.mute_since).total_seconds(),
+            )

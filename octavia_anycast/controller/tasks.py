@@ -14,7 +14,7 @@ from oslo_log import log as logging
 
 from octavia_anycast.controller.amphora_records import short
 from octavia_anycast.controller.job import Job
-from octavia_anycast.controller.ports import World
+from octavia_anycast.controller.ports import Agents, World
 from octavia_anycast.controller.refusals import find_culprits, record_refusal
 from octavia_anycast.db import amphorae, clusters, registrations
 from octavia_anycast.model.actions import (
@@ -287,7 +287,9 @@ def _set_agent_state(job: Job, action: SetAgentState) -> None:
     _register_vips(job, record.id, action)
     if action.is_transition:
         job.update(record.id, speakers_changed_at=job.world.now())
-    job.world.agents.put_state(record.id, record.lb_network_ip, action.state)
+    _agents(job, record.id).put_state(
+        record.id, record.lb_network_ip, action.state
+    )
     if action.drain is not None:
         # Afterwards: what is not recorded is told once more.
         _mark_drain(job, record, action.drain)
@@ -299,6 +301,17 @@ def _set_agent_state(job: Job, action: SetAgentState) -> None:
         ", ".join(f"{v.vip_ip} {v.intent}" for v in action.state.vips)
         or "no VIP yet",
     )
+
+
+def _agents(job: Job, amphora_id: str) -> Agents:
+    """Whom to tell: speakerd itself where the agent did not answer."""
+    is_mute = any(
+        amphora.is_agent_mute
+        for amphora in job.observation.observed.amphorae
+        if amphora.record.id == amphora_id
+    )
+    world = job.world
+    return world.speakerds if is_mute and world.speakerds else world.agents
 
 
 def _mark_drain(job: Job, record: AmphoraRecord, mark: DrainMark) -> None:

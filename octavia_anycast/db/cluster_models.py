@@ -161,6 +161,10 @@ class Amphora(Base):
     # When its agent was told to drain, and to withdraw after that.
     draining_since: Mapped[datetime | None] = mapped_column(UtcDateTime)
     drained_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    # Since when its agent does not answer; NULL: it does.
+    mute_since: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    # Since when others hold the current configuration, and it does not.
+    stale_since: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
     addresses: Mapped[list["FrontendAddress"]] = relationship(
         cascade="all, delete-orphan",

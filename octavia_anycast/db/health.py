@@ -77,13 +77,26 @@ def touch_all(
 def last_updates(
     session: Session, amphora_ids: Iterable[str]
 ) -> dict[str, datetime]:
-    """amphora_id -> last heartbeat, of those that had one; one query."""
+    """amphora_id -> last heartbeat or answer, of those heard; one query."""
     rows = session.execute(
         select(AmphoraHealth.amphora_id, AmphoraHealth.last_update).where(
             AmphoraHealth.amphora_id.in_(list(amphora_ids))
         )
     )
     return {amphora_id: last_update for amphora_id, last_update in rows}
+
+
+def last_beats(
+    session: Session, amphora_ids: Iterable[str]
+) -> dict[str, datetime]:
+    """amphora_id -> last heartbeat, not answer, of those that sent one."""
+    rows = session.execute(
+        select(AmphoraHealth.amphora_id, AmphoraHealth.counted_at).where(
+            AmphoraHealth.amphora_id.in_(list(amphora_ids)),
+            AmphoraHealth.counted_at.is_not(None),
+        )
+    )
+    return {amphora_id: moment for amphora_id, moment in rows}
 
 
 def delete(session: Session, amphora_id: str) -> None:

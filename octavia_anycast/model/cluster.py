@@ -155,6 +155,9 @@ class AmphoraRecord:
     ``drain_deadline``: until when it may drain; None: it was not.
     ``draining_since``: when its agent was first told to drain, by wish or on
     its way out, ``drained_at``: when it was told to withdraw after that.
+    ``mute_since``: since when its agent does not answer the controller;
+    None: it does. ``stale_since``: since when others hold the current
+    configuration and it holds an older one.
     """
 
     id: str
@@ -192,6 +195,8 @@ class AmphoraRecord:
     drain_deadline: datetime | None = None
     draining_since: datetime | None = None
     drained_at: datetime | None = None
+    mute_since: datetime | None = None
+    stale_since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -209,8 +214,11 @@ class ClusterPolicy:
     """Times and limits that the planner works by; seconds.
 
     :param boot_timeout: an amphora that is not reachable by then has failed
-    :param dead_after: neither heartbeat nor agent for so long: it is dead
-    :param gate_timeout: gate not UP for so long while others are: failed
+    :param dead_after: neither heartbeat nor agent for so long: it is dead;
+        no agent for so long, and an old configuration: it is replaced
+    :param gate_timeout: gate not UP for so long while others are: failed;
+        an agent that does not answer, or does not take the configuration
+        that others have, for so long: replaced
     :param drain_timeout: how long a leaving amphora drains
     :param withdraw_linger: between the withdrawal and the deletion
     :param backoff_base: wait before the boot after a failed one; doubles
@@ -297,8 +305,12 @@ class ObservedAmphora:
 
     ``compute_fault``: why the compute service did not build its server.
     ``report`` None: the agent did not answer (``report_error`` says how).
-    ``silent_seconds``: since it was last heard of, by heartbeat or answer;
-    None: never.
+    ``is_agent_mute``: the agent did not answer, and the report, if there is
+    one, is of speakerd itself, which can be told a state but no HAProxy
+    configuration.
+    ``heartbeat_trouble``: why its heartbeats do not arrive, as a sentence;
+    empty: they do. ``silent_seconds``: since it was last heard of, by
+    heartbeat or answer; None: never.
     """
 
     record: AmphoraRecord
@@ -308,6 +320,8 @@ class ObservedAmphora:
     compute_fault: str = ""
     report: Report | None = None
     report_error: str = ""
+    is_agent_mute: bool = False
+    heartbeat_trouble: str = ""
     silent_seconds: float | None = None
 
 

@@ -3,9 +3,18 @@
 """Heartbeats: what an amphora says of HAProxy, unasked, every few seconds."""
 
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 # So many intervals without one: something is wrong with the amphora.
 MISSED_HEARTBEATS = 2.5
+
+
+class Refusal(StrEnum):
+    """Why a datagram is not taken for a heartbeat, as a phrase."""
+
+    WRONG_KEY = "it is signed with another heartbeat_key, or not at all"
+    NOT_A_HEARTBEAT = "it is signed with our key and is no heartbeat"
+    UNKNOWN = "it is of an amphora that is not one of ours (any more)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

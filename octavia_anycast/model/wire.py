@@ -29,6 +29,8 @@ WIRE_VERSION = "1.0"
 # Octavia names the amphora's interfaces; the front end is the first one that
 # is plugged into the namespace amphora-haproxy.
 FRONTEND_INTERFACE = "eth1"
+# speakerd's own port is the agent's and so much.
+PORT_OFFSET = 1
 # Of one VIP at a distributor: as many as a cluster has amphorae at most.
 NEXT_HOPS_MAX = 64
 

@@ -15,8 +15,9 @@ Layer: octavia_adapter.
 import os
 from collections.abc import Callable
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Protocol
 
+from gunicorn.workers import sync
 from octavia.amphorae.backends.agent.api_server import plug, server
 from octavia.amphorae.backends.utils import interface_file
 from octavia.cmd import agent
@@ -25,6 +26,7 @@ from oslo_config import cfg
 from octavia_anycast.octavia_adapter.amphora_interfaces import OsUtils
 
 PROGRAM = "amphora-agent"
+IDLE_SECONDS = 2.0
 
 
 class Plug(plug.Plug):
@@ -62,14 +64,60 @@ class Server(server.Server):
         self.__plug = Plug(OsUtils(value._osutils))
 
 
+class Lifeline(Protocol):
+    """Who watches the agent."""
+
+    def ready(self) -> None:
+        """It has started."""
+
+    def beat(self) -> None:
+        """Its loop goes round."""
+
+
+class Worker(sync.SyncWorker):
+    """gunicorn's worker, which serves one request at a time; it is watched.
+
+    One that hangs in a request or is stopped goes round no more. gunicorn's
+    own watch over it is 180 seconds slow, and the main process has no request
+    to hang in.
+    """
+
+    lifeline: Lifeline
+
+    def run(self) -> None:
+        """Say that it is ready, and serve."""
+        self.lifeline.ready()
+        super().run()
+
+    def notify(self) -> None:
+        """Called in each round of the loop."""
+        super().notify()
+        self.lifeline.beat()
+
+    def wait(self, timeout: float) -> Any:
+        """Wait for a request; not for so long that nobody hears of it."""
+        return super().wait(min(timeout, IDLE_SECONDS))
+
+
+class _Application(agent.AmphoraAgent):
+    """Octavia's application, with that worker."""
+
+    def load_config(self) -> None:
+        """Take Octavia's options."""
+        super().load_config()
+        self.cfg.set("worker_class", Worker)
+
+
 def main(
     make_blueprint: Callable[[], Any],
     make_certificate_view: Callable[[str, str], Callable[[], Any]],
+    lifeline: Lifeline,
 ) -> None:
     """Run Octavia's agent with a blueprint of ours.
 
     :param make_certificate_view: of the file of the agent's certificate and
         the amphora's id
+    :param lifeline: told when the worker is ready, and of each of its rounds
     """
 
     def make_server(hm_queue: Any) -> Server:
@@ -83,5 +131,7 @@ def main(
         )
         return made
 
+    Worker.lifeline = lifeline
     agent.server = SimpleNamespace(Server=make_server)
+    agent.AmphoraAgent = _Application
     agent.main()

@@ -6,11 +6,11 @@ Layer: octavia_adapter. The format is that of Octavia's amphora agent,
 version 3: statistics are what was added since the last heartbeat.
 """
 
+import hmac
 import zlib
 from typing import Any
 
 from octavia.amphorae.backends.health_daemon import status_message
-from octavia.common import exceptions as octavia_exceptions
 from oslo_config import cfg
 from oslo_log import log as logging
 
@@ -18,25 +18,27 @@ from octavia_anycast.model.heartbeat import (
     Heartbeat,
     ListenerBeat,
     PoolBeat,
+    Refusal,
 )
 
 LOG = logging.getLogger(__name__)
 _DELTAS_SINCE_VERSION = 3
 
 
-def read(datagram: bytes) -> Heartbeat | None:
-    """Read a datagram; None if it is not one of an amphora of ours.
+def read(datagram: bytes) -> Heartbeat | Refusal:
+    """Read a datagram, or say why it is none of an amphora of ours.
 
-    The key is [health_manager] heartbeat_key. What is wrong with a datagram
-    from anywhere is no error of ours: DEBUG.
+    The key is [health_manager] heartbeat_key. Octavia's own function would
+    log two warnings for each datagram from anywhere, so its parts are used.
     """
+    payload = _signed_payload(
+        datagram, cfg.CONF.health_manager.heartbeat_key or ""
+    )
+    if payload is None:
+        return Refusal.WRONG_KEY
     try:
-        document = status_message.unwrap_envelope(
-            datagram, cfg.CONF.health_manager.heartbeat_key
-        )
-        return _heartbeat(document)
+        return _heartbeat(status_message.decode_obj(payload))
     except (
-        octavia_exceptions.InvalidHMACException,
         zlib.error,
         ValueError,
         KeyError,
@@ -44,7 +46,20 @@ def read(datagram: bytes) -> Heartbeat | None:
         AttributeError,
     ) as e:
         LOG.debug("A datagram is not a heartbeat: %s", e)
-        return None
+        return Refusal.NOT_A_HEARTBEAT
+
+
+def _signed_payload(datagram: bytes, key: str) -> bytes | None:
+    """What is signed with the key; older agents sign in binary."""
+    for is_hex, length in (
+        (True, status_message.hex_hash_len),
+        (False, status_message.hash_len),
+    ):
+        payload, given = datagram[:-length], datagram[-length:]
+        expected = status_message.get_hmac(payload, key, hex=is_hex)
+        if hmac.compare_digest(given, expected):
+            return payload
+    return None
 
 
 def _heartbeat(document: dict[str, Any]) -> Heartbeat:

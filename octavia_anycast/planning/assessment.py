@@ -31,6 +31,8 @@ class Phase(StrEnum):
     DRAINED = "drained"  # out of service by wish, or about to be
     LEAVING = "leaving"
     SILENT = "silent"  # neither agent nor heartbeat: dead or cut off
+    MUTE = "mute"  # it lives, but its agent does not answer
+    STALE = "stale"  # it does not take the configuration that others have
     SICK = "sick"  # it answers, but its health gate stays closed
     FAILED = "failed"  # its server is gone, or it never came up
 
@@ -85,6 +87,12 @@ def _phase(
         return Phase.SILENT, f"not heard of for {silent:.0f} s"
     if record.leaving_since is not None:
         return Phase.LEAVING, record.reason
+    mute = _muteness(desired, amphora, now)
+    if mute:
+        return Phase.MUTE, mute
+    stale = _staleness(desired, amphora, now)
+    if stale:
+        return Phase.STALE, stale
     if record.drain_wanted_since is not None:
         return Phase.DRAINED, _drain_in_words(record)
     sick = _sickness(desired, amphora, now)
@@ -127,6 +135,32 @@ def _silent_seconds(amphora: ObservedAmphora, age: float) -> float:
     return min(amphora.silent_seconds, age)
 
 
+def _muteness(
+    desired: DesiredCluster, amphora: ObservedAmphora, now: datetime
+) -> str:
+    """Say that its agent has not answered for too long, if so.
+
+    One that announces with an old configuration is a danger (invariant 7);
+    one that does not, or has the current one, has time to heal.
+    """
+    record = amphora.record
+    if record.mute_since is None or not amphora.is_agent_mute:
+        return ""
+    mute = (now - record.mute_since).total_seconds()
+    policy = desired.policy
+    is_current = holds_revision(desired, amphora)
+    is_danger = not is_current and (
+        amphora.report is None or is_announcing_any(desired, amphora)
+    )
+    if mute <= (policy.dead_after if is_danger else policy.gate_timeout):
+        return ""
+    which = "the current" if is_current else "an old"
+    return (
+        f"its agent has not answered for {mute:.0f} s; it has {which} "
+        "configuration"
+    )
+
+
 def _sickness(
     desired: DesiredCluster, amphora: ObservedAmphora, now: datetime
 ) -> str:
@@ -143,6 +177,27 @@ def _sickness(
     if closed <= desired.policy.gate_timeout:
         return ""
     return f"health gate not UP for {closed:.0f} s: {report.gate.reason}"
+
+
+def _staleness(
+    desired: DesiredCluster, amphora: ObservedAmphora, now: datetime
+) -> str:
+    """Say that it does not take the configuration that others took."""
+    since = amphora.record.stale_since
+    if since is None or amphora.is_agent_mute:
+        return ""
+    if holds_revision(desired, amphora):
+        return ""
+    behind = (now - since).total_seconds()
+    policy = desired.policy
+    # It was told to withdraw, if others are enough: it could not even that.
+    is_loud = is_announcing_any(desired, amphora)
+    if behind <= (policy.dead_after if is_loud else policy.gate_timeout):
+        return ""
+    return (
+        f"it has not taken the configuration that others have, for "
+        f"{behind:.0f} s"
+    )
 
 
 def is_announcing(desired: DesiredCluster, amphora: ObservedAmphora) -> bool:
@@ -224,9 +279,55 @@ def _excuse_common_sickness(
     ):
         return members
     return tuple(
-        replace(m, phase=Phase.SERVING) if m.phase is Phase.SICK else m
+        replace(m, phase=Phase.SERVING)
+        if m.phase in (Phase.SICK, Phase.STALE)
+        else m
         for m in members
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lapse:
+    """Since when an agent is mute, and its configuration old; or None."""
+
+    mute_since: datetime | None
+    stale_since: datetime | None
+
+
+def lapses(
+    desired: DesiredCluster, observed: ObservedCluster, now: datetime
+) -> dict[str, Lapse]:
+    """amphora_id -> what is to be recorded, of those where it is news.
+
+    One that never was configured comes up still; that has a time of its own.
+    It is recorded because a controller may start anew at any time.
+    """
+    allocated = [
+        amphora
+        for amphora in observed.amphorae
+        if amphora.record.status is AmphoraStatus.ALLOCATED
+    ]
+    is_held = any(holds_revision(desired, amphora) for amphora in allocated)
+    found = {}
+    for amphora in allocated:
+        record = amphora.record
+        is_stale = (
+            is_held
+            and bool(record.applied_revision)
+            and not holds_revision(desired, amphora)
+        )
+        lapse = Lapse(
+            mute_since=(record.mute_since or now)
+            if amphora.is_agent_mute and record.applied_revision
+            else None,
+            stale_since=(record.stale_since or now) if is_stale else None,
+        )
+        before = Lapse(
+            mute_since=record.mute_since, stale_since=record.stale_since
+        )
+        if lapse != before:
+            found[record.id] = lapse
+    return found
 
 
 class Cluster:

@@ -56,7 +56,8 @@ def bring_up(cluster: Cluster, member: Assessment) -> tuple[Action, ...]:
     """
     steps = _next_steps(cluster, member)
     record = member.amphora.record
-    if record.agent_update_wanted and member.amphora.report is not None:
+    is_mute = member.amphora.report is None or member.amphora.is_agent_mute
+    if record.agent_update_wanted and not is_mute:
         return (*steps, UpdateAgent(amphora_id=record.id))
     return steps
 
@@ -68,7 +69,7 @@ def _next_steps(cluster: Cluster, member: Assessment) -> tuple[Action, ...]:
         return _allocate(amphora)
     if amphora.report is None:
         return ()
-    if record.frontend is None:
+    if record.frontend is None and not amphora.is_agent_mute:
         return (_plug_frontend(cluster.desired, record),)
     steps: list[Action] = [*_role(cluster, member)]
     state = with_allowed_speakers(
@@ -76,6 +77,8 @@ def _next_steps(cluster: Cluster, member: Assessment) -> tuple[Action, ...]:
     )
     if not is_in_force(state, amphora.report) or mark(record, state):
         steps.append(_set(cluster, member, state, "prepare"))
+    if amphora.is_agent_mute:
+        return tuple(steps)  # its speakerd takes no more than a state
     if not amphora.report.frontend_is_up and not record.applied_revision:
         return tuple(steps)  # members' networks come after the front end
     wanted = cluster.desired.member_network_ids

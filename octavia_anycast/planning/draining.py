@@ -60,9 +60,13 @@ def is_gone(cluster: Cluster, member: Assessment) -> bool:
     """Whether the fabric has forgotten one that leaves: it may be deleted.
 
     Measured from its withdrawal; without an answer from when that had to be.
+    One with an old configuration that announces although it was told to
+    withdraw, whose disk is full for instance, is not waited for.
     """
     record, policy = member.amphora.record, cluster.desired.policy
-    if is_announcing_any(cluster.desired, member.amphora):
+    if record.stale_since is None and is_announcing_any(
+        cluster.desired, member.amphora
+    ):
         return False
     since = record.drained_at
     if since is None:

@@ -13,7 +13,9 @@ Invariants (tests/unit/planning hold them as properties):
 3. announced only after the data path is ready, withdrawn before it goes;
 4. a deleted load balancer leaves nothing;
 5. a converged cluster plans nothing, and any fault followed by silence
-   converges.
+   converges;
+7. no amphora announces with an older configuration than min_size others for
+   longer than ``dead_after``.
 """
 
 import uuid
@@ -45,6 +47,7 @@ from octavia_anycast.planning.assessment import (
     Assessment,
     Cluster,
     Phase,
+    holds_revision,
     is_announcing_any,
 )
 from octavia_anycast.planning.backoff import fails_now
@@ -79,6 +82,9 @@ def plan(
         actions += _see_off(cluster, member)
     for member in cluster.of(Phase.FAILED, Phase.SILENT, Phase.SICK):
         actions += _bury(cluster, member)
+    for member in cluster.of(Phase.MUTE, Phase.STALE):
+        # Until then it is tried again: one that was mute may answer.
+        actions += _put_aside(cluster, member) or bring_up(cluster, member)
     return tuple(actions)
 
 
@@ -158,7 +164,9 @@ def _see_off(cluster: Cluster, member: Assessment) -> tuple[Action, ...]:
     """Drain, withdraw, linger, delete."""
     if cluster.is_guarded(member):
         return ()
-    if not draining.is_over(cluster, member):
+    # What serves an old configuration does not drain: it stops.
+    is_stale = member.amphora.record.stale_since is not None
+    if not is_stale and not draining.is_over(cluster, member):
         return _set_intent(cluster, member, Intent.DRAIN, "leaving")
     actions = _set_intent(cluster, member, Intent.WITHDRAW, "leaving")
     if not draining.is_gone(cluster, member):
@@ -187,6 +195,34 @@ def _bury(cluster: Cluster, member: Assessment) -> tuple[Action, ...]:
     if _can_be_missed(cluster, member):
         actions.append(_delete(member, member.reason))
     return tuple(actions)
+
+
+def _put_aside(cluster: Cluster, member: Assessment) -> tuple[Action, ...]:
+    """Replace one that lives and cannot be configured.
+
+    One with an old configuration is withdrawn through its speakerd, whoever
+    manages the cluster; if that does not answer either, its server goes: it
+    must not announce for longer (invariant 7). One with the current
+    configuration serves until others are as many as are wanted.
+    """
+    desired = cluster.desired
+    if cluster.is_guarded(member) or not cluster.is_replaced(member):
+        return ()
+    is_current = holds_revision(desired, member.amphora)
+    if is_current and cluster.others_ready(member.id) < desired.size.desired:
+        return ()
+    if member.amphora.report is None:
+        is_managed = desired.is_managed
+        return (_delete(member, member.reason),) if is_managed else ()
+    actions: tuple[Action, ...] = ()
+    if not is_current:
+        actions = _set_intent(cluster, member, Intent.WITHDRAW, "fenced")
+    if not desired.is_managed:
+        return actions
+    return (
+        *actions,
+        StartLeaving(amphora_id=member.id, reason=member.reason),
+    )
 
 
 def _can_be_missed(cluster: Cluster, member: Assessment) -> bool:

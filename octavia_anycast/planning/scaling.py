@@ -201,10 +201,14 @@ def _can_leave(cluster: Cluster, member: Assessment, needed: int) -> bool:
 
 
 def _may_be_cut_off(cluster: Cluster) -> bool:
-    """Whether every amphora that once answered fell silent together."""
-    silent = cluster.of(Phase.SILENT)
-    answering = [m for m in cluster.members if m.amphora.report is not None]
-    return bool(silent) and not answering
+    """Whether no agent of those that once answered does any more."""
+    lost = cluster.of(Phase.SILENT, Phase.MUTE)
+    answering = [
+        m
+        for m in cluster.members
+        if m.amphora.report is not None and not m.amphora.is_agent_mute
+    ]
+    return bool(lost) and not answering
 
 
 def coming_up(cluster: Cluster) -> int:

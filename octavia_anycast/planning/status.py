@@ -40,6 +40,8 @@ from octavia_anycast.planning.spare import (
     wanted_total,
 )
 
+# They serve what they hold, whatever else is wrong with them.
+_HOLDERS = (Phase.SERVING, Phase.SICK, Phase.MUTE)
 # Characters; the compute service's words may be many more.
 REMARK_LENGTH = 240
 
@@ -172,7 +174,10 @@ def _complaints(cluster: Cluster) -> list[str]:
     found = (
         (
             member.id,
-            member.reason or complaint(cluster, member) or _mute(member),
+            member.reason
+            or complaint(cluster, member)
+            or _mute(cluster.desired, member)
+            or member.amphora.heartbeat_trouble,
         )
         for member in cluster.members
         if member.phase is not Phase.LEAVING
@@ -180,14 +185,21 @@ def _complaints(cluster: Cluster) -> list[str]:
     return [f"{id_}: {reason}" for id_, reason in found if reason]
 
 
-def _mute(member: Assessment) -> str:
+def _mute(desired: DesiredCluster, member: Assessment) -> str:
     """That one which was configured does not answer, or refuses its peers."""
     amphora = member.amphora
     if amphora.report is not None and amphora.report.refusal:
         return f"keeps its BGP peers: {amphora.report.refusal}"
-    if amphora.report is not None or amphora.record.applied_at is None:
+    if amphora.record.applied_at is None:
         return ""
-    return "its agent does not answer"
+    if amphora.report is not None and not amphora.is_agent_mute:
+        return ""
+    words = ["its agent does not answer"]
+    if amphora.report is not None:
+        words.append("its speakerd does")
+    if not holds_revision(desired, amphora):
+        words.append("it has an old configuration")
+    return ", ".join(words)
 
 
 def provisioning_verdict(
@@ -218,7 +230,7 @@ def provisioning_verdict(
     holders = [
         m
         for m in cluster.members
-        if (m.phase in (Phase.SERVING, Phase.SICK) or _is_to_drain(m))
+        if (m.phase in _HOLDERS or _is_to_drain(m))
         and m.amphora.record.status is AmphoraStatus.ALLOCATED
         and holds_revision(desired, m.amphora)
     ]

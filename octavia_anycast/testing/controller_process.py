@@ -68,6 +68,7 @@ class ControllerProcess:
             network=cloud,
             files=FakeFiles(cloud.clock),
             agents=cloud,
+            speakerds=cloud.speakerds,
             statistics=cloud,
             settings=settings,
             now=cloud.clock,

@@ -17,7 +17,7 @@ from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from typing import Any
 
-from octavia_anycast.db import amphorae
+from octavia_anycast.db import amphorae, health
 from octavia_anycast.db.engine import Database
 from octavia_anycast.model.actions import PlugFrontend
 from octavia_anycast.model.bgp import IPAddress
@@ -87,6 +87,7 @@ class FakeCloud(FakeInventory):
         self.heartbeats: list[Heartbeat] = []
         self.refused_passwords: set[str] = set()  # by the fabric
         self.missing: set[str | None] = set()  # zones, networks, subnets
+        self.do_heartbeats_arrive = True
         self.cut_sessions: set[str] = set()  # amphora ids
         self.speaker_changes: list[str] = []  # amphora ids, in order
         self.active: dict[str, int] = {}
@@ -121,8 +122,16 @@ class FakeCloud(FakeInventory):
         self.die_at = None
 
     def pass_time(self, seconds: float) -> None:
-        """Move the clock."""
+        """Move the clock; who lives has sent a heartbeat then."""
         self.now += timedelta(seconds=seconds)
+        beating = {
+            m.amphora_id
+            for m in self.machines.values()
+            if m.has_power and m.is_reachable and self._has_booted(m)
+        }
+        if beating and self.do_heartbeats_arrive:
+            with self._raw_database.transaction() as session:
+                health.touch_all(session, beating, self.now, is_beat=True)
 
     def clock(self) -> datetime:
         """The controller's clock."""
@@ -355,6 +364,7 @@ class FakeCloud(FakeInventory):
         """Configure HAProxy."""
         self.step("push")
         machine = self._machine(record)
+        self._check_agent(machine)
         if machine.frontend_port is None:
             self.violations.append("HAProxy before the front end")
         missing = set(record.member_network_ids) - machine.member_networks
@@ -411,10 +421,27 @@ class FakeCloud(FakeInventory):
 
     # -- agents ------------------------------------------------------------
 
+    @property
+    def speakerds(self) -> "Speakerds":
+        """The same amphorae, at speakerd's own port."""
+        return Speakerds(self)
+
     def get_report(self, amphora_id: str, address: IPAddress) -> Report:
         """Ask an agent."""
         self.step("get report")
         machine = self._by_address(amphora_id, address)
+        self._check_agent(machine)
+        return self.report_of(machine)
+
+    def _check_agent(self, machine: Machine) -> None:
+        if machine.is_agent_hung:
+            raise Retryable(
+                f"the agent of {machine.amphora_id} does not answer"
+            )
+
+    def report_of(self, machine: Machine) -> Report:
+        """What its speakerd says."""
+        amphora_id = machine.amphora_id
         if machine.speaks_another_version:
             raise Permanent("its answer is not understood: version")
         gate = GateState.UP if machine.gate_is_up() else GateState.DOWN
@@ -469,6 +496,11 @@ class FakeCloud(FakeInventory):
         """Tell an agent."""
         self.step("put state")
         machine = self._by_address(amphora_id, address)
+        self._check_agent(machine)
+        self.take_state(machine, state)
+
+    def take_state(self, machine: Machine, state: DesiredState) -> None:
+        """What its speakerd does with a state."""
         before = bool(self.announced(machine))
         if state.keeps_speakers or state.kept_peer_ids:
             state = state.completed(machine.state)
@@ -512,18 +544,27 @@ class FakeCloud(FakeInventory):
                 return machine
         raise Retryable(f"amphora {record.id} has no server")
 
+    def machine_at(self, amphora_id: str, address: IPAddress) -> Machine:
+        """The machine that has this address.
+
+        :raises Retryable: there is none, or it cannot be reached.
+        """
+        return self._by_address(amphora_id, address)
+
     def _by_address(self, amphora_id: str, address: IPAddress) -> Machine:
         for machine in self.machines.values():
-            ready = machine.booted_at + timedelta(seconds=BOOT_SECONDS)
             if (
                 machine.address == address
                 and machine.amphora_id == amphora_id
                 and machine.has_power
                 and machine.is_reachable
-                and self.now >= ready
+                and self._has_booted(machine)
             ):
                 return machine
         raise Retryable(f"amphora {amphora_id} does not answer")
+
+    def _has_booted(self, machine: Machine) -> bool:
+        return self.now >= machine.booted_at + timedelta(seconds=BOOT_SECONDS)
 
     def _port(self, name: str, owner: str) -> tuple[str, str]:
         port = self.ports.setdefault(name, (str(uuid.uuid4()), owner))
@@ -541,3 +582,33 @@ class FakeCloud(FakeInventory):
             and not self._may_stop(load_balancer_id)
         ):
             self.violations.append("deleted the last announcing amphora")
+
+
+class Speakerds:
+    """speakerd's own port of each amphora; implements Agents."""
+
+    def __init__(self, cloud: FakeCloud) -> None:
+        self._cloud = cloud
+
+    def get_report(self, amphora_id: str, address: IPAddress) -> Report:
+        """Ask speakerd."""
+        self._cloud.step("get report directly")
+        return self._cloud.report_of(self._machine(amphora_id, address))
+
+    def put_state(
+        self, amphora_id: str, address: IPAddress, state: DesiredState
+    ) -> None:
+        """Tell speakerd."""
+        self._cloud.step("put state directly")
+        machine = self._machine(amphora_id, address)
+        self._cloud.take_state(machine, state)
+
+    def served_serial(self, amphora_id: str, address: IPAddress) -> int:
+        """Nobody asks speakerd for its certificate."""
+        raise NotImplementedError
+
+    def _machine(self, amphora_id: str, address: IPAddress) -> Machine:
+        machine = self._cloud.machine_at(amphora_id, address)
+        if machine.is_speakerd_deaf:
+            raise Retryable(f"the speakerd of {amphora_id} does not answer")
+        return machine

@@ -22,6 +22,8 @@ class Machine:
     has_power: bool = True
     fault: str = ""  # why the compute service did not build it
     is_reachable: bool = True
+    is_agent_hung: bool = False  # speakerd's own port answers all the same
+    is_speakerd_deaf: bool = False
     speaks_another_version: bool = False
     frontend_port: str | None = None
     revision: str | None = None  # HAProxy's configuration; None: no HAProxy

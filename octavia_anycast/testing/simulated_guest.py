@@ -36,6 +36,9 @@ class Guest:
     is_dead: bool = False
     is_dead_known: bool = False
     is_cut_off: bool = False
+    is_agent_hung: bool = False  # its heartbeats arrive, and its speakerd
+    is_speakerd_deaf: bool = False  # as far as the controller goes
+    stale_since: datetime | None = None  # it announces what is not promised
     rejects_configuration: bool = False  # its agent fails
     has_broken_haproxy: bool = False  # which refuses anything
     refused: str = ""  # a revision that only its HAProxy refuses

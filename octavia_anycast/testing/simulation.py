@@ -53,7 +53,7 @@ from octavia_anycast.model.wire import (
     PathState,
     Report,
 )
-from octavia_anycast.planning.assessment import Cluster
+from octavia_anycast.planning.assessment import Cluster, lapses
 from octavia_anycast.planning.drain_check import obstacle
 from octavia_anycast.planning.failures import Patience, carried_on
 from octavia_anycast.planning.plan import plan
@@ -120,6 +120,10 @@ class World:
         allocated = guest.record.status is not AmphoraStatus.BOOTING
         if reachable and allocated:
             guest.last_heard = self.now
+        answers = reachable and allocated
+        is_mute = allocated and not (answers and not guest.is_agent_hung)
+        if is_mute and guest.is_speakerd_deaf:
+            answers = False
         silent = None
         if guest.last_heard is not None:
             silent = (self.now - guest.last_heard).total_seconds()
@@ -127,7 +131,8 @@ class World:
             record=guest.record,
             compute_state=self._compute_state(guest),
             compute_address=ip_address(f"172.31.1.{guest.number % 250 + 1}"),
-            report=self._report(guest) if reachable and allocated else None,
+            report=self._report(guest) if answers else None,
+            is_agent_mute=is_mute,
             silent_seconds=silent,
         )
 
@@ -226,6 +231,7 @@ class World:
                 guest.announced(self.now)
                 for guest in self.guests.values()
                 if not guest.is_cut_off
+                and not (guest.is_agent_hung and guest.is_speakerd_deaf)
             )
         )
         return heard or self.served()
@@ -234,6 +240,14 @@ class World:
         """Plan, carry out, check the invariants, let time pass."""
         before, before_for_new = self._guarded(), self.served_for_new()
         observed = self.observe()
+        for amphora_id, lapse in lapses(
+            self.desired, observed, self.now
+        ).items():
+            self._change(
+                amphora_id,
+                mute_since=lapse.mute_since,
+                stale_since=lapse.stale_since,
+            )
         over = recovered(Cluster(self.desired, observed, self.now))
         for amphora_id in over:
             self._change(amphora_id, speakers_changed_at=None)
@@ -254,6 +268,7 @@ class World:
                 failed.add(amphora_id)
         self.action_failures = carried_on(self.action_failures, refused)
         self.check_invariants(before)
+        self._check_promise(seconds)
         self._check_drains(before_for_new)
         self._settle()
         self.now += timedelta(seconds=seconds)
@@ -388,6 +403,10 @@ class World:
         guest = self.guests[action.amphora_id]
         if guest.is_cut_off or not guest.is_up(self.now):
             return False
+        if guest.is_agent_hung:
+            assert isinstance(action, SetAgentState), "its agent is mute"
+            if guest.is_speakerd_deaf:
+                return False
         match action:
             case PlugFrontend():
                 self._change(
@@ -563,7 +582,8 @@ class World:
     def _check_delete(self, amphora_id: str) -> None:
         """Invariant 3: withdrawn before the data path is taken away."""
         guest = self.guests[amphora_id]
-        if not guest.is_cut_off:
+        is_deaf = guest.is_agent_hung and guest.is_speakerd_deaf
+        if not (guest.is_cut_off or is_deaf):
             assert not guest.announced(self.now), "deleted while announced"
 
     def check_invariants(self, before: frozenset[IPAddress]) -> None:
@@ -583,6 +603,44 @@ class World:
             drained = self.served() - self.served_for_new()
             lost = before & wanted & drained
             assert not lost, f"the last ones of {lost} drain after a plan"
+
+    def _check_promise(self, seconds: float) -> None:
+        """Invariant 7: nobody announces for long with an old configuration.
+
+        Where min_size others announce the current one, and as far as the
+        cluster manager may replace what does not answer.
+        """
+        revision = self.desired.revision
+        loud = [g for g in self.guests.values() if g.announced(self.now)]
+        vips = {vip.ip_address for vip in self.desired.vips}
+        least = max(1, self.desired.size.minimum)
+        holders = [
+            g
+            for g in loud
+            if g.configured == revision
+            and g.record.applied_revision == revision
+            and vips <= g.announced(self.now)
+            and g.record.leaving_since is None
+            and g.record.drain_wanted_since is None
+            and not (g.is_cut_off or g.is_speakerd_deaf)
+        ]
+        is_promised = (
+            len(holders) >= least
+            and self.desired.is_managed
+            and self.desired.should_announce
+        )
+        patience = self.desired.policy.dead_after + 3 * seconds
+        for guest in self.guests.values():
+            if (
+                not is_promised
+                or guest not in loud
+                or (guest.configured == revision)
+            ):
+                guest.stale_since = None
+                continue
+            guest.stale_since = guest.stale_since or self.now
+            stale = (self.now - guest.stale_since).total_seconds()
+            assert stale <= patience, f"{guest.record.id} serves the past"
 
     def holders(self) -> set[str]:
         """Amphorae whose agents have the speakers that are wanted."""

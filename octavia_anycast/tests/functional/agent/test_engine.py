@@ -2,6 +2,7 @@
 # Copyright (c) 2026 The octavia-anycast authors
 """The agent's loop: fake speaker, made-up samples, real state file."""
 
+import errno
 import threading
 import time
 from dataclasses import replace
@@ -10,6 +11,7 @@ from ipaddress import ip_address
 
 import pytest
 
+from octavia_anycast.agent import atomic_file
 from octavia_anycast.agent.engine import Engine, EngineParts
 from octavia_anycast.agent.gate import Sample, Verdict
 from octavia_anycast.agent.paths import vip_addresses
@@ -21,6 +23,7 @@ from octavia_anycast.model.errors import InvalidRequest
 from octavia_anycast.model.wire import (
     GateSettings,
     GateState,
+    Intent,
     PathState,
     Probe,
 )
@@ -84,6 +87,7 @@ class Bench:
         self.start()
 
     def start(self, verdict=GOOD):
+        self.beats = 0
         self.prober, self.frontend = Prober(), Frontend()
         self.prober.verdict = verdict
         self.speaker = FakeSpeaker({PEER4.peer_ip: self.peer})
@@ -99,11 +103,15 @@ class Bench:
                 frontend=self.frontend,
                 prober=self.prober,
                 namespace_path=str(self.directory / "no-namespace"),
+                beat=self.beat,
             ),
         )
         self.engine.restore()
         self.thread = threading.Thread(target=self.engine.run, daemon=True)
         self.thread.start()
+
+    def beat(self):
+        self.beats += 1
 
     def stop(self):
         self.engine.close()
@@ -119,6 +127,10 @@ def bench(tmp_path):
     made = Bench(tmp_path)
     yield made
     made.stop()
+
+
+def told(intent):
+    return tuple(replace(vip, intent=intent) for vip in (VIP4, VIP6))
 
 
 def eventually(condition):
@@ -211,6 +223,46 @@ def test_a_restart_withdraws_nothing(bench):
     bench.prober.verdict = GOOD
     eventually(lambda: bench.engine.report().gate.state is GateState.UP)
     assert bench.peer.rib == before
+
+
+def test_a_loop_that_hangs_beats_no_more(bench):
+    hung = threading.Event()
+
+    def hang(desired, now):
+        hung.wait()
+        return GOOD
+
+    eventually(lambda: bench.beats)
+    bench.prober.sample = hang
+    bench.apply(state(gate=FAST))
+    time.sleep(0.1)
+    before = bench.beats
+    time.sleep(0.2)
+    assert bench.beats == before
+    hung.set()
+    eventually(lambda: bench.beats > before)
+
+
+@pytest.mark.parametrize("is_restarted", [False, True])
+def test_a_full_disk_keeps_nobody_announcing(bench, is_restarted, monkeypatch):
+    bench.apply(state(gate=FAST))
+    eventually(lambda: len(bench.peer.rib) == 2)
+    withdrawn = state(gate=FAST, vips=told(Intent.WITHDRAW))
+
+    def fail(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(atomic_file, "write", fail)
+    with pytest.raises(OSError, match="No space"):
+        bench.apply(state(gate=FAST, vips=told(Intent.DRAIN)))
+    bench.apply(withdrawn)
+    eventually(lambda: not bench.peer.rib)
+    assert bench.engine.report().digest == codec.digest(withdrawn)
+    if is_restarted:
+        bench.stop()
+        bench.start()
+        time.sleep(0.2)
+        assert not bench.peer.rib
 
 
 def test_a_restart_on_a_dead_haproxy_withdraws(bench):

@@ -215,6 +215,7 @@ def test_agent_that_is_not_understood_is_complained_of_once(stage, caplog):
         for record in caplog.records
         if machine.amphora_id in record.getMessage()
         and "not understood" in record.getMessage()
+        and record.levelname == "ERROR"
     ]
     assert len(complaints) == 1
 

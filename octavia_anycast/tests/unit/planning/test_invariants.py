@@ -24,6 +24,8 @@ FAULTS = (
     "die",
     "die_unknown",
     "cut_off",
+    "hang",
+    "deafen",
     "reject",
     "break_gate",
     "drop_session",
@@ -78,6 +80,9 @@ def hurt(world: World, guest: Guest, fault: str) -> None:
             guest.is_dead_known = fault == "die"
         case "cut_off":
             guest.is_cut_off = True
+        case "hang" | "deafen":
+            guest.is_agent_hung = True
+            guest.is_speakerd_deaf = fault == "deafen"
         case "reject":
             guest.rejects_configuration = True
         case "break_gate":
@@ -170,6 +175,7 @@ def heal(world: World) -> None:
     world.refused_actions = frozenset()
     for guest in world.guests.values():
         guest.is_cut_off = False
+        guest.is_agent_hung = guest.is_speakerd_deaf = False
         guest.rejects_configuration = False
         guest.is_gate_broken = False
         guest.is_session_down = False

@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The octavia-anycast authors
+"""Heartbeats that do not arrive although the agent answers: why, likely.
+
+Layer: planning. Pure. Such an amphora is not dead, so nothing is done about
+it. But the statuses of its members and its statistics stand still, and its
+death is noticed later: somebody has to look.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from octavia_anycast.model.cluster import AmphoraRecord
+from octavia_anycast.model.heartbeat import Refusal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reception:
+    """What the controller knows of the heartbeats of one amphora.
+
+    ``last_at``: when the last one came; None: none ever did. ``refusal``: why
+    a datagram from its address was lately refused. ``receiver_error``: why
+    none is received at all. ``is_any_received``: whether this controller has
+    received any amphora's since its start. ``port``: UDP.
+    """
+
+    last_at: datetime | None
+    port: int
+    refusal: Refusal | None = None
+    receiver_error: str = ""
+    is_any_received: bool = True
+
+
+def trouble(
+    record: AmphoraRecord,
+    reception: Reception,
+    now: datetime,
+    patience: timedelta,
+) -> str:
+    """Say what is wrong with its heartbeats; empty: nothing, or too early.
+
+    The sentence stays the same as long as its cause does.
+    """
+    since = record.status_since
+    if reception.last_at is not None:
+        since = max(since, reception.last_at)
+    if now - since <= patience:
+        return ""
+    if reception.last_at is None:
+        what = "no heartbeat of it has ever arrived"
+    else:
+        what = f"no heartbeat of it since {reception.last_at:%H:%M:%S} UTC"
+    return f"{what}: {_cause(reception)}"
+
+
+def _cause(reception: Reception) -> str:
+    if reception.receiver_error:
+        return f"the controller receives none ({reception.receiver_error})"
+    if reception.refusal is not None:
+        return f"what its address sends is refused: {reception.refusal}"
+    if not reception.is_any_received:
+        return (
+            "nor of any other amphora: see heartbeat_controllers, "
+            f"heartbeat_bind_ip and whether UDP {reception.port} is let in"
+        )
+    return (
+        f"nothing comes from its address: see whether UDP {reception.port} is "
+        "let through, and controller_ip_port_list in its amphora-agent.conf"
+    )

@@ -1,0 +1,197 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The octavia-anycast authors
+"""Heartbeats over a real socket, and what is said where none arrive."""
+
+import logging
+import socket
+import time
+import zlib
+from dataclasses import replace
+
+import pytest
+from octavia.amphorae.backends.health_daemon import status_message
+from oslo_config import cfg
+
+from octavia_anycast.controller.heartbeat_receiver import HeartbeatReceiver
+from octavia_anycast.db import clusters, health
+from octavia_anycast.model.heartbeat import Refusal
+from octavia_anycast.octavia_adapter import heartbeats
+
+KEY = "a key of these tests"
+HEARTBEAT = {"id": "unknown", "ver": 3, "listeners": {}, "pools": {}}
+
+
+def signed(document, key=KEY, *, is_hex=True):
+    return status_message.wrap_envelope(document, key, hex=is_hex)
+
+
+@pytest.fixture
+def key():
+    # Not the fixture of oslo.config: the API's tests share the object.
+    cfg.CONF.set_override("heartbeat_key", KEY, group="health_manager")
+    yield KEY
+    cfg.CONF.clear_override("heartbeat_key", group="health_manager")
+
+
+@pytest.mark.parametrize(
+    ("datagram", "expected"),
+    [
+        (b"", Refusal.WRONG_KEY),
+        (b"x", Refusal.WRONG_KEY),
+        (bytes(2000), Refusal.WRONG_KEY),
+        (signed(HEARTBEAT, "another"), Refusal.WRONG_KEY),
+        (signed(HEARTBEAT)[:-1], Refusal.WRONG_KEY),  # truncated
+        (signed(HEARTBEAT)[1:], Refusal.WRONG_KEY),
+        (signed([1, 2]), Refusal.NOT_A_HEARTBEAT),
+        (signed({"ver": 3}), Refusal.NOT_A_HEARTBEAT),
+        (signed(HEARTBEAT | {"listeners": 5}), Refusal.NOT_A_HEARTBEAT),
+        (signed(HEARTBEAT), "unknown"),
+        (signed(HEARTBEAT, is_hex=False), "unknown"),  # older agents
+        (signed(HEARTBEAT | {"ver": 1}), "unknown"),
+    ],
+)
+def test_what_is_wrong_with_a_datagram_is_told(key, datagram, expected):
+    found = heartbeats.read(datagram)
+    if not isinstance(found, Refusal):
+        found = found.amphora_id
+    assert found == expected
+
+
+def test_what_is_signed_and_no_zlib_is_refused(key):
+    payload = b"not compressed"
+    digest = status_message.get_hmac(payload, key)
+    assert heartbeats.read(payload + digest) is Refusal.NOT_A_HEARTBEAT
+    assert zlib.decompress(zlib.compress(payload)) == payload
+
+
+class Port:
+    """A receiver on a free port, and somebody who sends to it."""
+
+    def __init__(self, stage, family=socket.AF_INET):
+        self.address = "::1" if family == socket.AF_INET6 else "127.0.0.1"
+        with socket.socket(family, socket.SOCK_DGRAM) as probe:
+            probe.bind((self.address, 0))
+            self.number = probe.getsockname()[1]
+        world = stage.controller.world
+        self.world = replace(
+            world,
+            settings=replace(
+                world.settings,
+                heartbeat_bind_ip=self.address,
+                heartbeat_bind_port=self.number,
+            ),
+        )
+        self.refusals = self.world.refusals
+        self.receiver = HeartbeatReceiver(
+            self.world, stage.controller.store, heartbeats.read, str
+        )
+        self.sender = socket.socket(family, socket.SOCK_DGRAM)
+
+    def send(self, *datagrams):
+        for datagram in datagrams:
+            self.sender.sendto(datagram, (self.address, self.number))
+
+
+@pytest.fixture(params=[socket.AF_INET, socket.AF_INET6])
+def port(request, stage, key):
+    made = Port(stage, request.param)
+    made.receiver.start()
+    yield made
+    made.receiver.stop()
+    made.sender.close()
+
+
+def eventually(condition):
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_refusals_are_counted_with_their_source(port):
+    port.send(b"garbage", signed(HEARTBEAT, "another"), signed(HEARTBEAT))
+    eventually(lambda: port.refusals.counts() == {port.address: 3})
+    now = port.world.now()
+    assert port.refusals.why(port.address, now) is Refusal.UNKNOWN
+
+
+def test_a_flood_of_garbage_is_bounded(port, caplog):
+    for _ in range(100):
+        port.send(*[bytes(100)] * 100)
+        time.sleep(0.001)
+    port.send(signed(HEARTBEAT))
+    eventually(
+        lambda: (
+            port.refusals.why(port.address, port.world.now())
+            is Refusal.UNKNOWN
+        )
+    )
+    assert list(port.refusals.counts()) == [port.address]
+    loud = [r for r in caplog.records if r.levelno >= logging.WARNING]
+    assert len(loud) <= 2
+
+
+def test_a_port_that_is_taken_does_not_stop_the_controller(stage, key, caplog):
+    made = Port(stage)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+        other.bind((made.address, made.number))
+        made.receiver.start()
+        assert "in use" in made.refusals.receiver_error
+    try:
+        errors = [r for r in caplog.records if r.levelname == "ERROR"]
+        assert len(errors) == 1
+        eventually(lambda: not made.refusals.receiver_error)
+    finally:
+        made.receiver.stop()
+        made.sender.close()
+
+
+def reason(stage):
+    with stage.cloud.database.transaction() as session:
+        return clusters.get(session, stage.load_balancer_id).reason
+
+
+def look(stage, seconds):
+    for _ in range(seconds):
+        stage.controller.reconcile(stage.load_balancer_id)
+        stage.cloud.pass_time(1.0)
+
+
+def test_amphorae_without_heartbeats_are_named_once(stage, caplog):
+    stage.run()
+    stage.add_listener()
+    stage.run()
+    stage.cloud.do_heartbeats_arrive = False
+    caplog.clear()
+    look(stage, 40)
+    ids = {m.amphora_id for m in stage.cloud.of(stage.load_balancer_id)}
+    assert len(ids) == 2  # nobody is replaced
+    for amphora_id in ids:
+        assert f"{amphora_id}: no heartbeat of it since" in reason(stage)
+    told = [r for r in caplog.records if "no heartbeat of it" in r.message]
+    warnings = [r for r in told if r.levelname == "WARNING"]
+    assert len(warnings) == 2
+    assert stage.show()["operating_status"] == "ONLINE"
+    stage.cloud.do_heartbeats_arrive = True
+    look(stage, 3)
+    assert "heartbeat" not in reason(stage)
+    again = [r for r in caplog.records if "arrive again" in r.message]
+    assert len(again) == 2
+    with stage.cloud.database.transaction() as session:
+        assert set(health.last_beats(session, ids)) == ids
+
+
+def test_the_wrong_key_is_named_for_that_amphora_alone(stage):
+    stage.run()
+    stage.cloud.do_heartbeats_arrive = False
+    look(stage, 10)
+    refusals = stage.controller.world.refusals
+    first = stage.cloud.of(stage.load_balancer_id)[0]
+    for _ in range(20):
+        refusals.note(
+            str(first.address), Refusal.WRONG_KEY, stage.cloud.clock()
+        )
+        look(stage, 1)
+    text = reason(stage)
+    assert text.count("another heartbeat_key") == 1
+    assert text.index(first.amphora_id) < len(text)

@@ -1,0 +1,276 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The octavia-anycast authors
+"""Amphorae whose agents hang while their heartbeats arrive (invariant 7)."""
+
+from dataclasses import replace
+
+import pytest
+
+from octavia_anycast.model.cluster import ClusterSize
+from octavia_anycast.planning.assessment import Cluster, Phase
+from octavia_anycast.planning.status import (
+    OperatingStatus,
+    Patience,
+    ProvisioningVerdict,
+    operating_verdict,
+    provisioning_verdict,
+)
+from octavia_anycast.testing.simulation import World
+from octavia_anycast.tests.unit.planning.clusters import desired_cluster
+
+PATIENCE = Patience(announce_wait=15, error_after=600)
+
+
+def running(size=2, **fields):
+    world = World(desired=replace(desired_cluster(size=size), **fields))
+    world.run(60)
+    assert len(world.announcers()) == size
+    return world
+
+
+def hang(world, count=1, *, is_deaf=False):
+    victims = list(world.guests.values())[:count]
+    for guest in victims:
+        guest.is_agent_hung = True
+        guest.is_speakerd_deaf = is_deaf
+    return victims
+
+
+def update(world):
+    world.desired = replace(
+        world.desired, revision=f"{world.desired.revision}+"
+    )
+
+
+def old_announcers(world):
+    return {
+        i
+        for i in world.announcers()
+        if world.guests[i].configured != world.desired.revision
+    }
+
+
+def verdict(world):
+    return provisioning_verdict(
+        world.desired,
+        world.observe(),
+        world.now,
+        pending_since=world.now,
+        patience=PATIENCE,
+    )
+
+
+def test_a_hung_one_is_withdrawn_as_soon_as_others_have_the_change():
+    world = running()
+    (victim,) = hang(world)
+    world.run(3)
+    update(world)
+    world.run(4)
+    assert verdict(world) is ProvisioningVerdict.ACTIVE
+    assert not old_announcers(world)
+    assert victim.record.id in world.guests
+
+
+def test_a_hung_one_that_heals_takes_the_change_and_stays():
+    world = running()
+    (victim,) = hang(world)
+    update(world)
+    world.run(10)
+    victim.is_agent_hung = False
+    world.run(30)
+    assert victim.record.id in world.announcers()
+    assert world.step() == ()
+    assert world.boots == 2
+
+
+@pytest.mark.parametrize("is_deaf", [False, True])
+@pytest.mark.parametrize("size", [2, 4])
+@pytest.mark.parametrize("manager", [True, False])
+def test_nobody_announces_an_old_configuration_after_dead_after(
+    size, is_deaf, manager
+):
+    world = running(size)
+    hang(world, is_deaf=is_deaf)
+    world.desired = replace(world.desired, is_managed=manager)
+    update(world)
+    world.run(world.desired.policy.dead_after + 4)
+    # Where nobody may be replaced, only its own speakerd can stop it.
+    may_stay = is_deaf and not manager
+    assert bool(old_announcers(world)) is may_stay
+    if manager:
+        world.run(90)
+        assert len(world.announcers()) == size
+        assert world.step() == ()
+
+
+def test_two_of_four_hang_at_once():
+    world = running(4)
+    hang(world, 2)
+    update(world)
+    world.run(20)
+    assert not old_announcers(world)
+    assert world.boots == 4  # they have time to heal
+    world.run(90)
+    assert len(world.announcers()) == 4
+
+
+@pytest.mark.parametrize("is_deaf", [False, True])
+@pytest.mark.parametrize("size", [1, 2, 4])
+def test_where_all_hang_nobody_is_withdrawn_and_one_boots_at_a_time(
+    size, is_deaf
+):
+    world = running(size)
+    victims = hang(world, size, is_deaf=is_deaf)
+    update(world)
+    world.run(10)
+    assert len(old_announcers(world)) == size
+    assert verdict(world) is ProvisioningVerdict.PENDING
+    world.run(10)
+    assert world.boots == size + 1
+    world.run(200)
+    assert not {v.record.id for v in victims} & set(world.guests)
+    assert len(world.announcers()) == size
+
+
+def test_controllers_that_reach_no_agent_take_nobody_away():
+    world = running(3)
+    hang(world, 3)
+    world.boots_fail = True  # nor that of a new one
+    update(world)
+    world.run(300)
+    assert len(world.announcers()) == 3
+    for guest in world.guests.values():
+        guest.is_agent_hung = False
+    world.run(60)
+    assert not old_announcers(world)
+
+
+@pytest.mark.parametrize("is_deaf", [False, True])
+def test_the_only_announcer_goes_on_with_what_it_has(is_deaf):
+    world = running(2)
+    victim, other = world.guests.values()
+    other.is_session_down = True
+    hang(world, is_deaf=is_deaf)
+    update(world)
+    world.run(20)
+    assert world.announcers() == {victim.record.id}
+    other.is_session_down = False
+    world.run(5)
+    assert victim.record.id not in world.announcers()
+
+
+def test_one_with_the_current_configuration_is_replaced_without_haste():
+    world = running(2)
+    (victim,) = hang(world)
+    world.run(world.desired.policy.gate_timeout)
+    assert victim.record.id in world.announcers()
+    least = 2
+    for _ in range(60):
+        world.step()
+        least = min(least, len(world.announcers()))
+    assert victim.record.id not in world.guests
+    assert least == 2  # the new one announces first
+
+
+def test_a_hung_spare_is_replaced():
+    world = running(2, spare_count=1)
+    world.run(30)
+    spare = next(
+        g for g in world.guests.values() if g.record.spare_since is not None
+    )
+    spare.is_agent_hung = True
+    update(world)
+    world.run(90)
+    assert spare.record.id not in world.guests
+    assert len(world.guests) == 3
+
+
+def test_a_hung_one_that_drains_by_wish_stops_too():
+    world = running(3)
+    victim = next(iter(world.guests.values()))
+    assert world.drain(victim.record.id, seconds=300)
+    victim.connections = 5
+    world.run(3)
+    hang(world)
+    update(world)
+    world.run(20)
+    assert not victim.announced(world.now)
+
+
+def test_a_hung_one_that_leaves_goes_on_leaving():
+    world = running(3)
+    world.desired = replace(world.desired, size=ClusterSize(desired=2))
+    world.step()
+    leaving = [
+        g for g in world.guests.values() if g.record.leaving_since is not None
+    ]
+    for guest in leaving:
+        guest.is_agent_hung = True
+    world.run(30)
+    assert len(leaving) == 1
+    assert leaving[0].record.id not in world.guests
+
+
+def test_heartbeats_that_stop_as_well_make_it_silent():
+    world = running(2)
+    victim = next(iter(world.guests.values()))
+    victim.is_cut_off = True
+    world.run(17)
+    cluster = Cluster(world.desired, world.observe(), world.now)
+    phases = {m.id: m.phase for m in cluster.members}
+    assert phases.get(victim.record.id, Phase.SILENT) is Phase.SILENT
+
+
+def test_one_that_never_takes_what_others_took_is_replaced():
+    world = running(2)
+    victim = next(iter(world.guests.values()))
+    victim.rejects_configuration = True  # its disk is full, for instance
+    update(world)
+    world.run(5)
+    assert not old_announcers(world)
+    world.run(90)
+    assert victim.record.id not in world.guests
+    assert len(world.announcers()) == 2
+
+
+def test_what_all_refuse_replaces_nobody():
+    world = running(2)
+    for guest in world.guests.values():
+        guest.rejects_configuration = True
+    update(world)
+    world.run(200)
+    assert world.boots == 2
+    assert len(world.announcers()) == 2
+
+
+def test_a_change_taken_back_makes_nobody_stale_since_long_ago():
+    world = running(2)
+    before = world.desired
+    world.run(300)
+    first, other = world.guests.values()
+    other.rejects_configuration = True
+    update(world)
+    world.run(3)
+    world.desired = before  # the other one has held it for long
+    world.run(30)
+    assert set(world.guests) == {first.record.id, other.record.id}
+
+
+@pytest.mark.parametrize(
+    ("is_deaf", "is_old", "words"),
+    [
+        (False, False, "does not answer, its speakerd does"),
+        (True, False, "its agent does not answer"),
+        (True, True, "does not answer, it has an old configuration"),
+    ],
+)
+def test_the_reason_names_it_at_once(is_deaf, is_old, words):
+    world = running(2)
+    (victim,) = hang(world, is_deaf=is_deaf)
+    if is_old:
+        update(world)
+    world.run(3)
+    found = operating_verdict(world.desired, world.observe(), world.now)
+    assert f"{victim.record.id}: its agent" in found.reason
+    assert words in found.reason
+    assert found.status is not OperatingStatus.OFFLINE
