@@ -3,6 +3,9 @@
 """Certificates by Octavia's own generator."""
 
 import datetime
+import hashlib
+import ssl
+from contextlib import suppress
 
 import pytest
 from cryptography import x509
@@ -19,13 +22,34 @@ AMPHORA = "7d1f8a52-5a5e-4c62-9c7b-0d7f4c1d2e3f"
 VALID_SECONDS = 86_400
 
 
-@pytest.fixture
-def authority(tmp_path):
-    """A CA, named in Octavia's settings."""
+def _without(public_key):
+    return None
+
+
+def _of_sha256(public_key):
+    """RFC 7093, section 2, method 1."""
+    encoded = public_key.public_bytes(
+        serialization.Encoding.X962,
+        serialization.PublicFormat.UncompressedPoint,
+    )
+    return hashlib.sha256(encoded).digest()[:20]
+
+
+def _of_eight_octets(public_key):
+    return b"\1\2\3\4\5\6\7\x08"
+
+
+def _of_sha1(public_key):
+    return x509.SubjectKeyIdentifier.from_public_key(public_key).digest
+
+
+@pytest.fixture(params=[_without, _of_sha1, _of_sha256, _of_eight_octets])
+def authority(tmp_path, request):
+    """A CA, named in Octavia's settings; its key identifier is anything."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "ca")])
     now = datetime.datetime.now(datetime.UTC)
-    made = (
+    builder = (
         x509.CertificateBuilder()
         .subject_name(name)
         .issuer_name(name)
@@ -33,8 +57,16 @@ def authority(tmp_path):
         .serial_number(x509.random_serial_number())
         .not_valid_before(now)
         .not_valid_after(now + datetime.timedelta(days=1))
-        .sign(key, hashes.SHA256())
+        .add_extension(
+            x509.BasicConstraints(ca=True, path_length=None), critical=True
+        )
     )
+    identifier = request.param(key.public_key())
+    if identifier is not None:
+        builder = builder.add_extension(
+            x509.SubjectKeyIdentifier(identifier), critical=False
+        )
+    made = builder.sign(key, hashes.SHA256())
     (tmp_path / "ca.pem").write_bytes(
         made.public_bytes(serialization.Encoding.PEM)
     )
@@ -80,3 +112,37 @@ def test_certificate(authority, tmp_path):
 def test_the_key_is_in_no_text_of_it(authority):
     files = AmphoraFiles(heartbeat_controllers=(), heartbeat_interval=3)
     assert "PRIVATE KEY" not in repr(files.issue_certificate(AMPHORA))
+
+
+def test_openssl_finds_the_issuer_by_any_key_identifier(authority, tmp_path):
+    """As the controller does at each call, and after each rotation."""
+    files = AmphoraFiles(heartbeat_controllers=(), heartbeat_interval=3)
+    for _ in range(2):
+        made = files.issue_certificate(AMPHORA)
+        (tmp_path / "server.pem").write_text(made.pem)
+        to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(tmp_path / "server.pem")
+        server = context.wrap_bio(to_server, to_client, server_side=True)
+        trusting = ssl.create_default_context(cafile=tmp_path / "ca.pem")
+        client = trusting.wrap_bio(
+            to_client, to_server, server_hostname=AMPHORA
+        )
+        assert _shake_hands(client, server)
+        shown = client.getpeercert(binary_form=True)
+        assert (
+            x509.load_der_x509_certificate(shown).serial_number == made.serial
+        )
+
+
+def _shake_hands(client, server):
+    """:raises ssl.SSLError: one does not like the other."""
+    open_sides = [client, server]
+    for _ in range(10):
+        for side in tuple(open_sides):
+            with suppress(ssl.SSLWantReadError):
+                side.do_handshake()
+                open_sides.remove(side)
+        if not open_sides:
+            return True
+    return False
