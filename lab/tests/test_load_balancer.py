@@ -277,6 +277,31 @@ def test_statistics_are_the_sum_of_the_cluster(
     assert grown >= count * len("HTTP/1.1 200 OK")
 
 
+def test_a_hung_agent_keeps_no_old_configuration_announced(
+    bench: Bench, balancer: Balancer, web: dict[str, str]
+) -> None:
+    """Its heartbeats arrive: the worker alone, the youngest child, stops."""
+    victim = bench.amphorae(balancer)[0]
+    main = bench.main_pid(victim, "octavia-anycast-agent.service")
+    worker = bench.inside(victim, "pgrep", "-n", "-P", str(main)).strip()
+    bench.inside(victim, "kill", "-STOP", worker)
+    try:
+        with changed(bench, balancer):
+            bench.octavia.update_listener(
+                web["listener"], timeout_client_data=51_000
+            )
+        process.wait_until(
+            lambda: bench.is_withdrawn(balancer, victim),
+            60.0,
+            "the withdrawal of the old configuration",
+        )
+        answers = bench.ask(balancer.v4, count=20)
+        assert {answer.status for answer in answers} == {200}
+    finally:
+        bench.inside(victim, "kill", "-CONT", worker, check=False)
+    bench.await_whole(balancer)
+
+
 def test_failover_under_traffic_loses_no_new_connection(
     bench: Bench, balancer: Balancer, web: dict[str, str]
 ) -> None:
