@@ -189,6 +189,9 @@ def _can_leave(cluster: Cluster, member: Assessment, needed: int) -> bool:
     if not cluster.desired.should_announce:
         return True
     report = member.amphora.report
+    if report is None and member.amphora.record.applied_revision:
+        # It may serve all the same: nobody knows.
+        return cluster.is_replaced(member)
     if report is None or not is_announcing_any(
         cluster.desired, member.amphora
     ):
