@@ -38,7 +38,9 @@ def main():
 
 stock.main = main
 amphora_agent.main(
-    lambda: flask.Blueprint("ours", "ours"), lambda *_: lambda: None
+    lambda: flask.Blueprint("ours", "ours"),
+    lambda *_: lambda: None,
+    SimpleNamespace(ready=lambda: None, beat=lambda: None),
 )
 print(json.dumps(found))
 """

@@ -178,6 +178,8 @@ WHOLE = make_amphora(
     drain_deadline=NOW + timedelta(seconds=30),
     draining_since=NOW,
     drained_at=NOW,
+    mute_since=NOW,
+    stale_since=NOW,
     reason="because",
 )
 

@@ -10,15 +10,12 @@ from octavia_anycast.model.cluster import ClusterSize
 from octavia_anycast.planning.assessment import Cluster, Phase
 from octavia_anycast.planning.status import (
     OperatingStatus,
-    Patience,
     ProvisioningVerdict,
     operating_verdict,
     provisioning_verdict,
 )
-from octavia_anycast.testing.simulation import World
+from octavia_anycast.testing.simulation import PATIENCE, World
 from octavia_anycast.tests.unit.planning.clusters import desired_cluster
-
-PATIENCE = Patience(announce_wait=15, error_after=600)
 
 
 def running(size=2, **fields):
