@@ -73,6 +73,7 @@ class DistributorRequest(DistributorChange):
     ``id``, or ``{"id": ...}`` of one that is there.
     """
 
+    name: str
     distributor_type: DistributorType = DistributorType.L3_BGP
     speakers: tuple[Speaker, ...] = ()
 

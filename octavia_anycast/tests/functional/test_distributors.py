@@ -116,10 +116,18 @@ def test_a_distributor_may_begin_without_speakers(api):
     assert made["speakers"] == []
 
 
-def test_a_distributor_needs_a_name(api):
-    answer = api.call("POST", PATH, {"distributor": {}})
+@pytest.mark.parametrize(
+    ("body", "sentence"),
+    [
+        ({}, "name: it is missing"),
+        ({"name": None}, "name: it is missing"),
+        ({"name": ""}, "name: a distributor needs a name"),
+    ],
+)
+def test_a_distributor_needs_a_name(api, body, sentence):
+    answer = api.call("POST", PATH, {"distributor": body})
     assert answer.status == 400
-    assert "name: a distributor needs a name" in answer.fault
+    assert sentence in answer.fault
 
 
 def test_create_takes_peers_that_are_there(api):

@@ -59,7 +59,7 @@ def prepared(server):
         f"{DISTRIBUTORS}/{announcer['id']}/vips",
         {"vip": {"vip_address": "203.0.113.7", "next_hop": "10.1.0.7"}},
     )
-    idle = server.create(PEERS, {"bgp_peer": samples.peer(peer_ip="::1")})
+    idle = server.create(PEERS, {"bgp_peer": samples.peer(peer_ip="fd00::1")})
     amphora_id, load_balancer_id = _amphora(server)
     serving_id = _serving(server, load_balancer_id)
     registration = server.create(
@@ -151,7 +151,9 @@ def point(case, ids, turn):
         case.path_parameters["distributor_id"] = ids["announcer_id"][0]
     if case.operation.label == f"POST {PEERS}" and turn % 3 == 2:
         # Random attributes contradict one another more often than not.
-        case.body = {"bgp_peer": samples.peer(peer_ip=f"::{turn + 1:x}")}
+        case.body = {"bgp_peer": samples.peer(peer_ip=f"fd00::{turn + 1:x}")}
+    if case.operation.label == f"POST {DISTRIBUTORS}" and turn % 3 == 2:
+        case.body = samples.distributor(name=f"d{turn}")
     body = case.body if isinstance(case.body, dict) else {}
     if (
         case.operation.label.startswith("POST")
