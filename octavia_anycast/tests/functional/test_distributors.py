@@ -120,7 +120,7 @@ def test_a_distributor_may_begin_without_speakers(api):
     ("body", "sentence"),
     [
         ({}, "name: it is missing"),
-        ({"name": None}, "name: it is missing"),
+        ({"name": None}, "name: None is not of type str"),
         ({"name": ""}, "name: a distributor needs a name"),
     ],
 )
