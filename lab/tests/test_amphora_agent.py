@@ -351,7 +351,6 @@ def test_nothing_is_withdrawn_by(amphora, command):
     amphora.bench.await_agent(amphora.amphora)
 
 
-@pytest.mark.parametrize("signal", ["KILL", "STOP"])
 def _main_pid(amphora, unit):
     return amphora.shell(f"systemctl show -P MainPID {unit}").strip()
 
@@ -400,6 +399,7 @@ def _agent_answer(amphora):
         return f"Traceback {e}"
 
 
+@pytest.mark.parametrize("signal", ["KILL", "STOP"])
 def test_speaker_fails(amphora, signal):
     amphora.shell(
         f"kill -{signal} $(systemctl show -P MainPID exabgp.service)"
