@@ -37,6 +37,7 @@ class Load:
     def run(self, seconds):
         """Let time pass: heartbeats come, the controller looks."""
         stage = self.stage
+        stage.cloud.do_heartbeats_arrive = False  # those with counts do
         for _ in range(seconds // BEAT_SECONDS):
             stage.cloud.pass_time(BEAT_SECONDS)
             self.seconds += BEAT_SECONDS
