@@ -24,8 +24,8 @@ _serial = itertools.count(1)
 def delete_vip_port(scene: Scene) -> None:
     """The VIP's port, as its user can: it is in the user's project."""
     api = rest.Api(plane=scene.plane)
-    balancer = _balancer(api, scene)
-    _delete(api, "ports", str(balancer["vip_port_id"]))
+    port_id = str(balancer(api, scene)["vip_port_id"])
+    _delete(api, "ports", port_id)
     _change_a_listener(api, scene)
 
 
@@ -72,7 +72,7 @@ def await_no_wait(scene: Scene) -> None:
     api = rest.Api(plane=scene.plane)
 
     def is_told() -> bool:
-        status = str(_balancer(api, scene)["provisioning_status"])
+        status = str(balancer(api, scene)["provisioning_status"])
         return not status.startswith("PENDING_")
 
     process.wait_until(is_told, STATED_SECONDS, "a change that is over")
@@ -80,8 +80,7 @@ def await_no_wait(scene: Scene) -> None:
 
 def _change_a_listener(api: rest.Api, scene: Scene) -> None:
     """What makes the controller look at the ports, too."""
-    balancer = _balancer(api, scene)
-    listener_id = balancer["listeners"][0]["id"]
+    listener_id = balancer(api, scene)["listeners"][0]["id"]
     path = f"/v2/lbaas/listeners/{listener_id}"
     timeout = 50_000 + next(_serial)
     body = {"listener": {"timeout_client_data": timeout}}
@@ -90,7 +89,8 @@ def _change_a_listener(api: rest.Api, scene: Scene) -> None:
     await_no_wait(scene)
 
 
-def _balancer(api: rest.Api, scene: Scene) -> rest.Body:
+def balancer(api: rest.Api, scene: Scene) -> rest.Body:
+    """The load balancer of the round, as the API shows it."""
     path = f"/v2/lbaas/loadbalancers/{scene.load_balancer_id}"
     return dict(api.get(rest.LOAD_BALANCER, path)["loadbalancer"])
 

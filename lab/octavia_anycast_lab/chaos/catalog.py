@@ -19,7 +19,7 @@ from octavia_anycast_lab import (
     process,
     settings,
 )
-from octavia_anycast_lab.chaos import behind, links, two_controllers
+from octavia_anycast_lab.chaos import behind, links, refused, two_controllers
 from octavia_anycast_lab.chaos.fault import Fault, Scene, Step, Toll
 from octavia_anycast_lab.progress import Progress
 
@@ -236,6 +236,13 @@ _ALL = (
     _deleted("security-group", behind.delete_group),
     _deleted("security-group-rules", behind.delete_rules),
     _deleted("front-end-port", behind.delete_frontend_port, Toll.ROUTES),
+    Fault(
+        name="content-refused",
+        inject=refused.spoil_a_rule,
+        heal=refused.delete_the_policy,
+        toll=Toll.NOTHING,
+        needs_api=True,
+    ),
     Fault(
         name="controller-killed",
         inject=_kill_controller,
