@@ -37,6 +37,7 @@ from octavia_anycast.model.errors import (
     ContentRefused,
     Permanent,
     Retryable,
+    SecretUnread,
 )
 
 LOG = logging.getLogger(__name__)
@@ -173,6 +174,11 @@ def _failed(job: Job, action: Action, error: Exception) -> Outcome:
         # It is recorded, and what follows from it is the next plan's.
         return Outcome(is_done=False, error=str(error), is_news=True)
     after = error.after_seconds if isinstance(error, Retryable) else 5.0
+    if isinstance(error, SecretUnread):
+        # The amphora's row says so, and the rest is in force.
+        return Outcome(
+            is_done=False, error=str(error), retry_after_seconds=after
+        )
     failure = _failure(
         job,
         action,

@@ -214,7 +214,7 @@ def _carrying(cluster: Cluster) -> list[Assessment]:
         m
         for m in cluster.members
         if m.phase not in (Phase.BOOTING, Phase.FAILED)
-        and m.amphora.record.applied_revision
+        and m.amphora.record.was_configured
         and m.amphora.record.spare_since is None
     ]
 

@@ -54,8 +54,10 @@ class LoadBalancers(Protocol):
 class Statuses(Protocol):
     """Octavia's statuses, written; each conditional on what was read."""
 
-    def settle(self, tree: LoadBalancerTree) -> bool:
-        """ACTIVE, and remove what was to be deleted."""
+    def settle(
+        self, tree: LoadBalancerTree, waiting: Collection[str] = ()
+    ) -> bool:
+        """ACTIVE, and remove what was to be deleted; not what waits."""
 
     def fail(self, tree: LoadBalancerTree) -> bool:
         """ERROR."""

@@ -19,7 +19,7 @@ from octavia_anycast.controller.job import Job
 from octavia_anycast.db import clusters
 from octavia_anycast.model.actions import FindCulprits
 from octavia_anycast.model.cluster import AmphoraRecord
-from octavia_anycast.model.errors import ContentRefused
+from octavia_anycast.model.errors import ContentRefused, SecretUnread
 
 LOG = logging.getLogger(__name__)
 
@@ -37,6 +37,21 @@ def record_refusal(
         refusal_count=record.refusal_count + 1 if is_again else 1,
         refuses_anything=False,
     )
+
+
+def record_unread(
+    job: Job, record: AmphoraRecord, revision: str, error: SecretUnread
+) -> None:
+    """Remember what the amphora was given, but for unread secrets."""
+    changes = {
+        "refused_revision": "",
+        "partial_revision": revision,
+        "unread": short(error),
+        "unread_listener_ids": error.unread_ids,
+        "lacking_listener_ids": error.lacking_ids,
+    }
+    if any(getattr(record, name) != value for name, value in changes.items()):
+        job.update(record.id, **changes)
 
 
 def find_culprits(job: Job, action: FindCulprits) -> None:

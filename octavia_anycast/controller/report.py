@@ -43,6 +43,7 @@ from octavia_anycast.planning.status import (
     operating_verdict,
     provisioning_verdict,
     shortened,
+    unread_listeners,
     worse_of,
 )
 
@@ -191,10 +192,11 @@ class Reporter:
     def _provision(self, observation: Observation, reason: str) -> None:
         tree = observation.tree
         if not tree.is_pending and not tree.is_in_error:
+            self._settle_late(observation)
             return
         verdict = self._verdict(observation)
         if verdict is ProvisioningVerdict.ACTIVE:
-            if self._world.statuses.settle(tree):
+            if self._world.statuses.settle(tree, _waiting(observation)):
                 self._set(
                     tree.id, provisioning_status="ACTIVE", pending_since=None
                 )
@@ -226,6 +228,14 @@ class Reporter:
                 tree.provisioning_status,
                 reason,
             )
+
+    def _settle_late(self, observation: Observation) -> None:
+        """Settle what waited for a secret while the rest was ACTIVE."""
+        tree, waiting = observation.tree, _waiting(observation)
+        if all(pending.id in waiting for pending in tree.pending):
+            return
+        if self._verdict(observation) is ProvisioningVerdict.ACTIVE:
+            self._world.statuses.settle(tree, waiting)
 
     def _keep(self, cluster: ClusterRecord, **wanted: Any) -> None:
         """Write what differs from the cluster's row."""
@@ -412,3 +422,7 @@ def _log_lapses(observation: Observation, lapsed: dict[str, Lapse]) -> None:
                 observation.tree.id,
                 (observation.now - record.mute_since).total_seconds(),
             )
+
+
+def _waiting(observation: Observation) -> frozenset[str]:
+    return unread_listeners(observation.desired, observation.observed)

@@ -15,7 +15,11 @@ from oslo_log import log as logging
 from octavia_anycast.controller.amphora_records import short
 from octavia_anycast.controller.job import Job
 from octavia_anycast.controller.ports import Agents, World
-from octavia_anycast.controller.refusals import find_culprits, record_refusal
+from octavia_anycast.controller.refusals import (
+    find_culprits,
+    record_refusal,
+    record_unread,
+)
 from octavia_anycast.db import amphorae, clusters, registrations
 from octavia_anycast.model.actions import (
     Action,
@@ -43,6 +47,7 @@ from octavia_anycast.model.errors import (
     ContentRefused,
     Permanent,
     Retryable,
+    SecretUnread,
 )
 from octavia_anycast.model.wire import FRONTEND_INTERFACE, Intent
 
@@ -247,9 +252,15 @@ def _configure(job: Job, action: ConfigureHaproxy) -> None:
     except ContentRefused as e:
         record_refusal(job, record, action.revision, e)
         raise
+    except SecretUnread as e:
+        record_unread(job, record, action.revision, e)
+        raise
     job.update(
         action.amphora_id,
         refused_revision="",
+        partial_revision="",
+        unread_listener_ids=(),
+        lacking_listener_ids=(),
         applied_revision=action.revision,
         peer_amphora_ids=action.peer_ids,
         applied_at=job.world.now(),

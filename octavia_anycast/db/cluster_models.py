@@ -132,6 +132,19 @@ class Amphora(Base):
     refusal_count: Mapped[int] = mapped_column(
         Integer, default=0, server_default="0"
     )
+    # What it was given but for listeners whose secrets cannot be read.
+    partial_revision: Mapped[str] = mapped_column(
+        String(64), default="", server_default=""
+    )
+    unread: Mapped[str] = mapped_column(
+        String(255), default="", server_default=""
+    )
+    unread_listener_ids: Mapped[tuple[str, ...]] = mapped_column(
+        Strings, nullable=True
+    )
+    lacking_listener_ids: Mapped[tuple[str, ...]] = mapped_column(
+        Strings, nullable=True
+    )
     # Even a configuration without any object.
     refuses_anything: Mapped[bool] = mapped_column(
         Boolean, default=False, server_default=false()

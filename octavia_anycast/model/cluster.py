@@ -141,6 +141,10 @@ class AmphoraRecord:
     pushed with success. ``refused_revision``: the one that it last refused,
     ``refusal_count`` times, at last with the sentence ``refusal``;
     ``refuses_anything``: even a configuration without any object.
+    ``partial_revision``: the one that it was given but for what hangs on
+    secrets that cannot be read (``unread``, a sentence): it serves the
+    listeners ``unread_listener_ids`` as before, and those of them in
+    ``lacking_listener_ids`` not at all.
     ``leaving_since``: when it was told to leave.
     ``status_since``: when ``status`` last changed. ``member_network_ids``:
     networks plugged for members, beside the front end.
@@ -182,6 +186,10 @@ class AmphoraRecord:
     refusal: str = ""
     refusal_count: int = 0
     refuses_anything: bool = False
+    partial_revision: str = ""
+    unread: str = ""
+    unread_listener_ids: tuple[str, ...] = ()
+    lacking_listener_ids: tuple[str, ...] = ()
     peer_amphora_ids: tuple[str, ...] = ()
     applied_at: datetime | None = None
     leaving_since: datetime | None = None
@@ -197,6 +205,11 @@ class AmphoraRecord:
     drained_at: datetime | None = None
     mute_since: datetime | None = None
     stale_since: datetime | None = None
+
+    @property
+    def was_configured(self) -> bool:
+        """Whether it was ever given a configuration, if only in part."""
+        return bool(self.applied_revision or self.partial_revision)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

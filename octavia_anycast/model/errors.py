@@ -29,6 +29,26 @@ class Permanent(AnycastError):
     """Trying again without a change will fail again."""
 
 
+class SecretUnread(Retryable):
+    """Secrets cannot be read now; the rest was pushed.
+
+    :param unread_ids: the listeners that are served as they were, or not
+    :param lacking_ids: those of them that the amphora does not serve at all
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        unread_ids: tuple[str, ...],
+        lacking_ids: tuple[str, ...] = (),
+        after_seconds: float = 10.0,
+    ) -> None:
+        super().__init__(message, after_seconds=after_seconds)
+        self.unread_ids = unread_ids
+        self.lacking_ids = lacking_ids
+
+
 class ContentRefused(Permanent):
     """An amphora refused a configuration; ``sentence`` is its own reason.
 

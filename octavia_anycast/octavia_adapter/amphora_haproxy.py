@@ -13,6 +13,7 @@ Layer: octavia_adapter. An object of Octavia's driver holds the identity of
 the amphora of the call under way, so each thread has one.
 """
 
+import hashlib
 import threading
 from collections.abc import Sequence
 from http import HTTPStatus
@@ -24,7 +25,11 @@ from octavia.common import constants, data_models
 
 from octavia_anycast.model.certificate import Certificate
 from octavia_anycast.model.cluster import AmphoraRecord
-from octavia_anycast.model.errors import ContentRefused, Retryable
+from octavia_anycast.model.errors import (
+    ContentRefused,
+    Retryable,
+    SecretUnread,
+)
 from octavia_anycast.octavia_adapter.errors import translated
 from octavia_anycast.octavia_adapter.haproxy_alerts import (
     TRIAL_END,
@@ -45,7 +50,7 @@ from octavia_anycast.octavia_adapter.load_balancers import (
     trial_model,
 )
 from octavia_anycast.octavia_adapter.stick_peers import Rendering, model_of
-from octavia_anycast.octavia_adapter.tls_files import upload_files
+from octavia_anycast.octavia_adapter.tls_files import Files, upload_files
 from octavia_anycast.planning.culprits import Alert, Findings, find
 
 CONNECT_SECONDS = 5.0
@@ -121,6 +126,8 @@ class AmphoraHaproxy:
             constants.CONN_RETRY_INTERVAL: 0,
         }
         self._local = threading.local()
+        # amphora_id -> digest of what it was given without unread secrets.
+        self._partial: dict[str, str] = {}
 
     def push(
         self,
@@ -135,40 +142,78 @@ class AmphoraHaproxy:
 
         :param peers: who shares stick tables with it, itself too
 
-        :raises Retryable: the amphora could not be reached or failed, or a
-            secret could not be read.
+        :raises Retryable: the amphora could not be reached or failed.
+        :raises SecretUnread: a secret could not be read; the listeners that
+            need it are as they were, and everything else is pushed.
         :raises ContentRefused: the amphora refused the configuration, or a
             secret's content cannot be used.
         """
         amphora = model_of(tree, record)
+        if record.partial_revision != tree.revision:
+            # Another configuration came since, of another controller perhaps.
+            self._partial.pop(record.id, None)
         with translated(f"configuring amphora {record.id}"):
             driver = self._driver()
             driver._populate_amphora_api_version(amphora)
             client = driver.clients[amphora.api_version]
             details = client.get_details(amphora)
             job = Rendering(tree=tree, amphora=amphora, peers=peers)
-            self._push_haproxy(driver, job, details)
+            unread = self._push_haproxy(driver, job, details)
             if lvs_listeners(tree.model) or details.get(_LVS_COUNT):
                 _push_lvs(driver.lvs_jinja, client, tree, amphora)
+        if unread:
+            raise SecretUnread(
+                "; ".join(unread.unread.values()),
+                unread_ids=tuple(sorted(unread.unread)),
+                lacking_ids=tuple(sorted(unread.lacking_ids)),
+            )
 
     def _push_haproxy(
         self,
         driver: Any,
         job: Rendering,
         details: dict[str, Any],
-    ) -> None:
+    ) -> Files | None:
+        """Configure HAProxy; returns the files if some cannot be read."""
         tree, amphora = job.tree, job.amphora
         client = driver.clients[amphora.api_version]
         if not is_haproxy_wanted(tree.model):
             client.delete_listener(amphora, tree.id)
+            return None
+        files = _upload(driver, tree, amphora)
+        served = [
+            listener
+            for listener in haproxy_listeners(tree.model)
+            if listener.id not in files.lacking_ids
+        ]
+        if any(listener.enabled for listener in served):
+            config = _configuration(driver, job, served, files, details)
+            self._load(client, job, config, is_kept=bool(files.unread))
+        else:
+            client.delete_listener(amphora, tree.id)
+        return files if files.unread else None
+
+    def _load(
+        self,
+        client: Any,
+        job: Rendering,
+        config: str,
+        *,
+        is_kept: bool,
+    ) -> None:
+        """Have HAProxy run this; what is tried again is not loaded again."""
+        amphora, balancer_id = job.amphora, job.tree.id
+        digest = hashlib.sha256(config.encode()).hexdigest()
+        if is_kept and self._partial.get(amphora.id) == digest:
             return
-        files = upload_files(driver, tree, amphora)
-        config = _configuration(driver, job, tree.model, files, details)
+        self._partial.pop(amphora.id, None)
         try:
-            client.upload_config(amphora, tree.id, config)
+            client.upload_config(amphora, balancer_id, config)
         except RefusedFile as e:
             raise _refusal(amphora.id, e.output) from e
-        client.reload_listener(amphora, tree.id)
+        client.reload_listener(amphora, balancer_id)
+        if is_kept:
+            self._partial[amphora.id] = digest
 
     def find_culprits(
         self,
@@ -189,7 +234,7 @@ class AmphoraHaproxy:
             driver._populate_amphora_api_version(amphora)
             client = driver.clients[amphora.api_version]
             try:
-                files = upload_files(driver, tree, amphora)
+                files = _upload(driver, tree, amphora)
             except ContentRefused as e:
                 return Findings(culprits=e.blamed)
             details = client.get_details(amphora)
@@ -287,19 +332,31 @@ class AmphoraHaproxy:
         return driver
 
 
+def _upload(driver: Any, tree: LoadBalancerTree, amphora: Any) -> Files:
+    client = driver.clients[amphora.api_version]
+
+    def in_force() -> str:
+        answer = client.get(amphora, f"loadbalancer/{tree.id}/haproxy")
+        if answer.status_code == HTTPStatus.NOT_FOUND:
+            return ""
+        return str(agent_exceptions.check_exception(answer).text)
+
+    return upload_files(driver, tree, amphora, in_force)
+
+
 def _configuration(
     driver: Any,
     job: Rendering,
-    model: Any,
-    files: dict[str, Any],
+    listeners: list[Any],
+    files: Files,
     details: dict[str, Any],
 ) -> str:
-    """Render HAProxy's configuration of this model of the load balancer."""
+    """Render HAProxy's configuration of these listeners."""
     return str(
         driver.jinja_combo.build_config(
             host_amphora=job.amphora,
-            listeners=job.with_peers(haproxy_listeners(model)),
-            tls_certs=files,
+            listeners=job.with_peers(listeners),
+            tls_certs=files.names,
             haproxy_versions=driver._get_haproxy_versions(job.amphora),
             amp_details=_with_bounded_memory(details),
         )
@@ -320,7 +377,7 @@ def _try(
     driver: Any,
     job: Rendering,
     left_out: frozenset[str],
-    files: dict[str, Any],
+    files: Files,
     details: dict[str, Any],
 ) -> tuple[Alert, ...]:
     """What HAProxy says against the configuration without these objects.
@@ -329,8 +386,13 @@ def _try(
     """
     model = trial_model(job.tree, left_out)
     config = TRIAL_GLOBAL
-    if is_haproxy_wanted(model):
-        config = _configuration(driver, job, model, files, details)
+    listeners = [
+        listener
+        for listener in haproxy_listeners(model)
+        if listener.id not in files.lacking_ids
+    ]
+    if any(listener.enabled for listener in listeners):
+        config = _configuration(driver, job, listeners, files, details)
     output = _refused_output(driver, job, config + TRIAL_END)
     alerts = alerts_about(output, config, owners(model))
     if not alerts and TRIAL_NAME not in output:

@@ -50,9 +50,12 @@ _UNREPORTED = frozenset(("healthmonitors", "l7policies", "l7rules"))
 class OctaviaStatuses:
     """Writes provisioning and operating statuses."""
 
-    def settle(self, tree: LoadBalancerTree) -> bool:
+    def settle(
+        self, tree: LoadBalancerTree, waiting: Collection[str] = ()
+    ) -> bool:
         """Mark the tree ACTIVE and really delete what was to go.
 
+        :param waiting: the ids of what stays as it is: it is not in force
         :returns: False if the load balancer changed since the snapshot.
         """
         uncounted = _uncounted(tree)
@@ -65,8 +68,9 @@ class OctaviaStatuses:
             row = self._lock(session, tree)
             if row is None:
                 return False
-            _settle_children(session, tree.pending)
-            _delete_children(session, tree.pending, use)
+            left = [x for x in tree.pending if x.id not in waiting]
+            _settle_children(session, left)
+            _delete_children(session, left, use)
             row.provisioning_status = constants.ACTIVE
             use.recount(uncounted, provider=PROVIDER)
         return True

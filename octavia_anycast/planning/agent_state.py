@@ -42,6 +42,17 @@ class Configuration:
             lvs_listener_ids=source.lvs_listener_ids,
         )
 
+    def without(self, listener_ids: tuple[str, ...]) -> "Configuration":
+        """This one without some listeners."""
+        return replace(
+            self,
+            listeners=tuple(
+                socket
+                for socket in self.listeners
+                if socket.listener_id not in listener_ids
+            ),
+        )
+
     def kept_by(self, following: "Configuration") -> "Configuration":
         """This one with only the listeners that stay; all, if none does."""
         sockets = tuple(

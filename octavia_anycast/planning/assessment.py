@@ -148,7 +148,7 @@ def _muteness(
         return ""
     mute = (now - record.mute_since).total_seconds()
     policy = desired.policy
-    is_current = holds_revision(desired, amphora)
+    is_current = is_up_to_date(desired, amphora)
     is_danger = not is_current and (
         amphora.report is None or is_announcing_any(desired, amphora)
     )
@@ -186,7 +186,7 @@ def _staleness(
     since = amphora.record.stale_since
     if since is None or amphora.is_agent_mute:
         return ""
-    if holds_revision(desired, amphora):
+    if is_up_to_date(desired, amphora):
         return ""
     behind = (now - since).total_seconds()
     policy = desired.policy
@@ -219,8 +219,15 @@ def is_announcing_any(
 
 
 def holds_revision(desired: DesiredCluster, amphora: ObservedAmphora) -> bool:
-    """Whether it was given the current HAProxy configuration."""
-    return amphora.record.applied_revision == desired.revision
+    """Whether it was given the current HAProxy configuration, and whole.
+
+    What it was given in part afterwards, it has instead.
+    """
+    record = amphora.record
+    return (
+        record.applied_revision == desired.revision
+        and not record.partial_revision
+    )
 
 
 def is_configured(desired: DesiredCluster, amphora: ObservedAmphora) -> bool:
@@ -240,6 +247,18 @@ def is_new_to_announcing(
     return not is_told or report.gate.state not in (
         GateState.FALLING,
         GateState.DOWN,
+    )
+
+
+def holds_partially(desired: DesiredCluster, amphora: ObservedAmphora) -> bool:
+    """Whether it was given that but for what hangs on unread secrets."""
+    return amphora.record.partial_revision == desired.revision
+
+
+def is_up_to_date(desired: DesiredCluster, amphora: ObservedAmphora) -> bool:
+    """Whether nothing that it has is old but what cannot be read."""
+    return holds_revision(desired, amphora) or holds_partially(
+        desired, amphora
     )
 
 
@@ -313,12 +332,12 @@ def lapses(
         record = amphora.record
         is_stale = (
             is_held
-            and bool(record.applied_revision)
-            and not holds_revision(desired, amphora)
+            and record.was_configured
+            and not is_up_to_date(desired, amphora)
         )
         lapse = Lapse(
             mute_since=(record.mute_since or now)
-            if amphora.is_agent_mute and record.applied_revision
+            if amphora.is_agent_mute and record.was_configured
             else None,
             stale_since=(record.stale_since or now) if is_stale else None,
         )

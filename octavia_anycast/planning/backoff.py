@@ -54,7 +54,7 @@ def fails_now(member: Assessment) -> bool:
         AmphoraStatus.ERROR,
         AmphoraStatus.PENDING_DELETE,
     )
-    return is_news and not record.applied_revision
+    return is_news and not record.was_configured
 
 
 def has_news(cluster: Cluster) -> bool:

@@ -40,7 +40,7 @@ from octavia_anycast.planning.assessment import (
 from octavia_anycast.planning.draining import intent_by_wish, mark
 from octavia_anycast.planning.peer_groups import wanted_peers
 from octavia_anycast.planning.placement import candidate_zones
-from octavia_anycast.planning.refusal import may_be_given
+from octavia_anycast.planning.refusal import may_be_given, serves_the_rest
 from octavia_anycast.planning.rollout import (
     is_in_force,
     starts_transition,
@@ -79,7 +79,7 @@ def _next_steps(cluster: Cluster, member: Assessment) -> tuple[Action, ...]:
         steps.append(_set(cluster, member, state, "prepare"))
     if amphora.is_agent_mute:
         return tuple(steps)  # its speakerd takes no more than a state
-    if not amphora.report.frontend_is_up and not record.applied_revision:
+    if not amphora.report.frontend_is_up and not record.was_configured:
         return tuple(steps)  # members' networks come after the front end
     wanted = cluster.desired.member_network_ids
     if record.member_network_ids != wanted:
@@ -183,6 +183,14 @@ def _interim_state(
     record = member.amphora.record
     if holds_revision(desired, member.amphora):
         return _final_state(cluster, member)
+    the_rest = serves_the_rest(cluster, member)
+    if the_rest is not None:
+        return agent_state(
+            desired,
+            record,
+            intent=_intent(cluster, member),
+            configuration=the_rest,
+        )
     may_stay = is_announcing_any(desired, member.amphora) and (
         cluster.is_guarded(member) or not _is_left_behind(cluster, member)
     )

@@ -47,8 +47,8 @@ from octavia_anycast.planning.assessment import (
     Assessment,
     Cluster,
     Phase,
-    holds_revision,
     is_announcing_any,
+    is_up_to_date,
 )
 from octavia_anycast.planning.backoff import fails_now
 from octavia_anycast.planning.bring_up import bring_up
@@ -208,7 +208,7 @@ def _put_aside(cluster: Cluster, member: Assessment) -> tuple[Action, ...]:
     desired = cluster.desired
     if cluster.is_guarded(member) or not cluster.is_replaced(member):
         return ()
-    is_current = holds_revision(desired, member.amphora)
+    is_current = is_up_to_date(desired, member.amphora)
     if is_current and cluster.others_ready(member.id) < desired.size.desired:
         return ()
     if member.amphora.report is None:
@@ -233,7 +233,7 @@ def _can_be_missed(cluster: Cluster, member: Assessment) -> bool:
     is_gone = member.amphora.report is None and (
         member.amphora.compute_state in (ComputeState.GONE, ComputeState.ERROR)
     )
-    if is_gone or not member.amphora.record.applied_revision:
+    if is_gone or not member.amphora.record.was_configured:
         return True
     if not cluster.desired.is_managed and member.phase is not Phase.FAILED:
         return False

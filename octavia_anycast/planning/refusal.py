@@ -20,12 +20,19 @@ from octavia_anycast.model.actions import (
     FindCulprits,
     StartLeaving,
 )
-from octavia_anycast.model.cluster import AmphoraRecord, AmphoraStatus
+from octavia_anycast.model.cluster import (
+    AmphoraStatus,
+    DesiredCluster,
+    ObservedAmphora,
+)
+from octavia_anycast.planning.agent_state import Configuration
 from octavia_anycast.planning.assessment import (
     Assessment,
     Cluster,
     Phase,
+    holds_partially,
     holds_revision,
+    is_announcing_any,
 )
 from octavia_anycast.planning.peer_groups import wanted_peers
 
@@ -68,8 +75,41 @@ def is_to_blame(cluster: Cluster, member: Assessment) -> bool:
     )
 
 
+def serves_the_rest(
+    cluster: Cluster, member: Assessment
+) -> Configuration | None:
+    """What it may be announced with while secrets cannot be read.
+
+    One that serves all listeners, some of them as before, is as good as any.
+    One that lacks a listener is announced only where nobody else is that
+    lacks none: to serve the rest is better than to serve nothing then.
+    """
+    desired, record = cluster.desired, member.amphora.record
+    if not holds_partially(desired, member.amphora):
+        return None
+    rest = Configuration.of(desired).without(record.lacking_listener_ids)
+    if not rest.listeners and not rest.lvs_listener_ids:
+        return None
+    if record.lacking_listener_ids and any(
+        is_announcing_any(desired, other.amphora)
+        and not _lacks_any(desired, other.amphora)
+        for other in cluster.members
+        if other.id != member.id
+    ):
+        return None
+    return rest
+
+
+def _lacks_any(desired: DesiredCluster, amphora: ObservedAmphora) -> bool:
+    return holds_partially(desired, amphora) and bool(
+        amphora.record.lacking_listener_ids
+    )
+
+
 def complaint(cluster: Cluster, member: Assessment) -> str:
     """What it refuses, as a remark on the amphora; empty: nothing."""
+    if holds_partially(cluster.desired, member.amphora):
+        return member.amphora.record.unread
     if not has_refused(cluster, member):
         return ""
     record = member.amphora.record
@@ -114,17 +154,13 @@ def _can_be_given(member: Assessment) -> bool:
         report is not None
         and record.status is AmphoraStatus.ALLOCATED
         and record.frontend is not None
-        and (report.frontend_is_up or bool(record.applied_revision))
+        and (report.frontend_is_up or record.was_configured)
     )
 
 
 def _replace(cluster: Cluster, member: Assessment) -> Action:
     """One that serves leaves in order; one that never did has failed."""
     reason = complaint(cluster, member)
-    if _has_served(member.amphora.record):
+    if member.amphora.record.was_configured:
         return StartLeaving(amphora_id=member.id, reason=reason)
     return FailAmphora(amphora_id=member.id, reason=reason)
-
-
-def _has_served(record: AmphoraRecord) -> bool:
-    return bool(record.applied_revision)

@@ -189,7 +189,7 @@ def _can_leave(cluster: Cluster, member: Assessment, needed: int) -> bool:
     if not cluster.desired.should_announce:
         return True
     report = member.amphora.report
-    if report is None and member.amphora.record.applied_revision:
+    if report is None and member.amphora.record.was_configured:
         # It may serve all the same: nobody knows.
         return cluster.is_replaced(member)
     if report is None or not is_announcing_any(
@@ -219,5 +219,5 @@ def coming_up(cluster: Cluster) -> int:
     return len(cluster.of(Phase.BOOTING)) + sum(
         1
         for member in cluster.of(Phase.SERVING)
-        if not member.amphora.record.applied_revision
+        if not member.amphora.record.was_configured
     )

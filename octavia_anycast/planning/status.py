@@ -23,6 +23,7 @@ from octavia_anycast.planning.assessment import (
     Assessment,
     Cluster,
     Phase,
+    holds_partially,
     holds_revision,
     is_announcing,
     is_announcing_any,
@@ -44,6 +45,9 @@ from octavia_anycast.planning.spare import (
 _HOLDERS = (Phase.SERVING, Phase.SICK, Phase.MUTE)
 # Characters; the compute service's words may be many more.
 REMARK_LENGTH = 240
+# Seconds. So long a change is PENDING_* for a secret that cannot be read;
+# then its owner can change other things, and only the listener is.
+UNREAD_PATIENCE = 30.0
 
 
 class OperatingStatus(StrEnum):
@@ -213,7 +217,8 @@ def provisioning_verdict(
     """Say whether the change is done, as far as the cluster goes.
 
     An amphora that cannot be reached does not keep a change from being done
-    as long as min_size others hold it. A failover may take as long as it
+    as long as min_size others hold it. Neither does a secret that cannot be
+    read, for longer than UNREAD_PATIENCE. A failover may take as long as it
     goes on. What is refused ends in ERROR after ``refused_after``, what
     fails otherwise, or does not end, after ``error_after``.
     """
@@ -227,12 +232,16 @@ def provisioning_verdict(
     if desired.is_deleted:
         # The rows go when RemoveLoadBalancer was carried out, by its doer.
         return _pending(is_over=is_late or is_hopeless)
+    is_patience_over = waited > UNREAD_PATIENCE
     holders = [
         m
         for m in cluster.members
         if (m.phase in _HOLDERS or _is_to_drain(m))
         and m.amphora.record.status is AmphoraStatus.ALLOCATED
-        and holds_revision(desired, m.amphora)
+        and (
+            holds_revision(desired, m.amphora)
+            or (is_patience_over and holds_partially(desired, m.amphora))
+        )
     ]
     if len(holders) < desired.size.minimum:
         return _pending(is_over=is_late or is_hopeless)
@@ -251,7 +260,8 @@ def provisioning_verdict(
     if announcing >= desired.size.minimum:
         return ProvisioningVerdict.ACTIVE
     applied = [m.amphora.record.applied_at for m in holders]
-    since = min((moment for moment in applied if moment), default=now)
+    moments = [moment for moment in applied if moment]
+    since = min(moments, default=pending_since)
     if any(f.is_refused and not f.is_aside for f in observed.failures):
         return _pending(is_over=is_late or is_hopeless)
     if (now - since).total_seconds() >= patience.announce_wait:
@@ -263,6 +273,18 @@ def _pending(*, is_over: bool) -> ProvisioningVerdict:
     if is_over:
         return ProvisioningVerdict.ERROR
     return ProvisioningVerdict.PENDING
+
+
+def unread_listeners(
+    desired: DesiredCluster, observed: ObservedCluster
+) -> frozenset[str]:
+    """The listeners that are as they were, for secrets that are not read."""
+    return frozenset(
+        listener_id
+        for amphora in observed.amphorae
+        if holds_partially(desired, amphora)
+        for listener_id in amphora.record.unread_listener_ids
+    )
 
 
 def _failover_verdict(

@@ -371,16 +371,21 @@ class FakeCloud(FakeInventory):
         if missing:
             self.violations.append(f"HAProxy without networks {missing}")
         self.contents.check_push(tree, machine)
-        machine.revision = tree.revision
+        unread = self.contents.unread_in(tree, machine)
+        machine.revision = machine.revision if unread else tree.revision
         machine.peers = frozenset(peer.id for peer in peers)
         if any(peer.frontend is None for peer in peers):
             self.violations.append("a peer without an address")
         machine.sockets = frozenset(
-            (s.ip_address, s.port) for s in tree.listeners
+            (s.ip_address, s.port)
+            for s in tree.listeners
+            if not unread or s.listener_id not in unread.lacking_ids
         )
         machine.lvs_listener_ids = frozenset(tree.lvs_listener_ids)
         machine.pushes += 1
         self.step("push done")
+        if unread:
+            raise unread
 
     def find_culprits(
         self,

@@ -9,7 +9,7 @@ refusal names the object, or nothing: then only trials tell.
 from collections import Counter
 from dataclasses import dataclass, field
 
-from octavia_anycast.model.errors import ContentRefused
+from octavia_anycast.model.errors import ContentRefused, SecretUnread
 from octavia_anycast.octavia_adapter.load_balancers import (
     LoadBalancerTree,
     children,
@@ -26,12 +26,14 @@ class FakeContents:
 
     ``refused``: object id -> sentence. ``broken``: amphorae whose HAProxy
     refuses everything. ``strict``: amphora id -> what only it refuses.
+    ``unread``: the listeners whose secrets cannot be read.
     """
 
     violations: list[str]
     refused: dict[str, str] = field(default_factory=dict)
     broken: set[str] = field(default_factory=set)
     strict: dict[str, str] = field(default_factory=dict)
+    unread: set[str] = field(default_factory=set)
     names_culprits: bool = True
     pushes: Counter[tuple[str, str]] = field(default_factory=Counter)
 
@@ -49,6 +51,25 @@ class FakeContents:
             self.violations.append("pushed again what was refused")
         sentence = alerts[0].sentence
         raise ContentRefused(f"refused: {sentence}", sentence)
+
+    def unread_in(
+        self, tree: LoadBalancerTree, machine: Machine
+    ) -> SecretUnread | None:
+        """What is as it was in this amphora; None: all can be read."""
+        unread = {s.listener_id for s in tree.listeners} & self.unread
+        if not unread:
+            return None
+        lacking = {
+            socket.listener_id
+            for socket in tree.listeners
+            if socket.listener_id in unread
+            and (socket.ip_address, socket.port) not in machine.sockets
+        }
+        return SecretUnread(
+            f"listener {min(unread)} stays as it is: no answer",
+            unread_ids=tuple(sorted(unread)),
+            lacking_ids=tuple(sorted(lacking)),
+        )
 
     def alerts(
         self,

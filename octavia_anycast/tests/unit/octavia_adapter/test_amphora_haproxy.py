@@ -15,10 +15,11 @@ import pytest
 from octavia.amphorae.driver_exceptions import exceptions as driver_exceptions
 from octavia.amphorae.drivers.haproxy import exceptions as agent_exceptions
 from octavia.common import data_models as dm
+from octavia.common import exceptions
 from octavia.common.utils import base64_sha1_string
 
 from octavia_anycast.model.cluster import AmphoraRecord, AmphoraStatus
-from octavia_anycast.model.errors import Permanent, Retryable
+from octavia_anycast.model.errors import Permanent, Retryable, SecretUnread
 from octavia_anycast.model.wire import Frontend, FrontendAddress
 from octavia_anycast.octavia_adapter.amphora_haproxy import (
     CACHE_MEMORY_MAX_KB,
@@ -67,6 +68,9 @@ class FakeClient:
         ]
 
     def get(self, amphora, path):
+        if path == "loadbalancer/lb/haproxy":
+            status = 200 if self.config else 404
+            return SimpleNamespace(status_code=status, text=self.config)
         listener_id = path.split("/")[1]
         assert path == f"listeners/{listener_id}/udp_listener"
         return SimpleNamespace(status_code=200, text=self.lvs[listener_id])
@@ -367,6 +371,117 @@ def test_lost_connection_while_uploading_a_certificate_is_no_fault_of_it(
     monkeypatch.setattr(driver, "_process_tls_certificates", unreachable)
     with pytest.raises(Retryable):
         haproxy.push(tree(listener()), RECORD)
+
+
+@pytest.fixture
+def unread(haproxy, monkeypatch):
+    """Octavia's driver, whose key manager is out of reach."""
+
+    def unreachable(*args):
+        raise exceptions.CertificateRetrievalException(ref="tls")
+
+    driver = haproxy._driver()
+    monkeypatch.setattr(driver, "_process_tls_certificates", unreachable)
+
+
+def test_the_rest_is_loaded_once_while_a_secret_is_unread(
+    haproxy, client, unread
+):
+    secured = listener(443, "TERMINATED_HTTPS", tls_certificate_id="tls")
+    client.config = (
+        "frontend l443\n    bind 203.0.113.9:443 ssl crt-list /c/lb/l443.pem\n"
+    )
+    both = replace(tree(secured, udp()), revision="r")
+    given = RECORD
+    for revision in ("", "r", "r"):
+        given = replace(given, partial_revision=revision)
+        with pytest.raises(SecretUnread, match="l443") as unread_error:
+            haproxy.push(both, given)
+        assert unread_error.value.unread_ids == ("l443",)
+        assert not unread_error.value.lacking_ids
+    assert [c for c in client.calls if c == "reload"] == ["reload"]
+    assert "frontend l443" in client.config
+    with pytest.raises(SecretUnread):
+        haproxy.push(both, replace(given, partial_revision="another"))
+    assert client.calls.count("reload") == 2, "another one came between"
+
+
+def secured_everywhere():
+    """A listener with every kind of file, its pool too."""
+    member = dm.Member(
+        id="m",
+        ip_address="10.10.0.11",
+        protocol_port=443,
+        weight=1,
+        enabled=True,
+        provisioning_status="ACTIVE",
+    )
+    pool = dm.Pool(
+        id="p",
+        protocol="HTTP",
+        lb_algorithm="ROUND_ROBIN",
+        enabled=True,
+        provisioning_status="ACTIVE",
+        members=[member],
+        tls_enabled=True,
+        tls_certificate_id="pool-tls",
+        ca_tls_certificate_id="pool-ca",
+        crl_container_id="pool-crl",
+    )
+    return listener(
+        443,
+        "TERMINATED_HTTPS",
+        tls_certificate_id="tls",
+        client_ca_tls_certificate_id="ca",
+        client_crl_container_id="crl",
+        client_authentication="MANDATORY",
+        default_pool=pool,
+        default_pool_id=pool.id,
+        pools=[pool],
+    )
+
+
+def test_all_files_of_octavias_rendering_are_found_again(
+    haproxy, client, monkeypatch
+):
+    driver = haproxy._driver()
+    pool_files = {
+        "client_cert": "/c/lb/own.pem",
+        "ca_cert": "/c/lb/pool-ca.pem",
+        "crl": "/c/lb/pool-crl.pem",
+    }
+    doers = {
+        "_process_tls_certificates": lambda *a: {"tls_cert": None},
+        "_process_secret": lambda one, reference, *a: f"{reference}.pem",
+        "_process_listener_pool_certs": lambda *a: {"p": pool_files},
+    }
+    for name, doer in doers.items():
+        monkeypatch.setattr(driver, name, doer)
+    balancer = balancer_with(secured_everywhere())
+    haproxy.push(balancer, RECORD)
+    whole = client.config
+    assert all(path in whole for path in pool_files.values())
+    assert all(name in whole for name in ("/ca.pem", "/crl.pem", "crt-list"))
+
+    def unreachable(*args):
+        raise exceptions.CertificateRetrievalException(ref="crl")
+
+    for name in doers:
+        monkeypatch.setattr(driver, name, unreachable)
+        with pytest.raises(SecretUnread) as unread_error:
+            haproxy.push(balancer, RECORD)
+        assert not unread_error.value.lacking_ids
+        assert client.config == whole
+        monkeypatch.setattr(driver, name, doers[name])
+
+
+def test_what_went_does_not_stay_for_a_secret(haproxy, client, unread):
+    client.config = "frontend l80\n    bind 203.0.113.9:80\n"
+    new = listener(443, "TERMINATED_HTTPS", tls_certificate_id="tls")
+    with pytest.raises(SecretUnread) as unread_error:
+        haproxy.push(tree(new), RECORD)
+    assert unread_error.value.lacking_ids == ("l443",)
+    assert client.calls == ["delete"]
 
 
 def test_memory_for_the_tls_cache_is_bounded(haproxy, client, monkeypatch):

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from octavia_anycast.model.cluster import ClusterSize
-from octavia_anycast.planning.assessment import Cluster, Phase
+from octavia_anycast.planning.assessment import Cluster, Phase, lapses
 from octavia_anycast.planning.status import (
     OperatingStatus,
     ProvisioningVerdict,
@@ -271,3 +271,20 @@ def test_the_reason_names_it_at_once(is_deaf, is_old, words):
     assert f"{victim.record.id}: its agent" in found.reason
     assert words in found.reason
     assert found.status is not OperatingStatus.OFFLINE
+
+
+@pytest.mark.parametrize(
+    ("partial", "is_stale"), [("", True), ("older", True), ("r1", False)]
+)
+def test_what_lacks_only_what_cannot_be_read_is_not_stale(partial, is_stale):
+    """Another one in its place could not read the secret, either."""
+    world = running()
+    assert world.desired.revision == "r1"
+    seen = world.observe()
+    first, *others = seen.amphorae
+    record = replace(
+        first.record, applied_revision="older", partial_revision=partial
+    )
+    changed = replace(seen, amphorae=(replace(first, record=record), *others))
+    found = lapses(world.desired, changed, world.now)
+    assert (record.id in found) is is_stale
