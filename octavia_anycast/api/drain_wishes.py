@@ -140,6 +140,11 @@ def _check_others(
             f"Amphora {record.id} is a spare: it announces nothing that "
             "could be drained."
         )
+    if not record.applied_revision:
+        raise Conflict(
+            f"Amphora {record.id} has no configuration yet: it announces "
+            "nothing that could be drained."
+        )
     stored = _reports(session, cluster.load_balancer_id)
     announced = {
         one.id: stored[one.id].report.announced()

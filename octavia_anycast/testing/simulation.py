@@ -504,7 +504,13 @@ class World:
             if one.record.id == amphora_id or _stays(one.record)
         }
         record = self.guests[amphora_id].record
-        if record.leaving_since or obstacle(
+        is_in_service = (
+            record.status is AmphoraStatus.ALLOCATED
+            and record.applied_revision
+            and not record.leaving_since
+            and not record.spare_since
+        )
+        if not is_in_service or obstacle(
             amphora_id, announced, self.desired.size.minimum
         ):
             return False

@@ -45,6 +45,7 @@ def make_ours(api, load_balancer_id, number, **changes):
             "id": str(uuid.UUID(int=100 + number)),
             "load_balancer_id": load_balancer_id,
             "status": AmphoraStatus.ALLOCATED,
+            "applied_revision": "r1",
             "status_since": START,
             "availability_zone": f"rack{number}",
             "compute_id": f"machine-{number}",

@@ -279,6 +279,11 @@ def test_only_one_in_service(api, pair, status):
     refused(api, pair[0], f"is {status}: only one that is ALLOCATED")
 
 
+def test_one_without_a_configuration_is_refused(api, pair):
+    change(api, pair[0], applied_revision="")
+    refused(api, pair[0], "has no configuration yet")
+
+
 def test_a_spare_is_refused(api, pair):
     change(api, pair[0], spare_since=datetime.now(UTC))
     refused(api, pair[0], "is a spare")

@@ -128,6 +128,7 @@ def _serving(server, load_balancer_id):
                 load_balancer_id=load_balancer_id,
                 status=AmphoraStatus.ALLOCATED,
                 status_since=datetime.now(UTC),
+                applied_revision="r1",
             )
             amphorae.create(session, record)
     return ids[0]

@@ -400,6 +400,7 @@ def happen(world: World, event: str, number: int) -> None:
 @settings(max_examples=25, deadline=None)
 @given(size=st.integers(min_value=1, max_value=4), events=EVENTS)
 @example(size=4, events=CUT_OFF_BESIDE_DRAINED)
+@example(size=1, events=[("replace", 0, 1), ("drain", 1, 0)])
 def test_any_history_keeps_the_invariants_and_settles(size, events):
     """The simulation asserts invariant 1 for drains at each step."""
     world = World(desired=desired_cluster(size=size))
