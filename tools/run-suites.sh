@@ -30,7 +30,8 @@ stop() {
     exit 130
 }
 
-(run others octavia_anycast/tests client/tests lab/tests/unit "$@") \
+(run others octavia_anycast/tests/unit octavia_anycast/tests/functional \
+    octavia_anycast/tests/contract client/tests lab/tests/unit "$@") \
     >"$output" 2>&1 &
 others=$!
 (run lab lab/tests --ignore=lab/tests/unit "$@") &
