@@ -96,6 +96,7 @@ class HeartbeatReceiver:
             return False
         self._socket = made
         refusals.receiver_error = ""
+        self._listen_anew()
         LOG.info("Heartbeats are received on %s, UDP %s.", *address)
         return True
 
@@ -132,7 +133,12 @@ class HeartbeatReceiver:
                     _Arrival(self._world.now(), heartbeat, source)
                 )
             except queue.Full:
+                self._listen_anew()
                 LOG.warning("A heartbeat is dropped: too many wait.")
+
+    def _listen_anew(self) -> None:
+        """Blame nobody for heartbeats that came until now and were lost."""
+        self._world.refusals.listening_since = self._world.now()
 
     def _record(self) -> None:
         while not self._stop.wait(BATCH_SECONDS):
@@ -141,7 +147,12 @@ class HeartbeatReceiver:
                 continue
             try:
                 self._record_batch(batch)
+            except AnycastError as e:
+                self._listen_anew()
+                count = len(batch)
+                LOG.warning("%d heartbeats were not recorded: %s", count, e)
             except Exception:
+                self._listen_anew()
                 LOG.exception("%d heartbeats were not recorded.", len(batch))
 
     def _drain(self) -> list[_Arrival]:
@@ -153,11 +164,7 @@ class HeartbeatReceiver:
                 return batch
 
     def _record_batch(self, batch: list[_Arrival]) -> None:
-        try:
-            known = self._touch({x.heartbeat.amphora_id for x in batch})
-        except AnycastError as e:
-            LOG.warning("%d heartbeats were not recorded: %s", len(batch), e)
-            return
+        known = self._touch({x.heartbeat.amphora_id for x in batch})
         refusals = self._world.refusals
         for arrival in batch:
             if arrival.heartbeat.amphora_id not in known:

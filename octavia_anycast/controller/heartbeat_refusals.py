@@ -39,11 +39,13 @@ class HeartbeatRefusals:
     """Counts refused datagrams by source; safe for several threads.
 
     ``receiver_error``: why no heartbeats are received at all; empty: they are.
-    ``first_at``: when this process received the first good one.
+    ``listening_since``: since when this process has recorded each good one;
+    None: it records none. ``first_at``: when it received the first of them.
     """
 
     def __init__(self) -> None:
         self.receiver_error = ""
+        self.listening_since: datetime | None = None
         self.first_at: datetime | None = None
         self.total = 0
         self._sources: OrderedDict[str, _Source] = OrderedDict()

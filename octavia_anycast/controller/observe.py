@@ -332,6 +332,7 @@ class Observer:
                 refusal=refusals.why(
                     str(record.lb_network_ip), now - 2 * patience
                 ),
+                listening_since=refusals.listening_since,
                 receiver_error=refusals.receiver_error,
                 is_any_received=refusals.first_at is not None,
             ),

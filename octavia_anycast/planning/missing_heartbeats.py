@@ -18,7 +18,9 @@ from octavia_anycast.model.heartbeat import Refusal
 class Reception:
     """What the controller knows of the heartbeats of one amphora.
 
-    ``last_at``: when the last one came; None: none ever did. ``refusal``: why
+    ``last_at``: when the last one came; None: none ever did.
+    ``listening_since``: since when this controller has recorded all that
+    came; None: it records none. ``refusal``: why
     a datagram from its address was lately refused. ``receiver_error``: why
     none is received at all. ``is_any_received``: whether this controller has
     received any amphora's since its start. ``port``: UDP.
@@ -26,6 +28,7 @@ class Reception:
 
     last_at: datetime | None
     port: int
+    listening_since: datetime | None = None
     refusal: Refusal | None = None
     receiver_error: str = ""
     is_any_received: bool = True
@@ -41,10 +44,8 @@ def trouble(
 
     The sentence stays the same as long as its cause does.
     """
-    since = record.status_since
-    if reception.last_at is not None:
-        since = max(since, reception.last_at)
-    if now - since <= patience:
+    began = (record.status_since, reception.last_at, reception.listening_since)
+    if now - max(at for at in began if at is not None) <= patience:
         return ""
     if reception.last_at is None:
         what = "no heartbeat of it has ever arrived"

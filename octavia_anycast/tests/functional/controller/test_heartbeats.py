@@ -7,6 +7,7 @@ import socket
 import time
 import zlib
 from dataclasses import replace
+from unittest.mock import patch
 
 import pytest
 from octavia.amphorae.backends.health_daemon import status_message
@@ -14,6 +15,7 @@ from oslo_config import cfg
 
 from octavia_anycast.controller.heartbeat_receiver import HeartbeatReceiver
 from octavia_anycast.db import clusters, health
+from octavia_anycast.model.errors import Retryable
 from octavia_anycast.model.heartbeat import Refusal
 from octavia_anycast.octavia_adapter import heartbeats
 
@@ -179,6 +181,29 @@ def test_amphorae_without_heartbeats_are_named_once(stage, caplog):
     assert len(again) == 2
     with stage.cloud.database.transaction() as session:
         assert set(health.last_beats(session, ids)) == ids
+
+
+def test_a_controller_that_has_just_started_blames_nobody(stage, caplog):
+    """Nobody recorded the heartbeats that came while it was away."""
+    stage.run()
+    stage.cloud.do_heartbeats_arrive = False
+    stage.cloud.pass_time(60.0)
+    stage.controller.world.refusals.listening_since = stage.cloud.clock()
+    patience = stage.controller.world.settings.policy.dead_after
+    caplog.clear()
+    look(stage, int(patience))
+    assert "no heartbeat of it" not in caplog.text
+    look(stage, 3)
+    assert caplog.text.count("no heartbeat of it since") >= 2
+
+
+def test_heartbeats_that_the_database_did_not_take_are_not_missed(port):
+    assert port.refusals.listening_since is not None
+    port.refusals.listening_since = None
+    away = Retryable("the database is away")
+    with patch.object(port.receiver, "_touch", side_effect=away):
+        port.send(signed(HEARTBEAT))
+        eventually(lambda: port.refusals.listening_since is not None)
 
 
 def test_the_wrong_key_is_named_for_that_amphora_alone(stage):

@@ -50,6 +50,9 @@ def record(since):
         ),
         (300, 60, {"refusal": Refusal.NOT_A_HEARTBEAT}, ("no heartbeat",)),
         (300, None, {"refusal": Refusal.UNKNOWN}, ("not one of ours",)),
+        (300, 60, {"listening_since": ago(5)}, ()),  # it has just started
+        (300, None, {"listening_since": ago(14)}, ()),
+        (300, 60, {"listening_since": ago(16)}, ("since 11:59:00 UTC",)),
         (
             300,
             60,
