@@ -142,8 +142,10 @@ def start(
     :raises TimeoutError: a zebra does not come up.
     """
     for target in targets:
-        _configure(lab, target)
+        directory(lab, target.name).mkdir(parents=True, exist_ok=True)
     with exclusive(lab):
+        for target in targets:
+            _configure(lab, target)
         for daemon in DAEMONS:
             for target in targets:
                 if not process.is_alive(registry, label(target.name, daemon)):
@@ -152,7 +154,6 @@ def start(
 
 def _configure(lab: settings.Lab, target: Router) -> None:
     home = directory(lab, target.name)
-    home.mkdir(parents=True, exist_ok=True)
     for daemon in DAEMONS:
         (home / f"{daemon}.conf").write_text(render(target, daemon), "utf-8")
     for item in (home, *home.glob("*.conf")):

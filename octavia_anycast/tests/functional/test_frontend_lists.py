@@ -261,7 +261,7 @@ def test_what_the_agents_reported_last_counts(
             "status": "ALLOCATED",
             "availability_zone": "rack1",
             "frontend_ip": "10.1.0.1",
-            "applied_revision": "",
+            "applied_revision": "r1",
             "announcing": announcing,
             "spare": False,
         }
