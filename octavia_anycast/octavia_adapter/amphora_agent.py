@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright (c) 2026 The octavia-anycast authors
-"""Octavia's amphora agent with more routes, and with two of its ways mended.
+"""Octavia's amphora agent with more routes, and with some of its ways mended.
 
 Its ``plug_lo`` would take the VIPs off the loopback, and its
-``PUT /1.0/certificate`` writes over the certificate in use.
+``PUT /1.0/certificate`` writes over the certificate in use. A HAProxy that
+does not start has no reason in its answer.
 
 Octavia's server class has its routes hard-coded, and its main function the
 class. So this gives its main function another module to find a ``Server``
@@ -13,12 +14,19 @@ Layer: octavia_adapter.
 """
 
 import os
+import subprocess
+import time
 from collections.abc import Callable
+from http import HTTPStatus
 from types import SimpleNamespace
 from typing import Any, Protocol
 
 from gunicorn.workers import sync
-from octavia.amphorae.backends.agent.api_server import plug, server
+from octavia.amphorae.backends.agent.api_server import (
+    loadbalancer,
+    plug,
+    server,
+)
 from octavia.amphorae.backends.utils import interface_file
 from octavia.cmd import agent
 from oslo_config import cfg
@@ -27,6 +35,7 @@ from octavia_anycast.octavia_adapter.amphora_interfaces import OsUtils
 
 PROGRAM = "amphora-agent"
 IDLE_SECONDS = 2.0
+JOURNAL_SECONDS = 5.0
 
 
 class Plug(plug.Plug):
@@ -43,6 +52,37 @@ class Plug(plug.Plug):
             super().plug_lo()
 
 
+class Loadbalancer(loadbalancer.Loadbalancer):
+    """Octavia's calls of HAProxy; where it does not start, they say why."""
+
+    def start_stop_lb(self, lb_id: str, action: str) -> Any:
+        """As Octavia's; a failure has what the unit wrote since then."""
+        began = time.time()
+        answer = super().start_stop_lb(lb_id, action)
+        if answer.status_code == HTTPStatus.INTERNAL_SERVER_ERROR:
+            body = answer.json
+            said = _written_since(began, f"haproxy-{lb_id}.service")
+            answer.json = {**body, "details": f"{body['details']}\n{said}"}
+        return answer
+
+
+def _written_since(began: float, unit: str) -> str:
+    """What a unit wrote to the journal since then; empty: nobody knows."""
+    command = ["journalctl", f"--since=@{began:.3f}", f"--unit={unit}"]
+    command += ["--lines=20", "--output=cat", "--no-pager", "--quiet"]
+    try:
+        return subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=JOURNAL_SECONDS,
+            check=True,
+        ).stdout
+    except (OSError, subprocess.SubprocessError):
+        return ""
+
+
 class Server(server.Server):
     """Octavia's server; its ``_plug`` is replaced as it is assigned.
 
@@ -50,6 +90,10 @@ class Server(server.Server):
     """
 
     certificate_view: Callable[[], Any]
+
+    def __init__(self, hm_queue: Any) -> None:
+        super().__init__(hm_queue)
+        self._loadbalancer = Loadbalancer()
 
     def upload_cert(self) -> Any:
         """Take a new certificate for this agent."""

@@ -27,6 +27,7 @@ from octavia_anycast.model.certificate import Certificate
 from octavia_anycast.model.cluster import AmphoraRecord
 from octavia_anycast.model.errors import (
     ContentRefused,
+    Permanent,
     Retryable,
     SecretUnread,
 )
@@ -95,6 +96,24 @@ def _bounded(client_class: type, timeouts: dict[str, Any]) -> Any:
             )
             if answer.status_code == HTTPStatus.BAD_REQUEST:
                 raise RefusedFile(_details_of(answer))
+            return agent_exceptions.check_exception(answer)
+
+        def _action(
+            self,
+            action: str,
+            amp: Any,
+            object_id: str,
+            timeout_dict: dict[str, Any] | None = None,
+        ) -> Any:
+            """As Octavia's, which throws away why nothing starts."""
+            path = f"loadbalancer/{object_id}/{action}"
+            answer = self.put(amp, path, timeout_dict=timeout_dict)
+            if answer.status_code == HTTPStatus.INTERNAL_SERVER_ERROR:
+                said = _first_sentence(_details_of(answer))
+                raise Permanent(
+                    f"Amphora {amp.id} cannot {action} what it was given: "
+                    f"{said}"
+                )
             return agent_exceptions.check_exception(answer)
 
     return Bounded()
@@ -354,23 +373,28 @@ def _configuration(
     """Render HAProxy's configuration of these listeners."""
     return str(
         driver.jinja_combo.build_config(
-            host_amphora=job.amphora,
-            listeners=job.with_peers(listeners),
-            tls_certs=files.names,
-            haproxy_versions=driver._get_haproxy_versions(job.amphora),
-            amp_details=_with_bounded_memory(details),
+            job.amphora,
+            job.with_peers(listeners),
+            files.names,
+            driver._get_haproxy_versions(job.amphora),
+            _with_bounded_memory(details),
         )
     )
 
 
 def _refusal(amphora_id: str, output: str) -> ContentRefused:
     """The error of a refused file, with HAProxy's own words."""
-    said = sentences(output) or (output.strip(),)
-    sentence = " ".join(said[0].split())
+    sentence = _first_sentence(output)
     return ContentRefused(
         f"Amphora {amphora_id} refused its configuration: {sentence}",
         sentence,
     )
+
+
+def _first_sentence(output: str) -> str:
+    """HAProxy's first alert; all of it where there is none."""
+    said = sentences(output) or (output,)
+    return " ".join(said[0].split())
 
 
 def _try(

@@ -27,7 +27,7 @@ frontend {TRIAL_NAME}
     default_backend {TRIAL_NAME}-no-such-backend
 """
 _ALERT = re.compile(r"^\[ALERT\]\s+\(\d+\) : (?:config : )?(?P<text>.*)")
-_PLACE = re.compile(r"^(?:[Pp]arsing )?\[[^\]]*\]\s*: ")
+_PLACE = re.compile(r"^(?:[Pp]arsing )?\[[^\]]*\]\s*(?:: )?")
 _LINE = re.compile(r"\[[^\]\s]*:(?P<number>\d+)\]")
 _CONCLUSION = re.compile(
     r"^(Error\(s\) found in configuration file|Fatal errors found in "

@@ -19,6 +19,9 @@ LISTENERS = 30
 MEMBERS_OF_EACH = 3
 MEMBERS = 1000
 _FIRST_PORT = 8001
+# HAProxy opens two and a half files for each connection that it may take, and
+# a container of the lab may open 20,000.
+_CONNECTION_LIMIT = 100
 _FIRST_LIMIT = 2001
 _DEADLINE_SECONDS = 240.0
 _LOOK_SECONDS = 0.05
@@ -179,6 +182,7 @@ def _graph() -> list[dict[str, typing.Any]]:
             "name": f"web-{number}",
             "protocol": "HTTP",
             "protocol_port": _FIRST_PORT + number,
+            "connection_limit": _CONNECTION_LIMIT,
             "default_pool": {
                 "name": f"web-{number}",
                 "protocol": "HTTP",

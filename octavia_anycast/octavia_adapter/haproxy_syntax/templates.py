@@ -18,9 +18,11 @@ from typing import Any
 import jinja2
 from octavia.common import utils as octavia_utils
 from octavia.common.jinja.haproxy.combined_listeners import jinja_cfg
+from oslo_utils import versionutils
 
 # What HAProxy does not take as it is in a word (its manual, 2.2).
 _SPECIAL = re.compile(r"[\s#\\\"']")
+_GLOBAL = re.compile(r"^global\n", re.M)
 
 
 def word(text: str) -> str:
@@ -52,6 +54,27 @@ class Templater(jinja_cfg.JinjaTemplater):
         templater = cls.__new__(cls)
         templater.__dict__.update(vars(stock))
         return templater
+
+    def build_config(
+        self,
+        host_amphora: Any,
+        listeners: Any,
+        tls_certs: Any,
+        haproxy_versions: Any,
+        *args: Any,
+    ) -> str:
+        """As Octavia's, and HAProxy starts with fewer files than it wishes.
+
+        Otherwise it does not start where the connection limits of all
+        listeners need more open files than the system gives it.
+        """
+        text = super().build_config(
+            host_amphora, listeners, tls_certs, haproxy_versions, *args
+        )
+        version = ".".join(haproxy_versions)
+        if not versionutils.is_compatible("2.2.0", version, same_major=False):
+            return str(text)
+        return _GLOBAL.sub(r"\g<0>    no strict-limits\n", text, count=1)
 
     def _get_template(self) -> Any:
         return _environment(

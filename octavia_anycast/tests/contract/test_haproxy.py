@@ -2,6 +2,7 @@
 # Copyright (c) 2026 The octavia-anycast authors
 """User's text against the real HAProxy: what it reads is what was written."""
 
+import resource
 import shutil
 import socket
 import subprocess
@@ -25,7 +26,12 @@ MISREAD = ("a#b", "a'b&<c>", "-i", "a\\b")
 
 
 def load_balancer(
-    rule=None, l7policy=None, healthmonitor=None, pool=None, member=None
+    rule=None,
+    l7policy=None,
+    healthmonitor=None,
+    pool=None,
+    member=None,
+    listener=None,
 ):
     """The models of one of each, with these attributes."""
     monitor = dm.HealthMonitor(
@@ -72,7 +78,7 @@ def load_balancer(
     )
     set_all(policy, l7policy)
     set_all(policy.l7rules[0], RULE | (rule or {}))
-    listener = dm.Listener(
+    made = dm.Listener(
         id="listener",
         protocol="HTTP",
         protocol_port=80,
@@ -83,15 +89,16 @@ def load_balancer(
         default_pool=backend,
         l7policies=[policy],
     )
-    listener.load_balancer = dm.LoadBalancer(
+    set_all(made, listener)
+    made.load_balancer = dm.LoadBalancer(
         id="balancer",
         project_id="project",
         enabled=True,
         topology="SINGLE",
         vip=dm.Vip(ip_address="192.0.2.100"),
-        listeners=[listener],
+        listeners=[made],
     )
-    return listener.load_balancer
+    return made.load_balancer
 
 
 def set_all(model, attributes):
@@ -99,12 +106,14 @@ def set_all(model, attributes):
         setattr(model, name, value)
 
 
-def rendered(directory, templater=Templater, **attributes):
+def rendered(
+    directory, templater=Templater, versions=("2", "6"), **attributes
+):
     balancer = load_balancer(**attributes)
     text = templater(
         base_amp_path=str(directory), connection_logging=False
     ).build_config(
-        dm.Amphora(id="amphora"), balancer.listeners, {}, ["2", "6"], {}
+        dm.Amphora(id="amphora"), balancer.listeners, {}, versions, {}
     )
     # It would take root.
     return text.replace("    user nobody\n", "")
@@ -124,14 +133,15 @@ def alerts(directory, text):
 
 
 @contextmanager
-def serving(directory, text):
+def serving(directory, text, **options):
     """HAProxy at a socket file; yields a function: request -> lines."""
     address = directory / "frontend.sock"
     path = directory / "haproxy.cfg"
     path.write_text(
         text.replace("bind 192.0.2.100:80", f"bind unix@{address}")
     )
-    process = subprocess.Popen(["haproxy", "-db", "-f", str(path)])
+    command = ["haproxy", "-db", "-f", str(path)]
+    process = subprocess.Popen(command, **options)
     try:
         yield lambda target, header="X: y": answer(address, target, header)
     finally:
@@ -187,7 +197,30 @@ def test_haproxy_does_refuse_what_the_api_refuses(tmp_path, row):
 
 
 def test_ordinary_text_is_written_as_octavia_does(tmp_path):
-    assert rendered(tmp_path) == rendered(tmp_path, jinja_cfg.JinjaTemplater)
+    ours = rendered(tmp_path).replace("    no strict-limits\n", "")
+    assert ours == rendered(tmp_path, jinja_cfg.JinjaTemplater)
+
+
+def test_haproxy_starts_with_fewer_open_files_than_it_wishes(tmp_path):
+    text = rendered(tmp_path, listener={"connection_limit": 100_000})
+    soft_and_hard = (2000, 2000)
+
+    def bound():
+        resource.setrlimit(resource.RLIMIT_NOFILE, soft_and_hard)
+
+    with serving(tmp_path, text, preexec_fn=bound) as ask:
+        assert "location: https://example.org/" in ask("/x")
+
+
+@pytest.mark.parametrize(
+    ("versions", "is_there"),
+    [(["2", "0"], False), (["2", "6"], True), (["3", "0"], True)],
+)
+def test_an_old_haproxy_is_told_nothing_that_it_does_not_know(
+    tmp_path, versions, is_there
+):
+    text = rendered(tmp_path, versions=versions)
+    assert ("no strict-limits" in text) is is_there
 
 
 @pytest.mark.parametrize(

@@ -487,8 +487,8 @@ def test_what_went_does_not_stay_for_a_secret(haproxy, client, unread):
 def test_memory_for_the_tls_cache_is_bounded(haproxy, client, monkeypatch):
     seen = {}
 
-    def build(**arguments):
-        seen.update(arguments["amp_details"]["memory"])
+    def build(*arguments):
+        seen.update(arguments[-1]["memory"])
         return "config"
 
     driver = haproxy._driver()
@@ -500,6 +500,34 @@ def test_memory_for_the_tls_cache_is_bounded(haproxy, client, monkeypatch):
         "buffers": 0,
         "cached": 0,
     }
+
+
+@pytest.mark.parametrize(
+    ("details", "sentence"),
+    [
+        (
+            "Job for haproxy-lb.service failed.\n"
+            "[NOTICE]   (7) : haproxy version is 2.6.12\n"
+            "[ALERT]    (7) : [/usr/sbin/haproxy.main()] Cannot raise FD limit"
+            " to 75085, limit is 20000.\n",
+            "Cannot raise FD limit to 75085, limit is 20000.",
+        ),
+        ("Job for haproxy-lb.service failed.\n", "Job for haproxy-lb.service"),
+    ],
+)
+def test_why_haproxy_does_not_start_is_told(details, sentence):
+    haproxy = AmphoraHaproxy(timeout=5)
+    client = haproxy._driver().clients["1.0"]
+    answer = SimpleNamespace(
+        status_code=500, json=lambda: {"message": "", "details": details}
+    )
+    client.put = lambda *args, **kwargs: answer
+    amphora = SimpleNamespace(id="a")
+    with pytest.raises(Permanent) as caught:
+        client.reload_listener(amphora, "lb")
+    assert str(caught.value).startswith(
+        f"Amphora a cannot reload what it was given: {sentence}"
+    )
 
 
 def test_addresses_of_the_agent_are_looked_up(haproxy, client):
