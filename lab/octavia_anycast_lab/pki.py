@@ -7,6 +7,7 @@ the controller presents to them; as Octavia's own guide lays it out.
 """
 
 import datetime
+import hashlib
 import uuid
 from collections.abc import Sequence
 from pathlib import Path
@@ -90,10 +91,7 @@ def _issue(
             x509.BasicConstraints(ca=usage is None, path_length=None),
             critical=True,
         )
-        .add_extension(
-            x509.SubjectKeyIdentifier.from_public_key(key.public_key()),
-            critical=False,
-        )
+        .add_extension(_identifier(key), critical=False)
     )
     if usage is None:
         builder = builder.add_extension(_AUTHORITY_USAGE, critical=True)
@@ -107,6 +105,19 @@ def _issue(
             x509.SubjectAlternativeName(alternatives), critical=False
         )
     return builder.sign(issuer[1] if issuer else key, hashes.SHA256())
+
+
+def _identifier(key: _Key) -> x509.SubjectKeyIdentifier:
+    """By SHA-256 (RFC 7093, method 4), as newer authorities do it.
+
+    Whoever computes an authority's by SHA-1 instead of reading it, issues
+    certificates that nobody can verify.
+    """
+    info = key.public_key().public_bytes(
+        serialization.Encoding.DER,
+        serialization.PublicFormat.SubjectPublicKeyInfo,
+    )
+    return x509.SubjectKeyIdentifier(hashlib.sha256(info).digest())
 
 
 _AUTHORITY_USAGE = x509.KeyUsage(

@@ -19,6 +19,7 @@ from octavia_anycast_lab import (
     observe,
     process,
     rest,
+    settings,
 )
 from octavia_anycast_lab.fabric import frr
 
@@ -189,6 +190,56 @@ def test_the_agent_may_die(bench: Bench, balancer: Balancer) -> None:
     bench.await_converged(balancer)
     assert bench.main_pid(victim, "bird-frontend.service") == bird
     assert _sessions(bench, victim) == _front_ends(victim)
+
+
+@pytest.mark.parametrize("version", [4, 6])
+def test_a_wrong_password_of_one_family_and_then_the_right_one(
+    bench: Bench, balancer: Balancer, fabric_of_front_ends: str, version: int
+) -> None:
+    """One amphora is hit and named, and another tenant may go on."""
+    path = f"{distributors.PATH}/{fabric_of_front_ends}"
+
+    def shown() -> rest.Body:
+        return bench.admin.get(rest.LOAD_BALANCER, path)["distributor"]
+
+    def is_status(status: str) -> Callable[[], bool]:
+        return lambda: shown()["provisioning_status"] == status
+
+    victim, other = bench.amphorae(balancer)
+    before = _sessions(bench, other)
+    peer = next(
+        p
+        for p in distributors.peers(bench.admin, shown())
+        if p["availability_zone"] == victim.seen.rack
+        and ipaddress.ip_address(p["peer_ip"]).version == version
+    )
+
+    def set_password(text: str) -> None:
+        where = f"{distributors.PEERS_PATH}/{peer['id']}"
+        body = {"bgp_peer": {"password": text}}
+        bench.admin.request("PUT", rest.LOAD_BALANCER, where, body)
+
+    second = None
+    set_password("not-the-fabrics-password")
+    try:
+        _await(is_status("ERROR"), "the distributor in ERROR")
+        reason = shown()["status_reason"]
+        assert victim.id in reason
+        assert str(peer["peer_ip"]) in reason
+        second = bench.create_on(fabric_of_front_ends, "beside", 1)
+        assert {a.status for a in bench.ask(balancer.v4, count=20)} == {200}
+    finally:
+        set_password(settings.BGP_PASSWORD)
+    _await(is_status("ACTIVE"), "the distributor ACTIVE")
+    _await(
+        lambda: _sessions(bench, victim) == _front_ends(victim),
+        "the sessions of both families",
+    )
+    bench.await_converged(balancer)
+    assert _sessions(bench, other) == before
+    bench.await_active(second.id)
+    bench.octavia.delete_load_balancer(second.id, cascade=True)
+    bench.await_gone(second.id)
 
 
 def test_exabgp_takes_over_once_no_peer_has_bfd(

@@ -172,6 +172,64 @@ def test_terminated_https_with_sni(
                     assert found.member in MEMBERS
 
 
+def test_a_secret_that_cannot_be_read_takes_nothing_away(
+    bench: Bench, balancer: Balancer, web: dict[str, str]
+) -> None:
+    """Another listener changes meanwhile; the secret's return mends it."""
+    name = "kept.example"
+    reference = pki.store_certificate(bench.plane, [name])
+    secret = bench.plane.config_dir / "certificate-store" / f"{reference}.key"
+    hidden = secret.with_suffix(".hidden")
+
+    def serves() -> bool:
+        (found,) = bench.ask(balancer.v4, 443, is_tls=True, server_name=name)
+        return found.status == 200 and _names(found) == [name]
+
+    def is_kept() -> bool:
+        assert serves()
+        return "stays as it is" in _reason(bench, balancer)
+
+    with listener(
+        bench,
+        balancer,
+        protocol="TERMINATED_HTTPS",
+        protocol_port=443,
+        default_pool_id=web["pool"],
+        default_tls_container_ref=reference,
+    ):
+        secret.rename(hidden)
+        try:
+            bench.octavia.update_listener(
+                web["listener"], timeout_client_data=41_000
+            )
+            process.wait_until(is_kept, 60.0, "the reason names the listener")
+            bench.await_active(balancer.id)
+            assert serves()
+            path = f"/var/lib/octavia/{balancer.id}/haproxy.cfg"
+            for amphora in bench.amphorae(balancer):
+                served = bench.inside(amphora, "cat", path)
+                assert "timeout client 41000" in served
+        finally:
+            hidden.rename(secret)
+        process.wait_until(
+            lambda: "stays as it is" not in _reason(bench, balancer),
+            60.0,
+            "the secret is read again",
+        )
+        bench.await_active(balancer.id)
+        assert serves()
+    with changed(bench, balancer):
+        bench.octavia.update_listener(
+            web["listener"], timeout_client_data=50_000
+        )
+
+
+def _reason(bench: Bench, balancer: Balancer) -> str:
+    path = f"/v2/lbaas/loadbalancers/{balancer.id}/cluster"
+    found = bench.admin.get(rest.LOAD_BALANCER, path)["cluster"]
+    return str(found["reason"])
+
+
 def test_prometheus(
     bench: Bench, balancer: Balancer, web: dict[str, str]
 ) -> None:
@@ -242,9 +300,7 @@ def test_what_haproxy_refuses_is_error_and_the_rest_goes_on(
         _spoil(bench, balancer, rule.id)
     seen = bench.octavia.get_l7_rule(rule.id, policy.id)
     assert seen.provisioning_status == "ERROR"
-    path = f"/v2/lbaas/loadbalancers/{balancer.id}/cluster"
-    cluster = bench.admin.get(rest.LOAD_BALANCER, path)["cluster"]
-    assert "missing closing parenthesis" in cluster["reason"]
+    assert "missing closing parenthesis" in _reason(bench, balancer)
     assert bench.ask(balancer.v4, path="/no")[0].status == 200
     with changed(bench, balancer):
         bench.octavia.put(

@@ -15,6 +15,9 @@ from octavia_anycast_lab import settings
 
 Body = dict[str, typing.Any]
 NOBODY_LISTENS = 9  # discard; no member has it
+# A container of the lab may open so few files that HAProxy with twelve
+# listeners of the lab's default would not start in Octavia's own amphorae.
+_CONNECTION_LIMIT = 100
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +97,13 @@ def _apart(members: tuple[Body, ...]) -> list[Body]:
 def _listener(
     name: str, port: int, pool: str = "", **more: typing.Any
 ) -> Body:
-    made = {"name": name, "protocol": "HTTP", "protocol_port": port, **more}
+    made = {
+        "name": name,
+        "protocol": "HTTP",
+        "protocol_port": port,
+        "connection_limit": _CONNECTION_LIMIT,
+        **more,
+    }
     return {**made, "default_pool": {"name": pool}} if pool else made
 
 
