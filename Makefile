@@ -6,18 +6,24 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/octavia-anycast
+CONSTRAINTS := requirements/constraints.txt
 INPUTS := pyproject.toml lab/pyproject.toml client/pyproject.toml \
-	$(wildcard requirements/*.txt)
-# The environment is made anew when what decides its content changes.
-STAMP := $(VENV)/made-$(shell cat $(INPUTS) | sha256sum | cut -c1-16)
+	$(CONSTRAINTS) requirements/dev.txt
+# An environment is made anew when what decides its content changes.
+key = $(shell cat $(1) | sha256sum | cut -c1-16)
+STAMP := $(VENV)/made-$(call key,$(INPUTS))
+# Another one for Octavia's own tests, which import what the product does not.
+UPSTREAM := $(VENV)-upstream
+UPSTREAM_INPUTS := pyproject.toml $(CONSTRAINTS) requirements/upstream.txt
+UPSTREAM_STAMP := $(UPSTREAM)/made-$(call key,$(UPSTREAM_INPUTS))
 PYTEST := $(BIN)/python -m pytest
 export PIP_CACHE_DIR := $(CACHE)/pip
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
 .PHONY: help venv packages root lint format test test-unit test-functional \
-	test-client test-contract test-lab chaos demo bench statuses lab-up lab-down lab-status \
-	lab-shell docs clean
+	test-client test-contract test-upstream test-lab chaos demo bench \
+	statuses lab-up lab-down lab-status lab-shell docs clean
 
 help: ## Show this
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -25,7 +31,12 @@ help: ## Show this
 venv: $(STAMP) ## Make the Python environment, if its inputs changed
 
 $(STAMP): $(INPUTS)
-	@tools/make-venv.sh "$(PYTHON)" "$(VENV)" "$@"
+	@tools/make-venv.sh "$(PYTHON)" "$(VENV)" "$@" requirements/dev.txt \
+		. lab client
+
+$(UPSTREAM_STAMP): $(UPSTREAM_INPUTS)
+	@tools/make-venv.sh "$(PYTHON)" "$(UPSTREAM)" "$@" \
+		requirements/upstream.txt .
 
 packages: ## Install missing Debian packages (root)
 	@tools/install-packages.sh
@@ -45,8 +56,9 @@ format: $(STAMP) ## Let ruff rewrite what it can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-test: root packages $(STAMP) ## Every suite (root)
-	OA_LAB_REQUIRED=1 tools/run-suites.sh $(BIN)/python $(ARGS)
+test: root packages $(STAMP) $(UPSTREAM_STAMP) ## Every suite (root)
+	OA_LAB_REQUIRED=1 tools/run-suites.sh $(BIN)/python \
+		$(UPSTREAM)/bin/python $(ARGS)
 
 test-unit: $(STAMP) ## No I/O, seconds
 	$(PYTEST) octavia_anycast/tests/unit lab/tests/unit $(ARGS)
@@ -59,6 +71,9 @@ test-client: $(STAMP) ## The SDK and the commands of openstack
 
 test-contract: packages $(STAMP) ## Speaker drivers against real daemons
 	$(PYTEST) octavia_anycast/tests/contract $(ARGS)
+
+test-upstream: root $(UPSTREAM_STAMP) ## Octavia's own tests of its API, against ours (root)
+	tools/run-upstream.sh $(UPSTREAM)/bin/python -n 2 $(ARGS)
 
 test-lab: root packages $(STAMP) ## The real thing, in namespaces (root)
 	OA_LAB_REQUIRED=1 $(PYTEST) lab/tests $(ARGS)
@@ -97,9 +112,10 @@ docs: $(STAMP) ## Check and build the documentation; warnings are errors
 	$(BIN)/sphinx-build -E -W --keep-going -n -q -b html doc/source \
 		doc/build/html
 
-clean: ## Remove the lab, the environment and all caches
+clean: ## Remove the lab, the environments and all caches
 	@if [ -x $(BIN)/octavia-anycast-lab ] && [ "$$(id -u)" -eq 0 ]; then \
 		$(BIN)/octavia-anycast-lab clean; fi
-	rm -rf $(VENV) $(VENV).lock $(CACHE) doc/build .ci/logs .mypy_cache .pytest_cache \
-		.ruff_cache .import_linter_cache .hypothesis build dist
+	rm -rf $(VENV) $(VENV).lock $(UPSTREAM) $(UPSTREAM).lock $(CACHE) \
+		doc/build .ci/logs .mypy_cache .pytest_cache .ruff_cache \
+		.import_linter_cache .hypothesis build dist
 	find . -name __pycache__ -prune -exec rm -rf {} +

@@ -1,9 +1,11 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# Make the Python environment: make-venv.sh PYTHON DIRECTORY STAMP
+# Make a Python environment:
+# make-venv.sh PYTHON DIRECTORY STAMP REQUIREMENTS OWN ...
 #
 # Third-party distributions exactly as in requirements/constraints.txt, then
-# this repository's own three, editable. One at a time: a second make waits.
+# those of this repository in the folders OWN, editable. One at a time: a
+# second make waits.
 # While the constraints are the same the environment is only brought up to
 # date; other constraints make it anew. The stamp says that it is complete.
 set -eu
@@ -11,6 +13,12 @@ set -eu
 python=$1
 venv=$2
 stamp=$3
+requirements=$4
+shift 4
+for folder; do
+    set -- "$@" --editable "$folder"
+    shift
+done
 
 exec 9>"$venv.lock"
 flock 9
@@ -34,8 +42,7 @@ create() {
         pinned --upgrade setuptools wheel
 }
 populate() {
-    pinned --no-build-isolation --requirement requirements/dev.txt \
-        --editable . --editable lab --editable client &&
+    pinned --no-build-isolation --requirement "$requirements" "$@" &&
         "$venv/bin/pip" check
 }
 attempt() {
@@ -52,5 +59,5 @@ else
     cp requirements/constraints.txt "$venv/constraints.txt"
 fi
 rm -f "$venv"/made-*
-attempt populate
+attempt populate "$@"
 touch "$stamp"
