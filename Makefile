@@ -72,7 +72,7 @@ test-client: $(STAMP) ## The SDK and the commands of openstack
 test-contract: packages $(STAMP) ## Speaker drivers against real daemons
 	$(PYTEST) octavia_anycast/tests/contract $(ARGS)
 
-test-upstream: root $(UPSTREAM_STAMP) ## Octavia's own tests of its API, against ours (root)
+test-upstream: root packages $(UPSTREAM_STAMP) ## Octavia's own tests of its API, against ours (root)
 	tools/run-upstream.sh $(UPSTREAM)/bin/python -n 2 $(ARGS)
 
 test-lab: root packages $(STAMP) ## The real thing, in namespaces (root)
