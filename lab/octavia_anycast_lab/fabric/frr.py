@@ -27,6 +27,7 @@ from octavia_anycast_lab import registry as registry_lib
 ZEBRA = "zebra"
 DAEMONS = (ZEBRA, "bfdd", "bgpd")
 ZEBRA_DEADLINE_SECONDS = 10.0
+CONFIGURED_SECONDS = 20.0
 FRR_DIR = pathlib.Path("/usr/lib/frr")
 BFD_INTERVAL_MS = 300
 MAXIMUM_PREFIXES = 1000
@@ -139,17 +140,58 @@ def start(
 ) -> None:
     """Write the configurations and start those daemons which do not run.
 
-    :raises TimeoutError: a zebra does not come up.
+    :raises TimeoutError: a zebra does not come up, or a bgpd has no
+        neighbours.
     """
     for target in targets:
         directory(lab, target.name).mkdir(parents=True, exist_ok=True)
     with exclusive(lab):
         for target in targets:
             _configure(lab, target)
+        started = []
         for daemon in DAEMONS:
-            for target in targets:
-                if not process.is_alive(registry, label(target.name, daemon)):
-                    start_daemon(lab, registry, target.name, daemon)
+            started = [
+                target
+                for target in targets
+                if not process.is_alive(registry, label(target.name, daemon))
+            ]
+            for target in started:
+                start_daemon(lab, registry, target.name, daemon)
+        for target in started:  # their bgpd, the last one
+            _ensure_configured(lab, registry, target)
+
+
+def _ensure_configured(
+    lab: settings.Lab, registry: registry_lib.Registry, target: Router
+) -> None:
+    """Start a bgpd once more that runs without its neighbours.
+
+    Seen once on a machine with a load of 30: FRR 8.4 ran for minutes as if
+    its file had been empty. What it says of itself is kept in its log.
+
+    :raises TimeoutError: it has no neighbours after that, too.
+    """
+    what = f"the BGP neighbours of {target.name}"
+    wanted = set(target.fabric_interfaces)
+
+    def is_configured() -> bool:
+        try:
+            return wanted <= set(
+                show(lab, target.name, "show bgp neighbors json")
+            )
+        except RouterError:
+            return False
+
+    try:
+        process.wait_until(is_configured, CONFIGURED_SECONDS, what, 0.05)
+    except TimeoutError:
+        with (directory(lab, target.name) / "bgpd.out").open("a") as log:
+            log.write(f"{what} are missing:\n")
+            with contextlib.suppress(RouterError):
+                log.write(vtysh(lab, target.name, "show running-config"))
+        process.kill(registry, label(target.name, "bgpd"))
+        start_daemon(lab, registry, target.name, "bgpd")
+        process.wait_until(is_configured, CONFIGURED_SECONDS, what, 0.05)
 
 
 def _configure(lab: settings.Lab, target: Router) -> None:
