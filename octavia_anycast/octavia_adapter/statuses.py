@@ -70,6 +70,8 @@ class OctaviaStatuses:
                 return False
             left = [x for x in tree.pending if x.id not in waiting]
             _settle_children(session, left)
+            if tree.provisioning_status == constants.PENDING_CREATE:
+                _stop_unused(session, tree)
             _delete_children(session, left, use)
             row.provisioning_status = constants.ACTIVE
             use.recount(uncounted, provider=PROVIDER)
@@ -197,6 +199,23 @@ def _settle_children(session: Any, pending: Iterable[Pending]) -> None:
             _refuse_policies(session, identifiers)
         for some in object_rows.chunks(identifiers):
             _settle_some(session, kind, some)
+
+
+def _stop_unused(session: Any, tree: LoadBalancerTree) -> None:
+    """Show monitors of pools that no listener has as OFFLINE.
+
+    Octavia's worker does so where they are created with their load balancer.
+    """
+    used = {
+        pool.id for listener in tree.model.listeners for pool in listener.pools
+    }
+    unused = [pool.id for pool in tree.model.pools if pool.id not in used]
+    for some in object_rows.chunks(unused):
+        session.query(models.HealthMonitor).filter(
+            models.HealthMonitor.pool_id.in_(some)
+        ).update(
+            {"operating_status": constants.OFFLINE}, synchronize_session=False
+        )
 
 
 def _settle_some(session: Any, kind: str, identifiers: list[str]) -> None:

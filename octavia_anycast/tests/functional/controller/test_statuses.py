@@ -49,10 +49,10 @@ def _pool_beat(pool):
 def _word(pool, member):
     if not member.enabled:
         return "MAINT"
-    if member.weight == 0:
-        return "DRAIN"
     if pool.health_monitor is None or not pool.health_monitor.enabled:
         return "no check"
+    if member.weight == 0:
+        return "DRAIN"
     return "UP" if member.protocol_port != setups.NOBODY_LISTENS else "DOWN"
 
 
