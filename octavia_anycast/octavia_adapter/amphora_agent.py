@@ -4,7 +4,7 @@
 
 Its ``plug_lo`` would take the VIPs off the loopback, and its
 ``PUT /1.0/certificate`` writes over the certificate in use. A HAProxy that
-does not start has no reason in its answer.
+does not start has no reason in its answer. And it advertises the VIPs by ARP.
 
 Octavia's server class has its routes hard-coded, and its main function the
 class. So this gives its main function another module to find a ``Server``
@@ -26,6 +26,7 @@ from octavia.amphorae.backends.agent.api_server import (
     loadbalancer,
     plug,
     server,
+    util,
 )
 from octavia.amphorae.backends.utils import interface_file
 from octavia.cmd import agent
@@ -152,6 +153,16 @@ class _Application(agent.AmphoraAgent):
         self.cfg.set("worker_class", Worker)
 
 
+def advertise_nothing(
+    lb_id: str | None = None, listener_id: str | None = None
+) -> None:
+    """Tell no neighbour of the VIPs: BGP announces them, from the loopback.
+
+    Octavia opens a namespace and a socket for each line with an address in
+    HAProxy's file, at each reload: seconds with thirty listeners.
+    """
+
+
 def main(
     make_blueprint: Callable[[], Any],
     make_certificate_view: Callable[[str, str], Callable[[], Any]],
@@ -175,6 +186,7 @@ def main(
         )
         return made
 
+    util.send_vip_advertisements = advertise_nothing
     Worker.lifeline = lifeline
     agent.server = SimpleNamespace(Server=make_server)
     agent.AmphoraAgent = _Application

@@ -6,8 +6,14 @@ import os
 
 import pytest
 import webob
-from octavia.amphorae.backends.agent.api_server import loadbalancer
+from octavia.amphorae.backends.agent.api_server import (
+    keepalivedlvs,
+    loadbalancer,
+    util,
+)
+from octavia.cmd import agent
 
+from octavia_anycast.octavia_adapter import amphora_agent
 from octavia_anycast.octavia_adapter.amphora_agent import Loadbalancer
 
 ALERT = "[ALERT]    (7) : config : no memory left"
@@ -53,6 +59,21 @@ def test_a_haproxy_that_does_not_start_says_why(journal, monkeypatch):
 def test_other_answers_are_octavias(journal, monkeypatch, status):
     journal()
     assert answer(monkeypatch, status).json["details"] == "Job failed.\n"
+
+
+def test_a_reload_tells_no_neighbour_of_the_vips(monkeypatch):
+    """Octavia's main function is called with Octavia's call replaced."""
+    monkeypatch.setattr(util, "send_vip_advertisements", None)
+    seen = []
+    monkeypatch.setattr(
+        agent, "main", lambda: seen.append(util.send_vip_advertisements)
+    )
+    for name in ("server", "AmphoraAgent"):
+        monkeypatch.setattr(agent, name, getattr(agent, name))
+    amphora_agent.main(None, None, None)
+    assert seen == [amphora_agent.advertise_nothing]
+    assert loadbalancer.util is util  # where a reload looks for it
+    assert keepalivedlvs.util is util
 
 
 def test_without_a_journal_octavias_words_are_told(journal, monkeypatch):
