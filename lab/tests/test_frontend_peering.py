@@ -235,11 +235,11 @@ def test_a_wrong_password_of_one_family_and_then_the_right_one(
         lambda: _sessions(bench, victim) == _front_ends(victim),
         "the sessions of both families",
     )
-    bench.await_converged(balancer)
     assert _sessions(bench, other) == before
     bench.await_active(second.id)
     bench.octavia.delete_load_balancer(second.id, cascade=True)
     bench.await_gone(second.id)
+    bench.await_converged(balancer)
 
 
 def test_exabgp_takes_over_once_no_peer_has_bfd(

@@ -263,6 +263,19 @@ def _settled_connections(bench: Bench, listener_id: str) -> int:
     return seen[-1]
 
 
+def test_a_busy_amphora_keeps_its_session(
+    bench: Bench, balancer: Balancer
+) -> None:
+    """More programs than processors want all of them, for two hold times."""
+    victim = bench.amphorae(balancer)[0]
+    since = bench.established(victim)
+    assert since
+    seconds = 2 * settings.HOLD_TIME_SECONDS + 2
+    spin = f"timeout {seconds} sh -c 'while :; do :; done' & "
+    bench.inside(victim, "sh", "-c", f"{spin * 6} wait")
+    assert bench.is_kept(victim, since)
+
+
 def test_statistics_are_the_sum_of_the_cluster(
     bench: Bench, balancer: Balancer, web: dict[str, str]
 ) -> None:
