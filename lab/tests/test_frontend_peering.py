@@ -27,6 +27,7 @@ pytestmark = pytest.mark.lab
 
 NAME = "lab-fabric-front-end"
 BALANCER = "front-end-peering"
+BESIDE = "beside-front-end-peering"
 SIZE = 2
 BFD_DOWN = "Cease/BFD Down"
 UNITS = (
@@ -63,6 +64,7 @@ def fabric_of_front_ends(bench: Bench) -> Iterator[str]:
         found = answer["distributor"]
     assert {s["driver"] for s in found["speakers"]} == {"bird"}
     yield str(found["id"])
+    bench.remove_earlier(BESIDE)
     distributors.delete(bench.admin, str(found["id"]))
 
 
@@ -226,7 +228,7 @@ def test_a_wrong_password_of_one_family_and_then_the_right_one(
         reason = shown()["status_reason"]
         assert victim.id in reason
         assert str(peer["peer_ip"]) in reason
-        second = bench.create_on(fabric_of_front_ends, "beside", 1)
+        second = bench.create_on(fabric_of_front_ends, BESIDE, 1)
         assert {a.status for a in bench.ask(balancer.v4, count=20)} == {200}
     finally:
         set_password(settings.BGP_PASSWORD)
@@ -237,8 +239,7 @@ def test_a_wrong_password_of_one_family_and_then_the_right_one(
     )
     assert _sessions(bench, other) == before
     bench.await_active(second.id)
-    bench.octavia.delete_load_balancer(second.id, cascade=True)
-    bench.await_gone(second.id)
+    bench.remove_earlier(BESIDE)
     bench.await_converged(balancer)
 
 
