@@ -10,9 +10,10 @@ one. So each piece of work sets its own, and leaves the thread as it was.
 
 import logging
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 from oslo_context import context as oslo_context
@@ -21,6 +22,10 @@ from oslo_log import log as oslo_log
 
 _OURS = "octavia_anycast"
 _SUMMARY = ": %(error_summary)s"
+_REQUEST_ID = "openstack.request_id"  # oslo.middleware's
+_environ: ContextVar[Mapping[str, Any] | None] = ContextVar(
+    "environ", default=None
+)
 
 
 @contextmanager
@@ -46,6 +51,42 @@ def bearing(
             project_id=project_id, global_request_id=request_id
         )
         yield
+
+
+def bear_request(request_id: str) -> None:
+    """Have the lines of this :func:`bearing` bear the request from here on.
+
+    :param request_id: of the API request that asked; empty: nobody asked
+    """
+    current = oslo_context.get_current()
+    if current is not None:
+        current.global_request_id = request_id or None
+
+
+@contextmanager
+def serving(environ: Mapping[str, Any]) -> Iterator[None]:
+    """Answer an API request within: :func:`request_id` is that of it.
+
+    :param environ: of WSGI; oslo.middleware adds the id while it is served
+    """
+    token = _environ.set(environ)
+    try:
+        yield
+    finally:
+        _environ.reset(token)
+
+
+def request_id() -> str:
+    """The id of the API request that this thread answers; empty: none.
+
+    Not that of oslo.context: Octavia's API makes another context, with an id
+    of its own, where it reads the secrets of a listener or pool.
+    """
+    environ = _environ.get()
+    if environ is not None:
+        return str(environ.get(_REQUEST_ID, ""))
+    current = oslo_context.get_current()
+    return "" if current is None else str(current.request_id or "")
 
 
 class CarryingExecutor(ThreadPoolExecutor):

@@ -19,6 +19,7 @@ from pecan import expose, request
 from wsme import types as wtypes
 from wsmeext import pecan as wsme_pecan
 
+from octavia_anycast import log_lines
 from octavia_anycast.api import amphora_pages, faults, listing
 from octavia_anycast.api import amphora_types as types
 from octavia_anycast.api.below_amphora import BelowAmphora
@@ -103,7 +104,8 @@ class AmphoraeController(stock.AmphoraController):
     @wsme_pecan.wsexpose(None, wtypes.text, status_code=204)
     def delete(self, id: str) -> None:
         """Delete what is left of one that failed."""
-        if _find(self._database, id) is None:
+        listed = _find(self._database, id)
+        if listed is None:
             inspect.unwrap(stock.AmphoraController.delete)(self, id)
             return
         context = request.context["octavia_context"]
@@ -112,6 +114,11 @@ class AmphoraeController(stock.AmphoraController):
         )
         with faults.translated(), self._database.transaction() as session:
             amphorae.request_deletion(session, id, datetime.now(UTC))
+            clusters.record_request(
+                session,
+                listed.record.load_balancer_id or "",
+                log_lines.request_id(),
+            )
         LOG.info("Deletion of amphora %s is asked for.", id)
 
     @expose()
@@ -147,6 +154,7 @@ class FailoverController(BelowAmphora):
             self._database.transaction() as session,
         ):
             amphorae.request_failover(session, record.id)
+            self._record_request(session)
         LOG.info(
             "Failover of amphora %s of load balancer %s is asked for.",
             record.id,
@@ -164,6 +172,7 @@ class ConfigController(BelowAmphora):
         with faults.translated(), self._database.transaction() as session:
             self._authorize(session, constants.RBAC_PUT_CONFIG)
             amphorae.request_agent_update(session, record.id)
+            self._record_request(session)
         LOG.info(
             "An update of the agent of amphora %s is asked for.", record.id
         )

@@ -10,6 +10,7 @@ from octavia.api.v2.controllers import base
 from octavia.common import constants, exceptions
 from pecan import request
 
+from octavia_anycast import log_lines
 from octavia_anycast.db import clusters
 from octavia_anycast.db.amphora_listing import ListedAmphora
 from octavia_anycast.db.engine import Database
@@ -39,6 +40,17 @@ class BelowAmphora(base.BaseController):
         self._auth_validate_action(
             context, cluster.project_id if cluster else None, action
         )
+
+    def _record_request(self, session: Any) -> None:
+        """Have the controller's lines bear this request.
+
+        A distributor's own amphora has no load balancer.
+        """
+        load_balancer_id = self._listed.record.load_balancer_id
+        if load_balancer_id is not None:
+            clusters.record_request(
+                session, load_balancer_id, log_lines.request_id()
+            )
 
     @contextmanager
     def _locked_load_balancer(

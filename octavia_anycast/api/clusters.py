@@ -15,6 +15,7 @@ from pecan import request
 from wsme import types as wtypes
 from wsmeext import pecan as wsme_pecan
 
+from octavia_anycast import log_lines
 from octavia_anycast.api import cluster_changes, faults, policies, resource
 from octavia_anycast.db import amphorae, clusters, reports
 from octavia_anycast.db.engine import Database
@@ -189,7 +190,12 @@ class ClusterController(base.BaseController):
                 change, stored, datetime.now(UTC)
             )
             if updates:
-                clusters.update(session, self._id, **updates)
+                clusters.update(
+                    session,
+                    self._id,
+                    **updates,
+                    request_id=log_lines.request_id(),
+                )
         LOG.info("Cluster of load balancer %s is to be %s", self._id, change)
 
     def _answer(self, found: _Found) -> ClusterRootResponse:

@@ -59,6 +59,7 @@ class DrainController(BelowAmphora):
             record = drain_wishes.ask(
                 session, record, options, self.limits, datetime.now(UTC)
             )
+            self._record_request(session)
             answer = self._answer(session, record)
         LOG.info(
             "Amphora %s of load balancer %s is to drain until %s.",
@@ -77,6 +78,7 @@ class DrainController(BelowAmphora):
             drain_wishes.served_by(record)
             self._check_load_balancer(record.load_balancer_id)
             drain_wishes.take_back(session, record)
+            self._record_request(session)
         LOG.info(
             "Amphora %s of load balancer %s is not to drain.",
             record.id,

@@ -13,6 +13,7 @@ from typing import Any
 
 from oslo_log import log as logging
 
+from octavia_anycast import log_lines
 from octavia_anycast.controller.kept_distributors import KeptDistributors
 from octavia_anycast.controller.ports import World
 from octavia_anycast.db import amphorae, clusters, health
@@ -159,6 +160,7 @@ class Observer:
             cluster = clusters.get(session, load_balancer_id)
             if cluster is None:
                 return None
+            log_lines.bear_request(cluster.request_id)
             distributor = self._distributor(session, cluster, tree)
             records = amphorae.list_for(session, load_balancer_id)
             return _Rows(

@@ -8,7 +8,7 @@ and resync of one load balancer are this one loop.
 
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from oslo_log import log as logging
 
@@ -30,6 +30,8 @@ from octavia_anycast.planning.status import is_settled
 
 LOG = logging.getLogger(__name__)
 ROUNDS_MAX = 20
+# A request's rows are there so long after its id, at the latest.
+REQUEST_SHOWN_WITHIN = timedelta(seconds=10)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +66,8 @@ class Reconciler:
         self._autoscaler = Autoscaler(world)
         self._apply_executor = apply_executor
         self._trees = KeptTrees(world.load_balancers)
+        # load_balancer_id -> request, and since when nothing is left of it
+        self._carried_out: dict[str, tuple[str, datetime]] = {}
 
     def reconcile(self, load_balancer_id: str) -> Result:
         """Bring one load balancer as far as it gets without waiting.
@@ -95,6 +99,7 @@ class Reconciler:
         if tree is None:
             self._reporter.forget(load_balancer_id)
             self._autoscaler.forget(load_balancer_id)
+            self._carried_out.pop(load_balancer_id, None)
             return Result(is_gone=True, is_settled=True)
         with log_lines.bearing(tree.project_id):
             result = self._look(tree, is_kept=False)
@@ -116,6 +121,8 @@ class Reconciler:
             LOG.debug("Load balancer %s: nothing to do.", tree.id)
             self._reporter.record(observation, ())
             is_settled = self._is_settled(observation)
+            if is_settled:
+                self._forget_request(observation)
             if is_settled and is_same:
                 self._trees.keep(tree, observation.now)
             else:
@@ -137,6 +144,25 @@ class Reconciler:
         )
         failures = self._reporter.record(observation, outcomes)
         return _result(outcomes, failures, self._world.now())
+
+    def _forget_request(self, observation: Observation) -> None:
+        """Forget who asked for what is done, without a status that says so.
+
+        Such as a size or a drain. The API records a request of Octavia's a
+        moment before its rows show what is asked: so the second look counts.
+        """
+        load_balancer_id = observation.tree.id
+        request_id = observation.cluster.request_id
+        if not request_id:
+            self._carried_out.pop(load_balancer_id, None)
+            return
+        first = (request_id, observation.now)
+        seen_id, since = self._carried_out.get(load_balancer_id, first)
+        if seen_id != request_id:
+            since = observation.now
+        self._carried_out[load_balancer_id] = request_id, since
+        if observation.now - since >= REQUEST_SHOWN_WITHIN:
+            self._reporter.forget_request(observation)
 
     def _observe(self, tree: LoadBalancerTree) -> Observation | None:
         """Observe; what cannot be observed is shown as such.

@@ -84,6 +84,20 @@ class Reporter:
         self._troubles.pop(load_balancer_id, None)
         self._agent_reports.forget(load_balancer_id)
 
+    def forget_request(self, observation: Observation) -> None:
+        """Forget who asked for what is carried out now.
+
+        Later rounds are nobody's request; one that came meanwhile stays.
+        """
+        if not observation.cluster.request_id:
+            return
+        with self._world.database.transaction() as session:
+            clusters.forget_request(
+                session,
+                observation.tree.id,
+                observation.cluster.request_id,
+            )
+
     def record(
         self, observation: Observation, outcomes: tuple[Outcome, ...]
     ) -> tuple[ActionFailure, ...]:
@@ -200,6 +214,7 @@ class Reporter:
                 self._set(
                     tree.id, provisioning_status="ACTIVE", pending_since=None
                 )
+                self.forget_request(observation)
                 LOG.info(
                     "Load balancer %s is ACTIVE (was %s).",
                     tree.id,

@@ -27,6 +27,9 @@ from octavia_anycast.db.columns import (
 from octavia_anycast.db.models import Base, new_id
 from octavia_anycast.model.bgp import IPAddress
 
+# "req-" and a UUID.
+REQUEST_ID_LENGTH = 64
+
 
 class Cluster(Base):
     """1:1 with a load balancer of Octavia."""
@@ -76,6 +79,10 @@ class Cluster(Base):
     pending_since: Mapped[datetime | None] = mapped_column(UtcDateTime)
     deletion_wanted: Mapped[bool] = mapped_column(
         Boolean, default=False, server_default=false()
+    )
+    # Of the last API request that is not carried out yet; empty: none.
+    request_id: Mapped[str] = mapped_column(
+        String(REQUEST_ID_LENGTH), default="", server_default=""
     )
 
 

@@ -14,7 +14,7 @@ from sqlalchemy import update as update_rows
 from sqlalchemy.orm import Session
 
 from octavia_anycast.db import amphora_registrations
-from octavia_anycast.db.cluster_models import Cluster
+from octavia_anycast.db.cluster_models import REQUEST_ID_LENGTH, Cluster
 from octavia_anycast.model.autoscale import Autoscale
 from octavia_anycast.model.choice import Choice
 from octavia_anycast.model.cluster import (
@@ -181,6 +181,38 @@ def request_failover(session: Session, load_balancer_id: str) -> int:
     return generation
 
 
+def record_request(
+    session: Session, load_balancer_id: str, request_id: str
+) -> None:
+    """Record the API request that changes a load balancer; one UPDATE.
+
+    The last one wins: if several came before the controller looked, its
+    lines bear the last one's id. Where there is no cluster yet, or no id,
+    nothing is recorded; :func:`create` takes the id with the row.
+    """
+    if not request_id:
+        return
+    session.execute(
+        update_rows(Cluster)
+        .where(Cluster.load_balancer_id == load_balancer_id)
+        .values(request_id=request_id[:REQUEST_ID_LENGTH])
+    )
+
+
+def forget_request(
+    session: Session, load_balancer_id: str, request_id: str
+) -> None:
+    """Forget a request that is carried out; a newer one stays."""
+    session.execute(
+        update_rows(Cluster)
+        .where(
+            Cluster.load_balancer_id == load_balancer_id,
+            Cluster.request_id == request_id,
+        )
+        .values(request_id="")
+    )
+
+
 def delete(session: Session, load_balancer_id: str) -> None:
     """Forget a cluster; one that is not there is forgotten already.
 
@@ -250,4 +282,5 @@ def _record(row: Cluster) -> ClusterRecord:
         ),
         pending_since=row.pending_since,
         is_deletion_wanted=row.deletion_wanted,
+        request_id=row.request_id,
     )

@@ -96,7 +96,8 @@ class ClusterRecord:
     that amphorae refused. ``pending_since``: when the load balancer was first
     seen in the PENDING_* that it is in, or was in before ERROR.
     ``is_deletion_wanted``: its deletion failed, so it is in ERROR; the work
-    on it goes on.
+    on it goes on. ``request_id``: the last API request that asked for what
+    is under way; empty: nobody asked, or it is carried out.
     """
 
     load_balancer_id: str
@@ -123,6 +124,7 @@ class ClusterRecord:
     failures: tuple["ActionFailure", ...] = ()
     pending_since: datetime | None = None
     is_deletion_wanted: bool = False
+    request_id: str = ""
 
     def __post_init__(self) -> None:
         check_range("spare_count", self.spare_count, 0, SPARE_COUNT_MAX)

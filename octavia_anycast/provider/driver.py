@@ -2,9 +2,9 @@
 # Copyright (c) 2026 The octavia-anycast authors
 """The provider driver ``anycast``, called by Octavia's API.
 
-It validates, allocates the VIP and records the cluster. It tells nobody:
-the controller finds the work in Octavia's own rows (octavia-rows.rst).
-Creates, updates and deletes that need no check are therefore empty.
+It validates, allocates the VIP and records the cluster, and the id of each
+request that is accepted. It tells nobody: the controller finds the work in
+Octavia's own rows (octavia-rows.rst).
 """
 
 from functools import cached_property
@@ -18,7 +18,7 @@ from octavia_lib.common import constants as lib_constants
 from oslo_config import cfg
 from oslo_log import log as logging
 
-from octavia_anycast import options
+from octavia_anycast import log_lines, options
 from octavia_anycast.db import (
     clusters,
     distributors,
@@ -40,6 +40,7 @@ from octavia_anycast.planning.gate_choice import chosen_gate
 from octavia_anycast.provider import availability_zones, choices, flavors
 from octavia_anycast.provider.autoscale_flavors import autoscale_of
 from octavia_anycast.provider.refusals import translated
+from octavia_anycast.provider.request_ids import RequestRecorder
 from octavia_anycast.provider.support import LVS_PROTOCOLS, Support
 
 LOG = logging.getLogger(__name__)
@@ -58,6 +59,7 @@ class AnycastProviderDriver(provider_base.ProviderDriver):
         super().__init__()
         self._settings = options.read(cfg.CONF)
         self._support = Support(udp_supported=self._settings.udp_supported)
+        self._request = RequestRecorder(lambda: self._database)
 
     @cached_property
     def _database(self) -> Database:
@@ -115,12 +117,16 @@ class AnycastProviderDriver(provider_base.ProviderDriver):
     def loadbalancer_delete(
         self, loadbalancer: Any, cascade: bool = False
     ) -> None:
-        """Accept."""
+        """Accept; the controller does it."""
+        self._request.of(loadbalancer.loadbalancer_id)
 
     def loadbalancer_failover(self, loadbalancer_id: str) -> None:
         """Count the request: its rows in Octavia do not tell it apart."""
         with translated(), self._database.transaction() as session:
             generation = clusters.request_failover(session, loadbalancer_id)
+            clusters.record_request(
+                session, loadbalancer_id, log_lines.request_id()
+            )
         LOG.info(
             "Failover %s of load balancer %s asked for",
             generation,
@@ -130,7 +136,8 @@ class AnycastProviderDriver(provider_base.ProviderDriver):
     def loadbalancer_update(
         self, old_loadbalancer: Any, new_loadbalancer: Any
     ) -> None:
-        """Accept."""
+        """Accept; the controller does it."""
+        self._request.of(old_loadbalancer.loadbalancer_id)
 
     # Listener
 
@@ -139,15 +146,18 @@ class AnycastProviderDriver(provider_base.ProviderDriver):
         with translated():
             self._support.check_listener(listener)
             _check_content("listener", listener)
+        self._request.of(listener.loadbalancer_id)
 
     def listener_delete(self, listener: Any) -> None:
         """Accept."""
+        self._request.of(listener.loadbalancer_id)
 
     def listener_update(self, old_listener: Any, new_listener: Any) -> None:
         """Check what is new."""
         with translated():
             self._support.check_listener(new_listener)
             _check_content("listener", new_listener, old_listener)
+        self._request.of(old_listener.loadbalancer_id)
 
     # Pool
 
@@ -156,31 +166,38 @@ class AnycastProviderDriver(provider_base.ProviderDriver):
         with translated():
             self._support.check_pool(pool)
             _check_content("pool", pool)
+        self._request.of(pool.loadbalancer_id)
 
     def pool_delete(self, pool: Any) -> None:
         """Accept."""
+        self._request.of(pool.loadbalancer_id)
 
     def pool_update(self, old_pool: Any, new_pool: Any) -> None:
         """Check what is new."""
         with translated():
             self._support.check_pool(new_pool)
             _check_content("pool", new_pool, old_pool)
+        self._request.of(old_pool.loadbalancer_id)
 
     # Member
 
     def member_create(self, member: Any) -> None:
         """Check its address family."""
         self._check_members(member.pool_id, [member])
+        self._request.below("pools", member.pool_id)
 
     def member_delete(self, member: Any) -> None:
         """Accept."""
+        self._request.below("pools", member.pool_id)
 
     def member_update(self, old_member: Any, new_member: Any) -> None:
         """Accept: the address cannot change."""
+        self._request.below("pools", old_member.pool_id)
 
     def member_batch_update(self, pool_id: str, members: list[Any]) -> None:
         """Check address families; the API has written all the rows."""
         self._check_members(pool_id, members)
+        self._request.below("pools", pool_id)
 
     # Health monitor
 
@@ -189,9 +206,11 @@ class AnycastProviderDriver(provider_base.ProviderDriver):
         with translated():
             self._support.check_health_monitor(healthmonitor)
             _check_content("healthmonitor", healthmonitor)
+        self._request.below("pools", healthmonitor.pool_id)
 
     def health_monitor_delete(self, healthmonitor: Any) -> None:
         """Accept."""
+        self._request.below("pools", healthmonitor.pool_id)
 
     def health_monitor_update(
         self, old_healthmonitor: Any, new_healthmonitor: Any
@@ -201,6 +220,7 @@ class AnycastProviderDriver(provider_base.ProviderDriver):
             _check_content(
                 "healthmonitor", new_healthmonitor, old_healthmonitor
             )
+        self._request.below("pools", old_healthmonitor.pool_id)
 
     # L7 policy and rule
 
@@ -214,27 +234,33 @@ class AnycastProviderDriver(provider_base.ProviderDriver):
         with translated():
             self._support.check_l7policy(listener.protocol)
             _check_content("l7policy", l7policy)
+        self._request.below("listeners", l7policy.listener_id)
 
     def l7policy_delete(self, l7policy: Any) -> None:
         """Accept."""
+        self._request.below("listeners", l7policy.listener_id)
 
     def l7policy_update(self, old_l7policy: Any, new_l7policy: Any) -> None:
         """Check what is new."""
         with translated():
             _check_content("l7policy", new_l7policy, old_l7policy)
+        self._request.below("listeners", old_l7policy.listener_id)
 
     def l7rule_create(self, l7rule: Any) -> None:
         """Check it."""
         with translated():
             _check_content("l7rule", l7rule)
+        self._request.below("l7policies", l7rule.l7policy_id)
 
     def l7rule_delete(self, l7rule: Any) -> None:
         """Accept."""
+        self._request.below("l7policies", l7rule.l7policy_id)
 
     def l7rule_update(self, old_l7rule: Any, new_l7rule: Any) -> None:
         """Check what is new, with what stays."""
         with translated():
             _check_content("l7rule", new_l7rule, old_l7rule)
+        self._request.below("l7policies", old_l7rule.l7policy_id)
 
     # Flavor and availability zone
 
@@ -301,6 +327,7 @@ class AnycastProviderDriver(provider_base.ProviderDriver):
                     autoscale=autoscale_of(metadata),
                     frontend_network_id=choice.frontend_network_id,
                     frontend_subnet_id=choice.frontend_subnet_id,
+                    request_id=log_lines.request_id(),
                 ),
             )
         LOG.info(

@@ -70,10 +70,14 @@ transport_url = fake://
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """A response; ``body`` is its JSON, None without any."""
+    """A response; ``body`` is its JSON, None without any.
+
+    ``request_id``: as the API's log has it; empty before Octavia's part.
+    """
 
     status: int
     body: Any
+    request_id: str
     text: str = field(repr=False)
 
     @property
@@ -163,6 +167,7 @@ class ApiServer:
         return Answer(
             status=response.status_int,
             body=json.loads(response.text) if response.text else None,
+            request_id=response.headers.get("x-openstack-request-id", ""),
             text=response.text,
         )
 

@@ -6,7 +6,6 @@ What is real: Octavia's rows and our reading and settling of them, our
 tables, the planner, the TaskFlow graphs. What is not: machines and time.
 """
 
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from octavia_anycast.controller.dedicated import DedicatedAmphorae
@@ -21,6 +20,7 @@ from octavia_anycast.controller.ports import World
 from octavia_anycast.controller.reconciler import Reconciler, Result
 from octavia_anycast.controller.report import Reporter
 from octavia_anycast.controller.sweep import Sweep
+from octavia_anycast.log_lines import CarryingExecutor
 from octavia_anycast.model.errors import AnycastError
 from octavia_anycast.octavia_adapter.load_balancers import (
     OctaviaLoadBalancers,
@@ -74,8 +74,8 @@ class ControllerProcess:
             now=cloud.clock,
         )
         # One thread each: SQLite has one writer.
-        self._observers = ThreadPoolExecutor(1)
-        self._appliers = ThreadPoolExecutor(1)
+        self._observers = CarryingExecutor(1)
+        self._appliers = CarryingExecutor(1)
         self._reconciler = Reconciler(
             self.world,
             Reporter(self.world, self.store),

@@ -14,6 +14,8 @@ from urllib.parse import parse_qs
 
 from webob import Request, Response
 
+from octavia_anycast import log_lines
+
 # Octavia reads each of them as one text.
 ONCE = ("limit", "marker", "sort", "sort_key", "sort_dir", "page_reverse")
 MULTIPART = "multipart/"
@@ -31,7 +33,8 @@ def guarded(application: Any) -> Any:
         complaint = complaint_about(environ)
         if complaint is None:
             try:
-                response = Request(environ).get_response(application)
+                with log_lines.serving(environ):
+                    response = Request(environ).get_response(application)
             except RecursionError:
                 complaint = "The body is nested too deeply."
             else:

@@ -118,6 +118,9 @@ def test_it_is_a_mark_that_is_shown_and_undone(api, lb, pair):
     shown = answer.body["drain"]
     assert shown == get(api, first)
     assert shown["state"] == "PENDING"
+    with api.database.transaction() as session:
+        cluster = clusters.get(session, lb["id"])
+    assert cluster.request_id == answer.request_id
     assert shown["connections"] == 3
     assert shown["vips"] == [
         {

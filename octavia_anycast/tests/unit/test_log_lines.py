@@ -128,6 +128,38 @@ def test_a_block_leaves_what_was_before_it(lines):
     assert "a" * 32 not in after
 
 
+def test_the_request_may_be_known_later(lines):
+    with bearing(PROJECTS["lb-a"]):
+        LOG.info("before")
+        log_lines.bear_request(REQUESTS["lb-a"])
+        LOG.info("lb-a")
+        log_lines.bear_request("")
+        LOG.info("nobody")
+
+    before, line, after = lines()
+    assert_each_bears_its_own([line])
+    assert "[None req-" in before
+    assert "[None req-" in after
+
+
+def test_the_request_is_that_of_wsgi_not_of_the_thread():
+    assert log_lines.request_id() == ""
+    environ = {}
+    with log_lines.serving(environ):
+        assert log_lines.request_id() == ""
+        environ["openstack.request_id"] = REQUESTS["lb-a"]
+        overwrite(PROJECTS["lb-b"])
+        assert log_lines.request_id() == REQUESTS["lb-a"]
+    own = log_lines.request_id()  # nothing but oslo.context is left
+    assert own == oslo_context.get_current().request_id
+
+
+def test_nothing_is_borne_without_a_context():
+    log_lines.bear_request(REQUESTS["lb-a"])
+
+    assert oslo_context.get_current() is None
+
+
 def test_a_sentence_is_not_followed_by_a_class(lines):
     try:
         raise Permanent("the amphora refuses it")
