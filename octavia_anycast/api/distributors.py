@@ -40,6 +40,7 @@ from octavia_anycast.model import codec
 from octavia_anycast.model.bgp import Peer
 from octavia_anycast.model.distributor import Distributor, Zone
 from octavia_anycast.model.errors import Conflict, InvalidRequest
+from octavia_anycast.model.stored import unchecked
 from octavia_anycast.octavia_adapter.secrets import FernetCipher
 
 LOG = logging.getLogger(__name__)
@@ -183,7 +184,8 @@ def _is_true(cascade: str) -> bool:
 
 def _changed(body: Any, before: Distributor) -> requests.DistributorChange:
     given = requests.under(requests.DISTRIBUTOR, body)
-    stored = requests.DistributorChange(
+    stored = unchecked(
+        requests.DistributorChange,
         name=before.name,
         description=before.description,
         enabled=before.is_enabled,
@@ -204,20 +206,20 @@ def _update(session: Any, id: str, body: Any) -> DistributorRecord:
     lifecycle.lock(session, [id])
     before = distributors.show(session, id).distributor
     change = _changed(body, before)
-    distributors.update(
-        session,
-        id,
-        name=change.name,
-        description=change.description,
-        is_enabled=change.enabled,
-        zones=change.zones,
-        dedicated_count=change.dedicated_count,
-    )
+    with resource.keeping_whole(session, [id]):
+        distributors.update(
+            session,
+            id,
+            name=change.name,
+            description=change.description,
+            is_enabled=change.enabled,
+            zones=change.zones,
+            dedicated_count=change.dedicated_count,
+        )
     if not change.dedicated_count:
         _check_announces_nothing(session, id)
     if change.is_default != before.is_default:
         distributors.set_default(session, id, change.is_default)
-    resource.check_whole(session, [id])
     if (change.enabled, change.zones) != (before.is_enabled, before.zones):
         lifecycle.begin_update(session, [id])
     return distributors.show(session, id)

@@ -23,6 +23,7 @@ from octavia_anycast.db.reports import StoredReport
 from octavia_anycast.model.bgp import Peer, Speaker
 from octavia_anycast.model.distributor import Distributor
 from octavia_anycast.model.errors import NotFound
+from octavia_anycast.model.stored import unchecked
 from octavia_anycast.model.wire import PathReport, SessionReport
 
 _NAMESPACE = uuid.UUID("8c1b4f3e-8f2d-5e0a-9d53-6f1e52c3a7b4")
@@ -74,7 +75,7 @@ class PathsController(resource.Collection):
         wanted = listing.requested()
         with self._transaction() as session:
             distributor = distributors.get(
-                session, self._distributor_id, WithoutPasswords()
+                session, self._distributor_id, WithoutPasswords(), unchecked
             )
             if distributor is None:
                 raise NotFound("Distributor", self._distributor_id)

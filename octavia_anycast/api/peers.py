@@ -105,7 +105,9 @@ def _update(session: Any, id: str, body: Any) -> bool:
         return False
     concerned = speakers.distributors_of(session, record.speaker_ids)
     lifecycle.lock(session, concerned)
-    peers.update(session, peer, FernetCipher(), with_password=with_password)
-    resource.check_whole(session, concerned)
+    with resource.keeping_whole(session, concerned):
+        peers.update(
+            session, peer, FernetCipher(), with_password=with_password
+        )
     lifecycle.begin_update(session, concerned)
     return True

@@ -18,6 +18,7 @@ from octavia_anycast.model.bgp import Peer
 from octavia_anycast.model.distributor import Distributor
 from octavia_anycast.model.errors import Conflict, InvalidRequest
 from octavia_anycast.model.registration import AmphoraRegistration
+from octavia_anycast.model.stored import unchecked
 from octavia_anycast.octavia_adapter import vip_addresses
 
 
@@ -33,7 +34,9 @@ def check_peers(
     :raises InvalidRequest: the distributor has no such peer.
     :raises Conflict: one would be told more than its max_prefixes.
     """
-    distributor = distributors.get(session, distributor_id, WithoutPasswords())
+    distributor = distributors.get(
+        session, distributor_id, WithoutPasswords(), unchecked
+    )
     assert distributor is not None
     peers = _peers_of(distributor)
     if peer_id is not None and peer_id not in peers:

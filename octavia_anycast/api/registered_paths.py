@@ -27,6 +27,7 @@ from octavia_anycast.model.registration import (
     AmphoraRegistration,
     RegisteredPath,
 )
+from octavia_anycast.model.stored import unchecked
 from octavia_anycast.model.wire import Intent, PathState, Report
 from octavia_anycast.planning.dedicated import has_sent_all
 from octavia_anycast.planning.registered import (
@@ -66,7 +67,9 @@ class PathsOfDistributor:
         limits: RegistrationLimits,
         now: datetime,
     ) -> None:
-        found = distributors.get(session, distributor_id, WithoutPasswords())
+        found = distributors.get(
+            session, distributor_id, WithoutPasswords(), unchecked
+        )
         if found is None:
             raise NotFound("Distributor", distributor_id)
         self._distributor: Distributor = found
@@ -134,7 +137,9 @@ def check_driver(session: Any, distributor_id: str) -> None:
     """
     if not amphora_registrations.count(session, distributor_id):
         return
-    found = distributors.get(session, distributor_id, WithoutPasswords())
+    found = distributors.get(
+        session, distributor_id, WithoutPasswords(), unchecked
+    )
     if found is None or not found.speakers:
         return
     if found.driver is not SpeakerDriver.BIRD:

@@ -2,7 +2,7 @@
 # Copyright (c) 2026 The octavia-anycast authors
 """What our collections have in common: rights, a transaction, ``fields``."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -15,6 +15,7 @@ from octavia_anycast.api import faults
 from octavia_anycast.db import distributors
 from octavia_anycast.db.engine import Database
 from octavia_anycast.db.passwords import WithoutPasswords
+from octavia_anycast.model import stored
 from octavia_anycast.model.errors import InvalidRequest
 
 
@@ -57,16 +58,34 @@ class Collection(base.BaseController):
         return selected
 
 
-def check_whole(session: Any, distributor_ids: Iterable[str]) -> None:
-    """See that distributors are valid as they are in this transaction.
+@contextmanager
+def keeping_whole(
+    session: Any, distributor_ids: Sequence[str]
+) -> Iterator[None]:
+    """Refuse a change within that makes anything of distributors wrong.
 
-    :raises InvalidRequest: naming the attribute that a change made wrong.
+    What an older release let in stays until it is changed itself: of two
+    peers that are refused now, each can be mended alone.
+
+    :raises InvalidRequest: naming the attribute that the change made wrong.
     """
-    for distributor_id in distributor_ids:
-        try:
-            distributors.get(session, distributor_id, WithoutPasswords())
-        except InvalidRequest as e:
-            attribute = e.field.rpartition(".")[2]
+    before = set(_complaints(session, distributor_ids))
+    yield
+    for distributor_id, complaint in _complaints(session, distributor_ids):
+        if (distributor_id, complaint) not in before:
             raise InvalidRequest(
-                attribute, f"{e.reason} (distributor {distributor_id})"
-            ) from e
+                complaint.field,
+                f"{complaint.reason} (distributor {distributor_id})",
+            )
+
+
+def _complaints(
+    session: Any, distributor_ids: Sequence[str]
+) -> Iterator[tuple[str, stored.Complaint]]:
+    for distributor_id in distributor_ids:
+        found = distributors.get(
+            session, distributor_id, WithoutPasswords(), stored.unchecked
+        )
+        if found is not None:
+            for complaint in stored.about_distributor(found):
+                yield distributor_id, complaint

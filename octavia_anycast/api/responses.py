@@ -20,6 +20,16 @@ Uuid = wtypes.UuidType()
 Moment = wtypes.datetime.datetime
 
 
+class StoredAddress(types.IPAddressType):
+    """An address as it is stored: an older release let interfaces in."""
+
+    @staticmethod
+    def validate(value: str) -> str:
+        """Look at the address; what follows it is shown, too."""
+        types.IPAddressType.validate(value.partition("%")[0])
+        return value
+
+
 class Reference(types.BaseType):
     """The id of something else."""
 
@@ -39,7 +49,7 @@ class PeerResponse(types.BaseType):
 
     id = wtypes.wsattr(Uuid)
     name = wtypes.wsattr(Text)
-    peer_ip = wtypes.wsattr(types.IPAddressType())
+    peer_ip = wtypes.wsattr(StoredAddress())
     remote_as = wtypes.wsattr(int)
     auth_type = wtypes.wsattr(Text)
     ttl_hops = wtypes.wsattr(int)
@@ -158,7 +168,7 @@ class PathResponse(types.BaseType):
     speaker_id = wtypes.wsattr(Uuid)
     peer_id = wtypes.wsattr(Text)
     peer_name = wtypes.wsattr(Text)
-    peer_ip = wtypes.wsattr(types.IPAddressType())
+    peer_ip = wtypes.wsattr(StoredAddress())
     session_state = wtypes.wsattr(Text)
     session_since = wtypes.wsattr(Moment)
     state = wtypes.wsattr(Text)

@@ -165,8 +165,8 @@ class RegistrationsController(resource.Collection):
         if any(peer.id == peer_id for peer in found.speaker.peers):
             return
         lifecycle.lock(session, [found.distributor_id])
-        speakers.register(session, self._speaker_id, peer_id)
-        resource.check_whole(session, [found.distributor_id])
+        with resource.keeping_whole(session, [found.distributor_id]):
+            speakers.register(session, self._speaker_id, peer_id)
         lifecycle.begin_update(session, [found.distributor_id])
 
 
@@ -182,9 +182,9 @@ def _create(session: Any, body: Any) -> speakers.SpeakerRecord:
     lifecycle.lock(session, [distributor_id])
     present = distributors.show(session, distributor_id).distributor.speakers
     speaker = request.to_model(known, present[0].driver if present else None)
-    # Its peers are there already: nothing is encrypted.
-    speakers.create(session, distributor_id, speaker, WithoutPasswords())
-    resource.check_whole(session, [distributor_id])
+    with resource.keeping_whole(session, [distributor_id]):
+        # Its peers are there already: nothing is encrypted.
+        speakers.create(session, distributor_id, speaker, WithoutPasswords())
     registered_paths.check_driver(session, distributor_id)
     lifecycle.begin_update(session, [distributor_id])
     return speakers.get(session, speaker.id)
@@ -209,8 +209,8 @@ def _update(session: Any, id: str, body: Any) -> None:
         record.speaker.driver,
     ):
         return
-    speakers.update(session, id, local_as=change.local_as, driver=driver)
-    resource.check_whole(session, [record.distributor_id])
+    with resource.keeping_whole(session, [record.distributor_id]):
+        speakers.update(session, id, local_as=change.local_as, driver=driver)
     registered_paths.check_driver(session, record.distributor_id)
     lifecycle.begin_update(session, [record.distributor_id])
 

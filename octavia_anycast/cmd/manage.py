@@ -56,6 +56,7 @@ def add_commands(parsers: Any) -> None:
     distributor = parsers.add_parser("distributor", help="distributors")
     actions = distributor.add_subparsers(dest="action", required=True)
     _add(actions, "list", manage_state.distributor_list)
+    _add(actions, "check", manage_state.distributor_check)
     _add(parsers, "export", manage_state.export)
     one = parsers.add_parser("reconcile", help=_summary(reconcile))
     one.add_argument("load_balancer_id")

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright (c) 2026 The octavia-anycast authors
-"""``octavia-anycast-manage status``, ``distributor list``, ``export``.
+"""``octavia-anycast-manage status``, ``distributor ...``, ``export``.
 
 Layer: cmd. They only read our tables, and do not import Octavia.
 """
@@ -15,12 +15,22 @@ from octavia_anycast.db import (
     clusters,
     distributors,
     health,
+    peers,
     registrations,
 )
 from octavia_anycast.db.engine import Database
 from octavia_anycast.db.passwords import WithoutPasswords
-from octavia_anycast.model import codec
+from octavia_anycast.model import codec, stored
 from octavia_anycast.model.cluster import AmphoraRecord
+from octavia_anycast.model.errors import Permanent
+
+# kind of row -> the command that changes it
+_CURES = {
+    stored.PEER: "openstack loadbalancer bgp peer set {}",
+    stored.SPEAKER: "openstack loadbalancer bgp speaker set {}",
+    stored.ZONE: "openstack loadbalancer distributor set {}",
+    stored.DISTRIBUTOR: "openstack loadbalancer distributor set {}",
+}
 
 
 def status(database: Database) -> None:
@@ -88,6 +98,40 @@ def distributor_list(database: Database) -> None:
             )
             for d in found
         ),
+    )
+
+
+def distributor_check(database: Database) -> None:
+    """Name what is stored of distributors and this release refuses.
+
+    :raises Permanent: if there is any.
+    """
+    with database.transaction() as session:
+        profiles = peers.list_stored(session)
+        found = distributors.list_all(session, WithoutPasswords())
+    complaints = dict.fromkeys(
+        (
+            *(c for peer in profiles for c in stored.about_peer(peer)),
+            *(c for one in found for c in stored.about_distributor(one)),
+        )
+    )
+    if not complaints:
+        say(
+            f"{len(found)} distributors and {len(profiles)} BGP peers are "
+            "stored as this release wants them."
+        )
+        return
+    show(
+        ("WHAT", "ID", "ATTRIBUTE", "REASON", "WHAT TO DO"),
+        (
+            (c.kind, c.id, c.field, c.reason, _CURES[c.kind].format(c.id))
+            for c in complaints
+        ),
+    )
+    raise Permanent(
+        f"this release refuses {len(complaints)} stored value(s): load "
+        "balancers of these distributors are left as they are, without "
+        "replacements, until the values are changed"
     )
 
 

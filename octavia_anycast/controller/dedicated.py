@@ -10,6 +10,7 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import groupby
+from typing import Any
 
 from oslo_log import log as logging
 
@@ -36,7 +37,7 @@ from octavia_anycast.db import (
 from octavia_anycast.model.actions import AmphoraAction
 from octavia_anycast.model.cluster import AmphoraRecord, ObservedAmphora
 from octavia_anycast.model.distributor import Distributor
-from octavia_anycast.model.errors import AnycastError
+from octavia_anycast.model.errors import AnycastError, Permanent
 from octavia_anycast.model.external_vip import ExternalVip
 from octavia_anycast.model.wire import VipState
 from octavia_anycast.planning.dedicated import (
@@ -106,21 +107,33 @@ class DedicatedAmphorae:
                 return False
         return False
 
+    def _distributor(self, session: Any, distributor_id: str) -> Distributor:
+        """It; without anything, if only the deletion of its own is left.
+
+        :raises Permanent: it cannot be read.
+        """
+        leaving = Distributor(
+            id=distributor_id, provisioning_status=lifecycle.PENDING_DELETE
+        )
+        try:
+            found = distributors.get(
+                session, distributor_id, self._world.cipher
+            )
+        except Permanent:
+            mark = distributors.mark(session, distributor_id)
+            if mark and mark.provisioning_status != lifecycle.PENDING_DELETE:
+                raise
+            return leaving
+        # None: restored from a backup, for instance. None may be left.
+        return found or leaving
+
     def _rows(self, distributor_id: str) -> _Rows | None:
         """Read them; None for one that is not ready to be worked on."""
         now = self._world.now()
         policy = self._world.settings.policy
         memory = timedelta(seconds=policy.failure_memory)
         with self._world.database.transaction() as session:
-            distributor = distributors.get(
-                session, distributor_id, self._world.cipher
-            )
-            if distributor is None:
-                # Restored from a backup, for instance: none may be left.
-                distributor = Distributor(
-                    id=distributor_id,
-                    provisioning_status=lifecycle.PENDING_DELETE,
-                )
+            distributor = self._distributor(session, distributor_id)
             status = distributor.provisioning_status
             if status == lifecycle.PENDING_CREATE:
                 return None

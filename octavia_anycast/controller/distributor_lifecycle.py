@@ -32,6 +32,7 @@ from octavia_anycast.db import (
 from octavia_anycast.db.passwords import WithoutPasswords
 from octavia_anycast.model.distributor import Distributor
 from octavia_anycast.model.errors import AnycastError, Permanent, Retryable
+from octavia_anycast.model.stored import unchecked
 from octavia_anycast.planning.distributors import (
     ReportedAmphora,
     RolloutPatience,
@@ -71,8 +72,9 @@ class DistributorLifecycle:
         :raises Retryable: a service did not answer; come again.
         """
         with self._world.database.transaction() as session:
+            # As stored: one that is refused now is to be deleted, too.
             shown = distributors.get(
-                session, distributor_id, WithoutPasswords()
+                session, distributor_id, WithoutPasswords(), unchecked
             )
         if shown is None:
             self._pending_since.pop(distributor_id, None)
@@ -167,7 +169,8 @@ class DistributorLifecycle:
     ) -> tuple[Distributor | None, list[ReportedAmphora]]:
         """The distributor, and its amphorae with their reports.
 
-        With a password that cannot be decrypted it is shown as ERROR.
+        With a password that cannot be decrypted, or anything that this
+        release refuses, it is shown as ERROR.
         """
         with self._world.database.transaction() as session:
             try:

@@ -24,6 +24,7 @@ from octavia_anycast.model.distributor import (
     Zone,
 )
 from octavia_anycast.model.errors import Conflict, NotFound
+from octavia_anycast.model.stored import Make, checked, unchecked
 
 # field of Distributor -> column, for those that are changed one by one
 PLAIN = {
@@ -59,7 +60,10 @@ OF_PAGE = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DistributorRecord:
-    """A distributor with what is known of its row; passwords are hidden."""
+    """A distributor with what is known of its row; passwords are hidden.
+
+    It is as stored, even if this release would refuse it.
+    """
 
     distributor: Distributor
     counts: counts.Counts
@@ -110,15 +114,23 @@ def create(
         if distributor.is_default and "is_default" in str(e.columns):
             raise _second_default() from e
         raise Conflict(f"Distributor {distributor.id} exists already.") from e
+    distributor_of(row, WithoutPasswords())  # with peers that were there
     return _record(row, counts.Counts())
 
 
 def get(
-    session: Session, distributor_id: str, cipher: Cipher
+    session: Session,
+    distributor_id: str,
+    cipher: Cipher,
+    make: Make = checked,
 ) -> Distributor | None:
-    """One distributor; None if there is none."""
+    """One distributor; None if there is none.
+
+    :param make: :func:`unchecked` where nothing of it reaches an amphora
+    :raises InvalidRequest: ``make`` refuses what is stored.
+    """
     row = session.get(models.Distributor, distributor_id)
-    return None if row is None else distributor_of(row, cipher)
+    return None if row is None else distributor_of(row, cipher, make)
 
 
 def mark(session: Session, distributor_id: str) -> Mark | None:
@@ -187,13 +199,13 @@ def is_empty(session: Session) -> bool:
 
 
 def list_all(session: Session, cipher: Cipher) -> list[Distributor]:
-    """Every distributor, oldest first; five queries, however many."""
+    """Every distributor as stored, oldest first; five queries."""
     rows = session.scalars(
         select(models.Distributor).order_by(
             models.Distributor.created_at, models.Distributor.id
         )
     )
-    return [distributor_of(row, cipher) for row in rows]
+    return [distributor_of(row, cipher, unchecked) for row in rows]
 
 
 def update(session: Session, distributor_id: str, **changes: Any) -> None:
@@ -250,9 +262,15 @@ def users_of(session: Session, distributor_id: str) -> int:
     return count or 0
 
 
-def distributor_of(row: models.Distributor, cipher: Cipher) -> Distributor:
-    """Read a row."""
-    return Distributor(
+def distributor_of(
+    row: models.Distributor, cipher: Cipher, make: Make = checked
+) -> Distributor:
+    """Read a row.
+
+    :raises InvalidRequest: ``make`` refuses what is stored.
+    """
+    return make(
+        Distributor,
         id=row.id,
         name=row.name,
         description=row.description,
@@ -262,8 +280,10 @@ def distributor_of(row: models.Distributor, cipher: Cipher) -> Distributor:
         status_reason=row.status_reason,
         is_enabled=row.enabled,
         is_default=bool(row.is_default),
-        speakers=tuple(speakers.speaker_of(s, cipher) for s in row.speakers),
-        zones=_zones(row.zones),
+        speakers=tuple(
+            speakers.speaker_of(s, cipher, make) for s in row.speakers
+        ),
+        zones=_zones(row.zones, make),
         dedicated_count=row.dedicated_count,
     )
 
@@ -294,7 +314,7 @@ def _record(
     row: models.Distributor, counted: counts.Counts
 ) -> DistributorRecord:
     return DistributorRecord(
-        distributor=distributor_of(row, WithoutPasswords()),
+        distributor=distributor_of(row, WithoutPasswords(), unchecked),
         counts=counted,
         created_at=row.created_at,
         updated_at=row.updated_at,
@@ -318,13 +338,14 @@ def _zone_rows(zones: tuple[Zone, ...]) -> list[models.Zone]:
     ]
 
 
-def _zones(rows: list[models.Zone]) -> tuple[Zone, ...]:
+def _zones(rows: list[models.Zone], make: Make) -> tuple[Zone, ...]:
     """Fold the rows, one per subnet, into zones; they lie side by side."""
     grouped = groupby(
         rows, key=lambda row: (row.availability_zone, row.frontend_network_id)
     )
     return tuple(
-        Zone(
+        make(
+            Zone,
             availability_zone=availability_zone,
             frontend_network_id=network_id,
             frontend_subnet_ids=tuple(

@@ -20,6 +20,7 @@ from octavia_anycast.model.bgp import (
     PeeringNetwork,
 )
 from octavia_anycast.model.errors import Conflict, NotFound
+from octavia_anycast.model.stored import Make, checked, unchecked
 
 SAME = (
     "id",
@@ -60,7 +61,10 @@ COLUMNS: listing.Columns = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PeerRecord:
-    """A peer with what is known of its row; its password is hidden."""
+    """A peer with what is known of its row; its password is hidden.
+
+    It is as stored, even if this release would refuse it.
+    """
 
     peer: Peer
     speaker_ids: tuple[str, ...]
@@ -100,7 +104,10 @@ def find(
     peer_ids: Iterable[str],
     cipher: Cipher | None = None,
 ) -> dict[str, Peer]:
-    """Those that exist, peer_id -> peer, in one query."""
+    """Those that exist, peer_id -> peer, in one query.
+
+    :raises InvalidRequest: one is stored that this release refuses.
+    """
     rows = session.scalars(
         select(models.Peer).where(models.Peer.id.in_(set(peer_ids)))
     )
@@ -112,6 +119,14 @@ def page(session: Session, request: listing.Request) -> list[PeerRecord]:
     return _records(
         session, listing.page(session, models.Peer, COLUMNS, request)
     )
+
+
+def list_stored(session: Session) -> list[Peer]:
+    """Every peer as it is stored, without its password; one query."""
+    rows = session.scalars(
+        select(models.Peer).order_by(models.Peer.created_at, models.Peer.id)
+    )
+    return [peer_of(row, WithoutPasswords(), unchecked) for row in rows]
 
 
 def update(
@@ -190,12 +205,16 @@ def row_of(peer: Peer, cipher: Cipher) -> models.Peer:
     )
 
 
-def peer_of(row: models.Peer, cipher: Cipher) -> Peer:
-    """Read a row."""
-    return Peer(
+def peer_of(row: models.Peer, cipher: Cipher, make: Make = checked) -> Peer:
+    """Read a row.
+
+    :raises InvalidRequest: ``make`` refuses what is stored.
+    """
+    return make(
+        Peer,
         auth_type=AuthType(row.auth_type) if row.auth_type else None,
         password=cipher.decrypt(row.password) if row.password else None,
-        bfd=_bfd(row),
+        bfd=_bfd(row, make),
         peering_network=PeeringNetwork(row.peering_network),
         **{name: getattr(row, name) for name in SAME},
     )
@@ -224,7 +243,7 @@ def _records(session: Session, rows: list[models.Peer]) -> list[PeerRecord]:
     hidden = WithoutPasswords()
     return [
         PeerRecord(
-            peer=peer_of(row, hidden),
+            peer=peer_of(row, hidden, unchecked),
             speaker_ids=users[row.id],
             created_at=row.created_at,
             updated_at=row.updated_at,
@@ -233,14 +252,15 @@ def _records(session: Session, rows: list[models.Peer]) -> list[PeerRecord]:
     ]
 
 
-def _bfd(row: models.Peer) -> BfdTimers | None:
+def _bfd(row: models.Peer, make: Make) -> BfdTimers | None:
     if (
         row.bfd_min_tx_ms is None
         or row.bfd_min_rx_ms is None
         or row.bfd_multiplier is None
     ):
         return None
-    return BfdTimers(
+    return make(
+        BfdTimers,
         min_tx_ms=row.bfd_min_tx_ms,
         min_rx_ms=row.bfd_min_rx_ms,
         multiplier=row.bfd_multiplier,

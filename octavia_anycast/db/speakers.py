@@ -14,6 +14,7 @@ from octavia_anycast.db import listing, models, peers
 from octavia_anycast.db.passwords import Cipher, WithoutPasswords
 from octavia_anycast.model.bgp import Asn, Speaker, SpeakerDriver
 from octavia_anycast.model.errors import Conflict, NotFound
+from octavia_anycast.model.stored import Make, checked, unchecked
 
 COLUMNS: listing.Columns = {
     "id": models.Speaker.id,
@@ -28,7 +29,10 @@ COLUMNS: listing.Columns = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpeakerRecord:
-    """A speaker with what is known of its row; passwords are hidden."""
+    """A speaker with what is known of its row; passwords are hidden.
+
+    It is as stored, even if this release would refuse it.
+    """
 
     speaker: Speaker
     distributor_id: str
@@ -195,14 +199,22 @@ def rows_of(
     ]
 
 
-def speaker_of(row: models.Speaker, cipher: Cipher) -> Speaker:
-    """Read a row."""
-    return Speaker(
+def speaker_of(
+    row: models.Speaker, cipher: Cipher, make: Make = checked
+) -> Speaker:
+    """Read a row.
+
+    :raises InvalidRequest: ``make`` refuses what is stored.
+    """
+    return make(
+        Speaker,
         id=row.id,
         ip_version=row.ip_version,
         local_as=Asn(row.local_as),
         driver=SpeakerDriver(row.driver),
-        peers=tuple(peers.peer_of(r.peer, cipher) for r in row.registrations),
+        peers=tuple(
+            peers.peer_of(r.peer, cipher, make) for r in row.registrations
+        ),
     )
 
 
@@ -215,7 +227,7 @@ def _row(session: Session, speaker_id: str) -> models.Speaker:
 
 def _record(row: models.Speaker) -> SpeakerRecord:
     return SpeakerRecord(
-        speaker=speaker_of(row, WithoutPasswords()),
+        speaker=speaker_of(row, WithoutPasswords(), unchecked),
         distributor_id=row.distributor_id,
         created_at=row.created_at,
         updated_at=row.updated_at,

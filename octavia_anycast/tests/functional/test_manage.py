@@ -126,3 +126,32 @@ def test_status_list_and_export_show_what_is_recorded(configured):
     assert amphora["announced"][0]["vip_ip"] == "198.51.100.1"
     assert "password" not in exported
     assert records.CIPHER.encrypt("fabric") not in exported
+
+
+def test_distributors_that_are_refused_are_named(configured):
+    run, database = configured
+    run("db", "upgrade")
+    with database.transaction() as session:
+        distributors.create(
+            session, records.make_distributor(), records.CIPHER
+        )
+    sound = run("distributor", "check")
+    assert sound.returncode == 0, sound.stderr
+    assert "1 distributors and 2 BGP peers" in sound.stdout
+    with database.transaction() as session:
+        session.connection().exec_driver_sql(
+            "UPDATE anycast_distributor_l3_bgp_peer SET remote_as = 65535 "
+            "WHERE id = 'peer-1-1'"
+        )
+
+    refused = run("distributor", "check")
+
+    assert refused.returncode == 1
+    (line,) = refused.stdout.splitlines()[1:]
+    assert "peer-1-1" in line
+    assert "remote_as" in line
+    assert "65535 is reserved (RFC 7300)" in line
+    assert "refuses 1 stored value(s)" in refused.stderr
+    assert "Traceback" not in refused.stderr
+    for command in (["status"], ["distributor", "list"], ["export"]):
+        assert run(*command).returncode == 0

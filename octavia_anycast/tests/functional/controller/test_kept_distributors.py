@@ -19,9 +19,9 @@ def shelf(stage, monkeypatch):
     reads = []
     read = distributors.get
 
-    def reading(session, distributor_id, cipher):
+    def reading(session, distributor_id, *how):
         reads.append(distributor_id)
-        return read(session, distributor_id, cipher)
+        return read(session, distributor_id, *how)
 
     monkeypatch.setattr(distributors, "get", reading)
     (shown,) = stage.api.call("GET", DISTRIBUTORS).body["distributors"]
