@@ -9,7 +9,8 @@ chooses by name. Its amphorae speak with BIRD and BFD, or with ExaBGP
 ExaBGP, on the load balancer that the tests share.
 
 During a round the client's leaf keeps a route to every VIP, amphorae announce
-nothing foreign and none is booted twice; after it the cluster converges (an
+nothing foreign, none is booted twice and no load balancer is PENDING for
+longer than is stated; after it the cluster converges (an
 empty plan) and as much is on the machine, on the fabric, in Neutron and in
 our tables as before. A round that must lose nothing is made once more, with
 the front ends cut off meanwhile: then it must.
@@ -68,7 +69,7 @@ SECONDS = 60.0
 SHORT = (
     ("front-end-mute",),
     ("agent-killed", "spine-lost"),
-    ("controller-killed", "database-down"),
+    ("controller-killed", "database-down", "deletion"),
 )
 
 
@@ -88,12 +89,16 @@ def _faults(scene: Scene, drawn: schedule.Round) -> Iterator[None]:
     """Make the faults one after the other; heal whatever was begun."""
     chosen = [FAULTS[name] for name in drawn.names]
     with contextlib.ExitStack() as healing:
+        for fault in chosen:
+            if fault.is_last:
+                healing.callback(fault.heal, scene)
         for number, fault in enumerate(
-            sorted(chosen, key=lambda fault: not fault.needs_api)
+            sorted(chosen, key=lambda f: (f.is_last, not f.needs_api))
         ):
             if number:
                 time.sleep(drawn.delay_seconds)
-            healing.callback(fault.heal, scene)
+            if not fault.is_last:
+                healing.callback(fault.heal, scene)
             try:
                 fault.inject(scene)
             except (netns.NamespaceError, hypervisor.InstanceNotFound):
@@ -106,7 +111,7 @@ def _faults(scene: Scene, drawn: schedule.Round) -> Iterator[None]:
 def _see_out(scene: Scene, chosen: list[Fault]) -> None:
     """Heal each once it has lasted: a short one does not wait for others."""
     began = time.monotonic()
-    for fault in sorted(chosen, key=lambda fault: fault.seconds):
+    for fault in sorted(chosen, key=lambda f: (f.is_last, f.seconds)):
         lasting = fault.seconds
         if not IS_LONG:
             lasting = min(lasting, SHORT_SECONDS)
@@ -176,6 +181,8 @@ def test_round(bench: Bench, cluster: Balancer, drawn: schedule.Round) -> None:
     amphorae = bench.amphorae(cluster)
     scene = _scene(bench, cluster, amphorae[drawn.victim % len(amphorae)])
     chosen = [FAULTS[name] for name in drawn.names]
+    for fault in chosen:
+        fault.prepare(scene)
     with (
         watching.watcher(bench, cluster) as watcher,
         losses.stream(bench, cluster) as stream,

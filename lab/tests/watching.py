@@ -2,6 +2,7 @@
 # Copyright (c) 2026 The octavia-anycast authors
 """A watcher of the fabric that knows what amphorae may announce."""
 
+import functools
 import ipaddress
 
 from cluster_bench import Balancer, Bench
@@ -15,4 +16,9 @@ def watcher(bench: Bench, balancer: Balancer) -> watch.Watcher:
         others = [vip["ip_address"] for vip in each.additional_vips]
         found += [each.vip_address, *others]
     allowed = frozenset(map(ipaddress.ip_network, found))
-    return watch.Watcher(bench.lab, balancer.vips, allowed)
+    return watch.Watcher(
+        bench.lab,
+        balancer.vips,
+        allowed,
+        functools.partial(watch.statuses, bench.plane),
+    )

@@ -19,16 +19,18 @@ from octavia_anycast_lab import (
     process,
     settings,
 )
-from octavia_anycast_lab.chaos import behind, links, refused, two_controllers
-from octavia_anycast_lab.chaos.fault import Fault, Scene, Step, Toll
+from octavia_anycast_lab.chaos import (
+    behind,
+    deletion,
+    links,
+    refused,
+    two_controllers,
+)
+from octavia_anycast_lab.chaos.fault import Fault, Scene, Step, Toll, nothing
 from octavia_anycast_lab.progress import Progress
 
 _UNIT_SECONDS = 10.0
 _SPINE = settings.SPINES[0].name
-
-
-def _nothing(scene: Scene) -> None:
-    """Heals by itself."""
 
 
 # -- processes in the victim --------------------------------------------------
@@ -145,7 +147,7 @@ def _killed(name: str, unit: _Unit, toll: Toll) -> Fault:
     return Fault(
         name=f"{name}-killed",
         inject=functools.partial(_signal, unit, signal.SIGKILL),
-        heal=_nothing,
+        heal=nothing,
         toll=toll,
     )
 
@@ -206,7 +208,7 @@ _ALL = (
     Fault(
         name="amphora-killed",
         inject=_kill_amphora,
-        heal=_nothing,
+        heal=nothing,
         toll=Toll.PACKETS,
     ),
     Fault(
@@ -244,9 +246,17 @@ _ALL = (
         needs_api=True,
     ),
     Fault(
+        name="deletion",
+        prepare=deletion.make,
+        inject=deletion.ask,
+        heal=deletion.await_gone,
+        toll=Toll.NOTHING,
+        is_last=True,
+    ),
+    Fault(
         name="controller-killed",
         inject=_kill_controller,
-        heal=_nothing,
+        heal=nothing,
         toll=Toll.NOTHING,
     ),
     Fault(

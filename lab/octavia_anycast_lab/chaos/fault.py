@@ -76,12 +76,18 @@ SPEAKERS = {"bird": "bird.service", "exabgp": "exabgp.service"}
 Step = collections.abc.Callable[[Scene], None]
 
 
+def nothing(scene: Scene) -> None:
+    """Nothing is to be done: it heals by itself, for instance."""
+
+
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
     """``heal`` may be called twice, and if the victim is gone.
 
     ``toll``: what it may cost alone. ``seconds``: how long it lasts.
     ``needs_api``: it begins with a request, so it begins before others.
+    ``prepare``: what there has to be before the round. ``is_last``: it begins
+    while the others last, and is healed when they are.
     """
 
     name: str
@@ -90,6 +96,8 @@ class Fault:
     toll: Toll
     seconds: float = 4.0
     needs_api: bool = False
+    prepare: Step = nothing
+    is_last: bool = False
 
 
 def toll_of(faults: collections.abc.Iterable[Fault]) -> Toll:

@@ -4,18 +4,36 @@
 
 The client's leaf must have a route in its kernel as long as one amphora is
 healthy, and amphorae announce VIPs only: read from the routers. No amphora is
-booted twice: read from the hypervisor.
+booted twice: read from the hypervisor. No load balancer waits longer than is
+stated: read from Octavia's tables.
 """
 
 import collections.abc
 import ipaddress
+import subprocess
 import threading
+import time
 import typing
 
-from octavia_anycast_lab import hypervisor, observe, settings
+from octavia_anycast_lab import (
+    controller,
+    database,
+    deployment,
+    hypervisor,
+    observe,
+    settings,
+)
+from octavia_anycast_lab import registry as registry_lib
 from octavia_anycast_lab.fabric import frr
 
 _INTERVAL_SECONDS = 0.1
+# A client of the database is a process: not at each look.
+_STATUS_SECONDS = 1.0
+# A change in the lab takes seconds, some rounds hold it up for a minute. What
+# is stuck is seen long before ``error_after``.
+STATED_SECONDS = 180.0
+# id of a load balancer -> its provisioning status; None: nobody can work now
+Statuses = collections.abc.Mapping[str, str] | None
 # Name of an amphora -> ids of its servers.
 Servers = dict[str, set[str]]
 _CLIENT_LEAF = next(leaf.name for leaf in settings.LEAVES if leaf.rack is None)
@@ -29,6 +47,7 @@ class Watcher:
         lab: settings.Lab,
         vips: collections.abc.Iterable[settings.Address],
         allowed: collections.abc.Iterable[settings.Network],
+        statuses: collections.abc.Callable[[], Statuses],
     ) -> None:
         self._lab = lab
         self._prefixes = tuple(map(ipaddress.ip_network, vips))
@@ -37,6 +56,9 @@ class Watcher:
         self._thread = threading.Thread(target=self._watch, daemon=True)
         self._machines = hypervisor.Hypervisor(lab)
         self._servers: Servers = {}
+        self._statuses = statuses
+        self._waits = Waits(STATED_SECONDS)
+        self._statuses_due = 0.0
         self.looks = 0
         self.violations: set[str] = set()
 
@@ -60,6 +82,10 @@ class Watcher:
         """What is wrong now."""
         instances = self._machines.instances()
         found = doubles(self._servers, [(i.name, i.id) for i in instances])
+        now = time.monotonic()
+        if now >= self._statuses_due:
+            self._statuses_due = now + _STATUS_SECONDS
+            found += self._waits.note(self._statuses(), now)
         found += [
             f"{_CLIENT_LEAF} has no route to {prefix}"
             for prefix in self._prefixes
@@ -82,6 +108,48 @@ class Watcher:
     def seen(self) -> frozenset[str]:
         """All servers that were there at some time."""
         return frozenset().union(*self._servers.values())
+
+
+class Waits:
+    """Since when load balancers are PENDING (invariant 8).
+
+    The seconds in which nobody could work are nobody's failure.
+    """
+
+    def __init__(self, stated_seconds: float) -> None:
+        self._stated_seconds = stated_seconds
+        self._since: dict[tuple[str, str], float] = {}
+
+    def note(self, statuses: Statuses, now: float) -> list[str]:
+        """Those that wait for too long by now."""
+        pending = {
+            (identifier, status)
+            for identifier, status in (statuses or {}).items()
+            if status.startswith("PENDING_")
+        }
+        self._since = {each: self._since.get(each, now) for each in pending}
+        return [
+            f"load balancer {identifier} is {status} for longer than is stated"
+            for (identifier, status), since in sorted(self._since.items())
+            if now - since > self._stated_seconds
+        ]
+
+
+def statuses(plane: deployment.Deployment) -> Statuses:
+    """Of all load balancers, as long as there are database and controller."""
+    registry = registry_lib.Registry(plane.lab.run_dir)
+    if controller.pid_of(registry) is None:
+        return None
+    try:
+        rows = database.query(
+            plane,
+            "octavia",
+            "SELECT id, provisioning_status FROM load_balancer",
+        )
+    except (database.DatabaseError, subprocess.SubprocessError):
+        return None
+    found = (line.split("\t") for line in rows.splitlines())
+    return {identifier: status for identifier, status in found}
 
 
 def doubles(
