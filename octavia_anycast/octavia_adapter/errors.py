@@ -119,7 +119,9 @@ def as_ours(error: BaseException, what: str) -> AnycastError:
     """Make our own error of one of the libraries below."""
     answer = answer_of(error)
     if answer is None:
-        is_final, text = isinstance(error, _REFUSED), _text(error)
+        # Octavia's compute driver wraps whatever it meets.
+        refused = [e for e in _chain(error) if isinstance(e, _REFUSED)]
+        is_final, text = bool(refused), _text((*refused, error)[0])
     else:
         is_final, text = answer.is_final, answer.sentence
     if is_final:
@@ -133,13 +135,19 @@ def answer_of(error: BaseException) -> Answer | None:
     The outermost exception of a client decides: what it was raised from is
     the past.
     """
-    seen: BaseException | None = error
-    while seen is not None:
+    for seen in _chain(error):
         if isinstance(seen, _CLIENTS):
             return _answer(seen)
+    return None
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """The error, and what it was raised from."""
+    seen: BaseException | None = error
+    while seen is not None:
+        yield seen
         is_hidden = seen.__suppress_context__ and seen.__cause__ is None
         seen = None if is_hidden else seen.__cause__ or seen.__context__
-    return None
 
 
 def _answer(error: Any) -> Answer:

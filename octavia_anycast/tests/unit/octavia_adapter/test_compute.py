@@ -8,6 +8,8 @@ import pytest
 from novaclient import exceptions as nova_exceptions
 from octavia.common import data_models as dm
 from octavia.common import exceptions as octavia_exceptions
+from octavia.compute.drivers.nova_driver import VirtualMachineManager
+from octavia.image.drivers.glance_driver import ImageManager
 from oslo_config import cfg
 from oslo_config import fixture as config_fixture
 
@@ -184,6 +186,80 @@ def test_one_without_a_flavor_has_our_image(anti_affinity):
     )
     assert built() == ("amphora", "small")
     assert built(image_tag="ours", flavor_id="large") == ("ours", "large")
+
+
+class Novas:
+    """Nova's servers and Glance's images, as Octavia's driver asks them."""
+
+    def __init__(self, error=None, images=({"id": "image"},)):
+        self.error = error
+        self.images = images
+
+    def create(self, **_):
+        raise self.error
+
+    def list(self, **_):
+        return list(self.images)
+
+
+def nova(status, sentence):
+    return nova_exceptions.from_response(
+        SimpleNamespace(status_code=status, headers={}),
+        {"fault": {"message": sentence, "code": status}},
+        "url",
+    )
+
+
+@pytest.mark.parametrize(
+    ("gone", "sentence"),
+    [
+        (
+            Novas(nova(404, "Flavor small could not be found.")),
+            "Flavor small could not be found (HTTP 404)",
+        ),
+        (
+            Novas(nova(400, "Invalid key_name provided.")),
+            "Invalid key_name provided (HTTP 400)",
+        ),
+        (Novas(images=()), "amphora"),  # of Octavia's own words, the tag
+        (
+            Novas(nova(400, "Image image is not active.")),
+            "Image image is not active (HTTP 400)",
+        ),
+        (
+            Novas(nova(400, "The requested availability zone is not there.")),
+            "The requested availability zone is not there (HTTP 400)",
+        ),
+        (
+            Novas(nova(400, "Network n1 requires a subnet.")),
+            "Network n1 requires a subnet (HTTP 400)",
+        ),
+        (
+            Novas(nova(400, "Unable to find security_group with name sg1")),
+            "Unable to find security_group with name sg1 (HTTP 400)",
+        ),
+    ],
+    ids=[
+        "flavor",
+        "keypair",
+        "image",
+        "image-off",
+        "zone",
+        "network",
+        "group",
+    ],
+)
+def test_what_a_boot_needs_is_gone(anti_affinity, gone, sentence):
+    """It is a refusal with the service's own words, through Octavia's."""
+    anti_affinity.config(group="controller_worker", amp_image_tag="amphora")
+    driver = VirtualMachineManager.__new__(VirtualMachineManager)
+    driver.manager = gone
+    driver.image_driver = ImageManager.__new__(ImageManager)
+    driver.image_driver.manager = gone
+    drive = SimpleNamespace(files={})
+    with pytest.raises(Permanent, match="was refused") as caught:
+        Compute(driver).build(None, "amphora-1", None, drive)
+    assert sentence in str(caught.value)
 
 
 class Groups:
