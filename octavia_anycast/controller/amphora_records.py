@@ -11,7 +11,7 @@ from typing import Any
 
 from octavia_anycast.controller.ports import World
 from octavia_anycast.db import amphorae
-from octavia_anycast.model.cluster import AmphoraRecord
+from octavia_anycast.model.cluster import AmphoraRecord, ObservedCluster
 from octavia_anycast.model.errors import NotFound, Retryable
 
 TRANSACTION_ATTEMPTS = 3
@@ -23,6 +23,16 @@ class AmphoraRecords:
     """The records, in the world's database."""
 
     world: World
+
+    @property
+    def owner(self) -> str:
+        """Whose amphorae they are, for logs: kind and id."""
+        raise NotImplementedError
+
+    @property
+    def observed(self) -> ObservedCluster:
+        """What was seen of all of them."""
+        raise NotImplementedError
 
     def record(self, amphora_id: str) -> AmphoraRecord:
         """Read the amphora's record, as earlier tasks left it.

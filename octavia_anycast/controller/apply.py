@@ -12,14 +12,18 @@ reverted; the next plan starts from what is.
 Layer: controller.
 """
 
+from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 from oslo_log import log as logging
 from taskflow import engines, task
 from taskflow.patterns import graph_flow
 
 from octavia_anycast import log_lines
+from octavia_anycast.controller.amphora_records import AmphoraRecords
 from octavia_anycast.controller.job import Job
 from octavia_anycast.controller.tasks import carry_out
 from octavia_anycast.model.actions import (
@@ -41,6 +45,8 @@ from octavia_anycast.model.errors import (
 )
 
 LOG = logging.getLogger(__name__)
+# Carries out one action; returns sentences about what it went without.
+Doer = Callable[[Any, Any], tuple[str, ...]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,37 +74,46 @@ class ActionTask(task.Task):
     """One action as a task; ``after`` names the outcome it waits for."""
 
     def __init__(
-        self, job: Job, action: Action, name: str, after: str | None
+        self,
+        attempt: Callable[[], Outcome],
+        name: str,
+        after: str | None,
     ) -> None:
         super().__init__(
             name=name,
             provides=name,
             rebind={"before": after} if after else None,
         )
-        self._job = job
-        self._action = action
+        self._attempt = attempt
 
     def execute(self, before: Outcome = DONE) -> Outcome:
         """Carry the action out, unless the one before it failed."""
         if not before.is_done:
             return SKIPPED
-        return _attempt(self._job, self._action)
+        return self._attempt()
 
 
 def apply_plan(
-    job: Job, actions: tuple[Action, ...], executor: Executor
+    job: AmphoraRecords,
+    actions: tuple[Action, ...],
+    executor: Executor,
+    doer: Doer = carry_out,
 ) -> tuple[Outcome, ...]:
-    """Carry out a plan; returns when all of it was tried."""
+    """Carry out a plan; returns when all of it was tried.
+
+    :param doer: carries out one action of such a job
+    """
     if not actions:
         return ()
-    flow = graph_flow.Flow(f"load balancer {job.load_balancer_id}")
+    flow = graph_flow.Flow(job.owner)
     names: list[str] = []
     last: dict[str, str] = {}
-    for index, action in enumerate(_with_group(job, actions)):
+    for index, action in enumerate(actions):
         name = f"{index}-{type(action).__name__}"
         chain = _chain(action)
         before = _GROUP if isinstance(action, BootAmphora) else chain
-        flow.add(ActionTask(job, action, name, last.get(before)))
+        attempt = partial(_attempt, job, action, doer)
+        flow.add(ActionTask(attempt, name, last.get(before)))
         last[chain] = name
         names.append(name)
     engine = engines.load(flow, engine="parallel", executor=executor)
@@ -136,26 +151,26 @@ def is_common(action: Action) -> bool:
     return isinstance(action, PrepareLoadBalancer | RemoveLoadBalancer)
 
 
-def _attempt(job: Job, action: Action) -> Outcome:
+def _attempt(job: AmphoraRecords, action: Action, doer: Doer) -> Outcome:
     kind = type(action).__name__
     amphora_id = getattr(action, "amphora_id", "")
     try:
         with log_lines.kept():
-            lacks = carry_out(job, action)
+            lacks = doer(job, action)
     except AnycastError as e:
         LOG.warning(
-            "%s of load balancer %s, amphora %s: %s",
+            "%s of %s, amphora %s: %s",
             kind,
-            job.load_balancer_id,
+            job.owner,
             amphora_id or "-",
             e,
         )
         return _failed(job, action, e)
     except Exception as e:
         LOG.exception(
-            "%s of load balancer %s, amphora %s",
+            "%s of %s, amphora %s",
             kind,
-            job.load_balancer_id,
+            job.owner,
             amphora_id or "-",
         )
         return _failed(job, action, e)
@@ -169,7 +184,7 @@ def _attempt(job: Job, action: Action) -> Outcome:
     )
 
 
-def _failed(job: Job, action: Action, error: Exception) -> Outcome:
+def _failed(job: AmphoraRecords, action: Action, error: Exception) -> Outcome:
     if isinstance(error, ContentRefused):
         # It is recorded, and what follows from it is the next plan's.
         return Outcome(is_done=False, error=str(error), is_news=True)
@@ -197,7 +212,7 @@ def _failed(job: Job, action: Action, error: Exception) -> Outcome:
 
 
 def _failure(
-    job: Job,
+    job: AmphoraRecords,
     action: Action,
     reason: str,
     *,
@@ -224,6 +239,7 @@ def run_phases(
     make. Otherwise all of it runs at once: preparing takes a dozen calls to
     the network service, and a configuration need not wait for them.
     """
+    actions = _with_group(job, actions)
     if not any(isinstance(action, PlugFrontend) for action in actions):
         return apply_plan(job, actions, executor)
     common = tuple(action for action in actions if is_common(action))

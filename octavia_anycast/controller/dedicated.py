@@ -9,46 +9,56 @@ caller holds the lock.
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import groupby
 from typing import Any
 
-from oslo_log import log as logging
-
 from octavia_anycast.controller.agent_reports import gist
+from octavia_anycast.controller.apply import Outcome, apply_plan
 from octavia_anycast.controller.dedicated_tasks import (
     DistributorJob,
     carry_out,
 )
 from octavia_anycast.controller.observe import Observer
 from octavia_anycast.controller.ports import World
+from octavia_anycast.controller.reconciler import (
+    Result,
+    result_of,
+    until_done,
+)
 from octavia_anycast.controller.registered import (
     RegisteredPaths,
     record_confirmed,
 )
+from octavia_anycast.controller.report import log_lapses, write_lapses
 from octavia_anycast.db import (
     amphorae,
     dedicated,
     distributors,
     external_vips,
     health,
-    lifecycle,
     reports,
 )
-from octavia_anycast.model.actions import AmphoraAction
-from octavia_anycast.model.cluster import AmphoraRecord, ObservedAmphora
+from octavia_anycast.db.dedicated import Standing
+from octavia_anycast.model.cluster import (
+    ActionFailure,
+    AmphoraRecord,
+    BootFailure,
+    ObservedAmphora,
+    ObservedCluster,
+)
 from octavia_anycast.model.distributor import Distributor
 from octavia_anycast.model.errors import AnycastError, Permanent
 from octavia_anycast.model.external_vip import ExternalVip
 from octavia_anycast.model.wire import VipState
 from octavia_anycast.planning.dedicated import (
     DesiredDistributor,
+    boot_failures,
     confirmed_paths,
     is_complete,
+    lapsed,
     plan_dedicated,
+    with_held,
 )
-
-LOG = logging.getLogger(__name__)
-ROUNDS_MAX = 20
+from octavia_anycast.planning.failures import OBSERVE, carried_on
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,8 +68,9 @@ class _Rows:
     desired: DesiredDistributor
     records: tuple[AmphoraRecord, ...]
     heard: dict[str, datetime]
-    failures: tuple[datetime, ...]
+    recent_failures: tuple[BootFailure, ...]
     replacements_under_way: int
+    failures: tuple[ActionFailure, ...]
 
 
 class DedicatedAmphorae:
@@ -82,50 +93,35 @@ class DedicatedAmphorae:
         with self._world.database.transaction() as session:
             return self._registered.marks(session, self._world.now())
 
-    def reconcile(self, distributor_id: str) -> bool:
-        """Bring one distributor as far as it gets; whether it is settled.
+    def reconcile(self, distributor_id: str) -> Result:
+        """Bring one distributor as far as it gets without waiting.
 
         :raises AnycastError: if it could not even be observed.
         """
-        for _ in range(ROUNDS_MAX):
+        return until_done(lambda: self._round(distributor_id))
+
+    def _round(self, distributor_id: str) -> Result:
+        try:
             rows = self._rows(distributor_id)
             if rows is None:
-                return False
-            seen = self._look(rows)
-            now = self._world.now()
-            self._report(rows.desired, seen, now)
-            actions = plan_dedicated(
-                rows.desired,
-                seen,
-                rows.failures,
-                now,
-                replacements_under_way=rows.replacements_under_way,
-            )
-            if not actions:
-                return is_complete(rows.desired, seen, now)
-            if not self._apply(rows.desired.distributor, actions):
-                return False
-        return False
-
-    def _distributor(self, session: Any, distributor_id: str) -> Distributor:
-        """It; without anything, if only the deletion of its own is left.
-
-        :raises Permanent: it cannot be read.
-        """
-        leaving = Distributor(
-            id=distributor_id, provisioning_status=lifecycle.PENDING_DELETE
+                return Result()
+            observed = self._look(rows)
+        except AnycastError as e:
+            self._record_unobserved(distributor_id, e)
+            raise
+        desired, now = rows.desired, self._world.now()
+        self._report(rows, observed, now)
+        actions = plan_dedicated(desired, observed, now)
+        outcomes = apply_plan(
+            DistributorJob(self._world, desired.distributor, observed),
+            actions,
+            self._executor,
+            carry_out,
         )
-        try:
-            found = distributors.get(
-                session, distributor_id, self._world.cipher
-            )
-        except Permanent:
-            mark = distributors.mark(session, distributor_id)
-            if mark and mark.provisioning_status != lifecycle.PENDING_DELETE:
-                raise
-            return leaving
-        # None: restored from a backup, for instance. None may be left.
-        return found or leaving
+        failures = self._record(rows, observed, outcomes)
+        if actions:
+            return result_of(outcomes, failures, self._world.now())
+        return Result(is_settled=is_complete(desired, observed, now))
 
     def _rows(self, distributor_id: str) -> _Rows | None:
         """Read them; None for one that is not ready to be worked on."""
@@ -133,16 +129,17 @@ class DedicatedAmphorae:
         policy = self._world.settings.policy
         memory = timedelta(seconds=policy.failure_memory)
         with self._world.database.transaction() as session:
-            distributor = self._distributor(session, distributor_id)
-            status = distributor.provisioning_status
-            if status == lifecycle.PENDING_CREATE:
+            standing = dedicated.standing(session, distributor_id)
+            if standing.is_new:
                 return None
-            revision = dedicated.vips_revision(session, distributor_id)
+            revision = standing.vips_revision
             records = amphorae.list_dedicated(session, distributor_id)
             return _Rows(
                 desired=DesiredDistributor(
-                    distributor=distributor,
-                    is_deleted=status == lifecycle.PENDING_DELETE,
+                    distributor=self._distributor(
+                        session, distributor_id, standing
+                    ),
+                    is_deleted=standing.is_going,
                     vips=self._read_vips(session, distributor_id, revision),
                     paths=self._registered.read(session, now).get(
                         distributor_id, ()
@@ -152,57 +149,113 @@ class DedicatedAmphorae:
                 ),
                 records=tuple(records),
                 heard=health.last_updates(session, [r.id for r in records]),
-                failures=tuple(
-                    amphorae.dedicated_failures_since(
-                        session, distributor_id, now - memory
+                recent_failures=tuple(
+                    amphorae.failures_since(
+                        session,
+                        distributor_id,
+                        now - memory,
+                        is_dedicated=True,
                     )
                 ),
                 replacements_under_way=amphorae.replacements_under_way(
                     session, now - timedelta(seconds=policy.boot_timeout)
                 ),
+                failures=standing.failures,
             )
 
+    def _distributor(
+        self, session: Any, distributor_id: str, standing: Standing
+    ) -> Distributor:
+        """The distributor; without speakers, if only its deletion is left.
+
+        :raises Permanent: it cannot be read.
+        """
+        try:
+            found = distributors.get(
+                session, distributor_id, self._world.cipher
+            )
+        except Permanent:
+            if not standing.is_going:
+                raise
+            found = None
+        return found or Distributor(id=distributor_id)
+
     def _read_vips(
-        self, session: object, distributor_id: str, revision: int
+        self, session: Any, distributor_id: str, revision: int
     ) -> tuple[ExternalVip, ...]:
         kept = self._vips.get(distributor_id)
         if kept is None or kept[0] != revision:
-            found = external_vips.of_distributor(session, distributor_id)  # type: ignore[arg-type]
+            found = external_vips.of_distributor(session, distributor_id)
             kept = self._vips[distributor_id] = revision, found
         return kept[1]
 
-    def _look(self, rows: _Rows) -> tuple[ObservedAmphora, ...]:
-        return tuple(
-            self._executor.map(
-                lambda record: self._observer.look(record, rows.heard),
-                rows.records,
-            )
+    def _look(self, rows: _Rows) -> ObservedCluster:
+        seen = self._executor.map(
+            lambda record: self._observer.look(record, rows.heard),
+            rows.records,
+        )
+        now = self._world.now()
+        return ObservedCluster(
+            amphorae=tuple(with_held(amphora, now) for amphora in seen),
+            recent_failures=rows.recent_failures,
+            replacements_under_way=rows.replacements_under_way,
+            failures=rows.failures,
         )
 
-    def _apply(
-        self, distributor: Distributor, actions: tuple[AmphoraAction, ...]
-    ) -> bool:
-        """Carry it out, one amphora beside the other; whether all worked."""
-        job = DistributorJob(self._world, distributor)
-        by_amphora = [
-            list(group)
-            for _, group in groupby(
-                sorted(actions, key=lambda a: a.amphora_id),
-                key=lambda a: a.amphora_id,
-            )
-        ]
-        done = self._executor.map(
-            lambda some: _carry_out_all(job, some), by_amphora
+    def _record(
+        self,
+        rows: _Rows,
+        observed: ObservedCluster,
+        outcomes: tuple[Outcome, ...],
+    ) -> tuple[ActionFailure, ...]:
+        """Record what fails now; what works again is forgotten."""
+        boots = boot_failures(rows.desired, observed, self._world.now())
+        others = carried_on(
+            rows.failures, (f for o in outcomes for f in o.failures)
         )
-        return all(list(done))
+        # The rows of failed boots know more than the last try.
+        told = {failure.action for failure in boots}
+        found = tuple(
+            dict.fromkeys(
+                (*boots, *(f for f in others if f.action not in told))
+            )
+        )
+        self._write(rows.desired.distributor.id, rows.failures, found)
+        return found
+
+    def _record_unobserved(
+        self, distributor_id: str, error: AnycastError
+    ) -> None:
+        """Show that a distributor could not even be observed.
+
+        :raises Retryable: the database does not answer, either.
+        """
+        with self._world.database.transaction() as session:
+            before = dedicated.standing(session, distributor_id).failures
+        failure = ActionFailure(
+            action=OBSERVE,
+            reason=str(error),
+            since=self._world.now(),
+            is_refused=isinstance(error, Permanent),
+        )
+        found = carried_on(before, [failure])
+        self._write(distributor_id, before, found)
+
+    def _write(
+        self,
+        distributor_id: str,
+        before: tuple[ActionFailure, ...],
+        found: tuple[ActionFailure, ...],
+    ) -> None:
+        if found != before:
+            with self._world.database.transaction() as session:
+                dedicated.record_failures(session, distributor_id, found)
 
     def _report(
-        self,
-        desired: DesiredDistributor,
-        seen: tuple[ObservedAmphora, ...],
-        now: datetime,
+        self, rows: _Rows, observed: ObservedCluster, now: datetime
     ) -> None:
         """Keep what the agents said, for the API and the statuses."""
+        desired, seen = rows.desired, observed.amphorae
         interval = timedelta(seconds=self._world.settings.report_interval)
         news = {}
         for amphora in seen:
@@ -217,6 +270,10 @@ class DedicatedAmphorae:
             ):
                 news[amphora.record.id] = content, amphora.report
         confirmed = self._confirmations(desired, seen)
+        lapses = lapsed(desired, observed, now)
+        log_lapses(
+            f"distributor {desired.distributor.id}", observed, lapses, now
+        )
         with self._world.database.transaction() as session:
             for amphora in seen:
                 if amphora.report is not None:
@@ -225,6 +282,8 @@ class DedicatedAmphorae:
                 reports.save(session, amphora_id, report, now)
             for amphora_id, paths in sorted(confirmed.items()):
                 record_confirmed(session, amphora_id, paths)
+            _write_held(session, rows, seen)
+            write_lapses(session, lapses)
         self._confirmed |= confirmed
         for amphora_id, (content, _) in news.items():
             self._written[amphora_id] = content, now
@@ -244,23 +303,16 @@ class DedicatedAmphorae:
         return found
 
 
-def _carry_out_all(job: DistributorJob, actions: list[AmphoraAction]) -> bool:
-    """In order; the first one that does not work ends it."""
-    for action in actions:
-        try:
-            carry_out(job, action)
-        except AnycastError as e:
-            LOG.warning(
-                "%s of amphora %s of distributor %s: %s",
-                type(action).__name__,
-                action.amphora_id,
-                job.distributor.id,
-                e,
+def _write_held(
+    session: Any, rows: _Rows, seen: tuple[ObservedAmphora, ...]
+) -> None:
+    """Record which revision each holds, where that is news."""
+    for before, amphora in zip(rows.records, seen, strict=True):
+        record = amphora.record
+        if record.applied_revision != before.applied_revision:
+            amphorae.update(
+                session,
+                record.id,
+                applied_revision=record.applied_revision,
+                applied_at=record.applied_at,
             )
-            return False
-        except Exception:
-            LOG.exception(
-                "%s of amphora %s", type(action).__name__, action.amphora_id
-            )
-            return False
-    return True

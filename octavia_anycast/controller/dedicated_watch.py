@@ -82,8 +82,12 @@ class DedicatedWatch:
         try:
             with self._membership.lock(f"dedicated-{distributor_id}") as held:
                 if held:
-                    is_settled = self._amphorae.reconcile(distributor_id)
-                    wait = self._resync if is_settled else BUSY_LOOK_SECONDS
+                    found = self._amphorae.reconcile(distributor_id)
+                    wait = (
+                        self._resync
+                        if found.is_settled
+                        else max(BUSY_LOOK_SECONDS, found.retry_after_seconds)
+                    )
         except AnycastError as e:
             LOG.warning("Distributor %s: %s", distributor_id, e)
         except Exception:

@@ -22,6 +22,7 @@ from octavia_anycast.controller.distributor_driver import (
 )
 from octavia_anycast.controller.distributor_tasks import UNSETTLED
 from octavia_anycast.controller.ports import World
+from octavia_anycast.controller.report import patience_of
 from octavia_anycast.db import (
     amphorae,
     dedicated,
@@ -29,6 +30,7 @@ from octavia_anycast.db import (
     lifecycle,
     reports,
 )
+from octavia_anycast.db.dedicated import Standing
 from octavia_anycast.db.passwords import WithoutPasswords
 from octavia_anycast.model.distributor import Distributor
 from octavia_anycast.model.errors import AnycastError, Permanent, Retryable
@@ -40,6 +42,8 @@ from octavia_anycast.planning.distributors import (
     operating_status,
     rollout_verdict,
 )
+from octavia_anycast.planning.failures import are_hopeless, remarks
+from octavia_anycast.planning.status import shortened
 
 LOG = logging.getLogger(__name__)
 # A report that is older than so many resyncs is of an amphora out of reach.
@@ -79,18 +83,32 @@ class DistributorLifecycle:
         if shown is None:
             self._pending_since.pop(distributor_id, None)
             return True
-        match shown.provisioning_status:
-            case lifecycle.PENDING_DELETE:
-                if self._has_amphorae(distributor_id):
-                    return False  # its own go first (dedicated.py)
-                flow = self._driver.get_delete_distributor_subflow()
-                self._run(flow, distributor_id)
-            case lifecycle.PENDING_CREATE:
-                self._settle(shown)
-            case lifecycle.PENDING_UPDATE | lifecycle.ERROR:
-                return self._update(shown)
+        with self._world.database.transaction() as session:
+            standing = dedicated.standing(session, distributor_id)
+            has_amphorae = dedicated.has_amphorae(session, distributor_id)
+        if standing.is_going and not has_amphorae:  # its own go first
+            self._run(
+                self._driver.get_delete_distributor_subflow(), distributor_id
+            )
+        elif standing.is_new:
+            self._settle(shown)
+        elif self._fails_for_good(shown, standing) or standing.is_going:
+            return False
+        elif shown.provisioning_status != lifecycle.ACTIVE:
+            return self._update(shown)
         self._pending_since.pop(distributor_id, None)
         return True
+
+    def _fails_for_good(self, shown: Distributor, standing: Standing) -> bool:
+        """Show as ERROR what fails for good with amphorae of its own."""
+        world = self._world
+        is_over = are_hopeless(
+            standing.failures, world.now(), patience_of(world)
+        )
+        if is_over:
+            words = map(shortened, remarks(standing.failures))
+            self._fail(shown, "; ".join(words))
+        return is_over
 
     def report(self) -> None:
         """Write the operating statuses that changed; five queries."""
@@ -153,10 +171,6 @@ class DistributorLifecycle:
         if self._settle(shown):
             self._pending_since.pop(shown.id, None)
         return True
-
-    def _has_amphorae(self, distributor_id: str) -> bool:
-        with self._world.database.transaction() as session:
-            return dedicated.has_amphorae(session, distributor_id)
 
     def _settle(self, shown: Distributor) -> bool:
         flow = self._driver.get_settle_distributor_subflow(

@@ -199,5 +199,5 @@ class RemoveDistributor(DistributorTask):
                     distributor_id,
                     lifecycle.ACTIVE,
                     failure.exception_str,
-                    (lifecycle.PENDING_DELETE,),
+                    (lifecycle.PENDING_DELETE, lifecycle.ERROR),
                 )

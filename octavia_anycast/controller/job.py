@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from octavia_anycast.controller.amphora_records import AmphoraRecords
 from octavia_anycast.controller.observe import Observation
+from octavia_anycast.model.cluster import ObservedCluster
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +17,16 @@ class Job(AmphoraRecords):
     """What a task works with: the world, and what was observed."""
 
     observation: Observation
+
+    @property
+    def owner(self) -> str:
+        """The load balancer, for logs."""
+        return f"load balancer {self.load_balancer_id}"
+
+    @property
+    def observed(self) -> ObservedCluster:
+        """What was seen of its amphorae."""
+        return self.observation.observed
 
     @property
     def load_balancer_id(self) -> str:

@@ -121,7 +121,9 @@ class Observer:
             desired=desired,
             observed=ObservedCluster(
                 amphorae=tuple(
-                    self._with_heartbeats(_with_silence(s, rows, now), rows)
+                    self._with_heartbeats(
+                        _with_silence(s, rows.heard, now), rows
+                    )
                     for s in seen
                 ),
                 recent_failures=rows.failures,
@@ -284,14 +286,13 @@ class Observer:
 
         :param heard: amphora_id -> when it was last heard of
         """
-        seen = self._look(None, record, is_watched=False, is_heard=False)
-        moment = heard.get(record.id)
-        if seen.report is not None:
-            return replace(seen, silent_seconds=0.0)
-        if moment is None:
-            return seen
-        silent = (self._world.now() - moment).total_seconds()
-        return replace(seen, silent_seconds=max(0.0, silent))
+        seen = self._look(
+            None,
+            record,
+            is_watched=False,
+            is_heard=_is_heard(record, heard),
+        )
+        return _with_silence(seen, heard, self._world.now())
 
     def _look(
         self,
@@ -441,14 +442,14 @@ def _is_heard(record: AmphoraRecord, heard: dict[str, datetime]) -> bool:
 
 
 def _with_silence(
-    seen: ObservedAmphora, rows: _Rows, now: datetime
+    seen: ObservedAmphora, heard: dict[str, datetime], now: datetime
 ) -> ObservedAmphora:
     """Add how long it was not heard of: 0 if it has just answered."""
-    heard = rows.heard.get(seen.record.id)
+    moment = heard.get(seen.record.id)
     if seen.report is not None:
         return replace(seen, silent_seconds=0.0)
-    if heard is None:
+    if moment is None:
         return seen
     return replace(
-        seen, silent_seconds=max(0.0, (now - heard).total_seconds())
+        seen, silent_seconds=max(0.0, (now - moment).total_seconds())
     )

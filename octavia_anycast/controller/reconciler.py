@@ -6,6 +6,7 @@ Layer: controller. Create, update, failover, scaling, replacement, deletion
 and resync of one load balancer are this one loop.
 """
 
+from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -74,18 +75,7 @@ class Reconciler:
 
         :raises AnycastError: if it could not even be observed.
         """
-        did_something = False
-        for _ in range(ROUNDS_MAX):
-            result = self._round(load_balancer_id)
-            did_something = did_something or result.did_something
-            if not result.did_something or result.retry_after_seconds:
-                break
-        return Result(
-            is_gone=result.is_gone,
-            is_settled=result.is_settled,
-            did_something=did_something,
-            retry_after_seconds=result.retry_after_seconds,
-        )
+        return until_done(lambda: self._round(load_balancer_id))
 
     def _round(self, load_balancer_id: str) -> Result:
         """One round; with a kept tree first, if there is one."""
@@ -143,7 +133,7 @@ class Reconciler:
             Job(self._world, observation), actions, self._apply_executor
         )
         failures = self._reporter.record(observation, outcomes)
-        return _result(outcomes, failures, self._world.now())
+        return result_of(outcomes, failures, self._world.now())
 
     def _forget_request(self, observation: Observation) -> None:
         """Forget who asked for what is done, without a status that says so.
@@ -213,11 +203,23 @@ class Reconciler:
         return Result(is_settled=True)
 
 
-def _result(
+def until_done(look: Callable[[], Result]) -> Result:
+    """Look and act again, as long as that does something."""
+    did_something = False
+    for _ in range(ROUNDS_MAX):
+        result = look()
+        did_something = did_something or result.did_something
+        if not result.did_something or result.retry_after_seconds:
+            break
+    return replace(result, did_something=did_something)
+
+
+def result_of(
     outcomes: tuple[Outcome, ...],
     failures: tuple[ActionFailure, ...],
     now: datetime,
 ) -> Result:
+    """How a round has left a load balancer, or a distributor."""
     least = max(
         (outcome.retry_after_seconds for outcome in outcomes), default=0.0
     )

@@ -20,7 +20,11 @@ from octavia_anycast.controller.heartbeat_store import (
 from octavia_anycast.controller.observe import Observation
 from octavia_anycast.controller.ports import World
 from octavia_anycast.db import amphorae, clusters, health
-from octavia_anycast.model.cluster import ActionFailure, ClusterRecord
+from octavia_anycast.model.cluster import (
+    ActionFailure,
+    ClusterRecord,
+    ObservedCluster,
+)
 from octavia_anycast.model.errors import AnycastError, Permanent
 from octavia_anycast.model.heartbeat import Heartbeat
 from octavia_anycast.octavia_adapter.load_balancers import LoadBalancerTree
@@ -268,12 +272,7 @@ class Reporter:
 
     @property
     def _patience(self) -> Patience:
-        settings = self._world.settings
-        return Patience(
-            announce_wait=settings.announce_wait,
-            error_after=settings.error_after,
-            refused_after=settings.refused_after,
-        )
+        return patience_of(self._world)
 
     def _verdict(self, observation: Observation) -> ProvisioningVerdict:
         since = _pending_since(
@@ -370,7 +369,12 @@ class Reporter:
         lapsed = lapses(
             observation.desired, observation.observed, observation.now
         )
-        _log_lapses(observation, lapsed)
+        log_lapses(
+            f"load balancer {observation.tree.id}",
+            observation.observed,
+            lapsed,
+            observation.now,
+        )
         with self._world.database.transaction() as session:
             # In order, as the receiver of heartbeats: no deadlock.
             health.touch_all(
@@ -379,17 +383,21 @@ class Reporter:
                 observation.now,
                 fresh_since=observation.now - self._beat,
             )
-            for amphora_id, lapse in sorted(lapsed.items()):
-                amphorae.update(
-                    session,
-                    amphora_id,
-                    mute_since=lapse.mute_since,
-                    stale_since=lapse.stale_since,
-                )
+            write_lapses(session, lapsed)
             if changed:
                 clusters.update(session, observation.tree.id, **changed)
             news.write(session)
         self._agent_reports.written(news, set(answered))
+
+
+def patience_of(world: World) -> Patience:
+    """How long a change may take."""
+    settings = world.settings
+    return Patience(
+        announce_wait=settings.announce_wait,
+        error_after=settings.error_after,
+        refused_after=settings.refused_after,
+    )
 
 
 def _is_seen(failure: ActionFailure) -> bool:
@@ -412,30 +420,42 @@ def _pending_since(
     return now if is_new else cluster.pending_since or now
 
 
-def _log_lapses(observation: Observation, lapsed: dict[str, Lapse]) -> None:
-    """Say once when an agent falls mute, and when it answers again."""
-    errors = {
-        amphora.record.id: amphora.report_error
-        for amphora in observation.observed.amphorae
-    }
+def write_lapses(session: Any, lapsed: dict[str, Lapse]) -> None:
+    """Record since when agents are mute, and their configurations old."""
     for amphora_id, lapse in sorted(lapsed.items()):
-        record = observation.record(amphora_id)
-        assert record is not None
+        amphorae.update(
+            session,
+            amphora_id,
+            mute_since=lapse.mute_since,
+            stale_since=lapse.stale_since,
+        )
+
+
+def log_lapses(
+    owner: str,
+    observed: ObservedCluster,
+    lapsed: dict[str, Lapse],
+    now: datetime,
+) -> None:
+    """Say once when an agent falls mute, and when it answers again."""
+    for amphora in observed.amphorae:
+        record = amphora.record
+        lapse = lapsed.get(record.id)
+        if lapse is None:
+            continue
         if lapse.mute_since and not record.mute_since:
             LOG.warning(
-                "The agent of amphora %s of load balancer %s does not "
-                "answer: %s.",
-                amphora_id,
-                observation.tree.id,
-                errors[amphora_id],
+                "The agent of amphora %s of %s does not answer: %s.",
+                record.id,
+                owner,
+                amphora.report_error,
             )
         elif record.mute_since and not lapse.mute_since:
             LOG.info(
-                "The agent of amphora %s of load balancer %s answers again, "
-                "after %.0f s.",
-                amphora_id,
-                observation.tree.id,
-                (observation.now - record.mute_since).total_seconds(),
+                "The agent of amphora %s of %s answers again, after %.0f s.",
+                record.id,
+                owner,
+                (now - record.mute_since).total_seconds(),
             )
 
 

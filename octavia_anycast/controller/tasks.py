@@ -12,7 +12,7 @@ from typing import Any
 
 from oslo_log import log as logging
 
-from octavia_anycast.controller.amphora_records import short
+from octavia_anycast.controller.amphora_records import AmphoraRecords, short
 from octavia_anycast.controller.job import Job
 from octavia_anycast.controller.ports import Agents, World
 from octavia_anycast.controller.refusals import (
@@ -50,6 +50,7 @@ from octavia_anycast.model.errors import (
     SecretUnread,
 )
 from octavia_anycast.model.wire import FRONTEND_INTERFACE, Intent
+from octavia_anycast.octavia_adapter.amphora_files import ConfigDrive
 
 LOG = logging.getLogger(__name__)
 
@@ -108,11 +109,22 @@ def remove_load_balancer(world: World, tree: Any) -> None:
 def _boot(job: Job, action: BootAmphora) -> None:
     world, now = job.world, job.world.now()
     drive = world.files.build(action.first_state, now)
-    zone = action.zone.availability_zone
     _record_boot(job, action, drive.cert_expiration)
+    build(job, action, drive, job.observation.tree)
+
+
+def build(
+    job: AmphoraRecords, action: BootAmphora, drive: ConfigDrive, tree: Any
+) -> None:
+    """Have a server built for an amphora that is recorded.
+
+    :param tree: of its load balancer; None: it is a distributor's own
+    :raises AnycastError: it is not; the record says so.
+    """
+    zone = action.zone.availability_zone
     try:
-        server_id = world.compute.build(
-            job.observation.tree, action.amphora_id, zone, drive
+        server_id = job.world.compute.build(
+            tree, action.amphora_id, zone, drive
         )
     except AnycastError as e:
         job.update(
@@ -124,9 +136,9 @@ def _boot(job: Job, action: BootAmphora) -> None:
         raise
     job.update(action.amphora_id, compute_id=server_id)
     LOG.info(
-        "Amphora %s of load balancer %s boots as server %s in zone %s.",
+        "Amphora %s of %s boots as server %s in zone %s.",
         action.amphora_id,
-        action.load_balancer_id,
+        job.owner,
         server_id,
         zone,
     )
@@ -177,7 +189,7 @@ def check_brake(world: World, session: Any) -> None:
         )
 
 
-def _allocate(job: Job, action: AllocateAmphora) -> None:
+def _allocate(job: AmphoraRecords, action: AllocateAmphora) -> None:
     job.update(
         action.amphora_id,
         status=AmphoraStatus.ALLOCATED,
@@ -185,9 +197,9 @@ def _allocate(job: Job, action: AllocateAmphora) -> None:
         compute_host=action.compute_host,
     )
     LOG.info(
-        "Amphora %s of load balancer %s has the management address %s.",
+        "Amphora %s of %s has the management address %s.",
         action.amphora_id,
-        job.load_balancer_id,
+        job.owner,
         action.lb_network_ip,
     )
 
@@ -298,7 +310,7 @@ def _set_agent_state(job: Job, action: SetAgentState) -> None:
     _register_vips(job, record.id, action)
     if action.is_transition:
         job.update(record.id, speakers_changed_at=job.world.now())
-    _agents(job, record.id).put_state(
+    agents_of(job, record.id).put_state(
         record.id, record.lb_network_ip, action.state
     )
     if action.drain is not None:
@@ -314,11 +326,11 @@ def _set_agent_state(job: Job, action: SetAgentState) -> None:
     )
 
 
-def _agents(job: Job, amphora_id: str) -> Agents:
+def agents_of(job: AmphoraRecords, amphora_id: str) -> Agents:
     """Whom to tell: speakerd itself where the agent did not answer."""
     is_mute = any(
         amphora.is_agent_mute
-        for amphora in job.observation.observed.amphorae
+        for amphora in job.observed.amphorae
         if amphora.record.id == amphora_id
     )
     world = job.world
@@ -368,35 +380,34 @@ def _register_vips(job: Job, amphora_id: str, action: SetAgentState) -> None:
     job.transact(record)
 
 
-def _update_agent(job: Job, action: UpdateAgent) -> None:
+def _update_agent(job: AmphoraRecords, action: UpdateAgent) -> None:
     record = job.record(action.amphora_id)
     job.world.haproxy.update_agent(
         record, job.world.files.agent_configuration(record.id)
     )
     job.update(record.id, agent_update_wanted=False)
     LOG.info(
-        "The agent of amphora %s of load balancer %s has its configuration "
-        "anew.",
+        "The agent of amphora %s of %s has its configuration anew.",
         record.id,
-        job.load_balancer_id,
+        job.owner,
     )
 
 
-def _start_leaving(job: Job, action: StartLeaving) -> None:
+def _start_leaving(job: AmphoraRecords, action: StartLeaving) -> None:
     job.update(
         action.amphora_id,
         leaving_since=job.world.now(),
         reason=short(action.reason),
     )
     LOG.info(
-        "Amphora %s of load balancer %s leaves: %s.",
+        "Amphora %s of %s leaves: %s.",
         action.amphora_id,
-        job.load_balancer_id,
+        job.owner,
         action.reason,
     )
 
 
-def _fail(job: Job, action: FailAmphora) -> None:
+def _fail(job: AmphoraRecords, action: FailAmphora) -> None:
     job.update(
         action.amphora_id,
         status=AmphoraStatus.ERROR,
@@ -404,14 +415,14 @@ def _fail(job: Job, action: FailAmphora) -> None:
         is_refused=action.is_refused,
     )
     LOG.warning(
-        "Amphora %s of load balancer %s failed: %s.",
+        "Amphora %s of %s failed: %s.",
         action.amphora_id,
-        job.load_balancer_id,
+        job.owner,
         action.reason,
     )
 
 
-def _delete(job: Job, action: DeleteAmphora) -> None:
+def _delete(job: AmphoraRecords, action: DeleteAmphora) -> None:
     record = job.record(action.amphora_id)
     if record.status is AmphoraStatus.DELETED:
         return
@@ -422,9 +433,9 @@ def _delete(job: Job, action: DeleteAmphora) -> None:
     )
     delete_amphora(job.world, record)
     LOG.info(
-        "Amphora %s of load balancer %s is deleted: %s.",
+        "Amphora %s of %s is deleted: %s.",
         record.id,
-        job.load_balancer_id,
+        job.owner,
         action.reason,
     )
 
@@ -441,20 +452,24 @@ def delete_amphora(world: World, record: AmphoraRecord) -> None:
         amphorae.mark_deleted(session, record.id, world.now())
 
 
+# What is the same for amphorae of load balancers and of distributors.
+COMMON_DOERS: dict[type, Callable[[AmphoraRecords, Any], None]] = {
+    AllocateAmphora: _allocate,
+    UpdateAgent: _update_agent,
+    StartLeaving: _start_leaving,
+    FailAmphora: _fail,
+    DeleteAmphora: _delete,
+}
 _DOERS: dict[type, Callable[[Job, Any], tuple[str, ...] | None]] = {
+    **COMMON_DOERS,
     PrepareLoadBalancer: _prepare,
     EnsureServerGroup: _ensure_group,
     RemoveLoadBalancer: _remove,
     BootAmphora: _boot,
-    AllocateAmphora: _allocate,
     PlugFrontend: _plug_frontend,
     PlugMemberNetworks: _plug_members,
     ConfigureHaproxy: _configure,
     FindCulprits: find_culprits,
     SetRole: _set_role,
     SetAgentState: _set_agent_state,
-    UpdateAgent: _update_agent,
-    StartLeaving: _start_leaving,
-    FailAmphora: _fail,
-    DeleteAmphora: _delete,
 }

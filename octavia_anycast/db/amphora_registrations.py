@@ -51,7 +51,7 @@ def register(
         or another registration covers some of it.
     """
     row = lifecycle.locked(session, distributor_id)
-    if row.provisioning_status == lifecycle.PENDING_DELETE:
+    if lifecycle.is_going(row):
         raise lifecycle.Immutable(row.id, row.provisioning_status)
     if not row.dedicated_count:
         raise Conflict(

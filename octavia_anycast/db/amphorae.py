@@ -212,15 +212,24 @@ def mark_deleted(session: Session, amphora_id: str, now: datetime) -> None:
 
 
 def failures_since(
-    session: Session, load_balancer_id: str, since: datetime
+    session: Session,
+    owner_id: str,
+    since: datetime,
+    *,
+    is_dedicated: bool = False,
 ) -> list[BootFailure]:
     """Failed amphorae of a load balancer, oldest first, DELETED too.
+
+    :param is_dedicated: of a distributor instead, its own
 
     Where another one was booted and ran between two failures, the first of
     them was no want of room: such a one is left by a controller that died as
     it ordered a server, too.
     """
-    is_ours = Amphora.load_balancer_id == load_balancer_id
+    owner = (
+        Amphora.distributor_id if is_dedicated else Amphora.load_balancer_id
+    )
+    is_ours = owner == owner_id
     rows = session.execute(
         select(
             Amphora.failed_at,
@@ -302,21 +311,6 @@ def replacements_under_way(
     if is_locked:
         query = query.with_for_update()
     return len(session.scalars(query).all())
-
-
-def dedicated_failures_since(
-    session: Session, distributor_id: str, since: datetime
-) -> list[datetime]:
-    """When a distributor's own amphorae failed, in the same way."""
-    moments = session.scalars(
-        select(Amphora.failed_at)
-        .where(
-            Amphora.distributor_id == distributor_id,
-            Amphora.failed_at >= since,
-        )
-        .order_by(Amphora.failed_at)
-    )
-    return [moment for moment in moments if moment is not None]
 
 
 def purge(session: Session, older_than: datetime) -> int:

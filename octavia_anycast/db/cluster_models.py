@@ -21,11 +21,13 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 from octavia_anycast.db.columns import (
     UUID_LENGTH,
     Address,
+    Failures,
     Strings,
     UtcDateTime,
 )
 from octavia_anycast.db.models import Base, new_id
 from octavia_anycast.model.bgp import IPAddress
+from octavia_anycast.model.cluster import ActionFailure
 
 # "req-" and a UUID.
 REQUEST_ID_LENGTH = 64
@@ -74,8 +76,9 @@ class Cluster(Base):
         String(255), default="", server_default=""
     )
     changed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    # A JSON array; NULL: everything works.
-    failures: Mapped[str | None] = mapped_column(Text)
+    failures: Mapped[tuple[ActionFailure, ...] | None] = mapped_column(
+        Failures
+    )
     pending_since: Mapped[datetime | None] = mapped_column(UtcDateTime)
     deletion_wanted: Mapped[bool] = mapped_column(
         Boolean, default=False, server_default=false()

@@ -17,11 +17,7 @@ from octavia_anycast.db import amphora_registrations
 from octavia_anycast.db.cluster_models import REQUEST_ID_LENGTH, Cluster
 from octavia_anycast.model.autoscale import Autoscale
 from octavia_anycast.model.choice import Choice
-from octavia_anycast.model.cluster import (
-    ActionFailure,
-    ClusterRecord,
-    ClusterSize,
-)
+from octavia_anycast.model.cluster import ClusterRecord, ClusterSize
 from octavia_anycast.model.codec import read, to_document
 from octavia_anycast.model.errors import Conflict, NotFound
 
@@ -238,8 +234,6 @@ def _columns(fields: dict[str, Any]) -> dict[str, Any]:
             values["max_size"] = value.maximum
         elif name == "autoscale":
             values[name] = value and json.dumps(to_document(value))
-        elif name == "failures":
-            values[name] = json.dumps(to_document(value)) if value else None
         elif name == "refusals":
             values[name] = json.dumps(dict(value)) if value else None
         else:
@@ -276,10 +270,7 @@ def _record(row: Cluster) -> ClusterRecord:
         scaling_reason=row.scaling_reason,
         changed_at=row.changed_at,
         created_at=row.created_at,
-        failures=tuple(
-            read(ActionFailure, failure)
-            for failure in json.loads(row.failures or "[]")
-        ),
+        failures=row.failures or (),
         pending_since=row.pending_since,
         is_deletion_wanted=row.deletion_wanted,
         request_id=row.request_id,

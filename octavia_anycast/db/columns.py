@@ -15,6 +15,8 @@ from sqlalchemy.dialects.mysql import DATETIME
 from sqlalchemy.types import TypeDecorator
 
 from octavia_anycast.model.bgp import IPAddress
+from octavia_anycast.model.cluster import ActionFailure
+from octavia_anycast.model.codec import read, to_document
 
 UUID_LENGTH = 36
 IP_LENGTH = 45  # an IPv6 address with an embedded IPv4 one
@@ -85,3 +87,25 @@ class Strings(TypeDecorator[tuple[str, ...]]):
     ) -> tuple[str, ...]:
         """Read the list."""
         return tuple(json.loads(value)) if value else ()
+
+
+class Failures(TypeDecorator[tuple[ActionFailure, ...]]):
+    """What fails, stored as a JSON list; NULL: nothing does."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(
+        self, value: tuple[ActionFailure, ...] | None, dialect: Dialect
+    ) -> str | None:
+        """Write the list."""
+        return json.dumps(to_document(value)) if value else None
+
+    def process_result_value(
+        self, value: str | None, dialect: Dialect
+    ) -> tuple[ActionFailure, ...]:
+        """Read the list."""
+        return tuple(
+            read(ActionFailure, failure)
+            for failure in json.loads(value or "[]")
+        )

@@ -2,19 +2,21 @@
 # Copyright (c) 2026 The octavia-anycast authors
 """Distributors with amphorae of their own, for the controller and the API."""
 
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import func, or_, select
+from sqlalchemy import update as update_rows
 from sqlalchemy.orm import Session
 
-from octavia_anycast.db import models, reports
+from octavia_anycast.db import lifecycle, models, reports
 from octavia_anycast.db.cluster_models import (
     Amphora,
     AmphoraReport,
     VipRegistration,
 )
 from octavia_anycast.db.registrations import AnnouncedVip
-from octavia_anycast.model.cluster import AmphoraStatus
+from octavia_anycast.model.cluster import ActionFailure, AmphoraStatus
 from octavia_anycast.model.wire import Report
 
 _EXISTS = Amphora.status != AmphoraStatus.DELETED.value
@@ -54,15 +56,55 @@ def marks(session: Session) -> dict[str, str]:
     return found
 
 
-def vips_revision(session: Session, distributor_id: str) -> int:
-    """The revision of its external VIPs; 0 for one that is gone."""
-    return (
-        session.scalar(
-            select(models.Distributor.vips_revision).where(
-                models.Distributor.id == distributor_id
-            )
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """How it stands with a distributor and amphorae of its own.
+
+    ``is_going``: it is to be deleted; in ERROR, if that has failed so far.
+    ``vips_revision``: of its external VIPs and registrations.
+    """
+
+    is_new: bool = False
+    is_going: bool = True
+    vips_revision: int = 0
+    failures: tuple[ActionFailure, ...] = ()
+
+
+def standing(session: Session, distributor_id: str) -> Standing:
+    """Read it; of one that is not there no amphora may be left."""
+    row_of = models.Distributor
+    row = session.execute(
+        select(
+            row_of.provisioning_status,
+            row_of.deletion_wanted,
+            row_of.vips_revision,
+            row_of.failures,
+        ).where(row_of.id == distributor_id)
+    ).one_or_none()
+    if row is None:
+        return Standing()
+    status = row.provisioning_status
+    return Standing(
+        is_new=status == lifecycle.PENDING_CREATE,
+        is_going=row.deletion_wanted or status == lifecycle.PENDING_DELETE,
+        vips_revision=row.vips_revision,
+        failures=row.failures,
+    )
+
+
+def record_failures(
+    session: Session,
+    distributor_id: str,
+    failures: tuple[ActionFailure, ...],
+) -> None:
+    """Write down what fails now; it is no change of the distributor."""
+    session.execute(
+        update_rows(models.Distributor)
+        .where(models.Distributor.id == distributor_id)
+        .values(
+            failures=failures or None, updated_at=models.Distributor.updated_at
         )
-        or 0
+        .execution_options(synchronize_session=False)
     )
 
 

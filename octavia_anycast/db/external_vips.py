@@ -154,7 +154,7 @@ def taken(
 
 
 def _check_takes_vips(row: models.Distributor) -> None:
-    if row.provisioning_status == lifecycle.PENDING_DELETE:
+    if lifecycle.is_going(row):
         raise lifecycle.Immutable(row.id, row.provisioning_status)
     if not row.dedicated_count:
         raise Conflict(

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from oslo_db.exception import DBReferenceError
 from sqlalchemy import delete as delete_rows
-from sqlalchemy import func, select
+from sqlalchemy import func, or_, select
 from sqlalchemy import update as update_rows
 from sqlalchemy.orm import Session, lazyload
 
@@ -49,10 +49,19 @@ class Statuses:
 
 
 def unsettled(session: Session) -> list[tuple[str, str]]:
-    """(id, provisioning status) of those in PENDING_* or ERROR; one query."""
+    """(id, provisioning status) of those to be looked at; one query.
+
+    Those in PENDING_* or ERROR, and where something fails.
+    """
+    status = models.Distributor.provisioning_status
     rows = session.execute(
-        select(models.Distributor.id, models.Distributor.provisioning_status)
-        .where(models.Distributor.provisioning_status.in_((*PENDING, ERROR)))
+        select(models.Distributor.id, status)
+        .where(
+            or_(
+                status.in_((*PENDING, ERROR)),
+                models.Distributor.failures.is_not(None),
+            )
+        )
         .order_by(models.Distributor.created_at, models.Distributor.id)
     )
     return [(row.id, row.provisioning_status) for row in rows]
@@ -92,11 +101,18 @@ def lock(session: Session, distributor_ids: Iterable[str]) -> None:
 
 
 def begin_update(session: Session, distributor_ids: Iterable[str]) -> None:
-    """Have the controller carry changes to the amphorae of distributors."""
+    """Have the controller carry changes to the amphorae of distributors.
+
+    A deletion that failed is taken back: the last wish counts.
+    """
     session.execute(
         update_rows(models.Distributor)
         .where(models.Distributor.id.in_(list(distributor_ids)))
-        .values(provisioning_status=PENDING_UPDATE, updated_at=models.utcnow())
+        .values(
+            provisioning_status=PENDING_UPDATE,
+            deletion_wanted=False,
+            updated_at=models.utcnow(),
+        )
     )
 
 
@@ -133,6 +149,8 @@ def settle(
 ) -> bool:
     """Write down statuses; None stays as it is. A long reason is cut.
 
+    A deletion that ends in ERROR is remembered until ``begin_update``.
+
     :param expected: the provisioning statuses that it may have now; with
         another one nothing is written
     :returns: whether it had one of them
@@ -142,6 +160,10 @@ def settle(
     if expected is not None and row.provisioning_status not in expected:
         return False
     if provisioning_status is not None:
+        if provisioning_status == ACTIVE:
+            row.deletion_wanted = False
+        elif is_going(row):
+            row.deletion_wanted = True
         row.provisioning_status = provisioning_status
     if operating_status is not None:
         row.operating_status = operating_status
@@ -184,16 +206,21 @@ def require_usable(session: Session, distributor_id: str) -> None:
     :raises Conflict: if it is disabled or going away.
     """
     row = locked(session, distributor_id, is_shared=True)
-    if row.provisioning_status == PENDING_DELETE:
+    if is_going(row):
         raise Conflict(
-            f"Distributor {distributor_id} is in {row.provisioning_status}: "
-            "no new load balancer can use it."
+            f"Distributor {distributor_id} is to be deleted: no new load "
+            "balancer can use it."
         )
     if not row.enabled:
         raise Conflict(
             f"Distributor {distributor_id} is disabled: no new load balancer "
             "can use it."
         )
+
+
+def is_going(row: models.Distributor) -> bool:
+    """Whether it is to be deleted; in ERROR, if that has failed so far."""
+    return row.deletion_wanted or row.provisioning_status == PENDING_DELETE
 
 
 def _check_unused(session: Session, distributor_id: str) -> None:

@@ -29,10 +29,12 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 from octavia_anycast.db.columns import (
     UUID_LENGTH,
     Address,
+    Failures,
     Strings,
     UtcDateTime,
 )
 from octavia_anycast.model.bgp import IPAddress
+from octavia_anycast.model.cluster import ActionFailure
 
 PREFIX = "anycast_"
 REASON_LENGTH = 1024
@@ -99,6 +101,14 @@ class Distributor(Base):
     # Counts the changes of its external VIPs.
     vips_revision: Mapped[int] = mapped_column(
         Integer, default=0, server_default="0"
+    )
+    # What does not work just now with amphorae of its own.
+    failures: Mapped[tuple[ActionFailure, ...] | None] = mapped_column(
+        Failures
+    )
+    # Its deletion failed, so it is in ERROR; the work on it goes on.
+    deletion_wanted: Mapped[bool] = mapped_column(
+        Boolean, default=False, server_default=false()
     )
     # What a deletion takes along: also the peers that nobody else uses.
     delete_peers: Mapped[bool] = mapped_column(

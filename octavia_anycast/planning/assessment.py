@@ -211,10 +211,14 @@ def is_announcing(desired: DesiredCluster, amphora: ObservedAmphora) -> bool:
 def is_announcing_any(
     desired: DesiredCluster, amphora: ObservedAmphora
 ) -> bool:
-    """Whether the fabric holds a path of this amphora for some VIP."""
+    """Whether the fabric holds a path of this amphora for some VIP.
+
+    A distributor's own only counts its paths.
+    """
     report = amphora.report
-    return report is not None and any(
-        report.is_announcing(vip.ip_address) for vip in desired.vips
+    return report is not None and (
+        any(report.is_announcing(vip.ip_address) for vip in desired.vips)
+        or any(count.advertised for count in report.path_counts)
     )
 
 

@@ -17,7 +17,7 @@ Invariants (tests/unit/planning/test_dedicated.py):
 
 import uuid
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from octavia_anycast.model.actions import (
     AllocateAmphora,
@@ -31,6 +31,7 @@ from octavia_anycast.model.actions import (
 )
 from octavia_anycast.model.bgp import SessionState, SpeakerDriver
 from octavia_anycast.model.cluster import (
+    ActionFailure,
     AmphoraRecord,
     AmphoraStatus,
     ClusterPolicy,
@@ -38,6 +39,7 @@ from octavia_anycast.model.cluster import (
     ComputeState,
     DesiredCluster,
     ObservedAmphora,
+    ObservedCluster,
 )
 from octavia_anycast.model.distributor import Distributor, Zone
 from octavia_anycast.model.external_vip import ExternalVip
@@ -48,17 +50,28 @@ from octavia_anycast.model.wire import (
     Report,
     VipState,
 )
-from octavia_anycast.planning import registered
+from octavia_anycast.planning import backoff, brake, registered
 from octavia_anycast.planning.agent_state import router_id, speakers_for
-from octavia_anycast.planning.assessment import Assessment, Phase, assess
+from octavia_anycast.planning.assessment import (
+    Assessment,
+    Cluster,
+    Lapse,
+    Phase,
+    is_announcing_any,
+    is_up_to_date,
+    lapses,
+)
+from octavia_anycast.planning.failures import are_boots_refused
 from octavia_anycast.planning.rollout import (
     is_in_force,
     is_refused,
     keeping_speakers,
     wanted_digest,
 )
+from octavia_anycast.planning.scaling import coming_up, may_be_cut_off
 
 _DEAD = (Phase.FAILED, Phase.SILENT)
+_LAME = (Phase.MUTE, Phase.STALE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,40 +116,80 @@ class DesiredDistributor:
 
 
 def plan_dedicated(
-    desired: DesiredDistributor,
-    amphorae: tuple[ObservedAmphora, ...],
-    recent_failures: tuple[datetime, ...],
-    now: datetime,
-    *,
-    replacements_under_way: int = 0,
+    desired: DesiredDistributor, observed: ObservedCluster, now: datetime
 ) -> tuple[AmphoraAction, ...]:
-    """Decide what is to be done for one distributor's amphorae, now.
-
-    :param replacements_under_way: those of the whole cloud, clusters' too
-    """
-    crew = _Crew(desired, amphorae, now)
+    """Decide what is to be done for one distributor's amphorae, now."""
+    crew = _Crew(desired, observed, now)
     actions: list[AmphoraAction] = []
-    for member in crew.live:
-        actions += _bring_up(crew, member)
-    limit = desired.policy.replacement_brake - replacements_under_way
-    actions += _boot_missing(crew, recent_failures, max(0, limit))
     actions += _dismiss_surplus(crew)
+    # One that refuses what it is told leaves all the same.
+    dismissed = {action.amphora_id for action in actions}
+    for member in crew.live:
+        if member.id not in dismissed:
+            actions += _bring_up(crew, member)
+    actions += _boot_missing(crew, observed)
     for member in crew.of(Phase.LEAVING):
         actions += _see_off(crew, member)
     for member in crew.of(*_DEAD):
         actions += _bury(crew, member)
+    for member in crew.of(*_LAME):
+        # Until then it is tried again: one that was mute may answer.
+        actions += _put_aside(crew, member) or _bring_up(crew, member)
     return tuple(actions)
 
 
 def is_complete(
     desired: DesiredDistributor,
-    amphorae: tuple[ObservedAmphora, ...],
+    observed: ObservedCluster,
     now: datetime,
 ) -> bool:
     """Whether as many as are wanted announce all, and no other is left."""
-    crew = _Crew(desired, amphorae, now)
+    crew = _Crew(desired, observed, now)
     ready = [m for m in crew.of(Phase.SERVING) if crew.is_ready(m)]
     return len(ready) == len(crew.members) == desired.wanted
+
+
+def lapsed(
+    desired: DesiredDistributor, observed: ObservedCluster, now: datetime
+) -> dict[str, Lapse]:
+    """amphora_id -> what is to be recorded of agents that fell behind."""
+    return lapses(_as_cluster(desired), observed, now)
+
+
+def with_held(amphora: ObservedAmphora, now: datetime) -> ObservedAmphora:
+    """The amphora with what it says that it holds, as its record."""
+    record, report = amphora.record, amphora.report
+    if report is None or report.revision in ("", record.applied_revision):
+        return amphora
+    held = replace(record, applied_revision=report.revision, applied_at=now)
+    return replace(amphora, record=held)
+
+
+def boot_failures(
+    desired: DesiredDistributor, observed: ObservedCluster, now: datetime
+) -> tuple[ActionFailure, ...]:
+    """The boots that failed since one came up, as one failure.
+
+    Nothing, if as many as are wanted have come up all the same.
+    """
+    crew = _Crew(desired, observed, now)
+    streak = backoff.streak(crew, observed)
+    outdated = {member.id for member in crew.outdated()}
+    there = [
+        member
+        for member in crew.live
+        if member.amphora.record.was_configured and member.id not in outdated
+    ]
+    if not streak or len(there) >= desired.wanted:
+        return ()
+    return (
+        ActionFailure(
+            action=BootAmphora.__name__,
+            reason=streak[-1].reason,
+            since=streak[0].at,
+            is_refused=are_boots_refused(crew, observed),
+        ),
+    )
 
 
 def confirmed_paths(
@@ -195,42 +248,30 @@ def has_sent_all(report: Report, peer_id: str | None) -> bool:
     )
 
 
-class _Crew:
+class _Crew(Cluster):
     """A distributor's amphorae, assessed."""
 
     def __init__(
         self,
-        desired: DesiredDistributor,
-        amphorae: tuple[ObservedAmphora, ...],
+        own: DesiredDistributor,
+        observed: ObservedCluster,
         now: datetime,
     ) -> None:
-        self.desired = desired
-        self.now = now
-        cluster = _as_cluster(desired)
-        self.members = tuple(assess(cluster, a, now) for a in amphorae)
+        super().__init__(_as_cluster(own), observed, now)
+        self.own = own
         # One document for all of them: there may be thousands of VIPs.
-        self.advertised = desired.vip_states()
-
-    def of(self, *phases: Phase) -> tuple[Assessment, ...]:
-        return tuple(m for m in self.members if m.phase in phases)
-
-    @property
-    def live(self) -> tuple[Assessment, ...]:
-        return tuple(m for m in self.members if m.is_live)
-
-    def outdated(self) -> tuple[Assessment, ...]:
-        return tuple(m for m in self.live if m.amphora.record.failover_wanted)
+        self.advertised = own.vip_states()
 
     def state(self, record: AmphoraRecord) -> DesiredState:
         """What the amphora is to be told in the end."""
-        return _state(self.desired, record, self.advertised)
+        return _state(self.own, record, self.advertised)
 
     def is_ready(self, member: Assessment) -> bool:
         """Whether it announces all that is wanted, as it is wanted."""
         report = member.amphora.report
         return (
             report is not None
-            and report.revision == str(self.desired.vips_revision)
+            and report.revision == self.desired.revision
             and report.are_speakers_loaded
             and is_announcing(report)
         )
@@ -271,7 +312,7 @@ class _Crew:
     def _has_speakers(self, member: Assessment) -> bool:
         report, record = member.amphora.report, member.amphora.record
         return report is not None and report.speakers_digest == wanted_digest(
-            self.desired.distributor, record
+            self.own.distributor, record
         )
 
 
@@ -282,7 +323,7 @@ def _as_cluster(desired: DesiredDistributor) -> DesiredCluster:
         is_deleted=desired.is_deleted,
         is_enabled=True,
         vips=(),
-        revision="",
+        revision=str(desired.vips_revision),
         listeners=(),
         member_network_ids=(),
         size=ClusterSize(desired=max(1, desired.wanted)),
@@ -325,7 +366,7 @@ def _bring_up(crew: _Crew, member: Assessment) -> list[AmphoraAction]:
         actions.append(
             SetAgentState(amphora_id=member.id, state=state, why="external")
         )
-    if amphora.record.agent_update_wanted:
+    if amphora.record.agent_update_wanted and not amphora.is_agent_mute:
         actions.append(UpdateAgent(amphora_id=member.id))
     return actions
 
@@ -344,25 +385,27 @@ def _allocate(amphora: ObservedAmphora) -> list[AmphoraAction]:
     ]
 
 
-def _boot_missing(
-    crew: _Crew, recent_failures: tuple[datetime, ...], limit: int
-) -> list[AmphoraAction]:
+def _boot_missing(crew: _Crew, observed: ObservedCluster) -> list[BootAmphora]:
     """Boot what is missing, and one more while a failover replaces.
 
     The brake holds it, unless the distributor has none at all: then it is
     new, most likely, and none of it is announced.
     """
-    spare = 1 if crew.outdated() and crew.desired.wanted else 0
-    missing = crew.desired.wanted + spare - len(crew.live)
-    if missing <= 0 or _backs_off(crew, recent_failures):
+    spare = 1 if crew.outdated() and crew.own.wanted else 0
+    missing = crew.own.wanted + spare - len(crew.live)
+    if (
+        missing <= 0
+        or backoff.has_news(crew)
+        or backoff.waits_until(crew, observed) is not None
+    ):
         return []
-    is_answered = any(m.amphora.report is not None for m in crew.members)
-    if crew.of(Phase.SILENT) and not is_answered:
-        # One new amphora tells dead ones from a dead management network.
-        missing = min(missing, 1 - len(crew.of(Phase.BOOTING)))
+    if backoff.streak(crew, observed) or may_be_cut_off(crew):
+        # One new amphora tells whether it works again; and dead ones from a
+        # dead management network.
+        missing = min(missing, max(0, 1 - coming_up(crew)))
     is_replacement = bool(crew.members)
     if is_replacement:
-        missing = min(missing, limit)
+        missing = min(missing, brake.room(crew, observed))
     return [
         replace(_boot(crew, zone, index), is_replacement=is_replacement)
         for index, zone in enumerate(_place(crew, missing))
@@ -371,7 +414,7 @@ def _boot_missing(
 
 def _place(crew: _Crew, count: int) -> list[Zone]:
     """The zones of so many new ones: those with the fewest first."""
-    zones = crew.desired.distributor.effective_zones()
+    zones = crew.own.distributor.effective_zones()
     held = {zone.availability_zone: 0 for zone in zones}
     for member in crew.live:
         place = member.amphora.record.availability_zone
@@ -386,7 +429,7 @@ def _place(crew: _Crew, count: int) -> list[Zone]:
 
 def _boot(crew: _Crew, zone: Zone, index: int) -> BootAmphora:
     """Its first state has no VIP: the config drive is too small for many."""
-    distributor_id = crew.desired.distributor.id
+    distributor_id = crew.own.distributor.id
     record = AmphoraRecord(
         id=str(
             uuid.uuid5(
@@ -404,35 +447,13 @@ def _boot(crew: _Crew, zone: Zone, index: int) -> BootAmphora:
         load_balancer_id="",
         zone=zone,
         generation=0,
-        first_state=replace(_state(crew.desired, record, ()), revision=""),
-    )
-
-
-def _backs_off(crew: _Crew, recent_failures: tuple[datetime, ...]) -> bool:
-    """Whether boots failed so lately that the next one has to wait."""
-    if any(_fails_now(member) for member in crew.of(Phase.FAILED)):
-        return True
-    if not recent_failures:
-        return False
-    policy = crew.desired.policy
-    doublings = min(len(recent_failures) - 1, 16)
-    wait = min(policy.backoff_base * 2**doublings, policy.backoff_max)
-    return crew.now < max(recent_failures) + timedelta(seconds=wait)
-
-
-def _fails_now(member: Assessment) -> bool:
-    """Whether it failed before it ever answered, and this is news."""
-    record = member.amphora.record
-    return (
-        record.status
-        not in (AmphoraStatus.ERROR, AmphoraStatus.PENDING_DELETE)
-        and member.amphora.silent_seconds is None
+        first_state=replace(_state(crew.own, record, ()), revision=""),
     )
 
 
 def _dismiss_surplus(crew: _Crew) -> list[AmphoraAction]:
     """Tell one to leave that is one too many, when the others do."""
-    wanted = crew.desired.wanted
+    wanted = crew.own.wanted
     surplus = len(crew.live) - wanted
     if surplus <= 0 or (wanted and crew.of(Phase.LEAVING)):
         return []
@@ -460,22 +481,44 @@ def _leave(member: Assessment, reason: str) -> AmphoraAction:
 
 
 def _see_off(crew: _Crew, member: Assessment) -> list[AmphoraAction]:
-    """Withdraw, wait for the fabric, delete."""
+    """Withdraw, wait for the fabric, delete.
+
+    One that does not withdraw when it is told to is deleted all the same.
+    """
     record, report = member.amphora.record, member.amphora.report
     assert record.leaving_since is not None
     left = (crew.now - record.leaving_since).total_seconds()
-    is_out = report is None or not any(
-        count.advertised for count in report.path_counts
-    )
-    if is_out and left >= crew.desired.policy.withdraw_linger:
+    policy = crew.desired.policy
+    is_out = not is_announcing_any(crew.desired, member.amphora)
+    is_late = left >= policy.withdraw_linger + policy.dead_after
+    if not is_out and crew.ready_without(member) < min(1, crew.own.wanted):
+        return []
+    if (is_out or is_late) and left >= policy.withdraw_linger:
         return [DeleteAmphora(amphora_id=member.id, reason=member.reason)]
     if report is None:
         return []
-    state = _state(crew.desired, record, ())
+    state = _state(crew.own, record, ())
     state = keeping_speakers(state, report)
     if is_in_force(state, report):
         return []
     return [SetAgentState(amphora_id=member.id, state=state, why="leaving")]
+
+
+def _put_aside(crew: _Crew, member: Assessment) -> list[AmphoraAction]:
+    """Replace one that lives and cannot be told, or does not take it.
+
+    One that may announce what is old goes when one other is ready, another
+    when as many as are wanted are. Its server goes if speakerd does not
+    answer, either.
+    """
+    wanted = crew.own.wanted
+    is_current = is_up_to_date(crew.desired, member.amphora)
+    enough = wanted if is_current else min(1, wanted)
+    if crew.ready_without(member) < enough:
+        return []
+    if member.amphora.report is None:
+        return [DeleteAmphora(amphora_id=member.id, reason=member.reason)]
+    return [StartLeaving(amphora_id=member.id, reason=member.reason)]
 
 
 def _bury(crew: _Crew, member: Assessment) -> list[AmphoraAction]:
@@ -484,9 +527,16 @@ def _bury(crew: _Crew, member: Assessment) -> list[AmphoraAction]:
     It may still announce: its speaker needs no controller.
     """
     actions: list[AmphoraAction] = []
-    if member.phase is Phase.FAILED and _fails_now(member):
-        actions.append(FailAmphora(amphora_id=member.id, reason=member.reason))
-    is_replaced = crew.ready_without(member) >= crew.desired.wanted
+    if member.phase is Phase.FAILED and backoff.fails_now(member):
+        state = member.amphora.compute_state
+        actions.append(
+            FailAmphora(
+                amphora_id=member.id,
+                reason=member.reason,
+                is_refused=state is ComputeState.ERROR,
+            )
+        )
+    is_replaced = crew.ready_without(member) >= crew.own.wanted
     if member.phase is Phase.FAILED or is_replaced:
         actions.append(
             DeleteAmphora(amphora_id=member.id, reason=member.reason)

@@ -87,6 +87,21 @@ def is_refused(
     )
 
 
+def are_hopeless(
+    failures: Iterable[ActionFailure], now: datetime, patience: Patience
+) -> bool:
+    """Whether something is refused, or does not work, for long enough.
+
+    For what nobody waits for: there each failure has a time of its own.
+    """
+    found = tuple(failures)
+    return is_refused(found, now, patience) or any(
+        not failure.is_aside
+        and (now - failure.since).total_seconds() > patience.error_after
+        for failure in found
+    )
+
+
 def are_boots_refused(cluster: Cluster, observed: ObservedCluster) -> bool:
     """Whether the compute service refuses one boot after the other."""
     last = backoff.streak(cluster, observed)[-BOOTS_REFUSED:]

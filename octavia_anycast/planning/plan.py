@@ -64,7 +64,7 @@ def plan(
     """Decide what is to be done for one load balancer, now."""
     cluster = Cluster(desired, observed, now)
     if desired.is_deleted:
-        return _take_down(cluster)
+        return _take_down(cluster, observed)
     actions: list[Action] = []
     if observed.prepared_revision != desired.revision:
         actions.append(
@@ -88,11 +88,26 @@ def plan(
     return tuple(actions)
 
 
-def _take_down(cluster: Cluster) -> tuple[Action, ...]:
-    """Withdraw and delete every amphora, then what they shared."""
+def _take_down(
+    cluster: Cluster, observed: ObservedCluster
+) -> tuple[Action, ...]:
+    """Withdraw and delete every amphora, then what they shared.
+
+    One that is told to withdraw in vain is deleted as it announces.
+    """
     actions: list[Action] = []
+    dead_after = cluster.desired.policy.dead_after
     for member in cluster.members:
-        if is_announcing_any(cluster.desired, member.amphora):
+        is_deaf = any(
+            failure.action == SetAgentState.__name__
+            and failure.amphora_id == member.id
+            and (
+                failure.is_refused
+                or (cluster.now - failure.since).total_seconds() > dead_after
+            )
+            for failure in observed.failures
+        )
+        if not is_deaf and is_announcing_any(cluster.desired, member.amphora):
             actions += _set_intent(cluster, member, Intent.WITHDRAW, "deleted")
         actions.append(_delete(member, "the load balancer is deleted"))
     if not actions:

@@ -68,7 +68,7 @@ def boots(cluster: Cluster, observed: ObservedCluster) -> Boots:
     if failures:
         count = min(missing, max(0, 1 - booting))
         reason = f"one boot at a time after: {failures[-1].reason}"
-    if _may_be_cut_off(cluster):
+    if may_be_cut_off(cluster):
         # One new amphora tells a dead cluster from a dead management network.
         count = min(count, max(0, 1 - booting))
         reason = "one boot at a time: no amphora answers"
@@ -203,7 +203,7 @@ def _can_leave(cluster: Cluster, member: Assessment, needed: int) -> bool:
     )
 
 
-def _may_be_cut_off(cluster: Cluster) -> bool:
+def may_be_cut_off(cluster: Cluster) -> bool:
     """Whether no agent of those that once answered does any more."""
     lost = cluster.of(Phase.SILENT, Phase.MUTE)
     answering = [

@@ -589,7 +589,12 @@ class World:
         """Invariant 3: withdrawn before the data path is taken away."""
         guest = self.guests[amphora_id]
         is_deaf = guest.is_agent_hung and guest.is_speakerd_deaf
-        if not (guest.is_cut_off or is_deaf):
+        is_told_in_vain = any(
+            failure.action == SetAgentState.__name__
+            and failure.amphora_id == amphora_id
+            for failure in self.action_failures
+        )
+        if not (guest.is_cut_off or is_deaf or is_told_in_vain):
             assert not guest.announced(self.now), "deleted while announced"
 
     def check_invariants(self, before: frozenset[IPAddress]) -> None:

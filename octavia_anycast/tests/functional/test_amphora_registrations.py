@@ -72,7 +72,7 @@ def body(balancer, **attributes):
 
 def revision(api, made):
     with api.database.transaction() as session:
-        return dedicated.vips_revision(session, made["id"])
+        return dedicated.standing(session, made["id"]).vips_revision
 
 
 def states(shown):

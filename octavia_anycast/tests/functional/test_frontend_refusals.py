@@ -163,7 +163,7 @@ def test_a_distributor_going_away_takes_nobody(
     answer = post(api, vip, **attributes)
 
     assert answer.status == 409, answer.text
-    assert f"Distributor {leaving['id']} is in PENDING_DELETE" in answer.fault
+    assert f"Distributor {leaving['id']} is to be deleted" in answer.fault
     assert_nothing_is_left(api)
 
 

@@ -205,6 +205,17 @@ def test_a_failover_takes_a_deletion_back_that_failed(serving):
     assert not cluster(serving).is_deletion_wanted
 
 
+@pytest.mark.parametrize(
+    "error", [Permanent(SENTENCE), Retryable("the agent is busy")], ids=str
+)
+def test_a_deletion_does_not_wait_for_agents_to_withdraw(serving, error):
+    serving.delete()
+    refuse(serving, "put state", error)
+    look(serving, STATED_SECONDS, "DELETED")
+    assert status(serving) == "DELETED"
+    assert serving.cloud.machines == {}
+
+
 def test_a_restart_does_not_begin_the_patience_anew(stage):
     refuse(stage, "prepare", Retryable("the network service is down"))
     limit = int(cfg.CONF.anycast.error_after)
@@ -355,6 +366,51 @@ def test_a_distributor_that_cannot_be_read_is_said(serving, monkeypatch):
     look(serving, STATED_SECONDS, "DELETED")
     assert status(serving) == "DELETED"
     assert serving.cloud.machines == {}
+
+
+@pytest.mark.parametrize(
+    ("call", "sentence"),
+    [
+        ("build", "Flavor small could not be found (HTTP 404)"),
+        ("build", "Invalid key_name provided (HTTP 400)"),
+        ("build", "Failed to retrieve image with amphora tag"),
+        ("build", "The requested availability zone is not there (HTTP 400)"),
+        ("plug frontend", "Network n1 could not be found (HTTP 404)"),
+    ],
+)
+def test_what_a_replacement_needs_is_gone(serving, call, sentence):
+    """It is served on, and the replacement comes when the thing is back."""
+    refuse(serving, call, Permanent(sentence))
+    fail_over(serving)
+    took = look(serving, STATED_SECONDS, "ERROR")
+    assert took < STATED_SECONDS
+    assert sentence in cluster(serving).reason
+    # One may have made room for a boot: min_size is 1.
+    assert serving.cloud.announcers(serving.load_balancer_id)
+    serving.cloud.raises.clear()
+    look(serving, 400, "ACTIVE")
+    serving.run(400)
+    assert status(serving) == "ACTIVE"
+    assert sentence not in cluster(serving).reason
+
+
+def test_a_zone_that_the_distributor_has_no_more_is_left_alone(serving):
+    """Its amphorae stay; what boots next is where there are zones."""
+    (distributor,) = serving.api.call("GET", "/v2/lbaas/distributors").body[
+        "distributors"
+    ]
+    path = f"/v2/lbaas/distributors/{distributor['id']}"
+    for zones in (["rack1"], ["rack2"]):
+        serving.controller.distributors.reconcile(distributor["id"])
+        body = {"zones": [{"availability_zone": zone} for zone in zones]}
+        answer = serving.api.call("PUT", path, {"distributor": body})
+        assert answer.status == 200, answer.text
+        serving.controller.distributors.reconcile(distributor["id"])
+        fail_over(serving)
+        serving.run(240)
+        found = serving.cloud.of(serving.load_balancer_id)
+        assert [machine.zone for machine in found] == zones * 2
+        assert status(serving) == "ACTIVE"
 
 
 def test_without_our_row_a_deletion_that_is_refused_is_no_end(serving):

@@ -15,6 +15,7 @@ from octavia_anycast.controller.dedicated_watch import (
     BUSY_LOOK_SECONDS,
     DedicatedWatch,
 )
+from octavia_anycast.controller.reconciler import Result
 from octavia_anycast.db import amphorae, dedicated, registrations
 from octavia_anycast.model.cluster import AmphoraRecord, AmphoraStatus
 from octavia_anycast.model.errors import Conflict
@@ -47,7 +48,7 @@ class Stage:
     def run(self, seconds=120):
         for _ in range(seconds):
             self.controller.distributors.reconcile(self.id)
-            if self.controller.dedicated.reconcile(self.id):
+            if self.controller.dedicated.reconcile(self.id).is_settled:
                 assert self.cloud.violations == []
                 return
             self.cloud.pass_time(1)
@@ -135,7 +136,7 @@ def test_replacements_are_counted_and_held_by_the_brake(stage):
         amphorae.create(session, replacing(world, limit))
     lose_one(stage)
     for _ in range(5):
-        assert not stage.controller.dedicated.reconcile(stage.id)
+        assert not stage.controller.dedicated.reconcile(stage.id).is_settled
         stage.cloud.pass_time(1)
     assert len(stage.machines()) == 1
 
@@ -156,7 +157,7 @@ def test_no_other_controller_gets_a_dedicated_one_past_the_brake(stage):
             amphorae.create(session, replacing(world, number))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(amphorae, "replacements_under_way", careless)
-        assert not stage.controller.dedicated.reconcile(stage.id)
+        assert not stage.controller.dedicated.reconcile(stage.id).is_settled
     assert True in asked
     assert len(stage.machines()) == 1
 
@@ -327,13 +328,17 @@ class Amphorae:
         self.mark = "1"
         self.looks = 0
         self.is_settled = True
+        self.retry_after_seconds = 0.0
 
     def marks(self):
         return {"d": self.mark}
 
     def reconcile(self, distributor_id):
         self.looks += 1
-        return self.is_settled
+        return Result(
+            is_settled=self.is_settled,
+            retry_after_seconds=self.retry_after_seconds,
+        )
 
 
 def watch_of(amphorae_, owned=True):
@@ -364,6 +369,18 @@ def test_the_watch_looks_often_while_something_is_under_way():
     watch = watch_of(watched)
     watch.poll(0)
     watch.poll(BUSY_LOOK_SECONDS)
+    assert watched.looks == 2
+
+
+def test_the_watch_waits_after_a_refusal():
+    watched = Amphorae()
+    watched.is_settled = False
+    watched.retry_after_seconds = 10.0
+    watch = watch_of(watched)
+    for now in (0, BUSY_LOOK_SECONDS, 9):
+        watch.poll(now)
+    assert watched.looks == 1
+    watch.poll(10)
     assert watched.looks == 2
 
 

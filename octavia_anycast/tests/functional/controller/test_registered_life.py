@@ -54,7 +54,7 @@ class Registered:
         self.cloud.stopping = frozenset((*self.cloud.stopping, "None"))
         for _ in range(seconds):
             controller.distributors.reconcile(self.id)
-            if controller.dedicated.reconcile(self.id):
+            if controller.dedicated.reconcile(self.id).is_settled:
                 assert self.cloud.violations == []
                 return
             self.cloud.pass_time(1)

@@ -53,7 +53,7 @@ def filled(database):
 
 
 def revision(session, distributor_id):
-    return dedicated.vips_revision(session, distributor_id)
+    return dedicated.standing(session, distributor_id).vips_revision
 
 
 def test_registered_drained_and_gone(database, filled):

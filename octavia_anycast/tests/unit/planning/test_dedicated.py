@@ -22,9 +22,11 @@ from octavia_anycast.model.bgp import SessionState
 from octavia_anycast.model.cluster import (
     AmphoraRecord,
     AmphoraStatus,
+    BootFailure,
     ClusterPolicy,
     ComputeState,
     ObservedAmphora,
+    ObservedCluster,
     ServiceType,
 )
 from octavia_anycast.model.codec import digest, speakers_digest
@@ -40,9 +42,12 @@ from octavia_anycast.model.wire import (
 from octavia_anycast.planning.dedicated import (
     DesiredDistributor,
     announces,
+    boot_failures,
     is_announcing,
     is_complete,
+    lapsed,
     plan_dedicated,
+    with_held,
 )
 from octavia_anycast.tests.unit.planning.clusters import distributor
 
@@ -80,6 +85,9 @@ class Machine:
     is_reachable: bool = True
     heard_at: datetime | None = None
     bad_password: str | None = None
+    is_mute: bool = False  # its agent hangs, its heartbeats arrive
+    is_deaf: bool = False  # its speakerd hangs as well
+    is_full: bool = False  # it takes no other state
 
     def announced(self):
         if not self.is_alive or self.is_refused():
@@ -106,7 +114,28 @@ class Sky:
     replacements_elsewhere: int = 0
 
     def observe(self):
-        return tuple(self._seen(m) for m in self.machines.values())
+        return ObservedCluster(
+            amphorae=tuple(
+                with_held(self._seen(m), self.now)
+                for m in self.machines.values()
+            ),
+            recent_failures=tuple(self.failures),
+            replacements_under_way=self.replacements_elsewhere,
+        )
+
+    def look(self):
+        """What is seen, and recorded of it."""
+        observed = self.observe()
+        for amphora in observed.amphorae:
+            self.machines[amphora.record.id].record = amphora.record
+        found = lapsed(self.wish, observed, self.now)
+        for amphora_id, lapse in found.items():
+            self._change(
+                self.machines[amphora_id],
+                mute_since=lapse.mute_since,
+                stale_since=lapse.stale_since,
+            )
+        return observed
 
     def _seen(self, machine):
         answers = (
@@ -117,6 +146,8 @@ class Sky:
         )
         if answers:
             machine.heard_at = self.now
+        is_heard = machine.record.mute_since is not None
+        speaks = not machine.is_mute or (is_heard and not machine.is_deaf)
         silent = (
             machine.heard_at and (self.now - machine.heard_at).total_seconds()
         )
@@ -126,7 +157,9 @@ class Sky:
             if machine.is_alive
             else ComputeState.UNKNOWN,
             compute_address=ip_address("172.31.1.9"),
-            report=self._report(machine) if answers else None,
+            report=self._report(machine) if answers and speaks else None,
+            is_agent_mute=machine.record.lb_network_ip is not None
+            and (machine.is_mute or not answers),
             silent_seconds=silent,
         )
 
@@ -166,13 +199,7 @@ class Sky:
         )
 
     def step(self):
-        actions = plan_dedicated(
-            self.wish,
-            self.observe(),
-            tuple(self.failures),
-            self.now,
-            replacements_under_way=self.replacements_elsewhere,
-        )
+        actions = plan_dedicated(self.wish, self.look(), self.now)
         for action in actions:
             self._carry_out(action)
         return actions
@@ -209,12 +236,15 @@ class Sky:
                         speakers=machine.state.speakers,
                         keeps_speakers=False,
                     )
-                machine.state = state
+                if not machine.is_full:
+                    machine.state = state
             case StartLeaving():
                 self._change(machine, leaving_since=self.now)
             case FailAmphora():
                 self._change(machine, status=AmphoraStatus.ERROR)
-                self.failures.append(self.now)
+                self.failures.append(
+                    BootFailure(at=self.now, is_refused=action.is_refused)
+                )
             case DeleteAmphora():
                 del self.machines[action.amphora_id]
 
@@ -222,7 +252,7 @@ class Sky:
         status = AmphoraStatus.BOOTING
         if self.builds_fail:
             status = AmphoraStatus.ERROR
-            self.failures.append(self.now)
+            self.failures.append(BootFailure(at=self.now, is_refused=True))
         self.machines[action.amphora_id] = Machine(
             record=AmphoraRecord(
                 id=action.amphora_id,
@@ -241,6 +271,15 @@ class Sky:
         if "status" in changes:
             changes["status_since"] = self.now
         machine.record = replace(machine.record, **changes)
+
+    def change(self):
+        """Register one more VIP."""
+        number = self.wish.vips_revision + 1
+        self.wish = replace(
+            self.wish,
+            vips=(*self.wish.vips, external(number)),
+            vips_revision=number,
+        )
 
     def announced(self):
         return frozenset().union(
@@ -379,7 +418,7 @@ def test_a_wrong_password_reaches_one_of_them_only(sky):
 
 
 def test_a_vip_counts_as_announced_from_its_revision_on(sky):
-    (report, _) = (a.report for a in sky.observe())
+    (report, _) = (a.report for a in sky.observe().amphorae)
     assert is_announcing(report)
     assert announces(report, external(1, since_revision=1))
     assert not announces(report, external(9, since_revision=2))
@@ -387,12 +426,28 @@ def test_a_vip_counts_as_announced_from_its_revision_on(sky):
     assert not is_announcing(None)
 
 
+FAULTS = (
+    "die",
+    "cut",
+    "failover",
+    "heal",
+    "hang",
+    "hang whole",
+    "disk full",
+)
+
+
+def _heal(machine):
+    machine.is_reachable = True
+    machine.is_mute = machine.is_deaf = machine.is_full = False
+
+
 @settings(deadline=None)
 @given(
     faults=st.lists(
         st.tuples(
             st.integers(0, 3),
-            st.sampled_from(("die", "cut", "failover", "heal")),
+            st.sampled_from(FAULTS),
             st.integers(0, 40),
         ),
         max_size=5,
@@ -411,7 +466,14 @@ def test_whatever_dies_it_converges_and_announces_meanwhile(faults, count):
         elif fault == "cut":
             machine.is_reachable = False
         elif fault == "heal":
-            machine.is_reachable = True
+            _heal(machine)
+        elif fault == "hang":
+            machine.is_mute = True
+        elif fault == "hang whole":
+            machine.is_mute = machine.is_deaf = True
+        elif fault == "disk full":
+            machine.is_full = True
+            sky.change()
         else:
             sky._change(machine, failover_wanted=True)
         had = bool(sky.announced())
@@ -421,7 +483,7 @@ def test_whatever_dies_it_converges_and_announces_meanwhile(faults, count):
             had = bool(sky.announced())
             sky.now += timedelta(seconds=1)
     for machine in sky.machines.values():
-        machine.is_reachable = True
+        _heal(machine)
     sky.run(600)
     assert len(sky.machines) == count
 
@@ -476,3 +538,135 @@ def test_a_new_distributor_is_not_held():
     sky = Sky(desired(2), replacements_elsewhere=brake)
     boots = sky.step()
     assert [boot.is_replacement for boot in boots] == [False, False]
+
+
+def pass_time(sky, seconds):
+    """Look each second; while it does, somebody announces."""
+    planned = []
+    for _ in range(int(seconds)):
+        planned += sky.step()
+        assert sky.announced()
+        sky.now += timedelta(seconds=1)
+    return planned
+
+
+@pytest.mark.parametrize("count", [1, 2, 4])
+def test_a_hung_one_is_told_past_its_agent_and_replaced(count):
+    sky = Sky(desired(count))
+    sky.run()
+    victim = next(iter(sky.machines.values()))
+    victim.is_mute = True
+    pass_time(sky, 3)
+    sky.change()
+    pass_time(sky, 3)
+    assert len(victim.announced()) == 2, "through its speakerd"
+    assert victim.record.mute_since is not None
+
+    planned = pass_time(sky, sky.wish.policy.gate_timeout + 30)
+
+    assert victim.record.id not in sky.machines
+    assert len(sky.machines) == count
+    kinds = [type(a) for a in planned]
+    assert kinds.index(BootAmphora) < kinds.index(StartLeaving)
+
+
+@pytest.mark.parametrize("count", [1, 2, 4])
+def test_one_that_hangs_whole_and_is_old_is_deleted(count):
+    """As soon as one other is ready: it may announce what is old."""
+    sky = Sky(desired(count))
+    sky.run()
+    victim = next(iter(sky.machines.values()))
+    victim.is_mute = victim.is_deaf = True
+    sky.change()
+    pass_time(sky, sky.wish.policy.dead_after + 12)
+    assert victim.record.id not in sky.machines
+
+
+def test_one_that_hangs_whole_and_is_current_has_time(sky):
+    victim = next(iter(sky.machines.values()))
+    victim.is_mute = victim.is_deaf = True
+    pass_time(sky, sky.wish.policy.gate_timeout)
+    assert len(sky.machines) == 2
+    pass_time(sky, 30)
+    assert victim.record.id not in sky.machines
+
+
+def test_one_that_answers_again_stays(sky):
+    victim = next(iter(sky.machines.values()))
+    victim.is_mute = True
+    pass_time(sky, sky.wish.policy.gate_timeout - 5)
+    victim.is_mute = False
+    assert pass_time(sky, 60) == []
+    assert victim.record.mute_since is None
+
+
+def test_where_no_agent_answers_one_new_one_tells(sky):
+    for machine in sky.machines.values():
+        machine.is_mute = machine.is_deaf = True
+    planned = pass_time(sky, sky.wish.policy.gate_timeout + 1)
+    assert all(isinstance(a, SetAgentState) for a in planned)
+    planned = pass_time(sky, 3)
+    assert [type(a) for a in planned] == [BootAmphora, AllocateAmphora]
+
+
+def test_one_that_takes_no_state_is_replaced(sky):
+    victim = next(iter(sky.machines.values()))
+    victim.is_full = True
+    sky.change()
+    pass_time(sky, 90)
+    assert victim.record.id not in sky.machines
+    assert len(sky.machines) == 2
+
+
+def test_where_nobody_takes_a_state_nobody_is_replaced(sky):
+    before = set(sky.machines)
+    for machine in sky.machines.values():
+        machine.is_full = True
+    sky.change()
+    pass_time(sky, 200)
+    assert set(sky.machines) == before
+
+
+def test_a_deleted_distributor_does_not_wait_for_a_hung_one(sky):
+    for machine, is_deaf in zip(
+        sky.machines.values(), (True, False), strict=True
+    ):
+        machine.is_mute, machine.is_deaf = True, is_deaf
+    sky.wish = desired(is_deleted=True)
+    sky.run()
+    assert sky.machines == {}
+
+
+def test_one_that_does_not_withdraw_leaves_all_the_same(sky):
+    victim = next(iter(sky.machines.values()))
+    victim.is_full = True
+    sky._change(victim, failover_wanted=True)
+    pass_time(sky, 60)
+    assert victim.record.id not in sky.machines
+
+
+def test_failed_boots_are_one_failure_until_one_comes_up():
+    sky = Sky(desired(1), builds_fail=True)
+    began = sky.now
+    for seconds in range(40):
+        sky.step()
+        (found,) = boot_failures(sky.wish, sky.observe(), sky.now)
+        assert found.since == began
+        assert found.is_refused == (len(sky.failures) >= 3), seconds
+        sky.now += timedelta(seconds=1)
+    sky.builds_fail = False
+    sky.run()
+    assert boot_failures(sky.wish, sky.observe(), sky.now) == ()
+
+
+def test_failed_boots_do_not_count_where_none_is_missing():
+    sky = Sky(desired(2))
+    sky.run()
+    sky.builds_fail = True
+    del sky.machines[next(iter(sky.machines))]
+    for _ in range(10):
+        sky.step()
+        sky.now += timedelta(seconds=1)
+    assert boot_failures(sky.wish, sky.observe(), sky.now)
+    sky.wish = desired(1)
+    assert not boot_failures(sky.wish, sky.observe(), sky.now)
