@@ -78,10 +78,10 @@ OPTIONS = [
     ),
     cfg.FloatOpt(
         "poll_interval",
-        default=0.5,
+        default=0.2,
         min=0.05,
         help="Seconds between two looks for load balancers in PENDING_*. One "
-        "indexed query each.",
+        "indexed query each. A change waits for half of it on average.",
     ),
     cfg.FloatOpt(
         "resync_interval",

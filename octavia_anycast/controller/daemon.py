@@ -32,6 +32,7 @@ from octavia_anycast.model.errors import AnycastError, Retryable
 
 LOG = logging.getLogger(__name__)
 SCAN_SECONDS = 2.0
+OTHERS_SECONDS = 0.5  # between two polls of distributors: several queries
 STEAL_AFTER_SECONDS = 5.0
 ERROR_WAIT_SECONDS = 2.0
 ERROR_WAIT_MAX_SECONDS = 15.0
@@ -103,7 +104,7 @@ class Daemon:
 
     def run(self) -> None:
         """Run until :meth:`stop`; lives through every failure below."""
-        scan_due = 0.0
+        scan_due = others_due = 0.0
         wait = 0.0
         while not self._stop.wait(wait):
             started = time.monotonic()
@@ -113,9 +114,11 @@ class Daemon:
                     self._scan()
                     scan_due = started + SCAN_SECONDS
                 self._poll()
-                self._distributors.poll(started)
-                self._dedicated.poll(started)
-                self._start_chores(started)
+                if started >= others_due:
+                    self._distributors.poll(started)
+                    self._dedicated.poll(started)
+                    self._start_chores(started)
+                    others_due = started + OTHERS_SECONDS
             except AnycastError as e:
                 LOG.warning("The poll failed: %s", e)
                 wait = ERROR_WAIT_SECONDS
