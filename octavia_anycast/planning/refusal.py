@@ -126,7 +126,7 @@ def follow_up(cluster: Cluster) -> tuple[Action, ...]:
     guilty = [m for m in refusing if is_to_blame(cluster, m)]
     if guilty and cluster.desired.is_managed:
         return tuple(_replace(cluster, member) for member in guilty)
-    asked = [m for m in refusing if m.amphora.report and m not in guilty]
+    asked = [m for m in refusing if _answers(m) and m not in guilty]
     if not asked or guilty or _is_waited_for(cluster):
         return ()
     return (
@@ -152,10 +152,17 @@ def _can_be_given(member: Assessment) -> bool:
     record, report = member.amphora.record, member.amphora.report
     return (
         report is not None
+        and _answers(member)
         and record.status is AmphoraStatus.ALLOCATED
         and record.frontend is not None
         and (report.frontend_is_up or record.was_configured)
     )
+
+
+def _answers(member: Assessment) -> bool:
+    """Whether its agent does; speakerd alone takes no configuration."""
+    amphora = member.amphora
+    return amphora.report is not None and not amphora.is_agent_mute
 
 
 def _replace(cluster: Cluster, member: Assessment) -> Action:

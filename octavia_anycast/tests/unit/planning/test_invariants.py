@@ -5,7 +5,7 @@
 from dataclasses import replace
 from datetime import timedelta
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from octavia_anycast.model.bgp import AuthType
@@ -199,6 +199,15 @@ def test_any_history_followed_by_silence_converges(size, events):
 
 @settings(max_examples=40, deadline=None)
 @given(size=st.integers(min_value=1, max_value=5), events=EVENTS)
+# The agent hangs that is to be asked what it refuses.
+@example(
+    size=1,
+    events=[("scale", 0, 40), ("bad_content", 0, 1), ("hang", 0, 40)],
+)
+@example(
+    size=1,
+    events=[("scale", 0, 40), ("hang", 0, 2), ("bad_content", 0, 40)],
+)
 def test_a_deleted_load_balancer_leaves_nothing(size, events):
     world = World(desired=desired_cluster(size=size))
     play(world, events)
