@@ -376,7 +376,8 @@ def _configuration(
             job.amphora,
             job.with_peers(listeners),
             files.names,
-            driver._get_haproxy_versions(job.amphora),
+            # As Octavia's driver, which makes a call of its own for it.
+            details["haproxy_version"].split(".")[:2],
             _with_bounded_memory(details),
         )
     )

@@ -48,11 +48,9 @@ class FakeClient:
     def get_api_version(self, amphora, **kwargs):
         return {"api_version": "1.0"}
 
-    def get_info(self, amphora, **kwargs):
-        return {"haproxy_version": "2.6.12"}
-
     def get_details(self, amphora, **kwargs):
         return {
+            "haproxy_version": "2.6.12-1+deb12u4",
             "memory": self.memory,
             "cpu_count": 2,
             "lvs_listener_process_count": len(self.lvs),
