@@ -45,6 +45,7 @@ from octavia_anycast.model.errors import (
     AnycastError,
     Conflict,
     ContentRefused,
+    NoRoom,
     Permanent,
     Retryable,
     SecretUnread,
@@ -132,6 +133,7 @@ def build(
             status=AmphoraStatus.ERROR,
             reason=short(e),
             is_refused=isinstance(e, Permanent),
+            is_invalid=isinstance(e, Permanent) and not isinstance(e, NoRoom),
         )
         raise
     job.update(action.amphora_id, compute_id=server_id)

@@ -156,8 +156,8 @@ def update(
             _set_frontend(row, value)
         elif name == "service_type":
             row.service_type = ServiceType(value).value
-        elif name == "is_refused":
-            row.is_refused = bool(value)
+        elif name in ("is_refused", "is_invalid"):
+            setattr(row, name, bool(value))
         elif name in PLAIN and name != "id":
             setattr(row, name, value)
         else:
@@ -236,6 +236,7 @@ def failures_since(
             Amphora.reason,
             Amphora.lb_network_ip,
             Amphora.is_refused,
+            Amphora.is_invalid,
         )
         .where(is_ours, Amphora.failed_at >= since)
         .order_by(Amphora.failed_at)
@@ -255,8 +256,9 @@ def failures_since(
             has_run=address is not None
             or any(at < moment < end for moment in ran),
             is_refused=bool(is_refused),
+            is_invalid=bool(is_invalid),
         )
-        for (at, reason, address, is_refused), end in zip(
+        for (at, reason, address, is_refused, is_invalid), end in zip(
             rows, ends, strict=True
         )
     ]

@@ -116,6 +116,8 @@ class Amphora(Base):
     failed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     # The compute service said no; NULL: it did not fail, or not so.
     is_refused: Mapped[bool | None] = mapped_column(Boolean)
+    # And not for want of room; NULL as above.
+    is_invalid: Mapped[bool | None] = mapped_column(Boolean)
     generation: Mapped[int] = mapped_column(Integer)
     cert_expiration: Mapped[datetime | None] = mapped_column(UtcDateTime)
     frontend_ip: Mapped[IPAddress | None] = mapped_column(Address)

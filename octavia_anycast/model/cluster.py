@@ -346,13 +346,15 @@ class BootFailure:
 
     Or that of another one did, booted between this failure and the next.
     ``is_refused``: the compute service said no, so the next one will fail,
-    too, unless something changes.
+    too, unless something changes. ``is_invalid``: and not for want of room,
+    but for what it was asked for, such as an image that is gone.
     """
 
     at: datetime
     reason: str = ""
     has_run: bool = True
     is_refused: bool = False
+    is_invalid: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

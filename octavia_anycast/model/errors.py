@@ -29,6 +29,10 @@ class Permanent(AnycastError):
     """Trying again without a change will fail again."""
 
 
+class NoRoom(Permanent):
+    """A quota is used up: it works again once something else went away."""
+
+
 class SecretUnread(Retryable):
     """Secrets cannot be read now; the rest was pushed.
 

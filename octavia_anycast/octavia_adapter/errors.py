@@ -9,6 +9,7 @@ the answer is looked for in the chain of causes.
 Layer: octavia_adapter.
 """
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,7 +26,12 @@ from octavia.common import exceptions as octavia_exceptions
 from octavia.network import base as network_base
 from openstack import exceptions as sdk_exceptions
 
-from octavia_anycast.model.errors import AnycastError, Permanent, Retryable
+from octavia_anycast.model.errors import (
+    AnycastError,
+    NoRoom,
+    Permanent,
+    Retryable,
+)
 
 # HTTP status -> whether the same request will be refused again. The other
 # 4xx will, the other 5xx may not.
@@ -55,6 +61,8 @@ _FINAL_CONFLICTS = frozenset(
         "OverQuota",
     }
 )
+# Nova's and Neutron's sentences have the word; their statuses differ.
+_OF_QUOTA = re.compile(r"\bquota\b", re.IGNORECASE)
 # Octavia's exceptions that say the same without a client's exception.
 _REFUSED = (
     agent_exceptions.InvalidRequest,
@@ -125,7 +133,8 @@ def as_ours(error: BaseException, what: str) -> AnycastError:
     else:
         is_final, text = answer.is_final, answer.sentence
     if is_final:
-        return Permanent(f"{what} was refused: {text}")
+        kind = NoRoom if _OF_QUOTA.search(text) else Permanent
+        return kind(f"{what} was refused: {text}")
     return Retryable(f"{what} failed: {text}")
 
 

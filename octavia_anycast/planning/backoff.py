@@ -66,7 +66,9 @@ def has_no_room(observed: ObservedCluster) -> bool:
     """Whether the compute service lately had no room for one more.
 
     No server of the last boots that failed ever ran, so it was not for what
-    is in the image.
+    is in the image. And room would not help what is refused as invalid.
     """
     last = observed.recent_failures[-REFUSALS:]
-    return len(last) == REFUSALS and not any(f.has_run for f in last)
+    return len(last) == REFUSALS and not any(
+        failure.has_run or failure.is_invalid for failure in last
+    )

@@ -284,6 +284,7 @@ class World:
                     reason="refused",
                     has_run=False,
                     is_refused=True,
+                    is_invalid=True,
                 )
             )
             return []
@@ -589,7 +590,7 @@ class World:
         """Invariant 3: withdrawn before the data path is taken away."""
         guest = self.guests[amphora_id]
         is_deaf = guest.is_agent_hung and guest.is_speakerd_deaf
-        is_told_in_vain = any(
+        is_told_in_vain = self.desired.is_deleted and any(
             failure.action == SetAgentState.__name__
             and failure.amphora_id == amphora_id
             for failure in self.action_failures

@@ -385,8 +385,8 @@ def test_what_a_replacement_needs_is_gone(serving, call, sentence):
     took = look(serving, STATED_SECONDS, "ERROR")
     assert took < STATED_SECONDS
     assert sentence in cluster(serving).reason
-    # One may have made room for a boot: min_size is 1.
-    assert serving.cloud.announcers(serving.load_balancer_id)
+    # Nobody makes room for what room would not help.
+    assert len(serving.cloud.announcers(serving.load_balancer_id)) == 2
     serving.cloud.raises.clear()
     look(serving, 400, "ACTIVE")
     serving.run(400)

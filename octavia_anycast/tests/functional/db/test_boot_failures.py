@@ -48,3 +48,19 @@ def test_one_that_ran_between_two_failures_shows_that_there_was_room(session):
     assert had_room() == [False, False], "it may have got a place set free"
     run("between", 2, "172.31.1.6")
     assert had_room() == [True, False]
+
+
+def test_what_was_refused_as_invalid_is_remembered(session):
+    for name, is_invalid in (("room", False), ("image", True)):
+        amphorae.create(session, make_amphora(id=name))
+        amphorae.update(
+            session,
+            name,
+            status=AmphoraStatus.ERROR,
+            is_refused=True,
+            is_invalid=is_invalid,
+            now=NOW + timedelta(minutes=is_invalid),
+        )
+    found = amphorae.failures_since(session, "lb", NOW)
+    assert [failure.is_refused for failure in found] == [True, True]
+    assert [failure.is_invalid for failure in found] == [False, True]

@@ -15,7 +15,7 @@ from octavia.common import exceptions as octavia_exceptions
 from octavia.network import base as network_base
 from openstack import exceptions as sdk_exceptions
 
-from octavia_anycast.model.errors import Permanent, Retryable
+from octavia_anycast.model.errors import NoRoom, Permanent, Retryable
 from octavia_anycast.octavia_adapter.errors import answer_of, translated
 
 
@@ -77,6 +77,11 @@ REFUSED = (
     octavia_exceptions.ImageGetException(tag="amphora"),
     network_base.SubnetNotFound("subnet not found"),
     agent_exceptions.InvalidRequest(),
+)
+NO_ROOM = (
+    neutron(409, "OverQuota", "Quota exceeded for resources: ['port']."),
+    nova(403, "Quota exceeded for cores: Requested 2"),
+    nova(413, "Quota exceeded"),
 )
 MAY_PASS = (
     neutron(401),
@@ -198,3 +203,25 @@ def test_what_no_client_raised_is_no_answer():
     assert answer_of(octavia_exceptions.ComputeBuildException(fault="x")) is (
         None
     )
+
+
+@pytest.mark.parametrize("error", NO_ROOM, ids=str)
+def test_a_quota_that_is_used_up_is_want_of_room(error):
+    with pytest.raises(NoRoom), translated("building"):
+        raise error
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        nova(400, "Invalid key_name provided."),
+        nova(403, "Policy does not allow it"),
+        nova(404, "Flavor f1 could not be found."),
+        octavia_exceptions.ImageGetException(tag="amphora"),
+    ],
+    ids=str,
+)
+def test_room_would_not_help_what_is_refused_otherwise(error):
+    with pytest.raises(Permanent) as caught, translated("building"):
+        raise error
+    assert not isinstance(caught.value, NoRoom)
