@@ -43,7 +43,7 @@ class Losses:
     @property
     def is_nothing(self) -> bool:
         """True if every packet and request came through."""
-        return not self.failed and not self.vanished
+        return not self.failed and not self.has_vanished
 
     @property
     def is_change_of_routes_only(self) -> bool:
@@ -58,7 +58,18 @@ class Losses:
     @property
     def is_brief(self) -> bool:
         """True if nothing vanished, and what failed was soon over."""
-        return not self.vanished and sum(self.failed.values()) <= RATE / 2
+        return not self.has_vanished and (
+            sum(self.failed.values()) <= RATE / 2
+        )
+
+    @property
+    def has_vanished(self) -> bool:
+        """True if packets were lost; one late answer may be a busy machine.
+
+        A SYN is sent again after a second without an answer, also where the
+        machine did nothing else in that second.
+        """
+        return self.vanished > 1
 
     @property
     def is_refused_at_most(self) -> bool:
