@@ -472,6 +472,17 @@ def test_foreign_state_is_refused(amphora):
     amphora.assert_paths_stay(1)
 
 
+def test_an_ipv6_address_of_the_front_end_is_usable_at_once(amphora):
+    """What is tentative is listed; it would be for up to two seconds."""
+    command = "ip -n amphora-haproxy -6 addr"
+    address = "fd00:dead::5/64 dev eth1"
+    tentative = amphora.shell(
+        f"{command} add {address}; {command} show dev eth1 tentative; "
+        f"{command} del {address}"
+    )
+    assert not tentative.strip()
+
+
 def test_front_end_network_dies_behind_its_bridge(amphora):
     leaf = amphora.lab.namespace("leaf1")
     tap = ["ip", "link", "set", "dev", _tap(amphora)]
