@@ -28,22 +28,28 @@ RATE = 30.0
 _ROUTE_CHANGE = frozenset(
     (traffic_record.Outcome.UNREACHABLE, traffic_record.Outcome.RESET)
 )
+_LATE_MS = 200
 _COUNTERS = pathlib.Path("/proc/net/netstat")
 _FAMILY = "TcpExt:"
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Losses:
-    """``failed``: outcome -> requests; ``vanished``: SYNs sent again."""
+    """``failed``: outcome -> requests; ``vanished``: SYNs sent again.
+
+    ``late``: the requests that took more than 0.2 s, as (seconds after the
+    first one, milliseconds): with a failed test it shows which packet it was.
+    """
 
     total: int
     failed: Mapping[traffic_record.Outcome, int]
     vanished: int
+    late: tuple[tuple[float, int], ...] = ()
 
     @property
     def is_nothing(self) -> bool:
         """True if every packet and request came through."""
-        return not self.failed and not self.has_vanished
+        return not self.failed and not self.vanished
 
     @property
     def is_change_of_routes_only(self) -> bool:
@@ -58,18 +64,7 @@ class Losses:
     @property
     def is_brief(self) -> bool:
         """True if nothing vanished, and what failed was soon over."""
-        return not self.has_vanished and (
-            sum(self.failed.values()) <= RATE / 2
-        )
-
-    @property
-    def has_vanished(self) -> bool:
-        """True if packets were lost; one late answer may be a busy machine.
-
-        A SYN is sent again after a second without an answer, also where the
-        machine did nothing else in that second.
-        """
-        return self.vanished > 1
+        return not self.vanished and sum(self.failed.values()) <= RATE / 2
 
     @property
     def is_refused_at_most(self) -> bool:
@@ -100,6 +95,11 @@ class Stream:
             total=len(records),
             failed=types.MappingProxyType(outcomes),
             vanished=_syn_retransmissions(self._bench) - self._before,
+            late=tuple(
+                (round(r.start - records[0].start, 2), int(r.duration_ms))
+                for r in records
+                if r.duration_ms > _LATE_MS
+            ),
         )
 
 
