@@ -76,6 +76,7 @@ class FrontendSetup:
         self._is_changed = False
         self._is_closing = False
         self._has_sysctls = False
+        self._hastened: int | None = None  # the index of an interface
         self._thread = threading.Thread(
             target=self._run, name="frontend", daemon=True
         )
@@ -232,12 +233,16 @@ class FrontendSetup:
         self, inside: Netlink, link: Link, frontend: Frontend
     ) -> None:
         name = FRONTEND_INTERFACE
-        if not link.is_up:
+        if self._hastened != link.index:  # after a reboot it may be up
             self._hasten_ipv6_and_neighbours()
+            self._hastened = link.index
+        if not link.is_up:
             mtu = str(frontend.mtu)
             self._ip("link", "set", "dev", name, "mtu", mtu, "up")
             self._masquerade(frontend)
-        self._set_addresses(inside, link, frozenset(_addresses(frontend)))
+        self._set_addresses(
+            inside, link, frozenset(interface_addresses(frontend))
+        )
         for route in _routes(frontend):
             self._ip(
                 *(f"-{route.version}", "route", "replace"),
@@ -301,7 +306,9 @@ def _loopback(
     return frozenset(addresses | {(vip, vip.max_prefixlen) for vip in vips})
 
 
-def _addresses(frontend: Frontend) -> list[tuple[IPAddress, int]]:
+def interface_addresses(
+    frontend: Frontend,
+) -> list[tuple[IPAddress, int]]:
     """The interface's addresses, with the link-local one of IPv6.
 
     It is named because ``amphora-interface`` removes all that are not; but a
@@ -417,7 +424,7 @@ def frontend_file(
     document = _interface_file(
         FRONTEND_INTERFACE,
         "vip",
-        [(str(ip), length) for ip, length in _addresses(frontend)],
+        [(str(ip), length) for ip, length in interface_addresses(frontend)],
     )
     document["mtu"] = frontend.mtu
     document["routes"] = [route.document for route in _routes(frontend)]

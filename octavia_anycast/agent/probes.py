@@ -19,6 +19,7 @@ from octavia_anycast.agent.daemon_process import (
     DaemonProcess,
     state_of,
 )
+from octavia_anycast.agent.frontend import interface_addresses
 from octavia_anycast.agent.gate import Sample, Verdict
 from octavia_anycast.agent.keepalived import KeepalivedWatch, worst
 from octavia_anycast.agent.listeners import ListenerWatch, Waiting
@@ -350,7 +351,8 @@ def _frontend_problem(netlink: Netlink, frontend: Frontend | None) -> str:
         for address in netlink.addresses()
         if address.index == links[0].index
     }
-    for address in frontend.addresses:
-        if address.ip_address not in present:
-            return f"{address.ip_address} is not on the front-end interface"
+    # The link-local one, too: without it no gateway is asked for.
+    for address, _ in interface_addresses(frontend):
+        if address not in present:
+            return f"{address} is not on the front-end interface"
     return ""

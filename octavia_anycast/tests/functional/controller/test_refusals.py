@@ -9,6 +9,7 @@ stage asserts that nothing of the kind was violated.
 import pytest
 
 from octavia_anycast.db import amphorae, clusters
+from octavia_anycast.model.errors import Permanent
 from octavia_anycast.testing import octavia_rows
 
 LB = "/v2/lbaas/loadbalancers"
@@ -274,3 +275,56 @@ def test_with_every_culprit_the_load_balancer_can_be_deleted(stage, tree):
     stage.delete()
     stage.controller.run(stage.load_balancer_id)
     assert stage.cloud.machines == {}
+
+
+NO_START = "Amphora cannot reload what it was given: Cannot raise FD limit"
+
+
+def does_not_start(stage, monkeypatch, *amphora_ids):
+    """What HAProxy takes with -c, and does not start with, in these."""
+    push = stage.cloud.push
+
+    def attempt(tree, record, peers=()):
+        if record.id in amphora_ids:
+            raise Permanent(NO_START)
+        push(tree, record, peers)
+
+    monkeypatch.setattr(stage.cloud, "push", attempt)
+
+
+def look(stage, seconds):
+    for _ in range(seconds):
+        stage.controller.reconcile(stage.load_balancer_id)
+        stage.cloud.pass_time(1)
+    return octavia_rows.load_balancer(
+        stage.load_balancer_id
+    ).provisioning_status
+
+
+def test_where_one_haproxy_does_not_start_it_withdraws_and_is_replaced(
+    stage, tree, monkeypatch
+):
+    first, second = stage.cloud.of(stage.load_balancer_id)
+    does_not_start(stage, monkeypatch, first.amphora_id)
+    change(stage, tree, "listener")
+    assert look(stage, 3) == "ACTIVE"
+    assert NO_START in reason(stage)
+    assert stage.cloud.announcers(stage.load_balancer_id) == [second]
+    look(stage, 90)
+    assert first not in stage.cloud.of(stage.load_balancer_id)
+    assert len(stage.cloud.announcers(stage.load_balancer_id)) == 2
+
+
+def test_where_no_haproxy_starts_it_is_error_and_serves_what_it_served(
+    stage, tree, monkeypatch
+):
+    both = stage.cloud.of(stage.load_balancer_id)
+    with monkeypatch.context() as patched:
+        does_not_start(stage, patched, *(one.amphora_id for one in both))
+        change(stage, tree, "listener")
+        assert look(stage, 10) == "PENDING_UPDATE"
+        assert look(stage, 10) == "ERROR"
+        assert NO_START in reason(stage)
+        assert stage.cloud.announcers(stage.load_balancer_id) == both
+    assert look(stage, 40) == "ACTIVE"
+    assert NO_START not in reason(stage)

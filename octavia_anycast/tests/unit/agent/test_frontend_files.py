@@ -6,13 +6,17 @@ import json
 from dataclasses import replace
 from ipaddress import ip_address
 
+import pytest
 from octavia.amphorae.backends.utils import interface_file
 
+from octavia_anycast.agent import probes
 from octavia_anycast.agent.frontend import (
     frontend_file,
     link_local,
     loopback_file,
 )
+from octavia_anycast.agent.netlink import Address, Link
+from octavia_anycast.model.wire import Frontend, FrontendAddress
 from octavia_anycast.tests.unit.agent.states import state
 
 FRONTEND = state().frontend
@@ -97,3 +101,51 @@ def test_ipv4_alone_has_no_link_local_address(tmp_path):
 def test_link_local_of_a_mac():
     # The example of RFC 4291, appendix A, with our prefix.
     assert str(link_local("34:56:78:9a:bc:de")) == "fe80::3656:78ff:fe9a:bcde"
+
+
+class Interfaces:
+    """What netlink lists: eth1, up, with these addresses."""
+
+    def __init__(self, frontend, *addresses):
+        self.link = Link(
+            index=3, name="eth1", mac_address=frontend.mac_address, is_up=True
+        )
+        self.present = [
+            Address(index=3, ip_address=ip, prefix_length=64)
+            for ip in map(ip_address, addresses)
+        ]
+
+    def links(self):
+        return (self.link,)
+
+    def addresses(self):
+        return tuple(self.present)
+
+
+LINK_LOCAL = "fe80::f816:3eff:fe00:1"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "present", "missing"),
+    [
+        (["10.1.0.5", "fd00::5"], ["10.1.0.5", "fd00::5"], LINK_LOCAL),
+        (["fd00::5"], ["fd00::5"], LINK_LOCAL),
+        (["fd00::5"], [LINK_LOCAL], "fd00::5"),
+        (["10.1.0.5", "fd00::5"], ["10.1.0.5", "fd00::5", LINK_LOCAL], ""),
+        (["10.1.0.5"], ["10.1.0.5"], ""),
+    ],
+)
+def test_a_front_end_is_up_with_all_that_can_be_used(wanted, present, missing):
+    """Netlink leaves tentative addresses out."""
+    frontend = Frontend(
+        mac_address="fa:16:3e:00:00:01",
+        mtu=1500,
+        addresses=tuple(
+            FrontendAddress(ip_address=ip_address(text), prefix_length=24)
+            for text in wanted
+        ),
+    )
+    found = probes._frontend_problem(Interfaces(frontend, *present), frontend)
+    assert found == (
+        f"{missing} is not on the front-end interface" if missing else ""
+    )
