@@ -220,11 +220,10 @@ def failures_since(
 ) -> list[BootFailure]:
     """Failed amphorae of a load balancer, oldest first, DELETED too.
 
-    :param is_dedicated: of a distributor instead, its own
-
-    Where another one was booted and ran between two failures, the first of
-    them was no want of room: such a one is left by a controller that died as
-    it ordered a server, too.
+    With ``is_dedicated`` those of a distributor's own instead. Where another
+    one was booted and ran between two failures, the first of them was no want
+    of room: such a one is left by a controller that died as it ordered a
+    server, too.
     """
     owner = (
         Amphora.distributor_id if is_dedicated else Amphora.load_balancer_id

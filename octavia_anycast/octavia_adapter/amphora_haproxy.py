@@ -15,7 +15,7 @@ the amphora of the call under way, so each thread has one.
 
 import hashlib
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -65,10 +65,52 @@ _LVS_COUNT = "lvs_listener_process_count"
 CACHE_MEMORY_MAX_KB = 256 * 1024
 
 
+class _Explaining:
+    """Calls of Octavia's REST client, which throws away why they failed."""
+
+    put: Callable[..., Any]
+
+    def upload_config(
+        self, amp: Any, loadbalancer_id: str, config: str
+    ) -> Any:
+        """As Octavia's; a refused file has HAProxy's words.
+
+        :raises RefusedFile: HAProxy refuses it.
+        """
+        answer = self.put(
+            amp,
+            f"loadbalancer/{amp.id}/{loadbalancer_id}/haproxy",
+            data=config.encode(),
+        )
+        if answer.status_code == HTTPStatus.BAD_REQUEST:
+            raise RefusedFile(_details_of(answer))
+        return agent_exceptions.check_exception(answer)
+
+    def _action(
+        self,
+        action: str,
+        amp: Any,
+        object_id: str,
+        timeout_dict: dict[str, Any] | None = None,
+    ) -> Any:
+        """As Octavia's; a failed start has HAProxy's or systemd's words.
+
+        :raises Permanent: HAProxy or keepalived does not start.
+        """
+        path = f"loadbalancer/{object_id}/{action}"
+        answer = self.put(amp, path, timeout_dict=timeout_dict)
+        if answer.status_code == HTTPStatus.INTERNAL_SERVER_ERROR:
+            said = _first_sentence(_details_of(answer))
+            raise Permanent(
+                f"Amphora {amp.id} cannot {action} what it was given: {said}"
+            )
+        return agent_exceptions.check_exception(answer)
+
+
 def _bounded(client_class: type, timeouts: dict[str, Any]) -> Any:
     """Make a REST client of Octavia that never waits longer than told."""
 
-    class Bounded(client_class):
+    class Bounded(_Explaining, client_class):
         def request(
             self,
             method: str,
@@ -84,37 +126,6 @@ def _bounded(client_class: type, timeouts: dict[str, Any]) -> Any:
                 timeout_dict={**timeouts, **(timeout_dict or {})},
                 **kwargs,
             )
-
-        def upload_config(
-            self, amp: Any, loadbalancer_id: str, config: str
-        ) -> Any:
-            """As Octavia's, which throws away why a file is refused."""
-            answer = self.put(
-                amp,
-                f"loadbalancer/{amp.id}/{loadbalancer_id}/haproxy",
-                data=config.encode(),
-            )
-            if answer.status_code == HTTPStatus.BAD_REQUEST:
-                raise RefusedFile(_details_of(answer))
-            return agent_exceptions.check_exception(answer)
-
-        def _action(
-            self,
-            action: str,
-            amp: Any,
-            object_id: str,
-            timeout_dict: dict[str, Any] | None = None,
-        ) -> Any:
-            """As Octavia's, which throws away why nothing starts."""
-            path = f"loadbalancer/{object_id}/{action}"
-            answer = self.put(amp, path, timeout_dict=timeout_dict)
-            if answer.status_code == HTTPStatus.INTERNAL_SERVER_ERROR:
-                said = _first_sentence(_details_of(answer))
-                raise Permanent(
-                    f"Amphora {amp.id} cannot {action} what it was given: "
-                    f"{said}"
-                )
-            return agent_exceptions.check_exception(answer)
 
     return Bounded()
 

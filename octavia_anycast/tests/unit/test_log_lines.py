@@ -2,8 +2,6 @@
 # Copyright (c) 2026 The octavia-anycast authors
 """Lines bear their own project and request, written by the real formatter."""
 
-import io
-import logging
 import re
 import threading
 
@@ -16,6 +14,7 @@ from oslo_log import log as oslo_log
 from octavia_anycast import log_lines
 from octavia_anycast.log_lines import CarryingExecutor, bearing, kept
 from octavia_anycast.model.errors import Permanent
+from octavia_anycast.tests.log_capture import captured
 
 PROJECTS = {"lb-a": "a" * 32, "lb-b": "b" * 32}
 REQUESTS = {
@@ -27,17 +26,9 @@ LOG = oslo_log.getLogger("octavia_anycast.tests")
 
 @pytest.fixture
 def lines():
-    """A function: the lines that were written."""
-    conf = cfg.ConfigOpts()
-    oslo_log.register_options(conf)
-    conf([])
-    stream = io.StringIO()
-    handler = logging.StreamHandler(stream)
-    handler.setFormatter(log_lines.Formatter(config=conf))
-    LOG.logger.addHandler(handler)
-    LOG.logger.setLevel(logging.INFO)
-    yield lambda: stream.getvalue().splitlines()
-    LOG.logger.removeHandler(handler)
+    """A function: the lines since it was last called."""
+    with captured(LOG) as take:
+        yield take
 
 
 @pytest.fixture(autouse=True)
@@ -97,8 +88,9 @@ def test_a_thread_bears_nothing_after_its_work(lines):
         workers.submit(overwrite, PROJECTS["lb-a"]).result()
         workers.submit(LOG.info, "a chore").result()
 
-    assert "[-] a chore" in lines()[0]
-    assert PROJECTS["lb-a"] not in lines()[0]
+    (line,) = lines()
+    assert "[-] a chore" in line
+    assert PROJECTS["lb-a"] not in line
 
 
 def test_a_failed_work_leaves_nothing_either(lines):

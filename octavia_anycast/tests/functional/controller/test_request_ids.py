@@ -2,18 +2,15 @@
 # Copyright (c) 2026 The octavia-anycast authors
 """The controller's lines bear the API request, until it is carried out."""
 
-import io
-import logging
 from datetime import timedelta
 
 import pytest
-from oslo_config import cfg
 from oslo_log import log as oslo_log
 
-from octavia_anycast import log_lines
 from octavia_anycast.controller.reconciler import REQUEST_SHOWN_WITHIN
 from octavia_anycast.db import clusters
 from octavia_anycast.tests.functional.controller.conftest import LB
+from octavia_anycast.tests.log_capture import captured
 
 LOG = oslo_log.getLogger("octavia_anycast")
 
@@ -21,25 +18,8 @@ LOG = oslo_log.getLogger("octavia_anycast")
 @pytest.fixture
 def lines():
     """A function: the controller's lines since it was last called."""
-    conf = cfg.ConfigOpts()
-    oslo_log.register_options(conf)
-    conf([])
-    stream = io.StringIO()
-    handler = logging.StreamHandler(stream)
-    handler.setFormatter(log_lines.Formatter(config=conf))
-    level = LOG.logger.level
-    LOG.logger.addHandler(handler)
-    LOG.logger.setLevel(logging.INFO)
-
-    def take():
-        text = stream.getvalue()
-        stream.seek(0)
-        stream.truncate()
-        return [x for x in text.splitlines() if ".controller." in x]
-
-    yield take
-    LOG.logger.removeHandler(handler)
-    LOG.logger.setLevel(level)
+    with captured(LOG) as take:
+        yield lambda: [line for line in take() if ".controller." in line]
 
 
 @pytest.fixture
