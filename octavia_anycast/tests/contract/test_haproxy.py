@@ -34,6 +34,31 @@ def load_balancer(
     listener=None,
 ):
     """The models of one of each, with these attributes."""
+    backend = pool_of(healthmonitor, pool, member)
+    made = dm.Listener(
+        id="listener",
+        protocol="HTTP",
+        protocol_port=80,
+        connection_limit=100,
+        enabled=True,
+        insert_headers={},
+        pools=[backend],
+        default_pool=backend,
+        l7policies=[policy_of(l7policy, rule)],
+    )
+    set_all(made, listener)
+    made.load_balancer = dm.LoadBalancer(
+        id="balancer",
+        project_id="project",
+        enabled=True,
+        topology="SINGLE",
+        vip=dm.Vip(ip_address="192.0.2.100"),
+        listeners=[made],
+    )
+    return made.load_balancer
+
+
+def pool_of(healthmonitor, pool, member):
     monitor = dm.HealthMonitor(
         id="monitor",
         type="HTTP",
@@ -47,27 +72,27 @@ def load_balancer(
         enabled=True,
     )
     set_all(monitor, healthmonitor)
-    backend = dm.Pool(
+    server = dm.Member(
+        id="member",
+        ip_address="192.0.2.1",
+        protocol_port=80,
+        weight=1,
+        enabled=True,
+    )
+    set_all(server, member)
+    persistence = pool and dm.SessionPersistence(**pool["session_persistence"])
+    return dm.Pool(
         id="pool",
         protocol="HTTP",
         lb_algorithm="ROUND_ROBIN",
         enabled=True,
         health_monitor=monitor,
-        members=[
-            dm.Member(
-                id="member",
-                ip_address="192.0.2.1",
-                protocol_port=80,
-                weight=1,
-                enabled=True,
-            )
-        ],
+        session_persistence=persistence,
+        members=[server],
     )
-    set_all(backend.members[0], member)
-    if pool:
-        backend.session_persistence = dm.SessionPersistence(
-            **pool["session_persistence"]
-        )
+
+
+def policy_of(l7policy, rule):
     policy = dm.L7Policy(
         id="policy",
         action="REDIRECT_TO_URL",
@@ -78,27 +103,7 @@ def load_balancer(
     )
     set_all(policy, l7policy)
     set_all(policy.l7rules[0], RULE | (rule or {}))
-    made = dm.Listener(
-        id="listener",
-        protocol="HTTP",
-        protocol_port=80,
-        connection_limit=100,
-        enabled=True,
-        insert_headers={},
-        pools=[backend],
-        default_pool=backend,
-        l7policies=[policy],
-    )
-    set_all(made, listener)
-    made.load_balancer = dm.LoadBalancer(
-        id="balancer",
-        project_id="project",
-        enabled=True,
-        topology="SINGLE",
-        vip=dm.Vip(ip_address="192.0.2.100"),
-        listeners=[made],
-    )
-    return made.load_balancer
+    return policy
 
 
 def set_all(model, attributes):
