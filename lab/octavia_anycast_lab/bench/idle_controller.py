@@ -175,7 +175,6 @@ def _measure(
         "cpu_share": cpu / elapsed,
         "queries_per_second": sum(queries.values()) / elapsed,
         "queries_by_thread": queries,
-        "poll_interval": world.settings.poll_interval,
         "resync_interval": world.settings.resync_interval,
         "violations": cloud.violations,
     }
@@ -312,8 +311,7 @@ def main() -> None:
         read,
         policy=dataclasses.replace(read.policy, dead_after=15.0),
         coordination_url=f"file://{output}.coordination",
-        # The defaults of the product, not the lab's hurry.
-        poll_interval=0.5,
+        # The default of the product, not the lab's hurry.
         resync_interval=10.0,
         heartbeat_interval=load.heartbeat_seconds,
     )
