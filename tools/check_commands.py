@@ -5,8 +5,9 @@
 ``openstack loadbalancer``, ``octavia-anycast-manage`` and
 ``octavia-anycast-lab``. Those in a block are parsed by the parser of the very
 command, options and all; of those within a sentence the words have to begin a
-command. Other commands of ``openstack``, in blocks that are typed by nobody,
-have to be there.
+command. A change that leaves something in PENDING_* waits for its end, so that
+the next command is not refused. Other commands of ``openstack``, in blocks
+that are typed by nobody, have to be there.
 """
 
 import argparse
@@ -15,6 +16,7 @@ import functools
 import io
 import re
 import shlex
+import textwrap
 from collections.abc import Iterator
 from importlib import metadata
 from typing import Any
@@ -35,6 +37,8 @@ MANAGE = "octavia-anycast-manage"
 LAB = "octavia-anycast-lab"
 # What the guides call the first of them.
 VARIABLES = {"$MANAGE": MANAGE}
+# Their changes leave in PENDING_* what the next command may be about.
+WAITED_FOR = ("bgp", "cluster", "distributor")
 PROGRAMS = rf"(?:openstack(?= [a-z])|\$MANAGE|{MANAGE}|{LAB})"
 BLOCK = re.compile(rf"^ +(?:\$ )?({PROGRAMS} (?:.*\\\n)*.*)$", re.M)
 # Also one that is broken over two lines of a sentence.
@@ -90,12 +94,19 @@ def split(words: list[str]) -> tuple[str, list[str]] | None:
     return None
 
 
+def _words(text: str) -> list[str]:
+    """The words of a command; none if it goes on otherwise than by ``\\``."""
+    try:
+        return shlex.split(text.replace("\\\n", " "), comments=True)
+    except ValueError:
+        return []
+
+
 def wrong_block(text: str) -> str | None:
     """What is wrong with a whole command."""
-    try:
-        words = shlex.split(text.replace("\\\n", " "), comments=True)
-    except ValueError:
-        return None  # goes on in another way than by a backslash
+    words = _words(text)
+    if not words:
+        return None
     words[0] = VARIABLES.get(words[0], words[0])
     if words[0] == MANAGE:
         parser, arguments = manage_parser(), words[1:]
@@ -120,6 +131,19 @@ def wrong_block(text: str) -> str | None:
                 return None  # --help
             return said.getvalue().strip().splitlines()[-1]
     return None
+
+
+def unwaited(text: str) -> Iterator[str]:
+    """The commands of a block that may have the next one refused."""
+    indented = textwrap.indent(text, " ")
+    for command in BLOCK.findall(indented):
+        words = _words(command)
+        found = split(words) if words[1:2] == ["loadbalancer"] else None
+        if found is None or words[2] not in WAITED_FOR:
+            continue
+        options = parser_of(found[0]).format_usage()
+        if "--wait" in options and "--wait" not in words:
+            yield f"say --wait, or the next command may be refused: {command}"
 
 
 def _wrong_other(words: list[str]) -> str | None:

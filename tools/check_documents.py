@@ -14,7 +14,7 @@
 * each ``openstack loadbalancer`` command is one that the client parses, and
   each other command, of guides, of --help and of messages, is there;
 * each block of a guide is typed by the lab's tests, or says why not
-  (``guide_blocks.py``).
+  (``guide_blocks.py``), and waits for what it changes.
 
 Prints what is wrong, one finding a line; exit status 1 if there is any.
 """
@@ -31,7 +31,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import guide_blocks
-from check_commands import wrong_commands
+from check_commands import unwaited, wrong_commands
 
 from octavia_anycast.agent.speakers import addresses
 from octavia_anycast.api.requests import distributor_from
@@ -169,6 +169,9 @@ def wrong_blocks() -> Iterator[str]:
             problem = guide_blocks.wrong(block)
             if problem:
                 yield f"{block.name}: {problem}"
+            if block.reason is None:
+                for problem in unwaited(block.commands):
+                    yield f"{block.name}: {problem}"
 
 
 def wrong_words_of_programs() -> Iterator[str]:

@@ -157,3 +157,19 @@ def test_commands_that_do_not_exist_are_found(
     else:
         assert len(found) == 1
         assert sentence in found[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "is_found"),
+    [
+        ("openstack loadbalancer distributor set fabric --disable", True),
+        ("openstack loadbalancer distributor set fabric --wait", False),
+        ("openstack loadbalancer bgp peer set tor1 \\\n  --med 100", True),
+        ("openstack loadbalancer bgp peer create --name tor3", False),
+        ("openstack loadbalancer distributor vip list fabric", False),
+        ("openstack loadbalancer delete mine", False),
+        ("openstack loadbalancer distributor set 'fabric", False),
+    ],
+)
+def test_a_change_waits_for_its_end(text: str, is_found: bool):
+    assert bool(list(check_commands.unwaited(text + "\n"))) == is_found
