@@ -258,7 +258,7 @@ OPTIONS = [
     ),
     *gate_options.OPTIONS,
     cfg.IntOpt(
-        "replacement_brake",
+        "replacement_limit",
         default=10,
         min=1,
         help="Amphorae that may boot in the place of others at the same time, "
@@ -429,7 +429,7 @@ def read(conf: Any) -> Settings:
         backoff_max=ours.backoff_max,
         session_patience=ours.session_patience,
         peer_group_size=ours.peer_group_size,
-        replacement_brake=ours.replacement_brake,
+        replacement_limit=ours.replacement_limit,
         gate=gate_options.read(ours),
     )
     return Settings(

@@ -35,20 +35,19 @@ from check_commands import unwaited, wrong_commands
 
 from octavia_anycast.agent.speakers import addresses
 from octavia_anycast.api.requests import distributor_from
-from octavia_anycast.model.cluster import AmphoraStatus
-from octavia_anycast.model.drain import DrainState
+from octavia_anycast.model.cluster import AmphoraStatus, DrainState
 from octavia_anycast.model.errors import InvalidRequest
 from octavia_anycast.model.wire import GateState, PathState, Probe
 from octavia_anycast.options import OPTIONS
-from octavia_anycast.planning.assessment import Phase
-from octavia_anycast.planning.status import OperatingStatus
+from octavia_anycast.planning.cluster.assessment import Phase
+from octavia_anycast.planning.cluster.status import OperatingStatus
 from octavia_anycast.provider.flavors import SCHEMA as FLAVOR
 
 ROOT = Path(__file__).resolve().parents[1]
 DECISIONS = ROOT / "doc/source/contributor/adr"
 TROUBLESHOOTING = ROOT / "doc/source/operator/troubleshooting.rst"
 SAMPLE = ROOT / "doc/source/operator/distributor.json"
-AGENT = ROOT / "octavia_anycast/agent"
+GATE = ROOT / "octavia_anycast/agent/gate"
 # Those that say what the health gate sees.
 PROBES = ("probes", "stats_socket", "listeners", "keepalived", "synthetic")
 TOP = (
@@ -239,7 +238,7 @@ def unexplained() -> Iterator[str]:
 
 def gate_reasons() -> Iterator[str]:
     """The fixed parts of all reasons, from the probes' sources."""
-    sources = (ast.parse((AGENT / f"{x}.py").read_text()) for x in PROBES)
+    sources = (ast.parse((GATE / f"{x}.py").read_text()) for x in PROBES)
     for node in itertools.chain.from_iterable(map(ast.walk, sources)):
         said: list[ast.expr] = []
         if isinstance(node, ast.Return) and node.value:

@@ -33,9 +33,9 @@ from sqlalchemy import Table
 
 from octavia_anycast.api import requests
 from octavia_anycast.db import cluster_models, models
-from octavia_anycast.model import agent_calls, bgp, codec, wire
+from octavia_anycast.model import bgp, codec, wire
 
-_MODULES = (wire, agent_calls, requests)
+_MODULES = (wire, wire, requests)
 READERS = {
     "DesiredState": codec.desired_state_from,
     "Report": codec.report_from,

@@ -10,7 +10,7 @@ import json
 import sys
 from ipaddress import ip_address
 
-from octavia_anycast.distributor.amphora_client import AmphoraClient
+from octavia_anycast.agent_client.amphora_client import AmphoraClient
 from octavia_anycast.model import codec
 from octavia_anycast.model.errors import InvalidRequest
 

@@ -17,10 +17,10 @@ from oslo_config import cfg
 
 from octavia_anycast import options
 from octavia_anycast.cmd import controller
-from octavia_anycast.controller.observe import Observer
+from octavia_anycast.controller.cluster.observe import Observer
 from octavia_anycast.controller.ports import World
 from octavia_anycast.model.errors import AnycastError
-from octavia_anycast.planning.plan import plan
+from octavia_anycast.planning.cluster.plan import plan
 
 
 def actions(

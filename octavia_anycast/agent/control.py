@@ -22,14 +22,13 @@ import threading
 from typing import Any, Protocol
 
 from octavia_anycast.model import codec
-from octavia_anycast.model.agent_calls import AgentCall
 from octavia_anycast.model.errors import (
     Conflict,
     InvalidRequest,
     NotFound,
     Retryable,
 )
-from octavia_anycast.model.wire import Report
+from octavia_anycast.model.wire import AgentCall, Report
 
 LOG = logging.getLogger(__name__)
 

@@ -23,9 +23,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
-from octavia_anycast.agent import evidence as evidences
-from octavia_anycast.agent import gate as gates
-from octavia_anycast.agent.netlink import Netlink
+from octavia_anycast.agent.frontend.netlink import Netlink
+from octavia_anycast.agent.gate import evidence as evidences
+from octavia_anycast.agent.gate import gate as gates
+from octavia_anycast.agent.gate.probes import Prober
 from octavia_anycast.agent.paths import (
     WantedPaths,
     check_next_hops,
@@ -33,15 +34,14 @@ from octavia_anycast.agent.paths import (
     path_reports,
     vip_addresses,
 )
-from octavia_anycast.agent.probes import Prober
 from octavia_anycast.agent.registrations import carry_out
 from octavia_anycast.agent.speakers.base import BgpSpeaker
 from octavia_anycast.agent.store import Store
 from octavia_anycast.model import codec
-from octavia_anycast.model.agent_calls import AgentCall
 from octavia_anycast.model.bgp import IPAddress, Speaker
 from octavia_anycast.model.errors import InvalidRequest
 from octavia_anycast.model.wire import (
+    AgentCall,
     DesiredState,
     Frontend,
     GateReport,

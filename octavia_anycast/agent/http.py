@@ -17,13 +17,13 @@ import flask
 
 from octavia_anycast.agent import certificate, cpu
 from octavia_anycast.model import codec
-from octavia_anycast.model.agent_calls import AgentCall
 from octavia_anycast.model.errors import (
     Conflict,
     InvalidRequest,
     NotFound,
     Retryable,
 )
+from octavia_anycast.model.wire import AgentCall
 
 
 class Control(Protocol):

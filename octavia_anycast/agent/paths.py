@@ -8,7 +8,7 @@ Layer: agent.
 from collections import Counter
 from dataclasses import replace
 
-from octavia_anycast.agent.gate import Gate
+from octavia_anycast.agent.gate.gate import Gate
 from octavia_anycast.agent.speakers.base import Path, SpeakerStatus
 from octavia_anycast.model.bgp import IPAddress, Peer, SpeakerDriver
 from octavia_anycast.model.errors import InvalidRequest

@@ -15,20 +15,22 @@ from typing import Any
 from uuid import UUID
 
 from octavia_anycast.model import codec
-from octavia_anycast.model.agent_calls import (
+from octavia_anycast.model.bgp import IPAddress
+from octavia_anycast.model.errors import Conflict, InvalidRequest, NotFound
+from octavia_anycast.model.wire import (
     AgentCall,
     AmphoraList,
     AmphoraPath,
+    DesiredState,
+    Intent,
     ListedAmphora,
     ListedVip,
     NoBody,
     RegisteredAmphora,
     RegisteredVip,
     VipList,
+    VipState,
 )
-from octavia_anycast.model.bgp import IPAddress
-from octavia_anycast.model.errors import Conflict, InvalidRequest, NotFound
-from octavia_anycast.model.wire import DesiredState, Intent, VipState
 
 
 def carry_out(

@@ -11,8 +11,9 @@ from dataclasses import replace
 from typing import Any
 
 from octavia_anycast.api import amphora_types as types
-from octavia_anycast.db import amphora_listing, listing
-from octavia_anycast.octavia_adapter import stock_amphorae
+from octavia_anycast.db import listing
+from octavia_anycast.db.amphora import amphora_listing
+from octavia_anycast.octavia_adapter.amphora import stock_amphorae
 
 # attribute -> the same of the VIP
 OF_VIPS = {"ha_ip": "ip_address", "ha_port_id": "port_id"}

@@ -9,9 +9,12 @@ from octavia.api.common import types
 from octavia.api.v2.types import amphora as amphora_types
 from wsme import types as wtypes
 
-from octavia_anycast.db.amphora_listing import ROLE, ListedAmphora
-from octavia_anycast.db.amphora_statistics import ListenerCount
-from octavia_anycast.octavia_adapter.stock_amphorae import FRONTEND, VipPort
+from octavia_anycast.db.amphora.amphora_listing import ROLE, ListedAmphora
+from octavia_anycast.db.amphora.amphora_statistics import ListenerCount
+from octavia_anycast.octavia_adapter.amphora.stock_amphorae import (
+    FRONTEND,
+    VipPort,
+)
 
 Text = wtypes.StringType()
 Uuid = wtypes.UuidType()

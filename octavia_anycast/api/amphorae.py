@@ -29,15 +29,15 @@ from octavia_anycast.api.drains import (
     DrainController,
     StockDrainController,
 )
-from octavia_anycast.db import (
+from octavia_anycast.db.amphora import (
     amphora_listing,
     amphora_statistics,
     amphorae,
-    clusters,
 )
-from octavia_anycast.db.amphora_listing import ListedAmphora
+from octavia_anycast.db.amphora.amphora_listing import ListedAmphora
+from octavia_anycast.db.cluster import clusters
 from octavia_anycast.db.engine import Database
-from octavia_anycast.octavia_adapter import stock_amphorae
+from octavia_anycast.octavia_adapter.amphora import stock_amphorae
 
 LOG = logging.getLogger(__name__)
 

@@ -11,8 +11,8 @@ from octavia.common import constants, exceptions
 from pecan import request
 
 from octavia_anycast import log_lines
-from octavia_anycast.db import clusters
-from octavia_anycast.db.amphora_listing import ListedAmphora
+from octavia_anycast.db.amphora.amphora_listing import ListedAmphora
+from octavia_anycast.db.cluster import clusters
 from octavia_anycast.db.engine import Database
 
 

@@ -10,7 +10,7 @@ from octavia_anycast.api.cluster_changes import ClusterChange
 from octavia_anycast.api.clusters import ClusterResponse, MemberResponse
 from octavia_anycast.api.load_balancer_types import LoadBalancerResponse
 from octavia_anycast.api.schemas import Schema
-from octavia_anycast.model.choice import ATTRIBUTES
+from octavia_anycast.model.distributor import ATTRIBUTES
 
 _NEVER_NULL = frozenset(
     ("id", "status", "role", "cert_busy", "created_at", "amphorae")

@@ -17,9 +17,10 @@ from wsmeext import pecan as wsme_pecan
 
 from octavia_anycast import log_lines
 from octavia_anycast.api import cluster_changes, faults, policies, resource
-from octavia_anycast.db import amphorae, clusters, reports
+from octavia_anycast.db.amphora import amphorae, reports
+from octavia_anycast.db.amphora.reports import StoredReport
+from octavia_anycast.db.cluster import clusters
 from octavia_anycast.db.engine import Database
-from octavia_anycast.db.reports import StoredReport
 from octavia_anycast.model import codec
 from octavia_anycast.model.autoscale import Autoscale
 from octavia_anycast.model.bgp import IPAddress

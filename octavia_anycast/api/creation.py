@@ -15,13 +15,15 @@ from octavia.common import exceptions
 from pecan import request
 
 from octavia_anycast.api import faults
-from octavia_anycast.db import distributors, lifecycle
+from octavia_anycast.db.distributor import distributors, lifecycle
 from octavia_anycast.db.engine import Database
-from octavia_anycast.model.choice import CHOICE, DISTRIBUTOR_ID, Choice
+from octavia_anycast.model.distributor import CHOICE, DISTRIBUTOR_ID, Choice
 from octavia_anycast.model.errors import InvalidRequest, NotFound
-from octavia_anycast.octavia_adapter import frontends
+from octavia_anycast.octavia_adapter.cloud import frontends
 from octavia_anycast.octavia_adapter.haproxy_syntax import content
-from octavia_anycast.octavia_adapter.load_balancers import PROVIDER
+from octavia_anycast.octavia_adapter.load_balancer.load_balancers import (
+    PROVIDER,
+)
 
 
 class Creation(stock.LoadBalancersController):

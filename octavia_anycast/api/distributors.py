@@ -27,15 +27,15 @@ from octavia_anycast.api.paths import PathsController
 from octavia_anycast.api.registered_paths import RegistrationLimits
 from octavia_anycast.api.registrations import AmphoraRegistrationsController
 from octavia_anycast.api.vips import VipsController
-from octavia_anycast.db import (
-    amphora_registrations,
+from octavia_anycast.db.distributor import (
     distributors,
     external_vips,
     lifecycle,
     peers,
 )
-from octavia_anycast.db.distributors import DistributorRecord
+from octavia_anycast.db.distributor.distributors import DistributorRecord
 from octavia_anycast.db.engine import Database
+from octavia_anycast.db.registration import amphora_registrations
 from octavia_anycast.model import codec
 from octavia_anycast.model.bgp import Peer
 from octavia_anycast.model.distributor import Distributor, Zone

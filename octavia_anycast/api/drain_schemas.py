@@ -9,7 +9,7 @@ from octavia_anycast.api.drain_types import (
     DrainVipResponse,
 )
 from octavia_anycast.api.schemas import Schema
-from octavia_anycast.model.drain import TIMEOUT_MAX_SECONDS, DrainState
+from octavia_anycast.model.cluster import TIMEOUT_MAX_SECONDS, DrainState
 
 _DESCRIPTIONS = {
     "state": (

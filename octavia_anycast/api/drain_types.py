@@ -9,10 +9,14 @@ from typing import Any
 from octavia.api.common import types
 from wsme import types as wtypes
 
-from octavia_anycast.db.reports import StoredReport
+from octavia_anycast.db.amphora.reports import StoredReport
 from octavia_anycast.model import codec
-from octavia_anycast.model.cluster import AmphoraRecord
-from octavia_anycast.model.drain import DrainOptions, DrainState, drain_of
+from octavia_anycast.model.cluster import (
+    AmphoraRecord,
+    DrainOptions,
+    DrainState,
+    drain_of,
+)
 
 Text = wtypes.StringType()
 

@@ -10,16 +10,17 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from octavia_anycast.db import amphorae, clusters, reports
-from octavia_anycast.db.reports import StoredReport
+from octavia_anycast.db.amphora import amphorae, reports
+from octavia_anycast.db.amphora.reports import StoredReport
+from octavia_anycast.db.cluster import clusters
 from octavia_anycast.model.cluster import (
     AmphoraRecord,
     AmphoraStatus,
     ClusterRecord,
+    DrainOptions,
 )
-from octavia_anycast.model.drain import DrainOptions
 from octavia_anycast.model.errors import Conflict, NotFound
-from octavia_anycast.planning.drain_check import obstacle
+from octavia_anycast.planning.amphora.drain_check import obstacle
 
 _NO_MARKS = {"draining_since": None, "drained_at": None}
 

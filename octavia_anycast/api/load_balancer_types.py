@@ -8,7 +8,7 @@ from octavia.api.common import types
 from octavia.api.v2.types import load_balancer as lb_types
 from wsme import types as wtypes
 
-from octavia_anycast.model.choice import ATTRIBUTES, Choice
+from octavia_anycast.model.distributor import ATTRIBUTES, Choice
 
 Response = TypeVar("Response", bound="LoadBalancerResponse")
 

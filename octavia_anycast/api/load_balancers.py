@@ -22,10 +22,12 @@ from octavia_anycast.api import load_balancer_types as types
 from octavia_anycast.api.clusters import ClusterController, Limits
 from octavia_anycast.api.creation import Creation
 from octavia_anycast.api.exposed import needing_root
-from octavia_anycast.db import clusters
+from octavia_anycast.db.cluster import clusters
 from octavia_anycast.db.engine import Database
-from octavia_anycast.model.choice import ATTRIBUTES, Choice
-from octavia_anycast.octavia_adapter.load_balancers import PROVIDER
+from octavia_anycast.model.distributor import ATTRIBUTES, Choice
+from octavia_anycast.octavia_adapter.load_balancer.load_balancers import (
+    PROVIDER,
+)
 
 CLUSTER = "cluster"
 

@@ -20,8 +20,8 @@ from octavia_anycast.api import (
 )
 from octavia_anycast.api.paths import READERS
 from octavia_anycast.api.schemas import Schema, reference
-from octavia_anycast.db import (
-    amphora_listing,
+from octavia_anycast.db.amphora import amphora_listing
+from octavia_anycast.db.distributor import (
     distributors,
     external_vips,
     peers,

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from octavia_anycast.api import operations, policies
 from octavia_anycast.api.registration_types import ROOT
 from octavia_anycast.api.schemas import Schema, reference
-from octavia_anycast.db import amphora_registrations
+from octavia_anycast.db.registration import amphora_registrations
 
 NAME = "AmphoraRegistration"
 

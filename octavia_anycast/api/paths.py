@@ -16,10 +16,11 @@ from wsme import types as wtypes
 from wsmeext import pecan as wsme_pecan
 
 from octavia_anycast.api import listing, policies, resource, responses
-from octavia_anycast.db import distributors, reports
+from octavia_anycast.db.amphora import reports
+from octavia_anycast.db.amphora.reports import StoredReport
+from octavia_anycast.db.distributor import distributors
 from octavia_anycast.db.engine import Database
 from octavia_anycast.db.passwords import WithoutPasswords
-from octavia_anycast.db.reports import StoredReport
 from octavia_anycast.model.bgp import Peer, Speaker
 from octavia_anycast.model.distributor import Distributor
 from octavia_anycast.model.errors import NotFound

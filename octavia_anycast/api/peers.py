@@ -16,7 +16,7 @@ from octavia_anycast.api import (
     resource,
     responses,
 )
-from octavia_anycast.db import lifecycle, peers, speakers
+from octavia_anycast.db.distributor import lifecycle, peers, speakers
 from octavia_anycast.octavia_adapter.secrets import FernetCipher
 
 LOG = logging.getLogger(__name__)

@@ -7,19 +7,16 @@ The sessions are given and the caller owns the transactions.
 
 from typing import Any
 
-from octavia_anycast.db import (
-    amphora_registrations,
-    clusters,
-    distributors,
-    external_vips,
-)
+from octavia_anycast.db.cluster import clusters
+from octavia_anycast.db.distributor import distributors, external_vips
 from octavia_anycast.db.passwords import WithoutPasswords
+from octavia_anycast.db.registration import amphora_registrations
 from octavia_anycast.model.bgp import Peer
 from octavia_anycast.model.distributor import Distributor
 from octavia_anycast.model.errors import Conflict, InvalidRequest
 from octavia_anycast.model.registration import AmphoraRegistration
 from octavia_anycast.model.stored import unchecked
-from octavia_anycast.octavia_adapter import vip_addresses
+from octavia_anycast.octavia_adapter.load_balancer import vip_addresses
 
 
 def check_peers(

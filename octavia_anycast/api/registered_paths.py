@@ -11,15 +11,13 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from octavia_anycast.api.registration_types import ShownRegisteredPath
-from octavia_anycast.db import (
-    amphora_registrations,
-    dedicated,
-    distributors,
-    serving_amphorae,
-)
+from octavia_anycast.db import dedicated
+from octavia_anycast.db.amphora import serving_amphorae
+from octavia_anycast.db.amphora.serving_amphorae import Serving
+from octavia_anycast.db.distributor import distributors
 from octavia_anycast.db.passwords import WithoutPasswords
-from octavia_anycast.db.registrations import AnnouncedVip
-from octavia_anycast.db.serving_amphorae import Serving
+from octavia_anycast.db.registration import amphora_registrations
+from octavia_anycast.db.registration.registrations import AnnouncedVip
 from octavia_anycast.model.bgp import IPAddress, SpeakerDriver
 from octavia_anycast.model.distributor import Distributor
 from octavia_anycast.model.errors import Conflict, NotFound
@@ -30,7 +28,7 @@ from octavia_anycast.model.registration import (
 from octavia_anycast.model.stored import unchecked
 from octavia_anycast.model.wire import Intent, PathState, Report
 from octavia_anycast.planning.dedicated import has_sent_all
-from octavia_anycast.planning.registered import (
+from octavia_anycast.planning.registration import (
     only_announcer_of,
     paths_of,
     peers_of,

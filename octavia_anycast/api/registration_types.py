@@ -11,8 +11,10 @@ from wsme import types as wtypes
 
 from octavia_anycast.api import requests
 from octavia_anycast.api.responses import Moment, Text, Uuid, moment
-from octavia_anycast.db.amphora_registrations import RegistrationRecord
 from octavia_anycast.db.models import new_id
+from octavia_anycast.db.registration.amphora_registrations import (
+    RegistrationRecord,
+)
 from octavia_anycast.model import codec
 from octavia_anycast.model.registration import (
     AmphoraRegistration,

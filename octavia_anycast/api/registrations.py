@@ -29,15 +29,14 @@ from octavia_anycast.api.registered_paths import (
     PathsOfDistributor,
     RegistrationLimits,
 )
-from octavia_anycast.db import (
-    amphora_registrations,
-    amphorae,
-    clusters,
-    distributors,
-    lifecycle,
-)
-from octavia_anycast.db.amphora_registrations import RegistrationRecord
+from octavia_anycast.db.amphora import amphorae
+from octavia_anycast.db.cluster import clusters
+from octavia_anycast.db.distributor import distributors, lifecycle
 from octavia_anycast.db.engine import Database
+from octavia_anycast.db.registration import amphora_registrations
+from octavia_anycast.db.registration.amphora_registrations import (
+    RegistrationRecord,
+)
 from octavia_anycast.model.cluster import AmphoraStatus
 from octavia_anycast.model.errors import Conflict, InvalidRequest, NotFound
 from octavia_anycast.model.registration import AmphoraRegistration

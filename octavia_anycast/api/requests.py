@@ -34,7 +34,7 @@ from octavia_anycast.model.distributor import (
     Zone,
 )
 from octavia_anycast.model.errors import InvalidRequest
-from octavia_anycast.model.external_vip import ExternalVip
+from octavia_anycast.model.registration import ExternalVip
 from octavia_anycast.model.text import check_name, check_text
 
 DISTRIBUTOR = "distributor"

@@ -12,7 +12,7 @@ from pecan import request
 from wsme import types as wtypes
 
 from octavia_anycast.api import faults
-from octavia_anycast.db import distributors
+from octavia_anycast.db.distributor import distributors
 from octavia_anycast.db.engine import Database
 from octavia_anycast.db.passwords import WithoutPasswords
 from octavia_anycast.model import stored

@@ -8,10 +8,10 @@ from typing import Any
 from octavia.api.common import types
 from wsme import types as wtypes
 
-from octavia_anycast.db.distributors import DistributorRecord
-from octavia_anycast.db.external_vips import VipRecord
-from octavia_anycast.db.peers import PeerRecord
-from octavia_anycast.db.speakers import SpeakerRecord
+from octavia_anycast.db.distributor.distributors import DistributorRecord
+from octavia_anycast.db.distributor.external_vips import VipRecord
+from octavia_anycast.db.distributor.peers import PeerRecord
+from octavia_anycast.db.distributor.speakers import SpeakerRecord
 from octavia_anycast.model.bgp import Speaker
 from octavia_anycast.model.distributor import Zone
 

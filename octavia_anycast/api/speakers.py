@@ -22,7 +22,12 @@ from octavia_anycast.api import (
     resource,
     responses,
 )
-from octavia_anycast.db import distributors, lifecycle, peers, speakers
+from octavia_anycast.db.distributor import (
+    distributors,
+    lifecycle,
+    peers,
+    speakers,
+)
 from octavia_anycast.db.engine import Database
 from octavia_anycast.db.passwords import WithoutPasswords
 from octavia_anycast.model import codec

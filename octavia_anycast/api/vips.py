@@ -22,13 +22,14 @@ from octavia_anycast.api import (
     resource,
     responses,
 )
-from octavia_anycast.db import dedicated, distributors, external_vips
+from octavia_anycast.db import dedicated
+from octavia_anycast.db.distributor import distributors, external_vips
+from octavia_anycast.db.distributor.external_vips import VipRecord
 from octavia_anycast.db.engine import Database
-from octavia_anycast.db.external_vips import VipRecord
 from octavia_anycast.model.errors import Conflict, NotFound
-from octavia_anycast.model.external_vip import ExternalVip
+from octavia_anycast.model.registration import ExternalVip
 from octavia_anycast.model.wire import Report
-from octavia_anycast.octavia_adapter import vip_addresses
+from octavia_anycast.octavia_adapter.load_balancer import vip_addresses
 from octavia_anycast.planning.dedicated import announces
 
 LOG = logging.getLogger(__name__)

@@ -11,7 +11,7 @@ from octavia_anycast.agent.http import (
     make_certificate_view,
 )
 from octavia_anycast.agent.watchdog import Watchdog
-from octavia_anycast.octavia_adapter import amphora_agent
+from octavia_anycast.octavia_adapter.amphora import amphora_agent
 
 
 def main() -> None:

@@ -17,38 +17,49 @@ from oslo_config import cfg
 from oslo_log import log as logging
 
 from octavia_anycast import log_lines, options
-from octavia_anycast.controller.daemon import Daemon
-from octavia_anycast.controller.dedicated import DedicatedAmphorae
-from octavia_anycast.controller.distributor_lifecycle import (
+from octavia_anycast.agent_client.amphora_client import AmphoraClient, Timeout
+from octavia_anycast.controller.amphora.rotation import Rotation
+from octavia_anycast.controller.cluster.reconciler import Reconciler
+from octavia_anycast.controller.cluster.report import Reporter
+from octavia_anycast.controller.cluster.spare_monitor import SpareMonitor
+from octavia_anycast.controller.dedicated.dedicated import DedicatedAmphorae
+from octavia_anycast.controller.distributor.distributor_lifecycle import (
     DistributorLifecycle,
 )
-from octavia_anycast.controller.heartbeat_receiver import HeartbeatReceiver
-from octavia_anycast.controller.heartbeat_store import HeartbeatStore
-from octavia_anycast.controller.housekeeping import Chore, Housekeeping
-from octavia_anycast.controller.membership import Membership
+from octavia_anycast.controller.engine.coordination import Coordination
+from octavia_anycast.controller.engine.daemon import Daemon
+from octavia_anycast.controller.heartbeat.heartbeat_receiver import (
+    HeartbeatReceiver,
+)
+from octavia_anycast.controller.heartbeat.heartbeat_store import HeartbeatStore
+from octavia_anycast.controller.housekeeping.housekeeping import (
+    Chore,
+    Housekeeping,
+)
+from octavia_anycast.controller.housekeeping.purge import Purge
+from octavia_anycast.controller.housekeeping.sweep import Sweep
 from octavia_anycast.controller.ports import World
-from octavia_anycast.controller.purge import Purge
-from octavia_anycast.controller.reconciler import Reconciler
-from octavia_anycast.controller.report import Reporter
-from octavia_anycast.controller.rotation import Rotation
-from octavia_anycast.controller.sweep import Sweep
-from octavia_anycast.controller.vigil import Vigil
 from octavia_anycast.db.engine import Database
-from octavia_anycast.distributor.amphora_client import AmphoraClient, Timeout
 from octavia_anycast.log_lines import CarryingExecutor
 from octavia_anycast.model.errors import AnycastError, InvalidRequest
 from octavia_anycast.model.wire import PORT_OFFSET
-from octavia_anycast.octavia_adapter import heartbeats
-from octavia_anycast.octavia_adapter.amphora_files import AmphoraFiles
-from octavia_anycast.octavia_adapter.amphora_haproxy import AmphoraHaproxy
-from octavia_anycast.octavia_adapter.compute import Compute
-from octavia_anycast.octavia_adapter.load_balancers import (
+from octavia_anycast.octavia_adapter.amphora import heartbeats
+from octavia_anycast.octavia_adapter.amphora.amphora_files import AmphoraFiles
+from octavia_anycast.octavia_adapter.amphora.amphora_haproxy import (
+    AmphoraHaproxy,
+)
+from octavia_anycast.octavia_adapter.cloud.compute import Compute
+from octavia_anycast.octavia_adapter.cloud.network import Network
+from octavia_anycast.octavia_adapter.load_balancer.load_balancers import (
     OctaviaLoadBalancers,
 )
-from octavia_anycast.octavia_adapter.network import Network
+from octavia_anycast.octavia_adapter.load_balancer.statistics import (
+    OctaviaStatistics,
+)
+from octavia_anycast.octavia_adapter.load_balancer.statuses import (
+    OctaviaStatuses,
+)
 from octavia_anycast.octavia_adapter.secrets import FernetCipher
-from octavia_anycast.octavia_adapter.statistics import OctaviaStatistics
-from octavia_anycast.octavia_adapter.statuses import OctaviaStatuses
 
 LOG = logging.getLogger(__name__)
 # A heartbeat says something for so many intervals: with several controllers
@@ -125,7 +136,7 @@ def make_world(settings: options.Settings) -> World:
             ),
             port=cfg.CONF.haproxy_amphora.bind_port + PORT_OFFSET,
         ),
-        scouts=_agents(
+        fast_agents=_agents(
             Timeout(
                 connect_seconds=settings.spare_watch_timeout,
                 # An agent that is busy is not lost.
@@ -159,7 +170,7 @@ def run(world: World, settings: options.Settings) -> None:
     store = HeartbeatStore(
         stale_after=STALE_AFTER_INTERVALS * settings.heartbeat_interval
     )
-    membership = Membership(settings.coordination_url)
+    coordination = Coordination(settings.coordination_url)
     threads = settings.workers * settings.action_workers
     # Each chore may need a thread beside the workers, and so may the
     # distributors.
@@ -178,10 +189,10 @@ def run(world: World, settings: options.Settings) -> None:
                 observe_executor=observers,
                 apply_executor=appliers,
             ),
-            membership=membership,
+            coordination=coordination,
             store=store,
             housekeeping=_housekeeping(
-                world, settings, membership, lambda: daemon
+                world, settings, coordination, lambda: daemon
             ),
             distributors=DistributorLifecycle(world, appliers),
             dedicated=DedicatedAmphorae(world, observers),
@@ -190,43 +201,43 @@ def run(world: World, settings: options.Settings) -> None:
         receiver = HeartbeatReceiver(
             world, store, heartbeats.read, daemon.wake
         )
-        assert world.scouts is not None
-        vigil = Vigil(
-            world, world.scouts, daemon.wake_at_once, membership.owns
+        assert world.fast_agents is not None
+        spare_monitor = SpareMonitor(
+            world, world.fast_agents, daemon.wake_at_once, coordination.owns
         )
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: daemon.stop())
-        membership.start()
-        _run_beside(daemon, receiver, vigil)
-    membership.stop()
+        coordination.start()
+        _run_beside(daemon, receiver, spare_monitor)
+    coordination.stop()
     LOG.info("Stopped.")
 
 
 def _run_beside(
-    daemon: Daemon, receiver: HeartbeatReceiver, vigil: Vigil
+    daemon: Daemon, receiver: HeartbeatReceiver, spare_monitor: SpareMonitor
 ) -> None:
     """Run the daemon, with the two that wake it."""
     receiver.start()
-    vigil.start()
+    spare_monitor.start()
     try:
         daemon.run()
     finally:
-        vigil.stop()
+        spare_monitor.stop()
         receiver.stop()
 
 
 def _housekeeping(
     world: World,
     settings: options.Settings,
-    membership: Membership,
+    coordination: Coordination,
     daemon: Callable[[], Daemon],
 ) -> Housekeeping:
     """The chores; they tell the daemon, which is made with them."""
     return Housekeeping(
         settings,
-        membership,
+        coordination,
         purge=Purge(world),
-        rotation=Rotation(world, membership, lambda: daemon().is_stopping()),
+        rotation=Rotation(world, coordination, lambda: daemon().is_stopping()),
         sweep=Sweep(world, lambda i: daemon().wake(i)),
     )
 

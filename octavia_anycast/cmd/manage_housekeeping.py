@@ -15,8 +15,7 @@ from typing import Any
 
 from octavia_anycast.cmd.tables import NONE, say, show, show_json
 from octavia_anycast.model import codec
-from octavia_anycast.model.certificate import Order, Rotated
-from octavia_anycast.model.inventory import Finding, Outcome
+from octavia_anycast.model.housekeeping import Finding, Order, Outcome, Rotated
 
 # The chore was done, but not all of it.
 EXIT_UNDONE = 3

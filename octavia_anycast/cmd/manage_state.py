@@ -10,16 +10,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 from octavia_anycast.cmd.tables import NONE, Row, age, say, show, show_json
-from octavia_anycast.db import (
-    amphorae,
-    clusters,
-    distributors,
-    health,
-    peers,
-    registrations,
-)
+from octavia_anycast.db import heartbeat
+from octavia_anycast.db.amphora import amphorae
+from octavia_anycast.db.cluster import clusters
+from octavia_anycast.db.distributor import distributors, peers
 from octavia_anycast.db.engine import Database
 from octavia_anycast.db.passwords import WithoutPasswords
+from octavia_anycast.db.registration import registrations
 from octavia_anycast.model import codec, stored
 from octavia_anycast.model.cluster import AmphoraRecord
 from octavia_anycast.model.errors import Permanent
@@ -39,7 +36,7 @@ def status(database: Database) -> None:
     with database.transaction() as session:
         records = clusters.list_all(session)
         members = amphorae.list_all(session)
-        heard = health.last_beats(session, [a.id for a in members])
+        heard = heartbeat.last_beats(session, [a.id for a in members])
     show(
         (
             "LOAD BALANCER",

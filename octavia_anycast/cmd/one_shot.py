@@ -16,19 +16,24 @@ from oslo_config import cfg
 
 from octavia_anycast import log_lines, options
 from octavia_anycast.cmd.controller import STALE_AFTER_INTERVALS, make_world
-from octavia_anycast.controller.heartbeat_store import HeartbeatStore
-from octavia_anycast.controller.housekeeping import Chore, lock_name
-from octavia_anycast.controller.membership import Membership, PatientLocks
+from octavia_anycast.controller.amphora.rotation import Locks, Rotation
+from octavia_anycast.controller.cluster.reconciler import Reconciler, Result
+from octavia_anycast.controller.cluster.report import Reporter
+from octavia_anycast.controller.engine.coordination import (
+    Coordination,
+    PatientLocks,
+)
+from octavia_anycast.controller.heartbeat.heartbeat_store import HeartbeatStore
+from octavia_anycast.controller.housekeeping.housekeeping import (
+    Chore,
+    lock_name,
+)
+from octavia_anycast.controller.housekeeping.purge import Purge
+from octavia_anycast.controller.housekeeping.sweep import Sweep
 from octavia_anycast.controller.ports import World
-from octavia_anycast.controller.purge import Purge
-from octavia_anycast.controller.reconciler import Reconciler, Result
-from octavia_anycast.controller.report import Reporter
-from octavia_anycast.controller.rotation import Locks, Rotation
-from octavia_anycast.controller.sweep import Sweep
 from octavia_anycast.log_lines import CarryingExecutor
-from octavia_anycast.model.certificate import Order, Rotated
 from octavia_anycast.model.errors import Conflict, Permanent
-from octavia_anycast.model.inventory import Finding
+from octavia_anycast.model.housekeeping import Finding, Order, Rotated
 
 THREADS = 8
 
@@ -106,7 +111,7 @@ class _Bench:
     """A world and its locks, for the length of a command."""
 
     world: World
-    membership: Membership
+    coordination: Coordination
     locks: Locks
 
     @contextmanager
@@ -132,7 +137,7 @@ class _Bench:
         with (
             CarryingExecutor(THREADS, "observe") as observers,
             CarryingExecutor(THREADS, "apply") as appliers,
-            self.membership.lock(load_balancer_id) as is_held,
+            self.coordination.lock(load_balancer_id) as is_held,
         ):
             if not is_held:
                 return None
@@ -149,12 +154,14 @@ def _bench(
     config_files: list[str], wait_seconds: float = 0.0
 ) -> Iterator[_Bench]:
     world = _world(config_files)
-    membership = Membership(world.settings.coordination_url)
-    membership.connect()
+    coordination = Coordination(world.settings.coordination_url)
+    coordination.connect()
     try:
-        yield _Bench(world, membership, PatientLocks(membership, wait_seconds))
+        yield _Bench(
+            world, coordination, PatientLocks(coordination, wait_seconds)
+        )
     finally:
-        membership.stop()
+        coordination.stop()
 
 
 def _world(config_files: list[str]) -> World:

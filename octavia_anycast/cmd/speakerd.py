@@ -16,8 +16,11 @@ import sys
 from octavia_anycast.agent.control import CONTROL_PATH, ControlServer
 from octavia_anycast.agent.direct import DirectServer, DirectSettings
 from octavia_anycast.agent.engine import Engine, EngineParts
-from octavia_anycast.agent.frontend import FrontendPaths, FrontendSetup
-from octavia_anycast.agent.probes import ProbePaths, Prober
+from octavia_anycast.agent.frontend.frontend import (
+    FrontendPaths,
+    FrontendSetup,
+)
+from octavia_anycast.agent.gate.probes import ProbePaths, Prober
 from octavia_anycast.agent.process import SystemdUnit
 from octavia_anycast.agent.speakers import file_check
 from octavia_anycast.agent.speakers.bird import BirdSettings, BirdSpeaker

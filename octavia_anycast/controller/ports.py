@@ -13,23 +13,31 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
-from octavia_anycast.controller.heartbeat_refusals import HeartbeatRefusals
+from octavia_anycast.controller.heartbeat.heartbeat_refusals import (
+    HeartbeatRefusals,
+)
 from octavia_anycast.db.engine import Database
 from octavia_anycast.db.passwords import Cipher
 from octavia_anycast.model.actions import PlugFrontend
 from octavia_anycast.model.bgp import IPAddress
-from octavia_anycast.model.certificate import Certificate
 from octavia_anycast.model.cluster import AmphoraRecord
 from octavia_anycast.model.heartbeat import Heartbeat
-from octavia_anycast.model.inventory import Census, Seen
+from octavia_anycast.model.housekeeping import Census, Certificate, Seen
 from octavia_anycast.model.wire import DesiredState, Frontend, Report
-from octavia_anycast.octavia_adapter.amphora_files import ConfigDrive
-from octavia_anycast.octavia_adapter.compute import Server
-from octavia_anycast.octavia_adapter.load_balancers import LoadBalancerTree
-from octavia_anycast.octavia_adapter.marks import Mark
-from octavia_anycast.octavia_adapter.network import MemberNetworks, Prepared
+from octavia_anycast.octavia_adapter.amphora.amphora_files import ConfigDrive
+from octavia_anycast.octavia_adapter.cloud.compute import Server
+from octavia_anycast.octavia_adapter.cloud.network import (
+    MemberNetworks,
+    Prepared,
+)
+from octavia_anycast.octavia_adapter.load_balancer.load_balancers import (
+    LoadBalancerTree,
+)
+from octavia_anycast.octavia_adapter.load_balancer.row_versions import (
+    RowVersion,
+)
 from octavia_anycast.options import Settings
-from octavia_anycast.planning.culprits import Findings
+from octavia_anycast.planning.cluster.culprits import Findings
 
 
 class LoadBalancers(Protocol):
@@ -44,7 +52,7 @@ class LoadBalancers(Protocol):
     def read(self, load_balancer_id: str) -> LoadBalancerTree | None:
         """Read the whole tree."""
 
-    def mark(self, load_balancer_id: str) -> Mark | None:
+    def row_version(self, load_balancer_id: str) -> RowVersion | None:
         """What changes with anything in the tree; one query."""
 
     def census(self) -> Census:
@@ -271,9 +279,9 @@ class World:
     was told about by this process; a memory, empty after a restart.
     ``refusals``: what came to the port of heartbeats and is none.
     ``speakerds``: speakerd's own port, for amphorae whose agents do not
-    answer. ``scouts``: the agents, asked with short timeouts;
-    ``unreachable``: the amphorae of which the vigil knows that they do not
-    answer, and ``gone``: those among them of which nothing does.
+    answer. ``fast_agents``: the agents, asked with short timeouts;
+    ``unreachable``: the amphorae that do not answer the spare monitor, and
+    ``gone``: those among them of which nothing answers.
     """
 
     database: Database
@@ -290,7 +298,7 @@ class World:
     now: Clock
     refusals: HeartbeatRefusals = field(default_factory=HeartbeatRefusals)
     speakerds: Agents | None = None
-    scouts: Agents | None = None
+    fast_agents: Agents | None = None
     unreachable: set[str] = field(default_factory=set)
     gone: set[str] = field(default_factory=set)
     member_subnets: dict[str, tuple[str, ...]] = field(default_factory=dict)

@@ -9,20 +9,22 @@ from sqlalchemy import func, or_, select
 from sqlalchemy import update as update_rows
 from sqlalchemy.orm import Session
 
-from octavia_anycast.db import lifecycle, models, reports
+from octavia_anycast.db import models
+from octavia_anycast.db.amphora import reports
 from octavia_anycast.db.cluster_models import (
     Amphora,
     AmphoraReport,
     VipRegistration,
 )
-from octavia_anycast.db.registrations import AnnouncedVip
+from octavia_anycast.db.distributor import lifecycle
+from octavia_anycast.db.registration.registrations import AnnouncedVip
 from octavia_anycast.model.cluster import ActionFailure, AmphoraStatus
 from octavia_anycast.model.wire import Report
 
 _EXISTS = Amphora.status != AmphoraStatus.DELETED.value
 
 
-def marks(session: Session) -> dict[str, str]:
+def row_versions(session: Session) -> dict[str, str]:
     """distributor_id -> a text that is another one after each change.
 
     Of those that are to have amphorae of their own, or have some; two

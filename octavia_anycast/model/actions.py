@@ -12,8 +12,8 @@ ports, :class:`EnsureServerGroup` before what boots, and
 from dataclasses import dataclass, field
 
 from octavia_anycast.model.bgp import IPAddress
+from octavia_anycast.model.cluster import DrainMark
 from octavia_anycast.model.distributor import Zone
-from octavia_anycast.model.drain import DrainMark
 from octavia_anycast.model.wire import DesiredState
 
 

@@ -2,8 +2,10 @@
 # Copyright (c) 2026 The octavia-anycast authors
 """The distributor: how the amphorae of a cluster meet the fabric."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
+from typing import Any
 
 from octavia_anycast.model.bgp import (
     PeeringNetwork,
@@ -111,3 +113,45 @@ class Distributor:
     def effective_zones(self) -> tuple[Zone, ...]:
         """The zones to place amphorae in: at least the anonymous one."""
         return self.zones or (ANONYMOUS_ZONE,)
+
+
+DISTRIBUTOR_ID = "distributor_id"
+FRONTEND_NETWORK_ID = "frontend_network_id"
+FRONTEND_SUBNET_ID = "frontend_subnet_id"
+# What carries a whole choice from the API to the provider driver.
+CHOICE = "octavia_anycast"
+ATTRIBUTES = (DISTRIBUTOR_ID, FRONTEND_NETWORK_ID, FRONTEND_SUBNET_ID)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """What is said; None: nothing."""
+
+    distributor_id: str | None = None
+    frontend_network_id: str | None = None
+    frontend_subnet_id: str | None = None
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> "Choice":
+        """Pick it out of a request, or of metadata."""
+        return cls(**{name: values.get(name) or None for name in ATTRIBUTES})
+
+    @property
+    def has_frontend(self) -> bool:
+        """Whether it says anything about the front end."""
+        return bool(self.frontend_network_id or self.frontend_subnet_id)
+
+    def or_else(self, other: "Choice") -> "Choice":
+        """Add what another one says where this one is silent.
+
+        Network and subnet belong together: they come from one of them.
+        """
+        frontend = self if self.has_frontend else other
+        return replace(
+            frontend,
+            distributor_id=self.distributor_id or other.distributor_id,
+        )
+
+    def said(self) -> dict[str, str]:
+        """attribute -> value, of those that are said."""
+        return {k: v for k, v in asdict(self).items() if v is not None}

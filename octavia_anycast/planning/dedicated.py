@@ -42,17 +42,21 @@ from octavia_anycast.model.cluster import (
     ObservedCluster,
 )
 from octavia_anycast.model.distributor import Distributor, Zone
-from octavia_anycast.model.external_vip import ExternalVip
-from octavia_anycast.model.registration import RegisteredPath
+from octavia_anycast.model.registration import ExternalVip, RegisteredPath
 from octavia_anycast.model.wire import (
     DesiredState,
     Intent,
     Report,
     VipState,
 )
-from octavia_anycast.planning import backoff, brake, registered
-from octavia_anycast.planning.agent_state import router_id, speakers_for
-from octavia_anycast.planning.assessment import (
+from octavia_anycast.planning import registration
+from octavia_anycast.planning.amphora import backoff, replacement_limit
+from octavia_anycast.planning.amphora.agent_state import (
+    router_id,
+    speakers_for,
+)
+from octavia_anycast.planning.amphora.failures import are_boots_refused
+from octavia_anycast.planning.cluster.assessment import (
     Assessment,
     Cluster,
     Lapse,
@@ -61,14 +65,13 @@ from octavia_anycast.planning.assessment import (
     is_up_to_date,
     lapses,
 )
-from octavia_anycast.planning.failures import are_boots_refused
-from octavia_anycast.planning.rollout import (
+from octavia_anycast.planning.cluster.rollout import (
     is_in_force,
     is_refused,
     keeping_speakers,
     wanted_digest,
 )
-from octavia_anycast.planning.scaling import coming_up, may_be_cut_off
+from octavia_anycast.planning.cluster.scaling import coming_up, may_be_cut_off
 
 _DEAD = (Phase.FAILED, Phase.SILENT)
 _LAME = (Phase.MUTE, Phase.STALE)
@@ -112,7 +115,7 @@ class DesiredDistributor:
         )
         if self.distributor.driver is not SpeakerDriver.BIRD:
             return external
-        return external + registered.vip_states(self.paths, self.distributor)
+        return external + registration.vip_states(self.paths, self.distributor)
 
 
 def plan_dedicated(
@@ -129,9 +132,9 @@ def plan_dedicated(
             actions += _bring_up(crew, member)
     actions += _boot_missing(crew, observed)
     for member in crew.of(Phase.LEAVING):
-        actions += _see_off(crew, member)
+        actions += _drain_and_delete(crew, member)
     for member in crew.of(*_DEAD):
-        actions += _bury(crew, member)
+        actions += _replace_failed(crew, member)
     for member in crew.of(*_LAME):
         # Until then it is tried again: one that was mute may answer.
         actions += _put_aside(crew, member) or _bring_up(crew, member)
@@ -388,8 +391,8 @@ def _allocate(amphora: ObservedAmphora) -> list[AmphoraAction]:
 def _boot_missing(crew: _Crew, observed: ObservedCluster) -> list[BootAmphora]:
     """Boot what is missing, and one more while a failover replaces.
 
-    The brake holds it, unless the distributor has none at all: then it is
-    new, most likely, and none of it is announced.
+    The replacement limit holds it, unless the distributor has none at all:
+    then it is new, most likely, and none of it is announced.
     """
     spare = 1 if crew.outdated() and crew.own.wanted else 0
     missing = crew.own.wanted + spare - len(crew.live)
@@ -405,7 +408,7 @@ def _boot_missing(crew: _Crew, observed: ObservedCluster) -> list[BootAmphora]:
         missing = min(missing, max(0, 1 - coming_up(crew)))
     is_replacement = bool(crew.members)
     if is_replacement:
-        missing = min(missing, brake.room(crew, observed))
+        missing = min(missing, replacement_limit.room(crew, observed))
     return [
         replace(_boot(crew, zone, index), is_replacement=is_replacement)
         for index, zone in enumerate(_place(crew, missing))
@@ -480,7 +483,7 @@ def _leave(member: Assessment, reason: str) -> AmphoraAction:
     return StartLeaving(amphora_id=member.id, reason=reason)
 
 
-def _see_off(crew: _Crew, member: Assessment) -> list[AmphoraAction]:
+def _drain_and_delete(crew: _Crew, member: Assessment) -> list[AmphoraAction]:
     """Withdraw, wait for the fabric, delete.
 
     One that does not withdraw when it is told to is deleted all the same.
@@ -521,7 +524,7 @@ def _put_aside(crew: _Crew, member: Assessment) -> list[AmphoraAction]:
     return [StartLeaving(amphora_id=member.id, reason=member.reason)]
 
 
-def _bury(crew: _Crew, member: Assessment) -> list[AmphoraAction]:
+def _replace_failed(crew: _Crew, member: Assessment) -> list[AmphoraAction]:
     """Give up one that failed; a silent one, when it is replaced.
 
     It may still announce: its speaker needs no controller.

@@ -19,8 +19,8 @@ from octavia_anycast.model.bgp import (
 from octavia_anycast.model.cluster import AmphoraRecord, AmphoraStatus
 from octavia_anycast.model.distributor import Distributor
 from octavia_anycast.model.wire import Report, SessionReport
-from octavia_anycast.planning.rollout import wanted_digest
-from octavia_anycast.planning.status import OperatingStatus
+from octavia_anycast.planning.cluster.rollout import wanted_digest
+from octavia_anycast.planning.cluster.status import OperatingStatus
 
 
 class RolloutStatus(StrEnum):

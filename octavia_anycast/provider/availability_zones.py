@@ -10,8 +10,8 @@ from typing import Any
 from octavia.api.drivers.amphora_driver import availability_zone_schema
 from octavia.common import constants, utils
 
-from octavia_anycast.model.choice import Choice
-from octavia_anycast.octavia_adapter import frontends
+from octavia_anycast.model.distributor import Choice
+from octavia_anycast.octavia_adapter.cloud import frontends
 from octavia_anycast.provider import services
 from octavia_anycast.provider.flavors import FRONTEND, check_schema
 

@@ -9,8 +9,8 @@ Under Octavia's own application there are flavor and availability zone only.
 
 from typing import Any
 
-from octavia_anycast.model.choice import CHOICE, Choice
-from octavia_anycast.octavia_adapter import frontends
+from octavia_anycast.model.distributor import CHOICE, Choice
+from octavia_anycast.octavia_adapter.cloud import frontends
 
 
 def of(load_balancer: Any) -> Choice:

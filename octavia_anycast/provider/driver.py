@@ -19,24 +19,24 @@ from oslo_config import cfg
 from oslo_log import log as logging
 
 from octavia_anycast import log_lines, options
-from octavia_anycast.db import (
-    clusters,
+from octavia_anycast.db.cluster import clusters
+from octavia_anycast.db.distributor import (
     distributors,
     external_vips,
     lifecycle,
 )
 from octavia_anycast.db.engine import Database
-from octavia_anycast.model.choice import DISTRIBUTOR_ID, Choice
 from octavia_anycast.model.cluster import ClusterRecord
+from octavia_anycast.model.distributor import DISTRIBUTOR_ID, Choice
 from octavia_anycast.model.errors import (
     AnycastError,
     Conflict,
     InvalidRequest,
     NotFound,
 )
-from octavia_anycast.octavia_adapter import vip as vip_ports
+from octavia_anycast.octavia_adapter.cloud import vip as vip_ports
 from octavia_anycast.octavia_adapter.haproxy_syntax import content
-from octavia_anycast.planning.gate_choice import chosen_gate
+from octavia_anycast.planning.amphora.gate_choice import chosen_gate
 from octavia_anycast.provider import availability_zones, choices, flavors
 from octavia_anycast.provider.autoscale_flavors import autoscale_of
 from octavia_anycast.provider.refusals import translated

@@ -9,20 +9,20 @@ from jsonschema import validate
 from octavia.common import constants
 from oslo_config import cfg
 
-from octavia_anycast.model.choice import (
-    DISTRIBUTOR_ID,
-    FRONTEND_NETWORK_ID,
-    FRONTEND_SUBNET_ID,
-    Choice,
-)
 from octavia_anycast.model.cluster import (
     CLUSTER_SIZE_MAX,
     COOLDOWN_MAX_SECONDS,
     SPARE_COUNT_MAX,
     ClusterSize,
 )
+from octavia_anycast.model.distributor import (
+    DISTRIBUTOR_ID,
+    FRONTEND_NETWORK_ID,
+    FRONTEND_SUBNET_ID,
+    Choice,
+)
 from octavia_anycast.model.errors import InvalidRequest
-from octavia_anycast.octavia_adapter import frontends
+from octavia_anycast.octavia_adapter.cloud import frontends
 from octavia_anycast.options import Settings
 from octavia_anycast.provider import (
     autoscale_flavors,

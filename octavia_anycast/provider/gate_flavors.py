@@ -7,7 +7,7 @@ from typing import Any
 from oslo_config import cfg
 
 from octavia_anycast.gate_options import OPTIONS
-from octavia_anycast.planning.gate_choice import KEYS
+from octavia_anycast.planning.amphora.gate_choice import KEYS
 
 
 def _property(option: Any) -> dict[str, Any]:

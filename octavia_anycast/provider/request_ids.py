@@ -16,10 +16,10 @@ from oslo_db.exception import DBError
 from oslo_log import log as logging
 
 from octavia_anycast import log_lines
-from octavia_anycast.db import clusters
+from octavia_anycast.db.cluster import clusters
 from octavia_anycast.db.engine import Database
 from octavia_anycast.model.errors import AnycastError
-from octavia_anycast.octavia_adapter import object_rows, rows
+from octavia_anycast.octavia_adapter.load_balancer import object_rows, rows
 
 LOG = logging.getLogger(__name__)
 

@@ -23,9 +23,10 @@ from oslo_config import cfg
 from webob import Request
 
 from octavia_anycast import options
-from octavia_anycast.db import lifecycle, schema
+from octavia_anycast.db import schema
+from octavia_anycast.db.distributor import lifecycle
 from octavia_anycast.db.engine import Database
-from octavia_anycast.testing.fake_neutron import FakeNeutron
+from octavia_anycast.testing.fakes.fake_neutron import FakeNeutron
 from octavia_anycast.wsgi import api
 
 PROJECT_ID = "5a2d3f0c8f3f4d3c9b8a7e6d5c4b3a21"

@@ -8,31 +8,29 @@ tables, the planner, the TaskFlow graphs. What is not: machines and time.
 
 from typing import Any
 
-from octavia_anycast.controller.dedicated import DedicatedAmphorae
-from octavia_anycast.controller.distributor_driver import (
+from octavia_anycast.controller.cluster.reconciler import Reconciler, Result
+from octavia_anycast.controller.cluster.report import Reporter
+from octavia_anycast.controller.dedicated.dedicated import DedicatedAmphorae
+from octavia_anycast.controller.distributor.distributor_driver import (
     L3BgpDistributorDriver,
 )
-from octavia_anycast.controller.distributor_lifecycle import (
+from octavia_anycast.controller.distributor.distributor_lifecycle import (
     DistributorLifecycle,
 )
-from octavia_anycast.controller.heartbeat_store import HeartbeatStore
+from octavia_anycast.controller.heartbeat.heartbeat_store import HeartbeatStore
+from octavia_anycast.controller.housekeeping.sweep import Sweep
 from octavia_anycast.controller.ports import World
-from octavia_anycast.controller.reconciler import Reconciler, Result
-from octavia_anycast.controller.report import Reporter
-from octavia_anycast.controller.sweep import Sweep
 from octavia_anycast.log_lines import CarryingExecutor
 from octavia_anycast.model.errors import AnycastError
-from octavia_anycast.octavia_adapter.load_balancers import (
+from octavia_anycast.octavia_adapter.load_balancer.load_balancers import (
     OctaviaLoadBalancers,
 )
-from octavia_anycast.octavia_adapter.secrets import FernetCipher
-from octavia_anycast.octavia_adapter.statuses import OctaviaStatuses
-from octavia_anycast.options import Settings
-from octavia_anycast.testing.fake_cloud import (
-    Died,
-    FakeCloud,
-    FakeFiles,
+from octavia_anycast.octavia_adapter.load_balancer.statuses import (
+    OctaviaStatuses,
 )
+from octavia_anycast.octavia_adapter.secrets import FernetCipher
+from octavia_anycast.options import Settings
+from octavia_anycast.testing.fakes.fake_cloud import Died, FakeCloud, FakeFiles
 
 STEP_SECONDS = 1.0
 

@@ -14,7 +14,7 @@ from octavia.api import app
 from oslo_config import cfg
 
 from octavia_anycast import log_lines
-from octavia_anycast.wsgi.guard import guarded
+from octavia_anycast.wsgi.request_validation import guarded
 
 ROOT = "octavia_anycast.api.root.RootController"
 

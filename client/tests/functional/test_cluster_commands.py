@@ -4,7 +4,7 @@
 
 import pytest
 
-from octavia_anycast.db import clusters
+from octavia_anycast.db.cluster import clusters
 from octavia_anycast.model.cluster import ClusterSize
 from octavia_anycast.testing import octavia_rows
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from octavia_anycast.db import amphorae
+from octavia_anycast.db.amphora import amphorae
 from octavia_anycast.model.cluster import AmphoraRecord, AmphoraStatus
 from octavia_anycast.testing import octavia_rows
 

@@ -14,7 +14,8 @@ from collections.abc import Iterator
 import sqlalchemy
 from sqlalchemy.orm import Session
 
-from octavia_anycast.db import cluster_models, models, reports
+from octavia_anycast.db import cluster_models, models
+from octavia_anycast.db.amphora import reports
 from octavia_anycast.db.engine import Database
 from octavia_anycast.model import bgp, wire
 from octavia_anycast_lab import database, deployment

@@ -23,10 +23,10 @@ from octavia.db import repositories
 
 from octavia_anycast.controller.ports import World
 from octavia_anycast.model import codec
-from octavia_anycast.octavia_adapter import load_balancers, rows
-from octavia_anycast.planning.agent_state import router_id
-from octavia_anycast.testing.fake_cloud import FakeCloud
-from octavia_anycast.testing.fake_machine import Machine
+from octavia_anycast.octavia_adapter.load_balancer import load_balancers, rows
+from octavia_anycast.planning.amphora.agent_state import router_id
+from octavia_anycast.testing.fakes.fake_cloud import FakeCloud
+from octavia_anycast.testing.fakes.fake_machine import Machine
 
 _Rows = list[dict[str, typing.Any]]
 # Tables with the column that says whose a row is; parents first.

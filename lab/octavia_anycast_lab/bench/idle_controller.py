@@ -30,15 +30,15 @@ from oslo_config import cfg
 from octavia_anycast import options
 from octavia_anycast.cmd import controller
 from octavia_anycast.controller.ports import World
-from octavia_anycast.db import amphorae
+from octavia_anycast.db.amphora import amphorae
 from octavia_anycast.db.engine import Database
 from octavia_anycast.model.bgp import IPAddress
 from octavia_anycast.model.cluster import AmphoraStatus
 from octavia_anycast.model.errors import Retryable
 from octavia_anycast.model.wire import Report
-from octavia_anycast.octavia_adapter import rows
-from octavia_anycast.testing.fake_cloud import FakeCloud, FakeFiles
-from octavia_anycast.testing.fake_machine import Machine
+from octavia_anycast.octavia_adapter.load_balancer import rows
+from octavia_anycast.testing.fakes.fake_cloud import FakeCloud, FakeFiles
+from octavia_anycast.testing.fakes.fake_machine import Machine
 from octavia_anycast_lab.bench import clones, idle
 
 # Of the limit for all of it, what convergence may take.
@@ -324,7 +324,7 @@ def main() -> None:
         network=safe,
         haproxy=safe,
         agents=safe,
-        scouts=safe,
+        fast_agents=safe,
         files=FakeFiles(),
     )
     stop = threading.Event()

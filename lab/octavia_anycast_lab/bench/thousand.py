@@ -15,7 +15,7 @@ import pathlib
 import tempfile
 import uuid
 
-from octavia_anycast.controller.membership import Membership
+from octavia_anycast.controller.engine.coordination import Coordination
 from octavia_anycast_lab import controller
 from octavia_anycast_lab.bench import idle, result, world
 
@@ -89,7 +89,7 @@ def _divide() -> result.Run:
             joined.enter_context(tempfile.TemporaryDirectory())
         )
         members = [
-            Membership(f"file://{home}/coordination")
+            Coordination(f"file://{home}/coordination")
             for _ in range(CONTROLLERS)
         ]
         for member in members:

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path as FilePath
 
-from octavia_anycast.testing.fake_speaker import Route
+from octavia_anycast.testing.fakes.fake_speaker import Route
 
 PREFIX = "oac"
 SPEAKER_AS = 65100

@@ -23,7 +23,11 @@ from octavia_anycast.agent.speakers.exabgp import (
     ExabgpSettings,
     ExabgpSpeaker,
 )
-from octavia_anycast.testing.fake_speaker import FakePeer, FakeSpeaker, Route
+from octavia_anycast.testing.fakes.fake_speaker import (
+    FakePeer,
+    FakeSpeaker,
+    Route,
+)
 from octavia_anycast.tests.contract import bird_peer
 
 RELAY = "-m octavia_anycast.agent.speakers.relay"

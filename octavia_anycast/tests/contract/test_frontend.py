@@ -18,7 +18,7 @@ from octavia_anycast.model.bgp import (
     SessionState,
     SpeakerDriver,
 )
-from octavia_anycast.testing.fake_speaker import FakeSpeaker
+from octavia_anycast.testing.fakes.fake_speaker import FakeSpeaker
 from octavia_anycast.tests.contract import bird_peer
 from octavia_anycast.tests.contract.conftest import BENCHES
 from octavia_anycast.tests.contract.test_speaker import (

@@ -9,7 +9,7 @@ from ipaddress import ip_address
 from octavia.db import api as octavia_db
 from octavia.db import models
 
-from octavia_anycast.db import amphorae
+from octavia_anycast.db.amphora import amphorae
 from octavia_anycast.model.cluster import (
     AmphoraRecord,
     AmphoraStatus,

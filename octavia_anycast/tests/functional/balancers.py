@@ -5,9 +5,7 @@
 import json
 import uuid
 
-from octavia_anycast.db import (
-    clusters,
-)
+from octavia_anycast.db.cluster import clusters
 from octavia_anycast.testing import octavia_rows
 
 LBS = "/v2/lbaas/loadbalancers"

@@ -2,7 +2,7 @@
 # Copyright (c) 2026 The octavia-anycast authors
 """BGP peers and speakers, as the tests of the API make and read them."""
 
-from octavia_anycast.db import peers
+from octavia_anycast.db.distributor import peers
 from octavia_anycast.octavia_adapter.secrets import FernetCipher
 from octavia_anycast.testing import samples
 

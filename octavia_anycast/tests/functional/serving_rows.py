@@ -5,8 +5,10 @@
 from datetime import UTC, datetime
 from ipaddress import ip_address
 
-from octavia_anycast.db import amphorae, health, registrations, reports
-from octavia_anycast.db.registrations import AnnouncedVip
+from octavia_anycast.db import heartbeat
+from octavia_anycast.db.amphora import amphorae, reports
+from octavia_anycast.db.registration import registrations
+from octavia_anycast.db.registration.registrations import AnnouncedVip
 from octavia_anycast.model.cluster import (
     AmphoraRecord,
     AmphoraStatus,
@@ -75,7 +77,7 @@ def serve(api, balancer, amphora_id, gate=GateState.UP, announces=True):
             ),
         )
         reports.save(session, amphora_id, said, now)
-        health.touch(session, amphora_id, now)
+        heartbeat.touch(session, amphora_id, now)
 
 
 def announce(api, made, balancer, *amphora_ids):

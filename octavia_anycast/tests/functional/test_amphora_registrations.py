@@ -6,13 +6,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from octavia_anycast.db import (
-    amphora_registrations,
-    amphorae,
-    clusters,
-    dedicated,
-    health,
-)
+from octavia_anycast.db import dedicated, heartbeat
+from octavia_anycast.db.amphora import amphorae
+from octavia_anycast.db.cluster import clusters
+from octavia_anycast.db.registration import amphora_registrations
 from octavia_anycast.model.wire import (
     GateState,
 )
@@ -400,6 +397,6 @@ def test_a_load_balancer_that_is_gone_takes_all_along(
 def test_a_silent_amphora_is_given_up(api, path, balancer):
     long_ago = datetime.now(UTC) - timedelta(hours=1)
     with api.database.transaction() as session:
-        health.touch(session, SECOND, long_ago)
+        heartbeat.touch(session, SECOND, long_ago)
     created = api.create(path, body(balancer))
     assert states(created) == {FIRST: "pending", SECOND: "withdrawn"}

@@ -10,7 +10,7 @@ from octavia.db import api as octavia_db
 from octavia.db import models
 from sqlalchemy import Engine, event
 
-from octavia_anycast.db import amphora_statistics, amphorae
+from octavia_anycast.db.amphora import amphora_statistics, amphorae
 from octavia_anycast.model.cluster import (
     AmphoraStatus,
     ServiceType,

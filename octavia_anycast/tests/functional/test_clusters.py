@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from octavia_anycast.db import amphorae, clusters
+from octavia_anycast.db.amphora import amphorae
+from octavia_anycast.db.cluster import clusters
 from octavia_anycast.model.autoscale import Autoscale, Metric
 from octavia_anycast.model.cluster import (
     AmphoraRecord,

@@ -12,8 +12,9 @@ from ipaddress import ip_address
 
 import pytest
 
-from octavia_anycast.db import distributors, lifecycle, registrations
-from octavia_anycast.db.registrations import AnnouncedVip
+from octavia_anycast.db.distributor import distributors, lifecycle
+from octavia_anycast.db.registration import registrations
+from octavia_anycast.db.registration.registrations import AnnouncedVip
 from octavia_anycast.model.errors import Retryable
 from octavia_anycast.octavia_adapter.secrets import FernetCipher
 from octavia_anycast.testing import samples

@@ -7,7 +7,9 @@ from ipaddress import ip_address
 
 import pytest
 
-from octavia_anycast.db import amphorae, clusters, registrations, reports
+from octavia_anycast.db.amphora import amphorae, reports
+from octavia_anycast.db.cluster import clusters
+from octavia_anycast.db.registration import registrations
 from octavia_anycast.model.cluster import (
     AmphoraStatus,
     ClusterSize,

@@ -12,15 +12,12 @@ from sqlalchemy import Engine, event
 from octavia_anycast.api.clusters import Limits
 from octavia_anycast.api.load_balancer_types import LoadBalancerResponse
 from octavia_anycast.api.load_balancers import LoadBalancersController
-from octavia_anycast.db import (
-    amphorae,
-    clusters,
-    distributors,
-    registrations,
-    reports,
-    schema,
-)
+from octavia_anycast.db import schema
+from octavia_anycast.db.amphora import amphorae, reports
+from octavia_anycast.db.cluster import clusters
+from octavia_anycast.db.distributor import distributors
 from octavia_anycast.db.passwords import WithoutPasswords
+from octavia_anycast.db.registration import registrations
 from octavia_anycast.model.distributor import Distributor
 from octavia_anycast.model.wire import (
     GateReport,

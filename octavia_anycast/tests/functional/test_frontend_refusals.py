@@ -4,9 +4,7 @@
 
 import pytest
 
-from octavia_anycast.db import (
-    lifecycle,
-)
+from octavia_anycast.db.distributor import lifecycle
 from octavia_anycast.testing import octavia_rows, samples
 from octavia_anycast.tests.functional.balancers import (
     DISTRIBUTORS,

@@ -7,7 +7,8 @@ import uuid
 
 import pytest
 
-from octavia_anycast.db import clusters, lifecycle
+from octavia_anycast.db.cluster import clusters
+from octavia_anycast.db.distributor import lifecycle
 from octavia_anycast.model.cluster import ClusterSize
 from octavia_anycast.provider import gate_flavors
 from octavia_anycast.testing import octavia_rows, samples

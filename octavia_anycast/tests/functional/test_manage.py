@@ -9,15 +9,12 @@ from dataclasses import replace
 
 import pytest
 
-from octavia_anycast.db import (
-    amphorae,
-    clusters,
-    distributors,
-    health,
-    registrations,
-    schema,
-)
+from octavia_anycast.db import heartbeat, schema
+from octavia_anycast.db.amphora import amphorae
+from octavia_anycast.db.cluster import clusters
+from octavia_anycast.db.distributor import distributors
 from octavia_anycast.db.engine import Database
+from octavia_anycast.db.registration import registrations
 from octavia_anycast.tests.functional.db import test_records as records
 
 
@@ -100,7 +97,7 @@ def test_status_list_and_export_show_what_is_recorded(configured):
             session, replace(records.make_cluster(), reason="1 of 4 serve")
         )
         amphorae.create(session, replace(records.WHOLE, id="amphora"))
-        health.touch(session, "amphora", records.NOW)
+        heartbeat.touch(session, "amphora", records.NOW)
         registrations.replace_vips(session, "amphora", [records.VIP])
 
     status = run("status").stdout

@@ -20,16 +20,17 @@ from octavia.db import base_models, models
 from sqlalchemy import create_engine
 from sqlalchemy.orm import Session
 
-from octavia_anycast.controller.housekeeping import Chore, lock_name
-from octavia_anycast.controller.membership import Membership
-from octavia_anycast.db import (
-    amphorae,
-    clusters,
-    distributors,
-    registrations,
-    schema,
+from octavia_anycast.controller.engine.coordination import Coordination
+from octavia_anycast.controller.housekeeping.housekeeping import (
+    Chore,
+    lock_name,
 )
+from octavia_anycast.db import schema
+from octavia_anycast.db.amphora import amphorae
+from octavia_anycast.db.cluster import clusters
+from octavia_anycast.db.distributor import distributors
 from octavia_anycast.db.engine import Database
+from octavia_anycast.db.registration import registrations
 from octavia_anycast.model.cluster import AmphoraStatus
 from octavia_anycast.tests.functional.db import test_records as records
 from octavia_anycast.tests.functional.distributor.test_amphora_client import (
@@ -266,7 +267,7 @@ def test_rotation_says_what_it_could_not_do(place):
     ],
 )
 def test_beside_a_controller_that_is_at_it(place, chore, command):
-    controller = Membership(f"file://{place.directory}/coordination")
+    controller = Coordination(f"file://{place.directory}/coordination")
     controller.start()
     try:
         with controller.lock(lock_name(chore)) as is_held:

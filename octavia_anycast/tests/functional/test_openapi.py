@@ -18,7 +18,7 @@ from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi import checks
 
 from octavia_anycast.api import openapi, operations, policies, responses
-from octavia_anycast.db import amphora_statistics, amphorae
+from octavia_anycast.db.amphora import amphora_statistics, amphorae
 from octavia_anycast.model.cluster import AmphoraRecord, AmphoraStatus
 from octavia_anycast.model.heartbeat import Heartbeat, ListenerBeat
 from octavia_anycast.testing import octavia_rows, samples
@@ -249,7 +249,8 @@ def test_no_answer_has_a_password():
 def test_what_octavias_framework_would_die_of(
     api, method, query, headers, body
 ):
-    """Found by schemathesis, or by hand; see wsgi.guard."""
+    """Found by schemathesis, or by hand; see
+    wsgi.request_validation."""
     answer = api.call(method, f"{DISTRIBUTORS}{query}", body, headers)
 
     assert answer.status == 400

@@ -7,10 +7,10 @@ from contextlib import contextmanager
 import pytest
 from sqlalchemy import Engine, event
 
-from octavia_anycast.db import clusters
+from octavia_anycast.db.cluster import clusters
 from octavia_anycast.model.cluster import AmphoraStatus
 from octavia_anycast.model.errors import Retryable
-from octavia_anycast.octavia_adapter import object_rows
+from octavia_anycast.octavia_adapter.load_balancer import object_rows
 from octavia_anycast.provider import request_ids
 from octavia_anycast.testing import octavia_rows
 from octavia_anycast.tests.functional.amphora_rows import PATH, make_ours

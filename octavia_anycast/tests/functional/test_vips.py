@@ -7,7 +7,8 @@ from ipaddress import ip_address
 
 import pytest
 
-from octavia_anycast.db import amphorae, external_vips, reports
+from octavia_anycast.db.amphora import amphorae, reports
+from octavia_anycast.db.distributor import external_vips
 from octavia_anycast.model.bgp import SessionState
 from octavia_anycast.model.cluster import (
     AmphoraRecord,

@@ -13,7 +13,7 @@ import pytest
 
 from octavia_anycast.agent import atomic_file
 from octavia_anycast.agent.engine import Engine, EngineParts
-from octavia_anycast.agent.gate import Sample, Verdict
+from octavia_anycast.agent.gate.gate import Sample, Verdict
 from octavia_anycast.agent.paths import vip_addresses
 from octavia_anycast.agent.speakers import addresses
 from octavia_anycast.agent.store import Store
@@ -27,7 +27,7 @@ from octavia_anycast.model.wire import (
     PathState,
     Probe,
 )
-from octavia_anycast.testing.fake_speaker import FakePeer, FakeSpeaker
+from octavia_anycast.testing.fakes.fake_speaker import FakePeer, FakeSpeaker
 from octavia_anycast.tests.unit.agent.states import (
     AMPHORA,
     PEER4,

@@ -17,10 +17,10 @@ from ipaddress import ip_address
 import pytest
 from octavia.amphorae.backends.agent.api_server import util
 
-from octavia_anycast.agent.gate import Verdict
-from octavia_anycast.agent.keepalived import KeepalivedWatch
-from octavia_anycast.agent.netlink import Netlink
-from octavia_anycast.agent.probes import ProbePaths, Prober
+from octavia_anycast.agent.frontend.netlink import Netlink
+from octavia_anycast.agent.gate.gate import Verdict
+from octavia_anycast.agent.gate.keepalived import KeepalivedWatch
+from octavia_anycast.agent.gate.probes import ProbePaths, Prober
 from octavia_anycast.model.wire import ListenerSocket
 from octavia_anycast.tests.unit.agent.states import BALANCER, state
 

@@ -17,10 +17,10 @@ from octavia_anycast.agent.daemon_process import (
     DaemonProcess,
     state_of,
 )
-from octavia_anycast.agent.gate import Verdict
-from octavia_anycast.agent.netlink import Netlink, is_silent
-from octavia_anycast.agent.probes import ProbePaths, Prober
-from octavia_anycast.agent.stats_socket import StatsSocket
+from octavia_anycast.agent.frontend.netlink import Netlink, is_silent
+from octavia_anycast.agent.gate.gate import Verdict
+from octavia_anycast.agent.gate.probes import ProbePaths, Prober
+from octavia_anycast.agent.gate.stats_socket import StatsSocket
 from octavia_anycast.model.wire import GateSettings
 from octavia_anycast.tests.unit.agent.states import state
 

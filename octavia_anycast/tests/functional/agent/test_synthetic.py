@@ -16,8 +16,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from octavia_anycast.agent.gate import Verdict
-from octavia_anycast.agent.synthetic import (
+from octavia_anycast.agent.gate.gate import Verdict
+from octavia_anycast.agent.gate.synthetic import (
     Course,
     RequestProbe,
     ask,

@@ -14,7 +14,7 @@ from octavia_anycast import options
 from octavia_anycast.testing import samples
 from octavia_anycast.testing.api_server import ApiServer
 from octavia_anycast.testing.controller_process import ControllerProcess
-from octavia_anycast.testing.fake_cloud import FakeCloud
+from octavia_anycast.testing.fakes.fake_cloud import FakeCloud
 
 LB = "/v2/lbaas/loadbalancers"
 PLENTY = 10

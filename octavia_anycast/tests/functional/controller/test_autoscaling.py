@@ -7,7 +7,9 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from octavia_anycast.db import amphora_statistics, amphorae, clusters, health
+from octavia_anycast.db import heartbeat
+from octavia_anycast.db.amphora import amphora_statistics, amphorae
+from octavia_anycast.db.cluster import clusters
 from octavia_anycast.model.cluster import AmphoraRecord, AmphoraStatus
 from octavia_anycast.model.heartbeat import Heartbeat, ListenerBeat
 from octavia_anycast.model.wire import CpuTime
@@ -53,7 +55,7 @@ class Load:
         with stage.api.database.transaction() as session:
             for machine in serving:
                 if machine.amphora_id not in self.silent:
-                    health.touch(
+                    heartbeat.touch(
                         session,
                         machine.amphora_id,
                         stage.cloud.now,
@@ -153,22 +155,22 @@ def test_it_grows_under_load_and_shrinks_without(
 def test_growth_is_no_replacement_and_a_loss_thereafter_is(stage, load):
     autoscale(stage, "connections", 100)
     load.connections = 400
-    occupy_the_brake(stage)
+    use_up_the_replacement_limit(stage)
     load.run(60)
     assert count(stage) == 4
     victim = stage.cloud.of(stage.load_balancer_id)[0]
     del stage.cloud.machines[victim.server_id]
-    occupy_the_brake(stage)
+    use_up_the_replacement_limit(stage)
     load.run(20)
     assert count(stage) == 3
-    assert "held by the brake" in shown(stage)["reason"]
+    assert "held by the replacement limit" in shown(stage)["reason"]
 
 
-def occupy_the_brake(stage):
+def use_up_the_replacement_limit(stage):
     """Others' replacements are under way."""
     world = stage.controller.world
     with stage.api.database.transaction() as session:
-        for _ in range(world.settings.policy.replacement_brake):
+        for _ in range(world.settings.policy.replacement_limit):
             amphorae.create(
                 session,
                 AmphoraRecord(

@@ -9,7 +9,8 @@ when the cause is gone it becomes ACTIVE, or is deleted, by itself.
 import pytest
 from oslo_config import cfg
 
-from octavia_anycast.db import amphorae, clusters
+from octavia_anycast.db.amphora import amphorae
+from octavia_anycast.db.cluster import clusters
 from octavia_anycast.model.errors import Permanent, Retryable
 from octavia_anycast.testing import octavia_rows
 from octavia_anycast.tests.functional.controller.conftest import LB
@@ -261,7 +262,7 @@ def test_a_server_that_is_not_built_tells_novas_sentence(stage):
     assert "No valid host was found" in cluster(stage).reason
     tries = stage.cloud.calls.count("build")
     look(stage, 100)
-    assert stage.cloud.calls.count("build") <= tries + 2, "without a brake"
+    assert stage.cloud.calls.count("build") <= tries + 2, "without a limit"
     stage.cloud.build_fault = ""
     look(stage, 300, "ACTIVE")
     assert status(stage) == "ACTIVE"

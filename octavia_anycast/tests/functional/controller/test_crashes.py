@@ -8,8 +8,9 @@ step; it dies at every n-th of them.
 
 import pytest
 
-from octavia_anycast.db import amphorae, clusters
-from octavia_anycast.testing.fake_cloud import FakeCloud
+from octavia_anycast.db.amphora import amphorae
+from octavia_anycast.db.cluster import clusters
+from octavia_anycast.testing.fakes.fake_cloud import FakeCloud
 
 EVERY = 5
 

@@ -11,18 +11,20 @@ from oslo_config import cfg
 from taskflow import engines
 
 from octavia_anycast import options
-from octavia_anycast.controller.dedicated_watch import (
+from octavia_anycast.controller.cluster.reconciler import Result
+from octavia_anycast.controller.dedicated.dedicated_watch import (
     BUSY_LOOK_SECONDS,
     DedicatedWatch,
 )
-from octavia_anycast.controller.reconciler import Result
-from octavia_anycast.db import amphorae, dedicated, registrations
+from octavia_anycast.db import dedicated
+from octavia_anycast.db.amphora import amphorae
+from octavia_anycast.db.registration import registrations
 from octavia_anycast.model.cluster import AmphoraRecord, AmphoraStatus
 from octavia_anycast.model.errors import Conflict
-from octavia_anycast.model.external_vip import ExternalVip
+from octavia_anycast.model.registration import ExternalVip
 from octavia_anycast.testing import samples
 from octavia_anycast.testing.controller_process import ControllerProcess
-from octavia_anycast.testing.fake_cloud import START, Died, FakeCloud
+from octavia_anycast.testing.fakes.fake_cloud import START, Died, FakeCloud
 
 PATH = "/v2/lbaas/distributors"
 AMPHORAE = "/v2/octavia/amphorae"
@@ -120,9 +122,9 @@ def test_a_dead_one_is_replaced(stage):
     assert victim.amphora_id not in {r.id for r in left}
 
 
-def test_replacements_are_counted_and_held_by_the_brake(stage):
+def test_replacements_are_counted_and_held_by_the_replacement_limit(stage):
     world = stage.controller.world
-    limit = world.settings.policy.replacement_brake
+    limit = world.settings.policy.replacement_limit
     lose_one(stage)
     with stage.api.database.transaction() as session:
         for number in range(limit - 1):
@@ -141,7 +143,9 @@ def test_replacements_are_counted_and_held_by_the_brake(stage):
     assert len(stage.machines()) == 1
 
 
-def test_no_other_controller_gets_a_dedicated_one_past_the_brake(stage):
+def test_no_other_controller_gets_a_dedicated_one_past_the_limit(
+    stage,
+):
     """What was counted before the plan is counted again when it boots."""
     world = stage.controller.world
     count = amphorae.replacements_under_way
@@ -153,7 +157,7 @@ def test_no_other_controller_gets_a_dedicated_one_past_the_brake(stage):
 
     lose_one(stage)
     with stage.api.database.transaction() as session:
-        for number in range(world.settings.policy.replacement_brake):
+        for number in range(world.settings.policy.replacement_limit):
             amphorae.create(session, replacing(world, number))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(amphorae, "replacements_under_way", careless)
@@ -248,7 +252,7 @@ def test_deletion_leaves_nothing(stage):
     assert stage.api.call("GET", f"{PATH}/{stage.id}").status == 404
     assert stage.machines() == []
     with stage.api.database.transaction() as session:
-        assert dedicated.marks(session) == {}
+        assert dedicated.row_versions(session) == {}
         assert registrations.list_amphorae(session, stage.id) == []
     assert stage.cloud.violations == []
 
@@ -307,7 +311,7 @@ class Inline(Executor):
         return Future()
 
 
-class Membership:
+class Coordination:
     """One that owns what it is said to own."""
 
     def __init__(self, owned=True):
@@ -325,13 +329,13 @@ class Amphorae:
     """What is watched, without a database."""
 
     def __init__(self):
-        self.mark = "1"
+        self.version = "1"
         self.looks = 0
         self.is_settled = True
         self.retry_after_seconds = 0.0
 
-    def marks(self):
-        return {"d": self.mark}
+    def row_versions(self):
+        return {"d": self.version}
 
     def reconcile(self, distributor_id):
         self.looks += 1
@@ -344,7 +348,7 @@ class Amphorae:
 def watch_of(amphorae_, owned=True):
     return DedicatedWatch(
         amphorae_,
-        membership=Membership(owned),
+        coordination=Coordination(owned),
         workers=Inline(),
         resync_interval=30,
     )
@@ -358,7 +362,7 @@ def test_the_watch_looks_after_a_change_and_at_each_resync():
     assert watched.looks == 1
     watch.poll(31)
     assert watched.looks == 2
-    watched.mark = "2"
+    watched.version = "2"
     watch.poll(32)
     assert watched.looks == 3
 

@@ -10,8 +10,8 @@ import pytest
 from oslo_config import cfg
 
 from octavia_anycast import options
-from octavia_anycast.controller.observe import Observer
-from octavia_anycast.db import amphorae
+from octavia_anycast.controller.cluster.observe import Observer
+from octavia_anycast.db.amphora import amphorae
 from octavia_anycast.model.errors import AnycastError, Permanent, Retryable
 from octavia_anycast.testing.controller_process import ControllerProcess
 from octavia_anycast.tests.functional.controller.test_dedicated_life import (
@@ -219,7 +219,7 @@ def test_a_server_that_is_not_built_tells_novas_sentence(stage):
     assert "No valid host was found" in shown(stage)["status_reason"]
     tries = len(failures(stage))
     look(stage, 100)
-    assert len(failures(stage)) <= tries + 3, "without a brake"
+    assert len(failures(stage)) <= tries + 3, "without a limit"
     stage.cloud.build_fault = ""
     look(stage, 300, "ACTIVE")
     assert status(stage) == "ACTIVE"

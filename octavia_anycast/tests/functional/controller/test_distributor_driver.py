@@ -19,8 +19,10 @@ from taskflow import engines, task
 from taskflow.patterns import linear_flow
 
 import octavia_anycast
-from octavia_anycast.db import amphorae, distributors, registrations
+from octavia_anycast.db.amphora import amphorae
+from octavia_anycast.db.distributor import distributors
 from octavia_anycast.db.passwords import WithoutPasswords
+from octavia_anycast.db.registration import registrations
 from octavia_anycast.model.distributor import Distributor
 from octavia_anycast.model.errors import Conflict, NotFound, Permanent
 from octavia_anycast.model.wire import Intent

@@ -4,7 +4,8 @@
 
 import pytest
 
-from octavia_anycast.db import amphorae, distributors, reports
+from octavia_anycast.db.amphora import amphorae, reports
+from octavia_anycast.db.distributor import distributors
 from octavia_anycast.db.passwords import WithoutPasswords
 from octavia_anycast.model.errors import Retryable
 from octavia_anycast.testing import samples

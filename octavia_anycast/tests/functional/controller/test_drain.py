@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from octavia_anycast.db import amphorae, clusters
+from octavia_anycast.db.amphora import amphorae
+from octavia_anycast.db.cluster import clusters
 from octavia_anycast.model.wire import Intent
 
 PATH = "/v2/octavia/amphorae"

@@ -13,11 +13,14 @@ import pytest
 from octavia.amphorae.backends.health_daemon import status_message
 from oslo_config import cfg
 
-from octavia_anycast.controller.heartbeat_receiver import HeartbeatReceiver
-from octavia_anycast.db import clusters, health
+from octavia_anycast.controller.heartbeat.heartbeat_receiver import (
+    HeartbeatReceiver,
+)
+from octavia_anycast.db import heartbeat
+from octavia_anycast.db.cluster import clusters
 from octavia_anycast.model.errors import Retryable
 from octavia_anycast.model.heartbeat import Refusal
-from octavia_anycast.octavia_adapter import heartbeats
+from octavia_anycast.octavia_adapter.amphora import heartbeats
 
 KEY = "a key of these tests"
 HEARTBEAT = {"id": "unknown", "ver": 3, "listeners": {}, "pools": {}}
@@ -180,7 +183,7 @@ def test_amphorae_without_heartbeats_are_named_once(stage, caplog):
     again = [r for r in caplog.records if "arrive again" in r.message]
     assert len(again) == 2
     with stage.cloud.database.transaction() as session:
-        assert set(health.last_beats(session, ids)) == ids
+        assert set(heartbeat.last_beats(session, ids)) == ids
 
 
 def test_a_controller_that_has_just_started_blames_nobody(stage, caplog):

@@ -6,16 +6,19 @@ from contextlib import ExitStack
 
 import pytest
 
-from octavia_anycast.controller.housekeeping import (
+from octavia_anycast.controller.amphora.rotation import Rotation
+from octavia_anycast.controller.engine.coordination import (
+    Coordination,
+    PatientLocks,
+)
+from octavia_anycast.controller.housekeeping.housekeeping import (
     RETRY_SECONDS,
     Chore,
     Housekeeping,
     lock_name,
 )
-from octavia_anycast.controller.membership import Membership, PatientLocks
-from octavia_anycast.controller.purge import Purge
-from octavia_anycast.controller.rotation import Rotation
-from octavia_anycast.controller.sweep import Sweep
+from octavia_anycast.controller.housekeeping.purge import Purge
+from octavia_anycast.controller.housekeeping.sweep import Sweep
 
 ALL = list(Chore)
 
@@ -26,10 +29,10 @@ def members(tmp_path):
     with ExitStack() as stack:
         made = []
         for _ in range(2):
-            membership = Membership(f"file://{tmp_path}/locks")
-            membership.connect()
-            stack.callback(membership.stop)
-            made.append(membership)
+            coordination = Coordination(f"file://{tmp_path}/locks")
+            coordination.connect()
+            stack.callback(coordination.stop)
+            made.append(coordination)
         yield made
 
 
@@ -126,7 +129,7 @@ def test_an_operator_waits_for_a_controller(members):
 
 def test_connecting_for_locks_takes_no_load_balancers(members, tmp_path):
     """An operator's command is no controller that could own any."""
-    controller = Membership(f"file://{tmp_path}/locks")
+    controller = Coordination(f"file://{tmp_path}/locks")
     controller.start()
     try:
         controller.refresh()

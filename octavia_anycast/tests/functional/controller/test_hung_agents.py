@@ -6,7 +6,7 @@ import logging
 
 import pytest
 
-from octavia_anycast.db import amphorae
+from octavia_anycast.db.amphora import amphorae
 
 
 def look(stage, seconds):

@@ -4,8 +4,10 @@
 
 import pytest
 
-from octavia_anycast.controller.kept_distributors import KeptDistributors
-from octavia_anycast.db import distributors, lifecycle
+from octavia_anycast.controller.distributor.distributor_cache import (
+    DistributorCache,
+)
+from octavia_anycast.db.distributor import distributors, lifecycle
 from octavia_anycast.octavia_adapter.secrets import FernetCipher
 
 DISTRIBUTORS = "/v2/lbaas/distributors"
@@ -15,7 +17,7 @@ PEERS = "/v2/lbaas/bgp-peers"
 @pytest.fixture
 def shelf(stage, monkeypatch):
     """What is kept, of one distributor; ``reads`` counts."""
-    kept = KeptDistributors(FernetCipher())
+    kept = DistributorCache(FernetCipher())
     reads = []
     read = distributors.get
 
@@ -85,6 +87,6 @@ def test_a_changed_distributor_is_seen_at_once(stage, shelf):
 
 def test_one_that_is_gone(stage, shelf):
     shelf()
-    kept = KeptDistributors(FernetCipher())
+    kept = DistributorCache(FernetCipher())
     with stage.api.database.transaction() as session:
         assert kept.get(session, "none") is None

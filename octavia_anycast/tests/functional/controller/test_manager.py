@@ -8,10 +8,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from octavia_anycast.controller.cluster_watch import ClusterWatch
-from octavia_anycast.controller.observe import Observer
-from octavia_anycast.controller.vigil import Vigil
-from octavia_anycast.db import amphorae
+from octavia_anycast.controller.cluster.cluster_watch import ClusterWatch
+from octavia_anycast.controller.cluster.observe import Observer
+from octavia_anycast.controller.cluster.spare_monitor import SpareMonitor
+from octavia_anycast.db.amphora import amphorae
 from octavia_anycast.model.cluster import AmphoraRecord, AmphoraStatus
 from octavia_anycast.model.errors import NoConnection, Retryable
 from octavia_anycast.tests.functional.controller.conftest import LB
@@ -75,7 +75,7 @@ def test_scaling_out_and_in(serving):
     assert serving.show()["provisioning_status"] == "ACTIVE"
 
 
-def test_a_spare_joins_when_the_vigil_calls(serving):
+def test_a_spare_joins_when_the_spare_monitor_calls(serving):
     put(serving, spare_count=1)
     serving.run(60)
     assert len(serving.cloud.machines) == 3
@@ -87,15 +87,17 @@ def test_a_spare_joins_when_the_vigil_calls(serving):
 
     woken = []
     world = serving.controller.world
-    vigil = Vigil(world, serving.cloud, woken.append, lambda _: True)
+    spare_monitor = SpareMonitor(
+        world, serving.cloud, woken.append, lambda _: True
+    )
     with ThreadPoolExecutor(1) as executor:
-        vigil.refresh()
-        vigil.look(executor)
+        spare_monitor.refresh()
+        spare_monitor.look(executor)
         assert woken == [], "all is well"
         victim = announcers(serving)[0]
         victim.has_power = False
-        vigil.look(executor)
-        vigil.look(executor)
+        spare_monitor.look(executor)
+        spare_monitor.look(executor)
     assert woken == [serving.load_balancer_id], "it calls once"
     assert world.unreachable == {victim.amphora_id}
 
@@ -107,7 +109,7 @@ def test_a_spare_joins_when_the_vigil_calls(serving):
     assert len(announcers(serving)) == 2
 
 
-class Scouts:
+class FastAgents:
     """The agents with short timeouts; those of some have no network."""
 
     def __init__(self, cloud):
@@ -127,17 +129,19 @@ def watched(serving):
     """A cluster with a spare, and who asks it with little patience."""
     put(serving, spare_count=1)
     serving.run(60)
-    scouts = Scouts(serving.cloud)
+    fast_agents = FastAgents(serving.cloud)
     controller = serving.controller
-    world = dataclasses.replace(controller.world, scouts=scouts)
+    world = dataclasses.replace(controller.world, fast_agents=fast_agents)
     with ThreadPoolExecutor(1) as executor:
         observer = Observer(world, executor)
-        vigil = Vigil(world, scouts, lambda _: None, lambda _: True)
-        vigil.refresh()
-        vigil.look(executor)
+        spare_monitor = SpareMonitor(
+            world, fast_agents, lambda _: None, lambda _: True
+        )
+        spare_monitor.refresh()
+        spare_monitor.look(executor)
 
         def observe():
-            del scouts.asked[:]
+            del fast_agents.asked[:]
             serving.cloud.calls.clear()
             tree = world.load_balancers.read(serving.load_balancer_id)
             return {
@@ -146,8 +150,8 @@ def watched(serving):
             }
 
         yield SimpleNamespace(
-            scouts=scouts,
-            look=lambda: vigil.look(executor),
+            fast_agents=fast_agents,
+            look=lambda: spare_monitor.look(executor),
             observe=observe,
             lost=announcers(serving)[0].amphora_id,
             world=world,
@@ -155,44 +159,46 @@ def watched(serving):
 
 
 def test_one_that_is_gone_is_not_waited_for_again(watched):
-    watched.scouts.errors[watched.lost] = NoConnection("timed out")
+    watched.fast_agents.errors[watched.lost] = NoConnection("timed out")
     watched.look()
     assert watched.world.gone == {watched.lost}
     found = watched.observe()
     assert found[watched.lost] is None
-    assert watched.lost not in watched.scouts.asked
+    assert watched.lost not in watched.fast_agents.asked
     assert sum(report is not None for report in found.values()) == 2
 
-    watched.scouts.errors.clear()
+    watched.fast_agents.errors.clear()
     watched.look()
     assert watched.world.gone == watched.world.unreachable == set()
     assert watched.observe()[watched.lost] is not None
 
 
-def test_one_that_is_lost_before_the_vigil_knows_is_waited_for_briefly(
+def test_one_that_is_lost_before_the_spare_monitor_knows_is_waited_for_briefly(
     watched,
 ):
-    watched.scouts.errors[watched.lost] = NoConnection("timed out")
+    watched.fast_agents.errors[watched.lost] = NoConnection("timed out")
     assert watched.observe()[watched.lost] is None
 
 
 def test_a_busy_agent_of_a_watched_cluster_gets_its_time(watched):
-    watched.scouts.errors[watched.lost] = Retryable("read timed out")
+    watched.fast_agents.errors[watched.lost] = Retryable("read timed out")
     assert watched.observe()[watched.lost] is not None
     watched.look()
     assert watched.world.unreachable == {watched.lost}
     assert watched.world.gone == set()
     assert watched.observe()[watched.lost] is None, "the spare joins"
-    assert watched.lost in watched.scouts.asked
+    assert watched.lost in watched.fast_agents.asked
 
 
 def test_clusters_without_spares_are_not_watched(serving):
     world = serving.controller.world
-    vigil = Vigil(world, serving.cloud, pytest.fail, lambda _: True)
-    vigil.refresh()
+    spare_monitor = SpareMonitor(
+        world, serving.cloud, pytest.fail, lambda _: True
+    )
+    spare_monitor.refresh()
     calls = len(serving.cloud.calls)
     with ThreadPoolExecutor(1) as executor:
-        vigil.look(executor)
+        spare_monitor.look(executor)
     assert len(serving.cloud.calls) == calls
 
 
@@ -202,11 +208,11 @@ def lose(stage):
     del stage.cloud.machines[victim.server_id]
 
 
-def occupy_the_brake(stage, is_replacing):
+def use_up_the_replacement_limit(stage, is_replacing):
     """Others' replacements are under way, or are done."""
     world = stage.controller.world
     with stage.api.database.transaction() as session:
-        for number in range(world.settings.policy.replacement_brake):
+        for number in range(world.settings.policy.replacement_limit):
             name = f"other-{number}"
             if is_replacing:
                 amphorae.create(
@@ -223,8 +229,8 @@ def occupy_the_brake(stage, is_replacing):
                 amphorae.update(session, name, is_replacing=False)
 
 
-def test_the_brake_is_shared_by_all(serving):
-    occupy_the_brake(serving, is_replacing=True)
+def test_the_replacement_limit_is_shared_by_all(serving):
+    use_up_the_replacement_limit(serving, is_replacing=True)
     lose(serving)
     builds = serving.cloud.calls.count("build")
     for _ in range(5):
@@ -233,10 +239,10 @@ def test_the_brake_is_shared_by_all(serving):
     assert serving.cloud.calls.count("build") == builds
     shown = show(serving)
     assert shown["operating_status"] == "DEGRADED"
-    assert "held by the brake" in shown["reason"]
+    assert "held by the replacement limit" in shown["reason"]
 
     put(serving, desired_size=3)
-    occupy_the_brake(serving, is_replacing=False)
+    use_up_the_replacement_limit(serving, is_replacing=False)
     serving.run(60)
     assert len(announcers(serving)) == 3
 

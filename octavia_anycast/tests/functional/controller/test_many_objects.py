@@ -12,8 +12,12 @@ from octavia.db import api as octavia_db
 from octavia.db import base_models, models
 from sqlalchemy import event
 
-from octavia_anycast.octavia_adapter.load_balancers import snapshot
-from octavia_anycast.octavia_adapter.statistics import OctaviaStatistics
+from octavia_anycast.octavia_adapter.load_balancer.load_balancers import (
+    snapshot,
+)
+from octavia_anycast.octavia_adapter.load_balancer.statistics import (
+    OctaviaStatistics,
+)
 from octavia_anycast.testing import octavia_rows
 from octavia_anycast.tests.functional.controller.conftest import LB
 

@@ -2,8 +2,8 @@
 # Copyright (c) 2026 The octavia-anycast authors
 """The purge, with a load balancer that goes on."""
 
-from octavia_anycast.controller.purge import AMPHORAE, Purge
-from octavia_anycast.db import amphorae
+from octavia_anycast.controller.housekeeping.purge import AMPHORAE, Purge
+from octavia_anycast.db.amphora import amphorae
 
 
 def test_replaced_amphora_is_kept_for_its_age(stage):

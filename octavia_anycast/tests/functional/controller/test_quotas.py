@@ -11,10 +11,12 @@ from hypothesis import strategies as st
 from octavia.db import api as octavia_db
 from octavia.db import models
 
-from octavia_anycast.octavia_adapter.load_balancers import (
+from octavia_anycast.octavia_adapter.load_balancer.load_balancers import (
     OctaviaLoadBalancers,
 )
-from octavia_anycast.octavia_adapter.statuses import OctaviaStatuses
+from octavia_anycast.octavia_adapter.load_balancer.statuses import (
+    OctaviaStatuses,
+)
 from octavia_anycast.testing import samples
 
 LBAAS = "/v2/lbaas"

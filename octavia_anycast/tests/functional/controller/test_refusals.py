@@ -8,7 +8,8 @@ stage asserts that nothing of the kind was violated.
 
 import pytest
 
-from octavia_anycast.db import amphorae, clusters
+from octavia_anycast.db.amphora import amphorae
+from octavia_anycast.db.cluster import clusters
 from octavia_anycast.model.errors import Permanent
 from octavia_anycast.testing import octavia_rows
 

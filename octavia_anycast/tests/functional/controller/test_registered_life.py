@@ -7,12 +7,9 @@ from datetime import UTC, datetime
 import pytest
 from taskflow import engines
 
-from octavia_anycast.db import (
-    amphora_registrations,
-    amphorae,
-    dedicated,
-    health,
-)
+from octavia_anycast.db import dedicated, heartbeat
+from octavia_anycast.db.amphora import amphorae
+from octavia_anycast.db.registration import amphora_registrations
 from octavia_anycast.model.errors import Conflict, NotFound
 from octavia_anycast.model.registration import AmphoraRegistration
 from octavia_anycast.model.wire import Intent
@@ -92,8 +89,8 @@ class Registered:
             if r.frontend and r.leaving_since is None
         }
 
-    def mark(self):
-        return self.stage.controller.dedicated.marks()[self.id]
+    def version(self):
+        return self.stage.controller.dedicated.row_versions()[self.id]
 
     def counts(self):
         (shown,) = self.api.call("GET", self.path).body["amphorae"]
@@ -159,11 +156,11 @@ def test_a_closed_gate_is_news_and_withdraws(registered):
     registered.register()
     registered.run()
     first, second = registered.served()
-    before = registered.mark()
-    assert registered.mark() == before
+    before = registered.version()
+    assert registered.version() == before
     machine_of(registered, first).sockets = frozenset()
     registered.stage.controller.reconcile(registered.stage.load_balancer_id)
-    assert registered.mark() != before
+    assert registered.version() != before
     registered.run()
     assert set(registered.told()) == {second}
     assert registered.counts() == {first: 0, second: 1}
@@ -173,7 +170,7 @@ def test_a_silent_one_is_given_up(registered):
     registered.register()
     registered.run()
     first, second = registered.served()
-    before = registered.mark()
+    before = registered.version()
     machine_of(registered, first).has_power = False
     # A resync each second, as the controller's watch polls.
     for _ in range(40):
@@ -181,8 +178,8 @@ def test_a_silent_one_is_given_up(registered):
         registered.stage.controller.reconcile(
             registered.stage.load_balancer_id
         )
-        registered.mark()
-    assert registered.mark() != before
+        registered.version()
+    assert registered.version() != before
     registered.run()
     assert first not in registered.told()
     assert second in registered.told()
@@ -207,9 +204,9 @@ def test_drained_by_a_deadline_and_back(registered):
     assert registered.drain(made, 30).status == 202
     registered.run()
     assert {i for _, i in registered.told().values()} == {Intent.DRAIN}
-    before = registered.mark()
+    before = registered.version()
     registered.cloud.pass_time(31)
-    assert registered.mark() != before
+    assert registered.version() != before
     registered.run()
     assert registered.told() == {}
     path = f"{registered.path}/{made['id']}/drain"
@@ -265,7 +262,7 @@ def test_one_that_was_away_withdraws_nothing(registered):
     registered.cloud.pass_time(3600)
     first, _ = registered.served()
     with registered.api.database.transaction() as session:
-        health.touch(session, first, registered.cloud.now)
+        heartbeat.touch(session, first, registered.cloud.now)
     registered.run()
     assert registered.told() == before
 

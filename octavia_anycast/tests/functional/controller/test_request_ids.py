@@ -7,8 +7,8 @@ from datetime import timedelta
 import pytest
 from oslo_log import log as oslo_log
 
-from octavia_anycast.controller.reconciler import REQUEST_SHOWN_WITHIN
-from octavia_anycast.db import clusters
+from octavia_anycast.controller.cluster.reconciler import REQUEST_SHOWN_WITHIN
+from octavia_anycast.db.cluster import clusters
 from octavia_anycast.tests.functional.controller.conftest import LB
 from octavia_anycast.tests.log_capture import captured
 

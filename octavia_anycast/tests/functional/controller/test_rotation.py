@@ -7,11 +7,10 @@ from contextlib import contextmanager
 
 import pytest
 
-from octavia_anycast.controller.rotation import Rotation
-from octavia_anycast.db import amphorae
-from octavia_anycast.model.certificate import Order
-from octavia_anycast.model.inventory import Outcome
-from octavia_anycast.testing.fake_cloud import Died
+from octavia_anycast.controller.amphora.rotation import Rotation
+from octavia_anycast.db.amphora import amphorae
+from octavia_anycast.model.housekeeping import Order, Outcome
+from octavia_anycast.testing.fakes.fake_cloud import Died
 
 DAY = 86_400
 DUE_AFTER = 17 * DAY  # valid for 30 days, replaced 14 days before the end

@@ -4,7 +4,7 @@
 
 import pytest
 
-from octavia_anycast.db import amphorae
+from octavia_anycast.db.amphora import amphorae
 from octavia_anycast.model.cluster import AmphoraStatus
 from octavia_anycast.testing import octavia_rows, samples
 from octavia_anycast.tests.functional.controller.conftest import LB

@@ -5,7 +5,9 @@
 import pytest
 
 from octavia_anycast.model.heartbeat import Heartbeat, ListenerBeat
-from octavia_anycast.octavia_adapter.statistics import OctaviaStatistics
+from octavia_anycast.octavia_adapter.load_balancer.statistics import (
+    OctaviaStatistics,
+)
 
 
 @pytest.fixture

@@ -9,13 +9,15 @@ with both providers in the lab.
 import pytest
 from octavia_anycast_lab.statuses import play, record, setups
 
-from octavia_anycast.db import amphorae
+from octavia_anycast.db.amphora import amphorae
 from octavia_anycast.model.heartbeat import (
     Heartbeat,
     ListenerBeat,
     PoolBeat,
 )
-from octavia_anycast.octavia_adapter.statuses import OctaviaStatuses
+from octavia_anycast.octavia_adapter.load_balancer.statuses import (
+    OctaviaStatuses,
+)
 from octavia_anycast.testing import octavia_rows
 from octavia_anycast.tests.functional.controller.conftest import LB
 

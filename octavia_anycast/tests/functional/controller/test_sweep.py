@@ -11,16 +11,18 @@ import pytest
 from octavia.db import api as octavia_db
 from octavia.db import models
 
-from octavia_anycast.controller import inventory
-from octavia_anycast.controller.sweep import Sweep
-from octavia_anycast.db import amphorae, clusters, registrations, reports
+from octavia_anycast.controller.housekeeping import inventory
+from octavia_anycast.controller.housekeeping.sweep import Sweep
+from octavia_anycast.db.amphora import amphorae, reports
+from octavia_anycast.db.cluster import clusters
+from octavia_anycast.db.registration import registrations
 from octavia_anycast.model.cluster import (
     AmphoraRecord,
     AmphoraStatus,
     ClusterRecord,
     ClusterSize,
 )
-from octavia_anycast.model.inventory import OrphanKind, Outcome, Seen
+from octavia_anycast.model.housekeeping import OrphanKind, Outcome, Seen
 from octavia_anycast.model.wire import Intent, VipState
 
 STRANGE = ip_address("203.0.113.77")

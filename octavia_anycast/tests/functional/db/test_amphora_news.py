@@ -7,8 +7,9 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import event
 
-from octavia_anycast.controller.amphora_watch import AmphoraWatch
-from octavia_anycast.db import amphora_news, amphorae, health
+from octavia_anycast.controller.amphora.amphora_watch import AmphoraWatch
+from octavia_anycast.db import heartbeat
+from octavia_anycast.db.amphora import amphora_news, amphorae
 from octavia_anycast.model.cluster import AmphoraStatus
 from octavia_anycast.tests.functional.db.test_records import NOW, make_amphora
 
@@ -26,7 +27,7 @@ def two(session):
             status=AmphoraStatus.ALLOCATED,
         )
         amphorae.create(session, record)
-    health.touch_all(session, ["one", "two"], NOW)
+    heartbeat.touch_all(session, ["one", "two"], NOW)
 
 
 @pytest.fixture
@@ -36,7 +37,7 @@ def watch():
 
 def test_one_that_falls_silent_is_news_once(session, two, watch):
     assert watch.news(session, NOW + PATIENCE) == set()
-    health.touch(session, "two", LATER)
+    heartbeat.touch(session, "two", LATER)
 
     past = NOW + PATIENCE + timedelta(seconds=1)
 
@@ -48,7 +49,7 @@ def test_one_that_falls_silent_is_news_once(session, two, watch):
 def test_one_that_falls_silent_again_is_news_again(session, two, watch):
     late = NOW + timedelta(minutes=1)
     watch.news(session, late)
-    health.touch(session, "one", late)
+    heartbeat.touch(session, "one", late)
     assert watch.news(session, late) == set()
 
     assert watch.news(session, late + timedelta(minutes=1)) == {"lb-one"}
@@ -115,10 +116,10 @@ def test_many_are_heard_of_with_their_times(session, two):
     amphorae.mark_deleted(session, "gone", NOW)
     asked = {"one", "new", "gone", "stranger"}
 
-    found = health.touch_all(session, asked, LATER, is_beat=True)
+    found = heartbeat.touch_all(session, asked, LATER, is_beat=True)
 
     assert found == {"one", "new"}
-    assert health.last_updates(session, [*asked, "two"]) == {
+    assert heartbeat.last_updates(session, [*asked, "two"]) == {
         "one": LATER,
         "new": LATER,
         "two": NOW,
@@ -133,7 +134,7 @@ def test_those_heard_of_before_cost_no_question_each(session, database, two):
 
     event.listen(database.engine(), "before_cursor_execute", count)
     try:
-        health.touch_all(session, ["one", "two"], LATER)
+        heartbeat.touch_all(session, ["one", "two"], LATER)
     finally:
         event.remove(database.engine(), "before_cursor_execute", count)
 
@@ -142,10 +143,12 @@ def test_those_heard_of_before_cost_no_question_each(session, database, two):
 
 
 def test_an_answer_need_not_be_recorded_after_a_heartbeat(session, two):
-    health.touch(session, "two", LATER)
+    heartbeat.touch(session, "two", LATER)
     now = LATER + timedelta(seconds=1)
 
-    found = health.touch_all(session, ["one", "two"], now, fresh_since=LATER)
+    found = heartbeat.touch_all(
+        session, ["one", "two"], now, fresh_since=LATER
+    )
 
     assert found == {"one", "two"}
-    assert health.last_updates(session, found) == {"one": now, "two": LATER}
+    assert heartbeat.last_updates(session, found) == {"one": now, "two": LATER}

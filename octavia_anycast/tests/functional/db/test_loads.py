@@ -4,10 +4,11 @@
 
 from datetime import UTC, datetime, timedelta
 
-from octavia_anycast.db import amphora_statistics, amphorae, health
+from octavia_anycast.db import heartbeat
+from octavia_anycast.db.amphora import amphora_statistics, amphorae
+from octavia_anycast.model.autoscale import LoadCount
 from octavia_anycast.model.cluster import AmphoraRecord, AmphoraStatus
 from octavia_anycast.model.heartbeat import Heartbeat, ListenerBeat
-from octavia_anycast.model.load import LoadCount
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 
@@ -27,7 +28,7 @@ def boot(session, *identifiers):
 
 def beat(session, amphora_id, now, **listeners):
     """A heartbeat: listener_id -> (connections now, new ones, bytes in)."""
-    assert health.touch(session, amphora_id, now, is_beat=True)
+    assert heartbeat.touch(session, amphora_id, now, is_beat=True)
     amphora_statistics.add(
         session,
         [
@@ -82,7 +83,7 @@ def test_an_idle_amphora_carries_nothing_one_never_heard_is_unknown(session):
     boot(session, "idle", "silent", "asked")
     beat(session, "idle", NOW)
     # Its agent answered; it sent no heartbeat.
-    health.touch(session, "asked", NOW)
+    heartbeat.touch(session, "asked", NOW)
     assert amphora_statistics.loads(
         session, ["idle", "silent", "asked"], ["web"]
     ) == {"idle": LoadCount(counted_at=NOW)}
@@ -91,20 +92,20 @@ def test_an_idle_amphora_carries_nothing_one_never_heard_is_unknown(session):
 def test_of_many_those_are_told_that_there_are(session):
     many = [f"a{number:03}" for number in range(150)]
     boot(session, *many)
-    health.touch_all(session, many[:120], NOW)
+    heartbeat.touch_all(session, many[:120], NOW)
     later = NOW + timedelta(seconds=3)
     heard = [*many[90:], "unknown"]
-    assert health.touch_all(session, heard, later) == set(many[90:])
-    found = health.last_updates(session, [*many, "unknown"])
+    assert heartbeat.touch_all(session, heard, later) == set(many[90:])
+    found = heartbeat.last_updates(session, [*many, "unknown"])
     assert found == dict.fromkeys(many, NOW) | dict.fromkeys(many[90:], later)
-    assert health.touch_all(session, [], later) == set()
+    assert heartbeat.touch_all(session, [], later) == set()
 
 
 def test_an_answer_of_the_agent_is_no_heartbeat(session):
     boot(session, "a")
     beat(session, "a", NOW, web=(2, 0, 0))
     later = NOW + timedelta(seconds=60)
-    health.touch(session, "a", later)
-    assert health.last_updates(session, ["a"]) == {"a": later}
+    heartbeat.touch(session, "a", later)
+    assert heartbeat.last_updates(session, ["a"]) == {"a": later}
     found = amphora_statistics.loads(session, ["a"], ["web"])
     assert found["a"].counted_at == NOW

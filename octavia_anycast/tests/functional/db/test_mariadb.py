@@ -14,15 +14,10 @@ from itertools import count
 
 import pytest
 
-from octavia_anycast.db import (
-    amphorae,
-    clusters,
-    distributors,
-    lifecycle,
-    listing,
-    peers,
-    schema,
-)
+from octavia_anycast.db import listing, schema
+from octavia_anycast.db.amphora import amphorae
+from octavia_anycast.db.cluster import clusters
+from octavia_anycast.db.distributor import distributors, lifecycle, peers
 from octavia_anycast.db.engine import Database
 from octavia_anycast.model.errors import Conflict, Retryable
 from octavia_anycast.tests.functional.db import test_records as records

@@ -14,15 +14,13 @@ from octavia.db import base_models, models
 from sqlalchemy import text
 
 from octavia_anycast.api import amphora_pages
-from octavia_anycast.db import (
+from octavia_anycast.db import listing
+from octavia_anycast.db.amphora import (
     amphora_listing,
     amphora_statistics,
     amphorae,
-    distributors,
-    listing,
-    peers,
-    speakers,
 )
+from octavia_anycast.db.distributor import distributors, peers, speakers
 from octavia_anycast.model.heartbeat import Heartbeat, ListenerBeat
 from octavia_anycast.tests.functional.db import test_mariadb
 from octavia_anycast.tests.functional.db import test_records as records

@@ -7,15 +7,10 @@ from datetime import timedelta
 
 import pytest
 
-from octavia_anycast.db import (
-    amphora_registrations,
-    amphorae,
-    dedicated,
-    distributors,
-    health,
-    listing,
-    serving_amphorae,
-)
+from octavia_anycast.db import dedicated, heartbeat, listing
+from octavia_anycast.db.amphora import amphorae, serving_amphorae
+from octavia_anycast.db.distributor import distributors
+from octavia_anycast.db.registration import amphora_registrations
 from octavia_anycast.model.errors import Conflict, NotFound
 from octavia_anycast.model.registration import AmphoraRegistration
 from octavia_anycast.tests.functional.db import test_mariadb
@@ -48,7 +43,7 @@ def filled(database):
                     distributor_id=None,
                 )
                 amphorae.create(session, record)
-                health.touch(session, record.id, NOW)
+                heartbeat.touch(session, record.id, NOW)
     return made.id
 
 
@@ -118,4 +113,4 @@ def test_what_serves_is_read(database, filled):
             session, later, heard_since=later
         ).by_load_balancer["lb1"]
         assert one.silent_seconds == 0
-        assert filled in dedicated.marks(session)
+        assert filled in dedicated.row_versions(session)

@@ -7,7 +7,9 @@ from datetime import timedelta
 
 import pytest
 
-from octavia_anycast.db import amphorae, health, registrations, reports
+from octavia_anycast.db import heartbeat
+from octavia_anycast.db.amphora import amphorae, reports
+from octavia_anycast.db.registration import registrations
 from octavia_anycast.model.bgp import SessionState
 from octavia_anycast.model.cluster import AmphoraRecord, AmphoraStatus
 from octavia_anycast.tests.functional.db import test_mariadb
@@ -49,7 +51,7 @@ def test_writers_of_all_rows_in_order_do_not_deadlock(filled):
     def reconcile(number):
         moment = NOW + timedelta(seconds=number)
         with filled.transaction() as session:
-            assert health.touch_all(session, IDS[::-1], moment) == set(IDS)
+            assert heartbeat.touch_all(session, IDS[::-1], moment) == set(IDS)
             for amphora_id in sorted(IDS):
                 up = make_report(amphora_id, SessionState.ESTABLISHED)
                 reports.save(session, amphora_id, up, moment)
@@ -57,7 +59,7 @@ def test_writers_of_all_rows_in_order_do_not_deadlock(filled):
     def beat(number):
         with filled.transaction() as session:
             # The same time again: the rows are there, though none changes.
-            assert health.touch_all(session, IDS, NOW) == set(IDS)
+            assert heartbeat.touch_all(session, IDS, NOW) == set(IDS)
 
     reconcile(0)  # one makes the rows: the others meet there
     with ThreadPoolExecutor(8) as threads:

@@ -8,15 +8,12 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import func, select
 
-from octavia_anycast.db import (
-    amphorae,
-    distributors,
-    health,
-    purge,
-    registrations,
-)
+from octavia_anycast.db import heartbeat, housekeeping
+from octavia_anycast.db.amphora import amphorae
 from octavia_anycast.db.cluster_models import Amphora, FrontendAddress
+from octavia_anycast.db.distributor import distributors
 from octavia_anycast.db.models import RegisteredAmphorae
+from octavia_anycast.db.registration import registrations
 from octavia_anycast.model.cluster import AmphoraStatus
 from octavia_anycast.tests.functional.db import test_records as records
 
@@ -37,7 +34,7 @@ def add(session, identifier, status=AmphoraStatus.ALLOCATED, age=WEEK):
 
 def write_about(session, identifier):
     """One row in each of the tables that say something of an amphora."""
-    for model in purge.DEPENDENT:
+    for model in housekeeping.DEPENDENT:
         values = {}
         for column in model.__table__.columns:
             if column.name == "amphora_id":
@@ -76,7 +73,7 @@ def counts(session):
         model.__tablename__: session.scalar(
             select(func.count()).select_from(model)
         )
-        for model in purge.DEPENDENT
+        for model in housekeeping.DEPENDENT
     }
 
 
@@ -86,9 +83,9 @@ def test_only_what_was_deleted_long_ago(session):
     add(session, "alive", age=100 * WEEK)
     add(session, "failed", AmphoraStatus.ERROR, 100 * WEEK)
     limit = records.NOW - WEEK
-    assert purge.count_deleted(session, limit) == 1
-    assert purge.remove_deleted(session, limit) == 1
-    assert purge.count_deleted(session, limit) == 0
+    assert housekeeping.count_deleted(session, limit) == 1
+    assert housekeeping.remove_deleted(session, limit) == 1
+    assert housekeeping.count_deleted(session, limit) == 0
     left = set(session.scalars(select(Amphora.id)))
     assert left == {"young", "alive", "failed"}
     addresses = set(session.scalars(select(FrontendAddress.amphora_id)))
@@ -103,22 +100,22 @@ def test_records_about_no_living_amphora(session, owner):
     write_about(session, "alive")
     write_about(session, owner)
     each = dict.fromkeys(counts(session), 1)
-    assert purge.count_ownerless(session) == each
+    assert housekeeping.count_ownerless(session) == each
     assert counts(session) == dict.fromkeys(each, 2)
-    assert purge.remove_ownerless(session) == each
+    assert housekeeping.remove_ownerless(session) == each
     assert counts(session) == each
     left = {
         identifier
-        for model in purge.DEPENDENT
+        for model in housekeeping.DEPENDENT
         for identifier in session.scalars(select(model.amphora_id))
     }
     assert left == {"alive"}
-    assert not any(purge.remove_ownerless(session).values())
+    assert not any(housekeeping.remove_ownerless(session).values())
 
 
 def test_several_rows_of_many_amphorae(session):
     """More than go into one statement."""
-    number = purge.CHUNK + 3
+    number = housekeeping.CHUNK + 3
     for n in range(number):
         registrations.register(
             session,
@@ -128,8 +125,8 @@ def test_several_rows_of_many_amphorae(session):
             speaker_ids=["s4", "s6"],
         )
     table = "anycast_distributor_l3_amphora_bgp_speaker_registration"
-    assert purge.count_ownerless(session)[table] == 2 * number
-    assert purge.remove_ownerless(session)[table] == 2 * number
+    assert housekeeping.count_ownerless(session)[table] == 2 * number
+    assert housekeeping.remove_ownerless(session)[table] == 2 * number
 
 
 def test_every_table_that_names_an_amphora_is_looked_after(session):
@@ -138,7 +135,7 @@ def test_every_table_that_names_an_amphora_is_looked_after(session):
         for mapper in Amphora.registry.mappers
         if "amphora_id" in mapper.columns
     }
-    looked_after = {model.__tablename__ for model in purge.DEPENDENT}
+    looked_after = {model.__tablename__ for model in housekeeping.DEPENDENT}
     # The addresses go with the amphora's own row.
     assert named - looked_after == {FrontendAddress.__tablename__}
 
@@ -154,13 +151,13 @@ def test_a_registration_for_all_amphorae_is_nobodys_leftover(session):
         )
     session.flush()
     table = RegisteredAmphorae.__tablename__
-    assert purge.count_ownerless(session)[table] == 1
-    assert purge.remove_ownerless(session)[table] == 1
+    assert housekeeping.count_ownerless(session)[table] == 1
+    assert housekeeping.remove_ownerless(session)[table] == 1
     (left,) = session.scalars(select(RegisteredAmphorae.amphora_id))
     assert left is None
 
 
 def test_heartbeat_of_a_deleted_amphora_is_not_kept(session):
     add(session, "deleted", AmphoraStatus.DELETED)
-    assert not health.touch(session, "deleted", records.NOW)
-    assert not any(purge.count_ownerless(session).values())
+    assert not heartbeat.touch(session, "deleted", records.NOW)
+    assert not any(housekeeping.count_ownerless(session).values())

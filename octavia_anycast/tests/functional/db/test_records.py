@@ -9,18 +9,14 @@ from ipaddress import ip_address
 import pytest
 from sqlalchemy import event, func, select
 
-from octavia_anycast.db import (
-    amphorae,
-    clusters,
-    distributors,
-    health,
-    lifecycle,
-    registrations,
-    schema,
-)
+from octavia_anycast.db import heartbeat, schema
+from octavia_anycast.db.amphora import amphorae
+from octavia_anycast.db.cluster import clusters
 from octavia_anycast.db.columns import UtcDateTime
+from octavia_anycast.db.distributor import distributors, lifecycle
 from octavia_anycast.db.passwords import WithoutPasswords
-from octavia_anycast.db.registrations import AnnouncedVip
+from octavia_anycast.db.registration import registrations
+from octavia_anycast.db.registration.registrations import AnnouncedVip
 from octavia_anycast.model.autoscale import Autoscale, Metric
 from octavia_anycast.model.bgp import (
     Asn,
@@ -434,15 +430,15 @@ def test_heartbeats(session):
     amphorae.create(session, make_amphora())
     later = NOW + timedelta(seconds=3)
 
-    assert health.touch(session, "amphora", NOW)
-    assert health.touch(session, "amphora", later)
-    assert not health.touch(session, "stranger", later)
+    assert heartbeat.touch(session, "amphora", NOW)
+    assert heartbeat.touch(session, "amphora", later)
+    assert not heartbeat.touch(session, "stranger", later)
 
     wanted = ["amphora", "stranger"]
-    assert health.last_updates(session, wanted) == {"amphora": later}
+    assert heartbeat.last_updates(session, wanted) == {"amphora": later}
     amphorae.mark_deleted(session, "amphora", later)
-    assert not health.touch(session, "amphora", later)
-    assert health.last_updates(session, wanted) == {}
+    assert not heartbeat.touch(session, "amphora", later)
+    assert heartbeat.last_updates(session, wanted) == {}
 
 
 VIP = AnnouncedVip(

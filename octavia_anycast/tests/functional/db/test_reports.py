@@ -9,8 +9,9 @@ from ipaddress import ip_address
 import pytest
 from sqlalchemy import update
 
-from octavia_anycast.db import amphorae, registrations, reports
+from octavia_anycast.db.amphora import amphorae, reports
 from octavia_anycast.db.cluster_models import AmphoraReport
+from octavia_anycast.db.registration import registrations
 from octavia_anycast.model.bgp import SessionState
 from octavia_anycast.model.cluster import AmphoraRecord, AmphoraStatus
 from octavia_anycast.model.wire import (

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from octavia_anycast.distributor.amphora_client import AmphoraClient, Timeout
+from octavia_anycast.agent_client.amphora_client import AmphoraClient, Timeout
 from octavia_anycast.model import codec
 from octavia_anycast.model.errors import (
     InvalidRequest,

@@ -4,10 +4,10 @@
 
 import pytest
 
-from octavia_anycast.agent.gate import Sample, Verdict
-from octavia_anycast.agent.listeners import Waiting
-from octavia_anycast.agent.probes import _decided, _hangs
-from octavia_anycast.agent.stats_socket import StatsSocket
+from octavia_anycast.agent.gate.gate import Sample, Verdict
+from octavia_anycast.agent.gate.listeners import Waiting
+from octavia_anycast.agent.gate.probes import _decided, _hangs
+from octavia_anycast.agent.gate.stats_socket import StatsSocket
 from octavia_anycast.model.wire import GateSettings, Probe
 
 KINDS = {

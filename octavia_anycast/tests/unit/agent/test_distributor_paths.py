@@ -10,7 +10,7 @@ from ipaddress import ip_address
 
 import pytest
 
-from octavia_anycast.agent.gate import Gate
+from octavia_anycast.agent.gate.gate import Gate
 from octavia_anycast.agent.paths import (
     WantedPaths,
     check_next_hops,

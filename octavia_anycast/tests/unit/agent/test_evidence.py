@@ -4,8 +4,8 @@
 
 from datetime import UTC, datetime, timedelta
 
-from octavia_anycast.agent.evidence import noted, told
-from octavia_anycast.agent.gate import Sample, Verdict
+from octavia_anycast.agent.gate.evidence import noted, told
+from octavia_anycast.agent.gate.gate import Sample, Verdict
 from octavia_anycast.model.wire import Probe, ProbeReport
 
 START = datetime(2026, 1, 1, tzinfo=UTC)

@@ -9,13 +9,13 @@ from ipaddress import ip_address
 import pytest
 from octavia.amphorae.backends.utils import interface_file
 
-from octavia_anycast.agent import probes
-from octavia_anycast.agent.frontend import (
+from octavia_anycast.agent.frontend.frontend import (
     frontend_file,
     link_local,
     loopback_file,
 )
-from octavia_anycast.agent.netlink import Address, Link
+from octavia_anycast.agent.frontend.netlink import Address, Link
+from octavia_anycast.agent.gate import probes
 from octavia_anycast.model.wire import Frontend, FrontendAddress
 from octavia_anycast.tests.unit.agent.states import state
 

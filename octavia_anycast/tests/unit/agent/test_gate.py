@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from octavia_anycast.agent.gate import Sample, Verdict, initial, step
+from octavia_anycast.agent.gate.gate import Sample, Verdict, initial, step
 from octavia_anycast.model.wire import GateSettings, GateState
 
 START = datetime(2026, 1, 1, tzinfo=UTC)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from octavia_anycast.agent.gate import Gate
+from octavia_anycast.agent.gate.gate import Gate
 from octavia_anycast.agent.paths import (
     path_reports,
     vip_addresses,

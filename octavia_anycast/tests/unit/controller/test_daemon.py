@@ -9,8 +9,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from octavia_anycast.controller.daemon import Daemon
-from octavia_anycast.controller.reconciler import Result
+from octavia_anycast.controller.cluster.reconciler import Result
+from octavia_anycast.controller.engine.daemon import Daemon
 from octavia_anycast.model.errors import Retryable
 
 DEADLINE_SECONDS = 10
@@ -75,7 +75,7 @@ def daemon(reconciler):
         daemon = Daemon(
             SimpleNamespace(settings=settings),
             reconciler=reconciler,
-            membership=Everything(),
+            coordination=Everything(),
             store=None,
             housekeeping=None,
             distributors=None,

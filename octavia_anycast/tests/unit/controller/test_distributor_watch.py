@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from octavia_anycast.controller.distributor_watch import (
+from octavia_anycast.controller.distributor.distributor_watch import (
     ERROR_LOOK_SECONDS,
     STATUS_SECONDS,
     STATUSES,
@@ -41,7 +41,7 @@ class Distributors:
         self.reports += 1
 
 
-class Membership:
+class Coordination:
     """The other controllers: what they own and what they hold."""
 
     def __init__(self):
@@ -66,11 +66,11 @@ class Workers:
 class Stage:
     def __init__(self):
         self.distributors = Distributors()
-        self.membership = Membership()
+        self.coordination = Coordination()
         self.woken = []
         self.watch = DistributorWatch(
             self.distributors,
-            membership=self.membership,
+            coordination=self.coordination,
             workers=Workers(),
             wake=self.woken.append,
         )
@@ -106,7 +106,7 @@ def test_a_change_wakes_the_load_balancers_once(stage):
 
 
 def test_every_controller_wakes_its_own_but_one_looks(stage):
-    stage.membership.foreign = {"d"}
+    stage.coordination.foreign = {"d"}
     stage.distributors.unsettled = {"d": "PENDING_UPDATE"}
     stage.poll(100.0, 101.0)
     assert stage.woken == ["lb-of-d"]
@@ -117,7 +117,7 @@ def test_every_controller_wakes_its_own_but_one_looks(stage):
 
 
 def test_one_that_somebody_holds_is_left_alone(stage):
-    stage.membership.held = {"d"}
+    stage.coordination.held = {"d"}
     stage.distributors.unsettled = {"d": "PENDING_CREATE"}
     stage.poll(100.0)
     assert stage.distributors.looked == []
@@ -144,6 +144,6 @@ def test_a_failure_is_waited_for(stage, failure):
 def test_statuses_are_written_by_one_now_and_then(stage):
     stage.poll(100.0, 101.0, 100.0 + STATUS_SECONDS)
     assert stage.distributors.reports == 2
-    stage.membership.foreign = {STATUSES}
+    stage.coordination.foreign = {STATUSES}
     stage.poll(200.0)
     assert stage.distributors.reports == 2

@@ -13,8 +13,8 @@ from octavia.amphorae.backends.agent.api_server import (
 )
 from octavia.cmd import agent
 
-from octavia_anycast.octavia_adapter import amphora_agent
-from octavia_anycast.octavia_adapter.amphora_agent import Loadbalancer
+from octavia_anycast.octavia_adapter.amphora import amphora_agent
+from octavia_anycast.octavia_adapter.amphora.amphora_agent import Loadbalancer
 
 ALERT = "[ALERT]    (7) : config : no memory left"
 

@@ -16,7 +16,7 @@ from octavia.common import config  # noqa: F401 - registers the options
 from oslo_config import cfg
 
 from octavia_anycast.agent import certificate as agent_certificate
-from octavia_anycast.octavia_adapter.amphora_files import AmphoraFiles
+from octavia_anycast.octavia_adapter.amphora.amphora_files import AmphoraFiles
 
 AMPHORA = "7d1f8a52-5a5e-4c62-9c7b-0d7f4c1d2e3f"
 VALID_SECONDS = 86_400

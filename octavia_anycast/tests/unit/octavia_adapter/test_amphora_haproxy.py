@@ -21,11 +21,13 @@ from octavia.common.utils import base64_sha1_string
 from octavia_anycast.model.cluster import AmphoraRecord, AmphoraStatus
 from octavia_anycast.model.errors import Permanent, Retryable, SecretUnread
 from octavia_anycast.model.wire import Frontend, FrontendAddress
-from octavia_anycast.octavia_adapter.amphora_haproxy import (
+from octavia_anycast.octavia_adapter.amphora.amphora_haproxy import (
     CACHE_MEMORY_MAX_KB,
     AmphoraHaproxy,
 )
-from octavia_anycast.octavia_adapter.load_balancers import snapshot
+from octavia_anycast.octavia_adapter.load_balancer.load_balancers import (
+    snapshot,
+)
 
 
 class FakeClient:

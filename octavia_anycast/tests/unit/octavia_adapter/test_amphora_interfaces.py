@@ -8,7 +8,7 @@ import pytest
 from octavia.amphorae.backends.agent.api_server import osutils
 from octavia.cmd import interface as octavia_interface
 
-from octavia_anycast.octavia_adapter import amphora_interfaces
+from octavia_anycast.octavia_adapter.amphora import amphora_interfaces
 
 EXCEPTION = osutils.exceptions.HTTPException
 

@@ -15,7 +15,7 @@ from oslo_config import fixture as config_fixture
 
 from octavia_anycast.model.cluster import ComputeState
 from octavia_anycast.model.errors import Permanent, Retryable
-from octavia_anycast.octavia_adapter.compute import Compute, words_of
+from octavia_anycast.octavia_adapter.cloud.compute import Compute, words_of
 
 
 class Driver:

@@ -14,15 +14,17 @@ import pytest
 from octavia.common import data_models as dm
 
 from octavia_anycast.model.errors import ContentRefused
-from octavia_anycast.octavia_adapter import amphora_haproxy
-from octavia_anycast.octavia_adapter.haproxy_alerts import (
+from octavia_anycast.octavia_adapter.amphora import amphora_haproxy
+from octavia_anycast.octavia_adapter.amphora.haproxy_alerts import (
     TRIAL_END,
     TRIAL_GLOBAL,
     TRIAL_NAME,
     alerts_about,
     sentences,
 )
-from octavia_anycast.octavia_adapter.load_balancers import snapshot
+from octavia_anycast.octavia_adapter.load_balancer.load_balancers import (
+    snapshot,
+)
 from octavia_anycast.tests.unit.octavia_adapter.test_amphora_haproxy import (
     RECORD,
     FakeClient,

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from octavia_anycast.octavia_adapter import inventory, names
+from octavia_anycast.octavia_adapter.cloud import inventory, names
 
 A, LB, NET = (str(uuid.uuid4()) for _ in range(3))
 BORN = datetime(2026, 11, 22, 17, 30, tzinfo=UTC)

@@ -8,8 +8,10 @@ from ipaddress import ip_address
 import pytest
 from octavia.common import data_models as dm
 
-from octavia_anycast.octavia_adapter import load_balancers
-from octavia_anycast.octavia_adapter.load_balancers import snapshot
+from octavia_anycast.octavia_adapter.load_balancer import load_balancers
+from octavia_anycast.octavia_adapter.load_balancer.load_balancers import (
+    snapshot,
+)
 from octavia_anycast.provider import support
 
 

@@ -16,8 +16,10 @@ from octavia.network import data_models as network_models
 from octavia_anycast.model.actions import PlugFrontend
 from octavia_anycast.model.cluster import AmphoraRecord, AmphoraStatus
 from octavia_anycast.model.errors import Permanent, Retryable
-from octavia_anycast.octavia_adapter.load_balancers import snapshot
-from octavia_anycast.octavia_adapter.network import Network
+from octavia_anycast.octavia_adapter.cloud.network import Network
+from octavia_anycast.octavia_adapter.load_balancer.load_balancers import (
+    snapshot,
+)
 
 AMPHORA_ID = str(uuid.uuid4())
 CIDRS = {"fe4": "10.1.0.0/24", "fe6": "fd00:10:1::/64", "m4": "10.10.0.0/24"}
@@ -318,7 +320,8 @@ class Rows(Network):
 @pytest.fixture
 def vip_tree(tree, monkeypatch):
     monkeypatch.setattr(
-        "octavia_anycast.octavia_adapter.network.transaction", nullcontext
+        "octavia_anycast.octavia_adapter.cloud.network.transaction",
+        nullcontext,
     )
     tree.model.vip.port_id = "vip-1"
     tree.model.vip.qos_policy_id = "policy"

@@ -9,7 +9,10 @@ from keystoneauth1 import exceptions as keystone_exceptions
 from octavia.common import exceptions
 
 from octavia_anycast.model.errors import ContentRefused, Retryable
-from octavia_anycast.octavia_adapter.tls_files import held_names, upload_files
+from octavia_anycast.octavia_adapter.amphora.tls_files import (
+    held_names,
+    upload_files,
+)
 
 IN_FORCE = """
 frontend other

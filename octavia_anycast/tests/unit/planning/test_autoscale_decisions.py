@@ -7,10 +7,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from octavia_anycast.model.autoscale import Autoscale, Metric
+from octavia_anycast.model.autoscale import Autoscale, Metric, Reading
 from octavia_anycast.model.cluster import ClusterSize
-from octavia_anycast.model.load import Reading
-from octavia_anycast.planning.autoscale import Decision, Scaling, decide
+from octavia_anycast.planning.cluster.autoscale import (
+    Decision,
+    Scaling,
+    decide,
+)
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
 SCALING = Scaling(

@@ -8,7 +8,7 @@ from ipaddress import ip_address
 import pytest
 
 from octavia_anycast.model.cluster import AmphoraRecord, AmphoraStatus
-from octavia_anycast.planning.certificates import is_due
+from octavia_anycast.planning.amphora.certificates import is_due
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 DAY = 86_400

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from octavia_anycast.planning.culprits import (
+from octavia_anycast.planning.cluster.culprits import (
     TRIALS_MAX,
     Alert,
     Findings,

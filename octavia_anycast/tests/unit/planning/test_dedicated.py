@@ -31,7 +31,7 @@ from octavia_anycast.model.cluster import (
 )
 from octavia_anycast.model.codec import digest, speakers_digest
 from octavia_anycast.model.errors import InvalidRequest
-from octavia_anycast.model.external_vip import ExternalVip
+from octavia_anycast.model.registration import ExternalVip
 from octavia_anycast.model.wire import (
     GateReport,
     GateState,
@@ -509,33 +509,33 @@ def test_what_is_no_host_is_refused(vip, next_hop, field_name):
     assert caught.value.field == field_name
 
 
-def test_the_brake_holds_replacements():
+def test_the_replacement_limit_holds_replacements():
     sky = Sky(desired(4))
     sky.run()
-    brake = sky.wish.policy.replacement_brake
-    sky.replacements_elsewhere = brake
+    limit = sky.wish.policy.replacement_limit
+    sky.replacements_elsewhere = limit
     for machine in list(sky.machines.values())[:2]:
         del sky.machines[machine.record.id]
     for _ in range(120):
         assert sky.step() == ()
         sky.now += timedelta(seconds=1)
 
-    sky.replacements_elsewhere = brake - 1
+    sky.replacements_elsewhere = limit - 1
     boots = [a for a in sky.step() if isinstance(a, BootAmphora)]
     assert [boot.is_replacement for boot in boots] == [True]
 
 
-def test_the_brake_holds_a_failover_of_one_of_them():
+def test_the_replacement_limit_holds_a_failover_of_one_of_them():
     sky = Sky(desired(2))
     sky.run()
-    sky.replacements_elsewhere = sky.wish.policy.replacement_brake
+    sky.replacements_elsewhere = sky.wish.policy.replacement_limit
     sky._change(next(iter(sky.machines.values())), failover_wanted=True)
     assert sky.step() == ()
 
 
 def test_a_new_distributor_is_not_held():
-    brake = ClusterPolicy().replacement_brake
-    sky = Sky(desired(2), replacements_elsewhere=brake)
+    limit = ClusterPolicy().replacement_limit
+    sky = Sky(desired(2), replacements_elsewhere=limit)
     boots = sky.step()
     assert [boot.is_replacement for boot in boots] == [False, False]
 

@@ -18,6 +18,7 @@ from octavia_anycast.model.wire import (
     Report,
     SessionReport,
 )
+from octavia_anycast.planning.cluster.rollout import wanted_digest
 from octavia_anycast.planning.distributors import (
     ReportedAmphora,
     RolloutPatience,
@@ -25,7 +26,6 @@ from octavia_anycast.planning.distributors import (
     operating_status,
     rollout_verdict,
 )
-from octavia_anycast.planning.rollout import wanted_digest
 from octavia_anycast.tests.unit.planning.clusters import (
     RACKS,
     desired_cluster,

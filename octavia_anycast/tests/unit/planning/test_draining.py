@@ -16,13 +16,13 @@ from octavia_anycast.model.actions import (
 )
 from octavia_anycast.model.cluster import ClusterSize
 from octavia_anycast.model.wire import Intent, Report
-from octavia_anycast.planning.draining import connections_left
-from octavia_anycast.planning.status import (
+from octavia_anycast.planning.amphora.draining import connections_left
+from octavia_anycast.planning.cluster.status import (
     OperatingStatus,
     is_settled,
     operating_verdict,
 )
-from octavia_anycast.testing.simulation import Guest, World
+from octavia_anycast.testing.simulated.simulation import Guest, World
 from octavia_anycast.tests.unit.planning.clusters import (
     VIP4,
     VIP6,

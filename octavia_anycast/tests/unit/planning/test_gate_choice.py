@@ -7,7 +7,7 @@ import pytest
 from octavia_anycast.gate_options import OPTIONS
 from octavia_anycast.model.errors import InvalidRequest
 from octavia_anycast.model.wire import GateSettings, SyntheticRequest
-from octavia_anycast.planning.gate_choice import KEYS, chosen_gate
+from octavia_anycast.planning.amphora.gate_choice import KEYS, chosen_gate
 
 OURS = GateSettings(fall_count=7)
 ASKING = GateSettings(request=SyntheticRequest(path="/a", codes="200"))

@@ -24,8 +24,8 @@ from octavia_anycast.model.bgp import (
     SpeakerDriver,
 )
 from octavia_anycast.model.distributor import Distributor
-from octavia_anycast.planning.agent_state import speakers_for
-from octavia_anycast.testing.simulation import World
+from octavia_anycast.planning.amphora.agent_state import speakers_for
+from octavia_anycast.testing.simulated.simulation import World
 from octavia_anycast.tests.unit.planning.clusters import (
     RACKS,
     desired_cluster,

@@ -11,7 +11,7 @@ from octavia_anycast.model.heartbeat import (
     ListenerBeat,
     PoolBeat,
 )
-from octavia_anycast.planning.health import (
+from octavia_anycast.planning.cluster.health import (
     Configured,
     ConfiguredMember,
     active_connections,

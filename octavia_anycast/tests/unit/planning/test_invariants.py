@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from octavia_anycast.model.bgp import AuthType
 from octavia_anycast.model.cluster import ClusterSize
-from octavia_anycast.planning.plan import plan
-from octavia_anycast.planning.spare import wanted_total
-from octavia_anycast.planning.status import ProvisioningVerdict
-from octavia_anycast.testing.simulation import Guest, World
+from octavia_anycast.planning.cluster.plan import plan
+from octavia_anycast.planning.cluster.spare import wanted_total
+from octavia_anycast.planning.cluster.status import ProvisioningVerdict
+from octavia_anycast.testing.simulated.simulation import Guest, World
 from octavia_anycast.tests.unit.planning.clusters import (
     desired_cluster,
     sockets,

@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from octavia_anycast.model.load import Sample
-from octavia_anycast.planning.load import (
+from octavia_anycast.model.autoscale import Sample
+from octavia_anycast.planning.cluster.load import (
     Carrier,
     Timing,
     load_of,

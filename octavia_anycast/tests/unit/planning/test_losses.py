@@ -8,8 +8,8 @@ from datetime import timedelta
 import pytest
 
 from octavia_anycast.model.cluster import AmphoraStatus
-from octavia_anycast.model.inventory import Census, Inventory
-from octavia_anycast.planning import losses
+from octavia_anycast.model.housekeeping import Census, Inventory
+from octavia_anycast.planning.cluster import losses
 from octavia_anycast.tests.unit.planning.test_orphans import (
     NOW,
     amphora,

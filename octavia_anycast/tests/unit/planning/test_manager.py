@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright (c) 2026 The octavia-anycast authors
-"""The cluster manager: back-off, brake, no room, and switched off."""
+"""The cluster manager: back-off, limit, no room, and switched off."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from octavia_anycast.model.cluster import ClusterSize
-from octavia_anycast.planning.status import (
+from octavia_anycast.planning.cluster.status import (
     OperatingStatus,
     operating_verdict,
 )
-from octavia_anycast.testing.simulation import World
+from octavia_anycast.testing.simulated.simulation import World
 from octavia_anycast.tests.unit.planning.clusters import desired_cluster
 
 
@@ -117,12 +117,12 @@ def test_boots_that_run_and_do_not_come_up_degrade_it_all_the_time():
     assert verdict(world).status is OperatingStatus.ONLINE, "none is wanted"
 
 
-# -- the brake ----------------------------------------------------------------
+# -- the replacement limit -----------------------------------------------
 
 
-def test_the_brake_holds_replacements_and_says_so():
+def test_the_replacement_limit_holds_replacements_and_says_so():
     world = converged()
-    world.replacements_elsewhere = world.desired.policy.replacement_brake
+    world.replacements_elsewhere = world.desired.policy.replacement_limit
     kill(world, 2)
     tries = world.tries
     world.run(120)
@@ -131,7 +131,7 @@ def test_the_brake_holds_replacements_and_says_so():
     assert len(world.announcers()) == 2
     shown = verdict(world)
     assert shown.status is OperatingStatus.DEGRADED
-    assert "held by the brake: 10 replacements" in shown.reason
+    assert "held by the replacement limit: 10 replacements" in shown.reason
 
     world.replacements_elsewhere -= 1
     world.step()
@@ -141,14 +141,14 @@ def test_the_brake_holds_replacements_and_says_so():
     assert len(world.announcers()) == 4
 
 
-def test_the_brake_holds_a_failover():
+def test_the_replacement_limit_holds_a_failover():
     world = converged()
-    world.replacements_elsewhere = world.desired.policy.replacement_brake
+    world.replacements_elsewhere = world.desired.policy.replacement_limit
     world.desired = replace(world.desired, failover_generation=1)
     before = set(world.guests)
     world.run(60)
     assert set(world.guests) == before
-    assert "held by the brake" in verdict(world).reason
+    assert "held by the replacement limit" in verdict(world).reason
 
 
 def test_what_users_ask_for_is_not_held():
@@ -175,7 +175,7 @@ def test_what_users_ask_for_is_not_held():
 
 def test_what_autoscaling_adds_is_not_held_but_what_is_lost_then_is():
     world = converged()
-    world.replacements_elsewhere = world.desired.policy.replacement_brake
+    world.replacements_elsewhere = world.desired.policy.replacement_limit
     kill(world)
     world.desired = replace(
         world.desired,
@@ -190,7 +190,7 @@ def test_what_autoscaling_adds_is_not_held_but_what_is_lost_then_is():
     world.run(40)
     assert world.tries == tries
     assert len(world.announcers()) == 5, "the third one is a replacement"
-    assert "1 to boot, held by the brake" in verdict(world).reason
+    assert "1 to boot, held by the replacement limit" in verdict(world).reason
 
 
 # -- failover without room ----------------------------------------------------

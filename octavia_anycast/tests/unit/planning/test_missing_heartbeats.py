@@ -8,7 +8,7 @@ import pytest
 
 from octavia_anycast.model.cluster import AmphoraRecord, AmphoraStatus
 from octavia_anycast.model.heartbeat import Refusal
-from octavia_anycast.planning.missing_heartbeats import Reception, trouble
+from octavia_anycast.planning.heartbeat import Reception, trouble
 
 NOW = datetime(2026, 1, 1, 12, 0, 0, tzinfo=UTC)
 PATIENCE = timedelta(seconds=15)

@@ -7,14 +7,14 @@ from dataclasses import replace
 import pytest
 
 from octavia_anycast.model.cluster import ClusterSize
-from octavia_anycast.planning.assessment import Cluster, Phase, lapses
-from octavia_anycast.planning.status import (
+from octavia_anycast.planning.cluster.assessment import Cluster, Phase, lapses
+from octavia_anycast.planning.cluster.status import (
     OperatingStatus,
     ProvisioningVerdict,
     operating_verdict,
     provisioning_verdict,
 )
-from octavia_anycast.testing.simulation import PATIENCE, World
+from octavia_anycast.testing.simulated.simulation import PATIENCE, World
 from octavia_anycast.tests.unit.planning.clusters import desired_cluster
 
 

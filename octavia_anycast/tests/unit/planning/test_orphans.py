@@ -16,14 +16,14 @@ from octavia_anycast.model.cluster import (
     ClusterRecord,
     ClusterSize,
 )
-from octavia_anycast.model.inventory import (
+from octavia_anycast.model.housekeeping import (
     AnnouncedPath,
     Census,
     Inventory,
     OrphanKind,
     Seen,
 )
-from octavia_anycast.planning import orphans
+from octavia_anycast.planning import housekeeping
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 BORN = NOW - timedelta(hours=2)
@@ -95,7 +95,7 @@ WHOLE = Inventory(
 
 
 def found(inventory):
-    return {(o.kind.value, o.id) for o in orphans.find(inventory)}
+    return {(o.kind.value, o.id) for o in housekeeping.find(inventory)}
 
 
 def test_nothing_of_a_living_load_balancer():
@@ -125,7 +125,7 @@ def test_deleted_in_octavia_is_gone_as_well():
 
 def test_they_are_removed_in_an_order_that_works():
     gone = replace(WHOLE, octavia=Census())
-    kinds = [orphan.kind for orphan in orphans.find(gone)]
+    kinds = [orphan.kind for orphan in housekeeping.find(gone)]
     assert kinds == sorted(kinds, key=list(OrphanKind).index)
 
 
@@ -151,7 +151,7 @@ def test_server_and_port_of_an_amphora(records, wanted):
 def test_since_is_when_the_later_condition_came_true():
     (orphan,) = (
         o
-        for o in orphans.find(
+        for o in housekeeping.find(
             replace(WHOLE, amphorae=(amphora(**DELETED),), ports=(), paths=())
         )
         if o.kind is OrphanKind.SERVER
@@ -161,14 +161,14 @@ def test_since_is_when_the_later_condition_came_true():
 
 def test_a_server_that_nobody_knows_is_only_reported():
     inventory = replace(WHOLE, servers=(server(), server("unknown")))
-    (orphan,) = orphans.find(inventory)
+    (orphan,) = housekeeping.find(inventory)
     assert orphan.id == "server-unknown"
     assert not orphan.is_ours
 
 
 def test_a_server_without_record_is_ours_by_its_port():
     inventory = Inventory(servers=(server(),), ports=(port(),))
-    assert all(orphan.is_ours for orphan in orphans.find(inventory))
+    assert all(orphan.is_ours for orphan in housekeeping.find(inventory))
     assert found(inventory) == {("server", "server-a")}
     assert found(replace(inventory, servers=())) == {("port", "port-a")}
 
@@ -257,7 +257,9 @@ def test_what_stock_octavia_has_is_never_taken(
             of_load_balancer("sg", i) for i in sorted(balancers)
         ),
     )
-    taken = {o.id for o in orphans.find(inventory) if o.is_ours}
+    taken = {o.id for o in housekeeping.find(inventory) if o.is_ours}
     assert not any("stock" in identifier for identifier in taken)
-    reported = {o.amphora_id for o in orphans.find(inventory) if not o.is_ours}
+    reported = {
+        o.amphora_id for o in housekeeping.find(inventory) if not o.is_ours
+    }
     assert reported == servers - known

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from octavia_anycast.model.actions import ConfigureHaproxy
 from octavia_anycast.model.cluster import AmphoraRecord, AmphoraStatus
-from octavia_anycast.planning.peer_groups import regrouped, told_groups
-from octavia_anycast.testing.simulation import EPOCH, World
+from octavia_anycast.planning.cluster.peer_groups import regrouped, told_groups
+from octavia_anycast.testing.simulated.simulation import EPOCH, World
 from octavia_anycast.tests.unit.planning.clusters import desired_cluster
 
 names = st.sets(

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from octavia_anycast.model.distributor import Zone
-from octavia_anycast.planning.placement import (
+from octavia_anycast.planning.amphora.placement import (
     candidate_zones,
     frontend_networks,
 )

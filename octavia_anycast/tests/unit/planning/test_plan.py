@@ -16,7 +16,7 @@ from octavia_anycast.model.actions import (
 )
 from octavia_anycast.model.cluster import ClusterSize
 from octavia_anycast.model.wire import Intent
-from octavia_anycast.testing.simulation import World
+from octavia_anycast.testing.simulated.simulation import World
 from octavia_anycast.tests.unit.planning.clusters import (
     desired_cluster,
     sockets,

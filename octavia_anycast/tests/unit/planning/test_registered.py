@@ -22,7 +22,7 @@ from octavia_anycast.model.registration import (
 )
 from octavia_anycast.model.wire import DesiredState, GateState, Intent
 from octavia_anycast.planning.dedicated import DesiredDistributor
-from octavia_anycast.planning.registered import (
+from octavia_anycast.planning.registration import (
     SILENT,
     only_announcer_of,
     paths_of,
@@ -242,7 +242,7 @@ WHOLE = st.builds(
 
 @given(amphorae=AMPHORAE, wanted=st.one_of(NAMED, WHOLE))
 def test_invariants(amphorae, wanted):
-    """1 and 3 of planning/registered.py."""
+    """1 and 3 of planning/registration.py."""
     by_id = {a.record.id: a for a in amphorae}
     paths = [
         path

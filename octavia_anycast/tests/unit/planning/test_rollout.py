@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from octavia_anycast.model.actions import SetAgentState
 from octavia_anycast.model.bgp import AuthType, SpeakerDriver
 from octavia_anycast.model.cluster import ClusterSize
-from octavia_anycast.testing.simulation import World
+from octavia_anycast.testing.simulated.simulation import World
 from octavia_anycast.tests.unit.planning.clusters import (
     desired_cluster,
     with_peers,

@@ -12,12 +12,12 @@ from octavia_anycast.model.actions import BootAmphora
 from octavia_anycast.model.bgp import AuthType
 from octavia_anycast.model.cluster import ClusterSize
 from octavia_anycast.model.wire import Intent
-from octavia_anycast.planning.status import (
+from octavia_anycast.planning.cluster.status import (
     OperatingStatus,
     is_settled,
     operating_verdict,
 )
-from octavia_anycast.testing.simulation import World
+from octavia_anycast.testing.simulated.simulation import World
 from octavia_anycast.tests.unit.planning.clusters import (
     desired_cluster,
     with_peers,

@@ -8,8 +8,8 @@ from datetime import timedelta
 import pytest
 
 from octavia_anycast.model.cluster import AmphoraStatus
-from octavia_anycast.planning.failures import Patience
-from octavia_anycast.planning.status import (
+from octavia_anycast.planning.amphora.failures import Patience
+from octavia_anycast.planning.cluster.status import (
     REMARK_LENGTH,
     OperatingStatus,
     ProvisioningVerdict,
@@ -18,7 +18,7 @@ from octavia_anycast.planning.status import (
     provisioning_verdict,
     worse_of,
 )
-from octavia_anycast.testing.simulation import EPOCH, World
+from octavia_anycast.testing.simulated.simulation import EPOCH, World
 from octavia_anycast.tests.unit.planning.clusters import desired_cluster
 
 PATIENCE = Patience(announce_wait=15.0, error_after=300.0, refused_after=15.0)
@@ -152,21 +152,23 @@ def test_failover_takes_as_long_as_it_goes_on(world):
     assert set(verdicts[pending:]) == {ProvisioningVerdict.ACTIVE}
 
 
-def test_failover_that_waits_for_the_brake_locks_nobody_for_ever(world):
-    brake = world.desired.policy.replacement_brake
-    verdicts = fail_over(world, 60, replacements_elsewhere=brake)
+def test_failover_that_waits_for_the_limit_locks_nobody_for_ever(
+    world,
+):
+    limit = world.desired.policy.replacement_limit
+    verdicts = fail_over(world, 60, replacements_elsewhere=limit)
     assert verdicts[int(_limit(world)) - 2] is ProvisioningVerdict.PENDING
     assert verdicts[-1] is ProvisioningVerdict.ACTIVE
     assert ProvisioningVerdict.ERROR not in verdicts
     shown = operating_verdict(world.desired, world.observe(), world.now)
     assert "failover: 4 to be replaced; " in shown.reason
-    assert "held by the brake" in shown.reason
+    assert "held by the replacement limit" in shown.reason
 
 
-def test_failover_let_go_by_the_brake_at_last_is_not_late(world):
-    brake = world.desired.policy.replacement_brake
+def test_failover_let_go_by_the_replacement_limit_at_last_is_not_late(world):
+    limit = world.desired.policy.replacement_limit
     since = world.now
-    fail_over(world, 34, replacements_elsewhere=brake)
+    fail_over(world, 34, replacements_elsewhere=limit)
     world.replacements_elsewhere = 0
     for _ in range(200):
         world.step()

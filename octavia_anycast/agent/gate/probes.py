@@ -1,0 +1,358 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The octavia-anycast authors
+"""What the health gate looks at: HAProxy, keepalived, the front end.
+
+Nothing here sends a byte through the data path unless somebody asks for it: a
+connection to a listener would be counted in HAProxy's statistics, which are
+the user's (ADR 0011, ADR 0072).
+
+Layer: agent. For the thread of the engine.
+"""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from octavia_anycast.agent.daemon_process import (
+    STOPPED,
+    DaemonProcess,
+    state_of,
+)
+from octavia_anycast.agent.frontend.frontend import interface_addresses
+from octavia_anycast.agent.frontend.netlink import Netlink, is_silent
+from octavia_anycast.agent.gate.gate import Sample, Verdict
+from octavia_anycast.agent.gate.keepalived import KeepalivedWatch, worst
+from octavia_anycast.agent.gate.listeners import ListenerWatch, Waiting
+from octavia_anycast.agent.gate.stats_socket import StatsSocket
+from octavia_anycast.agent.paths import vip_addresses
+from octavia_anycast.model.bgp import IPAddress
+from octavia_anycast.model.wire import (
+    FRONTEND_INTERFACE,
+    DesiredState,
+    Frontend,
+    GateSettings,
+    Probe,
+)
+
+if TYPE_CHECKING:
+    from octavia_anycast.agent.gate.synthetic import RequestProbe
+
+_GOOD = Sample(verdict=Verdict.GOOD)
+_NOTHING = Sample(verdict=Verdict.NOTHING_TO_SERVE, reason="nothing to serve")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProbePaths:
+    """Where Octavia's agent runs HAProxy and keepalived."""
+
+    base: str = "/var/lib/octavia"
+    namespace_path: str = "/run/netns/amphora-haproxy"
+
+    def pid(self, load_balancer_id: str) -> str:
+        """HAProxy's pid file: the master's, which outlives a reload."""
+        return f"{self.base}/{load_balancer_id}/{load_balancer_id}.pid"
+
+    def stats(self, load_balancer_id: str) -> str:
+        """HAProxy's statistics socket."""
+        return f"{self.base}/{load_balancer_id}.sock"
+
+    def lvs_pid(self, listener_id: str) -> str:
+        """The pid file of the keepalived of one UDP or SCTP listener."""
+        return f"{self.base}/lvs/octavia-keepalivedlvs-{listener_id}.pid"
+
+    def lvs_configuration(self, listener_id: str) -> str:
+        """Its configuration: Octavia's agent writes it, then restarts it."""
+        return f"{self.base}/lvs/octavia-keepalivedlvs-{listener_id}.conf"
+
+
+class Prober:
+    """Takes samples; keeps what a sample needs between two of them."""
+
+    def __init__(self, paths: ProbePaths) -> None:
+        self._paths = paths
+        self._load_balancer_id: str | None = None
+        self._process: DaemonProcess | None = None
+        self._stats: StatsSocket | None = None
+        self._listeners = ListenerWatch()
+        self._keepalived = KeepalivedWatch(paths)
+        self._netlink: Netlink | None = None
+        self._namespace_inode = 0
+        self._request: RequestProbe | None = None
+        self._ask_gateways_at = 0.0
+        # What each probe said in the last sample.
+        self.looks: dict[Probe, Sample] = {}
+        self.is_frontend_up = False
+        # The VIPs that are on the loopback, as of the last look.
+        self.bound: frozenset[IPAddress] = frozenset()
+
+    def descriptors(self) -> Iterator[tuple[int, bool]]:
+        """What to wait for: (descriptor, whether it is an alarm)."""
+        if self._process and self._process.pidfd is not None:
+            yield self._process.pidfd, True
+        for pidfd in self._keepalived.descriptors():
+            yield pidfd, True
+        if self._stats and self._stats.socket is not None:
+            yield self._stats.socket.fileno(), False
+
+    def look(self, now: float) -> None:
+        """Go on with a question to HAProxy that is under way."""
+        if self._stats:
+            self._stats.look(now)
+
+    def sample(self, state: DesiredState, now: float) -> Sample:
+        """Look at everything once; ``now`` in seconds, monotonic."""
+        if state.is_distributor:
+            return self._rest()
+        self._follow(state.load_balancer_id)
+        looks = {Probe.PROCESS: self._check_processes(state, now)}
+        looks |= self._check_namespace(state, now)
+        if state.gate.is_enabled:
+            if state.revision:
+                looks[Probe.REVISION] = _GOOD
+            else:
+                looks[Probe.REVISION] = _bad("there is no configuration yet")
+            if self._netlink is not None and state.listeners:
+                looks |= self._check_haproxy(state, now)
+        self.looks = {
+            probe: replace(look, probe=probe) for probe, look in looks.items()
+        }
+        return _decided(self.looks, is_enabled=state.gate.is_enabled)
+
+    def _rest(self) -> Sample:
+        """A distributor has no data path that could fail."""
+        self.close()
+        self._load_balancer_id = None
+        self.is_frontend_up, self.bound, self.looks = False, frozenset(), {}
+        return _GOOD
+
+    def _check_processes(self, state: DesiredState, now: float) -> Sample:
+        """Look at HAProxy's and keepalived's processes, where expected.
+
+        Always the first look of a sample: a dead one is let go of, else its
+        descriptor would wake the engine for ever.
+        """
+        if state.load_balancer_id is None or self._process is None:
+            return _NOTHING
+        keepalived = self._keepalived.look(
+            state.lvs_listener_ids, now, has_others=bool(state.listeners)
+        )
+        if state.listeners:
+            if not self._process.is_running():
+                return _bad("HAProxy does not run", is_fatal=True)
+            return worst([self._check_stopped(), keepalived])
+        self._release_haproxy()
+        return keepalived if state.lvs_listener_ids else _NOTHING
+
+    def _check_stopped(self) -> Sample:
+        """The kernel knows a stopped process at once, by no time-out."""
+        pid = self._stats.pid if self._stats else None
+        state = state_of(pid, "haproxy") if pid is not None else ""
+        if state in STOPPED:
+            return Sample(
+                verdict=Verdict.BAD,
+                reason="HAProxy is stopped",
+                measured=f"process {pid} is in state {state}",
+            )
+        return _GOOD
+
+    def _release_haproxy(self) -> None:
+        """Without TCP listeners Octavia's agent removes HAProxy."""
+        if self._process:
+            self._process.close()
+        if self._stats:
+            self._stats.forget()
+        if self._request:
+            self._request.close()
+            self._request = None
+        self._listeners = ListenerWatch()
+
+    def _follow(self, load_balancer_id: str | None) -> None:
+        if load_balancer_id == self._load_balancer_id:
+            return
+        self.close()
+        self._load_balancer_id = load_balancer_id
+        if load_balancer_id is not None:
+            self._process = DaemonProcess(
+                self._paths.pid(load_balancer_id), "haproxy"
+            )
+            self._stats = StatsSocket(self._paths.stats(load_balancer_id))
+
+    def _check_namespace(
+        self, state: DesiredState, now: float
+    ) -> dict[Probe, Sample]:
+        """Look at the front end, its gateways, and which VIPs are there."""
+        self.is_frontend_up = False
+        try:
+            netlink = self._enter()
+            if netlink is None:
+                self.bound = frozenset()
+                problem = "the namespace of HAProxy is not there"
+                return {Probe.FRONTEND: _bad(problem)}
+            present = {address.ip_address for address in netlink.addresses()}
+            self.bound = vip_addresses(state) & present
+            problem = _frontend_problem(netlink, state.frontend)
+            if problem or state.frontend is None:
+                return {Probe.FRONTEND: _bad(problem)}
+            pause = state.gate.gateway_interval_ms / 1000
+            gateways = self._check_gateways(
+                netlink, state.frontend, now, pause
+            )
+        except OSError as e:
+            self._leave()
+            reason = f"netlink: {e.strerror or e}"
+            unknown = Sample(verdict=Verdict.UNKNOWN, reason=reason)
+            return {Probe.FRONTEND: unknown}
+        self.is_frontend_up = gateways.verdict is Verdict.GOOD
+        return {Probe.FRONTEND: _GOOD, Probe.GATEWAY: gateways}
+
+    def _check_gateways(
+        self, netlink: Netlink, frontend: Frontend, now: float, pause: float
+    ) -> Sample:
+        """Behind a bridge a dead network keeps its carrier: ask someone."""
+        index = next(
+            link.index
+            for link in netlink.links()
+            if link.name == FRONTEND_INTERFACE
+        )
+        states = netlink.neighbours(index)
+        gateways = {a.gateway for a in frontend.addresses if a.gateway}
+        if now >= self._ask_gateways_at:
+            self._ask_gateways_at = now + pause
+            for gateway in gateways:
+                netlink.ask_neighbour(index, gateway, states.get(gateway))
+        for gateway in sorted(gateways, key=str):
+            if is_silent(states.get(gateway, 0)):
+                return _bad(f"the gateway {gateway} does not answer")
+        return _GOOD
+
+    def _enter(self) -> Netlink | None:
+        try:
+            inode = os.stat(self._paths.namespace_path).st_ino
+        except FileNotFoundError:
+            self._leave()
+            return None
+        if self._netlink is None or inode != self._namespace_inode:
+            self._leave()
+            self._netlink = Netlink(self._paths.namespace_path)
+            self._namespace_inode = inode
+        return self._netlink
+
+    def _leave(self) -> None:
+        if self._netlink is not None:
+            self._netlink.close()
+            self._netlink = None
+
+    def _check_haproxy(
+        self, state: DesiredState, now: float
+    ) -> dict[Probe, Sample]:
+        assert self._netlink is not None
+        stats, settings = self._stats, state.gate
+        if stats is None:
+            return {}
+        stats.settings = settings
+        try:
+            sockets = self._netlink.listening()
+        except OSError as e:
+            self._leave()
+            reason = f"sock_diag: {e.strerror or e}"
+            unknown = Sample(verdict=Verdict.UNKNOWN, reason=reason)
+            return {Probe.LISTENERS: unknown}
+        waiting = self._listeners.waiting(sockets, state.listeners, now)
+        if waiting and waiting.milliseconds(now) > settings.interval_ms:
+            stats.hurry()
+        looks = {
+            Probe.ANSWER: stats.sample(now),
+            Probe.LISTENERS: self._listeners.look(sockets, state.listeners),
+        }
+        if waiting and _hangs(waiting, stats, settings, now):
+            looks[Probe.LISTENERS] = Sample(
+                verdict=Verdict.BAD,
+                reason=f"nothing accepts connections on {waiting.name}",
+                measured=f"{waiting.count} wait, none accepted for "
+                f"{waiting.milliseconds(now):.0f} ms",
+            )
+        for probe, look in (
+            (Probe.PEERS, stats.peers()),
+            (Probe.REQUEST, self._check_request(state)),
+        ):
+            if look is not None:
+                looks[probe] = look
+        return looks
+
+    def _check_request(self, state: DesiredState) -> Sample | None:
+        if self._request is None:
+            if state.gate.request is None:
+                return None
+            # Only for those who want it: HTTP and TLS take time to import,
+            # and the announcement is restored before.
+            from octavia_anycast.agent.gate.synthetic import RequestProbe
+
+            self._request = RequestProbe(self._paths.namespace_path)
+        return self._request.look(state.gate.request, state.listeners)
+
+    def close(self) -> None:
+        """Let go of everything."""
+        self._release_haproxy()
+        self._keepalived.close()
+        self._process = self._stats = None
+        self._leave()
+
+
+def _hangs(
+    waiting: Waiting, stats: StatsSocket, settings: GateSettings, now: float
+) -> bool:
+    """Two witnesses: a limit that is reached stops HAProxy from accepting,
+    and it goes on answering.
+    """
+    return (
+        waiting.milliseconds(now) >= settings.accept_timeout_ms
+        and stats.waits_ms(now) >= settings.accept_timeout_ms
+    )
+
+
+def _decided(looks: dict[Probe, Sample], *, is_enabled: bool) -> Sample:
+    """The look that decides, of those that count."""
+    link = [
+        looks[probe]
+        for probe in (Probe.FRONTEND, Probe.GATEWAY)
+        if probe in looks
+    ]
+    if not is_enabled:
+        return worst(link)
+    processes = looks[Probe.PROCESS]
+    if processes.verdict is Verdict.NOTHING_TO_SERVE:
+        unknown = [one for one in link if one.verdict is Verdict.UNKNOWN]
+        return unknown[0] if unknown else processes
+    if looks[Probe.REVISION].verdict is Verdict.BAD:
+        return looks[Probe.REVISION]
+    return worst([looks[probe] for probe in Probe if probe in looks])
+
+
+def _bad(reason: str, *, is_fatal: bool = False) -> Sample:
+    return Sample(verdict=Verdict.BAD, reason=reason, is_fatal=is_fatal)
+
+
+def _frontend_problem(netlink: Netlink, frontend: Frontend | None) -> str:
+    if frontend is None:
+        return "no front end is assigned"
+    links = [
+        link
+        for link in netlink.links()
+        if link.mac_address == frontend.mac_address
+        and link.name == FRONTEND_INTERFACE
+    ]
+    if not links:
+        return "the front-end interface is not there"
+    if not links[0].is_up:
+        return "the link of the front-end interface is down"
+    present = {
+        address.ip_address
+        for address in netlink.addresses()
+        if address.index == links[0].index
+    }
+    # The link-local one, too: without it no gateway is asked for.
+    for address, _ in interface_addresses(frontend):
+        if address not in present:
+            return f"{address} is not on the front-end interface"
+    return ""

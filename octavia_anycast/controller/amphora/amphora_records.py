@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The octavia-anycast authors
+"""Records of amphorae, as the tasks of the controller read and write them.
+
+Layer: controller.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from octavia_anycast.controller.ports import World
+from octavia_anycast.db.amphora import amphorae
+from octavia_anycast.model.cluster import AmphoraRecord, ObservedCluster
+from octavia_anycast.model.errors import NotFound, Retryable
+
+TRANSACTION_ATTEMPTS = 3
+REASON_LENGTH = 255
+
+
+@dataclass(frozen=True, slots=True)
+class AmphoraRecords:
+    """The records, in the world's database."""
+
+    world: World
+
+    @property
+    def owner(self) -> str:
+        """Whose amphorae they are, for logs: kind and id."""
+        raise NotImplementedError
+
+    @property
+    def observed(self) -> ObservedCluster:
+        """What was seen of all of them."""
+        raise NotImplementedError
+
+    def record(self, amphora_id: str) -> AmphoraRecord:
+        """Read the amphora's record, as earlier tasks left it.
+
+        :raises NotFound: if there is none.
+        """
+        with self.world.database.transaction() as session:
+            record = amphorae.get(session, amphora_id)
+        if record is None:
+            raise NotFound("Amphora", amphora_id)
+        return record
+
+    def update(self, amphora_id: str, **changes: Any) -> None:
+        """Change the amphora's record."""
+        self.transact(
+            lambda session: amphorae.update(
+                session, amphora_id, now=self.world.now(), **changes
+            )
+        )
+
+    def transact(self, work: Callable[[Any], None]) -> None:
+        """Run a transaction; one that another one got in the way of, again.
+
+        :raises Retryable: it did not work several times.
+        """
+        for attempt in range(TRANSACTION_ATTEMPTS):
+            try:
+                with self.world.database.transaction() as session:
+                    return work(session)
+            except Retryable:
+                if attempt == TRANSACTION_ATTEMPTS - 1:
+                    raise
+        return None
+
+
+def short(reason: object) -> str:
+    """A reason as long as its column is."""
+    return str(reason)[:REASON_LENGTH]

@@ -1,0 +1,461 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The octavia-anycast authors
+"""Observe: everything that a plan is made from, read once.
+
+Layer: controller. No database transaction is open while an agent or the
+compute service is asked.
+"""
+
+from concurrent.futures import Executor
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from oslo_log import log as logging
+
+from octavia_anycast import log_lines
+from octavia_anycast.controller.distributor.distributor_cache import (
+    DistributorCache,
+)
+from octavia_anycast.controller.ports import World
+from octavia_anycast.db import heartbeat
+from octavia_anycast.db.amphora import amphorae
+from octavia_anycast.db.cluster import clusters
+from octavia_anycast.model.bgp import IPAddress
+from octavia_anycast.model.cluster import (
+    ActionFailure,
+    AmphoraRecord,
+    AmphoraStatus,
+    BootFailure,
+    ClusterPolicy,
+    ClusterRecord,
+    ComputeState,
+    DesiredCluster,
+    ObservedAmphora,
+    ObservedCluster,
+)
+from octavia_anycast.model.distributor import Distributor
+from octavia_anycast.model.errors import (
+    AnycastError,
+    NoConnection,
+    NotFound,
+    Permanent,
+    Retryable,
+)
+from octavia_anycast.model.wire import Report
+from octavia_anycast.octavia_adapter.cloud.compute import Server
+from octavia_anycast.octavia_adapter.load_balancer.load_balancers import (
+    LoadBalancerTree,
+)
+from octavia_anycast.planning.amphora.failures import OBSERVE, carried_on
+from octavia_anycast.planning.amphora.gate_choice import chosen_gate
+from octavia_anycast.planning.amphora.placement import frontend_networks
+from octavia_anycast.planning.heartbeat import Reception, trouble
+
+LOG = logging.getLogger(__name__)
+_PENDING_CREATE = "PENDING_CREATE"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observation:
+    """One load balancer as wanted and as seen at ``now``."""
+
+    now: datetime
+    tree: LoadBalancerTree
+    cluster: ClusterRecord
+    desired: DesiredCluster
+    observed: ObservedCluster
+
+    def record(self, amphora_id: str) -> AmphoraRecord | None:
+        """The amphora's record as of the observation."""
+        for amphora in self.observed.amphorae:
+            if amphora.record.id == amphora_id:
+                return amphora.record
+        return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Rows:
+    """What our tables say of a load balancer."""
+
+    cluster: ClusterRecord
+    distributor: Distributor
+    amphorae: tuple[AmphoraRecord, ...]
+    heard: dict[str, datetime]
+    beats: dict[str, datetime]
+    failures: tuple[BootFailure, ...]
+
+
+class Observer:
+    """Observes one load balancer at a time; safe for several threads."""
+
+    def __init__(self, world: World, executor: Executor) -> None:
+        self._world = world
+        self._executor = executor
+        self._distributors = DistributorCache(world.cipher)
+        self._complaints: dict[str, str] = {}
+
+    def observe(self, tree: LoadBalancerTree) -> Observation | None:
+        """Look at everything; None if we have no cluster for it.
+
+        :raises Retryable: the database or network service did not answer.
+        """
+        now = self._world.now()
+        rows = self._rows(tree, now)
+        if rows is None:
+            return None
+        if rows.cluster.is_deletion_wanted and tree.is_in_error:
+            tree = replace(tree, is_deletion_wanted=True)
+        seen = tuple(
+            self._executor.map(
+                lambda record: self._look(
+                    tree,
+                    record,
+                    is_watched=rows.cluster.spare_count > 0,
+                    is_heard=_is_heard(record, rows.heard),
+                ),
+                rows.amphorae,
+            )
+        )
+        desired, lacks = self._desired(tree, rows)
+        # Asking took time; silence is measured from the answer.
+        now = self._world.now()
+        return Observation(
+            now=now,
+            tree=tree,
+            cluster=rows.cluster,
+            desired=desired,
+            observed=ObservedCluster(
+                amphorae=tuple(
+                    self._with_heartbeats(
+                        _with_silence(s, rows.heard, now), rows
+                    )
+                    for s in seen
+                ),
+                recent_failures=rows.failures,
+                replacements_under_way=self._replacements(rows, seen, now),
+                prepared_revision=rows.cluster.config_revision,
+                failures=(
+                    *(f for f in rows.cluster.failures if f.action != OBSERVE),
+                    *carried_on(rows.cluster.failures, lacks),
+                ),
+            ),
+        )
+
+    def _replacements(
+        self, rows: _Rows, seen: tuple[ObservedAmphora, ...], now: datetime
+    ) -> int:
+        """Count them, unless this cluster is whole: a query less."""
+        wanted = rows.cluster.size.desired + rows.cluster.spare_count
+        is_whole = len(seen) == wanted and all(
+            amphora.report is not None
+            and not amphora.record.failover_wanted
+            and amphora.record.generation == rows.cluster.failover_generation
+            for amphora in seen
+        )
+        if is_whole:
+            return 0
+        boot_timeout = self._world.settings.policy.boot_timeout
+        with self._world.database.transaction() as session:
+            return amphorae.replacements_under_way(
+                session, now - timedelta(seconds=boot_timeout)
+            )
+
+    def _rows(self, tree: LoadBalancerTree, now: datetime) -> _Rows | None:
+        memory = self._world.settings.policy.failure_memory
+        load_balancer_id = tree.id
+        with self._world.database.transaction() as session:
+            cluster = clusters.get(session, load_balancer_id)
+            if cluster is None:
+                return None
+            log_lines.bear_request(cluster.request_id)
+            distributor = self._distributor(session, cluster, tree)
+            records = amphorae.list_for(session, load_balancer_id)
+            return _Rows(
+                cluster=cluster,
+                distributor=distributor,
+                amphorae=tuple(records),
+                heard=heartbeat.last_updates(session, [r.id for r in records]),
+                beats=heartbeat.last_beats(session, [r.id for r in records]),
+                failures=tuple(
+                    amphorae.failures_since(
+                        session,
+                        load_balancer_id,
+                        now - timedelta(seconds=memory),
+                    )
+                ),
+            )
+
+    def _distributor(
+        self, session: Any, cluster: ClusterRecord, tree: LoadBalancerTree
+    ) -> Distributor:
+        """Its distributor; without speakers, if only its deletion is left.
+
+        :raises Permanent: it cannot be read.
+        """
+        try:
+            found = self._distributors.get(session, cluster.distributor_id)
+            if found is None:
+                raise NotFound("Distributor", cluster.distributor_id)
+        except Permanent:
+            is_left = cluster.is_deletion_wanted and tree.is_in_error
+            if not tree.is_being_deleted and not is_left:
+                raise
+            return Distributor(id=cluster.distributor_id)
+        return found
+
+    def _desired(
+        self, tree: LoadBalancerTree, rows: _Rows
+    ) -> tuple[DesiredCluster, list[ActionFailure]]:
+        """What is wanted, and what of it cannot be found out."""
+        cluster = rows.cluster
+        desired = DesiredCluster(
+            load_balancer_id=tree.id,
+            is_deleted=tree.is_being_deleted,
+            is_enabled=tree.is_enabled,
+            is_managed=cluster.is_enabled,
+            is_new=tree.provisioning_status == _PENDING_CREATE,
+            spare_count=cluster.spare_count,
+            cooldown_seconds=cluster.cooldown_seconds,
+            autoscale=cluster.autoscale,
+            scaled_at=cluster.scaled_at,
+            is_autoscaled=bool(cluster.scaling_reason),
+            vips=tree.vips,
+            revision=tree.revision,
+            listeners=tree.listeners,
+            lvs_listener_ids=tree.lvs_listener_ids,
+            has_stick_tables=tree.has_stick_tables,
+            refusals=tuple(
+                sentence
+                for identifier, sentence in sorted(cluster.refusals.items())
+                if identifier in tree.left_out_ids
+            ),
+            member_network_ids=(),
+            size=cluster.size,
+            distributor=rows.distributor,
+            frontend_network_id=cluster.frontend_network_id,
+            frontend_subnet_id=cluster.frontend_subnet_id,
+            failover_generation=cluster.failover_generation,
+            policy=self._policy(tree),
+        )
+        networks, lacks = self._member_networks(tree, desired, rows)
+        return replace(desired, member_network_ids=networks), lacks
+
+    def _policy(self, tree: LoadBalancerTree) -> ClusterPolicy:
+        """The operator's, with what the flavor says of the health gate."""
+        policy = self._world.settings.policy
+        return replace(
+            policy,
+            gate=chosen_gate(policy.gate, tree.flavor),
+            peer_group_size=int(
+                tree.flavor.get("peer_group_size", policy.peer_group_size)
+            ),
+        )
+
+    def _member_networks(
+        self, tree: LoadBalancerTree, desired: DesiredCluster, rows: _Rows
+    ) -> tuple[tuple[str, ...], list[ActionFailure]]:
+        """Networks to plug: not a front end, which is plugged already.
+
+        A subnet that is gone is left out: its members are not reached
+        anyway. While the network service does not answer, the amphorae keep
+        the networks that they have.
+        """
+        if tree.is_being_deleted or not tree.member_subnet_ids:
+            return (), []
+        frontends = frontend_networks(desired)
+        try:
+            found = self._world.network.networks_of(tree.member_subnet_ids)
+        except Retryable as e:
+            known = {n for r in rows.amphorae for n in r.member_network_ids}
+            return tuple(sorted(known)), [self._lack(str(e))]
+        lacks = [
+            self._lack(f"Subnet {gone} of members could not be found", True)
+            for gone in found.gone_subnet_ids
+        ]
+        networks = tuple(n for n in found.network_ids if n not in frontends)
+        return networks, lacks
+
+    def _lack(self, reason: str, is_gone: bool = False) -> ActionFailure:
+        return ActionFailure(
+            action=OBSERVE,
+            reason=reason,
+            since=self._world.now(),
+            is_refused=is_gone,
+            is_aside=is_gone,
+        )
+
+    def look(
+        self, record: AmphoraRecord, heard: dict[str, datetime]
+    ) -> ObservedAmphora:
+        """Look at an amphora that serves no load balancer.
+
+        :param heard: amphora_id -> when it was last heard of
+        """
+        seen = self._look(
+            None,
+            record,
+            is_watched=False,
+            is_heard=_is_heard(record, heard),
+        )
+        return _with_silence(seen, heard, self._world.now())
+
+    def _look(
+        self,
+        tree: LoadBalancerTree | None,
+        record: AmphoraRecord,
+        *,
+        is_watched: bool,
+        is_heard: bool,
+    ) -> ObservedAmphora:
+        report, error = self._ask(record, is_watched)
+        if error and is_heard:
+            report = self._ask_speakerd(record)
+        server = self._server(tree, record, report)
+        return ObservedAmphora(
+            record=record,
+            compute_state=server.state,
+            compute_address=server.address,
+            compute_host=server.host,
+            compute_fault=server.fault,
+            report=report,
+            report_error=error,
+            is_agent_mute=bool(error),
+        )
+
+    def _with_heartbeats(
+        self, seen: ObservedAmphora, rows: _Rows
+    ) -> ObservedAmphora:
+        """Add why heartbeats of one that answers do not arrive, if so."""
+        record, world = seen.record, self._world
+        if seen.report is None or record.lb_network_ip is None:
+            return seen
+        now = world.now()
+        patience = timedelta(seconds=world.settings.policy.dead_after)
+        refusals = world.refusals
+        found = trouble(
+            record,
+            Reception(
+                last_at=rows.beats.get(record.id),
+                port=world.settings.heartbeat_bind_port,
+                refusal=refusals.why(
+                    str(record.lb_network_ip), now - 2 * patience
+                ),
+                listening_since=refusals.listening_since,
+                receiver_error=refusals.receiver_error,
+                is_any_received=refusals.first_at is not None,
+            ),
+            now,
+            patience,
+        )
+        return replace(seen, heartbeat_trouble=found) if found else seen
+
+    def _ask_speakerd(self, record: AmphoraRecord) -> Report | None:
+        """Ask past an agent that does not answer, of one that lives."""
+        speakerds = self._world.speakerds
+        if speakerds is None or record.lb_network_ip is None:
+            return None
+        try:
+            return speakerds.get_report(record.id, record.lb_network_ip)
+        except AnycastError as e:
+            LOG.debug("Amphora %s: %s", record.id, e)
+            return None
+
+    def _ask(
+        self, record: AmphoraRecord, is_watched: bool
+    ) -> tuple[Report | None, str]:
+        if record.lb_network_ip is None:
+            return None, ""
+        try:
+            report = self._report(record.id, record.lb_network_ip, is_watched)
+        except Retryable as e:
+            return None, str(e)
+        except AnycastError as e:
+            self._complain(record, str(e))
+            return None, str(e)
+        self._complaints.pop(record.id, None)
+        return report, ""
+
+    def _report(
+        self, amphora_id: str, address: IPAddress, is_watched: bool
+    ) -> Report:
+        """Ask an agent; the others' spare does not wait for a lost one.
+
+        :raises AnycastError: it does not answer, or what it must not.
+        """
+        world = self._world
+        if world.fast_agents is None or not is_watched:
+            return world.agents.get_report(amphora_id, address)
+        if amphora_id in world.gone:
+            raise NoConnection(f"amphora {amphora_id} does not answer")
+        try:
+            return world.fast_agents.get_report(amphora_id, address)
+        except NoConnection:
+            raise
+        except Retryable:
+            if amphora_id in world.unreachable:
+                raise
+            # Maybe it is busy: the spare monitor has had an answer.
+            return world.agents.get_report(amphora_id, address)
+
+    def _complain(self, record: AmphoraRecord, error: str) -> None:
+        """Say once that an agent answers what cannot be understood.
+
+        An unreachable one is a matter of statuses; this one needs a person:
+        image and controller do not fit together.
+        """
+        if self._complaints.get(record.id) != error:
+            self._complaints[record.id] = error
+            LOG.error(
+                "Amphora %s of load balancer %s: %s.",
+                record.id,
+                record.load_balancer_id,
+                error,
+            )
+
+    def _server(
+        self,
+        tree: LoadBalancerTree | None,
+        record: AmphoraRecord,
+        report: Report | None,
+    ) -> Server:
+        """Ask the compute service only when the agent does not answer."""
+        if report is not None:
+            return Server(state=ComputeState.ACTIVE)
+        if record.status in (
+            AmphoraStatus.ERROR,
+            AmphoraStatus.PENDING_DELETE,
+        ):
+            return Server(state=ComputeState.UNKNOWN)
+        if record.compute_id is None:
+            # The one who recorded it died before it knew the server's id;
+            # nobody else is building it, for we hold the lock.
+            return Server(state=ComputeState.GONE)
+        return self._world.compute.look(record.compute_id, tree)
+
+
+def _is_heard(record: AmphoraRecord, heard: dict[str, datetime]) -> bool:
+    """Whether it lives: heard of since its agent does not answer.
+
+    Nobody waits for the speakerd of one that is dead.
+    """
+    moment = heard.get(record.id)
+    return (
+        moment is not None
+        and record.mute_since is not None
+        and moment > record.mute_since
+    )
+
+
+def _with_silence(
+    seen: ObservedAmphora, heard: dict[str, datetime], now: datetime
+) -> ObservedAmphora:
+    """Add how long it was not heard of: 0 if it has just answered."""
+    moment = heard.get(seen.record.id)
+    if seen.report is not None:
+        return replace(seen, silent_seconds=0.0)
+    if moment is None:
+        return seen
+    return replace(
+        seen, silent_seconds=max(0.0, (now - moment).total_seconds())
+    )

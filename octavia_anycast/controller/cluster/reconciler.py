@@ -1,0 +1,238 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The octavia-anycast authors
+"""The reconciler: observe, plan, apply, report, until nothing is to be done.
+
+Layer: controller. Create, update, failover, scaling, replacement, deletion
+and resync of one load balancer are this one loop.
+"""
+
+from collections.abc import Callable
+from concurrent.futures import Executor
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from oslo_log import log as logging
+
+from octavia_anycast import log_lines
+from octavia_anycast.controller.cluster.autoscaler import Autoscaler
+from octavia_anycast.controller.cluster.observe import Observation, Observer
+from octavia_anycast.controller.cluster.report import Reporter
+from octavia_anycast.controller.cluster.tasks import remove_load_balancer
+from octavia_anycast.controller.cluster.tree_cache import (
+    TreeCache,
+    wants_the_same,
+)
+from octavia_anycast.controller.engine.apply import Outcome, run_phases
+from octavia_anycast.controller.engine.job import Job
+from octavia_anycast.controller.ports import World
+from octavia_anycast.model.cluster import ActionFailure
+from octavia_anycast.model.errors import AnycastError, Permanent
+from octavia_anycast.octavia_adapter.load_balancer.load_balancers import (
+    LoadBalancerTree,
+)
+from octavia_anycast.planning.amphora.failures import retry_seconds
+from octavia_anycast.planning.cluster.plan import plan
+from octavia_anycast.planning.cluster.status import is_settled
+
+LOG = logging.getLogger(__name__)
+ROUNDS_MAX = 20
+# A request's rows are there so long after its id, at the latest.
+REQUEST_SHOWN_WITHIN = timedelta(seconds=10)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """How a load balancer was left.
+
+    ``is_gone``: there is nothing to come again for. ``is_settled``: the
+    next look may wait for the resync. ``did_something``: some action was
+    carried out. ``retry_after_seconds``: not before that, after a failure.
+    """
+
+    is_gone: bool = False
+    is_settled: bool = False
+    did_something: bool = False
+    retry_after_seconds: float = 0.0
+
+
+class Reconciler:
+    """Reconciles load balancers; the caller holds the lock of each."""
+
+    def __init__(
+        self,
+        world: World,
+        reporter: Reporter,
+        *,
+        observe_executor: Executor,
+        apply_executor: Executor,
+    ) -> None:
+        self._world = world
+        self._observer = Observer(world, observe_executor)
+        self._reporter = reporter
+        self._autoscaler = Autoscaler(world)
+        self._apply_executor = apply_executor
+        self._trees = TreeCache(world.load_balancers)
+        # load_balancer_id -> request, and since when nothing is left of it
+        self._carried_out: dict[str, tuple[str, datetime]] = {}
+
+    def reconcile(self, load_balancer_id: str) -> Result:
+        """Bring one load balancer as far as it gets without waiting.
+
+        :raises AnycastError: if it could not even be observed.
+        """
+        return until_done(lambda: self._round(load_balancer_id))
+
+    def _round(self, load_balancer_id: str) -> Result:
+        """One round; with a kept tree first, if there is one."""
+        kept = self._trees.get(load_balancer_id, self._world.now())
+        if kept is not None:
+            with log_lines.bearing(kept.project_id):
+                result = self._look(kept, is_kept=True)
+            if result is not None:
+                return result
+        tree = self._world.load_balancers.read(load_balancer_id)
+        if tree is None:
+            self._reporter.forget(load_balancer_id)
+            self._autoscaler.forget(load_balancer_id)
+            self._carried_out.pop(load_balancer_id, None)
+            return Result(is_gone=True, is_settled=True)
+        with log_lines.bearing(tree.project_id):
+            result = self._look(tree, is_kept=False)
+        assert result is not None
+        return result
+
+    def _look(self, tree: LoadBalancerTree, *, is_kept: bool) -> Result | None:
+        """Look and act; None if a kept tree is not enough for that."""
+        observation = self._observe(tree)
+        if observation is None:
+            self._trees.forget(tree.id)
+            return None if is_kept else self._without_cluster(tree)
+        is_same = self._reporter.report(observation)
+        observation = self._autoscaler.scale(observation)
+        actions = plan(
+            observation.desired, observation.observed, observation.now
+        )
+        if not actions:
+            LOG.debug("Load balancer %s: nothing to do.", tree.id)
+            self._reporter.record(observation, ())
+            is_settled = self._is_settled(observation)
+            if is_settled:
+                self._forget_request(observation)
+            if is_settled and is_same:
+                self._trees.keep(tree, observation.now)
+            else:
+                self._trees.forget(tree.id)
+            return Result(is_settled=is_settled)
+        self._trees.forget(tree.id)
+        if is_kept:
+            anew = self._read_anew(observation)
+            if anew is None:
+                return None
+            observation = anew
+        LOG.debug(
+            "Load balancer %s: %s",
+            tree.id,
+            ", ".join(type(action).__name__ for action in actions),
+        )
+        outcomes = run_phases(
+            Job(self._world, observation), actions, self._apply_executor
+        )
+        failures = self._reporter.record(observation, outcomes)
+        return result_of(outcomes, failures, self._world.now())
+
+    def _forget_request(self, observation: Observation) -> None:
+        """Forget who asked for what is done, without a status that says so.
+
+        Such as a size or a drain. The API records a request of Octavia's a
+        moment before its rows show what is asked: so the second look counts.
+        """
+        load_balancer_id = observation.tree.id
+        request_id = observation.cluster.request_id
+        if not request_id:
+            self._carried_out.pop(load_balancer_id, None)
+            return
+        first = (request_id, observation.now)
+        seen_id, since = self._carried_out.get(load_balancer_id, first)
+        if seen_id != request_id:
+            since = observation.now
+        self._carried_out[load_balancer_id] = request_id, since
+        if observation.now - since >= REQUEST_SHOWN_WITHIN:
+            self._reporter.forget_request(observation)
+
+    def _observe(self, tree: LoadBalancerTree) -> Observation | None:
+        """Observe; what cannot be observed is shown as such.
+
+        :raises AnycastError: it cannot.
+        """
+        try:
+            return self._observer.observe(tree)
+        except AnycastError as e:
+            self._reporter.report_unobserved(tree, e)
+            raise
+
+    def _read_anew(self, observation: Observation) -> Observation | None:
+        """With the tree of now instead of a kept one; None if they differ.
+
+        Nobody is asked a second time: a spare waits for this.
+        """
+        kept = observation.tree
+        tree = self._world.load_balancers.read(kept.id)
+        if tree is None or not wants_the_same(tree, kept):
+            return None
+        return replace(observation, tree=tree)
+
+    @staticmethod
+    def _is_settled(observation: Observation) -> bool:
+        if observation.tree.is_pending:
+            return False
+        return is_settled(
+            observation.desired, observation.observed, observation.now
+        )
+
+    def _without_cluster(self, tree: LoadBalancerTree) -> Result:
+        """Deal with a load balancer of which we have no row.
+
+        Being deleted, its row went first by a crash: finish. Otherwise the
+        driver never recorded it, so nothing can be done for it.
+        """
+        if tree.is_being_deleted:
+            try:
+                remove_load_balancer(self._world, tree)
+            except Permanent:
+                # There is no row to remember it by: it is asked for again.
+                self._world.statuses.fail(tree)
+                raise
+            return Result(is_gone=True, is_settled=True)
+        if tree.is_pending and self._world.statuses.fail(tree):
+            LOG.error("Load balancer %s has no cluster row.", tree.id)
+        return Result(is_settled=True)
+
+
+def until_done(look: Callable[[], Result]) -> Result:
+    """Look and act again, as long as that does something."""
+    did_something = False
+    for _ in range(ROUNDS_MAX):
+        result = look()
+        did_something = did_something or result.did_something
+        if not result.did_something or result.retry_after_seconds:
+            break
+    return replace(result, did_something=did_something)
+
+
+def result_of(
+    outcomes: tuple[Outcome, ...],
+    failures: tuple[ActionFailure, ...],
+    now: datetime,
+) -> Result:
+    """How a round has left a load balancer, or a distributor."""
+    least = max(
+        (outcome.retry_after_seconds for outcome in outcomes), default=0.0
+    )
+    return Result(
+        did_something=any(
+            outcome.is_done or outcome.is_news for outcome in outcomes
+        ),
+        retry_after_seconds=retry_seconds(failures, now, least)
+        if least
+        else 0.0,
+    )

@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The octavia-anycast authors
+"""Refusals: recorded, and led to the objects that are to blame.
+
+Everything is in the database: a controller that takes over goes on where
+the last one was. A search that it did not finish is begun again, which
+changes nothing in any amphora.
+
+Layer: controller.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from oslo_log import log as logging
+
+from octavia_anycast.controller.amphora.amphora_records import short
+from octavia_anycast.controller.engine.job import Job
+from octavia_anycast.db.cluster import clusters
+from octavia_anycast.model.actions import FindCulprits
+from octavia_anycast.model.cluster import AmphoraRecord
+from octavia_anycast.model.errors import ContentRefused, SecretUnread
+
+LOG = logging.getLogger(__name__)
+
+
+def record_refusal(
+    job: Job, record: AmphoraRecord, revision: str, error: ContentRefused
+) -> None:
+    """Remember that this amphora refused this configuration, and why."""
+    is_again = record.refused_revision == revision
+    job.update(
+        record.id,
+        refused_revision=revision,
+        refused_at=job.world.now(),
+        refusal=short(error.sentence),
+        refusal_count=record.refusal_count + 1 if is_again else 1,
+        refuses_anything=False,
+    )
+
+
+def record_unread(
+    job: Job, record: AmphoraRecord, revision: str, error: SecretUnread
+) -> None:
+    """Remember what the amphora was given, but for unread secrets."""
+    changes = {
+        "refused_revision": "",
+        "partial_revision": revision,
+        "unread": short(error),
+        "unread_listener_ids": error.unread_ids,
+        "lacking_listener_ids": error.lacking_ids,
+    }
+    if any(getattr(record, name) != value for name, value in changes.items()):
+        job.update(record.id, **changes)
+
+
+def find_culprits(job: Job, action: FindCulprits) -> None:
+    """Have the objects found that the amphora refuses; show them as ERROR.
+
+    :raises Retryable: the amphora could not be reached or failed.
+    """
+    record, tree = job.record(action.amphora_id), job.observation.tree
+    peers = (job.observation.record(peer) for peer in action.peer_ids)
+    found = job.world.haproxy.find_culprits(
+        tree, record, [peer for peer in peers if peer is not None]
+    )
+    if found.refuses_anything:
+        job.update(record.id, refuses_anything=True)
+        return
+    if not found.culprits:
+        # It takes it now: the refusal was of something that has passed.
+        job.update(record.id, refused_revision="")
+        return
+    _record_culprits(job, found.culprits)
+    if job.world.statuses.refuse(tree, found.culprits.keys()):
+        for identifier, sentence in found.culprits.items():
+            LOG.error(
+                "Load balancer %s: %s is refused and left out: %s",
+                tree.id,
+                identifier,
+                sentence,
+            )
+
+
+def _record_culprits(job: Job, culprits: Mapping[str, str]) -> None:
+    """Keep the sentences of what is left out, and of nothing else."""
+    tree = job.observation.tree
+
+    def record(session: Any) -> None:
+        cluster = clusters.lock(session, tree.id)
+        if cluster is None:
+            return
+        kept = {
+            identifier: sentence
+            for identifier, sentence in cluster.refusals.items()
+            if identifier in tree.left_out_ids
+        }
+        new = {
+            identifier: short(f"{identifier} is refused: {sentence}")
+            for identifier, sentence in culprits.items()
+        }
+        clusters.update(session, tree.id, refusals=kept | new)
+
+    job.transact(record)

@@ -1,0 +1,467 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The octavia-anycast authors
+"""Report: statuses and statistics, written where they changed.
+
+Layer: controller.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from oslo_log import log as logging
+
+from octavia_anycast.controller.amphora.agent_reports import AgentReports
+from octavia_anycast.controller.cluster.observe import Observation
+from octavia_anycast.controller.engine.apply import Outcome
+from octavia_anycast.controller.heartbeat.heartbeat_store import (
+    HeartbeatStore,
+    Told,
+)
+from octavia_anycast.controller.ports import World
+from octavia_anycast.db import heartbeat
+from octavia_anycast.db.amphora import amphorae
+from octavia_anycast.db.cluster import clusters
+from octavia_anycast.model.cluster import (
+    ActionFailure,
+    ClusterRecord,
+    ObservedCluster,
+)
+from octavia_anycast.model.errors import AnycastError, Permanent
+from octavia_anycast.model.heartbeat import Heartbeat
+from octavia_anycast.octavia_adapter.load_balancer.load_balancers import (
+    LoadBalancerTree,
+)
+from octavia_anycast.planning.amphora.failures import (
+    OBSERVE,
+    Patience,
+    carried_on,
+    is_refused,
+    remarks,
+)
+from octavia_anycast.planning.cluster.assessment import Lapse, lapses
+from octavia_anycast.planning.cluster.health import (
+    Configured,
+    active_connections,
+    operating_statuses,
+    worst_below,
+)
+from octavia_anycast.planning.cluster.status import (
+    ProvisioningVerdict,
+    operating_verdict,
+    provisioning_verdict,
+    shortened,
+    unread_listeners,
+    worse_of,
+)
+
+LOG = logging.getLogger(__name__)
+_LOAD_BALANCERS = "loadbalancers"
+
+
+class Reporter:
+    """Writes what a reconcile found out."""
+
+    def __init__(self, world: World, store: HeartbeatStore) -> None:
+        self._world = world
+        self._store = store
+        self._active: dict[str, dict[str, int]] = {}
+        # load_balancer_id -> amphora_id -> what is wrong with its heartbeats
+        self._troubles: dict[str, dict[str, str]] = {}
+        self._agent_reports = AgentReports(world.settings.report_interval)
+        # An answer says no more than a heartbeat of the same interval.
+        self._beat = timedelta(seconds=world.settings.heartbeat_interval)
+
+    def report(self, observation: Observation) -> bool:
+        """Write provisioning and operating statuses and statistics.
+
+        :returns: whether the tree's operating statuses are what they were
+        """
+        if observation.desired.is_deleted:
+            self._report_deletion(observation)
+            return False
+        changes, operating, reason = self._operating(observation)
+        self._remember(observation, operating, reason)
+        self._tell_heartbeats(observation)
+        self._provision(observation, reason)
+        return not changes
+
+    def forget(self, load_balancer_id: str) -> None:
+        """Forget a load balancer that is gone."""
+        self._active.pop(load_balancer_id, None)
+        self._troubles.pop(load_balancer_id, None)
+        self._agent_reports.forget(load_balancer_id)
+
+    def forget_request(self, observation: Observation) -> None:
+        """Forget who asked for what is carried out now.
+
+        Later rounds are nobody's request; one that came meanwhile stays.
+        """
+        if not observation.cluster.request_id:
+            return
+        with self._world.database.transaction() as session:
+            clusters.forget_request(
+                session,
+                observation.tree.id,
+                observation.cluster.request_id,
+            )
+
+    def record(
+        self, observation: Observation, outcomes: tuple[Outcome, ...]
+    ) -> tuple[ActionFailure, ...]:
+        """Record what fails now; what works again is forgotten."""
+        before = observation.cluster.failures
+        done = {outcome.action for outcome in outcomes if outcome.is_done}
+        found = carried_on(
+            before,
+            (
+                *(f for f in observation.observed.failures if _is_seen(f)),
+                *(f for f in before if f.is_aside and f.action not in done),
+                *(f for outcome in outcomes for f in outcome.failures),
+            ),
+        )
+        found = tuple(dict.fromkeys(found))
+        if found != before:
+            with self._world.database.transaction() as session:
+                if clusters.get(session, observation.tree.id) is not None:
+                    clusters.update(
+                        session, observation.tree.id, failures=found
+                    )
+        return found
+
+    def report_unobserved(
+        self, tree: LoadBalancerTree, error: AnycastError
+    ) -> None:
+        """Show that a load balancer could not even be observed.
+
+        What is shown of its amphorae stays as it was.
+
+        :raises Retryable: the database does not answer, either.
+        """
+        now = self._world.now()
+        failure = ActionFailure(
+            action=OBSERVE,
+            reason=str(error),
+            since=now,
+            is_refused=isinstance(error, Permanent),
+        )
+        with self._world.database.transaction() as session:
+            cluster = clusters.get(session, tree.id)
+        if cluster is None:
+            return
+        failures = carried_on(cluster.failures, [failure])
+        since = _pending_since(cluster, tree, now)
+        reason = "; ".join(shortened(text) for text in remarks(failures))
+        self._keep(
+            cluster,
+            failures=failures,
+            reason=reason,
+            pending_since=since,
+            provisioning_status=tree.provisioning_status,
+        )
+        patience = self._patience
+        is_late = (
+            since is not None
+            and (now - since).total_seconds() > patience.error_after
+        )
+        if is_late or is_refused(failures, now, patience):
+            self._fail(tree, reason)
+
+    def _report_deletion(self, observation: Observation) -> None:
+        """Say what holds a deletion up, and show it when it takes too long."""
+        tree, cluster = observation.tree, observation.cluster
+        reason = "; ".join(
+            ["to be deleted"]
+            + [
+                shortened(text)
+                for text in remarks(observation.observed.failures)
+            ]
+        )
+        self._keep(
+            cluster,
+            reason=reason,
+            provisioning_status=tree.provisioning_status,
+            pending_since=_pending_since(cluster, tree, observation.now),
+        )
+        if self._verdict(observation) is ProvisioningVerdict.ERROR:
+            self._fail(tree, reason)
+
+    def _tell_heartbeats(self, observation: Observation) -> None:
+        """Say once that heartbeats do not arrive, and that they do again."""
+        before = self._troubles.get(observation.tree.id, {})
+        after = {
+            amphora.record.id: amphora.heartbeat_trouble
+            for amphora in observation.observed.amphorae
+            if amphora.heartbeat_trouble
+            or (amphora.report is None and amphora.record.id in before)
+        }
+        for amphora_id in after.keys() - before.keys():
+            LOG.warning(
+                "Amphora %s of load balancer %s answers, but %s.",
+                amphora_id,
+                observation.tree.id,
+                after[amphora_id],
+            )
+        present = {a.record.id for a in observation.observed.amphorae}
+        for amphora_id in (before.keys() - after.keys()) & present:
+            LOG.info(
+                "Heartbeats of amphora %s of load balancer %s arrive again.",
+                amphora_id,
+                observation.tree.id,
+            )
+        self._troubles[observation.tree.id] = after
+
+    def _provision(self, observation: Observation, reason: str) -> None:
+        tree = observation.tree
+        if not tree.is_pending and not tree.is_in_error:
+            self._settle_late(observation)
+            return
+        verdict = self._verdict(observation)
+        if verdict is ProvisioningVerdict.ACTIVE:
+            if self._world.statuses.settle(tree, _waiting(observation)):
+                self._set(
+                    tree.id, provisioning_status="ACTIVE", pending_since=None
+                )
+                self.forget_request(observation)
+                LOG.info(
+                    "Load balancer %s is ACTIVE (was %s).",
+                    tree.id,
+                    tree.provisioning_status,
+                )
+        elif verdict is ProvisioningVerdict.ERROR:
+            self._fail(tree, reason)
+
+    def _fail(self, tree: LoadBalancerTree, reason: str) -> None:
+        """Show a load balancer that waits as ERROR.
+
+        A deletion is remembered first: the work on it goes on.
+        """
+        if not tree.is_pending:
+            return
+        self._set(
+            tree.id,
+            provisioning_status="ERROR",
+            is_deletion_wanted=tree.is_being_deleted,
+        )
+        if self._world.statuses.fail(tree):
+            LOG.error(
+                "Load balancer %s is shown as ERROR (was %s). Work on it "
+                "goes on. %s",
+                tree.id,
+                tree.provisioning_status,
+                reason,
+            )
+
+    def _settle_late(self, observation: Observation) -> None:
+        """Settle what waited for a secret while the rest was ACTIVE."""
+        tree, waiting = observation.tree, _waiting(observation)
+        if all(pending.id in waiting for pending in tree.pending):
+            return
+        if self._verdict(observation) is ProvisioningVerdict.ACTIVE:
+            self._world.statuses.settle(tree, waiting)
+
+    def _keep(self, cluster: ClusterRecord, **wanted: Any) -> None:
+        """Write what differs from the cluster's row."""
+        changed = {
+            name: value
+            for name, value in wanted.items()
+            if getattr(cluster, name) != value
+        }
+        if changed:
+            self._set(cluster.load_balancer_id, **changed)
+
+    def _set(self, load_balancer_id: str, **changes: Any) -> None:
+        with self._world.database.transaction() as session:
+            clusters.update(session, load_balancer_id, **changes)
+
+    @property
+    def _patience(self) -> Patience:
+        return patience_of(self._world)
+
+    def _verdict(self, observation: Observation) -> ProvisioningVerdict:
+        since = _pending_since(
+            observation.cluster, observation.tree, observation.now
+        )
+        return provisioning_verdict(
+            observation.desired,
+            observation.observed,
+            observation.now,
+            pending_since=since or observation.now,
+            patience=self._patience,
+        )
+
+    def _operating(
+        self, observation: Observation
+    ) -> tuple[dict[tuple[str, str], str], str, str]:
+        """Write them; what changed, and the cluster's with its reason."""
+        tree = observation.tree
+        verdict = operating_verdict(
+            observation.desired,
+            observation.observed,
+            observation.now,
+            was_online=tree.provisioning_status == "PENDING_UPDATE"
+            and tree.operating_status != "OFFLINE",
+        )
+        told = self._told(observation)
+        changes = operating_statuses(
+            told.beats,
+            Configured(
+                known=tree.operating_statuses,
+                disabled_ids=tree.disabled_ids,
+                members=tree.members,
+                is_in_force=told.is_current
+                and tree.provisioning_status == "ACTIVE",
+            ),
+        )
+        status = worse_of(
+            verdict.status,
+            worst_below({**tree.operating_statuses, **changes}),
+        )
+        if status != tree.operating_status:
+            changes[_LOAD_BALANCERS, tree.id] = status
+            LOG.info(
+                "Load balancer %s is %s: %s.", tree.id, status, verdict.reason
+            )
+        self._world.statuses.set_operating(tree, changes)
+        self._count(tree.id, told.beats)
+        return changes, verdict.status, verdict.reason
+
+    def _told(self, observation: Observation) -> Told:
+        """What the amphorae say of listeners, pools and members."""
+        return self._store.of(
+            {
+                amphora.record.id: amphora.record.applied_at
+                for amphora in observation.observed.amphorae
+            },
+            observation.tree.id,
+            observation.now,
+        )
+
+    def _count(
+        self, load_balancer_id: str, beats: Sequence[Heartbeat]
+    ) -> None:
+        active = active_connections(beats)
+        if active != self._active.get(load_balancer_id):
+            self._world.statistics.set_active(active)
+            self._active[load_balancer_id] = active
+
+    def _remember(
+        self, observation: Observation, operating: str, reason: str
+    ) -> None:
+        """Keep our own rows: what is shown, and who was heard of."""
+        wanted = {
+            "provisioning_status": observation.tree.provisioning_status,
+            "operating_status": operating,
+            "reason": reason,
+            "pending_since": _pending_since(
+                observation.cluster, observation.tree, observation.now
+            ),
+            # Asked to live on, by a failover for instance.
+            "is_deletion_wanted": False,
+        }
+        changed = {
+            name: value
+            for name, value in wanted.items()
+            if getattr(observation.cluster, name) != value
+        }
+        answered = [
+            amphora.record.id
+            for amphora in observation.observed.amphorae
+            if amphora.report is not None
+        ]
+        news = self._agent_reports.news(observation)
+        lapsed = lapses(
+            observation.desired, observation.observed, observation.now
+        )
+        log_lapses(
+            f"load balancer {observation.tree.id}",
+            observation.observed,
+            lapsed,
+            observation.now,
+        )
+        with self._world.database.transaction() as session:
+            # In order, as the receiver of heartbeats: no deadlock.
+            heartbeat.touch_all(
+                session,
+                answered,
+                observation.now,
+                fresh_since=observation.now - self._beat,
+            )
+            write_lapses(session, lapsed)
+            if changed:
+                clusters.update(session, observation.tree.id, **changed)
+            news.write(session)
+        self._agent_reports.written(news, set(answered))
+
+
+def patience_of(world: World) -> Patience:
+    """How long a change may take."""
+    settings = world.settings
+    return Patience(
+        announce_wait=settings.announce_wait,
+        error_after=settings.error_after,
+        refused_after=settings.refused_after,
+    )
+
+
+def _is_seen(failure: ActionFailure) -> bool:
+    """Whether the look itself found it."""
+    return failure.action == OBSERVE
+
+
+def _pending_since(
+    cluster: ClusterRecord, tree: LoadBalancerTree, now: datetime
+) -> datetime | None:
+    """Since when it waits for what is asked for now; None: it does not.
+
+    In ERROR the wait goes on.
+    """
+    if tree.is_in_error:
+        return cluster.pending_since or now
+    if not tree.is_pending:
+        return None
+    is_new = cluster.provisioning_status != tree.provisioning_status
+    return now if is_new else cluster.pending_since or now
+
+
+def write_lapses(session: Any, lapsed: dict[str, Lapse]) -> None:
+    """Record since when agents are mute, and their configurations old."""
+    for amphora_id, lapse in sorted(lapsed.items()):
+        amphorae.update(
+            session,
+            amphora_id,
+            mute_since=lapse.mute_since,
+            stale_since=lapse.stale_since,
+        )
+
+
+def log_lapses(
+    owner: str,
+    observed: ObservedCluster,
+    lapsed: dict[str, Lapse],
+    now: datetime,
+) -> None:
+    """Say once when an agent falls mute, and when it answers again."""
+    for amphora in observed.amphorae:
+        record = amphora.record
+        lapse = lapsed.get(record.id)
+        if lapse is None:
+            continue
+        if lapse.mute_since and not record.mute_since:
+            LOG.warning(
+                "The agent of amphora %s of %s does not answer: %s.",
+                record.id,
+                owner,
+                amphora.report_error,
+            )
+        elif record.mute_since and not lapse.mute_since:
+            LOG.info(
+                "The agent of amphora %s of %s answers again, after %.0f s.",
+                record.id,
+                owner,
+                (now - record.mute_since).total_seconds(),
+            )
+
+
+def _waiting(observation: Observation) -> frozenset[str]:
+    return unread_listeners(observation.desired, observation.observed)

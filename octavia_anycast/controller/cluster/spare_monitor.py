@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The octavia-anycast authors
+"""The spare monitor: asks the amphorae of clusters with a spare, often.
+
+The fabric drops a dead amphora by itself. That its spare joins is the
+controller's doing, so here is noticed within a second what heartbeats and
+resync would tell after many. It decides nothing: it wakes the reconciler,
+whose plan has the spare join. A false alarm costs nothing but that.
+
+Layer: controller.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
+
+from oslo_log import log as logging
+
+from octavia_anycast.controller.ports import Agents, World
+from octavia_anycast.db.amphora import amphorae
+from octavia_anycast.db.amphora.amphorae import Watched
+from octavia_anycast.log_lines import CarryingExecutor
+from octavia_anycast.model.errors import AnycastError, NoConnection
+
+LOG = logging.getLogger(__name__)
+REFRESH_SECONDS = 2.0
+THREADS = 16
+
+
+@dataclass(slots=True)
+class SpareMonitor:
+    """Watches; ``wake`` gets the id of a load balancer to look at now.
+
+    ``fast_agents``: the agents, asked with short timeouts; ``owns``: whether a
+    load balancer is this controller's to look at.
+    """
+
+    world: World
+    fast_agents: Agents
+    wake: Callable[[str], None]
+    owns: Callable[[str], bool]
+    _targets: tuple[Watched, ...] = ()
+    _seen: dict[str, object] = field(default_factory=dict)
+    _stop: threading.Event = field(default_factory=threading.Event)
+    _thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Start."""
+        self._thread = threading.Thread(target=self._run, name="spare_monitor")
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop and wait for it."""
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join()
+
+    def _run(self) -> None:
+        interval = self.world.settings.spare_watch_interval
+        due = refresh_due = time.monotonic()
+        with CarryingExecutor(THREADS, "spare_monitor") as executor:
+            while not self._stop.wait(max(0.0, due - time.monotonic())):
+                now = time.monotonic()
+                due = now + interval
+                try:
+                    if now >= refresh_due:
+                        self.refresh()
+                        refresh_due = now + REFRESH_SECONDS
+                    self.look(executor)
+                except AnycastError as e:
+                    LOG.warning("Watching clusters that have a spare: %s", e)
+                except Exception:
+                    LOG.exception("Watching clusters that have a spare.")
+
+    def refresh(self) -> None:
+        """Read anew whom to watch: one query."""
+        with self.world.database.transaction() as session:
+            found = amphorae.watched(session)
+        self._targets = tuple(
+            one for one in found if self.owns(one.load_balancer_id)
+        )
+        ids = {one.amphora_id for one in self._targets}
+        self._seen = {i: v for i, v in self._seen.items() if i in ids}
+        self.world.unreachable.intersection_update(ids)
+        self.world.gone.intersection_update(ids)
+
+    def look(self, executor: Executor) -> None:
+        """Ask each once, side by side; wake those of which there is news.
+
+        At once, each: when a whole rack is lost many do not answer.
+        """
+        for _ in executor.map(self._look_at, self._targets):
+            pass
+
+    def _look_at(self, target: Watched) -> None:
+        now = self._ask(target)
+        before = self._seen.get(target.amphora_id, now)
+        self._seen[target.amphora_id] = now
+        if now == before:
+            return
+        LOG.info(
+            "Amphora %s of load balancer %s %s.",
+            target.amphora_id,
+            target.load_balancer_id,
+            _news(before, now),
+        )
+        self.wake(target.load_balancer_id)
+
+    def _ask(self, target: Watched) -> object | None:
+        """What of its report is news; None: it did not answer."""
+        unreachable, gone = self.world.unreachable, self.world.gone
+        try:
+            report = self.fast_agents.get_report(
+                target.amphora_id, target.address
+            )
+        except AnycastError as e:
+            unreachable.add(target.amphora_id)
+            if isinstance(e, NoConnection):
+                gone.add(target.amphora_id)
+            else:
+                gone.discard(target.amphora_id)
+            return None
+        unreachable.discard(target.amphora_id)
+        gone.discard(target.amphora_id)
+        return report.gate.state, frozenset(report.announced())
+
+
+def _news(before: object | None, now: object | None) -> str:
+    """What is new, for the log."""
+    if now is None:
+        return "does not answer"
+    if before is None:
+        return "answers again"
+    return "opened or closed its gate, or announces something else"

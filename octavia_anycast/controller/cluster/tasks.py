@@ -1,0 +1,485 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The octavia-anycast authors
+"""What each action does: one function per action, idempotent.
+
+Layer: controller. A record is written before the thing is made, so that
+whatever a killed controller left is found by the next look.
+"""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+from oslo_log import log as logging
+
+from octavia_anycast.controller.amphora.amphora_records import (
+    AmphoraRecords,
+    short,
+)
+from octavia_anycast.controller.cluster.refusals import (
+    find_culprits,
+    record_refusal,
+    record_unread,
+)
+from octavia_anycast.controller.engine.job import Job
+from octavia_anycast.controller.ports import Agents, World
+from octavia_anycast.db.amphora import amphorae
+from octavia_anycast.db.cluster import clusters
+from octavia_anycast.db.registration import registrations
+from octavia_anycast.model.actions import (
+    Action,
+    AllocateAmphora,
+    BootAmphora,
+    ConfigureHaproxy,
+    DeleteAmphora,
+    EnsureServerGroup,
+    FailAmphora,
+    FindCulprits,
+    PlugFrontend,
+    PlugMemberNetworks,
+    PrepareLoadBalancer,
+    RemoveLoadBalancer,
+    SetAgentState,
+    SetRole,
+    StartLeaving,
+    UpdateAgent,
+)
+from octavia_anycast.model.cluster import (
+    AmphoraRecord,
+    AmphoraStatus,
+    DrainMark,
+)
+from octavia_anycast.model.errors import (
+    AnycastError,
+    Conflict,
+    ContentRefused,
+    NoRoom,
+    Permanent,
+    Retryable,
+    SecretUnread,
+)
+from octavia_anycast.model.wire import FRONTEND_INTERFACE, Intent
+from octavia_anycast.octavia_adapter.amphora.amphora_files import ConfigDrive
+
+LOG = logging.getLogger(__name__)
+
+
+def carry_out(job: Job, action: Action) -> tuple[str, ...]:
+    """Carry out one action; sentences about what it went without.
+
+    :raises AnycastError: if it did not work; nothing is half recorded.
+    """
+    return _DOERS[type(action)](job, action) or ()
+
+
+def _prepare(job: Job, action: PrepareLoadBalancer) -> tuple[str, ...]:
+    tree = job.observation.tree
+    records = [a.record for a in job.observation.observed.amphorae]
+    prepared = job.world.network.prepare(tree, records)
+    for amphora_id in prepared.without_port:
+        LOG.warning(
+            "Amphora %s of load balancer %s is to be replaced: its front-end "
+            "port is not there any more.",
+            amphora_id,
+            tree.id,
+        )
+        job.update(amphora_id, failover_wanted=True)
+    with job.world.database.transaction() as session:
+        clusters.update(session, tree.id, config_revision=action.revision)
+    return prepared.lacks
+
+
+def _ensure_group(job: Job, action: EnsureServerGroup) -> None:
+    job.world.compute.ensure_group(job.observation.tree)
+
+
+def _remove(job: Job, action: RemoveLoadBalancer) -> None:
+    remove_load_balancer(job.world, job.observation.tree)
+
+
+def remove_load_balancer(world: World, tree: Any) -> None:
+    """Remove what is left of a load balancer; Octavia's row goes last.
+
+    The cluster's row outlives it by a moment: should the controller die in
+    between, the sweep removes the row.
+
+    :raises Retryable: something did not work; come again.
+    """
+    world.network.remove(tree)
+    world.compute.remove_group(tree)
+    if not world.statuses.delete(tree):
+        raise Retryable(f"Load balancer {tree.id} changed meanwhile.")
+    with world.database.transaction() as session:
+        amphorae.purge_of(session, tree.id)
+        clusters.delete(session, tree.id)
+    LOG.info("Load balancer %s is deleted.", tree.id)
+
+
+def _boot(job: Job, action: BootAmphora) -> None:
+    world, now = job.world, job.world.now()
+    drive = world.files.build(action.first_state, now)
+    _record_boot(job, action, drive.cert_expiration)
+    build(job, action, drive, job.observation.tree)
+
+
+def build(
+    job: AmphoraRecords, action: BootAmphora, drive: ConfigDrive, tree: Any
+) -> None:
+    """Have a server built for an amphora that is recorded.
+
+    :param tree: of its load balancer; None: it is a distributor's own
+    :raises AnycastError: it is not; the record says so.
+    """
+    zone = action.zone.availability_zone
+    try:
+        server_id = job.world.compute.build(
+            tree, action.amphora_id, zone, drive
+        )
+    except AnycastError as e:
+        job.update(
+            action.amphora_id,
+            status=AmphoraStatus.ERROR,
+            reason=short(e),
+            is_refused=isinstance(e, Permanent),
+            is_invalid=isinstance(e, Permanent) and not isinstance(e, NoRoom),
+        )
+        raise
+    job.update(action.amphora_id, compute_id=server_id)
+    LOG.info(
+        "Amphora %s of %s boots as server %s in zone %s.",
+        action.amphora_id,
+        job.owner,
+        server_id,
+        zone,
+    )
+
+
+def _record_boot(job: Job, action: BootAmphora, expiration: Any) -> None:
+    distributor = job.observation.desired.distributor
+    record = AmphoraRecord(
+        id=action.amphora_id,
+        load_balancer_id=action.load_balancer_id,
+        status=AmphoraStatus.BOOTING,
+        status_since=job.world.now(),
+        generation=action.generation,
+        availability_zone=action.zone.availability_zone,
+        cert_expiration=expiration,
+        # Until it first announces, nobody else is given what it has.
+        speakers_changed_at=job.world.now(),
+        is_replacing=action.is_replacement,
+    )
+
+    def create(session: Any) -> None:
+        if action.is_replacement:
+            check_brake(job.world, session)
+        amphorae.create(session, record)
+        registrations.register(
+            session,
+            action.amphora_id,
+            load_balancer_id=action.load_balancer_id,
+            distributor_id=distributor.id,
+            speaker_ids=[speaker.id for speaker in distributor.speakers],
+        )
+
+    job.transact(create)
+
+
+def check_brake(world: World, session: Any) -> None:
+    """See that no other controller took the last place meanwhile.
+
+    :raises Conflict: it did; there is one again when an amphora is done.
+    """
+    policy = world.settings.policy
+    since = world.now() - timedelta(seconds=policy.boot_timeout)
+    under_way = amphorae.replacements_under_way(session, since, is_locked=True)
+    if under_way >= policy.replacement_limit:
+        raise Conflict(
+            f"{under_way} replacements are under way in the cloud, and there "
+            f"may be {policy.replacement_limit} (replacement_limit)."
+        )
+
+
+def _allocate(job: AmphoraRecords, action: AllocateAmphora) -> None:
+    job.update(
+        action.amphora_id,
+        status=AmphoraStatus.ALLOCATED,
+        lb_network_ip=action.lb_network_ip,
+        compute_host=action.compute_host,
+    )
+    LOG.info(
+        "Amphora %s of %s has the management address %s.",
+        action.amphora_id,
+        job.owner,
+        action.lb_network_ip,
+    )
+
+
+def _plug_frontend(job: Job, action: PlugFrontend) -> None:
+    record = job.record(action.amphora_id)
+    port_id, frontend = job.world.network.plug_frontend(
+        job.observation.tree, record, action
+    )
+    job.update(
+        action.amphora_id,
+        frontend_port_id=port_id,
+        frontend_interface=FRONTEND_INTERFACE,
+        frontend=frontend,
+    )
+    LOG.info(
+        "Amphora %s of load balancer %s has the front-end addresses %s.",
+        action.amphora_id,
+        job.load_balancer_id,
+        ", ".join(str(a.ip_address) for a in frontend.addresses),
+    )
+
+
+def _plug_members(job: Job, action: PlugMemberNetworks) -> None:
+    record = job.record(action.amphora_id)
+    _ensure_members(job, record, action.network_ids)
+    unused = set(record.member_network_ids) - set(action.network_ids)
+    job.world.network.unplug_members(record, sorted(unused))
+    job.update(action.amphora_id, member_network_ids=action.network_ids)
+
+
+def _ensure_members(
+    job: Job, record: AmphoraRecord, network_ids: tuple[str, ...]
+) -> None:
+    """Plug what the agent does not have; its plug call takes seconds."""
+    world, tree = job.world, job.observation.tree
+    for port in world.network.plug_members(tree, record, network_ids):
+        if not world.haproxy.has_addresses(record, port):
+            world.haproxy.plug_network(record, port)
+    world.member_subnets[record.id] = tree.member_subnet_ids
+
+
+def _extend_members(job: Job, record: AmphoraRecord) -> None:
+    """A member in another subnet of a plugged network needs an address there.
+
+    Looked at once by each process, and when the subnets change.
+    """
+    wanted = job.observation.tree.member_subnet_ids
+    if job.world.member_subnets.get(record.id) != wanted:
+        _ensure_members(job, record, record.member_network_ids)
+
+
+def _configure(job: Job, action: ConfigureHaproxy) -> None:
+    record = job.record(action.amphora_id)
+    before = job.observation.record(action.amphora_id)
+    if before is not None and before.member_network_ids:
+        _extend_members(job, record)
+    try:
+        job.world.haproxy.push(
+            job.observation.tree, record, _peers(job, action.peer_ids)
+        )
+    except ContentRefused as e:
+        record_refusal(job, record, action.revision, e)
+        raise
+    except SecretUnread as e:
+        record_unread(job, record, action.revision, e)
+        raise
+    job.update(
+        action.amphora_id,
+        refused_revision="",
+        partial_revision="",
+        unread_listener_ids=(),
+        lacking_listener_ids=(),
+        applied_revision=action.revision,
+        peer_amphora_ids=action.peer_ids,
+        applied_at=job.world.now(),
+        is_replacing=False,
+    )
+    LOG.info(
+        "Amphora %s of load balancer %s holds configuration %.12s.",
+        action.amphora_id,
+        job.load_balancer_id,
+        action.revision,
+    )
+
+
+def _set_role(job: Job, action: SetRole) -> None:
+    since = job.world.now() if action.is_spare else None
+    job.update(action.amphora_id, spare_since=since)
+    LOG.info(
+        "Amphora %s of load balancer %s %s.",
+        action.amphora_id,
+        job.load_balancer_id,
+        "stands by" if action.is_spare else "serves",
+    )
+
+
+def _peers(job: Job, peer_ids: tuple[str, ...]) -> list[AmphoraRecord]:
+    """The records of those that share stick tables."""
+    found = (job.observation.record(peer) for peer in peer_ids)
+    return [record for record in found if record is not None]
+
+
+def _set_agent_state(job: Job, action: SetAgentState) -> None:
+    record = job.record(action.amphora_id)
+    if record.lb_network_ip is None:
+        raise Retryable(f"Amphora {record.id} has no address yet.")
+    _register_vips(job, record.id, action)
+    if action.is_transition:
+        job.update(record.id, speakers_changed_at=job.world.now())
+    agents_of(job, record.id).put_state(
+        record.id, record.lb_network_ip, action.state
+    )
+    if action.drain is not None:
+        # Afterwards: what is not recorded is told once more.
+        _mark_drain(job, record, action.drain)
+    LOG.info(
+        "Amphora %s of load balancer %s was told (%s): %s.",
+        record.id,
+        job.load_balancer_id,
+        action.why,
+        ", ".join(f"{v.vip_ip} {v.intent}" for v in action.state.vips)
+        or "no VIP yet",
+    )
+
+
+def agents_of(job: AmphoraRecords, amphora_id: str) -> Agents:
+    """Whom to tell: speakerd itself where the agent did not answer."""
+    is_mute = any(
+        amphora.is_agent_mute
+        for amphora in job.observed.amphorae
+        if amphora.record.id == amphora_id
+    )
+    world = job.world
+    return world.speakerds if is_mute and world.speakerds else world.agents
+
+
+def _mark_drain(job: Job, record: AmphoraRecord, mark: DrainMark) -> None:
+    def record_it(session: Any) -> None:
+        is_wanted = amphorae.mark_drain(
+            session,
+            record.id,
+            mark,
+            wanted_since=record.drain_wanted_since,
+            now=job.world.now(),
+        )
+        if not is_wanted:
+            LOG.info(
+                "The drain of amphora %s of load balancer %s was taken back "
+                "meanwhile.",
+                record.id,
+                job.load_balancer_id,
+            )
+
+    job.transact(record_it)
+
+
+def _register_vips(job: Job, amphora_id: str, action: SetAgentState) -> None:
+    """Record what the amphora may announce, before it is told to.
+
+    Read first: rewriting the same rows in parallel deadlocks in InnoDB.
+    """
+    announced = [
+        registrations.AnnouncedVip(
+            vip_ip=vip.vip_ip,
+            nexthop_ip=vip.nexthop_ip,
+            load_balancer_id=vip.load_balancer_id,
+        )
+        for vip in action.state.vips
+        if vip.intent is not Intent.WITHDRAW
+    ]
+
+    def record(session: Any) -> None:
+        recorded = registrations.list_vips(session, amphora_id)
+        if set(recorded) != set(announced):
+            registrations.replace_vips(session, amphora_id, announced)
+
+    job.transact(record)
+
+
+def _update_agent(job: AmphoraRecords, action: UpdateAgent) -> None:
+    record = job.record(action.amphora_id)
+    job.world.haproxy.update_agent(
+        record, job.world.files.agent_configuration(record.id)
+    )
+    job.update(record.id, agent_update_wanted=False)
+    LOG.info(
+        "The agent of amphora %s of %s has its configuration anew.",
+        record.id,
+        job.owner,
+    )
+
+
+def _start_leaving(job: AmphoraRecords, action: StartLeaving) -> None:
+    job.update(
+        action.amphora_id,
+        leaving_since=job.world.now(),
+        reason=short(action.reason),
+    )
+    LOG.info(
+        "Amphora %s of %s leaves: %s.",
+        action.amphora_id,
+        job.owner,
+        action.reason,
+    )
+
+
+def _fail(job: AmphoraRecords, action: FailAmphora) -> None:
+    job.update(
+        action.amphora_id,
+        status=AmphoraStatus.ERROR,
+        reason=short(action.reason),
+        is_refused=action.is_refused,
+    )
+    LOG.warning(
+        "Amphora %s of %s failed: %s.",
+        action.amphora_id,
+        job.owner,
+        action.reason,
+    )
+
+
+def _delete(job: AmphoraRecords, action: DeleteAmphora) -> None:
+    record = job.record(action.amphora_id)
+    if record.status is AmphoraStatus.DELETED:
+        return
+    job.update(
+        record.id,
+        status=AmphoraStatus.PENDING_DELETE,
+        reason=short(action.reason),
+    )
+    delete_amphora(job.world, record)
+    LOG.info(
+        "Amphora %s of %s is deleted: %s.",
+        record.id,
+        job.owner,
+        action.reason,
+    )
+
+
+def delete_amphora(world: World, record: AmphoraRecord) -> None:
+    """Delete server, ports and registrations; the record last.
+
+    :raises Retryable: something did not work; come again.
+    """
+    world.member_subnets.pop(record.id, None)
+    world.compute.delete(record.id, record.compute_id)
+    world.network.release(record)
+    with world.database.transaction() as session:
+        amphorae.mark_deleted(session, record.id, world.now())
+
+
+# What is the same for amphorae of load balancers and of distributors.
+COMMON_DOERS: dict[type, Callable[[AmphoraRecords, Any], None]] = {
+    AllocateAmphora: _allocate,
+    UpdateAgent: _update_agent,
+    StartLeaving: _start_leaving,
+    FailAmphora: _fail,
+    DeleteAmphora: _delete,
+}
+_DOERS: dict[type, Callable[[Job, Any], tuple[str, ...] | None]] = {
+    **COMMON_DOERS,
+    PrepareLoadBalancer: _prepare,
+    EnsureServerGroup: _ensure_group,
+    RemoveLoadBalancer: _remove,
+    BootAmphora: _boot,
+    PlugFrontend: _plug_frontend,
+    PlugMemberNetworks: _plug_members,
+    ConfigureHaproxy: _configure,
+    FindCulprits: find_culprits,
+    SetRole: _set_role,
+    SetAgentState: _set_agent_state,
+}

@@ -1,0 +1,313 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The octavia-anycast authors
+"""The amphorae of a distributor's own: observe, plan, apply, report.
+
+Layer: controller. What is to be done, planning/dedicated.py decides. The
+caller holds the lock.
+"""
+
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from octavia_anycast.controller.amphora.agent_reports import gist
+from octavia_anycast.controller.cluster.observe import Observer
+from octavia_anycast.controller.cluster.reconciler import (
+    Result,
+    result_of,
+    until_done,
+)
+from octavia_anycast.controller.cluster.report import log_lapses, write_lapses
+from octavia_anycast.controller.dedicated.dedicated_tasks import (
+    DistributorJob,
+    carry_out,
+)
+from octavia_anycast.controller.engine.apply import Outcome, apply_plan
+from octavia_anycast.controller.ports import World
+from octavia_anycast.controller.registration.registered import (
+    RegisteredPaths,
+    record_confirmed,
+)
+from octavia_anycast.db import dedicated, heartbeat
+from octavia_anycast.db.amphora import amphorae, reports
+from octavia_anycast.db.dedicated import Standing
+from octavia_anycast.db.distributor import distributors, external_vips
+from octavia_anycast.model.cluster import (
+    ActionFailure,
+    AmphoraRecord,
+    BootFailure,
+    ObservedAmphora,
+    ObservedCluster,
+)
+from octavia_anycast.model.distributor import Distributor
+from octavia_anycast.model.errors import AnycastError, Permanent
+from octavia_anycast.model.registration import ExternalVip
+from octavia_anycast.model.wire import VipState
+from octavia_anycast.planning.amphora.failures import OBSERVE, carried_on
+from octavia_anycast.planning.dedicated import (
+    DesiredDistributor,
+    boot_failures,
+    confirmed_paths,
+    is_complete,
+    lapsed,
+    plan_dedicated,
+    with_held,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Rows:
+    """What our tables say."""
+
+    desired: DesiredDistributor
+    records: tuple[AmphoraRecord, ...]
+    heard: dict[str, datetime]
+    recent_failures: tuple[BootFailure, ...]
+    replacements_under_way: int
+    failures: tuple[ActionFailure, ...]
+
+
+class DedicatedAmphorae:
+    """Looks after the amphorae of distributors' own."""
+
+    def __init__(self, world: World, executor: Executor) -> None:
+        self._world = world
+        self._executor = executor
+        self._observer = Observer(world, executor)
+        # distributor_id -> its VIPs of a revision, for they may be many.
+        self._vips: dict[str, tuple[int, tuple[ExternalVip, ...]]] = {}
+        self._registered = RegisteredPaths(world)
+        # amphora_id -> the paths that were written down as announced by it.
+        self._confirmed: dict[str, tuple[VipState, ...]] = {}
+        # amphora_id -> what was written of its report, and when.
+        self._written: dict[str, tuple[object, datetime]] = {}
+
+    def row_versions(self) -> dict[str, str]:
+        """distributor_id -> what changes when there is something to do."""
+        with self._world.database.transaction() as session:
+            return self._registered.row_versions(session, self._world.now())
+
+    def reconcile(self, distributor_id: str) -> Result:
+        """Bring one distributor as far as it gets without waiting.
+
+        :raises AnycastError: if it could not even be observed.
+        """
+        return until_done(lambda: self._round(distributor_id))
+
+    def _round(self, distributor_id: str) -> Result:
+        try:
+            rows = self._rows(distributor_id)
+            if rows is None:
+                return Result()
+            observed = self._look(rows)
+        except AnycastError as e:
+            self._record_unobserved(distributor_id, e)
+            raise
+        desired, now = rows.desired, self._world.now()
+        self._report(rows, observed, now)
+        actions = plan_dedicated(desired, observed, now)
+        outcomes = apply_plan(
+            DistributorJob(self._world, desired.distributor, observed),
+            actions,
+            self._executor,
+            carry_out,
+        )
+        failures = self._record(rows, observed, outcomes)
+        if actions:
+            return result_of(outcomes, failures, self._world.now())
+        return Result(is_settled=is_complete(desired, observed, now))
+
+    def _rows(self, distributor_id: str) -> _Rows | None:
+        """Read them; None for one that is not ready to be worked on."""
+        now = self._world.now()
+        policy = self._world.settings.policy
+        memory = timedelta(seconds=policy.failure_memory)
+        with self._world.database.transaction() as session:
+            standing = dedicated.standing(session, distributor_id)
+            if standing.is_new:
+                return None
+            revision = standing.vips_revision
+            records = amphorae.list_dedicated(session, distributor_id)
+            return _Rows(
+                desired=DesiredDistributor(
+                    distributor=self._distributor(
+                        session, distributor_id, standing
+                    ),
+                    is_deleted=standing.is_going,
+                    vips=self._read_vips(session, distributor_id, revision),
+                    paths=self._registered.read(session, now).get(
+                        distributor_id, ()
+                    ),
+                    vips_revision=revision,
+                    policy=policy,
+                ),
+                records=tuple(records),
+                heard=heartbeat.last_updates(session, [r.id for r in records]),
+                recent_failures=tuple(
+                    amphorae.failures_since(
+                        session,
+                        distributor_id,
+                        now - memory,
+                        is_dedicated=True,
+                    )
+                ),
+                replacements_under_way=amphorae.replacements_under_way(
+                    session, now - timedelta(seconds=policy.boot_timeout)
+                ),
+                failures=standing.failures,
+            )
+
+    def _distributor(
+        self, session: Any, distributor_id: str, standing: Standing
+    ) -> Distributor:
+        """The distributor; without speakers, if only its deletion is left.
+
+        :raises Permanent: it cannot be read.
+        """
+        try:
+            found = distributors.get(
+                session, distributor_id, self._world.cipher
+            )
+        except Permanent:
+            if not standing.is_going:
+                raise
+            found = None
+        return found or Distributor(id=distributor_id)
+
+    def _read_vips(
+        self, session: Any, distributor_id: str, revision: int
+    ) -> tuple[ExternalVip, ...]:
+        kept = self._vips.get(distributor_id)
+        if kept is None or kept[0] != revision:
+            found = external_vips.of_distributor(session, distributor_id)
+            kept = self._vips[distributor_id] = revision, found
+        return kept[1]
+
+    def _look(self, rows: _Rows) -> ObservedCluster:
+        seen = self._executor.map(
+            lambda record: self._observer.look(record, rows.heard),
+            rows.records,
+        )
+        now = self._world.now()
+        return ObservedCluster(
+            amphorae=tuple(with_held(amphora, now) for amphora in seen),
+            recent_failures=rows.recent_failures,
+            replacements_under_way=rows.replacements_under_way,
+            failures=rows.failures,
+        )
+
+    def _record(
+        self,
+        rows: _Rows,
+        observed: ObservedCluster,
+        outcomes: tuple[Outcome, ...],
+    ) -> tuple[ActionFailure, ...]:
+        """Record what fails now; what works again is forgotten."""
+        boots = boot_failures(rows.desired, observed, self._world.now())
+        others = carried_on(
+            rows.failures, (f for o in outcomes for f in o.failures)
+        )
+        # The rows of failed boots know more than the last try.
+        told = {failure.action for failure in boots}
+        found = tuple(
+            dict.fromkeys(
+                (*boots, *(f for f in others if f.action not in told))
+            )
+        )
+        self._write(rows.desired.distributor.id, rows.failures, found)
+        return found
+
+    def _record_unobserved(
+        self, distributor_id: str, error: AnycastError
+    ) -> None:
+        """Show that a distributor could not even be observed.
+
+        :raises Retryable: the database does not answer, either.
+        """
+        with self._world.database.transaction() as session:
+            before = dedicated.standing(session, distributor_id).failures
+        failure = ActionFailure(
+            action=OBSERVE,
+            reason=str(error),
+            since=self._world.now(),
+            is_refused=isinstance(error, Permanent),
+        )
+        found = carried_on(before, [failure])
+        self._write(distributor_id, before, found)
+
+    def _write(
+        self,
+        distributor_id: str,
+        before: tuple[ActionFailure, ...],
+        found: tuple[ActionFailure, ...],
+    ) -> None:
+        if found != before:
+            with self._world.database.transaction() as session:
+                dedicated.record_failures(session, distributor_id, found)
+
+    def _report(
+        self, rows: _Rows, observed: ObservedCluster, now: datetime
+    ) -> None:
+        """Keep what the agents said, for the API and the statuses."""
+        desired, seen = rows.desired, observed.amphorae
+        interval = timedelta(seconds=self._world.settings.report_interval)
+        news = {}
+        for amphora in seen:
+            if amphora.report is None:
+                continue
+            content = gist(amphora.report)
+            before = self._written.get(amphora.record.id)
+            if (
+                before is None
+                or before[0] != content
+                or now - before[1] >= interval
+            ):
+                news[amphora.record.id] = content, amphora.report
+        confirmed = self._confirmations(desired, seen)
+        lapses = lapsed(desired, observed, now)
+        log_lapses(
+            f"distributor {desired.distributor.id}", observed, lapses, now
+        )
+        with self._world.database.transaction() as session:
+            for amphora in seen:
+                if amphora.report is not None:
+                    heartbeat.touch(session, amphora.record.id, now)
+            for amphora_id, (_, report) in sorted(news.items()):
+                reports.save(session, amphora_id, report, now)
+            for amphora_id, paths in sorted(confirmed.items()):
+                record_confirmed(session, amphora_id, paths)
+            _write_held(session, rows, seen)
+            write_lapses(session, lapses)
+        self._confirmed |= confirmed
+        for amphora_id, (content, _) in news.items():
+            self._written[amphora_id] = content, now
+
+    def _confirmations(
+        self, desired: DesiredDistributor, seen: tuple[ObservedAmphora, ...]
+    ) -> dict[str, tuple[VipState, ...]]:
+        """amphora_id -> the paths that it confirms, where it has any."""
+        found = {}
+        for amphora in seen:
+            before = self._confirmed.get(amphora.record.id)
+            if not desired.paths and before == ():
+                continue  # the digest of thousands of VIPs is not for free
+            paths = confirmed_paths(desired, amphora)
+            if paths is not None:
+                found[amphora.record.id] = paths
+        return found
+
+
+def _write_held(
+    session: Any, rows: _Rows, seen: tuple[ObservedAmphora, ...]
+) -> None:
+    """Record which revision each holds, where that is news."""
+    for before, amphora in zip(rows.records, seen, strict=True):
+        record = amphora.record
+        if record.applied_revision != before.applied_revision:
+            amphorae.update(
+                session,
+                record.id,
+                applied_revision=record.applied_revision,
+                applied_at=record.applied_at,
+            )

@@ -1,0 +1,249 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The octavia-anycast authors
+"""The lifecycle of distributors: rows in PENDING_* are the work queue.
+
+Creation and deletion are subflows of the l3_bgp driver. A change reaches the
+amphorae by the reconciles of their load balancers; here is only watched how
+far it has come.
+
+Layer: controller. What a status is, planning/distributors.py decides.
+"""
+
+from concurrent.futures import Executor
+from datetime import datetime, timedelta
+from typing import Any
+
+from oslo_log import log as logging
+from taskflow import engines
+from taskflow.exceptions import WrappedFailure
+
+from octavia_anycast.controller.cluster.report import patience_of
+from octavia_anycast.controller.distributor.distributor_driver import (
+    L3BgpDistributorDriver,
+)
+from octavia_anycast.controller.distributor.distributor_tasks import UNSETTLED
+from octavia_anycast.controller.ports import World
+from octavia_anycast.db import dedicated
+from octavia_anycast.db.amphora import amphorae, reports
+from octavia_anycast.db.dedicated import Standing
+from octavia_anycast.db.distributor import distributors, lifecycle
+from octavia_anycast.db.passwords import WithoutPasswords
+from octavia_anycast.model.distributor import Distributor
+from octavia_anycast.model.errors import AnycastError, Permanent, Retryable
+from octavia_anycast.model.stored import unchecked
+from octavia_anycast.planning.amphora.failures import are_hopeless, remarks
+from octavia_anycast.planning.cluster.status import shortened
+from octavia_anycast.planning.distributors import (
+    ReportedAmphora,
+    RolloutPatience,
+    RolloutStatus,
+    operating_status,
+    rollout_verdict,
+)
+
+LOG = logging.getLogger(__name__)
+# A report that is older than so many resyncs is of an amphora out of reach.
+STALE_RESYNCS = 3
+STALE_SECONDS = 15.0
+
+
+class DistributorLifecycle:
+    """Brings distributors out of PENDING_*; the caller holds the lock."""
+
+    def __init__(self, world: World, executor: Executor) -> None:
+        self._world = world
+        self._driver = L3BgpDistributorDriver(world, executor)
+        self._pending_since: dict[str, datetime] = {}
+
+    def pending(self) -> dict[str, str]:
+        """distributor_id -> PENDING_* or ERROR of those to be looked at."""
+        with self._world.database.transaction() as session:
+            return dict(lifecycle.unsettled(session))
+
+    def users(self, distributor_id: str) -> list[str]:
+        """The load balancers whose amphorae are concerned."""
+        with self._world.database.transaction() as session:
+            records = amphorae.list_registered(session, distributor_id)
+        return sorted({r.load_balancer_id or "" for r in records} - {""})
+
+    def reconcile(self, distributor_id: str) -> bool:
+        """Bring one distributor as far as it gets; whether it is settled.
+
+        :raises Retryable: a service did not answer; come again.
+        """
+        with self._world.database.transaction() as session:
+            # As stored: one that is refused now is to be deleted, too.
+            shown = distributors.get(
+                session, distributor_id, WithoutPasswords(), unchecked
+            )
+        if shown is None:
+            self._pending_since.pop(distributor_id, None)
+            return True
+        with self._world.database.transaction() as session:
+            standing = dedicated.standing(session, distributor_id)
+            has_amphorae = dedicated.has_amphorae(session, distributor_id)
+        if standing.is_going and not has_amphorae:  # its own go first
+            self._run(
+                self._driver.get_delete_distributor_subflow(), distributor_id
+            )
+        elif standing.is_new:
+            self._settle(shown)
+        elif self._fails_for_good(shown, standing) or standing.is_going:
+            return False
+        elif shown.provisioning_status != lifecycle.ACTIVE:
+            return self._update(shown)
+        self._pending_since.pop(distributor_id, None)
+        return True
+
+    def _fails_for_good(self, shown: Distributor, standing: Standing) -> bool:
+        """Show as ERROR what fails for good with amphorae of its own."""
+        world = self._world
+        is_over = are_hopeless(
+            standing.failures, world.now(), patience_of(world)
+        )
+        if is_over:
+            words = map(shortened, remarks(standing.failures))
+            self._fail(shown, "; ".join(words))
+        return is_over
+
+    def report(self) -> None:
+        """Write the operating statuses that changed; five queries."""
+        stale = self._world.now() - timedelta(seconds=self._stale_seconds)
+        with self._world.database.transaction() as session:
+            counts = reports.session_counts(session, stale)
+            wanted = dedicated.wanted(session)
+            own = dedicated.counts_with_session(session, stale)
+            for found in lifecycle.statuses(session):
+                counted = counts.get(found.id)
+                status, reason = operating_status(
+                    is_enabled=found.is_enabled,
+                    session_count=counted.total if counted else 0,
+                    established_count=counted.established if counted else 0,
+                    own_wanted=wanted.get(found.id, 0),
+                    own_count=own.get(found.id, 0),
+                )
+                if found.provisioning_status != lifecycle.ACTIVE:
+                    reason = found.status_reason
+                if (status, reason) != (
+                    found.operating_status,
+                    found.status_reason,
+                ):
+                    lifecycle.settle(
+                        session,
+                        found.id,
+                        operating_status=status,
+                        status_reason=reason,
+                        expected=(found.provisioning_status,),
+                    )
+                    LOG.info("Distributor %s is %s.", found.id, status)
+
+    @property
+    def _stale_seconds(self) -> float:
+        resync = self._world.settings.resync_interval
+        return max(STALE_SECONDS, STALE_RESYNCS * resync)
+
+    def _update(self, shown: Distributor) -> bool:
+        """Check what was changed, and watch it reach the amphorae."""
+        now = self._world.now()
+        since = self._pending_since.setdefault(shown.id, now)
+        distributor, reported = self._read(shown.id)
+        if distributor is None:
+            return True
+        verdict = rollout_verdict(
+            distributor,
+            reported,
+            now,
+            pending_since=since,
+            patience=RolloutPatience(
+                session=self._world.settings.policy.session_patience,
+                report=self._stale_seconds,
+            ),
+        )
+        if verdict.status is RolloutStatus.PENDING:
+            return False
+        if verdict.status is RolloutStatus.ERROR:
+            self._fail(shown, verdict.reason)
+            return False
+        if self._settle(shown):
+            self._pending_since.pop(shown.id, None)
+        return True
+
+    def _settle(self, shown: Distributor) -> bool:
+        flow = self._driver.get_settle_distributor_subflow(
+            expected=(shown.provisioning_status,)
+        )
+        return self._run(flow, shown.id)
+
+    def _read(
+        self, distributor_id: str
+    ) -> tuple[Distributor | None, list[ReportedAmphora]]:
+        """The distributor, and its amphorae with their reports.
+
+        With a password that cannot be decrypted, or anything that this
+        release refuses, it is shown as ERROR.
+        """
+        with self._world.database.transaction() as session:
+            try:
+                distributor = distributors.get(
+                    session, distributor_id, self._world.cipher
+                )
+            except Permanent as e:
+                lifecycle.settle(
+                    session,
+                    distributor_id,
+                    provisioning_status=lifecycle.ERROR,
+                    status_reason=str(e),
+                    expected=UNSETTLED,
+                )
+                return None, []
+            records = amphorae.list_registered(session, distributor_id)
+            given = {
+                stored.amphora_id: stored
+                for stored in reports.list_for_distributor(
+                    session, distributor_id
+                )
+            }
+        return distributor, [
+            ReportedAmphora(
+                record=record,
+                report=given[record.id].report if record.id in given else None,
+                reported_at=(
+                    given[record.id].reported_at
+                    if record.id in given
+                    else None
+                ),
+            )
+            for record in records
+        ]
+
+    def _fail(self, shown: Distributor, reason: str) -> None:
+        is_new = shown.provisioning_status != lifecycle.ERROR
+        if not is_new and shown.status_reason == reason:
+            return
+        with self._world.database.transaction() as session:
+            lifecycle.settle(
+                session,
+                shown.id,
+                provisioning_status=lifecycle.ERROR,
+                status_reason=reason,
+                expected=(shown.provisioning_status,),
+            )
+        if is_new:
+            LOG.error("Distributor %s is in ERROR: %s", shown.id, reason)
+
+    def _run(self, flow: Any, distributor_id: str) -> bool:
+        """Run a subflow; a failure that will not pass is settled by it.
+
+        :raises Retryable: it may work later.
+        """
+        engine = engines.load(
+            flow, store={"distributor_id": distributor_id}, engine="serial"
+        )
+        try:
+            engine.run()
+        except Retryable:
+            raise
+        except (AnycastError, WrappedFailure) as e:
+            LOG.debug("Distributor %s: %s", distributor_id, e)
+            return False
+        return True

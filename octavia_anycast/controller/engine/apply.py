@@ -1,0 +1,250 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The octavia-anycast authors
+"""Apply: a plan as a TaskFlow graph.
+
+Linear within one amphora, unordered among amphorae; what makes ports comes
+after what the load balancer as a whole needs, and what boots after its server
+group. A failed action ends its amphora's chain and
+nothing else: tasks hand an :class:`Outcome` to the next one instead of
+raising, because TaskFlow would revert the whole graph. Nothing is ever
+reverted; the next plan starts from what is.
+
+Layer: controller.
+"""
+
+from collections.abc import Callable
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from oslo_log import log as logging
+from taskflow import engines, task
+from taskflow.patterns import graph_flow
+
+from octavia_anycast import log_lines
+from octavia_anycast.controller.amphora.amphora_records import AmphoraRecords
+from octavia_anycast.controller.cluster.tasks import carry_out
+from octavia_anycast.controller.engine.job import Job
+from octavia_anycast.model.actions import (
+    Action,
+    BootAmphora,
+    EnsureServerGroup,
+    PlugFrontend,
+    PrepareLoadBalancer,
+    RemoveLoadBalancer,
+)
+from octavia_anycast.model.cluster import ActionFailure
+from octavia_anycast.model.errors import (
+    AnycastError,
+    Conflict,
+    ContentRefused,
+    Permanent,
+    Retryable,
+    SecretUnread,
+)
+
+LOG = logging.getLogger(__name__)
+# Carries out one action; returns sentences about what it went without.
+Doer = Callable[[Any, Any], tuple[str, ...]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """How one action went.
+
+    ``failures``: what did not work of it; if it is done all the same, what
+    it went into force without. ``is_news``: it failed, and what it recorded
+    calls for another plan.
+    """
+
+    is_done: bool
+    is_news: bool = False
+    action: str = ""
+    failures: tuple[ActionFailure, ...] = ()
+    retry_after_seconds: float = 0.0
+    error: str = ""
+
+
+DONE = Outcome(is_done=True)  # before the first of a chain
+SKIPPED = Outcome(is_done=False)
+
+
+class ActionTask(task.Task):
+    """One action as a task; ``after`` names the outcome it waits for."""
+
+    def __init__(
+        self,
+        attempt: Callable[[], Outcome],
+        name: str,
+        after: str | None,
+    ) -> None:
+        super().__init__(
+            name=name,
+            provides=name,
+            rebind={"before": after} if after else None,
+        )
+        self._attempt = attempt
+
+    def execute(self, before: Outcome = DONE) -> Outcome:
+        """Carry the action out, unless the one before it failed."""
+        if not before.is_done:
+            return SKIPPED
+        return self._attempt()
+
+
+def apply_plan(
+    job: AmphoraRecords,
+    actions: tuple[Action, ...],
+    executor: Executor,
+    doer: Doer = carry_out,
+) -> tuple[Outcome, ...]:
+    """Carry out a plan; returns when all of it was tried.
+
+    :param doer: carries out one action of such a job
+    """
+    if not actions:
+        return ()
+    flow = graph_flow.Flow(job.owner)
+    names: list[str] = []
+    last: dict[str, str] = {}
+    for index, action in enumerate(actions):
+        name = f"{index}-{type(action).__name__}"
+        chain = _chain(action)
+        before = _GROUP if isinstance(action, BootAmphora) else chain
+        attempt = partial(_attempt, job, action, doer)
+        flow.add(ActionTask(attempt, name, last.get(before)))
+        last[chain] = name
+        names.append(name)
+    engine = engines.load(flow, engine="parallel", executor=executor)
+    engine.run()
+    results = engine.storage.fetch_all()
+    return tuple(results[name] for name in names)
+
+
+_GROUP = "server group"
+
+
+def _chain(action: Action) -> str:
+    """What runs one after the other: an amphora's actions, for instance."""
+    if isinstance(action, EnsureServerGroup):
+        return _GROUP
+    return getattr(action, "amphora_id", "")
+
+
+def _with_group(job: Job, actions: tuple[Action, ...]) -> tuple[Action, ...]:
+    """Put the server group before boots, which are the first of a chain.
+
+    A server cannot join a group later. Where there is one already, or none
+    is wanted, this costs no call.
+    """
+    if not any(isinstance(action, BootAmphora) for action in actions):
+        return actions
+    return (
+        EnsureServerGroup(load_balancer_id=job.load_balancer_id),
+        *actions,
+    )
+
+
+def is_common(action: Action) -> bool:
+    """Whether the action concerns the load balancer as a whole."""
+    return isinstance(action, PrepareLoadBalancer | RemoveLoadBalancer)
+
+
+def _attempt(job: AmphoraRecords, action: Action, doer: Doer) -> Outcome:
+    kind = type(action).__name__
+    amphora_id = getattr(action, "amphora_id", "")
+    try:
+        with log_lines.kept():
+            lacks = doer(job, action)
+    except AnycastError as e:
+        LOG.warning(
+            "%s of %s, amphora %s: %s",
+            kind,
+            job.owner,
+            amphora_id or "-",
+            e,
+        )
+        return _failed(job, action, e)
+    except Exception as e:
+        LOG.exception(
+            "%s of %s, amphora %s",
+            kind,
+            job.owner,
+            amphora_id or "-",
+        )
+        return _failed(job, action, e)
+    return Outcome(
+        is_done=True,
+        action=kind,
+        failures=tuple(
+            _failure(job, action, lack, is_refused=True, is_aside=True)
+            for lack in lacks
+        ),
+    )
+
+
+def _failed(job: AmphoraRecords, action: Action, error: Exception) -> Outcome:
+    if isinstance(error, ContentRefused):
+        # It is recorded, and what follows from it is the next plan's.
+        return Outcome(is_done=False, error=str(error), is_news=True)
+    after = error.after_seconds if isinstance(error, Retryable) else 5.0
+    if isinstance(error, SecretUnread):
+        # The amphora's row says so, and the rest is in force.
+        return Outcome(
+            is_done=False, error=str(error), retry_after_seconds=after
+        )
+    failure = _failure(
+        job,
+        action,
+        str(error) or type(error).__name__,
+        is_refused=isinstance(error, Permanent),
+    )
+    # The replacement limit tells of itself.
+    is_held = isinstance(action, BootAmphora) and isinstance(error, Conflict)
+    return Outcome(
+        is_done=False,
+        action=type(action).__name__,
+        failures=() if is_held else (failure,),
+        retry_after_seconds=after,
+        error=failure.reason,
+    )
+
+
+def _failure(
+    job: AmphoraRecords,
+    action: Action,
+    reason: str,
+    *,
+    is_refused: bool,
+    is_aside: bool = False,
+) -> ActionFailure:
+    is_boot = isinstance(action, BootAmphora)  # each try is another amphora
+    return ActionFailure(
+        action=type(action).__name__,
+        amphora_id="" if is_boot else getattr(action, "amphora_id", ""),
+        reason=reason,
+        since=job.world.now(),
+        is_refused=is_refused,
+        is_aside=is_aside,
+    )
+
+
+def run_phases(
+    job: Job, actions: tuple[Action, ...], executor: Executor
+) -> tuple[Outcome, ...]:
+    """Carry out a plan; what makes ports waits for the common actions.
+
+    The front-end ports need the security group that the common actions
+    make. Otherwise all of it runs at once: preparing takes a dozen calls to
+    the network service, and a configuration need not wait for them.
+    """
+    actions = _with_group(job, actions)
+    if not any(isinstance(action, PlugFrontend) for action in actions):
+        return apply_plan(job, actions, executor)
+    common = tuple(action for action in actions if is_common(action))
+    others = tuple(action for action in actions if not is_common(action))
+    return (
+        *apply_plan(job, common, executor),
+        *apply_plan(job, others, executor),
+    )

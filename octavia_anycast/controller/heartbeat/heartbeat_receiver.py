@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The octavia-anycast authors
+"""Receives heartbeats (UDP) and records them in batches.
+
+Layer: controller. Two threads: one only reads the socket, so that a slow
+database does not overflow it; the other one writes.
+"""
+
+import queue
+import socket
+import threading
+from collections.abc import Callable
+from datetime import datetime
+from typing import NamedTuple
+
+from oslo_log import log as logging
+
+from octavia_anycast.controller.heartbeat.heartbeat_store import HeartbeatStore
+from octavia_anycast.controller.ports import World
+from octavia_anycast.db import heartbeat
+from octavia_anycast.db.amphora import amphora_statistics
+from octavia_anycast.model.errors import AnycastError
+from octavia_anycast.model.heartbeat import Heartbeat, Refusal
+
+LOG = logging.getLogger(__name__)
+DATAGRAM_MAX_BYTES = 64 * 1024
+# A second of two thousand amphorae; the kernel counts 1 to 2 KiB for each.
+BUFFER_BYTES = 4 * 1024 * 1024
+BATCH_SECONDS = 0.5
+QUEUE_MAX = 20_000
+_WAKE_SECONDS = 0.5
+
+Read = Callable[[bytes], Heartbeat | Refusal]
+_BIND_AGAIN_SECONDS = 5.0
+
+
+class _Arrival(NamedTuple):
+    """A heartbeat, when it was taken from the socket, and from whom."""
+
+    at: datetime
+    heartbeat: Heartbeat
+    source: str
+
+
+class HeartbeatReceiver:
+    """The heartbeat threads."""
+
+    def __init__(
+        self,
+        world: World,
+        store: HeartbeatStore,
+        read: Read,
+        wake: Callable[[str], None],
+    ) -> None:
+        self._world = world
+        self._store = store
+        self._read = read
+        self._wake = wake
+        self._queue: queue.Queue[_Arrival] = queue.Queue(QUEUE_MAX)
+        self._stop = threading.Event()
+        self._threads: list[threading.Thread] = []
+        self._socket: socket.socket | None = None
+
+    def start(self) -> None:
+        """Start; an address that cannot be bound is tried again.
+
+        The rest of the controller works without heartbeats, if worse.
+        """
+        self._bind()
+        for target in (self._receive, self._record):
+            thread = threading.Thread(
+                target=target, name=f"heartbeats-{target.__name__}"
+            )
+            thread.start()
+            self._threads.append(thread)
+
+    def _bind(self) -> bool:
+        settings, refusals = self._world.settings, self._world.refusals
+        address = (settings.heartbeat_bind_ip, settings.heartbeat_bind_port)
+        family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+        made = socket.socket(family, socket.SOCK_DGRAM)
+        # What of it the system allows; the rest is net.core.rmem_max.
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER_BYTES)
+        made.settimeout(_WAKE_SECONDS)
+        try:
+            made.bind(address)
+        except OSError as e:
+            made.close()
+            if refusals.receiver_error != str(e):
+                refusals.receiver_error = str(e)
+                LOG.error(
+                    "Heartbeats cannot be received on %s, UDP %s: %s. It is "
+                    "tried again until it works.",
+                    *address,
+                    e,
+                )
+            return False
+        self._socket = made
+        refusals.receiver_error = ""
+        self._listen_anew()
+        LOG.info("Heartbeats are received on %s, UDP %s.", *address)
+        return True
+
+    def stop(self) -> None:
+        """Stop and wait for the threads."""
+        self._stop.set()
+        for thread in self._threads:
+            thread.join()
+        if self._socket is not None:
+            self._socket.close()
+
+    def _receive(self) -> None:
+        while self._socket is None:
+            if self._stop.wait(_BIND_AGAIN_SECONDS):
+                return
+            self._bind()
+        while not self._stop.is_set():
+            try:
+                datagram, address = self._socket.recvfrom(DATAGRAM_MAX_BYTES)
+            except TimeoutError:
+                continue
+            except OSError as e:
+                LOG.warning("Receiving heartbeats: %s", e)
+                self._stop.wait(_WAKE_SECONDS)
+                continue
+            source = address[0].partition("%")[0]  # fe80::1%eth0
+            heartbeat = self._read(datagram)
+            if isinstance(heartbeat, Refusal):
+                now = self._world.now()
+                self._world.refusals.note(source, heartbeat, now)
+                continue
+            try:
+                self._queue.put_nowait(
+                    _Arrival(self._world.now(), heartbeat, source)
+                )
+            except queue.Full:
+                self._listen_anew()
+                LOG.warning("A heartbeat is dropped: too many wait.")
+
+    def _listen_anew(self) -> None:
+        """Blame nobody for heartbeats that came until now and were lost."""
+        self._world.refusals.listening_since = self._world.now()
+
+    def _record(self) -> None:
+        while not self._stop.wait(BATCH_SECONDS):
+            batch = self._drain()
+            if not batch:
+                continue
+            try:
+                self._record_batch(batch)
+            except AnycastError as e:
+                self._listen_anew()
+                count = len(batch)
+                LOG.warning("%d heartbeats were not recorded: %s", count, e)
+            except Exception:
+                self._listen_anew()
+                LOG.exception("%d heartbeats were not recorded.", len(batch))
+
+    def _drain(self) -> list[_Arrival]:
+        batch: list[_Arrival] = []
+        while True:
+            try:
+                batch.append(self._queue.get_nowait())
+            except queue.Empty:
+                return batch
+
+    def _record_batch(self, batch: list[_Arrival]) -> None:
+        known = self._touch({x.heartbeat.amphora_id for x in batch})
+        refusals = self._world.refusals
+        for arrival in batch:
+            if arrival.heartbeat.amphora_id not in known:
+                refusals.note(arrival.source, Refusal.UNKNOWN, arrival.at)
+        arrivals = [x for x in batch if x.heartbeat.amphora_id in known]
+        for arrival in arrivals:
+            refusals.first_at = refusals.first_at or arrival.at
+            news_for = self._store.put(arrival.heartbeat, arrival.at)
+            if news_for is not None:
+                self._wake(news_for)
+        ours = [arrival.heartbeat for arrival in arrivals]
+        self._world.statistics.add(ours)
+        with self._world.database.transaction() as session:
+            amphora_statistics.add(session, ours)
+
+    def _touch(self, amphora_ids: set[str]) -> set[str]:
+        """Record the time; tells which of them are amphorae of ours."""
+        now = self._world.now()
+        with self._world.database.transaction() as session:
+            return heartbeat.touch_all(session, amphora_ids, now, is_beat=True)

@@ -1,0 +1,278 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The octavia-anycast authors
+"""The lifecycle of a distributor: its row in PENDING_* is the work queue.
+
+The API says what is to be (``begin_update``, ``begin_delete``), under a lock
+of the row; the controller says what has become of it (``settle``,
+``remove``).
+"""
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+
+from oslo_db.exception import DBReferenceError
+from sqlalchemy import delete as delete_rows
+from sqlalchemy import func, or_, select
+from sqlalchemy import update as update_rows
+from sqlalchemy.orm import Session, lazyload
+
+from octavia_anycast.db import models
+from octavia_anycast.db.distributor import distributors, peers
+from octavia_anycast.model.errors import Conflict, NotFound
+
+PENDING_CREATE = "PENDING_CREATE"
+PENDING_UPDATE = "PENDING_UPDATE"
+PENDING_DELETE = "PENDING_DELETE"
+PENDING = (PENDING_CREATE, PENDING_UPDATE, PENDING_DELETE)
+ACTIVE = "ACTIVE"
+ERROR = "ERROR"
+
+
+class Immutable(Conflict):
+    """A change of a distributor that is being changed already."""
+
+    def __init__(self, distributor_id: str, status: str) -> None:
+        super().__init__(
+            f"Distributor {distributor_id} is immutable and cannot be "
+            f"updated: it is in {status}."
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Statuses:
+    """The statuses of a distributor, without all the rest."""
+
+    id: str
+    provisioning_status: str
+    operating_status: str
+    status_reason: str
+    is_enabled: bool
+
+
+def unsettled(session: Session) -> list[tuple[str, str]]:
+    """(id, provisioning status) of those to be looked at; one query.
+
+    Those in PENDING_* or ERROR, and where something fails.
+    """
+    status = models.Distributor.provisioning_status
+    rows = session.execute(
+        select(models.Distributor.id, status)
+        .where(
+            or_(
+                status.in_((*PENDING, ERROR)),
+                models.Distributor.failures.is_not(None),
+            )
+        )
+        .order_by(models.Distributor.created_at, models.Distributor.id)
+    )
+    return [(row.id, row.provisioning_status) for row in rows]
+
+
+def statuses(session: Session) -> list[Statuses]:
+    """The statuses of every distributor; one query."""
+    rows = session.execute(
+        select(
+            models.Distributor.id,
+            models.Distributor.provisioning_status,
+            models.Distributor.operating_status,
+            models.Distributor.status_reason,
+            models.Distributor.enabled,
+        ).order_by(models.Distributor.created_at, models.Distributor.id)
+    )
+    return [
+        Statuses(
+            id=row.id,
+            provisioning_status=row.provisioning_status,
+            operating_status=row.operating_status,
+            status_reason=row.status_reason,
+            is_enabled=row.enabled,
+        )
+        for row in rows
+    ]
+
+
+def lock(session: Session, distributor_ids: Iterable[str]) -> None:
+    """Lock distributors that may be changed, until the transaction ends.
+
+    :raises NotFound: if one of them does not exist.
+    :raises Immutable: if one of them is in PENDING_*.
+    """
+    for distributor_id in sorted(set(distributor_ids)):
+        _changeable(session, distributor_id)
+
+
+def begin_update(session: Session, distributor_ids: Iterable[str]) -> None:
+    """Have the controller carry changes to the amphorae of distributors.
+
+    A deletion that failed is taken back: the last wish counts.
+    """
+    session.execute(
+        update_rows(models.Distributor)
+        .where(models.Distributor.id.in_(list(distributor_ids)))
+        .values(
+            provisioning_status=PENDING_UPDATE,
+            deletion_wanted=False,
+            updated_at=models.utcnow(),
+        )
+    )
+
+
+def begin_delete(
+    session: Session, distributor_id: str, *, with_peers: bool
+) -> None:
+    """Have the controller delete a distributor.
+
+    :param with_peers: also its external VIPs and registrations of amphorae,
+        and those of its peers that no other speaker uses
+    :raises NotFound: if there is no such distributor.
+    :raises Immutable: if it is in PENDING_*.
+    :raises Conflict: while load balancers use it, saying how many; or while
+        it has external VIPs or registrations of amphorae, which only a
+        deletion with all that it has takes along.
+    """
+    row = _changeable(session, distributor_id)
+    _check_unused(session, distributor_id)
+    if not with_peers:
+        _check_announces_nothing(session, distributor_id)
+    row.provisioning_status = PENDING_DELETE
+    row.delete_peers = with_peers
+    session.flush()
+
+
+def settle(
+    session: Session,
+    distributor_id: str,
+    *,
+    provisioning_status: str | None = None,
+    operating_status: str | None = None,
+    status_reason: str | None = None,
+    expected: Collection[str] | None = None,
+) -> bool:
+    """Write down statuses; None stays as it is. A long reason is cut.
+
+    A deletion that ends in ERROR is remembered until ``begin_update``.
+
+    :param expected: the provisioning statuses that it may have now; with
+        another one nothing is written
+    :returns: whether it had one of them
+    :raises NotFound: if there is no such distributor.
+    """
+    row = locked(session, distributor_id)
+    if expected is not None and row.provisioning_status not in expected:
+        return False
+    if provisioning_status is not None:
+        if provisioning_status == ACTIVE:
+            row.deletion_wanted = False
+        elif is_going(row):
+            row.deletion_wanted = True
+        row.provisioning_status = provisioning_status
+    if operating_status is not None:
+        row.operating_status = operating_status
+    if status_reason is not None:
+        row.status_reason = status_reason[: models.REASON_LENGTH]
+    session.flush()
+    return True
+
+
+def remove(session: Session, distributor_id: str) -> None:
+    """Delete the rows of a distributor, as ``begin_delete`` asked for.
+
+    :raises NotFound: if there is no such distributor.
+    :raises Conflict: while load balancers use it, saying how many.
+    """
+    row = locked(session, distributor_id)
+    _check_unused(session, distributor_id)
+    peer_ids = [r.peer_id for s in row.speakers for r in s.registrations]
+    with_peers = row.delete_peers
+    for model in (models.ExternalVip, models.RegisteredAmphorae):
+        session.execute(
+            delete_rows(model).where(model.distributor_id == distributor_id)
+        )
+    session.delete(row)
+    try:
+        session.flush()
+    except DBReferenceError as e:  # one came between the count and this
+        raise _in_use(distributor_id, "a load balancer uses it") from e
+    if with_peers:
+        peers.delete_unused(session, peer_ids)
+
+
+def require_usable(session: Session, distributor_id: str) -> None:
+    """See that a new load balancer may use it, and keep it so meanwhile.
+
+    A change that is under way or has failed on some amphora keeps nobody
+    from creating a load balancer (ADR 0092).
+
+    :raises NotFound: if there is no such distributor.
+    :raises Conflict: if it is disabled or going away.
+    """
+    row = locked(session, distributor_id, is_shared=True)
+    if is_going(row):
+        raise Conflict(
+            f"Distributor {distributor_id} is to be deleted: no new load "
+            "balancer can use it."
+        )
+    if not row.enabled:
+        raise Conflict(
+            f"Distributor {distributor_id} is disabled: no new load balancer "
+            "can use it."
+        )
+
+
+def is_going(row: models.Distributor) -> bool:
+    """Whether it is to be deleted; in ERROR, if that has failed so far."""
+    return row.deletion_wanted or row.provisioning_status == PENDING_DELETE
+
+
+def _check_unused(session: Session, distributor_id: str) -> None:
+    users = distributors.users_of(session, distributor_id)
+    if users:
+        raise _in_use(distributor_id, f"{users} load balancer(s) use it")
+
+
+def _check_announces_nothing(session: Session, distributor_id: str) -> None:
+    for model, what in (
+        (models.ExternalVip, "external VIP(s)"),
+        (models.RegisteredAmphorae, "registration(s) of amphorae"),
+    ):
+        held = session.scalar(
+            select(func.count())
+            .select_from(model)
+            .where(model.distributor_id == distributor_id)
+        )
+        if held:
+            raise _in_use(
+                distributor_id,
+                f"it has {held} {what}, which cascade=true would delete",
+            )
+
+
+def _in_use(distributor_id: str, why: str) -> Conflict:
+    return Conflict(f"Distributor {distributor_id} cannot be deleted: {why}.")
+
+
+def _changeable(session: Session, distributor_id: str) -> models.Distributor:
+    row = locked(session, distributor_id)
+    if row.provisioning_status in PENDING:
+        raise Immutable(distributor_id, row.provisioning_status)
+    return row
+
+
+def locked(
+    session: Session, distributor_id: str, *, is_shared: bool = False
+) -> models.Distributor:
+    """The row of a distributor, locked until the transaction ends.
+
+    :raises NotFound: if there is no such distributor.
+    """
+    row = session.get(
+        models.Distributor,
+        distributor_id,
+        with_for_update={"read": is_shared},
+        populate_existing=True,
+        # The row is what is locked; what belongs to it is read if needed.
+        options=[lazyload("*")],
+    )
+    if row is None:
+        raise NotFound("Distributor", distributor_id)
+    return row

@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The octavia-anycast authors
+"""The config drive of an amphora: certificate, agent configuration, state.
+
+Five files of at most 10 kB each, which is what Nova takes. The certificate
+and both configurations are made by Octavia's own generators.
+
+Layer: octavia_adapter.
+"""
+
+import json
+import re
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from cryptography import x509
+from octavia.amphorae.backends.agent import agent_jinja_cfg
+from octavia.common import constants
+from octavia.common.jinja.logging import logging_jinja_cfg
+from oslo_config import cfg
+from stevedore import driver as stevedore_driver
+
+from octavia_anycast.model.codec import state_document
+from octavia_anycast.model.housekeeping import Certificate
+from octavia_anycast.model.wire import DesiredState
+from octavia_anycast.octavia_adapter.errors import translated
+
+SERVER_CERTIFICATE = "/etc/octavia/certs/server.pem"
+CLIENT_CA = "/etc/octavia/certs/client_ca.pem"
+AGENT_CONFIGURATION = "/etc/octavia/amphora-agent.conf"
+LOGGING_CONFIGURATION = "/etc/rsyslog.d/10-rsyslog.conf"
+FIRST_STATE = "/etc/octavia/octavia-anycast.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConfigDrive:
+    """path in the amphora -> contents; they hold secrets."""
+
+    files: dict[str, str] = field(repr=False)
+    cert_expiration: datetime
+
+
+class AmphoraFiles:
+    """Makes the config drive of each new amphora."""
+
+    def __init__(
+        self,
+        *,
+        heartbeat_controllers: tuple[str, ...],
+        heartbeat_interval: int,
+    ) -> None:
+        self._controllers = heartbeat_controllers
+        self._interval = heartbeat_interval
+        self._certificates = stevedore_driver.DriverManager(
+            namespace="octavia.cert_generator",
+            name=cfg.CONF.certificates.cert_generator,
+            invoke_on_load=True,
+        ).driver
+
+    def build(self, first_state: DesiredState, now: datetime) -> ConfigDrive:
+        """Make the files of one amphora; a new key pair each time.
+
+        :raises Retryable: the certificate could not be made.
+        """
+        amphora_id = first_state.amphora_id
+        certificate = self.issue_certificate(amphora_id)
+        with open(
+            cfg.CONF.controller_worker.client_ca, encoding="utf-8"
+        ) as client_ca:
+            authority = client_ca.read()
+        files = {
+            SERVER_CERTIFICATE: certificate.pem,
+            CLIENT_CA: authority,
+            AGENT_CONFIGURATION: self.agent_configuration(amphora_id),
+            LOGGING_CONFIGURATION: _logging_configuration(),
+            FIRST_STATE: json.dumps(state_document(first_state), indent=1),
+        }
+        return ConfigDrive(files=files, cert_expiration=certificate.expires_at)
+
+    @property
+    def certificate_seconds(self) -> float:
+        """For how long a new certificate is valid."""
+        return float(cfg.CONF.certificates.cert_validity_time)
+
+    def issue_certificate(self, amphora_id: str) -> Certificate:
+        """Make a certificate for an amphora's agent, with a new key.
+
+        :raises Retryable: the certificate could not be made.
+        """
+        with translated(f"making the certificate of amphora {amphora_id}"):
+            pair = self._certificates.generate_cert_key_pair(
+                cn=amphora_id,
+                validity=cfg.CONF.certificates.cert_validity_time,
+            )
+        made = x509.load_pem_x509_certificate(pair.certificate)
+        return Certificate(
+            pem=(pair.certificate + pair.private_key).decode(),
+            serial=made.serial_number,
+            expires_at=made.not_valid_after_utc,
+        )
+
+    def agent_configuration(self, amphora_id: str) -> str:
+        """Make Octavia's configuration, with heartbeats sent to us.
+
+        Octavia's template takes the health manager's addresses from the
+        global configuration; those lines are replaced. The topology stays
+        SINGLE, which is what the agent accepts.
+        """
+        text = agent_jinja_cfg.AgentJinjaTemplater().build_agent_config(
+            amphora_id, constants.TOPOLOGY_SINGLE
+        )
+        for option, value in (
+            ("controller_ip_port_list", ", ".join(self._controllers)),
+            ("heartbeat_interval", str(self._interval)),
+        ):
+            text, count = re.subn(
+                rf"^{option} =.*$",
+                f"{option} = {value}",
+                text,
+                flags=re.MULTILINE,
+            )
+            assert count == 1, option
+        return str(text)
+
+
+def _logging_configuration() -> str:
+    templater = logging_jinja_cfg.LoggingJinjaTemplater(
+        cfg.CONF.amphora_agent.logging_template_override
+    )
+    return str(templater.build_logging_config())

@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The octavia-anycast authors
+"""Back-off: what follows from boots that failed.
+
+Layer: planning. Pure. The wait doubles with each failure since the last
+amphora that came up, and until one does, one boot at a time tries whether it
+works again: an exhausted quota or a broken image costs one failure per wait
+and not one per missing amphora.
+"""
+
+from datetime import datetime, timedelta
+
+from octavia_anycast.model.cluster import (
+    AmphoraStatus,
+    BootFailure,
+    ObservedCluster,
+)
+from octavia_anycast.planning.cluster.assessment import (
+    Assessment,
+    Cluster,
+    Phase,
+)
+
+REFUSALS = 2  # so many in a row, and there is no room for one more
+
+
+def streak(
+    cluster: Cluster, observed: ObservedCluster
+) -> tuple[BootFailure, ...]:
+    """The failures since an amphora last came up, oldest first."""
+    moments = [m.amphora.record.applied_at for m in cluster.live]
+    last = max((moment for moment in moments if moment), default=None)
+    return tuple(
+        failure
+        for failure in observed.recent_failures
+        if last is None or failure.at > last
+    )
+
+
+def waits_until(
+    cluster: Cluster, observed: ObservedCluster
+) -> datetime | None:
+    """When the next boot may be; None: now."""
+    failures = streak(cluster, observed)
+    if not failures:
+        return None
+    policy = cluster.desired.policy
+    doublings = min(len(failures) - 1, 16)
+    wait = min(policy.backoff_base * 2**doublings, policy.backoff_max)
+    due = failures[-1].at + timedelta(seconds=wait)
+    return due if cluster.now < due else None
+
+
+def fails_now(member: Assessment) -> bool:
+    """Whether it failed before it ever served, and this is news."""
+    record = member.amphora.record
+    is_news = record.status not in (
+        AmphoraStatus.ERROR,
+        AmphoraStatus.PENDING_DELETE,
+    )
+    return is_news and not record.was_configured
+
+
+def has_news(cluster: Cluster) -> bool:
+    """Whether a failure is about to be recorded."""
+    return any(fails_now(member) for member in cluster.of(Phase.FAILED))
+
+
+def has_no_room(observed: ObservedCluster) -> bool:
+    """Whether the compute service lately had no room for one more.
+
+    No server of the last boots that failed ever ran, so it was not for what
+    is in the image. And room would not help what is refused as invalid.
+    """
+    last = observed.recent_failures[-REFUSALS:]
+    return len(last) == REFUSALS and not any(
+        failure.has_run or failure.is_invalid for failure in last
+    )

@@ -1,0 +1,232 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The octavia-anycast authors
+"""Bring-up: the next steps of an amphora that serves or is to serve.
+
+Layer: planning. Pure. The order inside one amphora (design, section 5):
+reachable, front end plugged, member networks, HAProxy configuration, VIP on
+the loopback, health gate, announcement.
+"""
+
+from octavia_anycast.model.actions import (
+    Action,
+    AllocateAmphora,
+    ConfigureHaproxy,
+    PlugFrontend,
+    PlugMemberNetworks,
+    SetAgentState,
+    SetRole,
+    UpdateAgent,
+)
+from octavia_anycast.model.cluster import (
+    AmphoraRecord,
+    AmphoraStatus,
+    ComputeState,
+    DesiredCluster,
+    ObservedAmphora,
+)
+from octavia_anycast.model.wire import (
+    DesiredState,
+    Intent,
+    Report,
+)
+from octavia_anycast.planning.amphora.agent_state import (
+    Configuration,
+    agent_state,
+)
+from octavia_anycast.planning.amphora.draining import intent_by_wish, mark
+from octavia_anycast.planning.amphora.placement import candidate_zones
+from octavia_anycast.planning.cluster.assessment import (
+    Assessment,
+    Cluster,
+    Phase,
+    holds_revision,
+    is_announcing_any,
+)
+from octavia_anycast.planning.cluster.peer_groups import wanted_peers
+from octavia_anycast.planning.cluster.refusal import (
+    may_be_given,
+    serves_the_rest,
+)
+from octavia_anycast.planning.cluster.rollout import (
+    is_in_force,
+    starts_transition,
+    with_allowed_speakers,
+)
+from octavia_anycast.planning.cluster.spare import intent_of, standing_by
+
+
+def bring_up(cluster: Cluster, member: Assessment) -> tuple[Action, ...]:
+    """Plan the next steps of one live amphora, as far as can be seen.
+
+    What an operator asked for comes last: nothing waits for it.
+    """
+    steps = _next_steps(cluster, member)
+    record = member.amphora.record
+    is_mute = member.amphora.report is None or member.amphora.is_agent_mute
+    if record.agent_update_wanted and not is_mute:
+        return (*steps, UpdateAgent(amphora_id=record.id))
+    return steps
+
+
+def _next_steps(cluster: Cluster, member: Assessment) -> tuple[Action, ...]:
+    amphora = member.amphora
+    record = amphora.record
+    if record.status is AmphoraStatus.BOOTING:
+        return _allocate(amphora)
+    if amphora.report is None:
+        return ()
+    if record.frontend is None and not amphora.is_agent_mute:
+        return (_plug_frontend(cluster.desired, record),)
+    steps: list[Action] = [*_role(cluster, member)]
+    state = with_allowed_speakers(
+        cluster, member, _interim_state(cluster, member, amphora.report)
+    )
+    if not is_in_force(state, amphora.report) or mark(record, state):
+        steps.append(_set(cluster, member, state, "prepare"))
+    if amphora.is_agent_mute:
+        return tuple(steps)  # its speakerd takes no more than a state
+    if not amphora.report.frontend_is_up and not record.was_configured:
+        return tuple(steps)  # members' networks come after the front end
+    wanted = cluster.desired.member_network_ids
+    if record.member_network_ids != wanted:
+        steps.append(
+            PlugMemberNetworks(amphora_id=record.id, network_ids=wanted)
+        )
+    push = ConfigureHaproxy(
+        amphora_id=record.id,
+        revision=cluster.desired.revision,
+        peer_ids=wanted_peers(cluster, member),
+    )
+    if holds_revision(cluster.desired, amphora):
+        # Who its peers are is no other revision: it serves either way.
+        is_told = record.peer_amphora_ids == push.peer_ids
+        return tuple(steps) if is_told else (*steps, push)
+    if not may_be_given(cluster, member):
+        return tuple(steps)
+    steps.append(push)
+    state = with_allowed_speakers(
+        cluster, member, _final_state(cluster, member)
+    )
+    steps.append(_set(cluster, member, state, "configured"))
+    return tuple(steps)
+
+
+def _allocate(amphora: ObservedAmphora) -> tuple[Action, ...]:
+    if amphora.compute_state is not ComputeState.ACTIVE:
+        return ()
+    if amphora.compute_address is None:
+        return ()
+    return (
+        AllocateAmphora(
+            amphora_id=amphora.record.id,
+            lb_network_ip=amphora.compute_address,
+            compute_host=amphora.compute_host,
+        ),
+    )
+
+
+def _plug_frontend(
+    desired: DesiredCluster, record: AmphoraRecord
+) -> PlugFrontend:
+    zones = candidate_zones(desired)
+    zone = next(
+        (z for z in zones if z.availability_zone == record.availability_zone),
+        zones[0],
+    )
+    primary = desired.vips[0]
+    network_id = zone.frontend_network_id or primary.network_id or ""
+    subnet_ids = zone.frontend_subnet_ids
+    if not subnet_ids and network_id == primary.network_id:
+        subnet_ids = tuple(
+            vip.subnet_id for vip in desired.vips if vip.subnet_id
+        )
+    return PlugFrontend(
+        amphora_id=record.id,
+        network_id=network_id,
+        subnet_ids=subnet_ids,
+        ip_versions=tuple(
+            sorted({vip.ip_address.version for vip in desired.vips})
+        ),
+    )
+
+
+def _role(cluster: Cluster, member: Assessment) -> tuple[Action, ...]:
+    """Record who stands by, where it is not recorded so."""
+    is_spare = member.id in standing_by(cluster)
+    if is_spare is (member.amphora.record.spare_since is not None):
+        return ()
+    return (SetRole(amphora_id=member.id, is_spare=is_spare),)
+
+
+def _intent(cluster: Cluster, member: Assessment) -> Intent:
+    """What is to become of its VIPs: as a wish, or as its role, has it."""
+    if member.phase is Phase.DRAINED and cluster.desired.should_announce:
+        return intent_by_wish(cluster, member)
+    return intent_of(cluster, member)
+
+
+def _final_state(cluster: Cluster, member: Assessment) -> DesiredState:
+    """The state of an amphora that holds the current configuration."""
+    return agent_state(
+        cluster.desired,
+        member.amphora.record,
+        intent=_intent(cluster, member),
+        configuration=Configuration.of(cluster.desired),
+    )
+
+
+def _interim_state(
+    cluster: Cluster, member: Assessment, report: Report
+) -> DesiredState:
+    """The state that goes with the configuration it holds now.
+
+    With another than the current one it is not announced, unless it is and
+    too few others are (invariant 1); its gate then watches only the listeners
+    that both configurations have, so that the change itself does not close
+    it.
+    """
+    desired = cluster.desired
+    record = member.amphora.record
+    if holds_revision(desired, member.amphora):
+        return _final_state(cluster, member)
+    the_rest = serves_the_rest(cluster, member)
+    if the_rest is not None:
+        return agent_state(
+            desired,
+            record,
+            intent=_intent(cluster, member),
+            configuration=the_rest,
+        )
+    may_stay = is_announcing_any(desired, member.amphora) and (
+        cluster.is_guarded(member) or not _is_left_behind(cluster, member)
+    )
+    stays = may_stay and desired.should_announce
+    return agent_state(
+        desired,
+        record,
+        intent=_intent(cluster, member) if stays else Intent.WITHDRAW,
+        configuration=Configuration.of(report).kept_by(
+            Configuration.of(desired)
+        ),
+    )
+
+
+def _is_left_behind(cluster: Cluster, member: Assessment) -> bool:
+    """Whether others got the current configuration and it did not."""
+    return any(
+        holds_revision(cluster.desired, other.amphora)
+        for other in cluster.live
+        if other.id != member.id and other.amphora.report is not None
+    )
+
+
+def _set(
+    cluster: Cluster, member: Assessment, state: DesiredState, why: str
+) -> SetAgentState:
+    return SetAgentState(
+        amphora_id=member.id,
+        state=state,
+        why=why,
+        is_transition=starts_transition(cluster, member, state),
+        drain=mark(member.amphora.record, state),
+    )

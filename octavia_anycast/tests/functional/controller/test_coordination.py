@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The octavia-anycast authors
+"""Controllers among themselves, by tooz's file driver on a real directory."""
+
+import contextlib
+import subprocess
+import sys
+import time
+import uuid
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from tooz import hashring
+
+from octavia_anycast.controller.engine import coordination
+from octavia_anycast.controller.engine.coordination import Coordination
+from octavia_anycast.model.errors import InvalidRequest
+
+LOAD_BALANCERS = 1000
+DRAWS = 40
+
+
+@contextlib.contextmanager
+def controllers(directory, how_many):
+    """Controllers that know each other."""
+    members = [Coordination(f"file://{directory}") for _ in range(how_many)]
+    for member in members:
+        member.start()
+    try:
+        for member in members:
+            member.refresh()
+        yield members
+    finally:
+        # Each waits a second for its heart to stop.
+        with ThreadPoolExecutor(how_many) as threads:
+            list(threads.map(Coordination.stop, members))
+
+
+def identifiers():
+    return [str(uuid.uuid4()) for _ in range(LOAD_BALANCERS)]
+
+
+@pytest.mark.parametrize("how_many", [1, 3])
+def test_each_load_balancer_has_exactly_one_controller(tmp_path, how_many):
+    with controllers(tmp_path, how_many) as members:
+        for identifier in identifiers():
+            assert sum(m.owns(identifier) for m in members) == 1
+
+
+def test_two_share_a_thousand_within_a_fifth_of_even(tmp_path):
+    with controllers(tmp_path, 2) as members:
+        counts = Counter(
+            number
+            for identifier in identifiers()
+            for number, member in enumerate(members)
+            if member.owns(identifier)
+        )
+    even = LOAD_BALANCERS / 2
+    assert set(counts) == {0, 1}
+    assert all(abs(count - even) <= even / 5 for count in counts.values())
+
+
+def worst_share(points):
+    """The largest of two shares over even, of many pairs of controllers."""
+    worst = 0.0
+    for draw in range(DRAWS):
+        names = [f"host-{draw}-{number}".encode() for number in range(2)]
+        ring = hashring.HashRing(names, partitions=points)
+        owned = sum(
+            names[0] in ring.get_nodes(f"{draw}-{number}".encode())
+            for number in range(LOAD_BALANCERS)
+        )
+        larger = max(owned, LOAD_BALANCERS - owned)
+        worst = max(worst, larger / (LOAD_BALANCERS / 2))
+    return worst
+
+
+def test_so_many_points_are_needed():
+    """Whichever names two controllers draw; with tooz's own number not."""
+    assert worst_share(coordination.POINTS) <= 1.2
+    assert worst_share(hashring.HashRing.DEFAULT_PARTITION_NUMBER) > 1.2
+
+
+def test_who_left_is_noticed_at_the_next_refresh(tmp_path):
+    ids = identifiers()
+    with controllers(tmp_path, 1) as (stays,):
+        with controllers(tmp_path, 1) as (leaves,):
+            stays.refresh()
+            theirs = [i for i in ids if leaves.owns(i)]
+            assert theirs
+            assert not any(stays.owns(i) for i in theirs)
+        assert not any(stays.owns(i) for i in theirs), "not asked yet"
+        stays.refresh()
+        assert all(stays.owns(i) for i in ids)
+
+
+OTHER = """
+import sys, time
+from octavia_anycast.controller.engine.coordination import Coordination
+from octavia_anycast.model.errors import InvalidRequest
+member = Coordination(sys.argv[1])
+member.start()
+with member.lock("lb") as is_held:
+    print(is_held, flush=True)
+    time.sleep(600)
+"""
+
+
+def test_who_is_killed_loses_its_lock_at_once_and_its_share_soon(tmp_path):
+    """The lock goes with the process, the share when its time has passed."""
+    url = f"file://{tmp_path}?timeout=1"
+    ids = identifiers()
+    stays = Coordination(url)
+    stays.start()
+    other = subprocess.Popen(
+        [sys.executable, "-W", "ignore", "-c", OTHER, url],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert other.stdout.readline() == "True\n"
+        stays.refresh()
+        assert not all(stays.owns(i) for i in ids)
+        with stays.lock("lb") as is_held:
+            assert not is_held
+        other.kill()
+        other.wait()
+        with stays.lock("lb") as is_held:
+            assert is_held
+        deadline = time.monotonic() + 30
+        while not all(stays.owns(i) for i in ids):
+            assert time.monotonic() < deadline
+            stays.refresh()
+    finally:
+        other.kill()
+        other.communicate()
+        stays.stop()
+
+
+def test_a_lock_is_held_by_one(tmp_path):
+    with controllers(tmp_path, 2) as (first, second):
+        with first.lock("lb") as is_held:
+            assert is_held
+            with second.lock("lb") as is_held_too:
+                assert not is_held_too
+        with second.lock("lb") as is_held:
+            assert is_held
+
+
+@pytest.mark.parametrize("scheme", ["etcd3+http", "nosuch"])
+def test_a_driver_that_is_not_installed(scheme, monkeypatch):
+    monkeypatch.setitem(sys.modules, "etcd3gw", None)
+    with pytest.raises(InvalidRequest) as refused:
+        Coordination(f"{scheme}://:secret@127.0.0.1:2379")
+    assert refused.value.field == "coordination_url"
+    assert scheme in refused.value.reason
+    assert "secret" not in refused.value.reason

@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The octavia-anycast authors
+"""The work queue: who is looked at when."""
+
+import pytest
+
+from octavia_anycast.controller.engine.work_queue import (
+    IDLE_MAX_SECONDS,
+    WorkQueue,
+)
+
+
+@pytest.fixture
+def work_queue():
+    return WorkQueue(poll_interval=0.5, resync_interval=10)
+
+
+def test_woken_is_due_at_once(work_queue):
+    work_queue.wake("a", now=100)
+    assert work_queue.take_due(100, limit=8) == ["a"]
+
+
+def test_busy_is_not_taken_twice(work_queue):
+    work_queue.wake("a", now=100)
+    work_queue.take_due(100, limit=8)
+    work_queue.wake("a", now=101)
+    assert work_queue.take_due(101, limit=8) == []
+
+
+def test_woken_while_busy_is_looked_at_once_more(work_queue):
+    work_queue.wake("a", now=100)
+    work_queue.take_due(100, limit=8)
+    work_queue.wake("a", now=101)
+    work_queue.done("a", 102, is_settled=True)
+    assert work_queue.take_due(102, limit=8) == ["a"]
+    work_queue.done("a", 103, is_settled=True)
+    assert work_queue.take_due(104, limit=8) == []
+
+
+def test_limit_leaves_the_latest_for_later(work_queue):
+    work_queue.wake("late", now=101)
+    work_queue.wake("early", now=100)
+    assert work_queue.take_due(102, limit=1) == ["early"]
+    assert work_queue.take_due(102, limit=1) == ["late"]
+
+
+def test_where_something_happens_goes_before_a_resync(work_queue):
+    for name in ("settled", "under way", "waits"):
+        work_queue.wake(name, now=0)
+    work_queue.take_due(0, limit=3)
+    work_queue.done("settled", 0, is_settled=True)
+    work_queue.done("under way", 20, is_settled=False, did_something=True)
+    work_queue.done("waits", 15, is_settled=False)
+    work_queue.wake("asked for", now=29)
+    assert [work_queue.take_due(30, limit=1) for _ in range(4)] == [
+        ["under way"],
+        ["asked for"],
+        ["settled"],
+        ["waits"],
+    ]
+
+
+def test_those_that_wait_do_not_keep_others_from_a_look(work_queue):
+    """However many there are: a thousand amphorae may be without a leaf."""
+    waiting = [f"waits-{number}" for number in range(50)]
+    for name in waiting:
+        work_queue.wake(name, now=0)
+    work_queue.keep({*waiting, "new"}, now=0)
+    seen, now = set(), 0.0
+    while "new" not in seen and now < 60:
+        for name in work_queue.take_due(now, limit=2):
+            seen.add(name)
+            work_queue.done(name, now, is_settled=False)
+        now += 0.5
+    assert "new" in seen
+
+
+def test_settled_waits_for_the_resync(work_queue):
+    work_queue.wake("a", now=0)
+    work_queue.take_due(0, limit=1)
+    work_queue.done("a", 0, is_settled=True)
+    assert work_queue.take_due(8.9, limit=1) == []
+    assert work_queue.take_due(11.1, limit=1) == ["a"]
+
+
+def test_under_way_is_polled_ever_more_slowly_to_a_bound(work_queue):
+    work_queue.wake("a", now=0)
+    waits = []
+    now = 0.0
+    for _ in range(20):
+        before = now
+        while not work_queue.take_due(now, limit=1):
+            now += 0.01
+        waits.append(now - before)
+        work_queue.done("a", now, is_settled=False)
+    assert waits[1] < 1
+    assert waits[1] < waits[5] <= waits[-1]
+    assert waits[-1] == pytest.approx(IDLE_MAX_SECONDS, abs=0.1)
+
+
+def test_failure_waits_at_least_as_long_as_asked(work_queue):
+    work_queue.wake("a", now=0)
+    work_queue.take_due(0, limit=1)
+    work_queue.done("a", 0, is_settled=False, retry_after=30)
+    assert work_queue.take_due(29, limit=1) == []
+    assert work_queue.take_due(30, limit=1) == ["a"]
+
+
+def test_new_ones_are_spread_over_the_resync_interval(work_queue):
+    work_queue.keep({str(n) for n in range(200)}, now=0)
+    half = len(work_queue.take_due(5, limit=1000))
+    assert 60 < half < 140
+    assert half + len(work_queue.take_due(10, limit=1000)) == 200
+
+
+def test_gone_ones_are_dropped_but_not_under_work(work_queue):
+    work_queue.wake("busy", now=0)
+    work_queue.take_due(0, limit=1)
+    work_queue.wake("idle", now=0)
+    work_queue.keep(set(), now=0)
+    assert work_queue.take_due(100, limit=8) == []
+    work_queue.done("busy", 100, is_settled=False)
+    assert work_queue.take_due(200, limit=8) == ["busy"]
