@@ -6,8 +6,9 @@
 
 * every path of this repository in a document;
 * every test, ``make`` target, console script and ``[anycast]`` option;
-* decisions: one per number, with the sections of the template, and short;
-  each one that code or a document refers to is there;
+* decisions: one per number, with the sections of the template, short, and
+  not the history of one; the index lists each once; each one that code or a
+  document refers to is there;
 * every status, phase and state that an operator can meet is explained, and
   so is every reason that the health gate gives;
 * the sample distributor is one that the API and the agent accept;
@@ -62,6 +63,13 @@ SECTIONS = ("Context", "Decision", "Consequences")
 LINES_MAX = 90
 TEST = re.compile(r"``(test_\w+)``")
 REFERENCE = re.compile(r"\bADR (\d{4})\b")
+# What a page says that tells of its own past.
+HISTORY = re.compile(
+    r"\bamended\b|\bsuperseded\b|\b(?:changed|replaced) by\s+(?::doc:|ADR)"
+    r"|\bsince ADR\b|\bthis replaces what\b",
+    re.I,
+)
+LISTED = re.compile(r"^   (\d{4}-[\w-]+)$", re.M)
 # What an operator sees, and has to find explained.
 SHOWN = (
     AmphoraStatus,
@@ -210,6 +218,16 @@ def wrong_decisions() -> Iterator[str]:
                 yield f"{page.name}: no section {section}"
         if len(lines) > LINES_MAX:
             yield f"{page.name}: {len(lines)} lines are more than a page"
+        for told in HISTORY.findall(text):
+            yield f"{page.name}: say what holds now, not {told!r}"
+
+
+def wrong_index() -> Iterator[str]:
+    """Decisions that the index does not list, or lists twice."""
+    listed = Counter(LISTED.findall((DECISIONS / "index.rst").read_text()))
+    for page in sorted(DECISIONS.glob("[0-9]*.rst")):
+        if listed[page.stem] != 1:
+            yield f"index.rst: {page.stem} is there {listed[page.stem]} times"
 
 
 def missing_decisions() -> Iterator[str]:
@@ -296,6 +314,7 @@ def findings() -> Iterator[str]:
     yield from wrong_blocks()
     yield from wrong_words_of_programs()
     yield from wrong_decisions()
+    yield from wrong_index()
     yield from missing_decisions()
     yield from unexplained()
     yield from unexplained_reasons()

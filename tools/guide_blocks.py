@@ -31,12 +31,12 @@ from pathlib import Path
 GUIDES = (
     "README.md",
     "doc/source/user",
+    "doc/source/contributor/demo.rst",
     "doc/source/contributor/lab.rst",
     "doc/source/operator",
 )
 # The order in which they are typed: each may use what one before it made.
 ORDER = (
-    "README.md",
     "doc/source/user/load-balancers.rst",
     "doc/source/user/scaling.rst",
     "doc/source/contributor/lab.rst",

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright (c) 2026 The octavia-anycast authors
-"""Every command of README and guides, typed in the lab as printed.
+"""Every command of the guides, typed in the lab as printed.
 
 In the order of ``guide_blocks.ORDER``; each document is one test, and may use
 what one before it made, as a reader would who follows them all. What their

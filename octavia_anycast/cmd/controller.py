@@ -69,7 +69,7 @@ START_AGAIN_SECONDS = 2.0
 DISTRIBUTOR_THREADS = 2
 # Many threads that wait for the database share one interpreter with a few that
 # compute. With the five milliseconds of Python each answer waited as long, and
-# heartbeats were lost in the socket (ADR 0085).
+# heartbeats were lost in the socket (ADR 0089).
 SWITCH_SECONDS = 0.0005
 
 

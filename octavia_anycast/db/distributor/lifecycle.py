@@ -201,7 +201,7 @@ def require_usable(session: Session, distributor_id: str) -> None:
     """See that a new load balancer may use it, and keep it so meanwhile.
 
     A change that is under way or has failed on some amphora keeps nobody
-    from creating a load balancer (ADR 0092).
+    from creating a load balancer (ADR 0062).
 
     :raises NotFound: if there is no such distributor.
     :raises Conflict: if it is disabled or going away.

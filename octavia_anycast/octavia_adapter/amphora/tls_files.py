@@ -5,7 +5,7 @@
 Reading them from the key manager and uploading them to an amphora is
 Octavia's code. What its errors mean is told apart here: a secret whose
 content cannot be used is refused, and a secret that cannot be read just now
-is not (ADR 0090). Octavia raises the same exception for both; the key
+is not (ADR 0099). Octavia raises the same exception for both; the key
 manager's own is in the chain of contexts.
 
 Layer: octavia_adapter.

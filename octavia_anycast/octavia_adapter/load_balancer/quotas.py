@@ -5,7 +5,7 @@
 Octavia's API counts up when it creates, under a lock of the project's quotas
 row. It does not count the L7 policies and rules of a load balancer that is
 created with them in one request. Subtracting for each deleted row would
-therefore let the recorded use sink below what exists (ADR 0093).
+therefore let the recorded use sink below what exists (ADR 0026).
 
 Layer: octavia_adapter.
 """

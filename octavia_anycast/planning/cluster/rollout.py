@@ -9,7 +9,7 @@ announces again. One that does not recover holds the others back with what
 they have: they go on serving until the user changes the peer again
 (ADR 0056).
 
-What is at stake is the session, not the amphora (ADR 0092). One that tries a
+What is at stake is the session, not the amphora. One that tries a
 change out is the first to be given the next one. A session that is down is
 renewed while the established ones of the same amphora are kept, so that no
 two amphorae wait for each other, each the last that announces some VIP.
