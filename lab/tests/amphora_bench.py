@@ -13,19 +13,11 @@ import subprocess
 import sys
 import uuid
 
-from octavia_anycast_lab import (
-    cleanup,
-    deployment,
-    hypervisor,
-    image,
-    machine,
-    netns,
-    pki,
-    process,
-    registry,
-    settings,
-)
+from octavia_anycast_lab import cleanup, deployment, registry, settings
+from octavia_anycast_lab.amphora import hypervisor, image, machine
+from octavia_anycast_lab.cloud import pki
 from octavia_anycast_lab.fabric import topology
+from octavia_anycast_lab.host import netns, process
 
 REST = pathlib.Path(__file__).parent / "amphora_rest.py"
 AGENT_PORT = 9443

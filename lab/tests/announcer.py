@@ -15,15 +15,11 @@ import sys
 import typing
 
 from cluster_bench import Amphora, Balancer, Bench, prefix
-from octavia_anycast_lab import (
-    database,
-    distributors,
-    netns,
-    observe,
-    process,
-    rest,
-    settings,
-)
+from octavia_anycast_lab import settings
+from octavia_anycast_lab.api import distributors, rest
+from octavia_anycast_lab.cloud import database
+from octavia_anycast_lab.fabric import observe
+from octavia_anycast_lab.host import netns, process
 
 NAME = "lab-announcer"
 BOOTED_SECONDS = 180.0
@@ -196,7 +192,7 @@ class Endpoint:
             self.bench.registry,
             self.name,
             [
-                *(sys.executable, "-m", "octavia_anycast_lab.members"),
+                *(sys.executable, "-m", "octavia_anycast_lab.traffic.members"),
                 *(self.name, "80"),
             ],
             namespace=namespace,

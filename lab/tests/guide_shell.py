@@ -19,7 +19,8 @@ import threading
 import time
 import typing
 
-from octavia_anycast_lab import deployment, process, shell
+from octavia_anycast_lab import deployment, shell
+from octavia_anycast_lab.host import process
 
 HERE = pathlib.Path(__file__).parent
 ROOT = HERE.parents[1]

@@ -7,7 +7,8 @@ import pathlib
 import secrets
 import typing
 
-from octavia_anycast_lab import deployment, rest
+from octavia_anycast_lab import deployment
+from octavia_anycast_lab.api import rest
 
 OTHER_PROJECT = "rbac-other"
 NO_ROLE = "rbac-nobody"

@@ -13,8 +13,9 @@ import pathlib
 import shutil
 import sys
 
-from octavia_anycast_lab import netns, process, settings
 from octavia_anycast_lab import registry as registry_lib
+from octavia_anycast_lab import settings
+from octavia_anycast_lab.host import netns, process
 
 VIP_V4 = ipaddress.ip_address("198.51.100.10")
 VIP_V6 = ipaddress.ip_address("2001:db8:100::10")
@@ -163,7 +164,7 @@ class Standin:
             self.registry,
             self.server_label,
             [
-                *(sys.executable, "-m", "octavia_anycast_lab.members"),
+                *(sys.executable, "-m", "octavia_anycast_lab.traffic.members"),
                 *(self.name, str(PORT)),
             ],
             namespace=self.namespace,

@@ -16,16 +16,10 @@ import uuid
 
 import amphora_bench
 import pytest
-from octavia_anycast_lab import (
-    cgroup,
-    cleanup,
-    hypervisor,
-    image,
-    members,
-    netns,
-    process,
-    settings,
-)
+from octavia_anycast_lab import cleanup, settings
+from octavia_anycast_lab.amphora import hypervisor, image
+from octavia_anycast_lab.host import cgroup, netns, process
+from octavia_anycast_lab.traffic import members
 
 pytestmark = pytest.mark.lab
 

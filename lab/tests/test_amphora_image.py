@@ -11,7 +11,9 @@ import sys
 
 import amphora_bench
 import pytest
-from octavia_anycast_lab import image, netns, process, settings, wheels
+from octavia_anycast_lab import settings
+from octavia_anycast_lab.amphora import image, wheels
+from octavia_anycast_lab.host import netns, process
 
 pytestmark = pytest.mark.lab
 

@@ -14,14 +14,10 @@ from collections.abc import Iterator
 import losses
 import pytest
 from cluster_bench import Amphora, Balancer, Bench, prefix
-from octavia_anycast_lab import (
-    distributors,
-    observe,
-    process,
-    rest,
-    seed,
-    settings,
-)
+from octavia_anycast_lab import settings
+from octavia_anycast_lab.api import distributors, rest, seed
+from octavia_anycast_lab.fabric import observe
+from octavia_anycast_lab.host import process
 
 pytestmark = pytest.mark.lab
 

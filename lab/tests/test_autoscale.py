@@ -15,7 +15,9 @@ import time
 import losses
 import pytest
 from cluster_bench import Balancer, Bench, web_listener
-from octavia_anycast_lab import clients, http_probe, process, rest
+from octavia_anycast_lab.api import rest
+from octavia_anycast_lab.host import process
+from octavia_anycast_lab.traffic import clients, http_probe
 
 pytestmark = pytest.mark.lab
 

@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 from cluster_bench import Amphora, Balancer, Bench
-from octavia_anycast_lab import database, distributors, netns, rest, settings
-from octavia_anycast_lab.demo import survey
+from octavia_anycast_lab import settings
+from octavia_anycast_lab.api import distributors, rest
+from octavia_anycast_lab.cloud import database, survey
+from octavia_anycast_lab.host import netns
 from openstack import exceptions
 
 pytestmark = pytest.mark.lab

@@ -15,17 +15,11 @@ from collections.abc import Callable, Iterator
 import losses
 import pytest
 from cluster_bench import Amphora, Balancer, Bench
-from octavia_anycast_lab import (
-    clients,
-    distributors,
-    http_probe,
-    observe,
-    process,
-    rest,
-    settings,
-    traffic_record,
-)
-from octavia_anycast_lab.fabric import frr
+from octavia_anycast_lab import settings
+from octavia_anycast_lab.api import distributors, rest
+from octavia_anycast_lab.fabric import frr, observe
+from octavia_anycast_lab.host import process
+from octavia_anycast_lab.traffic import clients, http_probe, traffic_record
 
 LOG = logging.getLogger(__name__)
 pytestmark = pytest.mark.lab

@@ -25,16 +25,8 @@ import losses
 import pytest
 import watching
 from cluster_bench import Amphora, Balancer, Bench
-from octavia_anycast_lab import (
-    control_plane,
-    controller,
-    distributors,
-    hypervisor,
-    netns,
-    process,
-    rest,
-    second_controller,
-)
+from octavia_anycast_lab.amphora import hypervisor
+from octavia_anycast_lab.api import distributors, rest
 from octavia_anycast_lab.chaos import leftovers, schedule
 from octavia_anycast_lab.chaos.catalog import FAULTS
 from octavia_anycast_lab.chaos.fault import (
@@ -44,7 +36,13 @@ from octavia_anycast_lab.chaos.fault import (
     Toll,
     toll_of,
 )
+from octavia_anycast_lab.cloud import (
+    control_plane,
+    controller,
+    second_controller,
+)
 from octavia_anycast_lab.fabric import frr, lifecycle
+from octavia_anycast_lab.host import netns, process
 from octavia_anycast_lab.progress import Progress
 
 pytestmark = pytest.mark.lab

@@ -17,14 +17,10 @@ import typing
 import pytest
 import sdk as lab_sdk
 from octavia_anycast_client import sdk
-from octavia_anycast_lab import (
-    deployment,
-    observe,
-    process,
-    seed,
-    settings,
-    shell,
-)
+from octavia_anycast_lab import deployment, settings, shell
+from octavia_anycast_lab.api import seed
+from octavia_anycast_lab.fabric import observe
+from octavia_anycast_lab.host import process
 from openstack import exceptions
 
 pytestmark = pytest.mark.lab

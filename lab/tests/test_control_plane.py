@@ -17,20 +17,11 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import pytest
 from cryptography import x509
-from octavia_anycast_lab import (
-    cleanup,
-    controller,
-    deployment,
-    distributors,
-    down,
-    lock,
-    netns,
-    process,
-    seed,
-    settings,
-    up,
-)
+from octavia_anycast_lab import cleanup, deployment, down, lock, settings, up
+from octavia_anycast_lab.api import distributors, seed
+from octavia_anycast_lab.cloud import controller
 from octavia_anycast_lab.fabric import frr, topology
+from octavia_anycast_lab.host import netns, process
 from octavia_anycast_lab.registry import Registry
 
 pytestmark = pytest.mark.lab

@@ -13,14 +13,11 @@ from typing import Any
 
 import pytest
 from cluster_bench import Bench
-from octavia_anycast_lab import (
-    database,
-    distributors,
-    observe,
-    process,
-    rest,
-    settings,
-)
+from octavia_anycast_lab import settings
+from octavia_anycast_lab.api import distributors, rest
+from octavia_anycast_lab.cloud import database
+from octavia_anycast_lab.fabric import observe
+from octavia_anycast_lab.host import process
 
 pytestmark = pytest.mark.lab
 

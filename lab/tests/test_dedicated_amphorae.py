@@ -16,7 +16,10 @@ import cluster_bench
 import pytest
 from announcer import Announcer, Endpoint
 from cluster_bench import Balancer, Bench, prefix
-from octavia_anycast_lab import observe, process, rest, settings
+from octavia_anycast_lab import settings
+from octavia_anycast_lab.api import rest
+from octavia_anycast_lab.fabric import observe
+from octavia_anycast_lab.host import process
 
 pytestmark = pytest.mark.lab
 

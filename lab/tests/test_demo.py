@@ -6,7 +6,8 @@ import subprocess
 import sys
 
 import pytest
-from octavia_anycast_lab import deployment, distributors, rest
+from octavia_anycast_lab import deployment
+from octavia_anycast_lab.api import distributors, rest
 from octavia_anycast_lab.demo import screen
 
 pytestmark = pytest.mark.lab

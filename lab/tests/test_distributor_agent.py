@@ -13,15 +13,10 @@ from ipaddress import ip_address
 
 import amphora_bench
 import pytest
-from octavia_anycast_lab import (
-    deployment,
-    image,
-    netns,
-    observe,
-    process,
-    settings,
-)
-from octavia_anycast_lab.fabric import lifecycle
+from octavia_anycast_lab import deployment, settings
+from octavia_anycast_lab.amphora import image
+from octavia_anycast_lab.fabric import lifecycle, observe
+from octavia_anycast_lab.host import netns, process
 
 from octavia_anycast.model import codec
 from octavia_anycast.model.bgp import AuthType, Peer, Speaker, SpeakerDriver

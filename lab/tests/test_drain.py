@@ -19,18 +19,12 @@ import time
 import losses
 import pytest
 from cluster_bench import Amphora, Balancer, Bench, prefix, web_listener
-from octavia_anycast_lab import (
-    clients,
-    distributors,
-    http_probe,
-    hypervisor,
-    observe,
-    process,
-    rest,
-    seed,
-    traffic_record,
-)
-from octavia_anycast_lab.demo import survey
+from octavia_anycast_lab.amphora import hypervisor
+from octavia_anycast_lab.api import distributors, rest, seed
+from octavia_anycast_lab.cloud import survey
+from octavia_anycast_lab.fabric import observe
+from octavia_anycast_lab.host import process
+from octavia_anycast_lab.traffic import clients, http_probe, traffic_record
 
 pytestmark = pytest.mark.lab
 

@@ -12,21 +12,17 @@ import sys
 import time
 
 import pytest
-from octavia_anycast_lab import (
-    cleanup,
+from octavia_anycast_lab import cleanup, faults, settings
+from octavia_anycast_lab import registry as registry_lib
+from octavia_anycast_lab.fabric import frr, lifecycle, observe, topology, watch
+from octavia_anycast_lab.host import netns, process
+from octavia_anycast_lab.traffic import (
     clients,
-    faults,
     flows,
     http_probe,
     members,
-    netns,
-    observe,
-    process,
-    settings,
     traffic_record,
 )
-from octavia_anycast_lab import registry as registry_lib
-from octavia_anycast_lab.fabric import frr, lifecycle, topology, watch
 from standin import PORT, VIP_V4, VIP_V6, Standin
 
 pytestmark = pytest.mark.lab

@@ -9,8 +9,9 @@ import subprocess
 import sys
 
 import pytest
-from octavia_anycast_lab import cleanup, netns, process
+from octavia_anycast_lab import cleanup
 from octavia_anycast_lab import registry as registry_lib
+from octavia_anycast_lab.host import netns, process
 
 pytestmark = pytest.mark.lab
 

@@ -14,17 +14,11 @@ from collections.abc import Callable, Iterator
 import losses
 import pytest
 from cluster_bench import Amphora, Balancer, Bench, prefix
-from octavia_anycast_lab import (
-    control_plane,
-    controller,
-    database,
-    faults,
-    hypervisor,
-    observe,
-    process,
-    settings,
-)
-from octavia_anycast_lab.fabric import frr
+from octavia_anycast_lab import faults, settings
+from octavia_anycast_lab.amphora import hypervisor
+from octavia_anycast_lab.cloud import control_plane, controller, database
+from octavia_anycast_lab.fabric import frr, observe
+from octavia_anycast_lab.host import process
 from octavia_anycast_lab.progress import Progress
 
 pytestmark = pytest.mark.lab

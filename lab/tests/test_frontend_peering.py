@@ -13,15 +13,10 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from cluster_bench import Amphora, Balancer, Bench
-from octavia_anycast_lab import (
-    distributors,
-    faults,
-    observe,
-    process,
-    rest,
-    settings,
-)
-from octavia_anycast_lab.fabric import frr
+from octavia_anycast_lab import faults, settings
+from octavia_anycast_lab.api import distributors, rest
+from octavia_anycast_lab.fabric import frr, observe
+from octavia_anycast_lab.host import process
 
 pytestmark = pytest.mark.lab
 

@@ -14,7 +14,8 @@ import guide_shell
 import pytest
 from cluster_bench import Bench
 from guide_shell import guide_blocks
-from octavia_anycast_lab import distributors, process, rest
+from octavia_anycast_lab.api import distributors, rest
+from octavia_anycast_lab.host import process
 
 pytestmark = pytest.mark.lab
 

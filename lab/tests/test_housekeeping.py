@@ -21,16 +21,11 @@ import losses
 import pytest
 import sdk
 from cluster_bench import Amphora, Balancer, Bench
-from octavia_anycast_lab import (
-    controller,
-    database,
-    deployment,
-    machine,
-    process,
-    service,
-    shell,
-)
-from octavia_anycast_lab.hypervisor import Order
+from octavia_anycast_lab import deployment, shell
+from octavia_anycast_lab.amphora import machine
+from octavia_anycast_lab.amphora.hypervisor import Order
+from octavia_anycast_lab.cloud import controller, database, service
+from octavia_anycast_lab.host import process
 
 pytestmark = pytest.mark.lab
 

@@ -12,7 +12,10 @@ import pytest
 from balancer_objects import changed, listener, pool
 from cluster_bench import MEMBERS, Balancer, Bench
 from cryptography import x509
-from octavia_anycast_lab import database, pki, process, rest, settings
+from octavia_anycast_lab import settings
+from octavia_anycast_lab.api import rest
+from octavia_anycast_lab.cloud import database, pki
+from octavia_anycast_lab.host import process
 from openstack import exceptions
 
 pytestmark = pytest.mark.lab

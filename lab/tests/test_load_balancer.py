@@ -16,14 +16,14 @@ import losses
 import pytest
 from balancer_objects import changed, member
 from cluster_bench import MEMBERS, Balancer, Bench
-from octavia_anycast_lab import (
+from octavia_anycast_lab import settings
+from octavia_anycast_lab.fabric import observe
+from octavia_anycast_lab.host import process
+from octavia_anycast_lab.traffic import (
     clients,
     flows,
     http_probe,
     members,
-    observe,
-    process,
-    settings,
     traffic_record,
 )
 from openstack import exceptions

@@ -18,7 +18,10 @@ from collections.abc import Iterator
 import pytest
 from balancer_objects import changed
 from cluster_bench import Balancer, Bench
-from octavia_anycast_lab import members, netns, process, seed, settings
+from octavia_anycast_lab import settings
+from octavia_anycast_lab.api import seed
+from octavia_anycast_lab.host import netns, process
+from octavia_anycast_lab.traffic import members
 
 pytestmark = pytest.mark.lab
 

@@ -12,7 +12,9 @@ from collections.abc import Iterator
 
 import pytest
 from cluster_bench import Balancer, Bench
-from octavia_anycast_lab import pki, process, settings
+from octavia_anycast_lab import settings
+from octavia_anycast_lab.cloud import pki
+from octavia_anycast_lab.host import process
 
 pytestmark = pytest.mark.lab
 

@@ -15,8 +15,10 @@ from collections.abc import Callable, Iterator
 import losses
 import pytest
 from cluster_bench import Amphora, Balancer, Bench, prefix, web_listener
-from octavia_anycast_lab import distributors, observe, process, rest, settings
-from octavia_anycast_lab.fabric import frr
+from octavia_anycast_lab import settings
+from octavia_anycast_lab.api import distributors, rest
+from octavia_anycast_lab.fabric import frr, observe
+from octavia_anycast_lab.host import process
 
 pytestmark = pytest.mark.lab
 

@@ -15,14 +15,11 @@ from collections.abc import Iterator, Mapping
 import pytest
 from balancer_objects import changed
 from cluster_bench import Balancer, Bench, web_listener
-from octavia_anycast_lab import (
-    flows,
-    hypervisor,
-    netns,
-    process,
-    rest,
-    settings,
-)
+from octavia_anycast_lab import settings
+from octavia_anycast_lab.amphora import hypervisor
+from octavia_anycast_lab.api import rest
+from octavia_anycast_lab.host import netns, process
+from octavia_anycast_lab.traffic import flows
 
 pytestmark = pytest.mark.lab
 

@@ -14,7 +14,9 @@ import typing
 import people
 import pytest
 from cluster_bench import Balancer, Bench
-from octavia_anycast_lab import process, rest, seed, settings
+from octavia_anycast_lab import settings
+from octavia_anycast_lab.api import rest, seed
+from octavia_anycast_lab.host import process
 
 pytestmark = pytest.mark.lab
 

@@ -4,7 +4,7 @@
 
 import pytest
 from cluster_bench import Balancer, Bench
-from octavia_anycast_lab import process
+from octavia_anycast_lab.host import process
 
 pytestmark = pytest.mark.lab
 

@@ -14,7 +14,9 @@ import time
 import losses
 import pytest
 from cluster_bench import Amphora, Balancer, Bench, web_listener
-from octavia_anycast_lab import hypervisor, process, rest
+from octavia_anycast_lab.amphora import hypervisor
+from octavia_anycast_lab.api import rest
+from octavia_anycast_lab.host import process
 
 pytestmark = pytest.mark.lab
 

@@ -23,14 +23,10 @@ import typing
 import people
 import pytest
 from cluster_bench import Amphora, Balancer, Bench
-from octavia_anycast_lab import (
-    controller,
-    distributors,
-    process,
-    rest,
-    shell,
-)
-from octavia_anycast_lab.demo import survey
+from octavia_anycast_lab import shell
+from octavia_anycast_lab.api import distributors, rest
+from octavia_anycast_lab.cloud import controller, survey
+from octavia_anycast_lab.host import process
 
 pytestmark = pytest.mark.lab
 

@@ -12,15 +12,9 @@ import subprocess
 from collections.abc import Iterator, Sequence
 
 import pytest
-from octavia_anycast_lab import (
-    cleanup,
-    deployment,
-    netns,
-    process,
-    settings,
-    shell,
-    stock,
-)
+from octavia_anycast_lab import cleanup, deployment, settings, shell
+from octavia_anycast_lab.cloud import stock
+from octavia_anycast_lab.host import netns, process
 from octavia_anycast_lab.registry import Registry
 
 pytestmark = pytest.mark.lab

@@ -12,9 +12,10 @@ import losses
 import pytest
 import watching
 from cluster_bench import Balancer, Bench
-from octavia_anycast_lab import controller, process, second_controller
 from octavia_anycast_lab.chaos import leftovers, two_controllers
 from octavia_anycast_lab.chaos.fault import SPEAKERS, Scene
+from octavia_anycast_lab.cloud import controller, second_controller
+from octavia_anycast_lab.host import process
 
 pytestmark = pytest.mark.lab
 

@@ -17,7 +17,8 @@ from sqlalchemy.orm import Session
 from octavia_anycast.db import cluster_models, models, reports
 from octavia_anycast.db.engine import Database
 from octavia_anycast.model import bgp, wire
-from octavia_anycast_lab import database, deployment
+from octavia_anycast_lab import deployment
+from octavia_anycast_lab.cloud import database
 
 COUNT = 1000
 AMPHORAE = 250

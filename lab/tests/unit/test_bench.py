@@ -8,8 +8,9 @@ import pathlib
 import re
 
 import pytest
-from octavia_anycast_lab.bench import many, result
+from octavia_anycast_lab.bench import result
 from octavia_anycast_lab.bench.__main__ import DEMO, IN_LAB
+from octavia_anycast_lab.bench.scale import many
 
 QUESTION = result.Question(
     name="create",

@@ -6,9 +6,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from octavia_anycast_lab import database, rest
+from octavia_anycast_lab.api import rest
 from octavia_anycast_lab.chaos import behind, deletion, watch
 from octavia_anycast_lab.chaos.catalog import FAULTS
+from octavia_anycast_lab.cloud import database
 
 FAULT = FAULTS["deletion"]
 SCENE: Any = SimpleNamespace(plane=None, load_balancer_id="beside")

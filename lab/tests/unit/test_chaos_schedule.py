@@ -6,10 +6,11 @@ import ipaddress
 import os
 
 import pytest
-from octavia_anycast_lab import second_controller, settings
+from octavia_anycast_lab import settings
 from octavia_anycast_lab.chaos import leftovers, schedule, watch
 from octavia_anycast_lab.chaos.catalog import FAULTS
 from octavia_anycast_lab.chaos.fault import Toll, toll_of
+from octavia_anycast_lab.cloud import second_controller
 
 NAMES = tuple(FAULTS)
 

@@ -6,9 +6,10 @@ import dataclasses
 import json
 
 import pytest
-from octavia_anycast_lab import traffic_record
-from octavia_anycast_lab.bench import event_run, events, idle, thousand
-from octavia_anycast_lab.traffic_record import Outcome
+from octavia_anycast_lab.bench.events import comparison, event_run
+from octavia_anycast_lab.bench.scale import idle, thousand
+from octavia_anycast_lab.traffic import traffic_record
+from octavia_anycast_lab.traffic.traffic_record import Outcome
 
 BEGAN = 1000.0
 
@@ -60,7 +61,7 @@ def _cost(window: float, failed: int = 0) -> event_run.Cost:
 
 def test_a_window_is_held_against_its_limit_and_the_peer() -> None:
     pairs = [(_cost(0.3), _cost(3.0)), (_cost(0.5), _cost(3.2))]
-    window, share, broken = events.answers("silent-loss", pairs, 0.0)
+    window, share, broken = comparison.answers("silent-loss", pairs, 0.0)
     assert (window.ours, window.peer, window.met) == (0.4, 3.1, True)
     assert share.ratio == pytest.approx((0.1 + 0.5 / 3.2) / 2)
     assert share.met is False
@@ -69,7 +70,7 @@ def test_a_window_is_held_against_its_limit_and_the_peer() -> None:
 
 def test_failures_are_counted_where_none_may_be() -> None:
     pairs = [(_cost(1.0, failed=1), None)]
-    failed, _ = events.answers("drain", pairs, 0.0)
+    failed, _ = comparison.answers("drain", pairs, 0.0)
     assert (failed.unit, failed.ours, failed.met) == ("requests", 1.0, False)
     assert failed.peer is None
 

@@ -5,8 +5,9 @@
 import itertools
 
 import pytest
-from octavia_anycast_lab import netns, settings
+from octavia_anycast_lab import settings
 from octavia_anycast_lab.fabric import frr, topology
+from octavia_anycast_lab.host import netns
 
 
 @pytest.mark.parametrize("name", ["", "OA", "a-b", "../x", "ninechars", "ä"])

@@ -6,7 +6,8 @@ import ipaddress
 import json
 
 import pytest
-from octavia_anycast_lab import flows, observe
+from octavia_anycast_lab.fabric import observe
+from octavia_anycast_lab.traffic import flows
 
 ADDRESS = ipaddress.ip_address
 
