@@ -23,7 +23,7 @@ from octavia_anycast_lab import deployment, shell
 from octavia_anycast_lab.host import process
 
 HERE = pathlib.Path(__file__).parent
-ROOT = HERE.parents[1]
+ROOT = HERE.parents[2]
 sys.path.append(str(ROOT / "tools"))
 
 import guide_blocks  # noqa: E402

@@ -6,7 +6,7 @@ Four amphorae, over two racks and in one, so that the leaf's ECMP group goes
 from two to one, or from four to three. New requests, and connections that
 are held open, go through each change; broken ones are counted and printed:
 
-    python -m pytest -s lab/tests/test_drain.py
+    python -m pytest -s lab/tests/cluster/test_drain.py
 
 The control, an amphora that loses power, loses both.
 """

@@ -9,7 +9,7 @@ import pytest
 from octavia_anycast_lab import settings
 from octavia_anycast_lab.fabric import frr
 
-ROOT = pathlib.Path(__file__).resolve().parents[3]
+ROOT = pathlib.Path(__file__).resolve().parents[4]
 PAGE = ROOT / "doc/source/operator/fabric.rst"
 LEAF = settings.RACK_LEAVES[0]
 # What every vendor's text has to say, in whatever words.
