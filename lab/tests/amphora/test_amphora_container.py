@@ -255,7 +255,8 @@ def test_instance_survives_the_death_of_its_maker(bench):
     amphora = bench.order()
     code = (
         "import os,signal,sys;"
-        "from octavia_anycast_lab import hypervisor,settings;"
+        "from octavia_anycast_lab import settings;"
+        "from octavia_anycast_lab.amphora import hypervisor;"
         "h=hypervisor.Hypervisor(settings.Lab(name=sys.argv[1]));"
         "h.boot(sys.argv[2]);"
         "os.kill(os.getpid(),signal.SIGKILL)"
