@@ -82,7 +82,7 @@ chaos: root packages $(STAMP) ## Faults alone and in pairs; SEED=, ROUNDS=, FIRS
 	OA_LAB_REQUIRED=1 OA_CHAOS_SEED=$(or $(SEED),4) OA_CHAOS_FIRST=$(FIRST) \
 		OA_CHAOS_DRIVER=$(or $(DRIVER),bird) \
 		OA_CHAOS_ROUNDS=$(or $(ROUNDS),40) OA_CHAOS_FAULTS=$(FAULTS) \
-		$(PYTEST) -s lab/tests/test_chaos.py $(ARGS)
+		$(PYTEST) -s lab/tests/cluster/test_chaos.py $(ARGS)
 
 demo: root packages $(STAMP) ## Watch it work (root)
 	@$(BIN)/python -m octavia_anycast_lab.demo

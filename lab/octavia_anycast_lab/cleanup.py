@@ -14,8 +14,10 @@ import signal
 import subprocess
 import time
 
-from octavia_anycast_lab import cgroup, machine, netns, process, settings
 from octavia_anycast_lab import registry as registry_lib
+from octavia_anycast_lab import settings
+from octavia_anycast_lab.amphora import machine
+from octavia_anycast_lab.host import cgroup, netns, process
 
 _ROUNDS = 50
 _PAUSE_SECONDS = 0.1

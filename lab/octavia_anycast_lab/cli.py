@@ -15,26 +15,24 @@ import sys
 from octavia_anycast_lab import (
     cache,
     cleanup,
-    control_plane,
-    database,
     deployment,
-    distributors,
     down,
     faults,
-    hypervisor,
-    image,
     lock,
-    machine,
-    netns,
-    octavia_api,
-    pki,
-    rest,
-    service,
     settings,
     shell,
     up,
-    wheels,
 )
+from octavia_anycast_lab.amphora import hypervisor, image, machine, wheels
+from octavia_anycast_lab.api import distributors, rest
+from octavia_anycast_lab.cloud import (
+    control_plane,
+    database,
+    octavia_api,
+    pki,
+    service,
+)
+from octavia_anycast_lab.host import netns
 from octavia_anycast_lab.progress import Progress
 from octavia_anycast_lab.registry import Registry
 

@@ -164,7 +164,7 @@ class Deployment:
                 "admin": self._cloud("admin", "admin"),
                 "demo": self._cloud("demo", "demo"),
                 "octavia": self._cloud("octavia", "service"),
-                # Stock Octavia, while octavia_anycast_lab.stock runs it.
+                # Stock Octavia, while octavia_anycast_lab.cloud.stock runs it.
                 "stock": self._cloud("admin", "admin")
                 | {"load_balancer_endpoint_override": self.stock_url},
             }
@@ -210,11 +210,9 @@ def write_private(path: Path, text: str) -> None:
 
 
 def render(deployment: Deployment, template: str, **context: Any) -> str:
-    """Render one template of ``templates/control_plane``."""
+    """Render one template of the control plane's ``templates``."""
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader(
-            "octavia_anycast_lab", "templates/control_plane"
-        ),
+        loader=jinja2.PackageLoader("octavia_anycast_lab.cloud", "templates"),
         undefined=jinja2.StrictUndefined,
         keep_trailing_newline=True,
         trim_blocks=True,

@@ -8,7 +8,9 @@ import shutil
 import time
 from pathlib import Path
 
-from octavia_anycast_lab import cleanup, database, lock, process, settings
+from octavia_anycast_lab import cleanup, lock, settings
+from octavia_anycast_lab.cloud import database
+from octavia_anycast_lab.host import process
 from octavia_anycast_lab.progress import Progress
 from octavia_anycast_lab.registry import Registry
 

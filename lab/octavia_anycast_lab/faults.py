@@ -11,9 +11,11 @@ import collections.abc
 import contextlib
 import signal
 
-from octavia_anycast_lab import machine, netns, observe, process, settings
 from octavia_anycast_lab import registry as registry_lib
-from octavia_anycast_lab.fabric import frr
+from octavia_anycast_lab import settings
+from octavia_anycast_lab.amphora import machine
+from octavia_anycast_lab.fabric import frr, observe
+from octavia_anycast_lab.host import netns, process
 
 SILENCE_TABLE = "lab_silence"
 _BRIDGE_PORT_DISABLED = 0

@@ -7,16 +7,11 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from octavia_anycast_lab import (
-    controller,
-    deployment,
-    hypervisor,
-    machine,
-    netns,
-    service,
-    settings,
-)
+from octavia_anycast_lab import deployment, settings
+from octavia_anycast_lab.amphora import hypervisor, machine
+from octavia_anycast_lab.cloud import controller, service
 from octavia_anycast_lab.fabric import frr, topology
+from octavia_anycast_lab.host import netns
 
 _GREETING = """\
 Lab {name}: this shell is in its control namespace.

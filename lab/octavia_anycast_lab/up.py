@@ -12,14 +12,9 @@ import shutil
 import time
 from pathlib import Path
 
-from octavia_anycast_lab import (
-    cleanup,
-    control_plane,
-    deployment,
-    image,
-    lock,
-    settings,
-)
+from octavia_anycast_lab import cleanup, deployment, lock, settings
+from octavia_anycast_lab.amphora import image
+from octavia_anycast_lab.cloud import control_plane
 from octavia_anycast_lab.fabric import lifecycle
 from octavia_anycast_lab.progress import Progress
 from octavia_anycast_lab.registry import Registry

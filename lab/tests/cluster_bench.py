@@ -17,22 +17,13 @@ import typing
 
 import asker
 import sdk
-from octavia_anycast_lab import (
-    cgroup,
-    database,
-    deployment,
-    distributors,
-    hypervisor,
-    netns,
-    observe,
-    process,
-    rest,
-    settings,
-    shell,
-)
+from octavia_anycast_lab import deployment, settings, shell
 from octavia_anycast_lab import registry as registry_lib
-from octavia_anycast_lab.demo import cluster, survey
-from octavia_anycast_lab.fabric import frr
+from octavia_anycast_lab.amphora import cluster, hypervisor
+from octavia_anycast_lab.api import distributors, rest
+from octavia_anycast_lab.cloud import database, survey
+from octavia_anycast_lab.fabric import frr, observe
+from octavia_anycast_lab.host import cgroup, netns, process
 
 HERE = pathlib.Path(__file__).parent
 ACTIVE_SECONDS = 180.0

@@ -97,7 +97,7 @@ def missing() -> str | None:
 
 def _place(item: pytest.Item) -> int:
     name = item.path.stem
-    is_ours = item.path.parent == pathlib.Path(__file__).parent
+    is_ours = pathlib.Path(__file__).parent in item.path.parents
     return _IN_ORDER.index(name) + 1 if is_ours and name in _IN_ORDER else 0
 
 

@@ -15,14 +15,9 @@ import types
 from collections.abc import Iterator, Mapping
 
 from cluster_bench import Balancer, Bench
-from octavia_anycast_lab import (
-    clients,
-    http_probe,
-    netns,
-    process,
-    settings,
-    traffic_record,
-)
+from octavia_anycast_lab import settings
+from octavia_anycast_lab.host import netns, process
+from octavia_anycast_lab.traffic import clients, http_probe, traffic_record
 
 RATE = 30.0
 _ROUTE_CHANGE = frozenset(

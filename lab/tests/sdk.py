@@ -15,7 +15,8 @@ import requests.adapters
 import urllib3
 from keystoneauth1 import loading
 from keystoneauth1 import session as keystone_session
-from octavia_anycast_lab import deployment, rest, seed
+from octavia_anycast_lab import deployment
+from octavia_anycast_lab.api import rest, seed
 
 _TIMEOUT_SECONDS = 120.0
 

@@ -13,26 +13,22 @@ import dataclasses
 import functools
 import sys
 
-from octavia_anycast_lab import down, rest, settings, up
+from octavia_anycast_lab import down, settings, up
 from octavia_anycast_lab import registry as registry_lib
+from octavia_anycast_lab.api import rest
 from octavia_anycast_lab.bench import (
     api,
     change,
     create,
-    events,
-    idle,
-    many,
     memory,
-    restore,
     result,
-    spare,
     spread,
     startup,
-    thousand,
     throughput,
-    vips,
     world,
 )
+from octavia_anycast_lab.bench.events import comparison, restore, spare
+from octavia_anycast_lab.bench.scale import idle, many, thousand, vips
 from octavia_anycast_lab.cli import EXPECTED
 from octavia_anycast_lab.progress import Progress
 
@@ -49,7 +45,7 @@ IN_LAB: collections.abc.Mapping[str, Measure] = {
     "api-list": api.measure_lists,
     "api-distributor": api.measure_distributor,
     "api-lb-show": api.measure_show,
-    **events.BENCHES,
+    **comparison.BENCHES,
     "restore": restore.measure,
     "spare": spare.measure,
     "thousand": thousand.measure,
@@ -91,7 +87,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
     parser.add_argument("--name", choices=sorted((*IN_LAB, DEMO)))
     parser.add_argument("--lab", default=_LAB)
-    parser.add_argument("--runs", type=int, default=events.RUNS)
+    parser.add_argument("--runs", type=int, default=comparison.RUNS)
     parser.add_argument("--keep-lab", action="store_true")
     options = parser.parse_args()
     names = [options.name] if options.name else [*IN_LAB, DEMO]

@@ -10,8 +10,10 @@ import collections.abc
 import statistics
 import time
 
-from octavia_anycast_lab import controller, database, process, rest, stock
+from octavia_anycast_lab.api import rest
 from octavia_anycast_lab.bench import api_rows, result, world
+from octavia_anycast_lab.cloud import controller, database, stock
+from octavia_anycast_lab.host import process
 
 RUNS = 5
 _LISTS_IN_A_RUN = 5

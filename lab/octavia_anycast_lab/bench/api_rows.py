@@ -18,7 +18,8 @@ from octavia_anycast.db import cluster_models, models
 from octavia_anycast.db.amphora import reports
 from octavia_anycast.db.engine import Database
 from octavia_anycast.model import bgp, wire
-from octavia_anycast_lab import database, deployment
+from octavia_anycast_lab import deployment
+from octavia_anycast_lab.cloud import database
 
 COUNT = 1000
 AMPHORAE = 250

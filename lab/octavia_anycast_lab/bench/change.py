@@ -10,7 +10,8 @@ import pathlib
 import statistics
 import time
 
-from octavia_anycast_lab import machine, rest
+from octavia_anycast_lab.amphora import machine
+from octavia_anycast_lab.api import rest
 from octavia_anycast_lab.bench import result, world
 
 RUNS = 5

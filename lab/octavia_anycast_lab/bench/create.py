@@ -6,8 +6,9 @@ The peer is Octavia's own SINGLE load balancer, by its unmodified worker, with
 the same network driver, compute driver and containers, in the same minutes.
 """
 
-from octavia_anycast_lab import clients, http_probe, process, traffic_record
 from octavia_anycast_lab.bench import result, world
+from octavia_anycast_lab.host import process
+from octavia_anycast_lab.traffic import clients, http_probe, traffic_record
 
 RUNS = 3
 CLUSTER_SIZE = 4

@@ -10,8 +10,9 @@ import collections
 import contextlib
 import pathlib
 
-from octavia_anycast_lab import cgroup, machine
+from octavia_anycast_lab.amphora import machine
 from octavia_anycast_lab.bench import result, world
+from octavia_anycast_lab.host import cgroup
 
 QUESTION = result.Question(
     name="amphora_memory",

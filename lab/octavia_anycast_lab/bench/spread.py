@@ -2,8 +2,13 @@
 # Copyright (c) 2026 The octavia-anycast authors
 """How evenly the fabric spreads 10,000 new connections over four amphorae."""
 
-from octavia_anycast_lab import clients, flows, http_probe, traffic_record
 from octavia_anycast_lab.bench import result, world
+from octavia_anycast_lab.traffic import (
+    clients,
+    flows,
+    http_probe,
+    traffic_record,
+)
 
 RUNS = 3
 CLUSTER_SIZE = 4

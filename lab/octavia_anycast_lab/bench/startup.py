@@ -13,7 +13,7 @@ import subprocess
 import tempfile
 import time
 
-from octavia_anycast_lab import image
+from octavia_anycast_lab.amphora import image
 from octavia_anycast_lab.bench import result
 
 _LAB = "benchd"

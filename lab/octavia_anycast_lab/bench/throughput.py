@@ -11,9 +11,10 @@ import collections.abc
 import contextlib
 import re
 
-from octavia_anycast_lab import hypervisor, netns, settings
+from octavia_anycast_lab import settings
+from octavia_anycast_lab.amphora import cluster, hypervisor
 from octavia_anycast_lab.bench import result, world
-from octavia_anycast_lab.demo import cluster
+from octavia_anycast_lab.host import netns
 
 RUNS = 5
 CLUSTER_SIZE = 4

@@ -9,18 +9,13 @@ import ipaddress
 import time
 import typing
 
-from octavia_anycast_lab import (
-    deployment,
-    distributors,
-    hypervisor,
-    machine,
-    observe,
-    process,
-    rest,
-    settings,
-    stock,
-)
+from octavia_anycast_lab import deployment, settings
 from octavia_anycast_lab import registry as registry_lib
+from octavia_anycast_lab.amphora import hypervisor, machine
+from octavia_anycast_lab.api import distributors, rest
+from octavia_anycast_lab.cloud import stock
+from octavia_anycast_lab.fabric import observe
+from octavia_anycast_lab.host import process
 
 _PATH = "/v2/lbaas/loadbalancers"
 _READY_SECONDS = 180.0

@@ -9,8 +9,9 @@ and is not to wait longer than is stated.
 
 import itertools
 
-from octavia_anycast_lab import process, rest
+from octavia_anycast_lab.api import rest
 from octavia_anycast_lab.chaos.fault import Scene
+from octavia_anycast_lab.host import process
 
 # The name that Octavia gives to the group of a load balancer.
 _GROUP = "lb-{}"

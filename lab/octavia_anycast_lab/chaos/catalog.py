@@ -8,17 +8,8 @@ import functools
 import os
 import signal
 
-from octavia_anycast_lab import (
-    cgroup,
-    control_plane,
-    controller,
-    database,
-    faults,
-    hypervisor,
-    octavia_api,
-    process,
-    settings,
-)
+from octavia_anycast_lab import faults, settings
+from octavia_anycast_lab.amphora import hypervisor
 from octavia_anycast_lab.chaos import (
     behind,
     deletion,
@@ -27,6 +18,13 @@ from octavia_anycast_lab.chaos import (
     two_controllers,
 )
 from octavia_anycast_lab.chaos.fault import Fault, Scene, Step, Toll, nothing
+from octavia_anycast_lab.cloud import (
+    control_plane,
+    controller,
+    database,
+    octavia_api,
+)
+from octavia_anycast_lab.host import cgroup, process
 from octavia_anycast_lab.progress import Progress
 
 _UNIT_SECONDS = 10.0

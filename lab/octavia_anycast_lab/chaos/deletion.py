@@ -9,9 +9,10 @@ asked for when it is back.
 
 import contextlib
 
-from octavia_anycast_lab import process, rest
+from octavia_anycast_lab.api import rest
 from octavia_anycast_lab.chaos import behind
 from octavia_anycast_lab.chaos.fault import Scene
+from octavia_anycast_lab.host import process
 
 NAME = "chaos-doomed"
 _LOAD_BALANCERS = "/v2/lbaas/loadbalancers"

@@ -6,13 +6,9 @@ import collections.abc
 import dataclasses
 import enum
 
-from octavia_anycast_lab import (
-    deployment,
-    hypervisor,
-    machine,
-    settings,
-)
+from octavia_anycast_lab import deployment, settings
 from octavia_anycast_lab import registry as registry_lib
+from octavia_anycast_lab.amphora import hypervisor, machine
 
 
 class Toll(enum.StrEnum):

@@ -12,15 +12,11 @@ import collections.abc
 import json
 import typing
 
-from octavia_anycast_lab import (
-    deployment,
-    netns,
-    observe,
-    rest,
-    settings,
-)
-from octavia_anycast_lab.demo import survey
-from octavia_anycast_lab.fabric import topology
+from octavia_anycast_lab import deployment, settings
+from octavia_anycast_lab.api import rest
+from octavia_anycast_lab.cloud import survey
+from octavia_anycast_lab.fabric import observe, topology
+from octavia_anycast_lab.host import netns
 
 _FORWARDING = "forwarding"
 _BRIDGES = {

@@ -5,14 +5,10 @@
 import collections.abc
 import json
 
-from octavia_anycast_lab import (
-    faults,
-    hypervisor,
-    netns,
-    process,
-    settings,
-)
+from octavia_anycast_lab import faults, settings
+from octavia_anycast_lab.amphora import hypervisor
 from octavia_anycast_lab.chaos.fault import Scene
+from octavia_anycast_lab.host import netns, process
 
 FRONT = settings.FRONT_END_BRIDGE
 MANAGEMENT = settings.MGMT_BRIDGE

@@ -7,9 +7,10 @@ the statuses of a change under way. Its policy answers a path that nobody asks
 for: whatever becomes of it, no request of the round is to notice.
 """
 
-from octavia_anycast_lab import database, rest
+from octavia_anycast_lab.api import rest
 from octavia_anycast_lab.chaos import behind
 from octavia_anycast_lab.chaos.fault import Scene
+from octavia_anycast_lab.cloud import database
 
 _POLICY = "chaos-refused"
 _L7_POLICIES = "/v2/lbaas/l7policies"

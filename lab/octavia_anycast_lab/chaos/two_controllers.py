@@ -6,13 +6,10 @@ The one that is killed is whoever is at work just then, and nobody starts it
 again: the other one has to go on from what the database says.
 """
 
-from octavia_anycast_lab import (
-    controller,
-    process,
-    rest,
-    second_controller,
-)
+from octavia_anycast_lab.api import rest
 from octavia_anycast_lab.chaos.fault import Scene
+from octavia_anycast_lab.cloud import controller, second_controller
+from octavia_anycast_lab.host import process
 
 _SECONDS = 60.0
 

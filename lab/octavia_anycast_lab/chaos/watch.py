@@ -15,16 +15,11 @@ import threading
 import time
 import typing
 
-from octavia_anycast_lab import (
-    controller,
-    database,
-    deployment,
-    hypervisor,
-    observe,
-    settings,
-)
+from octavia_anycast_lab import deployment, settings
 from octavia_anycast_lab import registry as registry_lib
-from octavia_anycast_lab.fabric import frr
+from octavia_anycast_lab.amphora import hypervisor
+from octavia_anycast_lab.cloud import controller, database
+from octavia_anycast_lab.fabric import frr, observe
 
 _INTERVAL_SECONDS = 0.1
 # A client of the database is a process: not at each look.

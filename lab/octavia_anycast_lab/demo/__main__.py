@@ -5,8 +5,9 @@
 import argparse
 import sys
 
-from octavia_anycast_lab import distributors, lock, rest, settings, up
+from octavia_anycast_lab import lock, settings, up
 from octavia_anycast_lab import registry as registry_lib
+from octavia_anycast_lab.api import distributors, rest
 from octavia_anycast_lab.cli import EXPECTED
 from octavia_anycast_lab.demo import context, story
 from octavia_anycast_lab.demo.client import (

@@ -2,9 +2,11 @@
 # Copyright (c) 2026 The octavia-anycast authors
 """After an act: what an outage cost, and whether a deletion left anything."""
 
-from octavia_anycast_lab import observe
-from octavia_anycast_lab.demo import cluster, context, load, outage, survey
+from octavia_anycast_lab.amphora import cluster
+from octavia_anycast_lab.cloud import survey
+from octavia_anycast_lab.demo import context, load, outage
 from octavia_anycast_lab.demo.screen import Screen
+from octavia_anycast_lab.fabric import observe
 
 BFD_DOWN = "Cease/BFD Down"
 

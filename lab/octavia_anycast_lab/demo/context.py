@@ -4,11 +4,15 @@
 
 import dataclasses
 
-from octavia_anycast_lab import deployment, observe, process, rest, settings
+from octavia_anycast_lab import deployment, settings
 from octavia_anycast_lab import registry as registry_lib
-from octavia_anycast_lab.demo import cluster, survey
+from octavia_anycast_lab.amphora import cluster
+from octavia_anycast_lab.api import rest
+from octavia_anycast_lab.cloud import survey
 from octavia_anycast_lab.demo.client import Client
 from octavia_anycast_lab.demo.screen import Screen
+from octavia_anycast_lab.fabric import observe
+from octavia_anycast_lab.host import process
 
 _ANNOUNCED_SECONDS = 60.0
 

@@ -13,16 +13,12 @@ import dataclasses
 import tempfile
 import typing
 
-from octavia_anycast_lab import (
-    distributors,
-    observe,
-    process,
-    rest,
-    seed,
-    settings,
-)
-from octavia_anycast_lab.demo import cluster, context
-from octavia_anycast_lab.fabric import frr
+from octavia_anycast_lab import settings
+from octavia_anycast_lab.amphora import cluster
+from octavia_anycast_lab.api import distributors, rest, seed
+from octavia_anycast_lab.demo import context
+from octavia_anycast_lab.fabric import frr, observe
+from octavia_anycast_lab.host import process
 
 BFD_MS = 100
 BFD_MULTIPLIER = 3

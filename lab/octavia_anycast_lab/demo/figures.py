@@ -6,16 +6,16 @@ import collections.abc
 import dataclasses
 import time
 
-from octavia_anycast_lab import (
+from octavia_anycast_lab import settings
+from octavia_anycast_lab.amphora import cluster
+from octavia_anycast_lab.demo import context
+from octavia_anycast_lab.fabric import observe, topology
+from octavia_anycast_lab.traffic import (
     clients,
     flows,
     http_probe,
-    observe,
-    settings,
     traffic_record,
 )
-from octavia_anycast_lab.demo import cluster, context
-from octavia_anycast_lab.fabric import topology
 
 CONNECTIONS = 4000
 EVEN = 1.1

@@ -11,15 +11,11 @@ import collections.abc
 import contextlib
 import dataclasses
 
-from octavia_anycast_lab import (
-    clients,
-    http_probe,
-    process,
-    settings,
-    traffic_record,
-)
+from octavia_anycast_lab import settings
 from octavia_anycast_lab.demo import context
 from octavia_anycast_lab.demo.screen import Screen
+from octavia_anycast_lab.host import process
+from octavia_anycast_lab.traffic import clients, http_probe, traffic_record
 
 RATE_PER_SECOND = 100.0
 FLOWS = 100

@@ -12,18 +12,14 @@ import json
 import re
 import time
 
-from octavia_anycast_lab import (
-    faults,
-    hypervisor,
-    netns,
-    observe,
-    rest,
-    settings,
-    traffic_record,
-)
-from octavia_anycast_lab.demo import cluster, context, load
+from octavia_anycast_lab import faults, settings
+from octavia_anycast_lab.amphora import cluster, hypervisor
+from octavia_anycast_lab.api import rest
+from octavia_anycast_lab.demo import context, load
 from octavia_anycast_lab.demo.screen import Clock
-from octavia_anycast_lab.fabric import frr
+from octavia_anycast_lab.fabric import frr, observe
+from octavia_anycast_lab.host import netns
+from octavia_anycast_lab.traffic import traffic_record
 
 _BEFORE_SECONDS = 1.0
 _AFTER_SECONDS = 2.0

@@ -6,8 +6,14 @@ import collections.abc
 import ipaddress
 import typing
 
-from octavia_anycast_lab import observe, process, rest, seed, settings
-from octavia_anycast_lab.demo import cluster, context, fetch, figures, survey
+from octavia_anycast_lab import settings
+from octavia_anycast_lab.amphora import cluster
+from octavia_anycast_lab.api import rest, seed
+from octavia_anycast_lab.cloud import survey
+from octavia_anycast_lab.demo import context, figures
+from octavia_anycast_lab.fabric import observe
+from octavia_anycast_lab.host import process
+from octavia_anycast_lab.traffic import fetch
 
 NAME = "demo-rack2"
 SIZE = 2

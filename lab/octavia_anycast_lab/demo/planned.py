@@ -10,16 +10,14 @@ thousands; none is lost.
 import dataclasses
 import time
 
-from octavia_anycast_lab import (
-    flows,
-    observe,
-    process,
-    rest,
-    settings,
-    traffic_record,
-)
-from octavia_anycast_lab.demo import cluster, context, load
+from octavia_anycast_lab import settings
+from octavia_anycast_lab.amphora import cluster
+from octavia_anycast_lab.api import rest
+from octavia_anycast_lab.demo import context, load
 from octavia_anycast_lab.demo.screen import Clock, Screen
+from octavia_anycast_lab.fabric import observe
+from octavia_anycast_lab.host import process
+from octavia_anycast_lab.traffic import flows, traffic_record
 
 RESETS_IN = 200
 # A kernel asks again after a second if its first packet was lost.

@@ -6,20 +6,23 @@ import contextlib
 import ipaddress
 import typing
 
-from octavia_anycast_lab import distributors, observe, process, rest, settings
+from octavia_anycast_lab import settings
+from octavia_anycast_lab.amphora import cluster
+from octavia_anycast_lab.api import distributors, rest
+from octavia_anycast_lab.cloud import survey
 from octavia_anycast_lab.demo import (
     aftermath,
-    cluster,
     context,
     edge,
-    fetch,
     figures,
     load,
     outage,
     pinned,
     planned,
-    survey,
 )
+from octavia_anycast_lab.fabric import observe
+from octavia_anycast_lab.host import process
+from octavia_anycast_lab.traffic import fetch
 
 NAME = "demo"
 # The client finds them by name: a visitor may have a listener "web" as well.

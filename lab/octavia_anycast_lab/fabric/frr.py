@@ -21,8 +21,9 @@ import typing
 
 import jinja2
 
-from octavia_anycast_lab import netns, process, settings
 from octavia_anycast_lab import registry as registry_lib
+from octavia_anycast_lab import settings
+from octavia_anycast_lab.host import netns, process
 
 ZEBRA = "zebra"
 DAEMONS = (ZEBRA, "bfdd", "bgpd")

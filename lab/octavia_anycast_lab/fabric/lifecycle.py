@@ -4,17 +4,11 @@
 
 import pathlib
 
-from octavia_anycast_lab import (
-    cleanup,
-    flows,
-    members,
-    netns,
-    observe,
-    process,
-    settings,
-)
+from octavia_anycast_lab import cleanup, settings
 from octavia_anycast_lab import registry as registry_lib
-from octavia_anycast_lab.fabric import frr, topology, watch
+from octavia_anycast_lab.fabric import frr, observe, topology, watch
+from octavia_anycast_lab.host import netns, process
+from octavia_anycast_lab.traffic import flows, members
 
 UP_DEADLINE_SECONDS = 30.0
 

@@ -15,8 +15,9 @@ tenant: br-tenant  member1..3, amphorae
 
 import collections.abc
 
-from octavia_anycast_lab import netns, settings
 from octavia_anycast_lab import registry as registry_lib
+from octavia_anycast_lab import settings
+from octavia_anycast_lab.host import netns
 
 ROUTER_NAMES = tuple(
     node.name for node in (*settings.SPINES, *settings.LEAVES)

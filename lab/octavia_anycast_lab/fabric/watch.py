@@ -10,9 +10,10 @@ purpose is no longer in the registry and stays down.
 import sys
 import time
 
-from octavia_anycast_lab import process, settings
 from octavia_anycast_lab import registry as registry_lib
+from octavia_anycast_lab import settings
 from octavia_anycast_lab.fabric import frr, topology
+from octavia_anycast_lab.host import process
 
 LABEL = "fabric-watch"
 _INTERVAL_SECONDS = 0.5

@@ -13,8 +13,9 @@ import time
 import typing
 from concurrent.futures import ThreadPoolExecutor
 
-from octavia_anycast_lab import down, rest, settings, up
+from octavia_anycast_lab import down, settings, up
 from octavia_anycast_lab import registry as registry_lib
+from octavia_anycast_lab.api import rest
 from octavia_anycast_lab.bench import world
 from octavia_anycast_lab.cli import EXPECTED
 from octavia_anycast_lab.progress import Progress

@@ -5,9 +5,11 @@
 import pathlib
 
 import pytest
-from octavia_anycast_lab import clients, registry, settings, traffic_record
-from octavia_anycast_lab.demo import load, outage, planned, screen, survey
+from octavia_anycast_lab import registry, settings
+from octavia_anycast_lab.cloud import survey
+from octavia_anycast_lab.demo import load, outage, planned, screen
 from octavia_anycast_lab.progress import Progress
+from octavia_anycast_lab.traffic import clients, traffic_record
 
 
 @pytest.fixture

@@ -6,15 +6,15 @@ import asyncio
 import ssl
 
 import pytest
-from octavia_anycast_lab.http_probe import (
+from octavia_anycast_lab.traffic.http_probe import (
     Connection,
     Response,
     Target,
     classify,
     judge,
 )
-from octavia_anycast_lab.members import MemberProtocol
-from octavia_anycast_lab.traffic_record import Outcome
+from octavia_anycast_lab.traffic.members import MemberProtocol
+from octavia_anycast_lab.traffic.traffic_record import Outcome
 
 ANSWER = (
     b"HTTP/1.1 200 OK\r\nX-Member: member1\r\nContent-Length: 3\r\n\r\nabc"

@@ -6,7 +6,7 @@ import os
 import subprocess
 
 import pytest
-from octavia_anycast_lab import elements, image
+from octavia_anycast_lab.amphora import elements, image
 
 OURS = (
     "exabgp-speaker",

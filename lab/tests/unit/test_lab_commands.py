@@ -6,7 +6,8 @@ import argparse
 import re
 
 import pytest
-from octavia_anycast_lab import cli, machine
+from octavia_anycast_lab import cli
+from octavia_anycast_lab.amphora import machine
 
 
 def commands() -> dict[str, argparse.ArgumentParser]:

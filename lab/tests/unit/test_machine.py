@@ -8,13 +8,8 @@ import json
 import types
 
 import pytest
-from octavia_anycast_lab import (
-    compute,
-    hypervisor,
-    machine,
-    settings,
-    wiring,
-)
+from octavia_anycast_lab import settings
+from octavia_anycast_lab.amphora import compute, hypervisor, machine, wiring
 
 NIC = machine.Nic(
     port_id="423ac364-6c00-4000-8000-000000000000",

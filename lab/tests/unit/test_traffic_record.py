@@ -3,7 +3,7 @@
 """What follows from records of load generators."""
 
 import pytest
-from octavia_anycast_lab.traffic_record import (
+from octavia_anycast_lab.traffic.traffic_record import (
     Outcome,
     Record,
     parse,

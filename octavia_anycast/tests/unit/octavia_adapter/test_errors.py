@@ -111,6 +111,11 @@ MAY_PASS = (
 )
 
 
+def name(error):
+    """The same in every process that collects, as an address is not."""
+    return f"{type(error).__module__}.{type(error).__name__}: {error}"
+
+
 def raised(error):
     """What the adapters raise in place of it."""
     with (
@@ -121,14 +126,14 @@ def raised(error):
     return caught.value
 
 
-@pytest.mark.parametrize("error", REFUSED, ids=repr)
+@pytest.mark.parametrize("error", REFUSED, ids=name)
 def test_what_is_refused_is_permanent(error):
     found = raised(error)
     assert isinstance(found, Permanent)
     assert str(found).startswith("making it was refused: ")
 
 
-@pytest.mark.parametrize("error", MAY_PASS, ids=repr)
+@pytest.mark.parametrize("error", MAY_PASS, ids=name)
 def test_what_may_pass_is_retryable(error):
     found = raised(error)
     assert isinstance(found, Retryable)

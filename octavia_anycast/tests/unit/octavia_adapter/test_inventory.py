@@ -2,7 +2,6 @@
 # Copyright (c) 2026 The octavia-anycast authors
 """Things in the cloud, told by their names."""
 
-import uuid
 from datetime import UTC, datetime
 from types import SimpleNamespace
 
@@ -10,7 +9,9 @@ import pytest
 
 from octavia_anycast.octavia_adapter.cloud import inventory, names
 
-A, LB, NET = (str(uuid.uuid4()) for _ in range(3))
+A = "d6c15fd0-3b1c-4f7e-9d2a-61a3f6f0b0a1"
+LB = "5f3b7e52-8a4d-4c1f-8e60-0f4f2f1f7c22"
+NET = "0c9a1d8e-72b5-4b39-a1f4-b5a7d3c9e933"
 BORN = datetime(2026, 11, 22, 17, 30, tzinfo=UTC)
 
 

@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The octavia-anycast authors
+"""A thousand clusters of four: what they cost, who looks after which.
+
+They are made once, and measured as often as was asked for.
+
+One controller with the real database and heartbeats and simulated agents in
+its own process (``idle_controller``); and how two controllers divide a
+thousand load balancers by tooz, which needs no agent at all.
+"""
+
+import contextlib
+import dataclasses
+import pathlib
+import tempfile
+import uuid
+
+from octavia_anycast.controller.engine.coordination import Coordination
+from octavia_anycast_lab.bench import result, world
+from octavia_anycast_lab.bench.scale import idle
+from octavia_anycast_lab.cloud import controller
+
+COUNT = 1000
+CONTROLLERS = 2
+LOAD = idle.Load(
+    count=COUNT,
+    size=4,
+    seconds=60.0,
+    heartbeat_seconds=10,
+    limit_seconds=1800.0,
+    loses_one=True,
+    are_copies=True,
+)
+CPU = result.Question(
+    name="thousand_clusters_cpu",
+    unit="share of one core",
+    expected="0.7-1.0: 100 looks a second of 6-8 ms, and 400 heartbeats",
+)
+QUERIES = result.Question(
+    name="thousand_clusters_queries",
+    unit="queries/s",
+    expected="1400-1600: 10 for each of 100 looks, one for each of 400 "
+    "heartbeats, a tree a minute each",
+)
+NOTICED = result.Question(
+    name="thousand_clusters_dead_one_noticed",
+    unit="s",
+    expected="25-40: two and a half heartbeats of 10 s, then the queue",
+)
+SHARES = result.Question(
+    name="two_controllers_largest_share_over_mean",
+    unit="ratio",
+    expected="1.02-1.06: a hash ring with 1,024 points for each member",
+    target=result.Target(quantity="ours", limit=1.2),
+)
+
+
+def measure(lab: world.World) -> tuple[result.Result, ...]:
+    """The division first: it takes a second, the rest minutes."""
+    before = result.load()
+    shares = SHARES.answer([_divide() for _ in range(lab.runs)], before)
+    lab.say(f"two controllers: largest share {shares.ours:.3f} of the mean")
+    controller.stop(lab.registry)
+    try:
+        found = idle.under(lab, dataclasses.replace(LOAD, runs=lab.runs))
+    finally:
+        controller.start(lab.plane, lab.registry)
+    figures = (
+        (CPU, "cpu_share"),
+        (QUERIES, "queries_per_second"),
+        (NOTICED, "noticed_after_seconds"),
+    )
+    return (
+        shares,
+        *(
+            question.answer(
+                [result.Run(ours=run[key], detail=run) for run in found],
+                before,
+            )
+            for question, key in figures
+        ),
+    )
+
+
+def _divide() -> result.Run:
+    """New controllers, new load balancers: largest share over the mean."""
+    ids = [str(uuid.uuid4()) for _ in range(COUNT)]
+    with contextlib.ExitStack() as joined:
+        home = pathlib.Path(
+            joined.enter_context(tempfile.TemporaryDirectory())
+        )
+        members = [
+            Coordination(f"file://{home}/coordination")
+            for _ in range(CONTROLLERS)
+        ]
+        for member in members:
+            member.start()
+            joined.callback(member.stop)
+        for member in members:
+            member.refresh()
+        owned = [sum(map(member.owns, ids)) for member in members]
+    if sum(owned) != COUNT:
+        raise RuntimeError(f"{owned} do not make {COUNT}")
+    return result.Run(
+        ours=max(owned) * CONTROLLERS / COUNT, detail={"owned": owned}
+    )

@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The octavia-anycast authors
+"""Back-end servers: small HTTP servers which say who they are.
+
+Runs as ``python -m octavia_anycast_lab.traffic.members NAME PORT`` in the
+member's namespace, on IPv4 and IPv6. Speaks as much HTTP/1.1 as a load
+balancer needs: keep-alive, pipelining, request bodies with a length, HEAD.
+Each answer to ``GET /login`` gives a cookie ``session`` of its own.
+"""
+
+import asyncio
+import re
+import secrets
+import socket
+import sys
+
+from octavia_anycast_lab import registry as registry_lib
+from octavia_anycast_lab import settings
+from octavia_anycast_lab.host import netns, process
+
+_LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*(\d+)", re.IGNORECASE)
+_CLOSE = re.compile(rb"\r\nconnection:[ \t]*close", re.IGNORECASE)
+_LOGIN = b"GET /login "
+_HEAD_LIMIT = 64 * 1024
+_START_DEADLINE_SECONDS = 10.0
+
+
+def label(name: str) -> str:
+    """Under which name the registry has a member's server."""
+    return f"member-{name}"
+
+
+def up(lab: settings.Lab, registry: registry_lib.Registry) -> None:
+    """Start the servers which do not run; returns once all listen."""
+    for member in settings.MEMBERS:
+        start(lab, registry, member.name)
+    for member in settings.MEMBERS:
+        process.wait_until(
+            lambda name=member.name: _listens(lab, name),  # type: ignore[misc]
+            _START_DEADLINE_SECONDS,
+            f"{member.name} listens",
+        )
+
+
+def start(
+    lab: settings.Lab, registry: registry_lib.Registry, name: str
+) -> None:
+    """Start the server of one member unless it runs."""
+    if not process.is_alive(registry, label(name)):
+        process.spawn(
+            registry,
+            label(name),
+            [sys.executable, "-m", __name__, name, str(settings.MEMBER_PORT)],
+            namespace=lab.namespace(name),
+            log=lab.log_dir / f"{name}.log",
+        )
+
+
+def stop(registry: registry_lib.Registry, name: str) -> None:
+    """Stop the server of one member."""
+    process.stop(registry, label(name))
+
+
+def _listens(lab: settings.Lab, name: str) -> bool:
+    listeners = netns.run(
+        lab.namespace(name), ["ss", "-Hltn", f"sport = {settings.MEMBER_PORT}"]
+    )
+    return bool(listeners.stdout.strip())
+
+
+class MemberProtocol(asyncio.Protocol):
+    """One connection: answers each complete request with the name."""
+
+    def __init__(self, name: str) -> None:
+        body = f"{name}\n".encode()
+        self._head = (
+            f"HTTP/1.1 200 OK\r\nX-Member: {name}\r\n"
+            f"Content-Type: text/plain\r\nContent-Length: {len(body)}\r\n"
+        ).encode()
+        self._body = body
+        self._name = name
+        self._buffer = b""
+        self._transport: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep the transport to answer on."""
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        """Answer all requests which are complete now."""
+        self._buffer += data
+        while self._transport and not self._transport.is_closing():
+            end = self._buffer.find(b"\r\n\r\n")
+            if end < 0:
+                if len(self._buffer) > _HEAD_LIMIT:
+                    self._transport.close()
+                return
+            head = self._buffer[:end]
+            length = _LENGTH.search(head)
+            total = end + 4 + (int(length.group(1)) if length else 0)
+            if len(self._buffer) < total:
+                return
+            self._buffer = self._buffer[total:]
+            self._answer(head)
+
+    def _answer(self, head: bytes) -> None:
+        assert self._transport is not None
+        is_last = bool(_CLOSE.search(head)) or head.endswith(b"HTTP/1.0")
+        connection = b"close" if is_last else b"keep-alive"
+        body = b"" if head.startswith(b"HEAD ") else self._body
+        cookie = self._cookie() if head.startswith(_LOGIN) else b""
+        self._transport.write(
+            self._head
+            + cookie
+            + b"Connection: "
+            + connection
+            + b"\r\n\r\n"
+            + body
+        )
+        if is_last:
+            self._transport.close()
+
+    def _cookie(self) -> bytes:
+        value = f"{self._name}-{secrets.token_hex(8)}"
+        return f"Set-Cookie: session={value}\r\n".encode()
+
+
+async def serve(name: str, port: int) -> None:
+    """Serve on every address of this namespace until killed."""
+    listener = socket.create_server(
+        ("::", port),
+        family=socket.AF_INET6,
+        backlog=4096,
+        dualstack_ipv6=True,
+    )
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(
+        lambda: MemberProtocol(name), sock=listener, backlog=4096
+    )
+    await server.serve_forever()
+
+
+def main(arguments: list[str]) -> None:
+    """Entry point of the server process."""
+    asyncio.run(serve(arguments[0], int(arguments[1])))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
