@@ -4,6 +4,7 @@
 
     python tools/check_documents.py
 
+* no document has the markers of a merge that did not end;
 * every path of this repository in a document;
 * every test, ``make`` target, console script and ``[anycast]`` option;
 * decisions: one per number, with the sections of the template, short, and
@@ -93,6 +94,12 @@ def documents() -> list[Path]:
     for folder in ("bench", "client", "devstack", "elements/*"):
         found += ROOT.glob(f"{folder}/README.*")
     return sorted(found)
+
+
+def merge_markers(text: str) -> Iterator[str]:
+    """What git writes where two versions contradict each other."""
+    if re.search(r"^(?:<{7}|>{7}) ", text, re.M):
+        yield "a merge did not end here"
 
 
 def missing_paths(text: str) -> Iterator[str]:
@@ -299,6 +306,7 @@ def refused_sample() -> Iterator[str]:
 def findings() -> Iterator[str]:
     """All that is wrong."""
     checks = (
+        merge_markers,
         missing_paths,
         missing_targets,
         missing_tests,
