@@ -5,7 +5,7 @@
     python tools/check_documents.py
 
 * no document has the markers of a merge that did not end;
-* every path of this repository in a document;
+* every path, and name of a Python file, of this repository in a document;
 * every test, ``make`` target, console script and ``[anycast]`` option;
 * decisions: one per number, with the sections of the template, short, and
   not the history of one; the index lists each once; each one that code or a
@@ -57,6 +57,7 @@ TOP = (
 )
 PATH = re.compile(rf"`((?:{TOP})/[\w./*-]*|[\w-]+\.toml|Makefile)`")
 SHORT_PATH = re.compile(r"`((?:tests|planning|model|testing)/[\w./*-]+)`")
+BARE = re.compile(r"``(\w+\.py)``")
 TARGET = re.compile(r"\bmake ((?!sure\b|it\b|a\b|the\b)[a-z]+(?:-[a-z]+)*)")
 COMMAND = re.compile(r"`(octavia-anycast-[a-z-]+)`")
 OPTION = re.compile(r"``([a-z_]+)``")
@@ -110,6 +111,19 @@ def missing_paths(text: str) -> Iterator[str]:
     for path in sorted(set(SHORT_PATH.findall(text))):
         if not any((ROOT / "octavia_anycast").glob(path.rstrip("/."))):
             yield f"no such file: octavia_anycast/{path}"
+
+
+def missing_names(text: str) -> Iterator[str]:
+    """Names of files, without a folder, that no folder has."""
+    for name in sorted(set(BARE.findall(text)) - file_names()):
+        yield f"no such file: {name}"
+
+
+@functools.cache
+def file_names() -> frozenset[str]:
+    """The names of all Python files of this repository."""
+    tops = (ROOT / top for top in TOP.split("|"))
+    return frozenset(p.name for top in tops for p in top.rglob("*.py"))
 
 
 def missing_targets(text: str) -> Iterator[str]:
@@ -308,6 +322,7 @@ def findings() -> Iterator[str]:
     checks = (
         merge_markers,
         missing_paths,
+        missing_names,
         missing_targets,
         missing_tests,
         missing_commands,
