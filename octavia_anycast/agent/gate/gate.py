@@ -23,7 +23,7 @@ route away and lets no new one out: INIT stays; a gate that was UP since
 HAProxy last died goes on or comes back as with GOOD, because HAProxy pauses
 its sockets while it tries a configuration that it cannot load; any other is
 DOWN.
-UP and FALLING let VIPs be advertised: a single bad sample changes no route.
+UP and FALLING let VIPs be announced: a single bad sample changes no route.
 
 Layer: agent. Pure: no clock, no I/O.
 """
@@ -74,7 +74,7 @@ class Gate:
 
     @property
     def is_passing(self) -> bool:
-        """Whether VIPs may be advertised."""
+        """Whether VIPs may be announced."""
         return self.state in _PASSING
 
 
