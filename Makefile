@@ -17,6 +17,8 @@ UPSTREAM := $(VENV)-upstream
 UPSTREAM_INPUTS := pyproject.toml $(CONSTRAINTS) requirements/upstream.txt
 UPSTREAM_STAMP := $(UPSTREAM)/made-$(call key,$(UPSTREAM_INPUTS))
 PYTEST := $(BIN)/python -m pytest
+# A process for each processor; the tests of one file stay together.
+SPREAD := -n auto --dist loadfile
 export PIP_CACHE_DIR := $(CACHE)/pip
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
@@ -61,19 +63,19 @@ test: root packages $(STAMP) $(UPSTREAM_STAMP) ## Every suite (root)
 		$(UPSTREAM)/bin/python $(ARGS)
 
 test-unit: $(STAMP) ## No I/O, seconds
-	$(PYTEST) octavia_anycast/tests/unit lab/tests/unit $(ARGS)
+	$(PYTEST) $(SPREAD) octavia_anycast/tests/unit lab/tests/unit $(ARGS)
 
 test-functional: $(STAMP) ## The API over WSGI, flows against fakes
-	$(PYTEST) octavia_anycast/tests/functional $(ARGS)
+	$(PYTEST) $(SPREAD) octavia_anycast/tests/functional $(ARGS)
 
 test-client: $(STAMP) ## The SDK and the commands of openstack
-	$(PYTEST) client/tests $(ARGS)
+	$(PYTEST) $(SPREAD) client/tests $(ARGS)
 
 test-contract: packages $(STAMP) ## Speaker drivers against real daemons
 	$(PYTEST) octavia_anycast/tests/contract $(ARGS)
 
 test-upstream: root packages $(UPSTREAM_STAMP) ## Octavia's own tests of its API, against ours (root)
-	tools/run-upstream.sh $(UPSTREAM)/bin/python -n 2 $(ARGS)
+	tools/run-upstream.sh $(UPSTREAM)/bin/python -n auto $(ARGS)
 
 test-lab: root packages $(STAMP) ## The real thing, in namespaces (root)
 	OA_LAB_REQUIRED=1 $(PYTEST) lab/tests $(ARGS)

@@ -78,8 +78,9 @@ def comm_of(pid):
 
 
 @pytest.fixture
-def amphora(tmp_path):
-    made = Amphora(tmp_path)
+def amphora(tmp_path_factory):
+    # A short name: the path of a socket has at most 107 characters.
+    made = Amphora(tmp_path_factory.mktemp("a"))
     yield made
     for name in list(made.processes):
         made.kill(name)
