@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from octavia_anycast.model.autoscale import Autoscale, Metric
 from octavia_anycast.model.cluster import ClusterSize
-from octavia_anycast.tests.unit.planning.load_simulation import (
+from octavia_anycast.tests.unit.planning.autoscale.load_simulation import (
     BOOT_SECONDS,
     STEP_SECONDS,
     TIMING,

@@ -14,9 +14,12 @@ from octavia_anycast.octavia_adapter.load_balancer import object_rows
 from octavia_anycast.provider import request_ids
 from octavia_anycast.testing import octavia_rows
 from octavia_anycast.tests.functional.amphora_rows import PATH, make_ours
+from octavia_anycast.tests.functional.api.load_balancer.test_objects import (
+    CERTIFICATE,
+    ROWS,
+)
 from octavia_anycast.tests.functional.balancers import LBS
 from octavia_anycast.tests.functional.object_tree import call
-from octavia_anycast.tests.functional.test_objects import CERTIFICATE, ROWS
 
 BATCH = 200
 CLUSTER = f"{LBS}/{{lb}}/cluster"

@@ -6,11 +6,11 @@ import pytest
 
 from octavia_anycast.testing import octavia_rows
 from octavia_anycast.testing.nasty_content import REFUSED
-from octavia_anycast.tests.functional.object_tree import call
-from octavia_anycast.tests.functional.test_object_refusals import (
+from octavia_anycast.tests.functional.api.load_balancer.test_refusals import (
     graph,
     post_graph,
 )
+from octavia_anycast.tests.functional.object_tree import call
 
 # kind -> (path of the collection, what a POST needs, path of the object)
 PATHS = {

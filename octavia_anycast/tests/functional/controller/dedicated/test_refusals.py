@@ -14,7 +14,7 @@ from octavia_anycast.controller.cluster.observe import Observer
 from octavia_anycast.db.amphora import amphorae
 from octavia_anycast.model.errors import AnycastError, Permanent, Retryable
 from octavia_anycast.testing.controller_process import ControllerProcess
-from octavia_anycast.tests.functional.controller.test_dedicated_life import (
+from octavia_anycast.tests.functional.controller.dedicated.test_life import (
     AMPHORAE,
     BODY,
     PATH,

@@ -10,7 +10,9 @@ import pytest
 
 from octavia_anycast.model.autoscale import Autoscale, Metric
 from octavia_anycast.model.cluster import ClusterSize
-from octavia_anycast.tests.unit.planning.load_simulation import simulate
+from octavia_anycast.tests.unit.planning.autoscale.load_simulation import (
+    simulate,
+)
 
 CURVES = Path(__file__).parent / "load_curves"
 SIZE = ClusterSize(desired=2, minimum=2, maximum=10)
