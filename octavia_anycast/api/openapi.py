@@ -13,12 +13,9 @@ from collections.abc import Iterable
 
 from pecan import expose, rest
 
-from octavia_anycast.api import (
-    openapi_registrations,
-    operations,
-    policies,
-)
-from octavia_anycast.api.paths import READERS
+from octavia_anycast.api import operations, policies
+from octavia_anycast.api.path.controller import READERS
+from octavia_anycast.api.registration import operations as registrations
 from octavia_anycast.api.schemas import Schema, reference
 from octavia_anycast.db.amphora import amphora_listing
 from octavia_anycast.db.distributor import (
@@ -88,7 +85,7 @@ def _paths() -> Iterable[tuple[str, Schema]]:
     )
     yield _announced()
     yield from _vips()
-    yield from openapi_registrations.paths()
+    yield from registrations.paths()
     yield _registration()
     yield _cluster()
     yield from _amphorae()

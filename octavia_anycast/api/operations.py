@@ -10,14 +10,10 @@ from collections.abc import Iterable
 
 from octavia.api.common import types
 
-from octavia_anycast.api import (
-    cluster_schemas,
-    drain_schemas,
-    registration_schemas,
-    requests,
-    responses,
-    schemas,
-)
+from octavia_anycast.api import requests, responses, schemas
+from octavia_anycast.api.cluster.schemas import SCHEMAS as CLUSTERS
+from octavia_anycast.api.drain.schemas import SCHEMAS as DRAINS
+from octavia_anycast.api.registration.schemas import SCHEMAS as REGISTRATIONS
 from octavia_anycast.api.schemas import Schema, reference
 from octavia_anycast.model.bgp import Peer
 
@@ -37,9 +33,9 @@ SCHEMAS: dict[str, Schema] = {
     "Path": schemas.of_response(responses.PathResponse),
     "Vip": schemas.of_response(responses.VipResponse, nullable=("peer_id",)),
     "VipRequest": schemas.of_request(requests.VipRequest),
-    **cluster_schemas.SCHEMAS,
-    **drain_schemas.SCHEMAS,
-    **registration_schemas.SCHEMAS,
+    **CLUSTERS,
+    **DRAINS,
+    **REGISTRATIONS,
     "Link": schemas.of_response(types.PageType),
     "Fault": {
         "type": "object",

@@ -11,21 +11,25 @@ from oslo_config import cfg
 
 from octavia_anycast import options
 from octavia_anycast.api import policies
-from octavia_anycast.api.amphorae import AmphoraeController
-from octavia_anycast.api.clusters import Limits
+from octavia_anycast.api.amphora.controller import AmphoraeController
+from octavia_anycast.api.bgp_peer.controller import PeersController
+from octavia_anycast.api.bgp_speaker.controller import SpeakersController
+from octavia_anycast.api.cluster.controller import Limits
 from octavia_anycast.api.content import (
     HealthMonitorsController,
     ListenersController,
     PoliciesController,
     PoolsController,
 )
-from octavia_anycast.api.distributors import DistributorsController
-from octavia_anycast.api.drain_wishes import DrainLimits
-from octavia_anycast.api.load_balancers import LoadBalancersController
+from octavia_anycast.api.distributor.controller import DistributorsController
+from octavia_anycast.api.drain.requests import DrainLimits
+from octavia_anycast.api.load_balancer.controller import (
+    LoadBalancersController,
+)
 from octavia_anycast.api.openapi import DocumentController
-from octavia_anycast.api.peers import PeersController
-from octavia_anycast.api.registered_paths import RegistrationLimits
-from octavia_anycast.api.speakers import SpeakersController
+from octavia_anycast.api.registration.registered_paths import (
+    RegistrationLimits,
+)
 from octavia_anycast.db.engine import Database
 from octavia_anycast.model.heartbeat import MISSED_HEARTBEATS
 

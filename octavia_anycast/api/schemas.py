@@ -22,7 +22,7 @@ from wsme import types as wtypes
 
 from octavia_anycast.api import requests, responses
 from octavia_anycast.api.descriptions import DESCRIPTIONS
-from octavia_anycast.api.paths import ShownPath
+from octavia_anycast.api.path.controller import ShownPath
 from octavia_anycast.db.distributor import lifecycle
 from octavia_anycast.model import bgp, cluster, codec, distributor, wire
 from octavia_anycast.model.text import TEXT_MAX_LENGTH

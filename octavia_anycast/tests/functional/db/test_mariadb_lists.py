@@ -13,7 +13,7 @@ import pytest
 from octavia.db import base_models, models
 from sqlalchemy import text
 
-from octavia_anycast.api import amphora_pages
+from octavia_anycast.api.amphora import pages
 from octavia_anycast.db import listing
 from octavia_anycast.db.amphora import (
     amphora_listing,
@@ -78,7 +78,7 @@ def paged(session, order, limit):
     found = []
     marker = None
     while True:
-        page = amphora_pages.page(
+        page = pages.page(
             session,
             session,
             wanted(order=order, limit=limit, marker=marker),
@@ -99,7 +99,7 @@ def test_amphorae_in_every_order_and_by_pages(filled):
                 order = ((name, is_descending),)
                 whole = [
                     one.id
-                    for one in amphora_pages.page(
+                    for one in pages.page(
                         session, session, wanted(order=order)
                     )
                 ]
@@ -109,13 +109,13 @@ def test_amphorae_in_every_order_and_by_pages(filled):
 
 def test_amphorae_are_found_by_what_is_shown(filled):
     with filled.transaction() as session:
-        for one in amphora_pages.page(session, session, wanted()):
+        for one in pages.page(session, session, wanted()):
             for name in ATTRIBUTES:
                 value = getattr(one, name, None)
                 if value is None or name.startswith("ha_"):
                     continue
                 shown = value.isoformat() if name.endswith("_at") else value
-                found = amphora_pages.page(
+                found = pages.page(
                     session, session, wanted(filters={name: (str(shown),)})
                 )
                 assert one.id in {o.id for o in found}, (name, shown)

@@ -9,9 +9,11 @@ import pytest
 from octavia.db import api as octavia_db
 from sqlalchemy import Engine, event
 
-from octavia_anycast.api.clusters import Limits
-from octavia_anycast.api.load_balancer_types import LoadBalancerResponse
-from octavia_anycast.api.load_balancers import LoadBalancersController
+from octavia_anycast.api.cluster.controller import Limits
+from octavia_anycast.api.load_balancer.controller import (
+    LoadBalancersController,
+)
+from octavia_anycast.api.load_balancer.types import LoadBalancerResponse
 from octavia_anycast.db import schema
 from octavia_anycast.db.amphora import amphorae, reports
 from octavia_anycast.db.cluster import clusters

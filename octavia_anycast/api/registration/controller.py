@@ -16,16 +16,11 @@ from pecan import expose, request
 from wsme import types as wtypes
 from wsmeext import pecan as wsme_pecan
 
-from octavia_anycast.api import (
-    drain_types,
-    listing,
-    policies,
-    prefix_limits,
-    registered_paths,
-    resource,
-)
-from octavia_anycast.api import registration_types as types
-from octavia_anycast.api.registered_paths import (
+from octavia_anycast.api import listing, policies, resource
+from octavia_anycast.api.drain.types import options_from
+from octavia_anycast.api.external_vip import prefix_limits
+from octavia_anycast.api.registration import registered_paths, types
+from octavia_anycast.api.registration.registered_paths import (
     PathsOfDistributor,
     RegistrationLimits,
 )
@@ -204,7 +199,7 @@ class RegistrationDrainController(_OfDistributor):
         self._authorize(policies.PUT_AMPHORA_DRAIN)
         now = datetime.now(UTC)
         with self._transaction() as session:
-            options = drain_types.options_from(drain_)
+            options = options_from(drain_)
             lifecycle.locked(session, self._distributor_id)
             stored = amphora_registrations.get(
                 session, self._distributor_id, self._id

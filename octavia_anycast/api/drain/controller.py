@@ -15,15 +15,10 @@ from oslo_log import log as logging
 from pecan import request
 from wsmeext import pecan as wsme_pecan
 
-from octavia_anycast.api import drain_types as types
-from octavia_anycast.api import (
-    drain_wishes,
-    faults,
-    policies,
-    resource,
-)
-from octavia_anycast.api.below_amphora import BelowAmphora
-from octavia_anycast.api.drain_wishes import DrainLimits
+from octavia_anycast.api import faults, policies, resource
+from octavia_anycast.api.amphora.below_amphora import BelowAmphora
+from octavia_anycast.api.drain import requests, types
+from octavia_anycast.api.drain.requests import DrainLimits
 from octavia_anycast.model.cluster import AmphoraRecord
 from octavia_anycast.model.errors import Conflict
 
@@ -54,9 +49,9 @@ class DrainController(BelowAmphora):
         with faults.translated(), self._database.transaction() as session:
             self._authorize(session, policies.PUT_DRAIN)
             options = types.options_from(drain_)
-            drain_wishes.served_by(record)
+            requests.served_by(record)
             self._check_load_balancer(record.load_balancer_id)
-            record = drain_wishes.ask(
+            record = requests.ask(
                 session, record, options, self.limits, datetime.now(UTC)
             )
             self._record_request(session)
@@ -75,9 +70,9 @@ class DrainController(BelowAmphora):
         record = self._listed.record
         with faults.translated(), self._database.transaction() as session:
             self._authorize(session, policies.DELETE_DRAIN)
-            drain_wishes.served_by(record)
+            requests.served_by(record)
             self._check_load_balancer(record.load_balancer_id)
-            drain_wishes.take_back(session, record)
+            requests.take_back(session, record)
             self._record_request(session)
         LOG.info(
             "Amphora %s of load balancer %s is not to drain.",
@@ -89,7 +84,7 @@ class DrainController(BelowAmphora):
         return types.DrainRootResponse(
             drain=types.response_of(
                 record,
-                drain_wishes.last_report(session, record),
+                requests.last_report(session, record),
                 self.limits.timeout,
             )
         )

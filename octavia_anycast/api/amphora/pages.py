@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from octavia_anycast.api import amphora_types as types
+from octavia_anycast.api.amphora import types
 from octavia_anycast.db import listing
 from octavia_anycast.db.amphora import amphora_listing
 from octavia_anycast.octavia_adapter.amphora import stock_amphorae

@@ -5,10 +5,13 @@
 from octavia.api.v2.types import amphora as stock_types
 
 from octavia_anycast.api import schemas
-from octavia_anycast.api.amphora_types import AmphoraResponse
-from octavia_anycast.api.cluster_changes import ClusterChange
-from octavia_anycast.api.clusters import ClusterResponse, MemberResponse
-from octavia_anycast.api.load_balancer_types import LoadBalancerResponse
+from octavia_anycast.api.amphora.types import AmphoraResponse
+from octavia_anycast.api.cluster.changes import ClusterChange
+from octavia_anycast.api.cluster.controller import (
+    ClusterResponse,
+    MemberResponse,
+)
+from octavia_anycast.api.load_balancer.types import LoadBalancerResponse
 from octavia_anycast.api.schemas import Schema
 from octavia_anycast.model.distributor import ATTRIBUTES
 

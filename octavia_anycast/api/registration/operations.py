@@ -5,7 +5,7 @@
 from collections.abc import Iterable
 
 from octavia_anycast.api import operations, policies
-from octavia_anycast.api.registration_types import ROOT
+from octavia_anycast.api.registration.types import ROOT
 from octavia_anycast.api.schemas import Schema, reference
 from octavia_anycast.db.registration import amphora_registrations
 

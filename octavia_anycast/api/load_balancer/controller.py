@@ -18,10 +18,10 @@ from wsme import types as wtypes
 from wsmeext import pecan as wsme_pecan
 
 from octavia_anycast.api import faults
-from octavia_anycast.api import load_balancer_types as types
-from octavia_anycast.api.clusters import ClusterController, Limits
-from octavia_anycast.api.creation import Creation
+from octavia_anycast.api.cluster.controller import ClusterController, Limits
 from octavia_anycast.api.exposed import needing_root
+from octavia_anycast.api.load_balancer import types
+from octavia_anycast.api.load_balancer.creation import Creation
 from octavia_anycast.db.cluster import clusters
 from octavia_anycast.db.engine import Database
 from octavia_anycast.model.distributor import ATTRIBUTES, Choice

@@ -17,11 +17,11 @@ from wsmeext import pecan as wsme_pecan
 from octavia_anycast.api import (
     listing,
     policies,
-    registered_paths,
     requests,
     resource,
     responses,
 )
+from octavia_anycast.api.registration import registered_paths
 from octavia_anycast.db.distributor import (
     distributors,
     lifecycle,

@@ -17,11 +17,11 @@ from wsmeext import pecan as wsme_pecan
 from octavia_anycast.api import (
     listing,
     policies,
-    prefix_limits,
     requests,
     resource,
     responses,
 )
+from octavia_anycast.api.external_vip import prefix_limits
 from octavia_anycast.db import dedicated
 from octavia_anycast.db.distributor import distributors, external_vips
 from octavia_anycast.db.distributor.external_vips import VipRecord

@@ -16,7 +16,8 @@ from wsme import types as wtypes
 from wsmeext import pecan as wsme_pecan
 
 from octavia_anycast import log_lines
-from octavia_anycast.api import cluster_changes, faults, policies, resource
+from octavia_anycast.api import faults, policies, resource
+from octavia_anycast.api.cluster import changes
 from octavia_anycast.db.amphora import amphorae, reports
 from octavia_anycast.db.amphora.reports import StoredReport
 from octavia_anycast.db.cluster import clusters
@@ -146,7 +147,7 @@ class ClusterController(base.BaseController):
         found = self._find(policies.PUT)
         is_stop = (
             found.status == constants.PENDING_UPDATE
-            and cluster_changes.is_switch(cluster_)
+            and changes.is_switch(cluster_)
         )
         if found.status not in CHANGEABLE and not is_stop:
             raise exceptions.LBPendingStateError(
@@ -178,7 +179,7 @@ class ClusterController(base.BaseController):
             stored = clusters.lock(session, self._id)
             if stored is None:
                 raise NotFound("Cluster", self._id)
-            change = cluster_changes.changed(
+            change = changes.changed(
                 body, stored, size_limit=self._limits.size
             )
             if change.max_size > stored.size.maximum:
@@ -187,9 +188,7 @@ class ClusterController(base.BaseController):
                     found.project_id,
                     policies.PUT_MAX_SIZE,
                 )
-            updates = cluster_changes.updates(
-                change, stored, datetime.now(UTC)
-            )
+            updates = changes.updates(change, stored, datetime.now(UTC))
             if updates:
                 clusters.update(
                     session,

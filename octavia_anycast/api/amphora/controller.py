@@ -20,15 +20,15 @@ from wsme import types as wtypes
 from wsmeext import pecan as wsme_pecan
 
 from octavia_anycast import log_lines
-from octavia_anycast.api import amphora_pages, faults, listing
-from octavia_anycast.api import amphora_types as types
-from octavia_anycast.api.below_amphora import BelowAmphora
-from octavia_anycast.api.drain_wishes import DrainLimits
-from octavia_anycast.api.drains import (
+from octavia_anycast.api import faults, listing
+from octavia_anycast.api.amphora import pages, types
+from octavia_anycast.api.amphora.below_amphora import BelowAmphora
+from octavia_anycast.api.drain.controller import (
     DRAIN,
     DrainController,
     StockDrainController,
 )
+from octavia_anycast.api.drain.requests import DrainLimits
 from octavia_anycast.db.amphora import (
     amphora_listing,
     amphora_statistics,
@@ -95,7 +95,7 @@ class AmphoraeController(stock.AmphoraController):
             self._database.transaction() as session,
             context.session.begin(),
         ):
-            shown = amphora_pages.page(context.session, session, wanted)
+            shown = pages.page(context.session, session, wanted)
         links = listing.links(wanted, [one.id for one in shown])
         if fields is not None:
             shown = self._filter_fields(shown, fields)

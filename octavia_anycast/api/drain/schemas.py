@@ -3,7 +3,7 @@
 """JSON Schemas of the drain of an amphora."""
 
 from octavia_anycast.api import schemas
-from octavia_anycast.api.drain_types import (
+from octavia_anycast.api.drain.types import (
     DrainRequest,
     DrainResponse,
     DrainVipResponse,

@@ -23,10 +23,14 @@ from octavia_anycast.api import (
     resource,
     responses,
 )
-from octavia_anycast.api.paths import PathsController
-from octavia_anycast.api.registered_paths import RegistrationLimits
-from octavia_anycast.api.registrations import AmphoraRegistrationsController
-from octavia_anycast.api.vips import VipsController
+from octavia_anycast.api.external_vip.controller import VipsController
+from octavia_anycast.api.path.controller import PathsController
+from octavia_anycast.api.registration.controller import (
+    AmphoraRegistrationsController,
+)
+from octavia_anycast.api.registration.registered_paths import (
+    RegistrationLimits,
+)
 from octavia_anycast.db.distributor import (
     distributors,
     external_vips,

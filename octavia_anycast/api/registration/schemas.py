@@ -3,7 +3,7 @@
 """JSON Schemas of registrations of amphorae with a distributor."""
 
 from octavia_anycast.api import schemas
-from octavia_anycast.api.registration_types import (
+from octavia_anycast.api.registration.types import (
     AmphoraRegistrationRequest,
     AmphoraRegistrationResponse,
     RegisteredPathResponse,
