@@ -23,13 +23,13 @@ from octavia_anycast.agent.frontend.frontend import (
 from octavia_anycast.agent.gate.probes import ProbePaths, Prober
 from octavia_anycast.agent.process import SystemdUnit
 from octavia_anycast.agent.speakers import file_check
-from octavia_anycast.agent.speakers.bird import BirdSettings, BirdSpeaker
+from octavia_anycast.agent.speakers.bird.bird import BirdSettings, BirdSpeaker
 from octavia_anycast.agent.speakers.choice import (
     Choice,
     ChosenSpeaker,
     Place,
 )
-from octavia_anycast.agent.speakers.exabgp import (
+from octavia_anycast.agent.speakers.exabgp.exabgp import (
     ExabgpSettings,
     ExabgpSpeaker,
 )

@@ -17,7 +17,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from octavia_anycast.agent import process
-from octavia_anycast.agent.speakers import bird_syntax, exabgp_syntax
+from octavia_anycast.agent.speakers.bird import bird_syntax
+from octavia_anycast.agent.speakers.exabgp import exabgp_syntax
 from octavia_anycast.model.bgp import Peer, Speaker
 
 LOG = logging.getLogger(__name__)

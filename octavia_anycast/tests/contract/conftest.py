@@ -18,8 +18,8 @@ from pathlib import Path as FilePath
 
 import pytest
 
-from octavia_anycast.agent.speakers.bird import BirdSettings, BirdSpeaker
-from octavia_anycast.agent.speakers.exabgp import (
+from octavia_anycast.agent.speakers.bird.bird import BirdSettings, BirdSpeaker
+from octavia_anycast.agent.speakers.exabgp.exabgp import (
     ExabgpSettings,
     ExabgpSpeaker,
 )
@@ -30,7 +30,7 @@ from octavia_anycast.testing.fakes.fake_speaker import (
 )
 from octavia_anycast.tests.contract import bird_peer
 
-RELAY = "-m octavia_anycast.agent.speakers.relay"
+RELAY = "-m octavia_anycast.agent.speakers.exabgp.relay"
 EXABGP = [sys.executable, "-m", "exabgp"]
 EXABGP_ENVIRONMENT = {
     "exabgp_daemon_drop": "false",

@@ -8,9 +8,9 @@ from ipaddress import ip_address
 
 import pytest
 
-from octavia_anycast.agent.speakers import bird_syntax as syntax
 from octavia_anycast.agent.speakers.base import Path
-from octavia_anycast.agent.speakers.bird_slots import assign
+from octavia_anycast.agent.speakers.bird import bird_syntax as syntax
+from octavia_anycast.agent.speakers.bird.bird_slots import assign
 from octavia_anycast.model.bgp import BfdTimers, SessionState, SpeakerDriver
 from octavia_anycast.tests.unit.agent.states import PEER4, PEER6
 from octavia_anycast.tests.unit.agent.states import (

@@ -9,8 +9,8 @@ from ipaddress import ip_address
 
 import pytest
 
-from octavia_anycast.agent.speakers import exabgp_syntax as syntax
 from octavia_anycast.agent.speakers.base import Path
+from octavia_anycast.agent.speakers.exabgp import exabgp_syntax as syntax
 from octavia_anycast.model.bgp import (
     SessionState,
 )

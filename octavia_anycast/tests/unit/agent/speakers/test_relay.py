@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from octavia_anycast.agent.speakers.relay import Relay, listen
+from octavia_anycast.agent.speakers.exabgp.relay import Relay, listen
 
 
 class Bench:

@@ -8,8 +8,8 @@ Layer: agent. Pure.
 from dataclasses import replace
 from ipaddress import ip_network
 
-from octavia_anycast.agent.speakers import exabgp_syntax as syntax
 from octavia_anycast.agent.speakers.base import Path
+from octavia_anycast.agent.speakers.exabgp import exabgp_syntax as syntax
 from octavia_anycast.model.bgp import IPAddress, Peer, Speaker
 
 RibKey = tuple[IPAddress, str]  # peer_ip, prefix

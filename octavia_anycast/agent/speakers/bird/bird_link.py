@@ -12,7 +12,7 @@ Layer: agent. Blocks, but never for longer than it was told.
 import socket
 import time
 
-from octavia_anycast.agent.speakers.bird_syntax import Reply
+from octavia_anycast.agent.speakers.bird.bird_syntax import Reply
 
 _CODE_LENGTH = 4
 _CHUNK = 262_144

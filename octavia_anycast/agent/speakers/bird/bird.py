@@ -21,14 +21,14 @@ import time
 from dataclasses import dataclass
 
 from octavia_anycast.agent import atomic_file
-from octavia_anycast.agent.speakers import bird_syntax as syntax
 from octavia_anycast.agent.speakers.base import Path, Service, SpeakerStatus
-from octavia_anycast.agent.speakers.bird_link import (
+from octavia_anycast.agent.speakers.bird import bird_syntax as syntax
+from octavia_anycast.agent.speakers.bird.bird_link import (
     BirdLink,
     LinkLost,
     NoAnswer,
 )
-from octavia_anycast.agent.speakers.bird_slots import Slots, assign
+from octavia_anycast.agent.speakers.bird.bird_slots import Slots, assign
 from octavia_anycast.model.bgp import IPAddress, Peer, Speaker
 from octavia_anycast.model.wire import SessionReport
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from octavia_anycast.agent.speakers.base import Path
-from octavia_anycast.agent.speakers.bird_slots import (
+from octavia_anycast.agent.speakers.bird.bird_slots import (
     SLOT_MAX,
     Channel,
     Slots,

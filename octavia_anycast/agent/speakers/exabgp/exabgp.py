@@ -25,10 +25,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from octavia_anycast.agent import atomic_file
-from octavia_anycast.agent.speakers import exabgp_syntax as syntax
-from octavia_anycast.agent.speakers import exabgp_target as target
 from octavia_anycast.agent.speakers.base import Path, Service, SpeakerStatus
-from octavia_anycast.agent.speakers.exabgp_link import ExabgpLink, LinkLost
+from octavia_anycast.agent.speakers.exabgp import exabgp_syntax as syntax
+from octavia_anycast.agent.speakers.exabgp import exabgp_target as target
+from octavia_anycast.agent.speakers.exabgp.exabgp_link import (
+    ExabgpLink,
+    LinkLost,
+)
 from octavia_anycast.model.bgp import (
     IPAddress,
     Peer,
