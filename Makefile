@@ -24,8 +24,8 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
 .PHONY: help venv packages root lint format test test-unit test-functional \
-	test-client test-contract test-upstream test-lab chaos demo bench \
-	statuses lab-up lab-down lab-status lab-shell docs clean
+	test-client test-contract test-upstream test-search test-lab chaos demo \
+	bench statuses lab-up lab-down lab-status lab-shell docs clean
 
 help: ## Show this
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -76,6 +76,11 @@ test-contract: packages $(STAMP) ## Speaker drivers against real daemons
 
 test-upstream: root packages $(UPSTREAM_STAMP) ## Octavia's own tests of its API, against ours (root)
 	tools/run-upstream.sh $(UPSTREAM)/bin/python -n auto $(ARGS)
+
+test-search: $(STAMP) ## Properties on new random histories, ROUNDS= times
+	for round in $$(seq $(or $(ROUNDS),5)); do \
+		$(PYTEST) -q octavia_anycast/tests/unit -m hypothesis \
+			--hypothesis-profile=search $(ARGS) || exit 1; done
 
 test-lab: root packages $(STAMP) ## The real thing, in namespaces (root)
 	OA_LAB_REQUIRED=1 $(PYTEST) lab/tests $(ARGS)

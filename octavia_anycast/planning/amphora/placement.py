@@ -77,13 +77,18 @@ def place(cluster: Cluster, count: int) -> tuple[Zone, ...]:
 
 
 def leaving_order(cluster: Cluster) -> tuple[Assessment, ...]:
-    """Order the live amphorae by how little each would be missed."""
+    """Order the live amphorae by how little each would be missed.
+
+    One that somebody took out of service comes before one that does not
+    announce just now: it would not announce again by itself.
+    """
     crowd = Counter(m.amphora.record.availability_zone for m in cluster.live)
 
-    def merit(member: Assessment) -> tuple[bool, bool, bool, int, str]:
+    def merit(member: Assessment) -> tuple[bool, bool, bool, bool, int, str]:
         record = member.amphora.record
         return (
             not is_outdated(cluster.desired, member.amphora),
+            record.drained_at is None,
             is_announcing(cluster.desired, member.amphora),
             is_ready(cluster.desired, member.amphora),
             -crowd[record.availability_zone],

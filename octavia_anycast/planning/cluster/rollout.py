@@ -226,8 +226,13 @@ def _turn(cluster: Cluster) -> str:
     trying = [m for m in cluster.members if _is_in_transition(cluster, m)]
     candidates = trying or sorted(
         cluster.of(Phase.SERVING),
-        # A whole one first: a half one cannot show that the change is right.
-        key=lambda m: (not _is_whole(cluster, m), m.id),
+        # One whose agent answers first: another is about to be replaced. Then
+        # a whole one: a half one cannot show that the change is right.
+        key=lambda m: (
+            m.amphora.record.mute_since is not None,
+            not _is_whole(cluster, m),
+            m.id,
+        ),
     )
     for member in candidates:
         report = member.amphora.report

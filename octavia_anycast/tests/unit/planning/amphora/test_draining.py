@@ -367,6 +367,13 @@ CUT_OFF_BESIDE_DRAINED = [
     ("connect", 1, 60),
 ]
 
+# The last one that is not drained does not announce when the size sinks.
+BROKEN_BESIDE_DRAINED = [
+    ("drain", 0, 12),
+    ("break_gate", 1, 0),
+    ("scale", 0, 3),
+]
+
 
 def happen(world: World, event: str, number: int) -> None:
     guests = list(world.guests.values())
@@ -401,6 +408,7 @@ def happen(world: World, event: str, number: int) -> None:
 @given(size=st.integers(min_value=1, max_value=4), events=EVENTS)
 @example(size=4, events=CUT_OFF_BESIDE_DRAINED)
 @example(size=1, events=[("replace", 0, 1), ("drain", 1, 0)])
+@example(size=2, events=BROKEN_BESIDE_DRAINED)
 def test_any_history_keeps_the_invariants_and_settles(size, events):
     """The simulation asserts invariant 1 for drains at each step."""
     world = World(desired=desired_cluster(size=size))

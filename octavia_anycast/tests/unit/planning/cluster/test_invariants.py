@@ -224,6 +224,12 @@ def test_a_deleted_load_balancer_leaves_nothing(size, events):
     events=EVENTS,
     refused=st.sampled_from(REFUSABLE),
 )
+# The cloud refuses to delete the one that announces what was.
+@example(
+    size=1,
+    events=[("refuse", 7, 14), ("cut_off", 0, 8), ("update", 0, 40)],
+    refused="PrepareLoadBalancer",
+)
 def test_nothing_waits_for_what_is_refused(size, events, refused):
     """Invariant 8; the simulation checks it at each step, too."""
     world = World(desired=desired_cluster(size=size))
@@ -244,6 +250,11 @@ def test_nothing_waits_for_what_is_refused(size, events, refused):
 
 @settings(max_examples=40, deadline=None)
 @given(size=st.integers(min_value=1, max_value=5), events=EVENTS)
+# The agent of the one hangs that would try other speakers out first.
+@example(
+    size=5,
+    events=[("die", 0, 39), ("hang", 6, 30), ("wrong_peers", 0, 38)],
+)
 def test_plan_is_pure(size, events):
     world = World(desired=desired_cluster(size=size))
     play(world, events)
