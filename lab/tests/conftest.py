@@ -23,6 +23,7 @@ import signal
 
 import balancer_pool
 import cluster_bench
+import loaded_client
 import pytest
 from octavia_anycast_lab import cleanup, deployment, down, settings, up
 from octavia_anycast_lab import registry as registry_lib
@@ -122,11 +123,22 @@ def cloud(fabric: Instance) -> deployment.Deployment:
 
 
 @pytest.fixture(scope="session")
+def openstack(
+    cloud: deployment.Deployment, tmp_path_factory: pytest.TempPathFactory
+) -> collections.abc.Iterator[loaded_client.LoadedClient]:
+    """The openstack client, for any user."""
+    with loaded_client.LoadedClient(
+        cloud, tmp_path_factory.mktemp("client")
+    ) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
 def bench(
-    cloud: deployment.Deployment,
+    cloud: deployment.Deployment, openstack: loaded_client.LoadedClient
 ) -> collections.abc.Iterator[cluster_bench.Bench]:
     """Tools to make load balancers; there is no distributor yet."""
-    made = cluster_bench.Bench(cloud)
+    made = cluster_bench.Bench(cloud, openstack)
     yield made
     made.close()
 
