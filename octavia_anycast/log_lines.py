@@ -38,23 +38,21 @@ def kept() -> Iterator[None]:
         _set(before)
 
 
-@contextmanager
-def bearing(
-    project_id: str | None, request_id: str | None = None
-) -> Iterator[None]:
-    """Have the lines within bear a project, and the request that asked.
+def bear(project_id: str | None, request_id: str | None = None) -> None:
+    """Have the lines from here on bear a project, and the request that asked.
+
+    Until the :func:`kept` around it ends, so that whoever logs a failure
+    there does it with both.
 
     :param request_id: of the API request; None if it is not known
     """
-    with kept():
-        oslo_context.RequestContext(
-            project_id=project_id, global_request_id=request_id
-        )
-        yield
+    oslo_context.RequestContext(
+        project_id=project_id, global_request_id=request_id
+    )
 
 
 def bear_request(request_id: str) -> None:
-    """Have the lines of this :func:`bearing` bear the request from here on.
+    """Have the lines after a :func:`bear` bear the request from here on.
 
     :param request_id: of the API request that asked; empty: nobody asked
     """

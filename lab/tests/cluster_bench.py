@@ -16,6 +16,7 @@ import sys
 import typing
 
 import asker
+import loaded_client
 import sdk
 from octavia_anycast_lab import deployment, settings, shell
 from octavia_anycast_lab import registry as registry_lib
@@ -89,8 +90,13 @@ def _balancer(
 class Bench:
     """The cloud with a distributor."""
 
-    def __init__(self, plane: deployment.Deployment) -> None:
+    def __init__(
+        self,
+        plane: deployment.Deployment,
+        client: loaded_client.LoadedClient,
+    ) -> None:
         self.plane = plane
+        self.client = client
         self.lab = plane.lab
         self.registry = registry_lib.Registry(plane.lab.run_dir)
         self.machines = hypervisor.Hypervisor(plane.lab)
@@ -285,17 +291,17 @@ class Bench:
 
         And if every router has a route: a client is behind the last one.
         """
-        wanted = self.amphorae(balancer)
-        if len(wanted) != balancer.size:
+        hops = self.hops(balancer).values()
+        # Asking the routers is cheap; asking Neutron for all ports is not.
+        if any(len(found) != balancer.size for found in hops):
             return False
+        wanted = self.amphorae(balancer)
         if self.instance_ids(balancer) != {a.instance_id for a in wanted}:
             return False
         addresses = {x for a in wanted for x in a.seen.addresses}
-        return all(
-            len(hops) == balancer.size and hops <= addresses
-            for hops in self.hops(balancer).values()
-        ) and all(
-            observe.is_routed(self.lab, prefix(vip)) for vip in balancer.vips
+        return len(wanted) == balancer.size and all(
+            found <= addresses and observe.is_routed(self.lab, prefix(vip))
+            for vip, found in zip(balancer.vips, hops, strict=True)
         )
 
     def await_whole(self, balancer: Balancer) -> None:
@@ -430,14 +436,7 @@ class Bench:
 
     def openstack(self, *words: str, cloud: str = "demo") -> str:
         """The unmodified openstack client, as the tenant if not said."""
-        done = subprocess.run(
-            shell.command_line(self.plane, ["openstack", *words]),
-            env={**shell.environment(self.plane), "OS_CLOUD": cloud},
-            capture_output=True,
-            text=True,
-            timeout=300.0,
-            check=False,
-        )
+        done = self.client.run(words, cloud)
         assert done.returncode == 0, done.stderr
         return done.stdout
 

@@ -6,7 +6,8 @@
     fabric         spines, leaves, members and the client, converged
     cloud          the control plane, the image and the controller as well
     bench          the cloud with a distributor, as a tenant uses it
-    balancer       a load balancer of two amphorae that many tests share
+    pool           the load balancer that many modules share, and
+    balancer       that one, as it was made, for the length of a module
 
 ``OA_LAB`` names the instance (default ``oat``), ``OA_LAB_KEEP=1`` leaves it
 up, ``OA_LAB_REUSE=1`` takes it as it is. Without root or tools a lab test is
@@ -17,11 +18,12 @@ error: nothing is skipped silently.
 import collections.abc
 import dataclasses
 import os
-import pathlib
-import pickle
 import shutil
+import signal
 
+import balancer_pool
 import cluster_bench
+import loaded_client
 import pytest
 from octavia_anycast_lab import cleanup, deployment, down, settings, up
 from octavia_anycast_lab import registry as registry_lib
@@ -30,35 +32,6 @@ from octavia_anycast_lab.progress import Progress
 
 TEST_LAB = "oat"
 _REUSE = "OA_LAB_REUSE"
-BALANCER = "shared"
-BALANCER_SIZE = 2
-# These use one load balancer; the last one deletes it.
-_IN_ORDER = (
-    "test_bad_input",
-    "test_load_balancer",
-    "test_persistence",
-    "test_listeners",
-    "test_monitors",
-    "test_member_subnets",
-    "test_amphorae_api",
-    "test_client",
-    "test_guides",
-    "test_peer_change",
-    "test_bird",
-    "test_frontend_peering",
-    "test_dedicated",
-    "test_dedicated_amphorae",
-    "test_distributor_api",
-    "test_rbac",
-    "test_secrets",
-    "test_scaling",
-    "test_autoscale",
-    "test_housekeeping",
-    "test_faults",
-    "test_chaos",
-    "test_two_controllers",
-    "test_removal",
-)
 _TOOLS = (
     "ip",
     "nsenter",
@@ -95,15 +68,18 @@ def missing() -> str | None:
     return f"not installed: {', '.join(tools)}" if tools else None
 
 
-def _place(item: pytest.Item) -> int:
-    name = item.path.stem
-    is_ours = pathlib.Path(__file__).parent in item.path.parents
-    return _IN_ORDER.index(name) + 1 if is_ours and name in _IN_ORDER else 0
+def pytest_configure() -> None:
+    """Have SIGTERM end a run as Ctrl-C does: the lab is removed."""
+    signal.signal(signal.SIGTERM, _interrupt)
+
+
+def _interrupt(number: int, frame: object) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    raise KeyboardInterrupt
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Skip lab tests where there can be no lab; refuse that in CI."""
-    items.sort(key=_place)
     reason = missing()
     marked = [item for item in items if item.get_closest_marker("lab")]
     if reason is None or not marked:
@@ -147,29 +123,39 @@ def cloud(fabric: Instance) -> deployment.Deployment:
 
 
 @pytest.fixture(scope="session")
+def openstack(
+    cloud: deployment.Deployment, tmp_path_factory: pytest.TempPathFactory
+) -> collections.abc.Iterator[loaded_client.LoadedClient]:
+    """The openstack client, for any user."""
+    with loaded_client.LoadedClient(
+        cloud, tmp_path_factory.mktemp("client")
+    ) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
 def bench(
-    cloud: deployment.Deployment,
+    cloud: deployment.Deployment, openstack: loaded_client.LoadedClient
 ) -> collections.abc.Iterator[cluster_bench.Bench]:
     """Tools to make load balancers; there is no distributor yet."""
-    made = cluster_bench.Bench(cloud)
+    made = cluster_bench.Bench(cloud, openstack)
     yield made
     made.close()
 
 
 @pytest.fixture(scope="session")
-def balancer(bench: cluster_bench.Bench) -> cluster_bench.Balancer:
-    """A dual-stack load balancer made in one call, announced by all."""
-    kept = bench.lab.run_dir / "test-balancer"
-    if os.environ.get(_REUSE) and kept.exists():
-        return pickle.loads(kept.read_bytes())
-    bench.remove_earlier(BALANCER)
-    made = bench.create(
-        BALANCER, BALANCER_SIZE, listeners=[cluster_bench.web_listener(bench)]
-    )
-    kept.write_bytes(pickle.dumps(made))
-    bench.await_active(made.id)
-    bench.await_whole(made)
+def pool(bench: cluster_bench.Bench) -> balancer_pool.Pool:
+    """The load balancer that modules share."""
+    made = balancer_pool.Pool(bench, bench.lab.run_dir / "test-balancer")
+    if os.environ.get(_REUSE):
+        made.reuse()
     return made
+
+
+@pytest.fixture(scope="module")
+def balancer(pool: balancer_pool.Pool) -> cluster_bench.Balancer:
+    """A dual-stack load balancer made in one call, announced by all."""
+    return pool.take()
 
 
 @pytest.fixture(scope="module")

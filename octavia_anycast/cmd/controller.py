@@ -10,6 +10,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from datetime import UTC, datetime
 
 from octavia.common import config as octavia_config
@@ -19,22 +20,25 @@ from oslo_log import log as logging
 from octavia_anycast import log_lines, options
 from octavia_anycast.agent_client.amphora_client import AmphoraClient, Timeout
 from octavia_anycast.controller.amphora.rotation import Rotation
-from octavia_anycast.controller.cluster.reconciler import Reconciler
+from octavia_anycast.controller.cluster.reconciler import ClusterReconciler
 from octavia_anycast.controller.cluster.report import Reporter
 from octavia_anycast.controller.cluster.spare_monitor import SpareMonitor
 from octavia_anycast.controller.dedicated.dedicated import DedicatedAmphorae
 from octavia_anycast.controller.distributor.distributor_lifecycle import (
+    STATUS_SECONDS,
+    STATUSES,
     DistributorLifecycle,
 )
 from octavia_anycast.controller.engine.coordination import Coordination
 from octavia_anycast.controller.engine.daemon import Daemon
+from octavia_anycast.controller.engine.work_queue import Reconciler
 from octavia_anycast.controller.heartbeat.heartbeat_receiver import (
     HeartbeatReceiver,
 )
 from octavia_anycast.controller.heartbeat.heartbeat_store import HeartbeatStore
 from octavia_anycast.controller.housekeeping.housekeeping import (
-    Chore,
-    Housekeeping,
+    Recurring,
+    chores,
 )
 from octavia_anycast.controller.housekeeping.purge import Purge
 from octavia_anycast.controller.housekeeping.sweep import Sweep
@@ -66,7 +70,6 @@ LOG = logging.getLogger(__name__)
 # each gets only every n-th.
 STALE_AFTER_INTERVALS = 10
 START_AGAIN_SECONDS = 2.0
-DISTRIBUTOR_THREADS = 2
 # Many threads that wait for the database share one interpreter with a few that
 # compute. With the five milliseconds of Python each answer waited as long, and
 # heartbeats were lost in the socket (ADR 0089).
@@ -172,31 +175,36 @@ def run(world: World, settings: options.Settings) -> None:
     )
     coordination = Coordination(settings.coordination_url)
     threads = settings.workers * settings.action_workers
-    # Each chore may need a thread beside the workers, and so may the
-    # distributors.
     with (
-        CarryingExecutor(
-            settings.workers + len(Chore) + DISTRIBUTOR_THREADS, "reconcile"
-        ) as workers,
         CarryingExecutor(threads, "observe") as observers,
         CarryingExecutor(threads, "apply") as appliers,
+        ExitStack() as stack,
     ):
-        daemon = Daemon(
+        clusters = ClusterReconciler(
             world,
-            reconciler=Reconciler(
-                world,
-                Reporter(world, store),
-                observe_executor=observers,
-                apply_executor=appliers,
-            ),
+            Reporter(world, store),
+            observe_executor=observers,
+            apply_executor=appliers,
+        )
+        distributors = DistributorLifecycle(world, appliers)
+        others: list[Reconciler] = [
+            distributors,
+            DedicatedAmphorae(world, observers),
+            Recurring(STATUSES, STATUS_SECONDS, distributors.report),
+            *_housekeeping(world, coordination, lambda: daemon),
+        ]
+        workers = stack.enter_context(
+            CarryingExecutor(
+                sum(one.kind.threads for one in (clusters, *others)),
+                "reconcile",
+            )
+        )
+        daemon = Daemon(
+            clusters,
+            others,
             coordination=coordination,
-            store=store,
-            housekeeping=_housekeeping(
-                world, settings, coordination, lambda: daemon
-            ),
-            distributors=DistributorLifecycle(world, appliers),
-            dedicated=DedicatedAmphorae(world, observers),
             workers=workers,
+            poll_interval=settings.poll_interval,
         )
         receiver = HeartbeatReceiver(
             world, store, heartbeats.read, daemon.wake
@@ -227,15 +235,11 @@ def _run_beside(
 
 
 def _housekeeping(
-    world: World,
-    settings: options.Settings,
-    coordination: Coordination,
-    daemon: Callable[[], Daemon],
-) -> Housekeeping:
+    world: World, coordination: Coordination, daemon: Callable[[], Daemon]
+) -> tuple[Recurring, ...]:
     """The chores; they tell the daemon, which is made with them."""
-    return Housekeeping(
-        settings,
-        coordination,
+    return chores(
+        world.settings,
         purge=Purge(world),
         rotation=Rotation(world, coordination, lambda: daemon().is_stopping()),
         sweep=Sweep(world, lambda i: daemon().wake(i)),

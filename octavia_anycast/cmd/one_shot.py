@@ -17,12 +17,13 @@ from oslo_config import cfg
 from octavia_anycast import log_lines, options
 from octavia_anycast.cmd.controller import STALE_AFTER_INTERVALS, make_world
 from octavia_anycast.controller.amphora.rotation import Locks, Rotation
-from octavia_anycast.controller.cluster.reconciler import Reconciler, Result
+from octavia_anycast.controller.cluster.reconciler import ClusterReconciler
 from octavia_anycast.controller.cluster.report import Reporter
 from octavia_anycast.controller.engine.coordination import (
     Coordination,
     PatientLocks,
 )
+from octavia_anycast.controller.engine.work_queue import Result
 from octavia_anycast.controller.heartbeat.heartbeat_store import HeartbeatStore
 from octavia_anycast.controller.housekeeping.housekeeping import (
     Chore,
@@ -141,7 +142,7 @@ class _Bench:
         ):
             if not is_held:
                 return None
-            return Reconciler(
+            return ClusterReconciler(
                 self.world,
                 Reporter(self.world, store),
                 observe_executor=observers,

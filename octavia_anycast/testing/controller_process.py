@@ -8,7 +8,8 @@ tables, the planner, the TaskFlow graphs. What is not: machines and time.
 
 from typing import Any
 
-from octavia_anycast.controller.cluster.reconciler import Reconciler, Result
+from octavia_anycast import log_lines
+from octavia_anycast.controller.cluster.reconciler import ClusterReconciler
 from octavia_anycast.controller.cluster.report import Reporter
 from octavia_anycast.controller.dedicated.dedicated import DedicatedAmphorae
 from octavia_anycast.controller.distributor.distributor_driver import (
@@ -17,6 +18,7 @@ from octavia_anycast.controller.distributor.distributor_driver import (
 from octavia_anycast.controller.distributor.distributor_lifecycle import (
     DistributorLifecycle,
 )
+from octavia_anycast.controller.engine.work_queue import Result
 from octavia_anycast.controller.heartbeat.heartbeat_store import HeartbeatStore
 from octavia_anycast.controller.housekeeping.sweep import Sweep
 from octavia_anycast.controller.ports import World
@@ -74,7 +76,7 @@ class ControllerProcess:
         # One thread each: SQLite has one writer.
         self._observers = CarryingExecutor(1)
         self._appliers = CarryingExecutor(1)
-        self._reconciler = Reconciler(
+        self._reconciler = ClusterReconciler(
             self.world,
             Reporter(self.world, self.store),
             observe_executor=self._observers,
@@ -88,7 +90,8 @@ class ControllerProcess:
     def reconcile(self, load_balancer_id: str) -> Result | None:
         """One look; None if the process died or it did not work."""
         try:
-            return self._reconciler.reconcile(load_balancer_id)
+            with log_lines.kept():
+                return self._reconciler.reconcile(load_balancer_id)
         except (AnycastError, Died) as e:
             self.errors.append(e)
             return None

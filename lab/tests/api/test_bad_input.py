@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from balancer_pool import Pool
 from cluster_bench import Amphora, Balancer, Bench
 from octavia_anycast_lab import settings
 from octavia_anycast_lab.api import distributors, rest
@@ -32,8 +33,8 @@ def _rows(bench: Bench) -> str:
     return database.query(bench.plane, "octavia", f"SELECT {counts}")
 
 
-def test_no_distributor_no_load_balancer(bench: Bench) -> None:
-    """First of all tests with a cloud: there is no distributor yet."""
+def test_no_distributor_no_load_balancer(bench: Bench, pool: Pool) -> None:
+    pool.empty()
     found = distributors.find(bench.admin)
     if found is not None:
         distributors.delete(bench.admin, found["id"])

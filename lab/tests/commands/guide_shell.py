@@ -20,7 +20,6 @@ import time
 import typing
 
 from octavia_anycast_lab import deployment, shell
-from octavia_anycast_lab.host import process
 
 HERE = pathlib.Path(__file__).parent
 ROOT = HERE.parents[2]
@@ -29,9 +28,7 @@ sys.path.append(str(ROOT / "tools"))
 import guide_blocks  # noqa: E402
 
 BLOCK_SECONDS = 240.0
-READY_SECONDS = 60.0
 _END = "guide-block-ended"
-_PYTHON = (sys.executable, str(HERE / "quick_client.py"))
 # What asks for a password ends so.
 _QUESTION = b": "
 
@@ -144,37 +141,25 @@ def _take_terminal(slave: int) -> None:
 
 @dataclasses.dataclass(slots=True)
 class Reader:
-    """Types the blocks of one guide after the other."""
+    """Types the blocks of one guide after the other.
+
+    ``directory``: commands that come before those of the machine.
+    """
 
     plane: deployment.Deployment
     directory: pathlib.Path
     _shells: dict[tuple[str, str, str], Shell] = dataclasses.field(
         default_factory=dict
     )
-    _server: "subprocess.Popen[bytes] | None" = None
 
     def __enter__(self) -> typing.Self:
-        """Load the client once, in the lab's control namespace."""
-        self._write_client()
-        self._server = subprocess.Popen(
-            shell.command_line(
-                self.plane,
-                [*_PYTHON, "serve", str(self._socket)],
-            ),
-            env=dict(shell.environment(self.plane)),
-        )
-        process.wait_until(
-            self._socket.exists, READY_SECONDS, "the client is loaded"
-        )
+        """Nothing is typed yet."""
         return self
 
     def __exit__(self, *_: object) -> None:
         """End all shells."""
         for each in self._shells.values():
             each.close()
-        if self._server is not None:
-            self._server.kill()
-            self._server.wait()
 
     def type(self, block: guide_blocks.Block) -> str:
         """Type a block where and as whom it says."""
@@ -207,15 +192,3 @@ class Reader:
         if place == guide_blocks.MACHINE:
             return ["bash"], {**variables, "PATH": path}
         return ["octavia-anycast-lab", "enter", place, *bash], variables
-
-    @property
-    def _socket(self) -> pathlib.Path:
-        return self.directory / "client.socket"
-
-    def _write_client(self) -> None:
-        script = self.directory / "openstack"
-        script.write_text(
-            f"#!/bin/sh\nexec {sys.executable} -S -E "
-            f'{HERE / "quick_client.py"} {self._socket} "$@"\n'
-        )
-        script.chmod(0o755)

@@ -16,6 +16,7 @@ import typing
 
 import pytest
 import sdk as lab_sdk
+from loaded_client import COMMAND_SECONDS, LoadedClient
 from octavia_anycast_client import sdk
 from octavia_anycast_lab import deployment, settings, shell
 from octavia_anycast_lab.api import seed
@@ -45,6 +46,7 @@ class Client:
     """``openstack``, as somebody; it keeps which commands were run."""
 
     plane: deployment.Deployment
+    loaded: LoadedClient
     used: set[str] = dataclasses.field(default_factory=set)
 
     def run(
@@ -57,19 +59,28 @@ class Client:
     ) -> subprocess.CompletedProcess[str]:
         """``openstack loadbalancer WORDS MORE``; has to end with a code."""
         argv = ["openstack", "loadbalancer", *words.split(), *more]
-        done = subprocess.run(
+        if stdin:
+            done = self._asked(argv, cloud, stdin)
+        else:
+            done = self.loaded.run(argv[1:], cloud)
+        assert done.returncode == code, done.stdout + done.stderr
+        if code == 0:
+            self.used.update(n for n in commands() if is_of(n, argv))
+        return done
+
+    def _asked(
+        self, argv: list[str], cloud: str, stdin: str
+    ) -> subprocess.CompletedProcess[str]:
+        """The client itself, which asks for a password."""
+        return subprocess.run(
             shell.command_line(self.plane, argv),
             env={**shell.environment(self.plane), "OS_CLOUD": cloud},
             input=stdin,
             capture_output=True,
             text=True,
-            timeout=420.0,
+            timeout=COMMAND_SECONDS,
             check=False,
         )
-        assert done.returncode == code, done.stdout + done.stderr
-        if code == 0:
-            self.used.update(n for n in commands() if is_of(n, argv))
-        return done
 
     def ask(self, words: str, *more: str, cloud: str = "admin") -> typing.Any:
         """What a command prints."""
@@ -94,11 +105,11 @@ def is_of(name: str, argv: list[str]) -> bool:
 
 
 @pytest.fixture(scope="module")
-def client(cloud):
+def client(cloud, openstack):
     """The client; what it made is removed at the end, also after failures."""
     balancing = sdk.add_to(lab_sdk.connect(cloud, "admin")).load_balancer
     _remove(balancing)
-    yield Client(cloud)
+    yield Client(cloud, openstack)
     _remove(balancing)
 
 

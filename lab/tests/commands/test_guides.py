@@ -34,12 +34,12 @@ GONE_SECONDS = 120.0
 
 
 @pytest.fixture(scope="module")
-def reader(bench: Bench, tmp_path_factory: pytest.TempPathFactory):
+def reader(bench: Bench):
     """Somebody who types; what the guides make is removed at the end."""
     _remove(bench)
     distributors.ensure_default(bench.admin)
-    directory = tmp_path_factory.mktemp("guides")
-    with guide_shell.Reader(bench.plane, directory) as typist:
+    commands = bench.client.directory
+    with guide_shell.Reader(bench.plane, commands) as typist:
         yield typist
     _remove(bench)
 

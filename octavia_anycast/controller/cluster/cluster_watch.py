@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright (c) 2026 The octavia-anycast authors
-"""Notices clusters that their users changed: nothing else shows it.
+"""Notices which load balancers there are, and of which there is news.
 
 A change of size does not lock the load balancer, so Octavia's row does not
 become PENDING_UPDATE; ours says when it was changed.
@@ -8,15 +8,21 @@ become PENDING_UPDATE; ours says when it was changed.
 Layer: controller.
 """
 
+import time
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
+from octavia_anycast.controller.amphora.amphora_watch import AmphoraWatch
+from octavia_anycast.controller.ports import World
 from octavia_anycast.db.cluster import clusters
 
+SCAN_SECONDS = 2.0
 MEMORY = timedelta(minutes=2)  # more than clocks of two machines differ
+PENDING = "PENDING"
 
 
-class ClusterWatch:
+class ChangedClusters:
     """Remembers which changes it told of."""
 
     def __init__(self) -> None:
@@ -28,3 +34,37 @@ class ClusterWatch:
         news = [i for i, at in changed.items() if self._told.get(i) != at]
         self._told = changed
         return news
+
+
+class ClusterWatch:
+    """What there is to be reconciled; one query, more with each scan."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._clusters = ChangedClusters()
+        self._amphorae = AmphoraWatch(world.settings.heartbeat_interval)
+        self._scan_due = 0.0
+        self._known: dict[str, str] = {}
+
+    def pending(self, wake: Callable[[str], None]) -> Mapping[str, str]:
+        """load_balancer_id -> whether it is in PENDING_*.
+
+        :param wake: has one looked at of which our tables have news
+        """
+        now = time.monotonic()
+        if now >= self._scan_due:
+            statuses = self._world.load_balancers.all_statuses()
+            self._known = dict.fromkeys(statuses, "")
+            self._tell_news(wake)
+            self._scan_due = now + SCAN_SECONDS
+        found = dict.fromkeys(self._world.load_balancers.pending_ids(), "")
+        self._known |= found  # one that was made since the scan
+        return self._known | dict.fromkeys(found, PENDING)
+
+    def _tell_news(self, wake: Callable[[str], None]) -> None:
+        now = self._world.now()
+        with self._world.database.transaction() as session:
+            news = self._amphorae.news(session, now)
+            news.update(self._clusters.news(session, now))
+        for load_balancer_id in news:
+            wake(load_balancer_id)

@@ -6,15 +6,16 @@ Layer: controller. Create, update, failover, scaling, replacement, deletion
 and resync of one load balancer are this one loop.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from oslo_log import log as logging
 
 from octavia_anycast import log_lines
 from octavia_anycast.controller.cluster.autoscaler import Autoscaler
+from octavia_anycast.controller.cluster.cluster_watch import ClusterWatch
 from octavia_anycast.controller.cluster.observe import Observation, Observer
 from octavia_anycast.controller.cluster.report import Reporter
 from octavia_anycast.controller.cluster.tasks import remove_load_balancer
@@ -24,6 +25,7 @@ from octavia_anycast.controller.cluster.tree_cache import (
 )
 from octavia_anycast.controller.engine.apply import Outcome, run_phases
 from octavia_anycast.controller.engine.job import Job
+from octavia_anycast.controller.engine.work_queue import Kind, Result
 from octavia_anycast.controller.ports import World
 from octavia_anycast.model.cluster import ActionFailure
 from octavia_anycast.model.errors import AnycastError, Permanent
@@ -36,27 +38,18 @@ from octavia_anycast.planning.cluster.status import is_settled
 
 LOG = logging.getLogger(__name__)
 ROUNDS_MAX = 20
+IDLE_MAX_SECONDS = 3.0  # between two looks at one where something is awaited
+FAILED_WAIT_SECONDS = 2.0
 # A request's rows are there so long after its id, at the latest.
 REQUEST_SHOWN_WITHIN = timedelta(seconds=10)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Result:
-    """How a load balancer was left.
+class ClusterReconciler:
+    """Reconciles load balancers; the caller holds the lock of each.
 
-    ``is_gone``: there is nothing to come again for. ``is_settled``: the
-    next look may wait for the resync. ``did_something``: some action was
-    carried out. ``retry_after_seconds``: not before that, after a failure.
+    The log lines bear the load balancer's project and request from a look
+    on: the caller restores the thread's context (``log_lines.kept``).
     """
-
-    is_gone: bool = False
-    is_settled: bool = False
-    did_something: bool = False
-    retry_after_seconds: float = 0.0
-
-
-class Reconciler:
-    """Reconciles load balancers; the caller holds the lock of each."""
 
     def __init__(
         self,
@@ -67,6 +60,7 @@ class Reconciler:
         apply_executor: Executor,
     ) -> None:
         self._world = world
+        self._watch = ClusterWatch(world)
         self._observer = Observer(world, observe_executor)
         self._reporter = reporter
         self._autoscaler = Autoscaler(world)
@@ -74,6 +68,23 @@ class Reconciler:
         self._trees = TreeCache(world.load_balancers)
         # load_balancer_id -> request, and since when nothing is left of it
         self._carried_out: dict[str, tuple[str, datetime]] = {}
+
+    @property
+    def kind(self) -> Kind:
+        """How load balancers are queued."""
+        settings = self._world.settings
+        return Kind(
+            noun="load balancer",
+            threads=settings.workers,
+            busy=settings.poll_interval,
+            busy_max=IDLE_MAX_SECONDS,
+            resync=settings.resync_interval,
+            failed=FAILED_WAIT_SECONDS,
+        )
+
+    def pending(self, wake: Callable[[str], None]) -> Mapping[str, str]:
+        """load_balancer_id -> whether it is in PENDING_*."""
+        return self._watch.pending(wake)
 
     def reconcile(self, load_balancer_id: str) -> Result:
         """Bring one load balancer as far as it gets without waiting.
@@ -86,8 +97,8 @@ class Reconciler:
         """One round; with a kept tree first, if there is one."""
         kept = self._trees.get(load_balancer_id, self._world.now())
         if kept is not None:
-            with log_lines.bearing(kept.project_id):
-                result = self._look(kept, is_kept=True)
+            log_lines.bear(kept.project_id)
+            result = self._look(kept, is_kept=True)
             if result is not None:
                 return result
         tree = self._world.load_balancers.read(load_balancer_id)
@@ -96,8 +107,8 @@ class Reconciler:
             self._autoscaler.forget(load_balancer_id)
             self._carried_out.pop(load_balancer_id, None)
             return Result(is_gone=True, is_settled=True)
-        with log_lines.bearing(tree.project_id):
-            result = self._look(tree, is_kept=False)
+        log_lines.bear(tree.project_id)
+        result = self._look(tree, is_kept=False)
         assert result is not None
         return result
 

@@ -15,9 +15,11 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
+from functools import partial
 
 from oslo_log import log as logging
 
+from octavia_anycast.controller.engine.lane import attempt
 from octavia_anycast.controller.ports import Agents, World
 from octavia_anycast.db.amphora import amphorae
 from octavia_anycast.db.amphora.amphorae import Watched
@@ -42,6 +44,7 @@ class SpareMonitor:
     wake: Callable[[str], None]
     owns: Callable[[str], bool]
     _targets: tuple[Watched, ...] = ()
+    _refresh_due: float = 0.0
     _seen: dict[str, object] = field(default_factory=dict)
     _stop: threading.Event = field(default_factory=threading.Event)
     _thread: threading.Thread | None = None
@@ -59,20 +62,21 @@ class SpareMonitor:
 
     def _run(self) -> None:
         interval = self.world.settings.spare_watch_interval
-        due = refresh_due = time.monotonic()
+        due = time.monotonic()
         with CarryingExecutor(THREADS, "spare_monitor") as executor:
             while not self._stop.wait(max(0.0, due - time.monotonic())):
                 now = time.monotonic()
                 due = now + interval
-                try:
-                    if now >= refresh_due:
-                        self.refresh()
-                        refresh_due = now + REFRESH_SECONDS
-                    self.look(executor)
-                except AnycastError as e:
-                    LOG.warning("Watching clusters that have a spare: %s", e)
-                except Exception:
-                    LOG.exception("Watching clusters that have a spare.")
+                attempt(
+                    "Watching clusters that have a spare",
+                    partial(self._round, executor, now),
+                )
+
+    def _round(self, executor: Executor, now: float) -> None:
+        if now >= self._refresh_due:
+            self.refresh()
+            self._refresh_due = now + REFRESH_SECONDS
+        self.look(executor)
 
     def refresh(self) -> None:
         """Read anew whom to watch: one query."""

@@ -6,6 +6,7 @@ Layer: controller. What is to be done, planning/dedicated.py decides. The
 caller holds the lock.
 """
 
+from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -14,7 +15,6 @@ from typing import Any
 from octavia_anycast.controller.amphora.agent_reports import gist
 from octavia_anycast.controller.cluster.observe import Observer
 from octavia_anycast.controller.cluster.reconciler import (
-    Result,
     result_of,
     until_done,
 )
@@ -24,6 +24,11 @@ from octavia_anycast.controller.dedicated.dedicated_tasks import (
     carry_out,
 )
 from octavia_anycast.controller.engine.apply import Outcome, apply_plan
+from octavia_anycast.controller.engine.work_queue import (
+    STEAL_AFTER_SECONDS,
+    Kind,
+    Result,
+)
 from octavia_anycast.controller.ports import World
 from octavia_anycast.controller.registration.registered import (
     RegisteredPaths,
@@ -55,6 +60,10 @@ from octavia_anycast.planning.dedicated import (
     with_held,
 )
 
+NOTICE_SECONDS = 0.5
+BUSY_SECONDS = 0.9
+FAILED_WAIT_SECONDS = 5.0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Rows:
@@ -83,8 +92,28 @@ class DedicatedAmphorae:
         # amphora_id -> what was written of its report, and when.
         self._written: dict[str, tuple[object, datetime]] = {}
 
-    def row_versions(self) -> dict[str, str]:
-        """distributor_id -> what changes when there is something to do."""
+    @property
+    def kind(self) -> Kind:
+        """How distributors with amphorae of their own are queued."""
+        settings = self._world.settings
+        resync = settings.resync_interval
+        return Kind(
+            noun="the amphorae of distributor",
+            lock_prefix="dedicated-",
+            threads=settings.workers,
+            notice=NOTICE_SECONDS,
+            busy=BUSY_SECONDS,
+            busy_max=BUSY_SECONDS,
+            resync=resync,
+            failed=FAILED_WAIT_SECONDS,
+            steal_after=STEAL_AFTER_SECONDS + resync,
+        )
+
+    def pending(self, wake: Callable[[str], None]) -> Mapping[str, str]:
+        """distributor_id -> what changes when there is something to do.
+
+        Three queries, or ten if any amphora is registered.
+        """
         with self._world.database.transaction() as session:
             return self._registered.row_versions(session, self._world.now())
 

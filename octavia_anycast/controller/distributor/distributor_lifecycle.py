@@ -9,6 +9,7 @@ far it has come.
 Layer: controller. What a status is, planning/distributors.py decides.
 """
 
+from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from datetime import datetime, timedelta
 from typing import Any
@@ -22,6 +23,7 @@ from octavia_anycast.controller.distributor.distributor_driver import (
     L3BgpDistributorDriver,
 )
 from octavia_anycast.controller.distributor.distributor_tasks import UNSETTLED
+from octavia_anycast.controller.engine.work_queue import Kind, Result
 from octavia_anycast.controller.ports import World
 from octavia_anycast.db import dedicated
 from octavia_anycast.db.amphora import amphorae, reports
@@ -45,6 +47,13 @@ LOG = logging.getLogger(__name__)
 # A report that is older than so many resyncs is of an amphora out of reach.
 STALE_RESYNCS = 3
 STALE_SECONDS = 15.0
+THREADS = 2
+NOTICE_SECONDS = 0.5
+BUSY_SECONDS = 0.9
+ERROR_SECONDS = 15.0  # until the next look at one in ERROR
+FAILED_WAIT_SECONDS = 5.0
+STATUS_SECONDS = 5.0
+STATUSES = "distributor-statuses"
 
 
 class DistributorLifecycle:
@@ -54,20 +63,46 @@ class DistributorLifecycle:
         self._world = world
         self._driver = L3BgpDistributorDriver(world, executor)
         self._pending_since: dict[str, datetime] = {}
+        self._seen: dict[str, str] = {}
 
-    def pending(self) -> dict[str, str]:
-        """distributor_id -> PENDING_* or ERROR of those to be looked at."""
+    @property
+    def kind(self) -> Kind:
+        """How distributors are queued."""
+        return Kind(
+            noun="distributor",
+            threads=THREADS,
+            notice=NOTICE_SECONDS,
+            busy=BUSY_SECONDS,
+            busy_max=BUSY_SECONDS,
+            resync=ERROR_SECONDS,
+            failed=FAILED_WAIT_SECONDS,
+        )
+
+    def pending(self, wake: Callable[[str], None]) -> Mapping[str, str]:
+        """distributor_id -> PENDING_* or ERROR of those to be looked at.
+
+        One query, more with a change. Every controller wakes its own load
+        balancers when a distributor changes; one looks how far the change
+        has come.
+        """
         with self._world.database.transaction() as session:
-            return dict(lifecycle.unsettled(session))
+            found = dict(lifecycle.unsettled(session))
+        for distributor_id, status in found.items():
+            is_new = self._seen.get(distributor_id) != status
+            if is_new and status == lifecycle.PENDING_UPDATE:
+                for load_balancer_id in self._users(distributor_id):
+                    wake(load_balancer_id)
+        self._seen = found
+        return found
 
-    def users(self, distributor_id: str) -> list[str]:
+    def _users(self, distributor_id: str) -> list[str]:
         """The load balancers whose amphorae are concerned."""
         with self._world.database.transaction() as session:
             records = amphorae.list_registered(session, distributor_id)
         return sorted({r.load_balancer_id or "" for r in records} - {""})
 
-    def reconcile(self, distributor_id: str) -> bool:
-        """Bring one distributor as far as it gets; whether it is settled.
+    def reconcile(self, distributor_id: str) -> Result:
+        """Bring one distributor as far as it gets.
 
         :raises Retryable: a service did not answer; come again.
         """
@@ -76,9 +111,16 @@ class DistributorLifecycle:
             shown = distributors.get(
                 session, distributor_id, WithoutPasswords(), unchecked
             )
-        if shown is None:
+        if shown is None or self._bring_on(shown):
             self._pending_since.pop(distributor_id, None)
-            return True
+        if shown is None:
+            return Result(is_gone=True, is_settled=True)
+        is_failed = shown.provisioning_status == lifecycle.ERROR
+        return Result(retry_after_seconds=ERROR_SECONDS if is_failed else 0.0)
+
+    def _bring_on(self, shown: Distributor) -> bool:
+        """Whether nothing is awaited any more."""
+        distributor_id = shown.id
         with self._world.database.transaction() as session:
             standing = dedicated.standing(session, distributor_id)
             has_amphorae = dedicated.has_amphorae(session, distributor_id)
@@ -92,7 +134,6 @@ class DistributorLifecycle:
             return False
         elif shown.provisioning_status != lifecycle.ACTIVE:
             return self._update(shown)
-        self._pending_since.pop(distributor_id, None)
         return True
 
     def _fails_for_good(self, shown: Distributor, standing: Standing) -> bool:
@@ -148,7 +189,7 @@ class DistributorLifecycle:
         since = self._pending_since.setdefault(shown.id, now)
         distributor, reported = self._read(shown.id)
         if distributor is None:
-            return True
+            return False
         verdict = rollout_verdict(
             distributor,
             reported,
@@ -164,9 +205,7 @@ class DistributorLifecycle:
         if verdict.status is RolloutStatus.ERROR:
             self._fail(shown, verdict.reason)
             return False
-        if self._settle(shown):
-            self._pending_since.pop(shown.id, None)
-        return True
+        return self._settle(shown)
 
     def _settle(self, shown: Distributor) -> bool:
         flow = self._driver.get_settle_distributor_subflow(

@@ -61,6 +61,7 @@ class Coordination:
         self._coordinator = _coordinator(url, parts.scheme, self.member_id)
         self._guard = threading.Lock()
         self._partitioner: Any = None
+        self._owned: dict[str, bool] = {}  # until the next refresh
 
     def start(self) -> None:
         """Connect and join the group."""
@@ -90,12 +91,15 @@ class Coordination:
                     self._join()
             except tooz.ToozError as e:
                 LOG.warning("The coordination service: %s", e)
+            self._owned.clear()
 
-    def owns(self, load_balancer_id: str) -> bool:
+    def owns(self, key: str) -> bool:
         """Whether this controller is the one to look at it first."""
         with self._guard:
-            members = self._partitioner.members_for_object(load_balancer_id)
-        return not members or self.member_id in members
+            if key not in self._owned:
+                members = self._partitioner.members_for_object(key)
+                self._owned[key] = not members or self.member_id in members
+            return self._owned[key]
 
     @contextmanager
     def lock(self, name: str) -> Iterator[bool]:

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright (c) 2026 The octavia-anycast authors
-"""The work queue: which load balancer is to be looked at next, and when.
+"""The work queue: what is to be looked at next, when, and by whom.
+
+One queue holds the work of one kind; the kinds differ in numbers only.
 
 Layer: controller. No I/O, no clock: times are monotonic seconds given in.
 """
@@ -8,50 +10,138 @@ Layer: controller. No I/O, no clock: times are monotonic seconds given in.
 import heapq
 import random
 import threading
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Protocol
+
+from octavia_anycast.model.errors import Retryable
 
 IDLE_FACTOR = 1.3
-IDLE_MAX_SECONDS = 3.0
+FAILED_FACTOR = 2.0
+STEAL_AFTER_SECONDS = 5.0
+FAILED_MAX_SECONDS = 15.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """What the queue has to know of one kind of work; times are in seconds.
+
+    ``noun`` names it in the log. ``lock_prefix``, and the key, is the name
+    of the lock. ``threads`` work on it side by side. ``notice``: between two
+    calls of ``pending()``, 0 for each poll. ``busy``: until the next look
+    while something is under way, up to ``busy_max`` if nothing happens.
+    ``resync``: until the next look at what is settled, more or less by the
+    share ``spread``. ``failed``: after the first failure, twice as long after
+    the next one, up to ``failed_max``. ``steal_after``: so long the owner of
+    a key has before another controller takes it.
+    """
+
+    noun: str
+    lock_prefix: str = ""
+    threads: int = 1
+    notice: float = 0.0
+    busy: float
+    busy_max: float
+    resync: float
+    spread: float = 0.1
+    failed: float
+    failed_max: float = FAILED_MAX_SECONDS
+    steal_after: float = STEAL_AFTER_SECONDS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """How a look has left a load balancer, a distributor or a chore.
+
+    ``is_gone``: there is nothing to come again for. ``is_settled``: the
+    next look may wait for the resync. ``did_something``: some action was
+    carried out. ``retry_after_seconds``: not before that, after a failure.
+    """
+
+    is_gone: bool = False
+    is_settled: bool = False
+    did_something: bool = False
+    retry_after_seconds: float = 0.0
+
+
+class Reconciler(Protocol):
+    """Brings each thing of one kind to what it should be."""
+
+    @property
+    def kind(self) -> Kind:
+        """How it is queued."""
+
+    def pending(self, wake: Callable[[str], None]) -> Mapping[str, str]:
+        """Key -> what changes with news of it; empty: it is at rest.
+
+        :param wake: has a load balancer looked at now by its owner
+        :raises AnycastError: the database does not answer.
+        """
+
+    def reconcile(self, key: str) -> Result:
+        """Bring it as far as it gets without waiting, under its lock.
+
+        :raises AnycastError: it could not even be observed.
+        """
 
 
 @dataclass(slots=True)
 class _Entry:
     due: float
+    since: float  # from when on it waits
+    version: str = ""
+    is_ours: bool = True
     is_busy: bool = False
     is_woken: bool = False
     is_urgent: bool = False
     idle_looks: int = 0
+    failures: int = 0
 
 
 class WorkQueue:
-    """Due times of load balancers; safe for several threads."""
+    """Due times of all work of one kind; safe for several threads.
 
-    def __init__(
-        self, *, poll_interval: float, resync_interval: float
-    ) -> None:
-        self._poll = poll_interval
-        self._resync = resync_interval
+    :param owns: whether this controller is the one to look at a key first
+    """
+
+    def __init__(self, kind: Kind, owns: Callable[[str], bool]) -> None:
+        self._kind = kind
+        self._owns = owns
         self._entries: dict[str, _Entry] = {}
         self._lock = threading.Lock()
 
-    def wake(self, load_balancer_id: str, now: float) -> None:
+    def wake(self, key: str, now: float) -> None:
         """Look at it now; if somebody is at it, once more afterwards."""
         with self._lock:
-            entry = self._entries.setdefault(load_balancer_id, _Entry(due=now))
-            entry.due = min(entry.due, now)
-            entry.is_woken = entry.is_busy
-            entry.is_urgent = True
-            entry.idle_looks = 0
+            _wake(self._entries.setdefault(key, _Entry(now, now)), now)
 
-    def keep(self, load_balancer_ids: set[str], now: float) -> None:
-        """Know exactly these, new ones spread over the resync interval."""
+    def see(self, pending: Mapping[str, str], now: float) -> None:
+        """Know exactly these; those with news are due at once.
+
+        What is at rest is its owner's alone, and spread over the resync.
+        """
+        known = {
+            key: version
+            for key, version in pending.items()
+            if version or self._owns(key)
+        }
         with self._lock:
-            for gone in set(self._entries) - load_balancer_ids:
+            for gone in self._entries.keys() - known.keys():
                 if not self._entries[gone].is_busy:
                     del self._entries[gone]
-            for new in load_balancer_ids - set(self._entries):
-                spread = random.uniform(0, self._resync)
-                self._entries[new] = _Entry(due=now + spread)
+            for key, version in known.items():
+                self._see(key, version, now)
+
+    def _see(self, key: str, version: str, now: float) -> None:
+        entry = self._entries.get(key)
+        if entry is None:
+            due = now + random.uniform(0, self._kind.resync)
+            entry = self._entries[key] = _Entry(due, due)
+        entry.is_ours = not version or self._owns(key)
+        if version and version != entry.version:
+            entry.since = now
+            _wake(entry, now)
+        entry.version = version
 
     def take_due(self, now: float, limit: int) -> list[str]:
         """Take those that are due, longest first; they are busy then.
@@ -63,48 +153,74 @@ class WorkQueue:
             due = heapq.nsmallest(
                 limit,
                 (
-                    (not entry.is_urgent, entry.due, identifier)
-                    for identifier, entry in self._entries.items()
-                    if not entry.is_busy and entry.due <= now
+                    (not entry.is_urgent, entry.due, key)
+                    for key, entry in self._entries.items()
+                    if self._is_due(entry, now)
                 ),
             )
-            for *_, identifier in due:
-                self._entries[identifier].is_busy = True
-            return [identifier for *_, identifier in due]
+            for *_, key in due:
+                self._entries[key].is_busy = True
+            return [key for *_, key in due]
 
-    def done(
-        self,
-        load_balancer_id: str,
-        now: float,
-        *,
-        is_settled: bool,
-        did_something: bool = False,
-        retry_after: float = 0.0,
-    ) -> None:
+    def _is_due(self, entry: _Entry, now: float) -> bool:
+        """Whether it is; another controller's, if that one is late."""
+        if entry.is_busy or entry.due > now:
+            return False
+        return entry.is_ours or now > entry.since + self._kind.steal_after
+
+    def done(self, key: str, now: float, result: Result) -> None:
         """Say how it went; decides when to come again.
 
-        One that is under way is looked at each poll interval, less often
-        the longer nothing happens.
+        One that is under way is looked at less often the longer nothing
+        happens.
         """
         with self._lock:
-            entry = self._entries.get(load_balancer_id)
+            entry = self._entries.get(key)
             if entry is None:
                 return
-            entry.is_busy = False
-            if entry.is_woken:
-                entry.is_woken, entry.due = False, now
-                return
-            if is_settled:
-                entry.idle_looks, entry.is_urgent = 0, False
-                entry.due = now + self._resync * random.uniform(0.9, 1.1)
-                return
-            entry.idle_looks = 0 if did_something else entry.idle_looks + 1
-            # One that only waits takes its turn: a thousand may.
-            entry.is_urgent = did_something
-            wait = self._poll * IDLE_FACTOR**entry.idle_looks
-            entry.due = now + max(min(wait, IDLE_MAX_SECONDS), retry_after)
+            entry.failures = 0
+            if result.is_gone:
+                del self._entries[key]
+            else:
+                self._postpone(entry, now, result)
 
-    def forget(self, load_balancer_id: str) -> None:
-        """It is gone."""
+    def failed(self, key: str, now: float, error: Exception) -> float:
+        """Say that it could not be done; returns seconds until the next try.
+
+        They get longer with each failure in a row.
+        """
+        kind = self._kind
+        first = kind.failed
+        if isinstance(error, Retryable):
+            first = error.after_seconds
         with self._lock:
-            self._entries.pop(load_balancer_id, None)
+            entry = self._entries.setdefault(key, _Entry(now, now))
+            longer = FAILED_FACTOR ** min(entry.failures, 10)
+            wait = min(first * longer, kind.failed_max)
+            entry.failures += 1
+            self._postpone(entry, now, Result(retry_after_seconds=wait))
+            return entry.due - now
+
+    def _postpone(self, entry: _Entry, now: float, result: Result) -> None:
+        kind = self._kind
+        entry.is_busy = False
+        if entry.is_woken:
+            entry.is_woken, entry.due = False, now
+            return
+        # One that only waits takes its turn: a thousand may.
+        entry.is_urgent = result.did_something and not result.is_settled
+        if result.is_settled:
+            entry.idle_looks = 0
+            share = random.uniform(1 - kind.spread, 1 + kind.spread)
+            entry.due = entry.since = now + kind.resync * share
+            return
+        entry.idle_looks = 0 if result.did_something else entry.idle_looks + 1
+        wait = min(kind.busy * IDLE_FACTOR**entry.idle_looks, kind.busy_max)
+        entry.due = now + max(wait, result.retry_after_seconds)
+
+
+def _wake(entry: _Entry, now: float) -> None:
+    entry.due = min(entry.due, now)
+    entry.is_woken = entry.is_busy
+    entry.is_urgent = True
+    entry.idle_looks = 0

@@ -11,15 +11,16 @@ import socket
 import threading
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 from typing import NamedTuple
 
 from oslo_log import log as logging
 
+from octavia_anycast.controller.engine.lane import attempt
 from octavia_anycast.controller.heartbeat.heartbeat_store import HeartbeatStore
 from octavia_anycast.controller.ports import World
 from octavia_anycast.db import heartbeat
 from octavia_anycast.db.amphora import amphora_statistics
-from octavia_anycast.model.errors import AnycastError
 from octavia_anycast.model.heartbeat import Heartbeat, Refusal
 
 LOG = logging.getLogger(__name__)
@@ -143,18 +144,12 @@ class HeartbeatReceiver:
 
     def _record(self) -> None:
         while not self._stop.wait(BATCH_SECONDS):
+            self._store.prune(self._world.now())
             batch = self._drain()
-            if not batch:
-                continue
-            try:
-                self._record_batch(batch)
-            except AnycastError as e:
+            what = f"{len(batch)} heartbeats were not recorded"
+            work = partial(self._record_batch, batch)
+            if batch and not attempt(what, work):
                 self._listen_anew()
-                count = len(batch)
-                LOG.warning("%d heartbeats were not recorded: %s", count, e)
-            except Exception:
-                self._listen_anew()
-                LOG.exception("%d heartbeats were not recorded.", len(batch))
 
     def _drain(self) -> list[_Arrival]:
         batch: list[_Arrival] = []

@@ -4,6 +4,7 @@
 
 import re
 import threading
+from contextlib import contextmanager
 
 import pytest
 from octavia.common import config as octavia_config  # noqa: F401
@@ -12,7 +13,7 @@ from oslo_context import context as oslo_context
 from oslo_log import log as oslo_log
 
 from octavia_anycast import log_lines
-from octavia_anycast.log_lines import CarryingExecutor, bearing, kept
+from octavia_anycast.log_lines import CarryingExecutor, bear, kept
 from octavia_anycast.model.errors import Permanent
 from octavia_anycast.tests.log_capture import captured
 
@@ -35,6 +36,13 @@ def lines():
 def bears_nothing():
     """As a thread of a daemon; here an API was called in this one."""
     log_lines._set(None)
+
+
+@contextmanager
+def bearing(project_id, request_id=None):
+    with kept():
+        bear(project_id, request_id)
+        yield
 
 
 def overwrite(project_id):

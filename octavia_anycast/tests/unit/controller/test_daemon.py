@@ -5,12 +5,11 @@
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from types import SimpleNamespace
 
 import pytest
 
-from octavia_anycast.controller.cluster.reconciler import Result
 from octavia_anycast.controller.engine.daemon import Daemon
+from octavia_anycast.controller.engine.work_queue import Kind, Result
 from octavia_anycast.model.errors import Retryable
 
 DEADLINE_SECONDS = 10
@@ -30,6 +29,15 @@ class Everything:
 
 class Reconciler:
     """Counts; may be held up."""
+
+    kind = Kind(
+        noun="load balancer",
+        threads=WORKERS,
+        busy=3600,
+        busy_max=3600,
+        resync=3600,
+        failed=2,
+    )
 
     def __init__(self):
         self.looked = []
@@ -65,22 +73,12 @@ def reconciler():
 
 @pytest.fixture
 def daemon(reconciler):
-    settings = SimpleNamespace(
-        poll_interval=3600,
-        resync_interval=3600,
-        heartbeat_interval=3,
-        workers=WORKERS,
-    )
     with ThreadPoolExecutor(WORKERS) as workers:
         daemon = Daemon(
-            SimpleNamespace(settings=settings),
-            reconciler=reconciler,
+            reconciler,
             coordination=Everything(),
-            store=None,
-            housekeeping=None,
-            distributors=None,
-            dedicated=None,
             workers=workers,
+            poll_interval=3600,
         )
         yield daemon
         daemon.stop()

@@ -5,14 +5,37 @@
 import pytest
 
 from octavia_anycast.controller.engine.work_queue import (
-    IDLE_MAX_SECONDS,
+    FAILED_MAX_SECONDS,
+    STEAL_AFTER_SECONDS,
+    Kind,
+    Result,
     WorkQueue,
+)
+from octavia_anycast.model.errors import Retryable
+
+IDLE_MAX_SECONDS = 3.0
+KIND = Kind(
+    noun="load balancer",
+    busy=0.5,
+    busy_max=IDLE_MAX_SECONDS,
+    resync=10,
+    failed=2,
 )
 
 
 @pytest.fixture
-def work_queue():
-    return WorkQueue(poll_interval=0.5, resync_interval=10)
+def foreign():
+    """What other controllers own."""
+    return set()
+
+
+@pytest.fixture
+def work_queue(foreign):
+    return WorkQueue(KIND, lambda key: key not in foreign)
+
+
+def at_rest(*keys):
+    return dict.fromkeys(keys, "")
 
 
 def test_woken_is_due_at_once(work_queue):
@@ -31,9 +54,9 @@ def test_woken_while_busy_is_looked_at_once_more(work_queue):
     work_queue.wake("a", now=100)
     work_queue.take_due(100, limit=8)
     work_queue.wake("a", now=101)
-    work_queue.done("a", 102, is_settled=True)
+    work_queue.done("a", 102, Result(is_settled=True))
     assert work_queue.take_due(102, limit=8) == ["a"]
-    work_queue.done("a", 103, is_settled=True)
+    work_queue.done("a", 103, Result(is_settled=True))
     assert work_queue.take_due(104, limit=8) == []
 
 
@@ -48,9 +71,11 @@ def test_where_something_happens_goes_before_a_resync(work_queue):
     for name in ("settled", "under way", "waits"):
         work_queue.wake(name, now=0)
     work_queue.take_due(0, limit=3)
-    work_queue.done("settled", 0, is_settled=True)
-    work_queue.done("under way", 20, is_settled=False, did_something=True)
-    work_queue.done("waits", 15, is_settled=False)
+    work_queue.done("settled", 0, Result(is_settled=True))
+    work_queue.done(
+        "under way", 20, Result(is_settled=False, did_something=True)
+    )
+    work_queue.done("waits", 15, Result(is_settled=False))
     work_queue.wake("asked for", now=29)
     assert [work_queue.take_due(30, limit=1) for _ in range(4)] == [
         ["under way"],
@@ -65,12 +90,12 @@ def test_those_that_wait_do_not_keep_others_from_a_look(work_queue):
     waiting = [f"waits-{number}" for number in range(50)]
     for name in waiting:
         work_queue.wake(name, now=0)
-    work_queue.keep({*waiting, "new"}, now=0)
+    work_queue.see(at_rest(*waiting, "new"), now=0)
     seen, now = set(), 0.0
     while "new" not in seen and now < 60:
         for name in work_queue.take_due(now, limit=2):
             seen.add(name)
-            work_queue.done(name, now, is_settled=False)
+            work_queue.done(name, now, Result(is_settled=False))
         now += 0.5
     assert "new" in seen
 
@@ -78,7 +103,7 @@ def test_those_that_wait_do_not_keep_others_from_a_look(work_queue):
 def test_settled_waits_for_the_resync(work_queue):
     work_queue.wake("a", now=0)
     work_queue.take_due(0, limit=1)
-    work_queue.done("a", 0, is_settled=True)
+    work_queue.done("a", 0, Result(is_settled=True))
     assert work_queue.take_due(8.9, limit=1) == []
     assert work_queue.take_due(11.1, limit=1) == ["a"]
 
@@ -92,7 +117,7 @@ def test_under_way_is_polled_ever_more_slowly_to_a_bound(work_queue):
         while not work_queue.take_due(now, limit=1):
             now += 0.01
         waits.append(now - before)
-        work_queue.done("a", now, is_settled=False)
+        work_queue.done("a", now, Result(is_settled=False))
     assert waits[1] < 1
     assert waits[1] < waits[5] <= waits[-1]
     assert waits[-1] == pytest.approx(IDLE_MAX_SECONDS, abs=0.1)
@@ -101,13 +126,13 @@ def test_under_way_is_polled_ever_more_slowly_to_a_bound(work_queue):
 def test_failure_waits_at_least_as_long_as_asked(work_queue):
     work_queue.wake("a", now=0)
     work_queue.take_due(0, limit=1)
-    work_queue.done("a", 0, is_settled=False, retry_after=30)
+    work_queue.done("a", 0, Result(is_settled=False, retry_after_seconds=30))
     assert work_queue.take_due(29, limit=1) == []
     assert work_queue.take_due(30, limit=1) == ["a"]
 
 
 def test_new_ones_are_spread_over_the_resync_interval(work_queue):
-    work_queue.keep({str(n) for n in range(200)}, now=0)
+    work_queue.see(at_rest(*map(str, range(200))), now=0)
     half = len(work_queue.take_due(5, limit=1000))
     assert 60 < half < 140
     assert half + len(work_queue.take_due(10, limit=1000)) == 200
@@ -117,7 +142,68 @@ def test_gone_ones_are_dropped_but_not_under_work(work_queue):
     work_queue.wake("busy", now=0)
     work_queue.take_due(0, limit=1)
     work_queue.wake("idle", now=0)
-    work_queue.keep(set(), now=0)
+    work_queue.see({}, now=0)
     assert work_queue.take_due(100, limit=8) == []
-    work_queue.done("busy", 100, is_settled=False)
+    work_queue.done("busy", 100, Result(is_settled=False))
     assert work_queue.take_due(200, limit=8) == ["busy"]
+
+
+def test_what_has_news_is_due_at_once_and_only_once(work_queue):
+    work_queue.see({"a": "1"}, now=0)
+    assert work_queue.take_due(0, limit=1) == ["a"]
+    work_queue.done("a", 0, Result(is_settled=True))
+    work_queue.see({"a": "1"}, now=1)
+    assert work_queue.take_due(1, limit=1) == []
+    work_queue.see({"a": "2"}, now=2)
+    assert work_queue.take_due(2, limit=1) == ["a"]
+
+
+def test_what_comes_to_rest_is_no_news(work_queue):
+    work_queue.see({"a": "PENDING"}, now=0)
+    work_queue.take_due(0, limit=1)
+    work_queue.done("a", 0, Result(is_settled=True))
+    work_queue.see(at_rest("a"), now=1)
+    assert work_queue.take_due(1, limit=1) == []
+    work_queue.see({"a": "PENDING"}, now=2)
+    assert work_queue.take_due(2, limit=1) == ["a"]
+
+
+def test_another_controllers_is_taken_when_that_one_is_late(
+    work_queue, foreign
+):
+    foreign.add("a")
+    work_queue.see({"a": "PENDING"}, now=100)
+    assert work_queue.take_due(100 + STEAL_AFTER_SECONDS, limit=1) == []
+    late = 100.1 + STEAL_AFTER_SECONDS
+    assert work_queue.take_due(late, limit=1) == ["a"]
+    # Not settled: this controller goes on with it.
+    work_queue.done("a", late, Result(did_something=True))
+    assert work_queue.take_due(late + 0.5, limit=1) == ["a"]
+
+
+def test_another_controllers_at_rest_is_left_to_it(work_queue, foreign):
+    foreign.add("a")
+    work_queue.see(at_rest("a"), now=0)
+    assert work_queue.take_due(1000, limit=1) == []
+    foreign.clear()  # its owner went away
+    work_queue.see(at_rest("a"), now=1000)
+    assert work_queue.take_due(1010, limit=1) == ["a"]
+
+
+def test_each_failure_in_a_row_is_waited_for_longer(work_queue):
+    work_queue.wake("a", now=0)
+    waits = []
+    for _ in range(6):
+        work_queue.take_due(0, limit=1)
+        waits.append(work_queue.failed("a", 0, RuntimeError("a bug")))
+    assert waits[:4] == [KIND.failed, 4, 8, FAILED_MAX_SECONDS]
+    work_queue.done("a", 0, Result())
+    asked = work_queue.failed("a", 0, Retryable("busy", after_seconds=7))
+    assert asked == 7
+
+
+def test_what_is_gone_is_not_looked_at_again(work_queue):
+    work_queue.wake("a", now=0)
+    work_queue.take_due(0, limit=1)
+    work_queue.done("a", 0, Result(is_gone=True, is_settled=True))
+    assert work_queue.take_due(1000, limit=1) == []

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from octavia_anycast.model.actions import (
@@ -442,7 +442,6 @@ def _heal(machine):
     machine.is_mute = machine.is_deaf = machine.is_full = False
 
 
-@settings(deadline=None)
 @given(
     faults=st.lists(
         st.tuples(

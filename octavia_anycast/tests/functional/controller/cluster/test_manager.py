@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from octavia_anycast.controller.cluster.cluster_watch import ClusterWatch
+from octavia_anycast.controller.cluster.cluster_watch import ChangedClusters
 from octavia_anycast.controller.cluster.observe import Observer
 from octavia_anycast.controller.cluster.spare_monitor import SpareMonitor
 from octavia_anycast.db.amphora import amphorae
@@ -47,7 +47,7 @@ def look(stage):
 
 
 def test_a_change_is_noticed_once(serving):
-    watch = ClusterWatch()
+    watch = ChangedClusters()
     world = serving.controller.world
 
     def news():

@@ -2,8 +2,7 @@
 # Copyright (c) 2026 The octavia-anycast authors
 """The amphorae of a distributor's own, from rows to agents and back."""
 
-from concurrent.futures import Executor, Future
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from ipaddress import ip_address
 
 import pytest
@@ -11,11 +10,6 @@ from oslo_config import cfg
 from taskflow import engines
 
 from octavia_anycast import options
-from octavia_anycast.controller.cluster.reconciler import Result
-from octavia_anycast.controller.dedicated.dedicated_watch import (
-    BUSY_LOOK_SECONDS,
-    DedicatedWatch,
-)
 from octavia_anycast.db import dedicated
 from octavia_anycast.db.amphora import amphorae
 from octavia_anycast.db.registration import registrations
@@ -301,97 +295,3 @@ def test_the_driver_registers_and_unregisters(stage):
         run_flow(driver.get_unregister_vip_subflow(), **values)
     stage.run()
     assert stage.counts() == []
-
-
-class Inline(Executor):
-    """Does it at once."""
-
-    def submit(self, work, *arguments):
-        work(*arguments)
-        return Future()
-
-
-class Coordination:
-    """One that owns what it is said to own."""
-
-    def __init__(self, owned=True):
-        self.owned = owned
-
-    def owns(self, name):
-        return self.owned
-
-    @contextmanager
-    def lock(self, name):
-        yield True
-
-
-class Amphorae:
-    """What is watched, without a database."""
-
-    def __init__(self):
-        self.version = "1"
-        self.looks = 0
-        self.is_settled = True
-        self.retry_after_seconds = 0.0
-
-    def row_versions(self):
-        return {"d": self.version}
-
-    def reconcile(self, distributor_id):
-        self.looks += 1
-        return Result(
-            is_settled=self.is_settled,
-            retry_after_seconds=self.retry_after_seconds,
-        )
-
-
-def watch_of(amphorae_, owned=True):
-    return DedicatedWatch(
-        amphorae_,
-        coordination=Coordination(owned),
-        workers=Inline(),
-        resync_interval=30,
-    )
-
-
-def test_the_watch_looks_after_a_change_and_at_each_resync():
-    watched = Amphorae()
-    watch = watch_of(watched)
-    for now in (0, 1, 29):
-        watch.poll(now)
-    assert watched.looks == 1
-    watch.poll(31)
-    assert watched.looks == 2
-    watched.version = "2"
-    watch.poll(32)
-    assert watched.looks == 3
-
-
-def test_the_watch_looks_often_while_something_is_under_way():
-    watched = Amphorae()
-    watched.is_settled = False
-    watch = watch_of(watched)
-    watch.poll(0)
-    watch.poll(BUSY_LOOK_SECONDS)
-    assert watched.looks == 2
-
-
-def test_the_watch_waits_after_a_refusal():
-    watched = Amphorae()
-    watched.is_settled = False
-    watched.retry_after_seconds = 10.0
-    watch = watch_of(watched)
-    for now in (0, BUSY_LOOK_SECONDS, 9):
-        watch.poll(now)
-    assert watched.looks == 1
-    watch.poll(10)
-    assert watched.looks == 2
-
-
-def test_the_watch_takes_over_what_another_one_leaves():
-    watched = Amphorae()
-    watch = watch_of(watched, owned=False)
-    watch.poll(0)
-    assert watched.looks == 0
-    watch.poll(100)
-    assert watched.looks == 1

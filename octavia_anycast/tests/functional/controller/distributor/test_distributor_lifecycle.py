@@ -4,6 +4,9 @@
 
 import pytest
 
+from octavia_anycast.controller.distributor.distributor_lifecycle import (
+    ERROR_SECONDS,
+)
 from octavia_anycast.db.amphora import amphorae, reports
 from octavia_anycast.db.distributor import distributors
 from octavia_anycast.db.passwords import WithoutPasswords
@@ -69,7 +72,7 @@ def running(stage):
 
 def test_creation_ends_active(stage):
     assert the_distributor(stage)["provisioning_status"] == "PENDING_CREATE"
-    assert look(stage)
+    look(stage)
     shown = the_distributor(stage)
     assert shown["provisioning_status"] == "ACTIVE"
     assert shown["status_reason"] == ""
@@ -142,7 +145,8 @@ def test_deletion_takes_the_rows_and_peers_as_asked(api, stage):
     stage.controller.distributors.reconcile(created["id"])
     assert api.call("GET", path).status == 404
     assert the_peer(stage)["peer_ip"] != "172.31.0.99"
-    assert stage.controller.distributors.reconcile(created["id"])
+    result = stage.controller.distributors.reconcile(created["id"])
+    assert result.is_gone
 
 
 def test_a_change_reaches_every_amphora_and_ends_active(running):
@@ -152,6 +156,22 @@ def test_a_change_reaches_every_amphora_and_ends_active(running):
     assert len(set(running.cloud.speaker_changes)) == 2
     for machine in running.cloud.of(running.load_balancer_id):
         assert {p.med for _, p in machine.state.peers()} == {42}
+
+
+def test_a_change_wakes_the_load_balancers_once(running):
+    woken = []
+    pending = running.controller.distributors.pending
+    pending(woken.append)
+    change_peer(running, password="another")
+    for _ in range(2):
+        assert set(pending(woken.append).values()) == {"PENDING_UPDATE"}
+    assert woken == [running.load_balancer_id]
+    # Settled in between: the next change is another one.
+    settle(running)
+    pending(woken.append)
+    change_peer(running, password="third")
+    pending(woken.append)
+    assert woken == [running.load_balancer_id] * 2
 
 
 def test_the_second_amphora_waits_for_the_first(running):
@@ -171,6 +191,7 @@ def test_a_peer_that_cannot_work_ends_in_error_and_costs_one(running):
     change_peer(running, password=WRONG)
     shown = settle(running, 200)
     assert shown["provisioning_status"] == "ERROR"
+    assert look(running).retry_after_seconds == ERROR_SECONDS
     assert "(172.31.0.11) is Idle since" in shown["status_reason"]
     assert WRONG not in shown["status_reason"]
     assert len(running.cloud.announcers(running.load_balancer_id)) == 1

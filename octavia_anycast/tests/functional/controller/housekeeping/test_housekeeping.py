@@ -11,16 +11,15 @@ from octavia_anycast.controller.engine.coordination import (
     Coordination,
     PatientLocks,
 )
+from octavia_anycast.controller.engine.lane import Lane
 from octavia_anycast.controller.housekeeping.housekeeping import (
     RETRY_SECONDS,
     Chore,
-    Housekeeping,
+    chores,
     lock_name,
 )
 from octavia_anycast.controller.housekeeping.purge import Purge
 from octavia_anycast.controller.housekeeping.sweep import Sweep
-
-ALL = list(Chore)
 
 
 @pytest.fixture
@@ -36,84 +35,75 @@ def members(tmp_path):
         yield made
 
 
-def housekeeping(stage, locks):
+class Inline:
+    """Does it at once."""
+
+    def submit(self, work, *arguments):
+        work(*arguments)
+
+
+@pytest.fixture
+def lanes(stage):
+    """A function: the lanes of a controller's chores; now is ``stage.at``."""
     world = stage.controller.world
-    return Housekeeping(
-        world.settings,
-        locks,
-        purge=Purge(world),
-        rotation=Rotation(world, locks),
-        sweep=Sweep(world),
-    )
+    stage.at = 0.0
+
+    def make(coordination):
+        coordination.owns = lambda key: True
+        return [
+            Lane(chore, coordination, Inline(), lambda: stage.at)
+            for chore in chores(
+                world.settings,
+                purge=Purge(world),
+                rotation=Rotation(world, coordination),
+                sweep=Sweep(world),
+            )
+        ]
+
+    return make
 
 
-def everything(name):
-    return True
+def do(lanes):
+    for lane in lanes:
+        lane.notice(print)
+        lane.hand_out()
 
 
-def test_each_is_due_again_after_its_interval(stage, members):
-    settings = stage.controller.world.settings
-    kept = housekeeping(stage, members[0])
-    assert kept.take_due(1000.0, everything) == ALL
-    # Not again while it runs, however long that takes.
-    assert kept.take_due(1_000_000.0, everything) == []
-    for chore in ALL:
-        assert kept.run(chore, 1000.0)
-    assert kept.take_due(1000.0 + settings.sweep_interval - 1, everything) == (
-        []
-    )
-    assert kept.take_due(1000.0 + settings.sweep_interval, everything) == [
-        Chore.SWEEP
-    ]
-
-
-def test_what_another_controller_does_is_not_ours(stage, members):
-    kept = housekeeping(stage, members[0])
-    mine = lock_name(Chore.PURGE)
-    assert kept.take_due(0.0, lambda name: name == mine) == [Chore.PURGE]
-
-
-def test_one_at_a_time(stage, members):
+def test_one_at_a_time(stage, members, lanes):
     stage.run()
-    kept, other = (housekeeping(stage, m) for m in members)
-    kept.take_due(0.0, everything)
-    other.take_due(0.0, everything)
+    ours, theirs = map(lanes, members)
     stage.cloud.calls.clear()
     with members[1].lock(lock_name(Chore.SWEEP)) as is_held:
         assert is_held
-        assert not kept.run(Chore.SWEEP, 0.0)
-        assert stage.cloud.calls == []
-        assert kept.run(Chore.PURGE, 0.0), "another lock"
-    assert other.run(Chore.SWEEP, 0.0)
+        do(ours)
+        assert "list servers" not in stage.cloud.calls
+    do(theirs)
     assert "list servers" in stage.cloud.calls
 
 
-def test_a_failure_does_not_end_it(stage, members):
-    kept = housekeeping(stage, members[0])
-    kept.take_due(0.0, everything)
+def test_a_failure_does_not_end_it(stage, members, lanes):
+    ours = lanes(members[0])
     stage.cloud.refuse["list servers"] = 1
-    with pytest.raises(Exception, match="does not work today"):
-        kept.run(Chore.SWEEP, 0.0)
-    interval = stage.controller.world.settings.sweep_interval
-    assert kept.take_due(interval, everything) == [Chore.SWEEP]
-    assert kept.run(Chore.SWEEP, interval)
+    do(ours)
+    assert stage.cloud.calls.count("list servers") == 1
+    stage.at = stage.controller.world.settings.sweep_interval
+    do(ours)
+    assert stage.cloud.calls.count("list servers") == 2
 
 
-def test_certificates_that_failed_are_tried_again_soon(stage, members):
+def test_certificates_that_failed_are_tried_again_soon(stage, members, lanes):
     stage.run()
     stage.cloud.pass_time(17 * 86_400)
-    kept = housekeeping(stage, members[0])
-    kept.take_due(0.0, everything)
+    ours = lanes(members[0])
     stage.cloud.refuse["install certificate"] = 1
-    assert kept.run(Chore.CERTIFICATES, 0.0)
-    assert Chore.CERTIFICATES not in kept.take_due(
-        RETRY_SECONDS - 1, everything
-    )
-    assert Chore.CERTIFICATES in kept.take_due(RETRY_SECONDS, everything)
-    assert kept.run(Chore.CERTIFICATES, RETRY_SECONDS)
-    assert Chore.CERTIFICATES not in kept.take_due(
-        2 * RETRY_SECONDS, everything
-    )
+    do(ours)
+    before = stage.cloud.calls.count("install certificate")
+    stage.at = RETRY_SECONDS - 1
+    do(ours)
+    assert stage.cloud.calls.count("install certificate") == before
+    for stage.at in (RETRY_SECONDS, 2 * RETRY_SECONDS):
+        do(ours)
+        assert stage.cloud.calls.count("install certificate") == before + 1
 
 
 def test_an_operator_waits_for_a_controller(members):

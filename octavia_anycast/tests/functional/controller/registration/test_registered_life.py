@@ -90,7 +90,7 @@ class Registered:
         }
 
     def version(self):
-        return self.stage.controller.dedicated.row_versions()[self.id]
+        return self.stage.controller.dedicated.pending(print)[self.id]
 
     def counts(self):
         (shown,) = self.api.call("GET", self.path).body["amphorae"]

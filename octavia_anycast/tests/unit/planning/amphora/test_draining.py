@@ -404,7 +404,7 @@ def happen(world: World, event: str, number: int) -> None:
             guest.gate_since = world.now
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(size=st.integers(min_value=1, max_value=4), events=EVENTS)
 @example(size=4, events=CUT_OFF_BESIDE_DRAINED)
 @example(size=1, events=[("replace", 0, 1), ("drain", 1, 0)])
@@ -431,7 +431,7 @@ def test_any_history_keeps_the_invariants_and_settles(size, events):
     assert len(world.announcers()) >= max(1, wanted - len(drained))
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(
     size=st.integers(min_value=2, max_value=4),
     number=st.integers(min_value=0, max_value=3),

@@ -20,7 +20,7 @@ TARGETS = st.integers(1, 1_000)
 TOLERANCES = st.sampled_from([0.0, 0.05, 0.1, 0.3, 0.9])
 DELAYS = st.sampled_from([0, 30, 60, 300])
 COOLDOWNS = st.sampled_from([0, 30, 120])
-few = settings(max_examples=60, deadline=None)
+few = settings(max_examples=60)
 
 
 @st.composite

@@ -270,7 +270,7 @@ def play(world, history):
         world.run(seconds)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     size=st.integers(min_value=1, max_value=4),
     is_split=st.booleans(),

@@ -182,7 +182,7 @@ def heal(world: World) -> None:
         guest.is_ipv6_refused = False
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(size=st.integers(min_value=1, max_value=5), events=EVENTS)
 def test_any_history_followed_by_silence_converges(size, events):
     world = World(desired=desired_cluster(size=size))
@@ -197,7 +197,7 @@ def test_any_history_followed_by_silence_converges(size, events):
     assert world.holders() == set(world.guests)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(size=st.integers(min_value=1, max_value=5), events=EVENTS)
 # The agent hangs that is to be asked what it refuses.
 @example(
@@ -218,7 +218,7 @@ def test_a_deleted_load_balancer_leaves_nothing(size, events):
     assert world.guests == {}
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     size=st.integers(min_value=1, max_value=3),
     events=EVENTS,
@@ -248,7 +248,7 @@ def test_nothing_waits_for_what_is_refused(size, events, refused):
     assert world.guests == {}
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(size=st.integers(min_value=1, max_value=5), events=EVENTS)
 # The agent of the one hangs that would try other speakers out first.
 @example(

@@ -196,7 +196,7 @@ def test_what_autoscaling_adds_is_not_held_but_what_is_lost_then_is():
 # -- failover without room ----------------------------------------------------
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(
     size=st.integers(min_value=1, max_value=5),
     spares=st.integers(min_value=0, max_value=2),

@@ -180,7 +180,7 @@ CHANGES = st.lists(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(size=st.integers(min_value=2, max_value=5), changes=CHANGES)
 def test_any_changes_keep_all_but_one_announcing(size, changes):
     world = converged(size)
@@ -199,7 +199,7 @@ def test_any_changes_keep_all_but_one_announcing(size, changes):
     assert len(world.announcers()) == size
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(size=st.integers(min_value=1, max_value=5), changes=CHANGES)
 def test_any_changes_and_lost_sessions_converge(size, changes):
     world = converged(size)

@@ -183,7 +183,7 @@ def test_spares_are_spread_with_the_others():
     assert sorted(zones) == ["rack1", "rack1", "rack2", "rack2"]
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     size=st.integers(min_value=1, max_value=4),
     spares=st.integers(min_value=0, max_value=2),
