@@ -212,7 +212,8 @@ def test_clean_unmounts_and_removes_directories(scratch, tmp_path):
 
 _SPAWN = """
 import os, pathlib, signal, sys
-from octavia_anycast_lab import process, registry
+from octavia_anycast_lab import registry
+from octavia_anycast_lab.host import process
 run_dir = pathlib.Path(sys.argv[1])
 process.spawn(
     registry.Registry(run_dir), "sleeper", ["sleep", "600"],

@@ -10,15 +10,15 @@ agent needs to restore an announcement.
 Layer: agent.
 """
 
-import ctypes
 import os
 import socket
 import struct
-import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
+
+from octavia_anycast.agent.frontend import netns
 
 IPAddress = IPv4Address | IPv6Address
 
@@ -40,7 +40,6 @@ _NUD_ANSWERED = 0x02 | 0x04 | 0x08  # REACHABLE, STALE, DELAY
 _NUD_SILENT = 0x01 | 0x20  # INCOMPLETE, FAILED
 _RTM_NEWNEIGH, _NTF_USE, _NDA_DST = 28, 0x01, 1
 _NLM_F_REQUEST_CREATE_ACK = 0x405
-_CLONE_NEWNET = 0x40000000
 _TIMEOUT_SECONDS = 1.0
 
 
@@ -271,30 +270,7 @@ def _socket_in(namespace_path: str | None, protocol: int) -> socket.socket:
     """Open a netlink socket in a namespace; it stays there for good."""
     if namespace_path is None:
         return _open(protocol)
-    made: list[socket.socket | OSError] = []
-
-    def enter() -> None:
-        # The namespace is this thread's, and ends with it.
-        try:
-            descriptor = os.open(namespace_path, os.O_RDONLY)
-            try:
-                libc = ctypes.CDLL(None, use_errno=True)
-                if libc.setns(descriptor, _CLONE_NEWNET):
-                    number = ctypes.get_errno()
-                    raise OSError(number, os.strerror(number))
-            finally:
-                os.close(descriptor)
-            made.append(_open(protocol))
-        except OSError as e:
-            made.append(e)
-
-    thread = threading.Thread(target=enter)
-    thread.start()
-    thread.join()
-    (result,) = made
-    if isinstance(result, OSError):
-        raise result
-    return result
+    return netns.call_in(namespace_path, lambda: _open(protocol))
 
 
 def _open(protocol: int) -> socket.socket:

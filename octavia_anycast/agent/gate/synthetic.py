@@ -9,15 +9,14 @@ somebody asks for it.
 Layer: agent. Works in a thread of its own, which alone is in the namespace.
 """
 
-import ctypes
 import http.client
-import os
 import socket
 import ssl
 import threading
 import time
 from dataclasses import dataclass, replace
 
+from octavia_anycast.agent.frontend import netns
 from octavia_anycast.agent.gate.gate import Sample, Verdict
 from octavia_anycast.model.wire import (
     ListenerSocket,
@@ -25,7 +24,6 @@ from octavia_anycast.model.wire import (
     SyntheticRequest,
 )
 
-_CLONE_NEWNET = 0x40000000
 _USER_AGENT = "octavia-anycast-health"
 
 
@@ -152,7 +150,7 @@ class RequestProbe:
         for one in sockets:
             try:
                 if self._namespace_path is not None:
-                    _enter(self._namespace_path)
+                    netns.enter(self._namespace_path)
                 problem = ask(request, one)
             except (OSError, http.client.HTTPException, ValueError) as e:
                 problem = str(e) or type(e).__name__
@@ -214,15 +212,3 @@ def _tls() -> ssl.SSLContext:
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     return context
-
-
-def _enter(namespace_path: str) -> None:
-    """Be in the namespace: this thread only (setns(2))."""
-    descriptor = os.open(namespace_path, os.O_RDONLY)
-    try:
-        libc = ctypes.CDLL(None, use_errno=True)
-        if libc.setns(descriptor, _CLONE_NEWNET):
-            number = ctypes.get_errno()
-            raise OSError(number, os.strerror(number))
-    finally:
-        os.close(descriptor)

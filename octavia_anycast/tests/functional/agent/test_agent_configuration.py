@@ -14,7 +14,7 @@ import flask
 from octavia.cmd import agent as stock
 from octavia.common import config
 from oslo_config import cfg
-from octavia_anycast.octavia_adapter import amphora_agent
+from octavia_anycast.octavia_adapter.amphora import amphora_agent
 
 HEARTBEATS = queue.Queue()
 found = {}

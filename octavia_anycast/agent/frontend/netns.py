@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The octavia-anycast authors
+"""Enter a network namespace with one thread (setns(2)).
+
+Written out rather than by pyroute2, whose import takes longer than the whole
+agent's (see :mod:`.netlink`).
+"""
+
+import ctypes
+import os
+import threading
+from collections.abc import Callable
+from typing import TypeVar
+
+_CLONE_NEWNET = 0x40000000
+_T = TypeVar("_T")
+
+
+def enter(path: str) -> None:
+    """Move the calling thread, and no other, into a namespace.
+
+    :raises OSError: no such namespace, or no right to enter it.
+    """
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        libc = ctypes.CDLL(None, use_errno=True)
+        if libc.setns(descriptor, _CLONE_NEWNET):
+            number = ctypes.get_errno()
+            raise OSError(number, os.strerror(number))
+    finally:
+        os.close(descriptor)
+
+
+def call_in(path: str, function: Callable[[], _T]) -> _T:
+    """Call a function in a namespace; the calling thread stays where it is.
+
+    A socket that the function opens belongs to that namespace for good.
+
+    :raises OSError: as ``enter`` and the function do.
+    """
+    results: list[_T | OSError] = []
+
+    def run() -> None:
+        # The namespace is this thread's, and ends with it.
+        try:
+            enter(path)
+            results.append(function())
+        except OSError as e:
+            results.append(e)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+    (result,) = results
+    if isinstance(result, OSError):
+        raise result
+    return result
