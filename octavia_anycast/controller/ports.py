@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
+from octavia_anycast.controller.amphora.memory import AmphoraMemory
 from octavia_anycast.controller.heartbeat.heartbeat_refusals import (
     HeartbeatRefusals,
 )
@@ -275,13 +276,10 @@ class Clock(Protocol):
 class World:
     """All collaborators of the controller, made once at start-up.
 
-    ``member_subnets``: amphora_id -> the subnets of members that its agent
-    was told about by this process; a memory, empty after a restart.
+    ``memory``: what this process remembers of amphorae.
     ``refusals``: what came to the port of heartbeats and is none.
     ``speakerds``: speakerd's own port, for amphorae whose agents do not
-    answer. ``fast_agents``: the agents, asked with short timeouts;
-    ``unreachable``: the amphorae that do not answer the spare monitor, and
-    ``gone``: those among them of which nothing answers.
+    answer. ``fast_agents``: the agents, asked with short timeouts.
     """
 
     database: Database
@@ -299,6 +297,4 @@ class World:
     refusals: HeartbeatRefusals = field(default_factory=HeartbeatRefusals)
     speakerds: Agents | None = None
     fast_agents: Agents | None = None
-    unreachable: set[str] = field(default_factory=set)
-    gone: set[str] = field(default_factory=set)
-    member_subnets: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    memory: AmphoraMemory = field(default_factory=AmphoraMemory)

@@ -11,8 +11,6 @@ from functools import cached_property
 from ipaddress import ip_address
 from typing import Any
 
-from octavia.db import api as octavia_db
-from octavia.db import repositories
 from octavia_lib.api.drivers import provider_base
 from octavia_lib.common import constants as lib_constants
 from oslo_config import cfg
@@ -36,12 +34,13 @@ from octavia_anycast.model.errors import (
 )
 from octavia_anycast.octavia_adapter.cloud import vip as vip_ports
 from octavia_anycast.octavia_adapter.haproxy_syntax import content
+from octavia_anycast.octavia_adapter.load_balancer import parents
 from octavia_anycast.planning.amphora.gate_choice import chosen_gate
 from octavia_anycast.provider import availability_zones, choices, flavors
 from octavia_anycast.provider.autoscale_flavors import autoscale_of
 from octavia_anycast.provider.refusals import translated
 from octavia_anycast.provider.request_ids import RequestRecorder
-from octavia_anycast.provider.support import LVS_PROTOCOLS, Support
+from octavia_anycast.provider.support import Support
 
 LOG = logging.getLogger(__name__)
 
@@ -226,12 +225,8 @@ class AnycastProviderDriver(provider_base.ProviderDriver):
 
     def l7policy_create(self, l7policy: Any) -> None:
         """Check it, and the protocol of its listener."""
-        session = octavia_db.get_session()
-        with session.begin():
-            listener = repositories.ListenerRepository().get(
-                session, id=l7policy.listener_id
-            )
         with translated():
+            listener = parents.listener(l7policy.listener_id)
             self._support.check_l7policy(listener.protocol)
             _check_content("l7policy", l7policy)
         self._request.below("listeners", l7policy.listener_id)
@@ -341,12 +336,8 @@ class AnycastProviderDriver(provider_base.ProviderDriver):
     def _check_members(self, pool_id: str, members: list[Any]) -> None:
         if not self._settings.udp_supported:
             return  # there are none of the pools that have a rule
-        session = octavia_db.get_session()
-        with session.begin():
-            pool = repositories.PoolRepository().get(session, id=pool_id)
-        if pool.protocol in LVS_PROTOCOLS:
-            with translated():
-                self._support.check_members(pool, members)
+        with translated():
+            self._support.check_members(parents.pool(pool_id), members)
 
 
 def _check_content(kind: str, new: Any, old: Any = None) -> None:

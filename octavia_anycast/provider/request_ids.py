@@ -4,10 +4,6 @@
 
 The controller's log lines about the load balancer bear it. It serves people
 who read logs: what goes wrong here never fails the request of a tenant.
-
-Octavia's API calls the driver in a transaction of its own, which is not
-committed yet. So the load balancer of an object is looked up by the object's
-parent, which is there already.
 """
 
 from collections.abc import Callable
@@ -19,7 +15,7 @@ from octavia_anycast import log_lines
 from octavia_anycast.db.cluster import clusters
 from octavia_anycast.db.engine import Database
 from octavia_anycast.model.errors import AnycastError
-from octavia_anycast.octavia_adapter.load_balancer import object_rows, rows
+from octavia_anycast.octavia_adapter.load_balancer import parents
 
 LOG = logging.getLogger(__name__)
 
@@ -46,8 +42,7 @@ class RequestRecorder:
         self._attempt(lambda: self._record_below(kind, parent_id))
 
     def _record_below(self, kind: str, parent_id: str) -> None:
-        with rows.transaction() as session:
-            found = object_rows.load_balancer_id_of(session, kind, parent_id)
+        found = parents.load_balancer_id_of(kind, parent_id)
         if found is not None:
             self._record(found)
 

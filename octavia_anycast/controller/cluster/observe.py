@@ -386,14 +386,14 @@ class Observer:
         world = self._world
         if world.fast_agents is None or not is_watched:
             return world.agents.get_report(amphora_id, address)
-        if amphora_id in world.gone:
+        if world.memory.is_gone(amphora_id):
             raise NoConnection(f"amphora {amphora_id} does not answer")
         try:
             return world.fast_agents.get_report(amphora_id, address)
         except NoConnection:
             raise
         except Retryable:
-            if amphora_id in world.unreachable:
+            if world.memory.is_unreachable(amphora_id):
                 raise
             # Maybe it is busy: the spare monitor has had an answer.
             return world.agents.get_report(amphora_id, address)

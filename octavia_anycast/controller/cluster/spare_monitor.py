@@ -87,8 +87,7 @@ class SpareMonitor:
         )
         ids = {one.amphora_id for one in self._targets}
         self._seen = {i: v for i, v in self._seen.items() if i in ids}
-        self.world.unreachable.intersection_update(ids)
-        self.world.gone.intersection_update(ids)
+        self.world.memory.watch_only(ids)
 
     def look(self, executor: Executor) -> None:
         """Ask each once, side by side; wake those of which there is news.
@@ -114,20 +113,16 @@ class SpareMonitor:
 
     def _ask(self, target: Watched) -> object | None:
         """What of its report is news; None: it did not answer."""
-        unreachable, gone = self.world.unreachable, self.world.gone
+        memory = self.world.memory
         try:
             report = self.fast_agents.get_report(
                 target.amphora_id, target.address
             )
         except AnycastError as e:
-            unreachable.add(target.amphora_id)
-            if isinstance(e, NoConnection):
-                gone.add(target.amphora_id)
-            else:
-                gone.discard(target.amphora_id)
+            is_gone = isinstance(e, NoConnection)
+            memory.did_not_answer(target.amphora_id, is_gone=is_gone)
             return None
-        unreachable.discard(target.amphora_id)
-        gone.discard(target.amphora_id)
+        memory.answered(target.amphora_id)
         return report.gate.state, frozenset(report.announced())
 
 

@@ -249,7 +249,7 @@ def _ensure_members(
     for port in world.network.plug_members(tree, record, network_ids):
         if not world.haproxy.has_addresses(record, port):
             world.haproxy.plug_network(record, port)
-    world.member_subnets[record.id] = tree.member_subnet_ids
+    world.memory.told_subnets(record.id, tree.member_subnet_ids)
 
 
 def _extend_members(job: Job, record: AmphoraRecord) -> None:
@@ -258,7 +258,7 @@ def _extend_members(job: Job, record: AmphoraRecord) -> None:
     Looked at once by each process, and when the subnets change.
     """
     wanted = job.observation.tree.member_subnet_ids
-    if job.world.member_subnets.get(record.id) != wanted:
+    if job.world.memory.member_subnets(record.id) != wanted:
         _ensure_members(job, record, record.member_network_ids)
 
 
@@ -455,7 +455,7 @@ def delete_amphora(world: World, record: AmphoraRecord) -> None:
 
     :raises Retryable: something did not work; come again.
     """
-    world.member_subnets.pop(record.id, None)
+    world.memory.forget(record.id)
     world.compute.delete(record.id, record.compute_id)
     world.network.release(record)
     with world.database.transaction() as session:

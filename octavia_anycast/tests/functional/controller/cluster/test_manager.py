@@ -99,7 +99,7 @@ def test_a_spare_joins_when_the_spare_monitor_calls(serving):
         spare_monitor.look(executor)
         spare_monitor.look(executor)
     assert woken == [serving.load_balancer_id], "it calls once"
-    assert world.unreachable == {victim.amphora_id}
+    assert world.memory.is_unreachable(victim.amphora_id)
 
     look(serving)
     assert spare in {m.amphora_id for m in announcers(serving)}
@@ -161,7 +161,7 @@ def watched(serving):
 def test_one_that_is_gone_is_not_waited_for_again(watched):
     watched.fast_agents.errors[watched.lost] = NoConnection("timed out")
     watched.look()
-    assert watched.world.gone == {watched.lost}
+    assert watched.world.memory.is_gone(watched.lost)
     found = watched.observe()
     assert found[watched.lost] is None
     assert watched.lost not in watched.fast_agents.asked
@@ -169,7 +169,8 @@ def test_one_that_is_gone_is_not_waited_for_again(watched):
 
     watched.fast_agents.errors.clear()
     watched.look()
-    assert watched.world.gone == watched.world.unreachable == set()
+    assert not watched.world.memory.is_unreachable(watched.lost)
+    assert not watched.world.memory.is_gone(watched.lost)
     assert watched.observe()[watched.lost] is not None
 
 
@@ -184,8 +185,8 @@ def test_a_busy_agent_of_a_watched_cluster_gets_its_time(watched):
     watched.fast_agents.errors[watched.lost] = Retryable("read timed out")
     assert watched.observe()[watched.lost] is not None
     watched.look()
-    assert watched.world.unreachable == {watched.lost}
-    assert watched.world.gone == set()
+    assert watched.world.memory.is_unreachable(watched.lost)
+    assert not watched.world.memory.is_gone(watched.lost)
     assert watched.observe()[watched.lost] is None, "the spare joins"
     assert watched.lost in watched.fast_agents.asked
 
