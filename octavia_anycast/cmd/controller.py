@@ -10,6 +10,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import Executor
 from contextlib import ExitStack
 from datetime import UTC, datetime
 
@@ -186,13 +187,10 @@ def run(world: World, settings: options.Settings) -> None:
             observe_executor=observers,
             apply_executor=appliers,
         )
-        distributors = DistributorLifecycle(world, appliers)
-        others: list[Reconciler] = [
-            distributors,
-            DedicatedAmphorae(world, observers),
-            Recurring(STATUSES, STATUS_SECONDS, distributors.report),
+        others = (
+            *_distributors(world, observers, appliers),
             *_housekeeping(world, coordination, lambda: daemon),
-        ]
+        )
         workers = stack.enter_context(
             CarryingExecutor(
                 sum(one.kind.threads for one in (clusters, *others)),
@@ -232,6 +230,18 @@ def _run_beside(
     finally:
         spare_monitor.stop()
         receiver.stop()
+
+
+def _distributors(
+    world: World, observers: Executor, appliers: Executor
+) -> tuple[Reconciler, ...]:
+    """Distributors, their own amphorae, and their operating statuses."""
+    lifecycle = DistributorLifecycle(world, appliers)
+    return (
+        lifecycle,
+        DedicatedAmphorae(world, observers),
+        Recurring(STATUSES, STATUS_SECONDS, lifecycle.report),
+    )
 
 
 def _housekeeping(

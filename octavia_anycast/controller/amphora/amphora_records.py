@@ -11,7 +11,9 @@ from typing import Any
 
 from octavia_anycast.controller.ports import World
 from octavia_anycast.db.amphora import amphorae
+from octavia_anycast.model.actions import BootAmphora
 from octavia_anycast.model.cluster import AmphoraRecord, ObservedCluster
+from octavia_anycast.model.distributor import Distributor
 from octavia_anycast.model.errors import NotFound, Retryable
 
 TRANSACTION_ATTEMPTS = 3
@@ -32,6 +34,20 @@ class AmphoraRecords:
     @property
     def observed(self) -> ObservedCluster:
         """What was seen of all of them."""
+        raise NotImplementedError
+
+    @property
+    def distributor(self) -> Distributor:
+        """The distributor that they announce to."""
+        raise NotImplementedError
+
+    @property
+    def tree(self) -> Any:
+        """The load balancer that they serve; None: they serve none."""
+        return None
+
+    def new_record(self, action: BootAmphora) -> AmphoraRecord:
+        """Whose an amphora is that boots; nothing is written."""
         raise NotImplementedError
 
     def record(self, amphora_id: str) -> AmphoraRecord:

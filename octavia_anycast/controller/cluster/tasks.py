@@ -7,33 +7,25 @@ whatever a killed controller left is found by the next look.
 """
 
 from collections.abc import Callable
-from datetime import timedelta
 from typing import Any
 
 from oslo_log import log as logging
 
-from octavia_anycast.controller.amphora.amphora_records import (
-    AmphoraRecords,
-    short,
-)
+from octavia_anycast.controller.amphora.tasks import DOERS, agents_of
 from octavia_anycast.controller.cluster.refusals import (
     find_culprits,
     record_refusal,
     record_unread,
 )
 from octavia_anycast.controller.engine.job import Job
-from octavia_anycast.controller.ports import Agents, World
+from octavia_anycast.controller.ports import World
 from octavia_anycast.db.amphora import amphorae
 from octavia_anycast.db.cluster import clusters
 from octavia_anycast.db.registration import registrations
 from octavia_anycast.model.actions import (
     Action,
-    AllocateAmphora,
-    BootAmphora,
     ConfigureHaproxy,
-    DeleteAmphora,
     EnsureServerGroup,
-    FailAmphora,
     FindCulprits,
     PlugFrontend,
     PlugMemberNetworks,
@@ -41,25 +33,17 @@ from octavia_anycast.model.actions import (
     RemoveLoadBalancer,
     SetAgentState,
     SetRole,
-    StartLeaving,
-    UpdateAgent,
 )
 from octavia_anycast.model.cluster import (
     AmphoraRecord,
-    AmphoraStatus,
     DrainMark,
 )
 from octavia_anycast.model.errors import (
-    AnycastError,
-    Conflict,
     ContentRefused,
-    NoRoom,
-    Permanent,
     Retryable,
     SecretUnread,
 )
 from octavia_anycast.model.wire import FRONTEND_INTERFACE, Intent
-from octavia_anycast.octavia_adapter.amphora.amphora_files import ConfigDrive
 
 LOG = logging.getLogger(__name__)
 
@@ -113,105 +97,6 @@ def remove_load_balancer(world: World, tree: Any) -> None:
         amphorae.purge_of(session, tree.id)
         clusters.delete(session, tree.id)
     LOG.info("Load balancer %s is deleted.", tree.id)
-
-
-def _boot(job: Job, action: BootAmphora) -> None:
-    world, now = job.world, job.world.now()
-    drive = world.files.build(action.first_state, now)
-    _record_boot(job, action, drive.cert_expiration)
-    build(job, action, drive, job.observation.tree)
-
-
-def build(
-    job: AmphoraRecords, action: BootAmphora, drive: ConfigDrive, tree: Any
-) -> None:
-    """Have a server built for an amphora that is recorded.
-
-    :param tree: of its load balancer; None: it is a distributor's own
-    :raises AnycastError: it is not; the record says so.
-    """
-    zone = action.zone.availability_zone
-    try:
-        server_id = job.world.compute.build(
-            tree, action.amphora_id, zone, drive
-        )
-    except AnycastError as e:
-        job.update(
-            action.amphora_id,
-            status=AmphoraStatus.ERROR,
-            reason=short(e),
-            is_refused=isinstance(e, Permanent),
-            is_invalid=isinstance(e, Permanent) and not isinstance(e, NoRoom),
-        )
-        raise
-    job.update(action.amphora_id, compute_id=server_id)
-    LOG.info(
-        "Amphora %s of %s boots as server %s in zone %s.",
-        action.amphora_id,
-        job.owner,
-        server_id,
-        zone,
-    )
-
-
-def _record_boot(job: Job, action: BootAmphora, expiration: Any) -> None:
-    distributor = job.observation.desired.distributor
-    record = AmphoraRecord(
-        id=action.amphora_id,
-        load_balancer_id=action.load_balancer_id,
-        status=AmphoraStatus.BOOTING,
-        status_since=job.world.now(),
-        generation=action.generation,
-        availability_zone=action.zone.availability_zone,
-        cert_expiration=expiration,
-        # Until it first announces, nobody else is given what it has.
-        speakers_changed_at=job.world.now(),
-        is_replacing=action.is_replacement,
-    )
-
-    def create(session: Any) -> None:
-        if action.is_replacement:
-            check_brake(job.world, session)
-        amphorae.create(session, record)
-        registrations.register(
-            session,
-            action.amphora_id,
-            load_balancer_id=action.load_balancer_id,
-            distributor_id=distributor.id,
-            speaker_ids=[speaker.id for speaker in distributor.speakers],
-        )
-
-    job.transact(create)
-
-
-def check_brake(world: World, session: Any) -> None:
-    """See that no other controller took the last place meanwhile.
-
-    :raises Conflict: it did; there is one again when an amphora is done.
-    """
-    policy = world.settings.policy
-    since = world.now() - timedelta(seconds=policy.boot_timeout)
-    under_way = amphorae.replacements_under_way(session, since, is_locked=True)
-    if under_way >= policy.replacement_limit:
-        raise Conflict(
-            f"{under_way} replacements are under way in the cloud, and there "
-            f"may be {policy.replacement_limit} (replacement_limit)."
-        )
-
-
-def _allocate(job: AmphoraRecords, action: AllocateAmphora) -> None:
-    job.update(
-        action.amphora_id,
-        status=AmphoraStatus.ALLOCATED,
-        lb_network_ip=action.lb_network_ip,
-        compute_host=action.compute_host,
-    )
-    LOG.info(
-        "Amphora %s of %s has the management address %s.",
-        action.amphora_id,
-        job.owner,
-        action.lb_network_ip,
-    )
 
 
 def _plug_frontend(job: Job, action: PlugFrontend) -> None:
@@ -336,17 +221,6 @@ def _set_agent_state(job: Job, action: SetAgentState) -> None:
     )
 
 
-def agents_of(job: AmphoraRecords, amphora_id: str) -> Agents:
-    """Whom to tell: speakerd itself where the agent did not answer."""
-    is_mute = any(
-        amphora.is_agent_mute
-        for amphora in job.observed.amphorae
-        if amphora.record.id == amphora_id
-    )
-    world = job.world
-    return world.speakerds if is_mute and world.speakerds else world.agents
-
-
 def _mark_drain(job: Job, record: AmphoraRecord, mark: DrainMark) -> None:
     def record_it(session: Any) -> None:
         is_wanted = amphorae.mark_drain(
@@ -390,92 +264,11 @@ def _register_vips(job: Job, amphora_id: str, action: SetAgentState) -> None:
     job.transact(record)
 
 
-def _update_agent(job: AmphoraRecords, action: UpdateAgent) -> None:
-    record = job.record(action.amphora_id)
-    job.world.haproxy.update_agent(
-        record, job.world.files.agent_configuration(record.id)
-    )
-    job.update(record.id, agent_update_wanted=False)
-    LOG.info(
-        "The agent of amphora %s of %s has its configuration anew.",
-        record.id,
-        job.owner,
-    )
-
-
-def _start_leaving(job: AmphoraRecords, action: StartLeaving) -> None:
-    job.update(
-        action.amphora_id,
-        leaving_since=job.world.now(),
-        reason=short(action.reason),
-    )
-    LOG.info(
-        "Amphora %s of %s leaves: %s.",
-        action.amphora_id,
-        job.owner,
-        action.reason,
-    )
-
-
-def _fail(job: AmphoraRecords, action: FailAmphora) -> None:
-    job.update(
-        action.amphora_id,
-        status=AmphoraStatus.ERROR,
-        reason=short(action.reason),
-        is_refused=action.is_refused,
-    )
-    LOG.warning(
-        "Amphora %s of %s failed: %s.",
-        action.amphora_id,
-        job.owner,
-        action.reason,
-    )
-
-
-def _delete(job: AmphoraRecords, action: DeleteAmphora) -> None:
-    record = job.record(action.amphora_id)
-    if record.status is AmphoraStatus.DELETED:
-        return
-    job.update(
-        record.id,
-        status=AmphoraStatus.PENDING_DELETE,
-        reason=short(action.reason),
-    )
-    delete_amphora(job.world, record)
-    LOG.info(
-        "Amphora %s of %s is deleted: %s.",
-        record.id,
-        job.owner,
-        action.reason,
-    )
-
-
-def delete_amphora(world: World, record: AmphoraRecord) -> None:
-    """Delete server, ports and registrations; the record last.
-
-    :raises Retryable: something did not work; come again.
-    """
-    world.memory.forget(record.id)
-    world.compute.delete(record.id, record.compute_id)
-    world.network.release(record)
-    with world.database.transaction() as session:
-        amphorae.mark_deleted(session, record.id, world.now())
-
-
-# What is the same for amphorae of load balancers and of distributors.
-COMMON_DOERS: dict[type, Callable[[AmphoraRecords, Any], None]] = {
-    AllocateAmphora: _allocate,
-    UpdateAgent: _update_agent,
-    StartLeaving: _start_leaving,
-    FailAmphora: _fail,
-    DeleteAmphora: _delete,
-}
 _DOERS: dict[type, Callable[[Job, Any], tuple[str, ...] | None]] = {
-    **COMMON_DOERS,
+    **DOERS,
     PrepareLoadBalancer: _prepare,
     EnsureServerGroup: _ensure_group,
     RemoveLoadBalancer: _remove,
-    BootAmphora: _boot,
     PlugFrontend: _plug_frontend,
     PlugMemberNetworks: _plug_members,
     ConfigureHaproxy: _configure,

@@ -1,26 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright (c) 2026 The octavia-anycast authors
-"""What each action does to an amphora of a distributor's own; idempotent.
+"""What is told to an amphora of a distributor's own.
 
-As for those of clusters, a record is written before its thing is made.
+All other actions are those of every amphora (controller/amphora/tasks.py).
 
 Layer: controller.
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 from oslo_log import log as logging
 
 from octavia_anycast.controller.amphora.amphora_records import AmphoraRecords
-from octavia_anycast.controller.cluster.tasks import (
-    COMMON_DOERS,
-    agents_of,
-    build,
-    check_brake,
-)
-from octavia_anycast.db.amphora import amphorae
-from octavia_anycast.db.registration import registrations
+from octavia_anycast.controller.amphora.tasks import DOERS, agents_of
 from octavia_anycast.model.actions import (
     AmphoraAction,
     BootAmphora,
@@ -42,18 +34,34 @@ LOG = logging.getLogger(__name__)
 class DistributorJob(AmphoraRecords):
     """What these tasks work with."""
 
-    distributor: Distributor
+    of: Distributor
     seen: ObservedCluster
 
     @property
     def owner(self) -> str:
         """The distributor, for logs."""
-        return f"distributor {self.distributor.id}"
+        return f"distributor {self.of.id}"
+
+    @property
+    def distributor(self) -> Distributor:
+        """The distributor, whose own they are."""
+        return self.of
 
     @property
     def observed(self) -> ObservedCluster:
         """What was seen of its own amphorae."""
         return self.seen
+
+    def new_record(self, action: BootAmphora) -> AmphoraRecord:
+        """One of the distributor's own."""
+        return AmphoraRecord(
+            id=action.amphora_id,
+            load_balancer_id=None,
+            distributor_id=self.of.id,
+            service_type=ServiceType.DISTRIBUTOR,
+            status=AmphoraStatus.BOOTING,
+            status_since=self.world.now(),
+        )
 
 
 def carry_out(job: DistributorJob, action: AmphoraAction) -> tuple[str, ...]:
@@ -61,45 +69,11 @@ def carry_out(job: DistributorJob, action: AmphoraAction) -> tuple[str, ...]:
 
     :raises AnycastError: if it did not work; nothing is half recorded.
     """
-    match action:
-        case BootAmphora():
-            _boot(job, action)
-        case SetAgentState():
-            _set_agent_state(job, action)
-        case _:
-            COMMON_DOERS[type(action)](job, action)
+    if isinstance(action, SetAgentState):
+        _set_agent_state(job, action)
+    else:
+        DOERS[type(action)](job, action)
     return ()
-
-
-def _boot(job: DistributorJob, action: BootAmphora) -> None:
-    world, now = job.world, job.world.now()
-    drive = world.files.build(action.first_state, now)
-    record = AmphoraRecord(
-        id=action.amphora_id,
-        load_balancer_id=None,
-        distributor_id=job.distributor.id,
-        service_type=ServiceType.DISTRIBUTOR,
-        status=AmphoraStatus.BOOTING,
-        status_since=now,
-        availability_zone=action.zone.availability_zone,
-        cert_expiration=drive.cert_expiration,
-        is_replacing=action.is_replacement,
-    )
-
-    def create(session: Any) -> None:
-        if action.is_replacement:
-            check_brake(world, session)
-        amphorae.create(session, record)
-        registrations.register(
-            session,
-            record.id,
-            load_balancer_id="",
-            distributor_id=job.distributor.id,
-            speaker_ids=[speaker.id for speaker in job.distributor.speakers],
-        )
-
-    job.transact(create)
-    build(job, action, drive, None)
 
 
 def _set_agent_state(job: DistributorJob, action: SetAgentState) -> None:

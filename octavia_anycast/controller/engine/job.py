@@ -9,7 +9,16 @@ from dataclasses import dataclass
 
 from octavia_anycast.controller.amphora.amphora_records import AmphoraRecords
 from octavia_anycast.controller.cluster.observe import Observation
-from octavia_anycast.model.cluster import ObservedCluster
+from octavia_anycast.model.actions import BootAmphora
+from octavia_anycast.model.cluster import (
+    AmphoraRecord,
+    AmphoraStatus,
+    ObservedCluster,
+)
+from octavia_anycast.model.distributor import Distributor
+from octavia_anycast.octavia_adapter.load_balancer.load_balancers import (
+    LoadBalancerTree,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +36,31 @@ class Job(AmphoraRecords):
     def observed(self) -> ObservedCluster:
         """What was seen of its amphorae."""
         return self.observation.observed
+
+    @property
+    def distributor(self) -> Distributor:
+        """The distributor of the cluster."""
+        return self.observation.desired.distributor
+
+    @property
+    def tree(self) -> LoadBalancerTree:
+        """The load balancer."""
+        return self.observation.tree
+
+    def new_record(self, action: BootAmphora) -> AmphoraRecord:
+        """One of the cluster's.
+
+        Until it first announces, nobody else is given what it has.
+        """
+        now = self.world.now()
+        return AmphoraRecord(
+            id=action.amphora_id,
+            load_balancer_id=action.load_balancer_id,
+            status=AmphoraStatus.BOOTING,
+            status_since=now,
+            generation=action.generation,
+            speakers_changed_at=now,
+        )
 
     @property
     def load_balancer_id(self) -> str:

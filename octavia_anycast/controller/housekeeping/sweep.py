@@ -21,7 +21,7 @@ from datetime import datetime, timedelta
 
 from oslo_log import log as logging
 
-from octavia_anycast.controller.cluster.tasks import delete_amphora
+from octavia_anycast.controller.amphora.tasks import delete_amphora
 from octavia_anycast.controller.housekeeping import inventory
 from octavia_anycast.controller.ports import World
 from octavia_anycast.db.amphora import amphorae

@@ -1,0 +1,220 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The octavia-anycast authors
+"""What each action does to an amphora, whoever it works for; idempotent.
+
+Layer: controller. A record is written before the thing is made, so that
+whatever a killed controller left is found by the next look.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+from oslo_log import log as logging
+
+from octavia_anycast.controller.amphora.amphora_records import (
+    AmphoraRecords,
+    short,
+)
+from octavia_anycast.controller.ports import Agents, World
+from octavia_anycast.db.amphora import amphorae
+from octavia_anycast.db.registration import registrations
+from octavia_anycast.model.actions import (
+    AllocateAmphora,
+    BootAmphora,
+    DeleteAmphora,
+    FailAmphora,
+    StartLeaving,
+    UpdateAgent,
+)
+from octavia_anycast.model.cluster import AmphoraRecord, AmphoraStatus
+from octavia_anycast.model.errors import (
+    AnycastError,
+    Conflict,
+    NoRoom,
+    Permanent,
+)
+from octavia_anycast.octavia_adapter.amphora.amphora_files import ConfigDrive
+
+LOG = logging.getLogger(__name__)
+
+
+def _boot(job: AmphoraRecords, action: BootAmphora) -> None:
+    """Record the amphora, then have its server built."""
+    drive = job.world.files.build(action.first_state, job.world.now())
+    record = replace(
+        job.new_record(action),
+        availability_zone=action.zone.availability_zone,
+        cert_expiration=drive.cert_expiration,
+        is_replacing=action.is_replacement,
+    )
+
+    def create(session: Any) -> None:
+        if action.is_replacement:
+            _check_limit(job.world, session)
+        amphorae.create(session, record)
+        registrations.register(
+            session,
+            record.id,
+            load_balancer_id=record.load_balancer_id or "",
+            distributor_id=job.distributor.id,
+            speaker_ids=[speaker.id for speaker in job.distributor.speakers],
+        )
+
+    job.transact(create)
+    _build(job, action, drive)
+
+
+def _build(
+    job: AmphoraRecords, action: BootAmphora, drive: ConfigDrive
+) -> None:
+    """Have a server built for an amphora that is recorded.
+
+    :raises AnycastError: it is not; the record says so.
+    """
+    zone = action.zone.availability_zone
+    try:
+        server_id = job.world.compute.build(
+            job.tree, action.amphora_id, zone, drive
+        )
+    except AnycastError as e:
+        job.update(
+            action.amphora_id,
+            status=AmphoraStatus.ERROR,
+            reason=short(e),
+            is_refused=isinstance(e, Permanent),
+            is_invalid=isinstance(e, Permanent) and not isinstance(e, NoRoom),
+        )
+        raise
+    job.update(action.amphora_id, compute_id=server_id)
+    LOG.info(
+        "Amphora %s of %s boots as server %s in zone %s.",
+        action.amphora_id,
+        job.owner,
+        server_id,
+        zone,
+    )
+
+
+def _check_limit(world: World, session: Any) -> None:
+    """See that no other controller took the last place meanwhile.
+
+    :raises Conflict: it did; there is one again when an amphora is done.
+    """
+    policy = world.settings.policy
+    since = world.now() - timedelta(seconds=policy.boot_timeout)
+    under_way = amphorae.replacements_under_way(session, since, is_locked=True)
+    if under_way >= policy.replacement_limit:
+        raise Conflict(
+            f"{under_way} replacements are under way in the cloud, and there "
+            f"may be {policy.replacement_limit} (replacement_limit)."
+        )
+
+
+def _allocate(job: AmphoraRecords, action: AllocateAmphora) -> None:
+    job.update(
+        action.amphora_id,
+        status=AmphoraStatus.ALLOCATED,
+        lb_network_ip=action.lb_network_ip,
+        compute_host=action.compute_host,
+    )
+    LOG.info(
+        "Amphora %s of %s has the management address %s.",
+        action.amphora_id,
+        job.owner,
+        action.lb_network_ip,
+    )
+
+
+def agents_of(job: AmphoraRecords, amphora_id: str) -> Agents:
+    """Whom to tell: speakerd itself where the agent did not answer."""
+    is_mute = any(
+        amphora.is_agent_mute
+        for amphora in job.observed.amphorae
+        if amphora.record.id == amphora_id
+    )
+    world = job.world
+    return world.speakerds if is_mute and world.speakerds else world.agents
+
+
+def _update_agent(job: AmphoraRecords, action: UpdateAgent) -> None:
+    record = job.record(action.amphora_id)
+    job.world.haproxy.update_agent(
+        record, job.world.files.agent_configuration(record.id)
+    )
+    job.update(record.id, agent_update_wanted=False)
+    LOG.info(
+        "The agent of amphora %s of %s has its configuration anew.",
+        record.id,
+        job.owner,
+    )
+
+
+def _start_leaving(job: AmphoraRecords, action: StartLeaving) -> None:
+    job.update(
+        action.amphora_id,
+        leaving_since=job.world.now(),
+        reason=short(action.reason),
+    )
+    LOG.info(
+        "Amphora %s of %s leaves: %s.",
+        action.amphora_id,
+        job.owner,
+        action.reason,
+    )
+
+
+def _fail(job: AmphoraRecords, action: FailAmphora) -> None:
+    job.update(
+        action.amphora_id,
+        status=AmphoraStatus.ERROR,
+        reason=short(action.reason),
+        is_refused=action.is_refused,
+    )
+    LOG.warning(
+        "Amphora %s of %s failed: %s.",
+        action.amphora_id,
+        job.owner,
+        action.reason,
+    )
+
+
+def _delete(job: AmphoraRecords, action: DeleteAmphora) -> None:
+    record = job.record(action.amphora_id)
+    if record.status is AmphoraStatus.DELETED:
+        return
+    job.update(
+        record.id,
+        status=AmphoraStatus.PENDING_DELETE,
+        reason=short(action.reason),
+    )
+    delete_amphora(job.world, record)
+    LOG.info(
+        "Amphora %s of %s is deleted: %s.",
+        record.id,
+        job.owner,
+        action.reason,
+    )
+
+
+def delete_amphora(world: World, record: AmphoraRecord) -> None:
+    """Delete server, ports and registrations; the record last.
+
+    :raises Retryable: something did not work; come again.
+    """
+    world.memory.forget(record.id)
+    world.compute.delete(record.id, record.compute_id)
+    world.network.release(record)
+    with world.database.transaction() as session:
+        amphorae.mark_deleted(session, record.id, world.now())
+
+
+DOERS: dict[type, Callable[[AmphoraRecords, Any], None]] = {
+    BootAmphora: _boot,
+    AllocateAmphora: _allocate,
+    UpdateAgent: _update_agent,
+    StartLeaving: _start_leaving,
+    FailAmphora: _fail,
+    DeleteAmphora: _delete,
+}
