@@ -137,7 +137,7 @@ class AmphoraClient:
         :raises Retryable: it cannot be reached, or not now.
         :raises Permanent: it answers what it must not.
         """
-        document = codec.state_document(state)
+        document = codec.to_document(state)
         self._call("PUT", amphora_id, address, document)
 
     def served_serial(

@@ -63,42 +63,18 @@ def to_document(value: Any) -> Any:
     return value
 
 
-def state_document(state: DesiredState) -> dict[str, Any]:
-    """Make the document that an agent is sent.
-
-    An agent of an image from before there was ``keeps_speakers`` takes it,
-    as long as it says nothing new.
-    """
-    document: dict[str, Any] = to_document(state)
-    if not state.keeps_speakers:
-        del document["keeps_speakers"]
-    if not state.kept_peer_ids:
-        del document["kept_peer_ids"]
-    if not state.is_distributor:
-        del document["is_distributor"]
-    _leave_out_nobody(document["vips"])
-    return document
-
-
-def _leave_out_nobody(vips: list[dict[str, Any]]) -> None:
-    """Say nothing of ``amphora_id`` where older agents know no such key."""
-    for vip in vips:
-        if vip["amphora_id"] is None:
-            del vip["amphora_id"]
-
-
 _OF_SPEAKERS = ("speakers", "driver", "keeps_speakers", "kept_peer_ids")
 
 
 def digest(state: DesiredState) -> str:
     """Name a desired state by its content but the speakers (SHA-256, hex)."""
-    document = {
-        f.name: to_document(getattr(state, f.name))
-        for f in fields(state)
-        if f.name not in _OF_SPEAKERS
-    }
-    _leave_out_nobody(document["vips"])
-    return _hash(document)
+    return _hash(
+        {
+            f.name: to_document(getattr(state, f.name))
+            for f in fields(state)
+            if f.name not in _OF_SPEAKERS
+        }
+    )
 
 
 @lru_cache(maxsize=1024)

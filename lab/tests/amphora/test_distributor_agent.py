@@ -92,7 +92,7 @@ class Amphora:
         assert self.ask("PUT", path, body) == (200, {"message": "OK"})
 
     def put_state(self):
-        self.put("", **codec.state_document(self.state()))
+        self.put("", **codec.to_document(self.state()))
 
     def register(self, amphora_id, next_hop):
         path = {"vip_ip": VIP, "nexthop_ip": next_hop}
@@ -222,7 +222,7 @@ def test_what_was_asked_for_survives_the_end_of_the_daemon(amphora):
 
 def test_an_amphora_of_a_load_balancer_refuses(amphora):
     plain = amphora.state(is_distributor=False, revision="2")
-    amphora.put("", **codec.state_document(plain))
+    amphora.put("", **codec.to_document(plain))
     for path in ("/amphorae", "/vips"):
         status, answer = amphora.ask("GET", path)
         assert status == 409

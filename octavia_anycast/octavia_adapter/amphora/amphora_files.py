@@ -20,7 +20,7 @@ from octavia.common.jinja.logging import logging_jinja_cfg
 from oslo_config import cfg
 from stevedore import driver as stevedore_driver
 
-from octavia_anycast.model.codec import state_document
+from octavia_anycast.model.codec import to_document
 from octavia_anycast.model.housekeeping import Certificate
 from octavia_anycast.model.wire import DesiredState
 from octavia_anycast.octavia_adapter.errors import translated
@@ -73,7 +73,7 @@ class AmphoraFiles:
             CLIENT_CA: authority,
             AGENT_CONFIGURATION: self.agent_configuration(amphora_id),
             LOGGING_CONFIGURATION: _logging_configuration(),
-            FIRST_STATE: json.dumps(state_document(first_state), indent=1),
+            FIRST_STATE: json.dumps(to_document(first_state), indent=1),
         }
         return ConfigDrive(files=files, cert_expiration=certificate.expires_at)
 

@@ -214,7 +214,7 @@ def test_it_survives_a_restart_and_the_next_state_overrides_it(distributor):
             == {f"{VIP}/32": {"!10.1.0.5"}, f"{OTHER}/32": {"10.1.0.9"}}
         )
     )
-    document = codec.state_document(DISTRIBUTOR)
+    document = codec.to_document(DISTRIBUTOR)
     assert bench.http.put("/1.0/anycast", json=document).status_code == 200
     eventually(lambda: bench.held() == {})
     assert bench.ask("GET", "amphorae") == (200, {"amphorae": []})

@@ -70,7 +70,7 @@ def test_a_report_and_a_state_go_past_the_agent(server, authorities, engine):
     client = client_of(server, authorities)
     assert client.get_report(AMPHORA, LOCALHOST) == REPORT
     client.put_state(AMPHORA, LOCALHOST, state())
-    assert engine.taken == [codec.state_document(state())]
+    assert engine.taken == [codec.to_document(state())]
 
 
 @pytest.mark.parametrize(

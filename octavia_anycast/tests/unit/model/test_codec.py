@@ -17,7 +17,6 @@ from octavia_anycast.model.codec import (
     digest,
     report_from,
     speakers_digest,
-    state_document,
     to_document,
 )
 from octavia_anycast.model.errors import InvalidRequest
@@ -136,14 +135,6 @@ def test_speakers_have_a_digest_of_their_own():
     changed = desired_state_from(document)
     assert digest(changed) == digest(STATE)
     assert speakers_digest(changed.speakers) != speakers_digest(STATE.speakers)
-
-
-def test_an_agent_is_sent_what_an_older_one_takes():
-    document = state_document(STATE)
-    assert not {"keeps_speakers", "kept_peer_ids"} & set(document)
-    assert desired_state_from(document) == STATE
-    kept = replace(STATE, speakers=(), keeps_speakers=True)
-    assert desired_state_from(state_document(kept)) == kept
 
 
 def test_speakers_are_kept_or_given():

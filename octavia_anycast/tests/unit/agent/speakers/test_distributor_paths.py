@@ -2,8 +2,6 @@
 # Copyright (c) 2026 The octavia-anycast authors
 """The paths of a distributor: for others, none of them its own."""
 
-import hashlib
-import json
 from dataclasses import replace
 from datetime import UTC, datetime
 from ipaddress import ip_address
@@ -20,7 +18,6 @@ from octavia_anycast.agent.paths import (
     wanted_paths,
 )
 from octavia_anycast.agent.speakers.base import Path, SpeakerStatus
-from octavia_anycast.model import codec
 from octavia_anycast.model.bgp import SpeakerDriver
 from octavia_anycast.model.errors import InvalidRequest
 from octavia_anycast.model.wire import GateState, Intent
@@ -104,27 +101,6 @@ def test_a_distributor_has_no_front_end():
     with pytest.raises(InvalidRequest) as caught:
         state(is_distributor=True)
     assert caught.value.field == "is_distributor"
-
-
-def test_an_agent_of_an_older_image_is_told_nothing_new():
-    assert "is_distributor" not in codec.state_document(state())
-    document = codec.state_document(
-        distributor(*several(5), *several(6, amphora_id="a6"))
-    )
-    again = codec.desired_state_from(document)
-    assert again.is_distributor
-    assert ["amphora_id" in vip for vip in document["vips"]] == [False, True]
-    assert [vip.amphora_id for vip in again.vips] == [None, "a6"]
-
-
-def test_the_digest_is_one_of_before_where_nothing_new_is_said():
-    document = codec.to_document(state())
-    for name in ("speakers", "driver", "keeps_speakers", "kept_peer_ids"):
-        del document[name]
-    for one in document["vips"]:
-        assert one.pop("amphora_id") is None
-    text = json.dumps(document, sort_keys=True)
-    assert codec.digest(state()) == hashlib.sha256(text.encode()).hexdigest()
 
 
 def several(*hops, **attributes):
