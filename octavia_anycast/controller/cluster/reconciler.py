@@ -76,6 +76,7 @@ class ClusterReconciler:
         return Kind(
             noun="load balancer",
             threads=settings.workers,
+            notice=0.0,
             busy=settings.poll_interval,
             busy_max=IDLE_MAX_SECONDS,
             resync=settings.resync_interval,

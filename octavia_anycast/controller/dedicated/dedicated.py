@@ -60,10 +60,6 @@ from octavia_anycast.planning.dedicated import (
     with_held,
 )
 
-NOTICE_SECONDS = 0.5
-BUSY_SECONDS = 0.9
-FAILED_WAIT_SECONDS = 5.0
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Rows:
@@ -101,11 +97,7 @@ class DedicatedAmphorae:
             noun="the amphorae of distributor",
             lock_prefix="dedicated-",
             threads=settings.workers,
-            notice=NOTICE_SECONDS,
-            busy=BUSY_SECONDS,
-            busy_max=BUSY_SECONDS,
             resync=resync,
-            failed=FAILED_WAIT_SECONDS,
             steal_after=STEAL_AFTER_SECONDS + resync,
         )
 

@@ -48,10 +48,7 @@ LOG = logging.getLogger(__name__)
 STALE_RESYNCS = 3
 STALE_SECONDS = 15.0
 THREADS = 2
-NOTICE_SECONDS = 0.5
-BUSY_SECONDS = 0.9
 ERROR_SECONDS = 15.0  # until the next look at one in ERROR
-FAILED_WAIT_SECONDS = 5.0
 STATUS_SECONDS = 5.0
 STATUSES = "distributor-statuses"
 
@@ -68,15 +65,7 @@ class DistributorLifecycle:
     @property
     def kind(self) -> Kind:
         """How distributors are queued."""
-        return Kind(
-            noun="distributor",
-            threads=THREADS,
-            notice=NOTICE_SECONDS,
-            busy=BUSY_SECONDS,
-            busy_max=BUSY_SECONDS,
-            resync=ERROR_SECONDS,
-            failed=FAILED_WAIT_SECONDS,
-        )
+        return Kind(noun="distributor", threads=THREADS, resync=ERROR_SECONDS)
 
     def pending(self, wake: Callable[[str], None]) -> Mapping[str, str]:
         """distributor_id -> PENDING_* or ERROR of those to be looked at.

@@ -39,12 +39,12 @@ class Kind:
     noun: str
     lock_prefix: str = ""
     threads: int = 1
-    notice: float = 0.0
-    busy: float
-    busy_max: float
+    notice: float = 0.5
+    busy: float = 0.9
+    busy_max: float = 0.9
     resync: float
     spread: float = 0.1
-    failed: float
+    failed: float = 5.0
     failed_max: float = FAILED_MAX_SECONDS
     steal_after: float = STEAL_AFTER_SECONDS
 
