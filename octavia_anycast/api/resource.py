@@ -10,10 +10,13 @@ from octavia.api.v2.controllers import base
 from octavia.common import exceptions
 from pecan import request
 from wsme import types as wtypes
+from wsmeext import pecan as wsme_pecan
 
-from octavia_anycast.api import faults
+from octavia_anycast.api import faults, listing
+from octavia_anycast.api.fields import Resource
 from octavia_anycast.db.distributor import distributors
 from octavia_anycast.db.engine import Database
+from octavia_anycast.db.listing import Request
 from octavia_anycast.db.passwords import WithoutPasswords
 from octavia_anycast.model import stored
 from octavia_anycast.model.errors import InvalidRequest
@@ -24,6 +27,32 @@ class Document(wtypes.UserType):
 
     basetype = dict
     name = "document"
+
+
+def shows(of: Resource) -> Any:
+    """Expose a method that shows one."""
+    return wsme_pecan.wsexpose(
+        of.one_type, wtypes.text, [wtypes.text], ignore_extra_args=True
+    )
+
+
+def lists(of: Resource) -> Any:
+    """Expose a method that lists them."""
+    return wsme_pecan.wsexpose(
+        of.list_type, [wtypes.text], ignore_extra_args=True
+    )
+
+
+def takes(of: Resource, *arguments: Any, status: int) -> Any:
+    """Expose a method that takes a body and answers with one."""
+    return wsme_pecan.wsexpose(
+        of.one_type, *arguments, body=Document(), status_code=status
+    )
+
+
+def deletes() -> Any:
+    """Expose a method that deletes one."""
+    return wsme_pecan.wsexpose(None, wtypes.text, status_code=204)
 
 
 class Collection(base.BaseController):
@@ -51,10 +80,21 @@ class Collection(base.BaseController):
         with faults.translated(), self._database.transaction() as session:
             yield session
 
-    def _selected(self, responses: list[Any], fields: Any) -> list[Any]:
+    def _one(self, of: Resource, shown: Any, fields: Any) -> Any:
+        """The answer with one, or with the fields of it that are wanted."""
+        return of.one(self._selected([shown], fields)[0])
+
+    def _list(
+        self, of: Resource, shown: list[Any], wanted: Request, fields: Any
+    ) -> Any:
+        """The answer with a page of them and links to those beside it."""
+        links = listing.links(wanted, [one.id for one in shown])
+        return of.list(self._selected(shown, fields), links)
+
+    def _selected(self, shown: list[Any], fields: Any) -> list[Any]:
         if fields is None:
-            return responses
-        selected: list[Any] = self._filter_fields(responses, fields)
+            return shown
+        selected: list[Any] = self._filter_fields(shown, fields)
         return selected
 
 

@@ -20,15 +20,22 @@ from wsme import types as wtypes
 from wsmeext import pecan as wsme_pecan
 
 from octavia_anycast import log_lines
-from octavia_anycast.api import faults, listing
-from octavia_anycast.api.amphora import pages, types
+from octavia_anycast.api import faults, listing, resource
+from octavia_anycast.api.amphora import pages
 from octavia_anycast.api.amphora.below_amphora import BelowAmphora
+from octavia_anycast.api.amphora.schema import (
+    AMPHORA,
+    of_count,
+    of_ours,
+    of_stock,
+    with_vip,
+)
 from octavia_anycast.api.drain.controller import (
-    DRAIN,
     DrainController,
     StockDrainController,
 )
 from octavia_anycast.api.drain.requests import DrainLimits
+from octavia_anycast.api.drain.schema import DRAIN
 from octavia_anycast.db.amphora import (
     amphora_listing,
     amphora_statistics,
@@ -50,12 +57,7 @@ class AmphoraeController(stock.AmphoraController):
         self._database = database
         self.limits = limits  # of the controllers below, too
 
-    @wsme_pecan.wsexpose(
-        types.AmphoraRootResponse,
-        wtypes.text,
-        [wtypes.text],
-        ignore_extra_args=True,
-    )
+    @resource.shows(AMPHORA)
     def get_one(self, id: str, fields: Any = None) -> Any:
         """Show one."""
         context = request.context["octavia_context"]
@@ -67,10 +69,10 @@ class AmphoraeController(stock.AmphoraController):
                 context, context.project_id, constants.RBAC_GET_ONE
             )
             if listed is None:
-                shown = types.of_stock(row)
+                shown = of_stock(row)
             else:
-                shown = types.with_vip(
-                    types.of_ours(listed),
+                shown = with_vip(
+                    of_ours(listed),
                     stock_amphorae.vips_of(
                         context.session,
                         {listed.record.load_balancer_id or ""},
@@ -78,11 +80,9 @@ class AmphoraeController(stock.AmphoraController):
                 )
         if fields is not None:
             shown = self._filter_fields([shown], fields)[0]
-        return types.AmphoraRootResponse(amphora=shown)
+        return AMPHORA.one(shown)
 
-    @wsme_pecan.wsexpose(
-        types.AmphoraeRootResponse, [wtypes.text], ignore_extra_args=True
-    )
+    @resource.lists(AMPHORA)
     def get_all(self, fields: Any = None) -> Any:
         """List them, oldest first if not asked otherwise."""
         context = request.context["octavia_context"]
@@ -99,9 +99,9 @@ class AmphoraeController(stock.AmphoraController):
         links = listing.links(wanted, [one.id for one in shown])
         if fields is not None:
             shown = self._filter_fields(shown, fields)
-        return types.AmphoraeRootResponse(amphorae=shown, amphorae_links=links)
+        return AMPHORA.list(shown, links)
 
-    @wsme_pecan.wsexpose(None, wtypes.text, status_code=204)
+    @resource.deletes()
     def delete(self, id: str) -> None:
         """Delete what is left of one that failed."""
         listed = _find(self._database, id)
@@ -128,7 +128,7 @@ class AmphoraeController(stock.AmphoraController):
             if listed is not None:
                 below = _BELOW[remainder[0]](self, self._database, listed)
                 return below, remainder[1:]
-            if remainder[0] == DRAIN:
+            if remainder[0] == DRAIN.root:
                 return StockDrainController(self, amphora_id), remainder[1:]
         return super()._lookup(amphora_id, *remainder)
 
@@ -195,7 +195,7 @@ class StatsController(BelowAmphora):
                 session, self._listed.record.id
             )
         return stock_types.StatisticsRootResponse(
-            amphora_stats=[types.of_count(self._listed, c) for c in counts]
+            amphora_stats=[of_count(self._listed, c) for c in counts]
         )
 
 
@@ -203,7 +203,7 @@ _BELOW: dict[str, type[BelowAmphora]] = {
     "failover": FailoverController,
     "config": ConfigController,
     "stats": StatsController,
-    DRAIN: DrainController,
+    DRAIN.root: DrainController,
 }
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from octavia_anycast.api.amphora import types
+from octavia_anycast.api.amphora.schema import of_ours, of_stock, with_vip
 from octavia_anycast.db import listing
 from octavia_anycast.db.amphora import amphora_listing
 from octavia_anycast.octavia_adapter.amphora import stock_amphorae
@@ -21,7 +21,7 @@ OF_VIPS = {"ha_ip": "ip_address", "ha_port_id": "port_id"}
 
 def page(
     stock_session: Any, session: Any, wanted: listing.Request
-) -> list[types.AmphoraResponse]:
+) -> list[Any]:
     """A page of all amphorae; a constant number of queries.
 
     :raises InvalidRequest: naming a wrong attribute, value or marker.
@@ -38,8 +38,7 @@ def page(
         marker_values=marker,
     )
     merged = _merged(
-        [types.of_stock(row) for row in stock]
-        + [types.of_ours(one) for one in ours],
+        [of_stock(row) for row in stock] + [of_ours(one) for one in ours],
         listing.whole_order(columns, wanted.order),
         wanted,
     )
@@ -49,8 +48,7 @@ def page(
         {one.loadbalancer_id for one in merged if one.id in our_ids},
     )
     return [
-        types.with_vip(one, vips) if one.id in our_ids else one
-        for one in merged
+        with_vip(one, vips) if one.id in our_ids else one for one in merged
     ]
 
 
@@ -91,10 +89,10 @@ def _ours(
 
 
 def _merged(
-    shown: list[types.AmphoraResponse],
+    shown: list[Any],
     order: tuple[tuple[str, bool], ...],
     wanted: listing.Request,
-) -> list[types.AmphoraResponse]:
+) -> list[Any]:
     for name, is_descending in reversed(order):
         shown.sort(key=_nulls_first(name), reverse=is_descending)
     if wanted.limit is None:

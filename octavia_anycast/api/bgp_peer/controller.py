@@ -7,15 +7,14 @@ from typing import Any
 from octavia.common import constants
 from oslo_log import log as logging
 from wsme import types as wtypes
-from wsmeext import pecan as wsme_pecan
 
 from octavia_anycast.api import (
     listing,
     policies,
     requests,
     resource,
-    responses,
 )
+from octavia_anycast.api.bgp_peer.schema import PEER
 from octavia_anycast.db.distributor import lifecycle, peers, speakers
 from octavia_anycast.octavia_adapter.secrets import FernetCipher
 
@@ -27,39 +26,25 @@ class PeersController(resource.Collection):
 
     RBAC_TYPE = policies.RBAC_PEER
 
-    @wsme_pecan.wsexpose(
-        responses.PeerRootResponse,
-        wtypes.text,
-        [wtypes.text],
-        ignore_extra_args=True,
-    )
+    @resource.shows(PEER)
     def get_one(self, id: str, fields: Any = None) -> Any:
         """Show one."""
         self._authorize(constants.RBAC_GET_ONE, id)
         with self._transaction() as session:
-            shown = responses.of_peer(peers.get(session, id))
-        return responses.PeerRootResponse(
-            bgp_peer=self._selected([shown], fields)[0]
-        )
+            shown = PEER.shown(peers.get(session, id))
+        return self._one(PEER, shown, fields)
 
-    @wsme_pecan.wsexpose(
-        responses.PeersRootResponse, [wtypes.text], ignore_extra_args=True
-    )
+    @resource.lists(PEER)
     def get_all(self, fields: Any = None) -> Any:
         """List them, oldest first if not asked otherwise."""
         self._authorize(constants.RBAC_GET_ALL)
         wanted = listing.requested()
         with self._transaction() as session:
             found = peers.page(session, wanted)
-        shown = [responses.of_peer(record) for record in found]
-        links = listing.links(wanted, [one.id for one in shown])
-        return responses.PeersRootResponse(
-            bgp_peers=self._selected(shown, fields), bgp_peers_links=links
-        )
+        shown = [PEER.shown(record) for record in found]
+        return self._list(PEER, shown, wanted, fields)
 
-    @wsme_pecan.wsexpose(
-        responses.PeerRootResponse, body=resource.Document(), status_code=201
-    )
+    @resource.takes(PEER, status=201)
     def post(self, bgp_peer_: Any) -> Any:
         """Create one that no speaker uses yet."""
         self._authorize(constants.RBAC_POST)
@@ -68,25 +53,20 @@ class PeersController(resource.Collection):
             peers.create(session, peer, FernetCipher())
             created = peers.get(session, peer.id)
         LOG.info("BGP peer %s, %s, created", peer.id, peer.peer_ip)
-        return responses.PeerRootResponse(bgp_peer=responses.of_peer(created))
+        return PEER.one(PEER.shown(created))
 
-    @wsme_pecan.wsexpose(
-        responses.PeerRootResponse,
-        wtypes.text,
-        body=resource.Document(),
-        status_code=200,
-    )
+    @resource.takes(PEER, wtypes.text, status=200)
     def put(self, id: str, bgp_peer_: Any) -> Any:
         """Change one; it reaches every amphora that peers with it."""
         self._authorize(constants.RBAC_PUT, id)
         with self._transaction() as session:
             is_changed = _update(session, id, bgp_peer_)
-            shown = responses.of_peer(peers.get(session, id))
+            shown = PEER.shown(peers.get(session, id))
         if is_changed:
             LOG.info("BGP peer %s, %s, changed", id, shown.peer_ip)
-        return responses.PeerRootResponse(bgp_peer=shown)
+        return PEER.one(shown)
 
-    @wsme_pecan.wsexpose(None, wtypes.text, status_code=204)
+    @resource.deletes()
     def delete(self, id: str) -> None:
         """Delete one that no speaker uses."""
         self._authorize(constants.RBAC_DELETE, id)

@@ -19,8 +19,8 @@ from octavia_anycast.api import (
     policies,
     requests,
     resource,
-    responses,
 )
+from octavia_anycast.api.bgp_speaker.schema import SPEAKER
 from octavia_anycast.api.registration import registered_paths
 from octavia_anycast.db.distributor import (
     distributors,
@@ -43,71 +43,49 @@ class SpeakersController(resource.Collection):
 
     RBAC_TYPE = policies.RBAC_SPEAKER
 
-    @wsme_pecan.wsexpose(
-        responses.SpeakerRootResponse,
-        wtypes.text,
-        [wtypes.text],
-        ignore_extra_args=True,
-    )
+    @resource.shows(SPEAKER)
     def get_one(self, id: str, fields: Any = None) -> Any:
         """Show one."""
         self._authorize(constants.RBAC_GET_ONE, id)
         with self._transaction() as session:
-            shown = responses.of_speaker(speakers.get(session, id))
-        return responses.SpeakerRootResponse(
-            bgp_speaker=self._selected([shown], fields)[0]
-        )
+            shown = SPEAKER.shown(speakers.get(session, id))
+        return self._one(SPEAKER, shown, fields)
 
-    @wsme_pecan.wsexpose(
-        responses.SpeakersRootResponse, [wtypes.text], ignore_extra_args=True
-    )
+    @resource.lists(SPEAKER)
     def get_all(self, fields: Any = None) -> Any:
         """List them, oldest first if not asked otherwise."""
         self._authorize(constants.RBAC_GET_ALL)
         wanted = listing.requested()
         with self._transaction() as session:
             found = speakers.page(session, wanted)
-        shown = [responses.of_speaker(record) for record in found]
-        links = listing.links(wanted, [one.id for one in shown])
-        return responses.SpeakersRootResponse(
-            bgp_speakers=self._selected(shown, fields),
-            bgp_speakers_links=links,
-        )
+        shown = [SPEAKER.shown(record) for record in found]
+        return self._list(SPEAKER, shown, wanted, fields)
 
-    @wsme_pecan.wsexpose(
-        responses.SpeakerRootResponse,
-        body=resource.Document(),
-        status_code=201,
-    )
+    @resource.takes(SPEAKER, status=201)
     def post(self, bgp_speaker_: Any) -> Any:
         """Give a distributor a speaker."""
         self._authorize(constants.RBAC_POST)
         with self._transaction() as session:
-            created = responses.of_speaker(_create(session, bgp_speaker_))
+            created = SPEAKER.shown(_create(session, bgp_speaker_))
         LOG.info("BGP speaker %s created", created.id)
-        return responses.SpeakerRootResponse(bgp_speaker=created)
+        return SPEAKER.one(created)
 
-    @wsme_pecan.wsexpose(
-        responses.SpeakerRootResponse,
-        wtypes.text,
-        body=resource.Document(),
-        status_code=200,
-    )
+    @resource.takes(SPEAKER, wtypes.text, status=200)
     def put(self, id: str, bgp_speaker_: Any) -> Any:
         """Change its AS or its driver, which its distributor's share."""
         self._authorize(constants.RBAC_PUT, id)
         with self._transaction() as session:
             _update(session, id, bgp_speaker_)
-            shown = responses.of_speaker(speakers.get(session, id))
+            shown = SPEAKER.shown(speakers.get(session, id))
         LOG.info(
             "BGP speaker %s has the AS %s and the driver %s",
             id,
             shown.local_as,
             shown.driver,
         )
-        return responses.SpeakerRootResponse(bgp_speaker=shown)
+        return SPEAKER.one(shown)
 
-    @wsme_pecan.wsexpose(None, wtypes.text, status_code=204)
+    @resource.deletes()
     def delete(self, id: str) -> None:
         """Delete one; not the last one that load balancers need."""
         self._authorize(constants.RBAC_DELETE, id)
@@ -134,23 +112,19 @@ class RegistrationsController(resource.Collection):
         super().__init__(database)
         self._speaker_id = speaker_id
 
-    @wsme_pecan.wsexpose(
-        responses.SpeakerRootResponse, wtypes.text, status_code=200
-    )
+    @wsme_pecan.wsexpose(SPEAKER.one_type, wtypes.text, status_code=200)
     def put(self, id: str) -> Any:
         """Register a peer; twice is once."""
         self._authorize(policies.PUT_PEER, id)
         with self._transaction() as session:
             self._register(session, id)
-            shown = responses.of_speaker(
-                speakers.get(session, self._speaker_id)
-            )
+            shown = SPEAKER.shown(speakers.get(session, self._speaker_id))
         LOG.info(
             "BGP peer %s is registered with speaker %s", id, self._speaker_id
         )
-        return responses.SpeakerRootResponse(bgp_speaker=shown)
+        return SPEAKER.one(shown)
 
-    @wsme_pecan.wsexpose(None, wtypes.text, status_code=204)
+    @resource.deletes()
     def delete(self, id: str) -> None:
         """Unregister a peer, which stays."""
         self._authorize(policies.DELETE_PEER, id)

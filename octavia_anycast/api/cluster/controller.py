@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from typing import Any
 
-from octavia.api.common import types
 from octavia.api.v2.controllers import base
 from octavia.common import constants, exceptions, policy
 from oslo_log import log as logging
@@ -18,74 +17,17 @@ from wsmeext import pecan as wsme_pecan
 from octavia_anycast import log_lines
 from octavia_anycast.api import faults, policies, resource
 from octavia_anycast.api.cluster import changes
+from octavia_anycast.api.cluster.schema import CLUSTER, response_of
 from octavia_anycast.db.amphora import amphorae, reports
 from octavia_anycast.db.amphora.reports import StoredReport
 from octavia_anycast.db.cluster import clusters
 from octavia_anycast.db.engine import Database
-from octavia_anycast.model import codec
-from octavia_anycast.model.autoscale import Autoscale
 from octavia_anycast.model.bgp import IPAddress
-from octavia_anycast.model.cluster import AmphoraRecord, ClusterRecord
 from octavia_anycast.model.errors import NotFound
 
 LOG = logging.getLogger(__name__)
 # Statuses in which its size may be changed: nothing else is under way.
 CHANGEABLE = (constants.ACTIVE, constants.ERROR)
-Text = wtypes.StringType()
-Uuid = wtypes.UuidType()
-
-
-class MemberResponse(types.BaseType):
-    """An amphora of a cluster."""
-
-    id = wtypes.wsattr(Uuid)
-    status = wtypes.wsattr(Text)
-    availability_zone = wtypes.wsattr(Text)
-    frontend_ip = wtypes.wsattr(types.IPAddressType())
-    applied_revision = wtypes.wsattr(Text)
-    announcing = wtypes.wsattr(bool)
-    spare = wtypes.wsattr(bool)
-
-
-class AutoscaleResponse(types.BaseType):
-    """The load that one amphora is to carry."""
-
-    metric = wtypes.wsattr(Text)
-    target = wtypes.wsattr(int)
-    tolerance = wtypes.wsattr(float)
-    scale_in_delay = wtypes.wsattr(int)
-
-
-class ClusterResponse(types.BaseType):
-    """A cluster; ``amphorae`` only for those who may see them."""
-
-    load_balancer_id = wtypes.wsattr(Uuid)
-    distributor_id = wtypes.wsattr(Uuid)
-    frontend_network_id = wtypes.wsattr(Uuid)
-    frontend_subnet_id = wtypes.wsattr(Uuid)
-    desired_size = wtypes.wsattr(int)
-    min_size = wtypes.wsattr(int)
-    max_size = wtypes.wsattr(int)
-    cooldown = wtypes.wsattr(int)
-    enabled = wtypes.wsattr(bool)
-    spare_count = wtypes.wsattr(int)
-    autoscale = wtypes.wsattr(AutoscaleResponse)
-    scaled_at = wtypes.wsattr(datetime)
-    scaling_reason = wtypes.wsattr(Text)
-    cluster_type = wtypes.wsattr(Text)
-    provisioning_status = wtypes.wsattr(Text)
-    operating_status = wtypes.wsattr(Text)
-    reason = wtypes.wsattr(Text)
-    config_revision = wtypes.wsattr(Text)
-    amphora_count = wtypes.wsattr(int)
-    announcing_count = wtypes.wsattr(int)
-    amphorae = wtypes.wsattr([MemberResponse])
-
-
-class ClusterRootResponse(types.BaseType):
-    """One cluster."""
-
-    cluster = wtypes.wsattr(ClusterResponse)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,15 +71,13 @@ class ClusterController(base.BaseController):
         self._limits = limits
         self._stale_after = timedelta(seconds=limits.stale_after)
 
-    @wsme_pecan.wsexpose(ClusterRootResponse, status_code=200)
+    @wsme_pecan.wsexpose(CLUSTER.one_type, status_code=200)
     def get(self) -> Any:
         """Show it."""
         found = self._find(policies.GET)
         return self._answer(found)
 
-    @wsme_pecan.wsexpose(
-        ClusterRootResponse, body=resource.Document(), status_code=202
-    )
+    @resource.takes(CLUSTER, status=202)
     def put(self, cluster_: Any) -> Any:
         """Change what is given of it; the controller carries it out.
 
@@ -198,14 +138,14 @@ class ClusterController(base.BaseController):
                 )
         LOG.info("Cluster of load balancer %s is to be %s", self._id, change)
 
-    def _answer(self, found: _Found) -> ClusterRootResponse:
+    def _answer(self, found: _Found) -> Any:
         shown = self._shown(found.vips)
         context = request.context["octavia_context"]
         if not self._may_see_amphorae(context, found.project_id):
             shown.amphorae = wtypes.Unset
-        return ClusterRootResponse(cluster=shown)
+        return CLUSTER.one(shown)
 
-    def _shown(self, vips: frozenset[IPAddress]) -> ClusterResponse:
+    def _shown(self, vips: frozenset[IPAddress]) -> Any:
         with faults.translated(), self._database.transaction() as session:
             cluster = clusters.get(session, self._id)
             if cluster is None:
@@ -234,53 +174,3 @@ class ClusterController(base.BaseController):
 
 def _announces(stored: StoredReport, vips: frozenset[IPAddress]) -> bool:
     return bool(vips) and all(stored.report.is_announcing(vip) for vip in vips)
-
-
-def response_of(
-    cluster: ClusterRecord, found: list[AmphoraRecord], announcing: set[str]
-) -> ClusterResponse:
-    """Make the response of a cluster with its amphorae."""
-    return ClusterResponse(
-        load_balancer_id=cluster.load_balancer_id,
-        distributor_id=cluster.distributor_id,
-        frontend_network_id=cluster.frontend_network_id,
-        frontend_subnet_id=cluster.frontend_subnet_id,
-        desired_size=cluster.size.desired,
-        min_size=cluster.size.minimum,
-        max_size=cluster.size.maximum,
-        cooldown=cluster.cooldown_seconds,
-        enabled=cluster.is_enabled,
-        spare_count=cluster.spare_count,
-        autoscale=_autoscale(cluster.autoscale),
-        scaled_at=cluster.scaled_at,
-        scaling_reason=cluster.scaling_reason,
-        cluster_type=cluster.cluster_type,
-        provisioning_status=cluster.provisioning_status,
-        operating_status=cluster.operating_status,
-        reason=cluster.reason,
-        config_revision=cluster.config_revision,
-        amphora_count=len(found),
-        announcing_count=sum(1 for one in found if one.id in announcing),
-        amphorae=[_member(one, one.id in announcing) for one in found],
-    )
-
-
-def _autoscale(wanted: Autoscale | None) -> AutoscaleResponse | None:
-    if wanted is None:
-        return None
-    return AutoscaleResponse(**codec.to_document(wanted))
-
-
-def _member(record: AmphoraRecord, is_announcing: bool) -> MemberResponse:
-    frontend = record.frontend
-    return MemberResponse(
-        id=record.id,
-        status=record.status.value,
-        availability_zone=record.availability_zone,
-        frontend_ip=str(frontend.addresses[0].ip_address)
-        if frontend and frontend.addresses
-        else None,
-        applied_revision=record.applied_revision,
-        announcing=is_announcing,
-        spare=record.spare_since is not None,
-    )

@@ -21,8 +21,8 @@ from octavia_anycast.api import (
     policies,
     requests,
     resource,
-    responses,
 )
+from octavia_anycast.api.distributor.schema import DISTRIBUTOR
 from octavia_anycast.api.external_vip.controller import VipsController
 from octavia_anycast.api.path.controller import PathsController
 from octavia_anycast.api.registration.controller import (
@@ -62,44 +62,25 @@ class DistributorsController(resource.Collection):
         super().__init__(database)
         self._limits = limits
 
-    @wsme_pecan.wsexpose(
-        responses.DistributorRootResponse,
-        wtypes.text,
-        [wtypes.text],
-        ignore_extra_args=True,
-    )
+    @resource.shows(DISTRIBUTOR)
     def get_one(self, id: str, fields: Any = None) -> Any:
         """Show one."""
         self._authorize(constants.RBAC_GET_ONE, id)
         with self._transaction() as session:
-            shown = responses.of_distributor(distributors.show(session, id))
-        return responses.DistributorRootResponse(
-            distributor=self._selected([shown], fields)[0]
-        )
+            shown = DISTRIBUTOR.shown(distributors.show(session, id))
+        return self._one(DISTRIBUTOR, shown, fields)
 
-    @wsme_pecan.wsexpose(
-        responses.DistributorsRootResponse,
-        [wtypes.text],
-        ignore_extra_args=True,
-    )
+    @resource.lists(DISTRIBUTOR)
     def get_all(self, fields: Any = None) -> Any:
         """List them, oldest first if not asked otherwise."""
         self._authorize(constants.RBAC_GET_ALL)
         wanted = listing.requested()
         with self._transaction() as session:
             found = distributors.page(session, wanted)
-        shown = [responses.of_distributor(record) for record in found]
-        links = listing.links(wanted, [one.id for one in shown])
-        return responses.DistributorsRootResponse(
-            distributors=self._selected(shown, fields),
-            distributors_links=links,
-        )
+        shown = [DISTRIBUTOR.shown(record) for record in found]
+        return self._list(DISTRIBUTOR, shown, wanted, fields)
 
-    @wsme_pecan.wsexpose(
-        responses.DistributorRootResponse,
-        body=resource.Document(),
-        status_code=201,
-    )
+    @resource.takes(DISTRIBUTOR, status=201)
     def post(self, distributor_: Any) -> Any:
         """Create one with its speakers, peers and zones.
 
@@ -118,16 +99,9 @@ class DistributorsController(resource.Collection):
         with self._transaction() as session:
             created = distributors.create(session, wanted, FernetCipher())
         LOG.info("Distributor %s is to be created", wanted.id)
-        return responses.DistributorRootResponse(
-            distributor=responses.of_distributor(created)
-        )
+        return DISTRIBUTOR.one(DISTRIBUTOR.shown(created))
 
-    @wsme_pecan.wsexpose(
-        responses.DistributorRootResponse,
-        wtypes.text,
-        body=resource.Document(),
-        status_code=200,
-    )
+    @resource.takes(DISTRIBUTOR, wtypes.text, status=200)
     def put(self, id: str, distributor_: Any) -> Any:
         """Change whatever of it can be changed."""
         self._authorize(constants.RBAC_PUT, id)
@@ -143,9 +117,7 @@ class DistributorsController(resource.Collection):
             id,
             changed.distributor.provisioning_status,
         )
-        return responses.DistributorRootResponse(
-            distributor=responses.of_distributor(changed)
-        )
+        return DISTRIBUTOR.one(DISTRIBUTOR.shown(changed))
 
     @wsme_pecan.wsexpose(None, wtypes.text, wtypes.text, status_code=204)
     def delete(self, id: str, cascade: Any = "false") -> None:

@@ -17,13 +17,17 @@ from wsmeext import pecan as wsme_pecan
 
 from octavia_anycast.api import faults, policies, resource
 from octavia_anycast.api.amphora.below_amphora import BelowAmphora
-from octavia_anycast.api.drain import requests, types
+from octavia_anycast.api.drain import requests
 from octavia_anycast.api.drain.requests import DrainLimits
+from octavia_anycast.api.drain.schema import (
+    DRAIN,
+    options_from,
+    response_of,
+)
 from octavia_anycast.model.cluster import AmphoraRecord
 from octavia_anycast.model.errors import Conflict
 
 LOG = logging.getLogger(__name__)
-DRAIN = "drain"
 
 
 class DrainController(BelowAmphora):
@@ -31,24 +35,20 @@ class DrainController(BelowAmphora):
 
     limits: DrainLimits
 
-    @wsme_pecan.wsexpose(types.DrainRootResponse, status_code=200)
+    @wsme_pecan.wsexpose(DRAIN.one_type, status_code=200)
     def get(self) -> Any:
         """Show how far it is, and what is left."""
         with faults.translated(), self._database.transaction() as session:
             self._authorize(session, policies.GET_DRAIN)
             return self._answer(session, self._listed.record)
 
-    @wsme_pecan.wsexpose(
-        types.DrainRootResponse,
-        body=resource.Document(),
-        status_code=202,
-    )
+    @resource.takes(DRAIN, status=202)
     def put(self, drain_: Any = None) -> Any:
         """Ask for it; twice is once."""
         record = self._listed.record
         with faults.translated(), self._database.transaction() as session:
             self._authorize(session, policies.PUT_DRAIN)
-            options = types.options_from(drain_)
+            options = options_from(drain_)
             requests.served_by(record)
             self._check_load_balancer(record.load_balancer_id)
             record = requests.ask(
@@ -81,8 +81,8 @@ class DrainController(BelowAmphora):
         )
 
     def _answer(self, session: Any, record: AmphoraRecord) -> Any:
-        return types.DrainRootResponse(
-            drain=types.response_of(
+        return DRAIN.one(
+            response_of(
                 record,
                 requests.last_report(session, record),
                 self.limits.timeout,
@@ -100,14 +100,12 @@ class StockDrainController(base.BaseController):
         self.__dict__.update(vars(parent))
         self._id = amphora_id
 
-    @wsme_pecan.wsexpose(types.DrainRootResponse, status_code=200)
+    @wsme_pecan.wsexpose(DRAIN.one_type, status_code=200)
     def get(self) -> Any:
         """Refuse."""
         self._refuse(policies.GET_DRAIN)
 
-    @wsme_pecan.wsexpose(
-        types.DrainRootResponse, body=resource.Document(), status_code=202
-    )
+    @resource.takes(DRAIN, status=202)
     def put(self, drain_: Any = None) -> Any:
         """Refuse."""
         self._refuse(policies.PUT_DRAIN)

@@ -11,17 +11,15 @@ from typing import Any
 
 from oslo_log import log as logging
 from pecan import request
-from wsme import types as wtypes
-from wsmeext import pecan as wsme_pecan
 
 from octavia_anycast.api import (
     listing,
     policies,
     requests,
     resource,
-    responses,
 )
 from octavia_anycast.api.external_vip import prefix_limits
+from octavia_anycast.api.external_vip.schema import VIP
 from octavia_anycast.db import dedicated
 from octavia_anycast.db.distributor import distributors, external_vips
 from octavia_anycast.db.distributor.external_vips import VipRecord
@@ -44,12 +42,7 @@ class VipsController(resource.Collection):
         super().__init__(database)
         self._distributor_id = distributor_id
 
-    @wsme_pecan.wsexpose(
-        responses.VipRootResponse,
-        wtypes.text,
-        [wtypes.text],
-        ignore_extra_args=True,
-    )
+    @resource.shows(VIP)
     def get_one(self, id: str, fields: Any = None) -> Any:
         """Show one."""
         self._authorize(policies.GET_VIP, id)
@@ -57,13 +50,9 @@ class VipsController(resource.Collection):
             found = external_vips.get(session, self._distributor_id, id)
             said = dedicated.reports_of(session, self._distributor_id)
         shown = _response(found, said)
-        return responses.VipRootResponse(
-            vip=self._selected([shown], fields)[0]
-        )
+        return self._one(VIP, shown, fields)
 
-    @wsme_pecan.wsexpose(
-        responses.VipsRootResponse, [wtypes.text], ignore_extra_args=True
-    )
+    @resource.lists(VIP)
     def get_all(self, fields: Any = None) -> Any:
         """List them, oldest first if not asked otherwise."""
         self._authorize(policies.GET_VIPS)
@@ -74,16 +63,9 @@ class VipsController(resource.Collection):
             found = external_vips.page(session, self._distributor_id, wanted)
             said = dedicated.reports_of(session, self._distributor_id)
         shown = [_response(record, said) for record in found]
-        links = listing.links(wanted, [one.id for one in shown])
-        return responses.VipsRootResponse(
-            vips=self._selected(shown, fields), vips_links=links
-        )
+        return self._list(VIP, shown, wanted, fields)
 
-    @wsme_pecan.wsexpose(
-        responses.VipRootResponse,
-        body=resource.Document(),
-        status_code=201,
-    )
+    @resource.takes(VIP, status=201)
     def post(self, vip_: Any) -> Any:
         """Register one."""
         self._authorize(policies.POST_VIP)
@@ -104,9 +86,9 @@ class VipsController(resource.Collection):
             self._distributor_id,
             vip.nexthop_ip,
         )
-        return responses.VipRootResponse(vip=_response(made, []))
+        return VIP.one(_response(made, []))
 
-    @wsme_pecan.wsexpose(None, wtypes.text, status_code=204)
+    @resource.deletes()
     def delete(self, id: str) -> None:
         """Unregister one."""
         self._authorize(policies.DELETE_VIP, id)
@@ -128,8 +110,6 @@ def _check_free(octavia_session: Any, vip: ExternalVip) -> None:
         )
 
 
-def _response(
-    record: VipRecord, reports: list[Report]
-) -> responses.VipResponse:
+def _response(record: VipRecord, reports: list[Report]) -> Any:
     announcing = sum(1 for report in reports if announces(report, record.vip))
-    return responses.of_vip(record, announcing)
+    return VIP.shown(record, announcing_count=announcing)

@@ -10,12 +10,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from ipaddress import ip_network
+from operator import attrgetter
 from typing import Any
 
-from wsme import types as wtypes
-from wsmeext import pecan as wsme_pecan
-
-from octavia_anycast.api import listing, policies, resource, responses
+from octavia_anycast.api import listing, policies, resource
+from octavia_anycast.api.fields import moment
+from octavia_anycast.api.path.schema import PATH
 from octavia_anycast.db.amphora import reports
 from octavia_anycast.db.amphora.reports import StoredReport
 from octavia_anycast.db.distributor import distributors
@@ -52,10 +52,7 @@ class ShownPath:
     report_age: float
 
 
-READERS = {
-    name: (lambda path, name=name: getattr(path, name))
-    for name in ShownPath.__dataclass_fields__
-}
+READERS = {name: attrgetter(name) for name in PATH.names}
 
 
 class PathsController(resource.Collection):
@@ -67,9 +64,7 @@ class PathsController(resource.Collection):
         super().__init__(database)
         self._distributor_id = distributor_id
 
-    @wsme_pecan.wsexpose(
-        responses.PathsRootResponse, [wtypes.text], ignore_extra_args=True
-    )
+    @resource.lists(PATH)
     def get_all(self, fields: Any = None) -> Any:
         """List them, by load balancer, VIP, amphora and peer."""
         self._authorize(policies.GET_PATHS)
@@ -86,11 +81,8 @@ class PathsController(resource.Collection):
                 wanted,
                 READERS,
             )
-        shown = [_response(path) for path in page]
-        links = listing.links(wanted, [path.id for path in page])
-        return responses.PathsRootResponse(
-            paths=self._selected(shown, fields), paths_links=links
-        )
+        shown = [PATH.shown(path) for path in page]
+        return self._list(PATH, shown, wanted, fields)
 
 
 def paths_of(
@@ -152,16 +144,9 @@ def _path(
         peer_name=peer.name if peer else None,
         peer_ip=str(session.peer_ip) if session else None,
         session_state=session.state.value if session else None,
-        session_since=responses.moment(since),
+        session_since=moment(since) if since else None,
         state=path.state.value,
         reason=path.reason,
         reported_at=stored.reported_at,
         report_age=max(0.0, (now - stored.reported_at).total_seconds()),
-    )
-
-
-def _response(path: ShownPath) -> responses.PathResponse:
-    values = {name: getattr(path, name) for name in READERS}
-    return responses.PathResponse(
-        **values | {"reported_at": responses.moment(path.reported_at)}
     )

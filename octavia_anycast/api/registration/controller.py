@@ -13,16 +13,20 @@ from typing import Any
 from octavia.common import constants, exceptions
 from oslo_log import log as logging
 from pecan import expose, request
-from wsme import types as wtypes
 from wsmeext import pecan as wsme_pecan
 
 from octavia_anycast.api import listing, policies, resource
-from octavia_anycast.api.drain.types import options_from
+from octavia_anycast.api.drain.schema import options_from
 from octavia_anycast.api.external_vip import prefix_limits
-from octavia_anycast.api.registration import registered_paths, types
+from octavia_anycast.api.registration import registered_paths
 from octavia_anycast.api.registration.registered_paths import (
     PathsOfDistributor,
     RegistrationLimits,
+)
+from octavia_anycast.api.registration.schema import (
+    REGISTRATION,
+    registration_from,
+    response_of,
 )
 from octavia_anycast.db.amphora import amphorae
 from octavia_anycast.db.cluster import clusters
@@ -62,18 +66,13 @@ class _OfDistributor(resource.Collection):
 
     def _shown(self, session: Any, record: RegistrationRecord) -> Any:
         paths = self._paths(session).of(record.registration)
-        return types.response_of(record, paths)
+        return response_of(record, paths)
 
 
 class AmphoraRegistrationsController(_OfDistributor):
     """The registrations of amphorae with one distributor."""
 
-    @wsme_pecan.wsexpose(
-        types.AmphoraRegistrationRootResponse,
-        wtypes.text,
-        [wtypes.text],
-        ignore_extra_args=True,
-    )
+    @resource.shows(REGISTRATION)
     def get_one(self, id: str, fields: Any = None) -> Any:
         """Show one."""
         self._authorize(policies.GET_AMPHORA, id)
@@ -82,15 +81,9 @@ class AmphoraRegistrationsController(_OfDistributor):
                 session, self._distributor_id, id
             )
             shown = self._shown(session, found)
-        return types.AmphoraRegistrationRootResponse(
-            amphora=self._selected([shown], fields)[0]
-        )
+        return self._one(REGISTRATION, shown, fields)
 
-    @wsme_pecan.wsexpose(
-        types.AmphoraRegistrationsRootResponse,
-        [wtypes.text],
-        ignore_extra_args=True,
-    )
+    @resource.lists(REGISTRATION)
     def get_all(self, fields: Any = None) -> Any:
         """List them, oldest first if not asked otherwise."""
         self._authorize(policies.GET_AMPHORAE)
@@ -101,25 +94,18 @@ class AmphoraRegistrationsController(_OfDistributor):
                 session, self._distributor_id, wanted
             )
             shown = [
-                types.response_of(record, paths.of(record.registration))
+                response_of(record, paths.of(record.registration))
                 for record in found
             ]
-        links = listing.links(wanted, [one.id for one in shown])
-        return types.AmphoraRegistrationsRootResponse(
-            amphorae=self._selected(shown, fields), amphorae_links=links
-        )
+        return self._list(REGISTRATION, shown, wanted, fields)
 
-    @wsme_pecan.wsexpose(
-        types.AmphoraRegistrationRootResponse,
-        body=resource.Document(),
-        status_code=201,
-    )
+    @resource.takes(REGISTRATION, status=201)
     def post(self, amphora_: Any) -> Any:
         """Register one amphora of a load balancer, or all that it has."""
         self._authorize(policies.POST_AMPHORA)
         context = request.context["octavia_context"]
         with self._transaction() as session:
-            wanted = types.registration_from(amphora_)
+            wanted = registration_from(amphora_)
             if not distributors.exists(session, self._distributor_id):
                 raise NotFound("Distributor", self._distributor_id)
             self._check_load_balancer(session, wanted.load_balancer_id)
@@ -138,9 +124,9 @@ class AmphoraRegistrationsController(_OfDistributor):
             wanted.load_balancer_id,
             self._distributor_id,
         )
-        return types.AmphoraRegistrationRootResponse(amphora=shown)
+        return REGISTRATION.one(shown)
 
-    @wsme_pecan.wsexpose(None, wtypes.text, status_code=204)
+    @resource.deletes()
     def delete(self, id: str) -> None:
         """Unregister one."""
         self._authorize(policies.DELETE_AMPHORA, id)
@@ -189,11 +175,7 @@ class RegistrationDrainController(_OfDistributor):
         super().__init__(database, distributor_id, limits)
         self._id = registration_id
 
-    @wsme_pecan.wsexpose(
-        types.AmphoraRegistrationRootResponse,
-        body=resource.Document(),
-        status_code=202,
-    )
+    @resource.takes(REGISTRATION, status=202)
     def put(self, drain_: Any = None) -> Any:
         """Ask for it; twice is once. A timeout counts from the first."""
         self._authorize(policies.PUT_AMPHORA_DRAIN)
@@ -231,7 +213,7 @@ class RegistrationDrainController(_OfDistributor):
             self._distributor_id,
             deadline,
         )
-        return types.AmphoraRegistrationRootResponse(amphora=shown)
+        return REGISTRATION.one(shown)
 
     @wsme_pecan.wsexpose(None, status_code=204)
     def delete(self) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from octavia_anycast.api.registration.types import ShownRegisteredPath
+from octavia_anycast.api.registration.schema import ShownRegisteredPath
 from octavia_anycast.db import dedicated
 from octavia_anycast.db.amphora import serving_amphorae
 from octavia_anycast.db.amphora.serving_amphorae import Serving
