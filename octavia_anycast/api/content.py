@@ -21,46 +21,21 @@ from pecan import expose
 from octavia_anycast.api.exposed import explained
 
 
-class ListenersController(listener.ListenersController):
-    """``/v2/lbaas/listeners``."""
-
-    post = explained(listener.ListenersController.post)
-    put = explained(listener.ListenersController.put)
-
-
-class HealthMonitorsController(health_monitor.HealthMonitorController):
-    """``/v2/lbaas/healthmonitors``."""
-
-    post = explained(health_monitor.HealthMonitorController.post)
-    put = explained(health_monitor.HealthMonitorController.put)
+def _explaining(stock: Any) -> Any:
+    """Octavia's controller, with its post and put exposed again."""
+    again = {name: explained(getattr(stock, name)) for name in ("post", "put")}
+    return type(stock.__name__, (stock,), again)
 
 
-class MemberController(member.MemberController):
-    """``/v2/lbaas/pools/ID/members/ID``."""
-
-    post = explained(member.MemberController.post)
-    put = explained(member.MemberController.put)
-
-
-class MembersController(member.MembersController):
-    """``/v2/lbaas/pools/ID/members``: one, or all of them at once."""
-
-    post = explained(member.MembersController.post)
-    put = explained(member.MembersController.put)
+ListenersController = _explaining(listener.ListenersController)
+HealthMonitorsController = _explaining(health_monitor.HealthMonitorController)
+MemberController = _explaining(member.MemberController)
+MembersController = _explaining(member.MembersController)
+RulesController = _explaining(l7rule.L7RuleController)
 
 
-class RulesController(l7rule.L7RuleController):
-    """``/v2/lbaas/l7policies/ID/rules``."""
-
-    post = explained(l7rule.L7RuleController.post)
-    put = explained(l7rule.L7RuleController.put)
-
-
-class PoolsController(pool.PoolsController):
-    """``/v2/lbaas/pools``."""
-
-    post = explained(pool.PoolsController.post)
-    put = explained(pool.PoolsController.put)
+class PoolsController(_explaining(pool.PoolsController)):  # type: ignore[misc]
+    """``/v2/lbaas/pools``, and the members of one below it."""
 
     @expose()
     def _lookup(self, pool_id: str, *remainder: str) -> Any:
@@ -76,11 +51,10 @@ class PoolsController(pool.PoolsController):
         return kind(pool_id=stock.pool_id), rest
 
 
-class PoliciesController(l7policy.L7PolicyController):
-    """``/v2/lbaas/l7policies``."""
-
-    post = explained(l7policy.L7PolicyController.post)
-    put = explained(l7policy.L7PolicyController.put)
+class PoliciesController(
+    _explaining(l7policy.L7PolicyController)  # type: ignore[misc]
+):
+    """``/v2/lbaas/l7policies``, and the rules of one below it."""
 
     @expose()
     def _lookup(self, l7policy_id: str, *remainder: str) -> Any:
