@@ -19,6 +19,8 @@ from octavia_anycast.model.cluster import (
     ClusterPolicy,
     ClusterSize,
 )
+from octavia_anycast.model.heartbeat import MISSED_HEARTBEATS
+from octavia_anycast.model.registration import RegistrationLimits
 
 GROUP = "anycast"
 
@@ -337,6 +339,10 @@ OPTIONS = [
 ]
 
 
+# An amphora that misses so many reports is not known to announce.
+MISSED_REPORTS = 3
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """The settings, read once at start-up by ``cmd`` or the driver."""
@@ -373,6 +379,23 @@ class Settings:
     udp_supported: bool = False
     amp_image_tag: str = ""
     amp_flavor_id: str = ""
+
+    @property
+    def report_stale_after(self) -> float:
+        """Seconds after which an amphora's report says nothing any more.
+
+        An agent is asked at each resync, and its report stored at intervals.
+        """
+        return MISSED_REPORTS * (self.report_interval + self.resync_interval)
+
+    @property
+    def registration_limits(self) -> RegistrationLimits:
+        """What these settings say of registrations of amphorae."""
+        return RegistrationLimits(
+            drain_timeout=self.policy.drain_timeout,
+            stale_after=self.report_stale_after,
+            silent_after=MISSED_HEARTBEATS * self.heartbeat_interval,
+        )
 
 
 def register(conf: Any) -> None:

@@ -20,6 +20,15 @@ from octavia_anycast.db.listing import Request
 from octavia_anycast.db.passwords import WithoutPasswords
 from octavia_anycast.model import stored
 from octavia_anycast.model.errors import InvalidRequest
+from octavia_anycast.octavia_adapter.load_balancer.vip_addresses import (
+    VipHolders,
+)
+
+
+@contextmanager
+def _begun(session: Any) -> Iterator[Any]:
+    with session.begin():
+        yield session
 
 
 class Document(wtypes.UserType):
@@ -79,6 +88,12 @@ class Collection(base.BaseController):
         """A transaction; our errors become faults."""
         with faults.translated(), self._database.transaction() as session:
             yield session
+
+    def _vip_holders(self) -> VipHolders:
+        """Octavia's load balancers and VIPs, read by the request's session."""
+        return VipHolders(
+            lambda: _begun(request.context["octavia_context"].session)
+        )
 
     def _one(self, of: Resource, shown: Any, fields: Any) -> Any:
         """The answer with one, or with the fields of it that are wanted."""

@@ -27,16 +27,9 @@ from octavia_anycast.api.load_balancer.controller import (
     LoadBalancersController,
 )
 from octavia_anycast.api.openapi import DocumentController
-from octavia_anycast.api.registration.registered_paths import (
-    RegistrationLimits,
-)
 from octavia_anycast.db.engine import Database
-from octavia_anycast.model.heartbeat import MISSED_HEARTBEATS
 
 VERSION_PATHS = ("v2", "v2.0")
-# An agent is asked at each resync, and its report stored at intervals. One
-# that misses so many of them is not known to announce.
-MISSED_REPORTS = 3
 
 
 class V2Controller(controllers.V2Controller):
@@ -47,9 +40,7 @@ class V2Controller(controllers.V2Controller):
         shared: str = cfg.CONF.database.connection
         connection = settings.connection or shared
         database = Database(connection)
-        stale_after = MISSED_REPORTS * (
-            settings.report_interval + settings.resync_interval
-        )
+        stale_after = settings.report_stale_after
         # Octavia serves some of its collections below /v2, too.
         self.loadbalancers = LoadBalancersController(
             database,
@@ -73,11 +64,7 @@ class V2Controller(controllers.V2Controller):
         )
         self.lbaas.distributors = DistributorsController(
             database,
-            RegistrationLimits(
-                drain_timeout=settings.policy.drain_timeout,
-                stale_after=stale_after,
-                silent_after=MISSED_HEARTBEATS * settings.heartbeat_interval,
-            ),
+            settings.registration_limits,
         )
         # A name with a hyphen cannot be written as an attribute.
         setattr(self.lbaas, "bgp-peers", PeersController(database))

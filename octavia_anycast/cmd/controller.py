@@ -64,6 +64,9 @@ from octavia_anycast.octavia_adapter.load_balancer.statistics import (
 from octavia_anycast.octavia_adapter.load_balancer.statuses import (
     OctaviaStatuses,
 )
+from octavia_anycast.octavia_adapter.load_balancer.vip_addresses import (
+    VipHolders,
+)
 from octavia_anycast.octavia_adapter.secrets import FernetCipher
 
 LOG = logging.getLogger(__name__)
@@ -112,6 +115,7 @@ def make_world(settings: options.Settings) -> World:
         database=Database(settings.connection or cfg.CONF.database.connection),
         cipher=FernetCipher(),
         load_balancers=OctaviaLoadBalancers(),
+        vip_holders=VipHolders(),
         statuses=OctaviaStatuses(),
         haproxy=AmphoraHaproxy(timeout=settings.configure_timeout),
         compute=Compute(

@@ -19,6 +19,7 @@ from octavia_anycast.controller.heartbeat.heartbeat_refusals import (
 )
 from octavia_anycast.db.engine import Database
 from octavia_anycast.db.passwords import Cipher
+from octavia_anycast.db.registration.registering import VipHolders
 from octavia_anycast.model.actions import PlugFrontend
 from octavia_anycast.model.bgp import IPAddress
 from octavia_anycast.model.cluster import AmphoraRecord
@@ -285,6 +286,7 @@ class World:
     database: Database
     cipher: Cipher
     load_balancers: LoadBalancers
+    vip_holders: VipHolders
     statuses: Statuses
     haproxy: Haproxy
     compute: Compute

@@ -15,7 +15,7 @@ from ipaddress import IPv4Address
 from octavia_anycast.model.bgp import IPAddress
 from octavia_anycast.model.cluster import AmphoraRecord
 from octavia_anycast.model.errors import InvalidRequest
-from octavia_anycast.model.wire import GateState, Intent
+from octavia_anycast.model.wire import GateState, Intent, PathState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +80,29 @@ class RegisteredPath:
     peer_id: str | None = None
     zone: str | None = None
     host: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShownRegisteredPath:
+    """A path with how many of the distributor's own amphorae announce it."""
+
+    path: RegisteredPath
+    state: PathState
+    announcing_count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegistrationLimits:
+    """What the deployment's settings say of registrations; seconds.
+
+    :param drain_timeout: how long one drains if it is not said
+    :param stale_after: after it an amphora's report says nothing any more
+    :param silent_after: not heard of for so long, an amphora is silent
+    """
+
+    drain_timeout: float
+    stale_after: float
+    silent_after: float
 
 
 def _meet(one: str | None, other: str | None) -> bool:

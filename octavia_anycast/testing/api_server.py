@@ -101,14 +101,14 @@ class ApiServer:
     project_id = PROJECT_ID
 
     def __init__(self, directory: Path, anycast: str = "") -> None:
-        path = directory / "octavia.conf"
-        path.write_text(
+        self._path = directory / "octavia.conf"
+        self._path.write_text(
             CONFIGURATION.format(directory=directory, anycast=anycast)
         )
         self.neutron = FakeNeutron()
         policy.reset()
         self.application = api.build(
-            ["octavia-api", "--config-file", str(path)]
+            ["octavia-api", "--config-file", str(self._path)]
         )
         cfg.CONF.set_override("pool_timeout", None, group="database")
         base_models.BASE.metadata.create_all(octavia_db.get_engine())
@@ -121,6 +121,15 @@ class ApiServer:
             directory / name for name in ("octavia.db", "anycast.db")
         )
         self._empty = self.snapshot()
+
+    def _configure(self) -> None:
+        """Read our configuration again, if a command has read its own."""
+        try:
+            is_ours = str(self._path) in cfg.CONF.config_file
+        except (cfg.NoSuchOptError, cfg.NotInitializedError):
+            is_ours = False
+        if not is_ours:
+            cfg.CONF(["--config-file", str(self._path)], project="octavia")
 
     def patches(self) -> tuple[Any, str, Any]:
         """What has to be replaced while it is in use."""
@@ -140,6 +149,7 @@ class ApiServer:
 
     def restore(self, snapshot: Snapshot) -> None:
         """Bring back what was kept."""
+        self._configure()
         for path, copy in zip(self._files, snapshot.databases, strict=True):
             with closing(sqlite3.connect(path)) as target:
                 copy.backup(target)

@@ -30,6 +30,9 @@ from octavia_anycast.octavia_adapter.load_balancer.load_balancers import (
 from octavia_anycast.octavia_adapter.load_balancer.statuses import (
     OctaviaStatuses,
 )
+from octavia_anycast.octavia_adapter.load_balancer.vip_addresses import (
+    VipHolders,
+)
 from octavia_anycast.octavia_adapter.secrets import FernetCipher
 from octavia_anycast.options import Settings
 from octavia_anycast.testing.fakes.fake_cloud import Died, FakeCloud, FakeFiles
@@ -62,6 +65,7 @@ class ControllerProcess:
             database=cloud.database,
             cipher=FernetCipher(),
             load_balancers=self.load_balancers,
+            vip_holders=VipHolders(),
             statuses=MortalStatuses(cloud),
             haproxy=cloud,
             compute=cloud,

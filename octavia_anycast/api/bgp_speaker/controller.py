@@ -21,7 +21,6 @@ from octavia_anycast.api import (
     resource,
 )
 from octavia_anycast.api.bgp_speaker.schema import SPEAKER
-from octavia_anycast.api.registration import registered_paths
 from octavia_anycast.db.distributor import (
     distributors,
     lifecycle,
@@ -30,6 +29,7 @@ from octavia_anycast.db.distributor import (
 )
 from octavia_anycast.db.engine import Database
 from octavia_anycast.db.passwords import WithoutPasswords
+from octavia_anycast.db.registration import registered_paths
 from octavia_anycast.model import codec
 from octavia_anycast.model.bgp import Peer
 from octavia_anycast.model.errors import Conflict, InvalidRequest

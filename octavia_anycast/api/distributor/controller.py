@@ -28,9 +28,6 @@ from octavia_anycast.api.path.controller import PathsController
 from octavia_anycast.api.registration.controller import (
     AmphoraRegistrationsController,
 )
-from octavia_anycast.api.registration.registered_paths import (
-    RegistrationLimits,
-)
 from octavia_anycast.db.distributor import (
     distributors,
     external_vips,
@@ -44,6 +41,7 @@ from octavia_anycast.model import codec
 from octavia_anycast.model.bgp import Peer
 from octavia_anycast.model.distributor import Distributor, Zone
 from octavia_anycast.model.errors import Conflict, InvalidRequest
+from octavia_anycast.model.registration import RegistrationLimits
 from octavia_anycast.model.stored import unchecked
 from octavia_anycast.octavia_adapter.secrets import FernetCipher
 

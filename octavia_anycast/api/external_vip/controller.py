@@ -10,7 +10,6 @@ thousands of such calls.
 from typing import Any
 
 from oslo_log import log as logging
-from pecan import request
 
 from octavia_anycast.api import (
     listing,
@@ -18,16 +17,14 @@ from octavia_anycast.api import (
     requests,
     resource,
 )
-from octavia_anycast.api.external_vip import prefix_limits
 from octavia_anycast.api.external_vip.schema import VIP
 from octavia_anycast.db import dedicated
 from octavia_anycast.db.distributor import distributors, external_vips
 from octavia_anycast.db.distributor.external_vips import VipRecord
 from octavia_anycast.db.engine import Database
-from octavia_anycast.model.errors import Conflict, NotFound
-from octavia_anycast.model.registration import ExternalVip
+from octavia_anycast.db.registration import registering
+from octavia_anycast.model.errors import NotFound
 from octavia_anycast.model.wire import Report
-from octavia_anycast.octavia_adapter.load_balancer import vip_addresses
 from octavia_anycast.planning.dedicated import announces
 
 LOG = logging.getLogger(__name__)
@@ -69,14 +66,10 @@ class VipsController(resource.Collection):
     def post(self, vip_: Any) -> Any:
         """Register one."""
         self._authorize(policies.POST_VIP)
-        context = request.context["octavia_context"]
         with self._transaction() as session:
             vip = requests.external_vip(vip_)
-            with context.session.begin():
-                _check_free(context.session, vip)
-            made = external_vips.register(session, self._distributor_id, vip)
-            prefix_limits.check_peers(
-                session, context.session, self._distributor_id, vip.peer_id
+            made = registering.register_vip(
+                session, self._vip_holders(), self._distributor_id, vip
             )
         LOG.info(
             "External VIP %s, %s, of distributor %s is registered, next hop "
@@ -98,15 +91,6 @@ class VipsController(resource.Collection):
             "External VIP %s of distributor %s is unregistered",
             id,
             self._distributor_id,
-        )
-
-
-def _check_free(octavia_session: Any, vip: ExternalVip) -> None:
-    """See that no load balancer has it: two would announce one address."""
-    holder = vip_addresses.load_balancer_of(octavia_session, vip.vip_ip)
-    if holder is not None:
-        raise Conflict(
-            f"vip_address: {vip.vip_ip} is a VIP of load balancer {holder}."
         )
 
 

@@ -7,38 +7,32 @@ themselves. Nothing is sent from here: the controller acts upon the rows
 (ADR 0086).
 """
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
-from octavia.common import constants, exceptions
 from oslo_log import log as logging
-from pecan import expose, request
+from pecan import expose
 from wsmeext import pecan as wsme_pecan
 
 from octavia_anycast.api import listing, policies, resource
 from octavia_anycast.api.drain.schema import options_from
-from octavia_anycast.api.external_vip import prefix_limits
-from octavia_anycast.api.registration import registered_paths
-from octavia_anycast.api.registration.registered_paths import (
-    PathsOfDistributor,
-    RegistrationLimits,
-)
 from octavia_anycast.api.registration.schema import (
     REGISTRATION,
     registration_from,
     response_of,
 )
-from octavia_anycast.db.amphora import amphorae
-from octavia_anycast.db.cluster import clusters
-from octavia_anycast.db.distributor import distributors, lifecycle
 from octavia_anycast.db.engine import Database
-from octavia_anycast.db.registration import amphora_registrations
+from octavia_anycast.db.registration import (
+    amphora_registrations,
+    registering,
+)
 from octavia_anycast.db.registration.amphora_registrations import (
     RegistrationRecord,
 )
-from octavia_anycast.model.cluster import AmphoraStatus
-from octavia_anycast.model.errors import Conflict, InvalidRequest, NotFound
-from octavia_anycast.model.registration import AmphoraRegistration
+from octavia_anycast.db.registration.registered_paths import (
+    PathsOfDistributor,
+)
+from octavia_anycast.model.registration import RegistrationLimits
 
 LOG = logging.getLogger(__name__)
 DRAIN = "drain"
@@ -103,19 +97,10 @@ class AmphoraRegistrationsController(_OfDistributor):
     def post(self, amphora_: Any) -> Any:
         """Register one amphora of a load balancer, or all that it has."""
         self._authorize(policies.POST_AMPHORA)
-        context = request.context["octavia_context"]
         with self._transaction() as session:
             wanted = registration_from(amphora_)
-            if not distributors.exists(session, self._distributor_id):
-                raise NotFound("Distributor", self._distributor_id)
-            self._check_load_balancer(session, wanted.load_balancer_id)
-            _check_amphora(session, wanted)
-            made = amphora_registrations.register(
-                session, self._distributor_id, wanted
-            )
-            registered_paths.check_driver(session, self._distributor_id)
-            prefix_limits.check_peers(
-                session, context.session, self._distributor_id, wanted.peer_id
+            made = registering.register_amphora(
+                session, self._vip_holders(), self._distributor_id, wanted
             )
             shown = self._shown(session, made)
         LOG.info(
@@ -137,20 +122,6 @@ class AmphoraRegistrationsController(_OfDistributor):
             id,
             self._distributor_id,
         )
-
-    def _check_load_balancer(self, session: Any, id: str) -> None:
-        """See that it is there to stay, and ours."""
-        context = request.context["octavia_context"]
-        with context.session.begin():
-            row = self._get_db_lb(context.session, id, show_deleted=False)
-            status = row.provisioning_status
-        if clusters.get(session, id) is None:
-            raise Conflict(
-                f"load_balancer_id: load balancer {id} belongs to another "
-                "provider than anycast: its amphorae cannot be registered."
-            )
-        if status == constants.PENDING_DELETE:
-            raise exceptions.LBPendingStateError(state=status, id=id)
 
     @expose()
     def _lookup(self, id: str, *remainder: str) -> Any:
@@ -177,41 +148,24 @@ class RegistrationDrainController(_OfDistributor):
 
     @resource.takes(REGISTRATION, status=202)
     def put(self, drain_: Any = None) -> Any:
-        """Ask for it; twice is once. A timeout counts from the first."""
+        """Ask for it; idempotent. A timeout counts from the first."""
         self._authorize(policies.PUT_AMPHORA_DRAIN)
-        now = datetime.now(UTC)
         with self._transaction() as session:
             options = options_from(drain_)
-            lifecycle.locked(session, self._distributor_id)
-            stored = amphora_registrations.get(
-                session, self._distributor_id, self._id
-            ).registration
-            since, deadline = stored.drain_wanted_since, stored.drain_deadline
-            if since is None:
-                registered_paths.check_drain(
-                    session, self._distributor_id, stored, self._limits, now
-                )
-                since = now
-            if options.timeout is not None or deadline is None:
-                seconds = (
-                    self._limits.drain_timeout
-                    if options.timeout is None
-                    else options.timeout
-                )
-                deadline = since + timedelta(seconds=seconds)
-            record = amphora_registrations.set_drain(
+            record = registering.drain_amphora(
                 session,
                 self._distributor_id,
                 self._id,
-                since=since,
-                deadline=deadline,
+                self._limits,
+                datetime.now(UTC),
+                options.timeout,
             )
             shown = self._shown(session, record)
         LOG.info(
             "Amphora registration %s of distributor %s is to drain until %s",
             self._id,
             self._distributor_id,
-            deadline,
+            record.registration.drain_deadline,
         )
         return REGISTRATION.one(shown)
 
@@ -231,18 +185,4 @@ class RegistrationDrainController(_OfDistributor):
             "Amphora registration %s of distributor %s is not to drain",
             self._id,
             self._distributor_id,
-        )
-
-
-def _check_amphora(session: Any, wanted: AmphoraRegistration) -> None:
-    if wanted.amphora_id is None:
-        return
-    record = amphorae.get(session, wanted.amphora_id)
-    if record is None or record.status is AmphoraStatus.DELETED:
-        raise NotFound("Amphora", wanted.amphora_id)
-    if record.load_balancer_id != wanted.load_balancer_id:
-        raise InvalidRequest(
-            "amphora_id",
-            f"amphora {record.id} is not one of load balancer "
-            f"{wanted.load_balancer_id}",
         )

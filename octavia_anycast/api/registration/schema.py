@@ -32,7 +32,7 @@ from octavia_anycast.db.registration.amphora_registrations import (
 from octavia_anycast.model import codec
 from octavia_anycast.model.registration import (
     AmphoraRegistration,
-    RegisteredPath,
+    ShownRegisteredPath,
 )
 from octavia_anycast.model.wire import PathState
 
@@ -51,15 +51,6 @@ class AmphoraRegistrationRequest:
             requests.check_id("amphora_id", self.amphora_id)
         if self.peer_id is not None:
             requests.check_id("peer_id", self.peer_id)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ShownRegisteredPath:
-    """A path with how many of the distributor's own amphorae announce it."""
-
-    path: RegisteredPath
-    state: PathState
-    announcing_count: int
 
 
 _PATH = Resource(

@@ -17,6 +17,7 @@ from octavia_anycast.controller.distributor.distributor_tasks import (
     DistributorTask,
 )
 from octavia_anycast.db.distributor import external_vips
+from octavia_anycast.db.registration import registering
 from octavia_anycast.model.errors import AnycastError, NotFound
 from octavia_anycast.model.registration import ExternalVip
 
@@ -29,11 +30,14 @@ class RegisterVip(DistributorTask):
     def execute(self, distributor_id: str, external_vip: ExternalVip) -> str:
         """Register it; returns its id.
 
-        :raises Conflict: it is announced already, or nobody can.
+        :raises AnycastError: what the API refuses is refused here, too.
         """
         with self._world.database.transaction() as session:
-            made = external_vips.register(
-                session, distributor_id, external_vip
+            made = registering.register_vip(
+                session,
+                self._world.vip_holders,
+                distributor_id,
+                external_vip,
             )
         return made.vip.id
 

@@ -9,7 +9,6 @@ reconcile.
 Layer: controller.
 """
 
-from datetime import timedelta
 from typing import Any
 
 from oslo_log import log as logging
@@ -19,7 +18,10 @@ from octavia_anycast.controller.distributor.distributor_tasks import (
     DistributorTask,
 )
 from octavia_anycast.db.distributor import external_vips
-from octavia_anycast.db.registration import amphora_registrations
+from octavia_anycast.db.registration import (
+    amphora_registrations,
+    registering,
+)
 from octavia_anycast.model.errors import AnycastError, NotFound
 from octavia_anycast.model.registration import AmphoraRegistration, ExternalVip
 
@@ -34,12 +36,14 @@ class RegisterAmphora(DistributorTask):
     ) -> str:
         """Register it; returns its id.
 
-        :raises Conflict: some of it is registered already, or nobody can
-            announce it.
+        :raises AnycastError: what the API refuses is refused here, too.
         """
         with self._world.database.transaction() as session:
-            made = amphora_registrations.register(
-                session, distributor_id, registration
+            made = registering.register_amphora(
+                session,
+                self._world.vip_holders,
+                distributor_id,
+                registration,
             )
         return made.registration.id
 
@@ -78,24 +82,19 @@ class DrainAmphora(DistributorTask):
     def execute(
         self, distributor_id: str, registration: AmphoraRegistration
     ) -> None:
-        """Ask for it; twice is once.
+        """Ask for it; idempotent.
 
         :raises NotFound: if there is no such registration.
+        :raises Conflict: nobody else announces one of its VIPs.
         """
-        now = self._world.now()
-        seconds = self._world.settings.policy.drain_timeout
         with self._world.database.transaction() as session:
-            stored = amphora_registrations.get(
-                session, distributor_id, registration.id
-            ).registration
-            if stored.drain_wanted_since is None:
-                amphora_registrations.set_drain(
-                    session,
-                    distributor_id,
-                    registration.id,
-                    since=now,
-                    deadline=now + timedelta(seconds=seconds),
-                )
+            registering.drain_amphora(
+                session,
+                distributor_id,
+                registration.id,
+                self._world.settings.registration_limits,
+                self._world.now(),
+            )
 
     def revert(
         self,

@@ -2,10 +2,13 @@
 # Copyright (c) 2026 The octavia-anycast authors
 """Whether a distributor's peers take what its own amphorae are to announce.
 
-The sessions are given and the caller owns the transactions.
+The session is given and the caller owns the transaction.
 """
 
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Protocol
+
+from sqlalchemy.orm import Session
 
 from octavia_anycast.db.cluster import clusters
 from octavia_anycast.db.distributor import distributors, external_vips
@@ -16,17 +19,24 @@ from octavia_anycast.model.distributor import Distributor
 from octavia_anycast.model.errors import Conflict, InvalidRequest
 from octavia_anycast.model.registration import AmphoraRegistration
 from octavia_anycast.model.stored import unchecked
-from octavia_anycast.octavia_adapter.load_balancer import vip_addresses
+
+
+class VipCounts(Protocol):
+    """How many VIPs load balancers have."""
+
+    def counts_of(self, load_balancer_ids: Iterable[str]) -> Mapping[str, int]:
+        """load_balancer_id -> how many VIPs it has."""
 
 
 def check_peers(
-    session: Any,
-    octavia_session: Any,
+    session: Session,
+    counts: VipCounts,
     distributor_id: str,
     peer_id: str | None,
 ) -> None:
     """See that there is a peer for it, and that none is told too much.
 
+    :param counts: Octavia's tables
     :param peer_id: of what was registered just now; None: it is for all
     :raises InvalidRequest: the distributor has no such peer.
     :raises Conflict: one would be told more than its max_prefixes.
@@ -48,7 +58,7 @@ def check_peers(
     if not limits:
         return
     held = external_vips.count(session, distributor_id) + _paths(
-        session, octavia_session, distributor_id
+        session, counts, distributor_id
     )
     if held > min(limits):
         raise Conflict(
@@ -58,22 +68,19 @@ def check_peers(
         )
 
 
-def _paths(session: Any, octavia_session: Any, distributor_id: str) -> int:
+def _paths(session: Session, counts: VipCounts, distributor_id: str) -> int:
     """How many paths of registered amphorae there may be at most."""
     registered = amphora_registrations.of_distributor(session, distributor_id)
     if not registered:
         return 0
-    with octavia_session.begin():
-        vips = vip_addresses.counts_of(
-            octavia_session, {one.load_balancer_id for one in registered}
-        )
+    vips = counts.counts_of({one.load_balancer_id for one in registered})
     return sum(
         vips.get(one.load_balancer_id, 1) * _amphorae_of(session, one)
         for one in registered
     )
 
 
-def _amphorae_of(session: Any, registration: AmphoraRegistration) -> int:
+def _amphorae_of(session: Session, registration: AmphoraRegistration) -> int:
     """One that is named; else the largest size, and one that replaces."""
     if registration.amphora_id is not None:
         return 1

@@ -6,11 +6,10 @@ The session is given and the caller owns the transaction.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from octavia_anycast.api.registration.schema import ShownRegisteredPath
 from octavia_anycast.db import dedicated
 from octavia_anycast.db.amphora import serving_amphorae
 from octavia_anycast.db.amphora.serving_amphorae import Serving
@@ -24,6 +23,8 @@ from octavia_anycast.model.errors import Conflict, NotFound
 from octavia_anycast.model.registration import (
     AmphoraRegistration,
     RegisteredPath,
+    RegistrationLimits,
+    ShownRegisteredPath,
 )
 from octavia_anycast.model.stored import unchecked
 from octavia_anycast.model.wire import Intent, PathState, Report
@@ -39,20 +40,6 @@ _STATES = {
     Intent.DRAIN: PathState.DRAINING,
     Intent.WITHDRAW: PathState.ADVERTISED,  # and about to be withdrawn
 }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RegistrationLimits:
-    """What the deployment's settings say of registrations; seconds.
-
-    :param drain_timeout: how long one drains if it is not said
-    :param stale_after: after it an amphora's report says nothing any more
-    :param silent_after: not heard of for so long, an amphora is silent
-    """
-
-    drain_timeout: float
-    stale_after: float
-    silent_after: float
 
 
 class PathsOfDistributor:
