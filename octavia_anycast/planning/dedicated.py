@@ -15,16 +15,13 @@ Invariants (tests/unit/planning/test_dedicated.py):
 4. once all is well nothing is planned.
 """
 
-import uuid
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from octavia_anycast.model.actions import (
-    AllocateAmphora,
     AmphoraAction,
     BootAmphora,
     DeleteAmphora,
-    FailAmphora,
     SetAgentState,
     StartLeaving,
     UpdateAgent,
@@ -36,7 +33,6 @@ from octavia_anycast.model.cluster import (
     AmphoraStatus,
     ClusterPolicy,
     ClusterSize,
-    ComputeState,
     DesiredCluster,
     ObservedAmphora,
     ObservedCluster,
@@ -50,7 +46,11 @@ from octavia_anycast.model.wire import (
     VipState,
 )
 from octavia_anycast.planning import registration
-from octavia_anycast.planning.amphora import backoff, replacement_limit
+from octavia_anycast.planning.amphora import (
+    backoff,
+    life,
+    replacement_limit,
+)
 from octavia_anycast.planning.amphora.agent_state import (
     router_id,
     speakers_for,
@@ -357,7 +357,7 @@ def _state(
 def _bring_up(crew: _Crew, member: Assessment) -> list[AmphoraAction]:
     amphora = member.amphora
     if amphora.record.status is AmphoraStatus.BOOTING:
-        return _allocate(amphora)
+        return [*life.allocation(amphora)]
     report = amphora.report
     if report is None:
         return []
@@ -372,20 +372,6 @@ def _bring_up(crew: _Crew, member: Assessment) -> list[AmphoraAction]:
     if amphora.record.agent_update_wanted and not amphora.is_agent_mute:
         actions.append(UpdateAgent(amphora_id=member.id))
     return actions
-
-
-def _allocate(amphora: ObservedAmphora) -> list[AmphoraAction]:
-    if amphora.compute_state is not ComputeState.ACTIVE:
-        return []
-    if amphora.compute_address is None:
-        return []
-    return [
-        AllocateAmphora(
-            amphora_id=amphora.record.id,
-            lb_network_ip=amphora.compute_address,
-            compute_host=amphora.compute_host,
-        )
-    ]
 
 
 def _boot_missing(crew: _Crew, observed: ObservedCluster) -> list[BootAmphora]:
@@ -406,45 +392,20 @@ def _boot_missing(crew: _Crew, observed: ObservedCluster) -> list[BootAmphora]:
         # One new amphora tells whether it works again; and dead ones from a
         # dead management network.
         missing = min(missing, max(0, 1 - coming_up(crew)))
+    zones = crew.own.distributor.effective_zones()
     is_replacement = bool(crew.members)
     if is_replacement:
         missing = min(missing, replacement_limit.room(crew, observed))
     return [
         replace(_boot(crew, zone, index), is_replacement=is_replacement)
-        for index, zone in enumerate(_place(crew, missing))
+        for index, zone in enumerate(life.spread(zones, crew.live, missing))
     ]
-
-
-def _place(crew: _Crew, count: int) -> list[Zone]:
-    """The zones of so many new ones: those with the fewest first."""
-    zones = crew.own.distributor.effective_zones()
-    held = {zone.availability_zone: 0 for zone in zones}
-    for member in crew.live:
-        place = member.amphora.record.availability_zone
-        held[place] = held.get(place, 0) + 1
-    chosen = []
-    for _ in range(count):
-        zone = min(zones, key=lambda z: held[z.availability_zone])
-        held[zone.availability_zone] += 1
-        chosen.append(zone)
-    return chosen
 
 
 def _boot(crew: _Crew, zone: Zone, index: int) -> BootAmphora:
     """Its first state has no VIP: the config drive is too small for many."""
-    distributor_id = crew.own.distributor.id
-    record = AmphoraRecord(
-        id=str(
-            uuid.uuid5(
-                uuid.NAMESPACE_OID,
-                f"{distributor_id} {crew.now.isoformat()} {index}",
-            )
-        ),
-        load_balancer_id=None,
-        status=AmphoraStatus.BOOTING,
-        status_since=crew.now,
-        availability_zone=zone.availability_zone,
-    )
+    owner_id = crew.own.distributor.id
+    record = life.new_record(owner_id, None, zone, crew.now, index)
     return BootAmphora(
         amphora_id=record.id,
         load_balancer_id="",
@@ -462,7 +423,9 @@ def _dismiss_surplus(crew: _Crew) -> list[AmphoraAction]:
         return []
     outdated = {m.id for m in crew.outdated()}
     if not wanted:
-        return [_leave(member, "no longer wanted") for member in crew.live]
+        return [
+            life.dismiss(member, "no longer wanted") for member in crew.live
+        ]
     member = min(
         crew.live,
         key=lambda m: (
@@ -474,13 +437,8 @@ def _dismiss_surplus(crew: _Crew) -> list[AmphoraAction]:
     )
     if crew.ready_without(member) < wanted:
         return []
-    return [_leave(member, "failover" if member.id in outdated else "surplus")]
-
-
-def _leave(member: Assessment, reason: str) -> AmphoraAction:
-    if member.phase is Phase.BOOTING:
-        return DeleteAmphora(amphora_id=member.id, reason=reason)
-    return StartLeaving(amphora_id=member.id, reason=reason)
+    reason = "failover" if member.id in outdated else "surplus"
+    return [life.dismiss(member, reason)]
 
 
 def _drain_and_delete(crew: _Crew, member: Assessment) -> list[AmphoraAction]:
@@ -530,15 +488,8 @@ def _replace_failed(crew: _Crew, member: Assessment) -> list[AmphoraAction]:
     It may still announce: its speaker needs no controller.
     """
     actions: list[AmphoraAction] = []
-    if member.phase is Phase.FAILED and backoff.fails_now(member):
-        state = member.amphora.compute_state
-        actions.append(
-            FailAmphora(
-                amphora_id=member.id,
-                reason=member.reason,
-                is_refused=state is ComputeState.ERROR,
-            )
-        )
+    if member.phase is Phase.FAILED:
+        actions += life.failure(member)
     is_replaced = crew.ready_without(member) >= crew.own.wanted
     if member.phase is Phase.FAILED or is_replaced:
         actions.append(

@@ -9,7 +9,6 @@ the loopback, health gate, announcement.
 
 from octavia_anycast.model.actions import (
     Action,
-    AllocateAmphora,
     ConfigureHaproxy,
     PlugFrontend,
     PlugMemberNetworks,
@@ -20,9 +19,7 @@ from octavia_anycast.model.actions import (
 from octavia_anycast.model.cluster import (
     AmphoraRecord,
     AmphoraStatus,
-    ComputeState,
     DesiredCluster,
-    ObservedAmphora,
 )
 from octavia_anycast.model.wire import (
     DesiredState,
@@ -34,6 +31,7 @@ from octavia_anycast.planning.amphora.agent_state import (
     agent_state,
 )
 from octavia_anycast.planning.amphora.draining import intent_by_wish, mark
+from octavia_anycast.planning.amphora.life import allocation
 from octavia_anycast.planning.amphora.placement import candidate_zones
 from octavia_anycast.planning.cluster.assessment import (
     Assessment,
@@ -72,7 +70,7 @@ def _next_steps(cluster: Cluster, member: Assessment) -> tuple[Action, ...]:
     amphora = member.amphora
     record = amphora.record
     if record.status is AmphoraStatus.BOOTING:
-        return _allocate(amphora)
+        return allocation(amphora)
     if amphora.report is None:
         return ()
     if record.frontend is None and not amphora.is_agent_mute:
@@ -109,20 +107,6 @@ def _next_steps(cluster: Cluster, member: Assessment) -> tuple[Action, ...]:
     )
     steps.append(_set(cluster, member, state, "configured"))
     return tuple(steps)
-
-
-def _allocate(amphora: ObservedAmphora) -> tuple[Action, ...]:
-    if amphora.compute_state is not ComputeState.ACTIVE:
-        return ()
-    if amphora.compute_address is None:
-        return ()
-    return (
-        AllocateAmphora(
-            amphora_id=amphora.record.id,
-            lb_network_ip=amphora.compute_address,
-            compute_host=amphora.compute_host,
-        ),
-    )
 
 
 def _plug_frontend(

@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from octavia_anycast.model.cluster import DesiredCluster
 from octavia_anycast.model.distributor import Zone
+from octavia_anycast.planning.amphora.life import spread
 from octavia_anycast.planning.cluster.assessment import (
     Assessment,
     Cluster,
@@ -62,18 +63,10 @@ def place(cluster: Cluster, count: int) -> tuple[Zone, ...]:
     Amphorae about to be replaced do not count: what matters is how the
     cluster stands when they are gone.
     """
-    zones = candidate_zones(cluster.desired)
-    staying = Counter(
-        m.amphora.record.availability_zone
-        for m in cluster.live
-        if not is_outdated(cluster.desired, m.amphora)
-    )
-    chosen = []
-    for _ in range(count):
-        zone = min(zones, key=lambda z: staying[z.availability_zone])
-        staying[zone.availability_zone] += 1
-        chosen.append(zone)
-    return tuple(chosen)
+    staying = [
+        m for m in cluster.live if not is_outdated(cluster.desired, m.amphora)
+    ]
+    return spread(candidate_zones(cluster.desired), staying, count)
 
 
 def leaving_order(cluster: Cluster) -> tuple[Assessment, ...]:

@@ -18,7 +18,6 @@ Invariants (tests/unit/planning hold them as properties):
    longer than ``dead_after``.
 """
 
-import uuid
 from dataclasses import replace
 from datetime import datetime
 
@@ -26,27 +25,23 @@ from octavia_anycast.model.actions import (
     Action,
     BootAmphora,
     DeleteAmphora,
-    FailAmphora,
     PrepareLoadBalancer,
     RemoveLoadBalancer,
     SetAgentState,
     StartLeaving,
 )
 from octavia_anycast.model.cluster import (
-    AmphoraRecord,
-    AmphoraStatus,
     ComputeState,
     DesiredCluster,
     ObservedCluster,
 )
 from octavia_anycast.model.distributor import Zone
 from octavia_anycast.model.wire import Intent
-from octavia_anycast.planning.amphora import draining
+from octavia_anycast.planning.amphora import draining, life
 from octavia_anycast.planning.amphora.agent_state import (
     Configuration,
     agent_state,
 )
-from octavia_anycast.planning.amphora.backoff import fails_now
 from octavia_anycast.planning.amphora.bring_up import bring_up
 from octavia_anycast.planning.amphora.placement import place
 from octavia_anycast.planning.cluster.assessment import (
@@ -142,22 +137,11 @@ def _boot_missing(
 def _boot(
     desired: DesiredCluster, zone: Zone, now: datetime, index: int
 ) -> BootAmphora:
-    amphora_id = str(
-        uuid.uuid5(
-            uuid.NAMESPACE_OID,
-            f"{desired.load_balancer_id} {now.isoformat()} {index}",
-        )
-    )
-    record = AmphoraRecord(
-        id=amphora_id,
-        load_balancer_id=desired.load_balancer_id,
-        status=AmphoraStatus.BOOTING,
-        status_since=now,
-        availability_zone=zone.availability_zone,
-    )
+    owner_id = desired.load_balancer_id
+    record = life.new_record(owner_id, owner_id, zone, now, index)
     return BootAmphora(
-        amphora_id=amphora_id,
-        load_balancer_id=desired.load_balancer_id,
+        amphora_id=record.id,
+        load_balancer_id=owner_id,
         zone=zone,
         generation=desired.failover_generation,
         first_state=agent_state(
@@ -176,9 +160,7 @@ def _dismiss_surplus(
     found = dismissal(cluster, observed)
     if found is None:
         return ()
-    if found.member.phase is Phase.BOOTING:
-        return (_delete(found.member, found.reason),)
-    return (StartLeaving(amphora_id=found.member.id, reason=found.reason),)
+    return (life.dismiss(found.member, found.reason),)
 
 
 def _drain_and_delete(
@@ -206,17 +188,7 @@ def _replace_failed(
     One that is only silent may still carry traffic: a replacement has to
     announce first.
     """
-    record = member.amphora.record
-    actions: list[Action] = []
-    if fails_now(member):
-        state = member.amphora.compute_state
-        actions.append(
-            FailAmphora(
-                amphora_id=record.id,
-                reason=member.reason,
-                is_refused=state is ComputeState.ERROR,
-            )
-        )
+    actions: list[Action] = [*life.failure(member)]
     if _can_be_missed(cluster, member):
         actions.append(_delete(member, member.reason))
     return tuple(actions)
