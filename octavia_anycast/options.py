@@ -399,7 +399,7 @@ class Settings:
 
 
 def register(conf: Any) -> None:
-    """Register the section on an oslo.config object; twice is once."""
+    """Register the section on an oslo.config object; idempotent."""
     conf.register_opts(OPTIONS, group=GROUP)
 
 

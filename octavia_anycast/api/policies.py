@@ -249,7 +249,7 @@ def list_rules() -> Sequence[Any]:
 
 
 def register() -> None:
-    """Make Octavia's enforcer know them; twice is once."""
+    """Make Octavia's enforcer know them; idempotent."""
     enforcer = policy.get_enforcer()
     enforcer.register_defaults(
         [rule for rule in RULES if rule.name not in enforcer.registered_rules]

@@ -114,7 +114,7 @@ class RegistrationsController(resource.Collection):
 
     @wsme_pecan.wsexpose(SPEAKER.one_type, wtypes.text, status_code=200)
     def put(self, id: str) -> Any:
-        """Register a peer; twice is once."""
+        """Register a peer; idempotent."""
         self._authorize(policies.PUT_PEER, id)
         with self._transaction() as session:
             self._register(session, id)

@@ -97,7 +97,7 @@ CALLS_OF_PEERS = (
         "PUT",
         _ONE_PEER,
         "registerPeer",
-        "Register a peer; twice is once",
+        "Register a peer; idempotent",
         200,
         calls.whole(SPEAKER),
         (400, 404, 409),

@@ -44,7 +44,7 @@ class DrainController(BelowAmphora):
 
     @resource.takes(DRAIN, status=202)
     def put(self, drain_: Any = None) -> Any:
-        """Ask for it; twice is once."""
+        """Ask for it; idempotent."""
         record = self._listed.record
         with faults.translated(), self._database.transaction() as session:
             self._authorize(session, policies.PUT_DRAIN)

@@ -44,7 +44,7 @@ def ask(
     limits: DrainLimits,
     now: datetime,
 ) -> AmphoraRecord:
-    """Ask for a drain; twice is once.
+    """Ask for a drain; idempotent.
 
     A timeout counts from the first time it was asked for.
 

@@ -121,7 +121,7 @@ CALLS = (
         DRAIN,
         policies.AMPHORA_DRAIN,
         "drainAmphora",
-        "Take an amphora out of service; twice is once",
+        "Take an amphora out of service; idempotent",
     ),
     calls.deletes(
         policies.AMPHORA_DRAIN, "undoDrain", "Have it announce again", 404, 409

@@ -168,7 +168,7 @@ CALLS = (
         REGISTRATION,
         _DRAIN,
         "drainAmphoraRegistration",
-        "Drain a registration's paths, then withdraw them; twice is once",
+        "Drain a registration's paths, then withdraw them; idempotent",
     ),
     calls.deletes(
         _DRAIN,

@@ -85,5 +85,5 @@ class AmphoraRecords:
 
 
 def short(reason: object) -> str:
-    """A reason as long as its column is."""
+    """Truncate a reason to the width of its column."""
     return str(reason)[:REASON_LENGTH]

@@ -36,7 +36,7 @@ POINTS = 1024
 
 
 def _coordinator(url: str, scheme: str, member_id: bytes) -> Any:
-    """Tooz's, or a sentence; the URL may hold a password."""
+    """Return the tooz coordinator; no error shows the URL's password."""
     try:
         return coordination.get_coordinator(url, member_id)
     except (ImportError, RuntimeError, tooz.ToozError) as e:

@@ -102,7 +102,7 @@ def update(
 
 
 def register(session: Session, speaker_id: str, peer_id: str) -> None:
-    """Register a peer, behind those that are; twice is once.
+    """Register a peer, behind those that are; idempotent.
 
     :raises NotFound: if there is no such speaker or peer.
     """

@@ -363,7 +363,7 @@ def test_each_change_counts_the_revision_up(api, made, path, balancer):
     assert revision(api, made) == 1
     drain = f"{path}/{created['id']}/drain"
     api.call("PUT", drain, {"drain": {"timeout": 5}})
-    api.call("PUT", drain, {"drain": {"timeout": 5}})  # twice is once
+    api.call("PUT", drain, {"drain": {"timeout": 5}})  # idempotent
     assert revision(api, made) == 2
     api.call("DELETE", drain)
     api.call("DELETE", drain)

@@ -291,7 +291,7 @@ def test_the_driver_registers_and_unregisters(stage):
         run_flow(driver.get_register_vip_subflow(), **values)
     assert stage.counts() == [2]
     stage.cloud.stopping = frozenset(("None",))
-    for _ in range(2):  # twice is once
+    for _ in range(2):  # idempotent
         run_flow(driver.get_unregister_vip_subflow(), **values)
     stage.run()
     assert stage.counts() == []

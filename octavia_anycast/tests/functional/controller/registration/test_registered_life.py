@@ -292,7 +292,7 @@ def test_the_driver_registers_lists_drains_and_unregisters(registered):
     run_flow(driver.get_drain_amphora_subflow(), **values)
     registered.run()
     assert {i for _, i in registered.told().values()} == {Intent.DRAIN}
-    for _ in range(2):  # twice is once
+    for _ in range(2):  # idempotent
         run_flow(driver.get_unregister_amphora_subflow(), **values)
     registered.run()
     assert registered.told() == {}
