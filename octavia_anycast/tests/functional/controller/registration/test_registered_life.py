@@ -2,16 +2,17 @@
 # Copyright (c) 2026 The octavia-anycast authors
 """Registered amphorae, from rows to a dedicated distributor's agents."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 
 import pytest
 from taskflow import engines
 
 from octavia_anycast.db import dedicated, heartbeat
-from octavia_anycast.db.amphora import amphorae
+from octavia_anycast.db.amphora import amphorae, reports
 from octavia_anycast.db.registration import amphora_registrations
-from octavia_anycast.model.errors import Conflict, NotFound
-from octavia_anycast.model.registration import AmphoraRegistration
+from octavia_anycast.model.errors import AnycastError, Conflict, NotFound
+from octavia_anycast.model.registration import AmphoraRegistration, ExternalVip
 from octavia_anycast.model.wire import Intent
 from octavia_anycast.testing import samples
 
@@ -302,3 +303,89 @@ def test_the_driver_registers_lists_drains_and_unregisters(registered):
         driver.get_list_vips_subflow(), distributor_id=registered.id
     )
     assert listed["external_vips"] == ()
+
+
+NEW = "5a2d3f0c-8f3f-4d3c-9b8a-7e6d5c4b3a22"
+NOBODY = "00000000-0000-4000-8000-000000000000"
+
+
+def refusal(registered, method, path, body):
+    """What the API says when it refuses a call."""
+    answer = registered.api.call(method, path, body)
+    assert answer.status in (400, 404, 409), answer.body
+    return answer.fault
+
+
+def own_id(registered):
+    """The amphora of the distributor's own."""
+    (own,) = (
+        m
+        for m in registered.cloud.machines.values()
+        if m.state.is_distributor and m.has_power
+    )
+    return own.amphora_id
+
+
+@pytest.mark.parametrize(
+    ("name", "changes"),
+    [
+        ("load_balancer_id", lambda _: NOBODY),
+        ("amphora_id", lambda _: NOBODY),
+        ("amphora_id", own_id),
+        ("peer_id", lambda _: NOBODY),
+    ],
+)
+def test_the_driver_refuses_what_the_api_refuses(registered, name, changes):
+    attributes = {"load_balancer_id": registered.stage.load_balancer_id}
+    attributes[name] = changes(registered)
+    body = {"amphora": attributes}
+    said = refusal(registered, "POST", registered.path, body)
+    flow = registered.stage.controller.driver.get_register_amphora_subflow()
+    with pytest.raises(AnycastError) as caught:
+        run_flow(
+            flow,
+            distributor_id=registered.id,
+            registration=AmphoraRegistration(id=NEW, **attributes),
+        )
+    if isinstance(caught.value, NotFound):
+        assert attributes[name] in said
+    else:
+        assert str(caught.value) in said
+    with registered.api.database.transaction() as session:
+        assert not amphora_registrations.of_distributor(session, registered.id)
+
+
+def test_the_driver_takes_no_vip_of_a_load_balancer(registered):
+    machine = machine_of(registered, next(iter(registered.served())))
+    vip_ip = machine.state.vips[0].vip_ip
+    next_hop = "10.1.0.77" if vip_ip.version == 4 else "2001:db8::77"
+    body = {"vip": {"vip_address": str(vip_ip), "next_hop": next_hop}}
+    path = f"{PATH}/{registered.id}/vips"
+    said = refusal(registered, "POST", path, body)
+    assert "is a VIP of load balancer" in said
+    vip = ExternalVip(id=NEW, vip_ip=vip_ip, nexthop_ip=ip_address(next_hop))
+    flow = registered.stage.controller.driver.get_register_vip_subflow()
+    with pytest.raises(Conflict) as caught:
+        run_flow(flow, distributor_id=registered.id, external_vip=vip)
+    assert str(caught.value) in said
+
+
+def test_the_driver_drains_no_last_announcer(registered):
+    """The reports of those that serve are too old to say anything."""
+    made = registered.register()
+    registered.run()
+    balancer_id = registered.stage.load_balancer_id
+    long_ago = registered.cloud.now - timedelta(days=1)
+    with registered.api.database.transaction() as session:
+        for amphora_id in registered.served():
+            machine = machine_of(registered, amphora_id)
+            report = registered.cloud.report_of(machine)
+            reports.save(session, amphora_id, report, long_ago)
+    path = f"{registered.path}/{made['id']}/drain"
+    said = refusal(registered, "PUT", path, {"drain": {"timeout": 1}})
+    assert "the last one that announces" in said
+    stored = AmphoraRegistration(id=made["id"], load_balancer_id=balancer_id)
+    flow = registered.stage.controller.driver.get_drain_amphora_subflow()
+    with pytest.raises(Conflict) as caught:
+        run_flow(flow, distributor_id=registered.id, registration=stored)
+    assert str(caught.value) in said
