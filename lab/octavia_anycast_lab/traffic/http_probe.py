@@ -11,7 +11,9 @@ import contextlib
 import dataclasses
 import functools
 import re
+import socket
 import ssl
+import struct
 import time
 
 from octavia_anycast_lab.traffic import traffic_record
@@ -19,6 +21,8 @@ from octavia_anycast_lab.traffic import traffic_record
 _STATUS = re.compile(rb"HTTP/1\.[01] (\d{3})")
 _LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*(\d+)", re.IGNORECASE)
 _MEMBER = re.compile(rb"\r\nx-member:[ \t]*([^\r\n]+)", re.IGNORECASE)
+# struct tcp_info (linux/tcp.h): eight octets, then 32-bit numbers.
+_TOTAL_RETRANS = struct.Struct("=100xI")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,9 +55,14 @@ class Response:
 
 
 class Connection(asyncio.Protocol):
-    """One TCP connection with one request at a time."""
+    """One TCP connection with one request at a time.
+
+    ``syns_sent_again``: how often the kernel sent its SYN again before it
+    was answered. Over TLS it counts the packets of the handshake too.
+    """
 
     def __init__(self) -> None:
+        self.syns_sent_again = 0
         self._buffer = b""
         self._answer: asyncio.Future[Response] | None = None
         self._transport: asyncio.Transport | None = None
@@ -63,6 +72,9 @@ class Connection(asyncio.Protocol):
         """Keep the transport to write on."""
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
+        link = transport.get_extra_info("socket")
+        if link is not None:
+            self.syns_sent_again = _retransmissions(link)
 
     def data_received(self, data: bytes) -> None:
         """Complete the answer if all of it is here."""
@@ -127,6 +139,15 @@ def _tls_context() -> ssl.SSLContext:
     return context
 
 
+def _retransmissions(link: socket.socket) -> int:
+    """How many packets of a connection were sent again until now."""
+    found = link.getsockopt(
+        socket.IPPROTO_TCP, socket.TCP_INFO, _TOTAL_RETRANS.size
+    )
+    (total,) = _TOTAL_RETRANS.unpack(found)
+    return int(total)
+
+
 async def connect(target: Target) -> Connection:
     """Open a connection.
 
@@ -167,6 +188,7 @@ async def probe(target: Target) -> traffic_record.Record:
         outcome=outcome,
         status=response.status if response else None,
         member=response.member if response else None,
+        syns_sent_again=connection.syns_sent_again if connection else 0,
     )
 
 

@@ -30,7 +30,11 @@ class Outcome(enum.StrEnum):
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
-    """One request: ``member`` is who answered (header X-Member)."""
+    """One request: ``member`` is who answered (header X-Member).
+
+    ``syns_sent_again``: how often its connection's SYN was lost; 0 too if
+    there was no connection in the end.
+    """
 
     start: float
     duration_ms: float
@@ -38,6 +42,7 @@ class Record:
     status: int | None = None
     member: str | None = None
     flow: int | None = None
+    syns_sent_again: int = 0
 
     @property
     def is_bad(self) -> bool:

@@ -3,6 +3,7 @@
 """The HTTP client of the load generators, fed byte by byte."""
 
 import asyncio
+import socket
 import ssl
 
 import pytest
@@ -11,6 +12,7 @@ from octavia_anycast_lab.traffic.http_probe import (
     Response,
     Target,
     classify,
+    connect,
     judge,
 )
 from octavia_anycast_lab.traffic.members import MemberProtocol
@@ -138,3 +140,25 @@ def test_member_sends_no_body_for_head():
 
 def test_member_gives_endless_heads_up():
     assert _member(b"x" * 70_000).closed
+
+
+def test_a_syn_that_is_sent_again_is_told():
+    """A listener whose queue is full drops SYNs until it accepts."""
+
+    async def connect_twice(listener):
+        address, port = listener.getsockname()
+        target = Target(address=address, port=port)
+        first = await connect(target)
+        second = asyncio.ensure_future(connect(target))
+        done, _ = await asyncio.wait({second}, timeout=0.2)
+        assert not done
+        listener.accept()[0].close()
+        counts = first.syns_sent_again, (await second).syns_sent_again
+        first.close()
+        second.result().close()
+        return counts
+
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as listener:
+        first, second = asyncio.run(connect_twice(listener))
+    assert first == 0
+    assert second >= 1
