@@ -3,7 +3,8 @@
 """After everything that the other tests did to it: nothing is left."""
 
 import pytest
-from cluster_bench import Balancer, Bench
+from cluster_bench import Balancer, Bench, prefix
+from octavia_anycast_lab.fabric import observe
 from octavia_anycast_lab.host import process
 
 pytestmark = pytest.mark.lab
@@ -15,8 +16,16 @@ def test_cascade_delete_leaves_nothing(
     assert bench.leftovers(balancer), "the negative control"
     bench.octavia.delete_load_balancer(balancer.id, cascade=True)
     bench.await_gone(balancer.id)
-    # The leaves and spines are told by BGP; nothing else may come later.
+    # The leaves and spines are told by BGP, and try each other's paths before
+    # they have none; nothing else may come later.
     process.wait_until(
-        lambda: not any(bench.hops(balancer).values()), 15.0, "no paths"
+        lambda: (
+            not any(
+                observe.leftovers(bench.lab, prefix(vip))
+                for vip in balancer.vips
+            )
+        ),
+        15.0,
+        "no paths",
     )
     assert bench.leftovers(balancer) == {}
