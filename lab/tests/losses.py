@@ -29,8 +29,6 @@ _LATE_MS = 200
 class Losses:
     """``failed``: outcome -> requests; ``vanished``: SYNs sent again.
 
-    A request that timed out counts as one that vanished.
-
     ``late``: the requests that took more than 0.2 s, as (seconds after the
     first one, milliseconds): with a failed test it shows which packet it was.
     """
@@ -86,7 +84,7 @@ class Stream:
         return Losses(
             total=len(records),
             failed=types.MappingProxyType(outcomes),
-            vanished=sum(r.syns_sent_again + _timed_out(r) for r in records),
+            vanished=sum(r.syns_sent_again for r in records),
             late=tuple(
                 (round(r.start - records[0].start, 2), int(r.duration_ms))
                 for r in records
@@ -103,7 +101,3 @@ def stream(bench: Bench, balancer: Balancer) -> Iterator[Stream]:
         bench.lab, bench.registry, target, RATE
     ) as generator:
         yield Stream(generator)
-
-
-def _timed_out(record: traffic_record.Record) -> bool:
-    return record.outcome is traffic_record.Outcome.TIMEOUT

@@ -57,8 +57,8 @@ class Response:
 class Connection(asyncio.Protocol):
     """One TCP connection with one request at a time.
 
-    ``syns_sent_again``: how often the kernel sent its SYN again before it
-    was answered. Over TLS it counts the packets of the handshake too.
+    ``syns_sent_again``: how often the kernel sent its SYN again, until it
+    was answered or given up.
     """
 
     def __init__(self) -> None:
@@ -68,13 +68,33 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._lost: Exception | None = None
 
+    async def open(self, target: Target) -> None:
+        """Open it.
+
+        :raises OSError: it cannot be opened.
+        """
+        loop = asyncio.get_running_loop()
+        is_v6 = ":" in target.address
+        link = socket.socket(socket.AF_INET6 if is_v6 else socket.AF_INET)
+        with contextlib.ExitStack() as opening:
+            opening.callback(link.close)
+            link.setblocking(False)
+            try:
+                await loop.sock_connect(link, (target.address, target.port))
+            finally:
+                self.syns_sent_again = _retransmissions(link)
+            await loop.create_connection(
+                lambda: self,
+                sock=link,
+                ssl=_tls_context() if target.is_tls else None,
+                server_hostname=target.host if target.is_tls else None,
+            )
+            opening.pop_all()
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the transport to write on."""
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
-        link = transport.get_extra_info("socket")
-        if link is not None:
-            self.syns_sent_again = _retransmissions(link)
 
     def data_received(self, data: bytes) -> None:
         """Complete the answer if all of it is here."""
@@ -153,42 +173,35 @@ async def connect(target: Target) -> Connection:
 
     :raises OSError: it cannot be opened.
     """
-    loop = asyncio.get_running_loop()
-    _, connection = await loop.create_connection(
-        Connection,
-        target.address,
-        target.port,
-        ssl=_tls_context() if target.is_tls else None,
-        server_hostname=target.host if target.is_tls else None,
-    )
+    connection = Connection()
+    await connection.open(target)
     return connection
 
 
 async def probe(target: Target) -> traffic_record.Record:
     """One request on a new connection; never raises for the network."""
     started, clock = time.time(), time.perf_counter()
-    connection: Connection | None = None
+    connection = Connection()
     response: Response | None = None
     outcome = traffic_record.Outcome.OK
     try:
         async with asyncio.timeout(target.timeout_seconds):
-            connection = await connect(target)
+            await connection.open(target)
             request = target.request_bytes(keep_alive=False)
             response = await connection.ask(request)
         outcome = judge(target, response)
     except (OSError, EOFError) as error:
         outcome = classify(error)
     finally:
-        if connection is not None:
-            with contextlib.suppress(OSError):
-                connection.close()
+        with contextlib.suppress(OSError):
+            connection.close()
     return traffic_record.Record(
         start=started,
         duration_ms=(time.perf_counter() - clock) * 1000,
         outcome=outcome,
         status=response.status if response else None,
         member=response.member if response else None,
-        syns_sent_again=connection.syns_sent_again if connection else 0,
+        syns_sent_again=connection.syns_sent_again,
     )
 
 

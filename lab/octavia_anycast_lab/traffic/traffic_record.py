@@ -32,8 +32,8 @@ class Outcome(enum.StrEnum):
 class Record:
     """One request: ``member`` is who answered (header X-Member).
 
-    ``syns_sent_again``: how often its connection's SYN was lost; 0 too if
-    there was no connection in the end.
+    ``syns_sent_again``: how often its connection's SYN was lost, also if it
+    was given up in the end.
     """
 
     start: float

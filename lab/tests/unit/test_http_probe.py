@@ -14,6 +14,7 @@ from octavia_anycast_lab.traffic.http_probe import (
     classify,
     connect,
     judge,
+    probe,
 )
 from octavia_anycast_lab.traffic.members import MemberProtocol
 from octavia_anycast_lab.traffic.traffic_record import Outcome
@@ -162,3 +163,26 @@ def test_a_syn_that_is_sent_again_is_told():
         first, second = asyncio.run(connect_twice(listener))
     assert first == 0
     assert second >= 1
+
+
+def test_a_syn_that_is_given_up_is_told():
+    async def give_up(listener):
+        address, port = listener.getsockname()
+        target = Target(address=address, port=port, timeout_seconds=1.5)
+        first = await connect(target)
+        found = await probe(target)
+        first.close()
+        return found
+
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as listener:
+        found = asyncio.run(give_up(listener))
+    assert found.outcome is Outcome.TIMEOUT
+    assert found.syns_sent_again >= 1
+
+
+def test_a_port_that_is_closed_is_refused():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        address, port = listener.getsockname()
+    found = asyncio.run(probe(Target(address=address, port=port)))
+    assert found.outcome is Outcome.REFUSED
+    assert found.syns_sent_again == 0

@@ -281,13 +281,15 @@ def _is_tried_out(cluster: Cluster, member: Assessment) -> bool:
 def _is_in_transition(cluster: Cluster, member: Assessment) -> bool:
     """Whether it was given other speakers and is not through with them.
 
-    One that died or fell silent is replaced; it holds nobody back.
+    One that died or fell silent is replaced; it holds nobody back. One whose
+    agent hangs does: its speakerd says that its sessions are not back.
     """
     record = member.amphora.record
     return (
         record.speakers_changed_at is not None
         and record.applied_at is not None
-        and member.phase is Phase.SERVING
+        and member.amphora.report is not None
+        and member.phase in (Phase.SERVING, Phase.MUTE)
         and not _has_recovered(cluster, member)
     )
 

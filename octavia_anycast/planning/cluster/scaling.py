@@ -147,9 +147,12 @@ def dismissal(cluster: Cluster, observed: ObservedCluster) -> Dismissal | None:
 def _wanted(cluster: Cluster, observed: ObservedCluster) -> int:
     """How many there are to be now: one more while a failover replaces.
 
-    One that leaves has its server still: it is the one more.
+    One that leaves has its server still: it is the one more. One more too,
+    if all that live are out of service by wish: nobody would announce.
     """
     total = wanted_total(cluster.desired)
+    if _are_all_drained(cluster):
+        total = max(total, len(cluster.live) + 1)
     if not cluster.outdated():
         return total
     if backoff.has_no_room(observed):
@@ -158,6 +161,18 @@ def _wanted(cluster: Cluster, observed: ObservedCluster) -> int:
         if len(cluster.live) < total or _gives_way(cluster, observed):
             return total
     return total if cluster.of(Phase.LEAVING) else total + 1
+
+
+def _are_all_drained(cluster: Cluster) -> bool:
+    """Whether whoever lives was withdrawn by wish."""
+    return (
+        cluster.desired.should_announce
+        and bool(cluster.live)
+        and all(
+            member.amphora.record.drained_at is not None
+            for member in cluster.live
+        )
+    )
 
 
 def _gives_way(

@@ -234,11 +234,16 @@ class World:
             *(
                 guest.announced(self.now)
                 for guest in self.guests.values()
-                if not guest.is_cut_off
-                and not (guest.is_agent_hung and guest.is_speakerd_deaf)
+                if self._is_heard(guest)
             )
         )
         return heard or self.served()
+
+    @staticmethod
+    def _is_heard(guest: Guest) -> bool:
+        """Whether its agent or its speakerd answers."""
+        is_dumb = guest.is_agent_hung and guest.is_speakerd_deaf
+        return not (guest.is_cut_off or is_dumb)
 
     def step(self, seconds: float = 1.0) -> tuple[Action, ...]:
         """Plan, carry out, check the invariants, let time pass."""
@@ -606,9 +611,9 @@ class World:
         """Invariant 1: the planner never takes away a VIP's last path."""
         wanted = {vip.ip_address for vip in self.desired.vips}
         trying = self.trying_out()
-        # One whose agent hangs is replaced: it holds nobody back.
-        well = [i for i in trying if not self.guests[i].is_agent_hung]
-        assert len(well) <= 1, f"{well} try out speakers at once"
+        # What nobody hears of is replaced: it holds nobody back.
+        heard = [i for i in trying if self._is_heard(self.guests[i])]
+        assert len(heard) <= 1, f"{heard} try out speakers at once"
         has_choice = self.desired.size.desired > 1 or not trying
         if self.desired.should_announce and has_choice:
             lost = before & wanted - self.served()
@@ -626,8 +631,8 @@ class World:
         """Invariant 7: nobody announces for long with an old configuration.
 
         Where min_size others announce the current one, and as far as the
-        cluster manager may replace what does not answer: not where the
-        cloud refuses to delete it.
+        cluster manager may replace what does not answer: not one that the
+        cloud refuses to delete.
         """
         revision = self.desired.revision
         loud = [g for g in self.guests.values() if g.announced(self.now)]
@@ -647,13 +652,18 @@ class World:
             len(holders) >= least
             and self.desired.is_managed
             and self.desired.should_announce
-            and DeleteAmphora.__name__ not in self.refused_actions
         )
+        undeletable = {
+            failure.amphora_id
+            for failure in self.action_failures
+            if failure.action == DeleteAmphora.__name__
+        }
         patience = self.desired.policy.dead_after + 3 * seconds
         for guest in self.guests.values():
             if (
                 not is_promised
                 or guest not in loud
+                or guest.record.id in undeletable
                 or (guest.configured == revision)
             ):
                 guest.stale_since = None

@@ -451,3 +451,37 @@ def test_drain_and_undo_leave_no_trace(size, number, seconds):
             for a in actions
         )
     assert {i: (g.record, g.state) for i, g in world.guests.items()} == before
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        "is_gate_broken",
+        "is_session_down",
+        "is_ipv6_refused",
+        "is_agent_hung",
+        "is_speakerd_deaf",
+        "is_cut_off",
+        "rejects_configuration",
+        "is_dead",
+    ],
+)
+@pytest.mark.parametrize("drained", [0, 1])
+@pytest.mark.parametrize("seconds", [0, 60])
+def test_a_cluster_shrinks_to_one_that_can_serve(fault, drained, seconds):
+    """One is out of service by wish, something is wrong with the other."""
+    world = World(desired=desired_cluster(size=2))
+    world.run(20)
+    first, second = list(world.guests.values())[:: -1 if drained else 1]
+    world.drain(first.record.id, 0.0)
+    world.run(12)
+    setattr(second, fault, True)
+    second.gate_since = world.now
+    world.run(seconds)
+    world.desired = replace(world.desired, size=ClusterSize(desired=1))
+    world.run(60)
+    setattr(second, fault, False)
+    second.is_dead = fault == "is_dead"
+    second.gate_since = world.now
+    world.run(300, step=2.0)
+    assert len(world.announcers()) == 1

@@ -255,6 +255,16 @@ def test_nothing_waits_for_what_is_refused(size, events, refused):
     size=5,
     events=[("die", 0, 39), ("hang", 6, 30), ("wrong_peers", 0, 38)],
 )
+# The agent of the one hangs that tries them out.
+@example(
+    size=5,
+    events=[
+        ("die", 0, 39),
+        ("wrong_peers", 0, 3),
+        ("hang", 6, 40),
+        ("refuse", 1, 40),
+    ],
+)
 def test_plan_is_pure(size, events):
     world = World(desired=desired_cluster(size=size))
     play(world, events)
