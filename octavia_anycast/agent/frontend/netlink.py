@@ -27,6 +27,9 @@ TCP_LISTEN = 10
 
 _NETLINK_ROUTE, _NETLINK_SOCK_DIAG = 0, 4
 _RTM_GETLINK, _RTM_GETADDR, _RTM_GETNEIGH, _RTM_GETRULE = 18, 22, 30, 34
+_RTM_GETTFILTER = 46
+_TC_H_CLSACT_INGRESS = 0xFFFFFFF2
+_TCA_OPTIONS, _TCA_BPF_ID = 2, 11
 _FRA_SRC, _FRA_TABLE = 2, 15
 _SOCK_DIAG_BY_FAMILY = 20
 _NLMSG_ERROR, _NLMSG_DONE = 2, 3
@@ -138,6 +141,26 @@ class Netlink:
             if struct.unpack("=I", attributes[_FRA_TABLE])[0] == table:
                 found.add(_ip(source))
         return frozenset(found)
+
+    def ingress_programs(self, index: int) -> dict[tuple[int, int], int]:
+        """Map (priority, handle) of clsact's ingress filters to programs' ids.
+
+        Empty where there is no clsact; 0 for a filter that is no program.
+        """
+        found = {}
+        request = struct.pack(
+            "=BxxxiIII", socket.AF_UNSPEC, index, 0, _TC_H_CLSACT_INGRESS, 0
+        )
+        for body in _dump(self._route, _RTM_GETTFILTER, request):
+            handle, _, info = struct.unpack_from("=III", body, 8)
+            options = _attributes(
+                _attributes(body, 20).get(_TCA_OPTIONS, b""), 0
+            )
+            program = options.get(_TCA_BPF_ID, bytes(4))
+            if handle:  # without one it is the head of a priority
+                priority = info >> 16
+                found[priority, handle] = struct.unpack("=I", program)[0]
+        return found
 
     def neighbours(self, index: int) -> dict[IPAddress, int]:
         """Map each neighbour on a link to its state (ip-neighbour(8))."""

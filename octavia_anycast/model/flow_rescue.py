@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The octavia-anycast authors
+"""Flow rescue: what an amphora is told of its cluster, and what it counts.
+
+Amphorae of a cluster hand packets of each other's connections to their owner.
+For that each one knows all others by id and front-end address, the TCP
+listeners of all VIPs, and a secret that all of them share.
+
+Layer: model. Pure.
+"""
+
+from collections import Counter
+from dataclasses import dataclass
+from enum import StrEnum
+from uuid import UUID
+
+from octavia_anycast.model.bgp import IPAddress
+from octavia_anycast.model.errors import InvalidRequest
+
+# The amphorae of a cluster without the one that is told.
+MEMBERS_MAX = 64
+ADDRESSES_MAX = 256
+SERVICES_MAX = 16_384
+SECRET_BYTES = 10
+
+
+class MemberState(StrEnum):
+    """Whether packets are sent to a member; what it sends is taken anyway."""
+
+    PRESENT = "present"
+    LOST = "lost"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Member:
+    """An amphora of the cluster. A draining one is PRESENT until deleted.
+
+    ``addresses``: all of its front-end addresses. It is reached at the first
+    one whose family the amphora that sends has, too.
+    """
+
+    id: str
+    addresses: tuple[IPAddress, ...]
+    state: MemberState = MemberState.PRESENT
+
+    def __post_init__(self) -> None:
+        try:
+            UUID(self.id)
+        except ValueError:
+            raise InvalidRequest("id", f"{self.id!r} is no UUID") from None
+        if not self.addresses:
+            raise InvalidRequest("addresses", f"member {self.id} has none")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class Service:
+    """A TCP listener at one VIP."""
+
+    vip_ip: IPAddress
+    port: int
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.port <= 65_535:
+            raise InvalidRequest("port", f"{self.port} is not in 1..65535")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlowRescue:
+    """What an amphora needs to rescue flows; without it, it rescues none.
+
+    ``members`` may have the amphora itself, which is passed over.
+    ``secrets``: the first one is sent, each is accepted. A rotation is three
+    states that all members reach one after the other: (old, new), (new, old),
+    (new,).
+    ``probe_rate``, ``probe_burst``: how many copies of packets of unknown
+    owners it sends a second, and at once.
+    """
+
+    members: tuple[Member, ...]
+    services: frozenset[Service]
+    secrets: tuple[bytes, ...]
+    probe_rate: int = 20_000
+    probe_burst: int = 4_000
+
+    def __post_init__(self) -> None:
+        if not 1 <= len(self.secrets) <= 2 or any(
+            len(secret) != SECRET_BYTES for secret in self.secrets
+        ):
+            raise InvalidRequest(
+                "secrets", f"one or two of {SECRET_BYTES} bytes are needed"
+            )
+        _check_once("members", [member.id for member in self.members])
+        addresses = [ip for member in self.members for ip in member.addresses]
+        _check_once("addresses", addresses)
+        _check_count("members", len(self.members), MEMBERS_MAX)
+        _check_count("addresses", len(addresses), ADDRESSES_MAX)
+        # A VIP itself takes a place beside its listeners.
+        vips = {service.vip_ip for service in self.services}
+        _check_count("services", len(self.services) + len(vips), SERVICES_MAX)
+        if not 1 <= self.probe_rate <= 10_000_000:
+            raise InvalidRequest(
+                "probe_rate", f"{self.probe_rate} is not in 1..10000000"
+            )
+        if not MEMBERS_MAX <= self.probe_burst <= 1_000_000:
+            raise InvalidRequest(
+                "probe_burst",
+                f"{self.probe_burst} is not in {MEMBERS_MAX}..1000000",
+            )
+
+
+def _check_once(field: str, values: list[str] | list[IPAddress]) -> None:
+    repeated = [value for value, count in Counter(values).items() if count > 1]
+    if repeated:
+        raise InvalidRequest(field, f"{repeated[0]} is named twice")
+
+
+def _check_count(field: str, count: int, limit: int) -> None:
+    if count > limit:
+        raise InvalidRequest(field, f"{count} are more than {limit}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemberCounts:
+    """Packets and flows since the program was loaded; they only grow.
+
+    Of one member, or of none that is known. In the order of the program's
+    own counters.
+    """
+
+    carried: int = 0  # packets sent to it as the owner
+    floods: int = 0  # floods, each a copy for every member
+    probes: int = 0  # copies sent to it by floods
+    refused: int = 0  # dropped: the budget had no flood left for them
+    waiting: int = 0  # dropped: a flood was not answered yet
+    given_up: int = 0  # left to the stack: nobody owned the flow
+    learned: int = 0  # flows that it claimed when they were searched for
+    unlearned: int = 0  # flows that it denied
+    unanswered: int = 0  # questions that it did not answer in time
+    probed: int = 0  # copies received from its floods
+    delivered: int = 0  # its packets, delivered to the stack here
+    answered: int = 0  # answers sent to it
+    foreign: int = 0  # dropped: not from a member
+    forged: int = 0  # dropped: from its address, with a wrong secret
+    malformed: int = 0  # dropped: nothing that a member sends
+
+
+class RescueState(StrEnum):
+    """What an amphora says of its flow rescue."""
+
+    OFF = "off"
+    ON = "on"
+    UNSUPPORTED = "unsupported"  # this kernel or this image cannot
+    FAILED = "failed"  # it should; it is tried again
