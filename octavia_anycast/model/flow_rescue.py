@@ -24,6 +24,21 @@ SERVICES_MAX = 16_384
 SECRET_BYTES = 10
 
 
+# Outer IPv6, UDP, VXLAN and the inner Ethernet header.
+TUNNEL_OVERHEAD_BYTES = 40 + 8 + 8 + 14
+
+
+def advertised_mss(mtu: int, ip_version: int) -> int:
+    """The MSS that a VIP announces, so that a segment fits into the tunnel.
+
+    Without it the outer packet of a full-size segment is fragmented where the
+    tunnel is over IPv4, and is lost over IPv6 (RFC 8200, section 4.5: only a
+    source fragments, and Linux' VXLAN does not).
+    """
+    headers = 40 if ip_version == 4 else 60
+    return mtu - TUNNEL_OVERHEAD_BYTES - headers
+
+
 class MemberState(StrEnum):
     """Whether packets are sent to a member; what it sends is taken anyway."""
 

@@ -53,6 +53,7 @@
 #define FLOODS_MAX 2
 /* A flow that nobody claimed may be searched for again after this. */
 #define SEARCH_LIFETIME (30 * SECOND)
+#define ELAPSED_MAX (1000 * SECOND)
 #define FRAGMENT_LIFETIME (30 * SECOND)
 
 /* The least distance from the socket's numbers at which it is the same flow. */
@@ -514,10 +515,13 @@ enum verdict {
 	OWN,
 };
 
-static __always_inline bool is_near(__u32 number, __u32 low, __u32 high,
-				    __u32 slack)
+struct range {
+	__u32 low, high; /* as sequence numbers: modulo 2^32 */
+};
+
+static __always_inline bool is_in(__u32 number, struct range range)
 {
-	return number - (low - slack) <= (high - low) + 2 * slack;
+	return number - range.low <= range.high - range.low;
 }
 
 static __always_inline __u32 at_least_window(__u32 window)
@@ -534,32 +538,33 @@ static __always_inline enum verdict verdict_of(bool is_own)
  * A segment has both numbers, but a reset may have no acknowledgement. What an
  * ICMP error quotes has one, the socket's own.
  */
-static __always_inline enum verdict
-compare(const struct packet *packet, __u32 received, __u32 received_slack,
-	__u32 sent_low, __u32 sent_high, __u32 sent_slack)
+static __always_inline enum verdict compare(const struct packet *packet,
+						struct range received,
+						struct range sent)
 {
-	__u32 acknowledged = bpf_ntohl(packet->tcp.ack_seq);
-
 	if (packet->kind == ICMP_ERROR)
-		return verdict_of(is_near(packet->sequence, sent_low,
-					  sent_high, sent_slack));
-	return verdict_of(is_near(packet->sequence, received, received,
-				  received_slack) &&
+		return verdict_of(is_in(packet->sequence, sent));
+	return verdict_of(is_in(packet->sequence, received) &&
 			  (!packet->tcp.ack ||
-			   is_near(acknowledged, sent_low, sent_high,
-				   sent_slack)));
+			   is_in(bpf_ntohl(packet->tcp.ack_seq), sent)));
 }
 
 static __always_inline enum verdict
 compare_full(const struct packet *packet, struct bpf_sock *sk)
 {
 	struct tcp_sock *tcp = skc_to_tcp_sock(sk);
+	struct range received, sent;
+	__u32 window;
 
 	if (!tcp)
 		return NO_SOCKET;
-	return compare(packet, tcp->rcv_nxt, at_least_window(tcp->rcv_wnd),
-		       tcp->snd_una, tcp->snd_nxt,
-		       at_least_window(tcp->max_window));
+	window = at_least_window(tcp->rcv_wnd);
+	received.low = tcp->rcv_nxt - window;
+	received.high = tcp->rcv_nxt + window;
+	sent.low = tcp->snd_una - at_least_window(tcp->max_window);
+	/* It is sent before snd_nxt says so. */
+	sent.high = tcp->snd_nxt + WINDOW_MIN;
+	return compare(packet, received, sent);
 }
 
 static __always_inline enum verdict
@@ -581,13 +586,19 @@ static __always_inline enum verdict
 compare_time_wait(const struct packet *packet, struct bpf_sock *sk)
 {
 	struct tcp_timewait_sock *waiting = skc_to_tcp_timewait_sock(sk);
-	__u32 sent;
+	struct range received, sent;
 
 	if (!waiting)
 		return NO_SOCKET;
-	sent = waiting->tw_sk.__tw_common.skc_tw_snd_nxt;
-	return compare(packet, waiting->tw_sk.__tw_common.skc_tw_rcv_nxt,
-		       WINDOW_MIN, sent, sent, WINDOW_MIN);
+	/*
+	 * Nothing new comes but a FIN. A new connection of the same addresses
+	 * and ports begins above: near, since it is a clock that grows.
+	 */
+	received.high = waiting->tw_sk.__tw_common.skc_tw_rcv_nxt;
+	received.low = received.high - WINDOW_MIN;
+	sent.high = waiting->tw_sk.__tw_common.skc_tw_snd_nxt;
+	sent.low = sent.high - WINDOW_MIN;
+	return compare(packet, received, sent);
 }
 
 static __always_inline enum verdict
@@ -705,12 +716,14 @@ static __always_inline bool take_tokens(struct config *config)
 		return false;
 	bpf_spin_lock(&budget->lock);
 	elapsed = now - budget->filled;
-	if (elapsed > SECOND)
-		elapsed = SECOND;
+	if (elapsed > ELAPSED_MAX) /* full at first, and after a long rest */
+		elapsed = ELAPSED_MAX;
 	tokens = elapsed * config->probe_rate / SECOND;
 	if (tokens) /* else the fraction goes on to grow */
 		budget->filled = now;
 	tokens += budget->tokens;
+	if (elapsed == ELAPSED_MAX)
+		tokens = config->probe_burst;
 	if (tokens > config->probe_burst)
 		tokens = config->probe_burst;
 	is_taken = tokens >= config->present;

@@ -46,7 +46,7 @@ class Rescuer:
     """
 
     def __init__(self, loader: Loader, amphora_id: str) -> None:
-        self._loader = loader
+        self.loader = loader
         self._amphora_id = amphora_id
         self.status = RescueStatus()
 
@@ -82,7 +82,7 @@ class Rescuer:
 
         :raises OSError: it is not loaded.
         """
-        loader = self._loader
+        loader = self.loader
         with loader.map(Map.MEMBERS) as members:
             held = members.entries()
         with loader.map(Map.STATISTICS) as statistics:
@@ -99,11 +99,11 @@ class Rescuer:
 
     def count_learned(self) -> int:
         """How many flows have a learnt owner; takes a while if many."""
-        with self._loader.map(Map.OWNERS) as owners:
+        with self.loader.map(Map.OWNERS) as owners:
             return len(owners.keys())
 
     def _put(self, wanted: FlowRescue, ip_versions: frozenset[int]) -> None:
-        attached = self._loader.ensure()
+        attached = self.loader.ensure()
         devices = Devices(
             amphora_id=self._amphora_id,
             frontend_index=attached.frontend.index,
@@ -112,14 +112,14 @@ class Rescuer:
             ip_versions=ip_versions,
         )
         self._write(wanted, devices)
-        self._loader.attach(attached)
+        self.loader.attach(attached)
 
     def _write(self, wanted: FlowRescue, devices: Devices) -> None:
         with (
-            self._loader.map(Map.MEMBERS) as members,
-            self._loader.map(Map.SLOTS) as slots,
-            self._loader.map(Map.SERVICES) as services,
-            self._loader.map(Map.CONFIGS) as configs,
+            self.loader.map(Map.MEMBERS) as members,
+            self.loader.map(Map.SLOTS) as slots,
+            self.loader.map(Map.SERVICES) as services,
+            self.loader.map(Map.CONFIGS) as configs,
         ):
             maps = {
                 Map.MEMBERS: members,
@@ -138,5 +138,5 @@ class Rescuer:
                     maps[change.map].put(change.key, change.value)
 
     def _remove(self) -> None:
-        if self._loader.is_loaded():
-            self._loader.remove()
+        if self.loader.is_loaded():
+            self.loader.remove()

@@ -87,7 +87,7 @@ class Loader:
     """The programs and maps of one amphora; for one thread."""
 
     def __init__(self, paths: RescuePaths) -> None:
-        self._paths = paths
+        self.paths = paths
         self._attached: Attached | None = None
         self._filters: dict[int, int] = {}  # index -> the program's id
 
@@ -112,7 +112,7 @@ class Loader:
         :raises Retryable: there is no front-end interface yet.
         """
         links = self._links()
-        frontend = links.get(self._paths.frontend_interface)
+        frontend = links.get(self.paths.frontend_interface)
         if frontend is None:
             raise Retryable("the front-end interface is not there yet")
         if self._attached is None or TUNNEL_INTERFACE not in links:
@@ -120,7 +120,7 @@ class Loader:
             self._make_tunnel()
             links = self._links()
         self._attached = Attached(
-            frontend=links[self._paths.frontend_interface],
+            frontend=links[self.paths.frontend_interface],
             tunnel=links[TUNNEL_INTERFACE],
         )
         return self._attached
@@ -150,16 +150,16 @@ class Loader:
         :raises OSError: it is not loaded.
         """
         return PinnedMap(
-            self.libbpf, f"{self._paths.pins}/{name}", *_SIZES[name]
+            self.libbpf, f"{self.paths.pins}/{name}", *_SIZES[name]
         )
 
     def is_loaded(self) -> bool:
         """Whether there is anything to be removed."""
-        return os.path.exists(self._paths.pin_root)
+        return os.path.exists(self.paths.pin_root)
 
     def remove(self) -> None:
         """Leave nothing: no filter, qdisc, device, pin or mount."""
-        paths = self._paths
+        paths = self.paths
         self._attached, self._filters = None, {}
         links = self._links()
         frontend = links.get(paths.frontend_interface)
@@ -181,7 +181,7 @@ class Loader:
     # -- loading -----------------------------------------------------------
 
     def _load(self) -> None:
-        paths = self._paths
+        paths = self.paths
         for path, reason in (
             (paths.object_path, "this build has no flow_rescue.bpf.o"),
             (_BTF_PATH, "the kernel has no BTF"),
@@ -222,7 +222,7 @@ class Loader:
     def _attach_to(self, link: Link, program: Program) -> None:
         # It fails where it is already, and so it says nothing.
         self._tc_quietly("qdisc", "add", "dev", link.name, "clsact")
-        pin = program_pin(self._paths.pins, program)
+        pin = program_pin(self.paths.pins, program)
         if not self._tc(
             *("filter", "replace", "dev", link.name, "ingress", *_FILTER),
             *("bpf", "direct-action", "object-pinned", pin),
@@ -232,14 +232,14 @@ class Loader:
     # -- the kernel's tables -----------------------------------------------
 
     def _links(self) -> dict[str, Link]:
-        netlink = Netlink(self._paths.namespace_path)
+        netlink = Netlink(self.paths.namespace_path)
         try:
             return {link.name: link for link in netlink.links()}
         finally:
             netlink.close()
 
     def _filter_programs(self, link: Link) -> dict[tuple[int, int], int]:
-        netlink = Netlink(self._paths.namespace_path)
+        netlink = Netlink(self.paths.namespace_path)
         try:
             return netlink.ingress_programs(link.index)
         finally:
@@ -249,13 +249,13 @@ class Loader:
         return self._filter_programs(link).get((_PRIORITY, _HANDLE))
 
     def _ip(self, *words: str) -> bool:
-        return process.run(["ip", "-n", self._paths.namespace, *words])
+        return process.run(["ip", "-n", self.paths.namespace, *words])
 
     def _tc(self, *words: str) -> bool:
-        return process.run(["tc", "-n", self._paths.namespace, *words])
+        return process.run(["tc", "-n", self.paths.namespace, *words])
 
     def _tc_quietly(self, *words: str) -> bool:
-        argv: Sequence[str] = ["tc", "-n", self._paths.namespace, *words]
+        argv: Sequence[str] = ["tc", "-n", self.paths.namespace, *words]
         return process.run(argv, level=logging.DEBUG)
 
 

@@ -13,6 +13,7 @@ clients are threads and sockets of the test's own process.
 """
 
 import contextlib
+import json
 import os
 import re
 import selectors
@@ -24,13 +25,18 @@ import uuid
 from ipaddress import ip_address
 
 from octavia_anycast.agent.flow_rescue.flow_rescue import Rescuer
-from octavia_anycast.agent.flow_rescue.loader import Loader, RescuePaths
+from octavia_anycast.agent.flow_rescue.loader import (
+    TUNNEL_PORT,
+    Loader,
+    RescuePaths,
+)
 from octavia_anycast.agent.frontend import netns
 from octavia_anycast.model.flow_rescue import (
     FlowRescue,
     Member,
     RescueState,
     Service,
+    advertised_mss,
 )
 
 PREFIX = "oar"
@@ -93,6 +99,7 @@ class EchoServer(threading.Thread):
         super().__init__(daemon=True)
         self.selector = selectors.DefaultSelector()
         self.connections = {}
+        self.received = 0
         self.is_closing = False
         self.is_accepting = True
         for vip in VIPS.values():
@@ -126,6 +133,7 @@ class EchoServer(threading.Thread):
         """Send back; close when the other side does."""
         try:
             data = connection.recv(1 << 20)
+            self.received += len(data)
             if data:
                 connection.sendall(data)
         except OSError:
@@ -302,6 +310,17 @@ class RescueBench:
             f"{subnets[6]}:1",
         )
 
+    def announce_mss(self):
+        """Have clients send no segment that is too large for the tunnel."""
+        for member in self.members:
+            for version, gateway in ((4, "10.9.{}.1"), (6, "fd09:0:0:{}::1")):
+                mss = str(advertised_mss(1500, version))
+                ip(
+                    *("-n", member.namespace, f"-{version}", "route"),
+                    *("change", "default", "via"),
+                    *(gateway.format(member.number), "advmss", mss),
+                )
+
     def route(self, *numbers):
         """Have the fabric send the VIPs to these members."""
         for version, vip in VIPS.items():
@@ -343,6 +362,44 @@ class RescueBench:
         """Call a function in the client's namespace."""
         return netns.call_in(f"/run/netns/{self.name('client')}", function)
 
+    def inject(self, role, *datagrams):
+        """Send packets, with their IP headers, from the namespace of a role.
+
+        To the default gateway, by Ethernet: the kernel would see no fragment
+        through.
+        """
+        interface = "c0" if role == "client" else "eth1"
+        number = "c0" if role == "client" else role
+        mac = self.mac("fabric", number)
+
+        def send():
+            with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as link:
+                link.bind((interface, 0))
+                for packet in datagrams:
+                    kind = b"\x08\x00" if packet[0] >> 4 == 4 else b"\x86\xdd"
+                    link.send(mac + link.getsockname()[4] + kind + packet)
+
+        netns.call_in(f"/run/netns/{self.name(role)}", send)
+
+    def mac(self, role, interface):
+        """The MAC address of an interface."""
+        shown = json.loads(
+            ip("-j", "-n", self.name(role), "link", "show", "dev", interface)
+        )
+        return bytes.fromhex(shown[0]["address"].replace(":", ""))
+
+    def datagram(self, role, version, target, *payloads):
+        """Send datagrams to the tunnel of a member."""
+
+        def send():
+            family = socket.AF_INET if version == 4 else socket.AF_INET6
+            with socket.socket(family, socket.SOCK_DGRAM) as link:
+                address = str(target.addresses[version])
+                for payload in payloads:
+                    link.sendto(payload, (address, TUNNEL_PORT))
+
+        netns.call_in(f"/run/netns/{self.name(role)}", send)
+
     def connect(self, version, port=0, timeout=DEADLINE_SECONDS):
         """A connection from the client to the VIP."""
 
@@ -368,6 +425,36 @@ class RescueBench:
             member.close()
         for name in self.namespaces:
             ip("netns", "del", name, check=False)
+
+
+class Traffic(threading.Thread):
+    """Requests on held connections, one after the other, until it ends."""
+
+    def __init__(self, connections):
+        super().__init__(daemon=True)
+        self.connections = connections
+        self.rounds = 0
+        self.broken = 0
+        self.is_closing = False
+
+    def run(self):
+        """Until the block ends."""
+        while not self.is_closing:
+            self.broken += sum(not echoes(c) for c in self.connections)
+            self.rounds += 1
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *_):
+        self.is_closing = True
+        self.join(60)
+
+    def goes_on(self):
+        """Wait until two whole rounds have passed."""
+        rounds = self.rounds + 2
+        eventually(lambda: self.rounds >= rounds, "the traffic goes on")
 
 
 def echoes(connection, data=b"x" * 100):

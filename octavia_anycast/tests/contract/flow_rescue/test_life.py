@@ -1,0 +1,195 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The octavia-anycast authors
+"""The program while the agent restarts, changes its mind, or switches it off.
+
+Each test of traffic has connections at member 1 whose packets reach member 2.
+"""
+
+import os
+
+import pytest
+
+from octavia_anycast.agent.flow_rescue import layout
+from octavia_anycast.agent.flow_rescue.flow_rescue import Rescuer
+from octavia_anycast.agent.flow_rescue.layout import Map
+from octavia_anycast.agent.flow_rescue.loader import (
+    TUNNEL_INTERFACE,
+    Loader,
+    RescuePaths,
+)
+from octavia_anycast.model.flow_rescue import RescueState
+from octavia_anycast.tests.contract.flow_rescue.rescue_bench import (
+    SECRETS,
+    Traffic,
+    echoes,
+    ip,
+)
+
+
+@pytest.fixture
+def traffic(bench):
+    """Traffic on connections that are rescued."""
+    bench.switch_on()
+    bench.route(1)
+    connections = [bench.connect(version) for version in (4, 6) * 4]
+    assert all(map(echoes, connections))
+    bench.route(2)
+    with Traffic(connections) as running:
+        yield running
+        running.goes_on()
+    assert running.broken == 0
+
+
+def test_a_restart_of_the_agent_loses_nothing(bench, traffic):
+    traffic.goes_on()
+    floods = bench.members[1].own().floods
+    for _ in range(3):
+        for member in bench.members:
+            member.rescuer = member.make_rescuer()
+            member.apply(bench.wanted())
+        traffic.goes_on()
+    # Nor was anything searched for anew: what was learnt is there.
+    assert bench.members[1].own().floods == floods
+
+
+def test_a_release_with_other_maps_takes_over(bench, traffic, monkeypatch):
+    monkeypatch.setattr(layout, "VERSION", "next")
+    for member in bench.members:
+        member.rescuer = member.make_rescuer()
+        member.apply(bench.wanted())
+        traffic.goes_on()
+        pins = member.rescuer.loader.paths.pin_root
+        assert not os.path.exists(f"{pins}/1")
+
+
+def test_the_secret_rotates(bench, traffic):
+    old, new = SECRETS
+    for secrets in ((old, new), (new, old), (new,)):
+        for member in bench.members:
+            member.apply(bench.wanted(secrets=secrets))
+            traffic.goes_on()
+    assert sum(m.total("forged") for m in bench.members) == 0
+
+
+def test_members_come_and_go(bench, traffic):
+    for numbers in ((1, 2), (1, 2, 3), (2, 1), (3, 2, 1)):
+        for member in bench.members:
+            member.apply(bench.wanted(*numbers))
+        traffic.goes_on()
+
+
+def test_a_program_that_was_detached_by_hand_comes_back(bench, traffic):
+    for member in bench.members[::2]:
+        for device in ("eth1", TUNNEL_INTERFACE):
+            tc = ("tc", "filter", "del", "dev", device, "ingress")
+            bench.within(f"m{member.number}", *tc)
+        member.apply(bench.wanted())
+        assert filters(bench, member, "eth1")
+        assert filters(bench, member, TUNNEL_INTERFACE)
+
+
+def filters(bench, member, device):
+    """Which programs are attached."""
+    tc = ("tc", "filter", "show", "dev", device, "ingress")
+    return bench.within(f"m{member.number}", *tc)
+
+
+def test_a_device_that_was_deleted_by_hand_comes_back(bench, traffic):
+    for member in bench.members[2:]:
+        ip("-n", member.namespace, "link", "del", TUNNEL_INTERFACE)
+        member.apply(bench.wanted())
+        assert filters(bench, member, TUNNEL_INTERFACE)
+
+
+def test_the_same_again_changes_nothing(bench):
+    bench.switch_on()
+    member = bench.members[0]
+
+    def seen():
+        shown = [
+            filters(bench, member, device)
+            for device in ("eth1", TUNNEL_INTERFACE)
+        ]
+        for name in (Map.MEMBERS, Map.SLOTS, Map.SERVICES, Map.CONFIGS):
+            with member.rescuer.loader.map(name) as map:
+                shown.append(map.entries())
+        return shown
+
+    before = seen()
+    member.apply(bench.wanted())
+    assert seen() == before
+
+
+def test_switched_off_it_leaves_no_trace(bench):
+    bench.route(1)
+
+    def traces(member):
+        role = f"m{member.number}"
+        with open("/proc/self/mounts", encoding="utf-8") as stream:
+            mounts = [line for line in stream if member.namespace in line]
+        return (
+            bench.within(role, "ip", "-br", "link"),
+            bench.within(role, "tc", "qdisc"),
+            filters(bench, member, "eth1"),
+            sorted(os.listdir(bench.directory)),
+            # The namespace's own file is mounted, too.
+            [line for line in mounts if "nsfs" not in line],
+        )
+
+    before = [traces(member) for member in bench.members]
+    bench.switch_on()
+    assert [traces(member) for member in bench.members] != before
+    for member in bench.members:
+        member.apply(None)
+    assert [traces(member) for member in bench.members] == before
+    assert echoes(bench.connect(4))
+
+
+def test_a_filter_of_somebody_else_stays(bench):
+    nothing = ("bpf", "bytecode", "1,6 0 0 0,")  # matches no packet
+    tc = ("filter", "add", "dev", "eth1", "ingress", "prio", "1", *nothing)
+    member = bench.members[0]
+    bench.within("m1", "tc", "qdisc", "add", "dev", "eth1", "clsact")
+    bench.within("m1", "tc", *tc)
+    before = filters(bench, member, "eth1")
+    member.apply(bench.wanted())
+    member.apply(None)
+    assert filters(bench, member, "eth1") == before
+
+
+def test_a_cluster_without_object_file_is_unsupported(bench, tmp_path):
+    paths = RescuePaths(
+        namespace=bench.members[0].namespace,
+        object_path="/nonexistent/flow_rescue.bpf.o",
+        pin_root=str(tmp_path / "pins"),
+    )
+    rescuer = Rescuer(Loader(paths), bench.members[0].id)
+    status = rescuer.apply(bench.wanted(), frozenset((4, 6)))
+    assert status.state is RescueState.UNSUPPORTED
+    assert "flow_rescue.bpf.o" in status.reason
+    assert not os.path.exists(paths.pin_root)
+
+
+def test_an_object_that_the_kernel_refuses_is_unsupported(bench, tmp_path):
+    broken = tmp_path / "broken.bpf.o"
+    broken.write_bytes(b"\x7fELF, but no program")
+    paths = RescuePaths(
+        namespace=bench.members[0].namespace,
+        object_path=str(broken),
+        pin_root=str(tmp_path / "pins"),
+    )
+    rescuer = Rescuer(Loader(paths), bench.members[0].id)
+    status = rescuer.apply(bench.wanted(), frozenset((4, 6)))
+    assert status.state is RescueState.UNSUPPORTED
+    assert "does not take the program" in status.reason
+    assert not os.path.exists(paths.pin_root)
+
+
+def test_without_a_front_end_it_is_tried_again(bench):
+    member = bench.members[0]
+    ip("-n", member.namespace, "link", "set", "eth1", "name", "eth9")
+    status = member.rescuer.apply(bench.wanted(), member.ip_versions)
+    assert status.state is RescueState.FAILED
+    assert "front-end interface" in status.reason
+    ip("-n", member.namespace, "link", "set", "eth9", "name", "eth1")
+    member.apply(bench.wanted())
