@@ -17,7 +17,7 @@ from uuid import UUID
 from octavia_anycast.model.bgp import IPAddress
 from octavia_anycast.model.errors import InvalidRequest
 
-# The amphorae of a cluster without the one that is told.
+# The amphorae of a cluster at most.
 MEMBERS_MAX = 64
 ADDRESSES_MAX = 256
 SERVICES_MAX = 16_384

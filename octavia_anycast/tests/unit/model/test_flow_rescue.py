@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The octavia-anycast authors
+"""What flow rescue may be told."""
+
+from ipaddress import ip_address
+from uuid import UUID
+
+import pytest
+
+from octavia_anycast.model.errors import InvalidRequest
+from octavia_anycast.model.flow_rescue import (
+    FlowRescue,
+    Member,
+    Service,
+    advertised_mss,
+)
+
+
+def member(number, *addresses):
+    """A member of this number."""
+    given = addresses or (f"10.0.0.{number}",)
+    return Member(
+        id=str(UUID(int=number)),
+        addresses=tuple(ip_address(address) for address in given),
+    )
+
+
+def rescue(**changes):
+    """A state of two members."""
+    values = {
+        "members": (member(1), member(2)),
+        "services": frozenset(),
+        "secrets": (b"0123456789",),
+    }
+    return FlowRescue(**values | changes)
+
+
+@pytest.mark.parametrize(
+    ("field", "changes"),
+    [
+        ("secrets", {"secrets": ()}),
+        ("secrets", {"secrets": (b"short",)}),
+        ("secrets", {"secrets": (b"0123456789",) * 3}),
+        ("members", {"members": (member(1), member(1, "10.0.0.2"))}),
+        ("addresses", {"members": (member(1), member(2, "10.0.0.1"))}),
+        (
+            "members",
+            {"members": tuple(member(n) for n in range(1, 66))},
+        ),
+        ("probe_rate", {"probe_rate": 0}),
+        ("probe_burst", {"probe_burst": 63}),
+        (
+            "services",
+            {
+                "services": frozenset(
+                    Service(vip_ip=ip_address("10.9.9.9"), port=port)
+                    for port in range(1, 16_385)
+                )
+            },
+        ),
+    ],
+)
+def test_what_is_refused(field, changes):
+    with pytest.raises(InvalidRequest) as caught:
+        rescue(**changes)
+    assert caught.value.field == field
+
+
+@pytest.mark.parametrize("port", [0, -1, 65_536])
+def test_a_port_is_one(port):
+    with pytest.raises(InvalidRequest):
+        Service(vip_ip=ip_address("10.9.9.9"), port=port)
+
+
+def test_a_member_has_an_id_and_an_address():
+    with pytest.raises(InvalidRequest):
+        Member(id="amphora", addresses=(ip_address("10.0.0.1"),))
+    with pytest.raises(InvalidRequest):
+        Member(id=str(UUID(int=1)), addresses=())
+
+
+def test_a_cluster_of_64_fits():
+    members = tuple(member(n) for n in range(1, 65))
+    assert len(rescue(members=members).members) == 64
+
+
+@pytest.mark.parametrize(
+    ("mtu", "version", "mss"),
+    [(1500, 4, 1390), (1500, 6, 1370), (9000, 4, 8890)],
+)
+def test_the_mss_leaves_room_for_the_tunnel(mtu, version, mss):
+    assert advertised_mss(mtu, version) == mss
