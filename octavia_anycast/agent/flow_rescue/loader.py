@@ -111,14 +111,14 @@ class Loader:
         :raises Unsupported: this kernel or image cannot.
         :raises Retryable: there is no front-end interface yet.
         """
-        links = self._links()
+        links = self.links()
         frontend = links.get(self.paths.frontend_interface)
         if frontend is None:
             raise Retryable("the front-end interface is not there yet")
         if self._attached is None or TUNNEL_INTERFACE not in links:
             self._load()
             self._make_tunnel()
-            links = self._links()
+            links = self.links()
         self._attached = Attached(
             frontend=links[self.paths.frontend_interface],
             tunnel=links[TUNNEL_INTERFACE],
@@ -161,7 +161,7 @@ class Loader:
         """Leave nothing: no filter, qdisc, device, pin or mount."""
         paths = self.paths
         self._attached, self._filters = None, {}
-        links = self._links()
+        links = self.links()
         frontend = links.get(paths.frontend_interface)
         if frontend is not None:
             if self._filter_id(frontend) is not None:
@@ -211,7 +211,7 @@ class Loader:
 
     def _make_tunnel(self) -> None:
         """One VXLAN device for all; what it sends to is in the packet."""
-        if TUNNEL_INTERFACE not in self._links():
+        if TUNNEL_INTERFACE not in self.links():
             kind = ("type", "vxlan", "external", "nolearning")
             port = ("dstport", str(TUNNEL_PORT))
             if not self._ip("link", "add", TUNNEL_INTERFACE, *kind, *port):
@@ -231,7 +231,8 @@ class Loader:
 
     # -- the kernel's tables -----------------------------------------------
 
-    def _links(self) -> dict[str, Link]:
+    def links(self) -> dict[str, Link]:
+        """The interfaces of the namespace, by name."""
         netlink = Netlink(self.paths.namespace_path)
         try:
             return {link.name: link for link in netlink.links()}
