@@ -23,7 +23,7 @@ export PIP_CACHE_DIR := $(CACHE)/pip
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help venv packages root lint format test test-unit test-functional \
+.PHONY: help venv packages bpf root lint format test test-unit test-functional \
 	test-client test-contract test-upstream test-search test-lab chaos demo \
 	bench statuses lab-up lab-down lab-status lab-shell docs clean
 
@@ -43,6 +43,9 @@ $(UPSTREAM_STAMP): $(UPSTREAM_INPUTS)
 packages: ## Install missing Debian packages (root)
 	@tools/install-packages.sh
 
+bpf: ## Compile flow rescue's program, if it changed
+	@tools/compile-bpf.sh
+
 root:
 	@[ "$$(id -u)" -eq 0 ] || { echo "This makes network namespaces and \
 	containers: run it as root. Nothing was changed." >&2; exit 1; }
@@ -58,7 +61,7 @@ format: $(STAMP) ## Let ruff rewrite what it can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-test: root packages $(STAMP) $(UPSTREAM_STAMP) ## Every suite (root)
+test: root packages bpf $(STAMP) $(UPSTREAM_STAMP) ## Every suite (root)
 	OA_LAB_REQUIRED=1 tools/run-suites.sh $(BIN)/python \
 		$(UPSTREAM)/bin/python $(ARGS)
 
@@ -71,7 +74,7 @@ test-functional: $(STAMP) ## The API over WSGI, flows against fakes
 test-client: $(STAMP) ## The SDK and the commands of openstack
 	$(PYTEST) $(SPREAD) client/tests $(ARGS)
 
-test-contract: packages $(STAMP) ## Speaker drivers against real daemons
+test-contract: packages bpf $(STAMP) ## Speaker drivers against real daemons, flow rescue in the kernel
 	$(PYTEST) octavia_anycast/tests/contract $(ARGS)
 
 test-upstream: root packages $(UPSTREAM_STAMP) ## Octavia's own tests of its API, against ours (root)

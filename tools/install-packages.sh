@@ -9,9 +9,9 @@
 # left as it is: only what this run installs is touched.
 set -eu
 
-packages="bird2 conntrack curl ethtool frr haproxy iproute2 iputils-ping
-mariadb-server mmdebstrap nftables python3-venv systemd-container tcpdump
-util-linux wrk"
+packages="bird2 clang conntrack curl ethtool frr haproxy iproute2 iputils-ping
+libbpf-dev mariadb-server mmdebstrap nftables python3-venv systemd-container
+tcpdump util-linux wrk"
 
 missing=
 for package in $packages; do

@@ -23,6 +23,8 @@ ROOTS = ("octavia", "pyroute2", "exabgp")
 OWN = "octavia-anycast"
 SOURCE = pathlib.Path(octavia_anycast.__file__).resolve().parents[1]
 _NOT_SHIPPED = ("tests", "__pycache__", "*.egg-info")
+# Made from the source of the same name, so no input of its own.
+_COMPILED = (".o", ".key")
 
 
 class WheelError(Exception):
@@ -56,6 +58,8 @@ def source_digest() -> str:
     package = SOURCE / "octavia_anycast"
     for path in sorted(package.rglob("*")):
         inside = path.relative_to(package)
+        if path.suffix in _COMPILED:
+            continue
         if path.is_file() and not {"tests", "__pycache__"} & set(inside.parts):
             parts += [str(inside), path.read_bytes().decode("latin-1")]
     return cache.key_of(parts)
@@ -74,6 +78,7 @@ def collect(pinned: tuple[str, ...]) -> pathlib.Path:
 
 def build_own(target: pathlib.Path) -> None:
     """Build our own wheel into a directory, leaving the source untouched."""
+    _run([str(SOURCE / "tools" / "compile-bpf.sh")])
     with tempfile.TemporaryDirectory(dir=cache.root()) as draft:
         copy = pathlib.Path(draft) / "source"
         copy.mkdir()
@@ -111,11 +116,10 @@ def _requirements(
 
 def _pip_wheel(target: pathlib.Path, *arguments: str) -> None:
     command = (sys.executable, "-m", "pip", "wheel", "--quiet")
-    done = subprocess.run(
-        [*command, "--wheel-dir", str(target), *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    _run([*command, "--wheel-dir", str(target), *arguments])
+
+
+def _run(argv: list[str]) -> None:
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
     if done.returncode != 0:
-        raise WheelError(f"pip wheel: {done.stderr.strip()[-2000:]}")
+        raise WheelError(f"{argv[0]}: {done.stderr.strip()[-2000:]}")
