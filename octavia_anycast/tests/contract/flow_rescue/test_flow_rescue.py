@@ -500,3 +500,27 @@ def test_a_reset_of_the_client_ends_the_connection_of_the_owner(bench):
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, option)
     connection.close()
     eventually(lambda: sockets(bench, "m1") == "", "the owner has none left")
+
+
+def test_a_change_costs_what_is_published(make_bench):
+    """The formula of ADR 0103: (members - 1) copies and an answer a flow."""
+    count, flows = 8, 100
+    bench = make_bench(count)
+    bench.switch_on()
+    bench.route(1)
+    connections = [bench.connect(4) for _ in range(flows)]
+    assert all(map(echoes, connections))
+    bench.route(2)
+    for _ in range(3):
+        assert all(map(echoes, connections))
+    one, two = bench.members[:2]
+    own = two.own()
+    # A second flood only where the first one's answer was late.
+    assert flows <= own.floods <= 2 * flows
+    assert two.total("probes") == own.floods * (count - 1)
+    assert flows <= one.of(two).answered <= own.floods
+    assert two.of(one).learned == flows
+    others = [m for m in bench.members if m is not two]
+    assert sum(m.own().floods for m in others) == 0
+    received = [m.of(two).probed for m in others]
+    assert received == [own.floods] * (count - 1)
