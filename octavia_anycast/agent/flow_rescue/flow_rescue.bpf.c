@@ -45,7 +45,10 @@
 
 #define MILLISECOND 1000000ULL
 #define SECOND (1000 * MILLISECOND)
-/* A learnt owner is trusted for so long, then the next packet asks it. */
+/*
+ * A learnt owner is trusted for so long, then the next packet asks it; one that
+ * comes again asks at once, for the owner did not acknowledge it.
+ */
 #define TRUST (2 * SECOND)
 #define ANSWER_TIMEOUT (200 * MILLISECOND)
 /* Between the two floods of a flow, and from the last one to giving up. */
@@ -154,6 +157,8 @@ struct learned {
 	__u64 asked;	 /* 0: no question is open */
 	__u32 slot;
 	__u32 tag;
+	__u32 sequence; /* the highest one of a segment with payload */
+	__u32 padding;
 };
 
 struct search {
@@ -300,6 +305,7 @@ struct packet {
 	__be32 fragment_id; /* 0: not a fragment */
 	__u32 headers_size; /* of Ethernet, IP and TCP without options */
 	enum kind kind;
+	bool has_payload;
 	/* For an ICMP error the sequence number of what the VIP sent. */
 	__u32 sequence;
 	union {
@@ -341,8 +347,9 @@ static __always_inline bool is_same(const struct address *a,
 
 /* -- Parsing ---------------------------------------------------------- */
 
+/* ``size``: of the segment with its header, as the IP header has it. */
 static __always_inline bool parse_tcp(struct __sk_buff *skb, __u32 offset,
-				      struct packet *packet)
+				      __u32 size, struct packet *packet)
 {
 	struct tcphdr *tcp = &packet->tcp;
 
@@ -354,6 +361,7 @@ static __always_inline bool parse_tcp(struct __sk_buff *skb, __u32 offset,
 	packet->flow.vip_port = tcp->dest;
 	packet->sequence = bpf_ntohl(tcp->seq);
 	packet->headers_size = offset + sizeof(*tcp);
+	packet->has_payload = size > tcp->doff * 4;
 	return true;
 }
 
@@ -437,7 +445,9 @@ static __always_inline bool parse_ipv4(struct __sk_buff *skb,
 	offset = ETH_HLEN + ip->ihl * 4;
 	if (ip->protocol == IPPROTO_TCP) {
 		if (!(fragment & IP_FRAGMENT_OFFSET))
-			return parse_tcp(skb, offset, packet);
+			return parse_tcp(skb, offset,
+					 bpf_ntohs(ip->tot_len) - ip->ihl * 4,
+					 packet);
 		packet->kind = LATER_FRAGMENT;
 		return true;
 	}
@@ -481,7 +491,8 @@ static __always_inline bool parse_ipv6(struct __sk_buff *skb,
 		}
 	}
 	if (protocol == IPPROTO_TCP)
-		return parse_tcp(skb, offset, packet);
+		return parse_tcp(skb, offset, bpf_ntohs(ip->payload_len),
+				 packet);
 	return protocol == IPPROTO_ICMPV6 && !packet->fragment_id &&
 	       parse_icmpv6(skb, offset, packet);
 }
@@ -846,27 +857,42 @@ static __always_inline void follow(const struct packet *packet, __u32 slot,
 		bpf_map_delete_elem(&fragments, &datagram);
 }
 
+static __always_inline bool is_repeated(const struct packet *packet,
+					struct learned *learned)
+{
+	if (packet->kind != SEGMENT || !packet->has_payload)
+		return false;
+	if ((__s32)(packet->sequence - learned->sequence) <= 0)
+		return true;
+	learned->sequence = packet->sequence;
+	return false;
+}
+
+/* The owner that was learnt and what it gets, or none. */
 static __always_inline struct member *owner_of(struct packet *packet,
 					       struct learned *learned,
 					       enum message *message)
 {
 	__u64 now = bpf_ktime_get_ns();
 	struct member *member;
+	bool has_doubt;
 
 	*message = CARRY;
 	member = bpf_map_lookup_elem(&members, &learned->slot);
 	if (!is_current(member, learned->tag))
 		goto forget;
-	if (now - learned->confirmed < TRUST)
+	has_doubt = is_repeated(packet, learned);
+	if (!has_doubt && now - learned->confirmed < TRUST)
 		return member;
-	if (!learned->asked)
-		learned->asked = now;
-	else if (now - learned->asked > ANSWER_TIMEOUT) {
+	if (learned->asked && now - learned->asked > ANSWER_TIMEOUT) {
 		count(learned->slot, UNANSWERED);
 		goto forget;
 	}
-	if (packet->kind == SEGMENT)
-		*message = ASK;
+	if (packet->kind != SEGMENT)
+		return member;
+	if (!learned->asked)
+		learned->asked = now;
+	*message = ASK;
 	return member;
 forget:
 	bpf_map_delete_elem(&owners, &packet->flow);
@@ -1012,6 +1038,8 @@ static __always_inline void learn(const struct packet *packet,
 	struct learned learned = {
 		.confirmed = bpf_ktime_get_ns(),
 		.slot = sender->slot,
+		/* The next one to come is no repetition. */
+		.sequence = packet->sequence - !packet->has_payload,
 	};
 	struct member *member;
 

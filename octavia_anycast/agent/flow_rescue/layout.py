@@ -65,7 +65,7 @@ CONFIG = struct.Struct("=12s12s6s2xIIIIII")
 COUNTER_NAMES = tuple(f.name for f in dataclasses.fields(MemberCounts))
 COUNTERS = struct.Struct(f"={len(COUNTER_NAMES)}Q")
 FLOW = struct.Struct("=16s16s2s2s")
-OWNER = struct.Struct("=QQII")  # confirmed, asked (ns), slot, tag
+OWNER = struct.Struct("=QQIII4x")  # confirmed, asked, slot, tag, sequence
 SEARCH = struct.Struct("=QQ")  # flooded (ns), floods
 
 

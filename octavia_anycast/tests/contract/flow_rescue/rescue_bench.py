@@ -34,6 +34,7 @@ from octavia_anycast.agent.frontend import netns
 from octavia_anycast.model.flow_rescue import (
     FlowRescue,
     Member,
+    MemberState,
     RescueState,
     Service,
     advertised_mss,
@@ -46,6 +47,7 @@ PORT = 80
 CLIENT = {4: "10.9.0.2", 6: "fd09::2"}
 SECRETS = (b"0123456789", b"abcdefghij")
 DEADLINE_SECONDS = 10.0
+PRESENT, LOST = MemberState.PRESENT, MemberState.LOST
 _SYSCTLS = {
     "fabric": (
         "net.ipv4.ip_forward=1",
@@ -333,7 +335,7 @@ class RescueBench:
                 *("replace", str(vip), *hops),
             )
 
-    def wanted(self, *numbers, secrets=SECRETS[:1], **options):
+    def wanted(self, *numbers, secrets=SECRETS[:1], lost=(), **options):
         """The state of a cluster of these members; none: of all."""
         members = [
             m for m in self.members if not numbers or m.number in numbers
@@ -343,6 +345,7 @@ class RescueBench:
                 Member(
                     id=m.id,
                     addresses=tuple(m.addresses[v] for v in self.underlay),
+                    state=LOST if m.number in lost else PRESENT,
                 )
                 for m in members
             ),

@@ -10,6 +10,7 @@ import pytest
 from octavia_anycast.tests.contract.flow_rescue import packets
 from octavia_anycast.tests.contract.flow_rescue.rescue_bench import (
     CLIENT,
+    DEADLINE_SECONDS,
     PORT,
     VIPS,
     echoes,
@@ -23,6 +24,11 @@ NO_ACKS = f"""
 add table inet block
 add chain inet block out {{ type filter hook output priority 0; }}
 add rule inet block out tcp dport {PORT} tcp flags & (syn|ack) == ack drop
+"""
+NO_RESETS = """
+add table inet block
+add chain inet block out { type filter hook output priority 0; }
+add rule inet block out tcp flags & rst == rst drop
 """
 
 
@@ -153,13 +159,22 @@ def test_what_is_late_for_a_closed_connection_reaches_its_owner(
     assert two.own().given_up == 0
 
 
-def close_at_server(member, connection):
-    """The server closes first."""
+def close_at_server(member, connection, *, is_abrupt=False):
+    """The server closes first, with a FIN or with a reset."""
     local = connection.getsockname()[:2]
     server = member.server
     accepted = server.connections[local]
     server.selector.unregister(accepted)
+    if is_abrupt:
+        abort(accepted)
     accepted.close()
+
+
+def abort(connection):
+    """Close with a reset."""
+    option = (1).to_bytes(4, "little") + bytes(4)
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, option)
+    connection.close()
 
 
 def sockets(bench, role):
@@ -496,9 +511,7 @@ def test_a_reset_of_the_client_ends_the_connection_of_the_owner(bench):
     assert echoes(connection)
     bench.route(2)
     assert echoes(connection)
-    option = (1).to_bytes(4, "little") + bytes(4)
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, option)
-    connection.close()
+    abort(connection)
     eventually(lambda: sockets(bench, "m1") == "", "the owner has none left")
 
 
@@ -524,3 +537,60 @@ def test_a_change_costs_what_is_published(make_bench):
     assert sum(m.own().floods for m in others) == 0
     received = [m.of(two).probed for m in others]
     assert received == [own.floods] * (count - 1)
+
+
+@FAMILIES
+def test_an_owner_that_closed_says_so(bench, version):
+    """Its reset was lost; the next packet gets one from the stack here."""
+    bench.switch_on()
+    bench.route(1)
+    connection = bench.connect(version)
+    assert echoes(connection)
+    bench.route(2)
+    assert echoes(connection)
+    assert echoes(connection)
+    one, two, _ = bench.members
+    bench.within("m1", "nft", "-f", "-", stdin=NO_RESETS)
+    close_at_server(one, connection, is_abrupt=True)
+    assert not echoes(connection)
+    assert two.of(one).unlearned == 1
+    assert two.own().floods == 3  # the first one, and two in vain
+    assert two.own().given_up > 0
+
+
+@FAMILIES
+def test_an_owner_that_is_lost_in_silence_holds_nobody_long(bench, version):
+    """Not for the 27 s that a learnt entry once took to be given up."""
+    bench.switch_on()
+    bench.route(1)
+    connection = bench.connect(version)
+    assert echoes(connection)
+    bench.route(2)
+    assert echoes(connection)
+    assert echoes(connection)
+    ip("-n", bench.name("m1"), "link", "set", "dev", "eth1", "down")
+    started = time.monotonic()
+    assert not echoes(connection)
+    assert time.monotonic() - started < DEADLINE_SECONDS
+    one, two, _ = bench.members
+    assert two.of(one).unanswered == 1
+    assert two.own().floods == 3
+
+
+@FAMILIES
+def test_a_lost_member_is_not_asked_but_heard(bench, version):
+    """The controller thinks that it is dead; it has its connections yet."""
+    bench.switch_on()
+    bench.route(1)
+    connection = bench.connect(version)
+    assert echoes(connection)
+    one, two, _ = bench.members
+    two.apply(bench.wanted(lost=(1,)))
+    bench.route(2)
+    assert not echoes(connection)
+    assert two.of(one).probes == 0
+    other = bench.connect(version)
+    assert echoes(other)
+    bench.route(1)
+    assert echoes(other)
+    assert two.of(one).probed == 1
