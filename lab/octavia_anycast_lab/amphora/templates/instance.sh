@@ -27,7 +27,7 @@ while :; do
     systemd-nspawn --quiet --register=no --keep-unit --boot \
         --directory="$disk/root" --machine="$machine" --uuid="$uuid" \
         --network-namespace-path="$namespace" --console=pipe \
-        --capability=CAP_NET_ADMIN \
+        --capability=CAP_NET_ADMIN --system-call-filter=bpf \
         --link-journal=no --resolv-conf=off --timezone=off \
         systemd.log_target=console systemd.show_status=true
     status=$?
