@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
+from octavia_anycast.agent.frontend.frontend import WantedFrontend
 from octavia_anycast.agent.frontend.netlink import Netlink
 from octavia_anycast.agent.gate import evidence as evidences
 from octavia_anycast.agent.gate import gate as gates
@@ -40,10 +41,10 @@ from octavia_anycast.agent.store import Store
 from octavia_anycast.model import codec
 from octavia_anycast.model.bgp import IPAddress, Speaker
 from octavia_anycast.model.errors import InvalidRequest
+from octavia_anycast.model.flow_rescue import FlowRescueReport
 from octavia_anycast.model.wire import (
     AgentCall,
     DesiredState,
-    Frontend,
     GateReport,
     Intent,
     ProbeReport,
@@ -60,10 +61,11 @@ _LINGER_SECONDS = 1.0
 class FrontendSink(Protocol):
     """What the engine needs of :class:`~.frontend.FrontendSetup`."""
 
-    def want(
-        self, frontend: Frontend | None, vips: frozenset[IPAddress]
-    ) -> None:
+    def want(self, wanted: WantedFrontend) -> None:
         """Say what is to be."""
+
+    def rescue_report(self) -> FlowRescueReport:
+        """Say what flow rescue is, and what it counted."""
 
 
 def _no_watchdog() -> None:
@@ -218,6 +220,7 @@ class Engine:
                 gate=report,
                 speaker_is_running=status.is_running,
                 frontend_is_up=False,
+                flow_rescue=self._parts.frontend.rescue_report(),
             )
         return Report(
             amphora_id=self._amphora_id,
@@ -238,6 +241,7 @@ class Engine:
             are_speakers_loaded=status.speakers == state.speakers,
             path_counts=path_counts(state, status),
             connections=self._count_connections(vip_addresses(state)),
+            flow_rescue=self._parts.frontend.rescue_report(),
         )
 
     def _count_connections(self, vips: frozenset[IPAddress]) -> dict[str, int]:
@@ -333,7 +337,17 @@ class Engine:
         vips = vip_addresses(state)
         if not state.is_distributor:
             vips |= self._lingering(vips, now)
-        parts.frontend.want(state.frontend, vips)
+        parts.frontend.want(
+            WantedFrontend(
+                frontend=state.frontend,
+                vips=vips,
+                flow_rescue=state.flow_rescue,
+                services=frozenset(
+                    (listener.ip_address, listener.port)
+                    for listener in state.listeners
+                ),
+            )
+        )
 
     def _lingering(
         self, vips: frozenset[IPAddress], now: float

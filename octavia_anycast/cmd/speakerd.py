@@ -16,6 +16,8 @@ import sys
 from octavia_anycast.agent.control import CONTROL_PATH, ControlServer
 from octavia_anycast.agent.direct import DirectServer, DirectSettings
 from octavia_anycast.agent.engine import Engine, EngineParts
+from octavia_anycast.agent.flow_rescue.flow_rescue import Rescuer
+from octavia_anycast.agent.flow_rescue.loader import Loader, RescuePaths
 from octavia_anycast.agent.frontend.frontend import (
     FrontendPaths,
     FrontendSetup,
@@ -156,7 +158,9 @@ def run(amphora_id: str, direct: DirectSettings) -> None:
     """Put the parts together and run until a signal comes."""
     paths = FrontendPaths()
     watchdog = Watchdog()
-    frontend = FrontendSetup(paths)
+    rescue_paths = RescuePaths(namespace=paths.namespace)
+    rescuer = Rescuer(Loader(rescue_paths), amphora_id)
+    frontend = FrontendSetup(paths, rescuer)
     speaker = ChosenSpeaker(choices())
     engine = Engine(
         amphora_id,

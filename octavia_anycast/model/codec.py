@@ -39,6 +39,14 @@ def _field_names(kind: Any) -> tuple[str, ...] | None:
     return tuple(f.name for f in fields(kind))
 
 
+@cache
+def _absent_if_none(kind: Any) -> tuple[str, ...]:
+    """Fields that are in a document only if they are not None."""
+    return tuple(
+        f.name for f in fields(kind) if f.metadata.get("absent_if_none")
+    )
+
+
 def to_document(value: Any) -> Any:
     """Make a JSON document of a dataclass, recursively.
 
@@ -53,7 +61,11 @@ def to_document(value: Any) -> Any:
         return [to_document(item) for item in value]
     names = _field_names(kind)
     if names is not None:
-        return {name: to_document(getattr(value, name)) for name in names}
+        document = {name: to_document(getattr(value, name)) for name in names}
+        for name in _absent_if_none(kind):
+            if document[name] is None:
+                del document[name]
+        return document
     if isinstance(value, Enum):
         return value.value
     if isinstance(value, datetime):
@@ -73,6 +85,10 @@ def digest(state: DesiredState) -> str:
             f.name: to_document(getattr(state, f.name))
             for f in fields(state)
             if f.name not in _OF_SPEAKERS
+            and not (
+                f.name in _absent_if_none(DesiredState)
+                and getattr(state, f.name) is None
+            )
         }
     )
 

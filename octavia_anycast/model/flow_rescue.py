@@ -3,14 +3,15 @@
 """Flow rescue: what an amphora is told of its cluster, and what it counts.
 
 Amphorae of a cluster hand packets of each other's connections to their owner.
-For that each one knows all others by id and front-end address, the TCP
-listeners of all VIPs, and a secret that all of them share.
+For that each one knows all others by id and front-end address, and a secret
+that all of them share.
 
 Layer: model. Pure.
 """
 
+import re
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from uuid import UUID
 
@@ -20,8 +21,8 @@ from octavia_anycast.model.errors import InvalidRequest
 # The amphorae of a cluster at most.
 MEMBERS_MAX = 64
 ADDRESSES_MAX = 256
-SERVICES_MAX = 16_384
 SECRET_BYTES = 10
+_SECRET = re.compile(f"[0-9a-f]{{{2 * SECRET_BYTES}}}")
 
 
 # Outer IPv6, UDP, VXLAN and the inner Ethernet header.
@@ -67,51 +68,35 @@ class Member:
             raise InvalidRequest("addresses", f"member {self.id} has none")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, order=True)
-class Service:
-    """A TCP listener at one VIP."""
-
-    vip_ip: IPAddress
-    port: int
-
-    def __post_init__(self) -> None:
-        if not 1 <= self.port <= 65_535:
-            raise InvalidRequest("port", f"{self.port} is not in 1..65535")
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FlowRescue:
     """What an amphora needs to rescue flows; without it, it rescues none.
 
     ``members`` may have the amphora itself, which is passed over.
-    ``secrets``: the first one is sent, each is accepted. A rotation is three
-    states that all members reach one after the other: (old, new), (new, old),
-    (new,).
+    ``secrets``: 20 hexadecimal digits each; the first one is sent, each is
+    accepted. A rotation is three states that all members reach one after the
+    other: (old, new), (new, old), (new,).
     ``probe_rate``, ``probe_burst``: how many copies of packets of unknown
     owners it sends a second, and at once.
     """
 
     members: tuple[Member, ...]
-    services: frozenset[Service]
-    secrets: tuple[bytes, ...]
+    secrets: tuple[str, ...] = field(repr=False)
     probe_rate: int = 20_000
     probe_burst: int = 4_000
 
     def __post_init__(self) -> None:
-        if not 1 <= len(self.secrets) <= 2 or any(
-            len(secret) != SECRET_BYTES for secret in self.secrets
+        if not 1 <= len(self.secrets) <= 2 or not all(
+            _SECRET.fullmatch(secret) for secret in self.secrets
         ):
             raise InvalidRequest(
-                "secrets", f"one or two of {SECRET_BYTES} bytes are needed"
+                "secrets", "one or two of 20 hexadecimal digits are needed"
             )
         _check_once("members", [member.id for member in self.members])
         addresses = [ip for member in self.members for ip in member.addresses]
         _check_once("addresses", addresses)
         _check_count("members", len(self.members), MEMBERS_MAX)
         _check_count("addresses", len(addresses), ADDRESSES_MAX)
-        # A VIP itself takes a place beside its listeners.
-        vips = {service.vip_ip for service in self.services}
-        _check_count("services", len(self.services) + len(vips), SERVICES_MAX)
         if not 1 <= self.probe_rate <= 10_000_000:
             raise InvalidRequest(
                 "probe_rate", f"{self.probe_rate} is not in 1..10000000"
@@ -166,3 +151,19 @@ class RescueState(StrEnum):
     ON = "on"
     UNSUPPORTED = "unsupported"  # this kernel or this image cannot
     FAILED = "failed"  # it should; it is tried again
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlowRescueReport:
+    """What an amphora says of its flow rescue.
+
+    ``reason``: why it is unsupported or failed. ``learned``: flows of others
+    whose owner is known now. ``own``: counts that belong to no member;
+    ``members``: amphora_id -> counts, of the members of now.
+    """
+
+    state: RescueState
+    reason: str = ""
+    learned: int = 0
+    own: MemberCounts = field(default_factory=MemberCounts)
+    members: dict[str, MemberCounts] = field(default_factory=dict)

@@ -24,6 +24,7 @@ from octavia_anycast.model.bgp import (
     keeping_peers,
 )
 from octavia_anycast.model.errors import InvalidRequest
+from octavia_anycast.model.flow_rescue import FlowRescue, FlowRescueReport
 
 WIRE_VERSION = "1.0"
 # Octavia names the amphora's interfaces; the front end is the first one that
@@ -31,6 +32,9 @@ WIRE_VERSION = "1.0"
 FRONTEND_INTERFACE = "eth1"
 # speakerd's own port is the agent's and so much.
 PORT_OFFSET = 1
+# A document has such a field only if it is not None: an agent or a controller
+# of a release that does not know it takes the document all the same.
+ABSENT_IF_NONE = {"absent_if_none": True}
 # Of one VIP at a distributor: as many as a cluster has amphorae at most.
 NEXT_HOPS_MAX = 64
 
@@ -317,6 +321,7 @@ class DesiredState:
     ``speakers`` are all others.
     ``is_distributor``: the amphora only speaks BGP, for others. The VIPs are
     theirs: none is on its loopback, and its gate asks for no HAProxy.
+    ``flow_rescue``: for the sockets of ``listeners``; None switches it off.
     """
 
     amphora_id: str
@@ -333,6 +338,9 @@ class DesiredState:
     keeps_speakers: bool = False
     kept_peer_ids: tuple[str, ...] = ()
     is_distributor: bool = False
+    flow_rescue: FlowRescue | None = field(
+        default=None, metadata=ABSENT_IF_NONE
+    )
     version: str = WIRE_VERSION
 
     def __post_init__(self) -> None:
@@ -356,6 +364,8 @@ class DesiredState:
             raise InvalidRequest(
                 "is_distributor", "it goes with no front end and no listener"
             )
+        if self.flow_rescue and not self.frontend:
+            raise InvalidRequest("flow_rescue", "it goes with a front end")
         _check_named_once(self.vips, self.is_distributor)
 
     def completed(self, before: "DesiredState") -> "DesiredState":
@@ -469,7 +479,7 @@ class Report:
     are taken. ``connections``: VIP as text ->
     established TCP connections, counted when asked. A distributor's paths
     are counted only (``path_counts``), there are thousands. ``cpu`` None:
-    its kernel does not tell.
+    its kernel does not tell. ``flow_rescue`` None: the agent does not know it.
     """
 
     amphora_id: str
@@ -491,6 +501,9 @@ class Report:
     refused_digest: str = ""
     path_counts: tuple[PathCounts, ...] = ()
     cpu: CpuTime | None = None
+    flow_rescue: FlowRescueReport | None = field(
+        default=None, metadata=ABSENT_IF_NONE
+    )
     version: str = WIRE_VERSION
 
     def is_announcing(self, vip_ip: IPAddress) -> bool:

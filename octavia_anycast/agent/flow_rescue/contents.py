@@ -15,6 +15,7 @@ from octavia_anycast.model.bgp import IPAddress
 from octavia_anycast.model.flow_rescue import FlowRescue, Member, MemberState
 
 Entries = Mapping[bytes, bytes]  # key -> value, packed
+Services = frozenset[tuple[IPAddress, int]]  # VIP and TCP port of listeners
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +39,10 @@ class Change:
 
 
 def wanted_entries(
-    wanted: FlowRescue, devices: Devices, held_members: Entries
+    wanted: FlowRescue,
+    services: Services,
+    devices: Devices,
+    held_members: Entries,
 ) -> dict[Map, Entries]:
     """What each map is to hold.
 
@@ -68,7 +72,7 @@ def wanted_entries(
             for id, (member, _) in reached.items()
             for ip in member.addresses
         },
-        Map.SERVICES: _services(wanted),
+        Map.SERVICES: _services(services),
         Map.CONFIGS: {
             layout.KEY.pack(0): _config(
                 wanted, devices, max(slots.values(), default=0), present
@@ -88,6 +92,16 @@ def changes(
         for key, value in entries.items():
             if before.get(key) != value:
                 yield Change(map=map, key=key, value=value)
+
+
+def new_slots(held_members: Entries, members: Entries) -> Iterator[bytes]:
+    """Keys of slots that another member than before gets."""
+    for key, value in members.items():
+        before = held_members.get(key)
+        if before is None or layout.member_id(before) != layout.member_id(
+            value
+        ):
+            yield key
 
 
 def _reached_at(
@@ -111,12 +125,11 @@ def _slots(ids: list[str], held_members: Entries) -> dict[str, int]:
     return slots | {id: next(free) for id in ids if id not in slots}
 
 
-def _services(wanted: FlowRescue) -> Entries:
-    pairs = {(service.vip_ip, service.port) for service in wanted.services}
-    pairs |= {(service.vip_ip, 0) for service in wanted.services}
+def _services(services: Services) -> Entries:
+    with_vips = services | {(vip_ip, 0) for vip_ip, _ in services}
     return {
         layout.packed_service(vip_ip, port): layout.KEY.pack(1)
-        for vip_ip, port in pairs
+        for vip_ip, port in with_vips
     }
 
 

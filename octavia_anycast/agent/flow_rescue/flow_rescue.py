@@ -6,37 +6,19 @@ Layer: agent. For one thread, that of the front end.
 """
 
 import logging
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 
 from octavia_anycast.agent.flow_rescue import contents, layout
-from octavia_anycast.agent.flow_rescue.contents import Devices
+from octavia_anycast.agent.flow_rescue.contents import Devices, Services
 from octavia_anycast.agent.flow_rescue.layout import Map
 from octavia_anycast.agent.flow_rescue.loader import Loader, Unsupported
 from octavia_anycast.model.errors import Retryable
 from octavia_anycast.model.flow_rescue import (
     FlowRescue,
-    MemberCounts,
+    FlowRescueReport,
     RescueState,
 )
 
 LOG = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RescueStatus:
-    """What flow rescue is, and why; ``reason`` is empty if ON or OFF."""
-
-    state: RescueState = RescueState.OFF
-    reason: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RescueCounts:
-    """What was counted: of the amphora itself, and by id of the member."""
-
-    own: MemberCounts = field(default_factory=MemberCounts)
-    members: Mapping[str, MemberCounts] = field(default_factory=dict)
 
 
 class Rescuer:
@@ -48,46 +30,58 @@ class Rescuer:
     def __init__(self, loader: Loader, amphora_id: str) -> None:
         self.loader = loader
         self._amphora_id = amphora_id
-        self.status = RescueStatus()
+        self._state, self._reason = RescueState.OFF, ""
 
     def apply(
-        self, wanted: FlowRescue | None, ip_versions: frozenset[int]
-    ) -> RescueStatus:
+        self,
+        wanted: FlowRescue | None,
+        services: Services,
+        ip_versions: frozenset[int],
+    ) -> None:
         """Bring it about; None removes all of it.
 
-        ``ip_versions``: of which families the front end has an address.
+        ``ip_versions``: of which families the front end has an address. What
+        is unsupported is not tried again before it was switched off.
         """
-        before = self.status
         try:
             if wanted is None:
                 self._remove()
-                self.status = RescueStatus()
-            else:
-                self._put(wanted, ip_versions)
-                self.status = RescueStatus(state=RescueState.ON)
+                self._become(RescueState.OFF)
+            elif self._state is not RescueState.UNSUPPORTED:
+                self._put(wanted, services, ip_versions)
+                self._become(RescueState.ON)
         except Unsupported as e:
-            self.status = RescueStatus(
-                state=RescueState.UNSUPPORTED, reason=str(e)
-            )
+            self._become(RescueState.UNSUPPORTED, str(e))
             self._remove()
         except (OSError, Retryable) as e:
-            self.status = RescueStatus(state=RescueState.FAILED, reason=str(e))
-        if self.status != before:
-            state, reason = self.status.state, self.status.reason
-            LOG.info("Flow rescue is %s %s", state, reason)
-        return self.status
+            self._become(RescueState.FAILED, str(e))
 
-    def counts(self) -> RescueCounts:
-        """What was counted since it was switched on.
+    def _become(self, state: RescueState, reason: str = "") -> None:
+        if (state, reason) != (self._state, self._reason):
+            LOG.info("Flow rescue is %s. %s", state, reason)
+        self._state, self._reason = state, reason
 
-        :raises OSError: it is not loaded.
-        """
+    def report(self) -> FlowRescueReport:
+        """Say what it is and what was counted; any thread may ask."""
+        state, reason = self._state, self._reason
+        if state is not RescueState.ON:
+            return FlowRescueReport(state=state, reason=reason)
+        try:
+            return self._counts()
+        except OSError as e:
+            return FlowRescueReport(state=RescueState.FAILED, reason=str(e))
+
+    def _counts(self) -> FlowRescueReport:
         loader = self.loader
         with loader.map(Map.MEMBERS) as members:
             held = members.entries()
+        with loader.map(Map.OWNERS) as owners:
+            learned = owners.count(layout.LEARNED_MAX)
         with loader.map(Map.STATISTICS) as statistics:
             own = statistics.get_of_all_cpus(layout.KEY.pack(0))
-            return RescueCounts(
+            return FlowRescueReport(
+                state=RescueState.ON,
+                learned=learned,
                 own=layout.summed_counts(own),
                 members={
                     layout.member_id(value): layout.summed_counts(
@@ -97,12 +91,12 @@ class Rescuer:
                 },
             )
 
-    def count_learned(self) -> int:
-        """How many flows have a learnt owner; takes a while if many."""
-        with self.loader.map(Map.OWNERS) as owners:
-            return len(owners.keys())
-
-    def _put(self, wanted: FlowRescue, ip_versions: frozenset[int]) -> None:
+    def _put(
+        self,
+        wanted: FlowRescue,
+        services: Services,
+        ip_versions: frozenset[int],
+    ) -> None:
         attached = self.loader.ensure()
         devices = Devices(
             amphora_id=self._amphora_id,
@@ -111,26 +105,33 @@ class Rescuer:
             tunnel_index=attached.tunnel.index,
             ip_versions=ip_versions,
         )
-        self._write(wanted, devices)
+        self._write(wanted, services, devices)
         self.loader.attach(attached)
 
-    def _write(self, wanted: FlowRescue, devices: Devices) -> None:
+    def _write(
+        self, wanted: FlowRescue, services: Services, devices: Devices
+    ) -> None:
         with (
             self.loader.map(Map.MEMBERS) as members,
             self.loader.map(Map.SLOTS) as slots,
-            self.loader.map(Map.SERVICES) as services,
+            self.loader.map(Map.SERVICES) as served,
             self.loader.map(Map.CONFIGS) as configs,
+            self.loader.map(Map.STATISTICS) as statistics,
         ):
             maps = {
                 Map.MEMBERS: members,
                 Map.SLOTS: slots,
-                Map.SERVICES: services,
+                Map.SERVICES: served,
                 Map.CONFIGS: configs,
             }
             held = {name: map.entries() for name, map in maps.items()}
             entries = contents.wanted_entries(
-                wanted, devices, held[Map.MEMBERS]
+                wanted, services, devices, held[Map.MEMBERS]
             )
+            for key in contents.new_slots(
+                held[Map.MEMBERS], entries[Map.MEMBERS]
+            ):
+                statistics.clear_of_all_cpus(key)
             for change in contents.changes(held, entries):
                 if change.value is None:
                     maps[change.map].delete(change.key)

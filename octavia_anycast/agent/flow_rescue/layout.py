@@ -56,6 +56,7 @@ class Message(IntEnum):
     NOT_MINE = 6
 
 
+LEARNED_MAX = 65_536
 STATES = {MemberState.LOST: 1, MemberState.PRESENT: 2}
 KEY = struct.Struct("=I")
 ADDRESS = struct.Struct("=16s")
@@ -100,10 +101,10 @@ def member_id(value: bytes) -> str:
     return str(UUID(bytes=MEMBER.unpack(value)[1]))
 
 
-def packed_secret(secret: bytes) -> bytes:
+def packed_secret(secret: str) -> bytes:
     """Two locally administered unicast MAC addresses that are the secret."""
-    half = SECRET_BYTES // 2
-    return b"\x02" + secret[:half] + b"\x02" + secret[half:]
+    octets, half = bytes.fromhex(secret), SECRET_BYTES // 2
+    return b"\x02" + octets[:half] + b"\x02" + octets[half:]
 
 
 def summed_counts(values: Sequence[bytes]) -> MemberCounts:

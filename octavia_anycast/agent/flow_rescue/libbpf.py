@@ -9,6 +9,7 @@ but cannot load ELF.
 import ctypes
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
@@ -30,6 +31,10 @@ _SIGNATURES: dict[str, tuple[type | None, list[type]]] = {
     "bpf_obj_get": (ctypes.c_int, [ctypes.c_char_p]),
     "bpf_map_get_next_key": (ctypes.c_int, [ctypes.c_int, _POINTER, _POINTER]),
     "bpf_map_lookup_elem": (ctypes.c_int, [ctypes.c_int, _POINTER, _POINTER]),
+    "bpf_map_lookup_batch": (
+        ctypes.c_int,
+        [ctypes.c_int, *[_POINTER] * 6],
+    ),
     "bpf_map_update_elem": (
         ctypes.c_int,
         [ctypes.c_int, _POINTER, _POINTER, ctypes.c_uint64],
@@ -162,6 +167,26 @@ class PinnedMap:
             values.raw[start : start + self._value_size]
             for start in range(0, len(values.raw), self._value_size)
         ]
+
+    def clear_of_all_cpus(self, key: bytes) -> None:
+        """Write zeros for each processor."""
+        cpus = self._libbpf.call("libbpf_num_possible_cpus")
+        self.put(key, bytes(self._value_size * cpus))
+
+    def count(self, max_entries: int) -> int:
+        """How many entries there are; in one call, however many."""
+        keys = ctypes.create_string_buffer(self._key_size * max_entries)
+        values = ctypes.create_string_buffer(self._value_size * max_entries)
+        found = ctypes.c_uint32(max_entries)
+        position = ctypes.create_string_buffer(max(self._key_size, 4))
+        # It ends with "not found" when there are no more of them.
+        with suppress(FileNotFoundError):
+            self._libbpf.call(
+                "bpf_map_lookup_batch",
+                *(self._descriptor, None, position, keys, values),
+                *(ctypes.byref(found), None),
+            )
+        return found.value
 
     def put(self, key: bytes, value: bytes) -> None:
         """Write an entry, whether it is there or not."""

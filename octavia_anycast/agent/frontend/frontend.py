@@ -24,9 +24,16 @@ from ipaddress import IPv6Address, ip_address, ip_interface
 from typing import Any
 
 from octavia_anycast.agent import atomic_file
+from octavia_anycast.agent.flow_rescue.contents import Services
+from octavia_anycast.agent.flow_rescue.flow_rescue import Rescuer
 from octavia_anycast.agent.frontend.netlink import Link, Netlink
 from octavia_anycast.agent.process import run
 from octavia_anycast.model.bgp import IPAddress
+from octavia_anycast.model.flow_rescue import (
+    FlowRescue,
+    FlowRescueReport,
+    advertised_mss,
+)
 from octavia_anycast.model.wire import FRONTEND_INTERFACE, Frontend
 
 LOG = logging.getLogger(__name__)
@@ -65,14 +72,27 @@ class FrontendPaths:
         return f"/run/netns/{self.namespace}"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WantedFrontend:
+    """What is to be.
+
+    ``services``: the listeners whose connections are rescued, if any are.
+    """
+
+    frontend: Frontend | None
+    vips: frozenset[IPAddress]
+    flow_rescue: FlowRescue | None = None
+    services: Services = frozenset()
+
+
 class FrontendSetup:
     """Brings about the front end that is wanted, again and again."""
 
-    def __init__(self, paths: FrontendPaths) -> None:
+    def __init__(self, paths: FrontendPaths, rescuer: Rescuer) -> None:
         self._paths = paths
+        self._rescuer = rescuer
         self._condition = threading.Condition()
-        self._frontend: Frontend | None = None
-        self._vips: frozenset[IPAddress] | None = None
+        self._wanted: WantedFrontend | None = None
         self._is_changed = False
         self._is_closing = False
         self._has_sysctls = False
@@ -82,19 +102,21 @@ class FrontendSetup:
         )
         self._thread.start()
 
-    def want(
-        self, frontend: Frontend | None, vips: frozenset[IPAddress]
-    ) -> None:
+    def want(self, wanted: WantedFrontend) -> None:
         """Say what is to be; returns at once."""
         with self._condition:
-            if (frontend, vips) == (self._frontend, self._vips):
+            if wanted == self._wanted:
                 return
-            self._frontend, self._vips = frontend, vips
+            self._wanted = wanted
             self._is_changed = True
             self._condition.notify()
 
+    def rescue_report(self) -> FlowRescueReport:
+        """Say what flow rescue is, and what it counted."""
+        return self._rescuer.report()
+
     def close(self) -> None:
-        """End the thread; the interfaces stay."""
+        """End the thread; the interfaces and flow rescue stay."""
         with self._condition:
             self._is_closing = True
             self._condition.notify()
@@ -110,20 +132,27 @@ class FrontendSetup:
                 if self._is_closing:
                     return
                 self._is_changed = False
-                frontend, vips = self._frontend, self._vips
-            if vips is None:
+                wanted = self._wanted
+            if wanted is None:
                 continue
             try:
-                is_complete = self._apply(frontend, vips)
+                is_complete = self._apply(wanted)
+                if is_complete:
+                    self._rescue(wanted)
             except Exception:
                 # The loop of a daemon: interfaces come and go meanwhile.
                 is_complete = False
                 LOG.exception("The front end cannot be set up yet")
 
-    def _apply(
-        self, frontend: Frontend | None, vips: frozenset[IPAddress]
-    ) -> bool:
+    def _rescue(self, wanted: WantedFrontend) -> None:
+        versions = _versions(wanted.frontend) if wanted.frontend else ()
+        self._rescuer.apply(
+            wanted.flow_rescue, wanted.services, frozenset(versions)
+        )
+
+    def _apply(self, wanted: WantedFrontend) -> bool:
         paths = self._paths
+        frontend, vips = wanted.frontend, wanted.vips
         self._ensure_namespace()
         self._write_interface("lo", loopback_file(vips))
         is_complete = frontend is None
@@ -137,7 +166,7 @@ class FrontendSetup:
             self._set_addresses(inside, links["lo"], _loopback(vips))
             if frontend is not None and is_complete:
                 link = links[FRONTEND_INTERFACE]
-                self._set_frontend(inside, link, frontend)
+                self._set_frontend(inside, link, wanted)
                 self._set_rules(inside, vips)
         finally:
             inside.close()
@@ -230,9 +259,10 @@ class FrontendSetup:
             self._ip("addr", "del", f"{ip}/{length}", "dev", link.name)
 
     def _set_frontend(
-        self, inside: Netlink, link: Link, frontend: Frontend
+        self, inside: Netlink, link: Link, wanted: WantedFrontend
     ) -> None:
-        name = FRONTEND_INTERFACE
+        name, frontend = FRONTEND_INTERFACE, wanted.frontend
+        assert frontend is not None
         if self._hastened != link.index:  # after a reboot it may be up
             self._hasten_ipv6_and_neighbours()
             self._hastened = link.index
@@ -244,9 +274,13 @@ class FrontendSetup:
             inside, link, frozenset(interface_addresses(frontend))
         )
         for route in _routes(frontend):
+            mss: tuple[str, ...] = ()
+            if wanted.flow_rescue is not None and route.table == _VIP_TABLE:
+                size = advertised_mss(frontend.mtu, route.version)
+                mss = ("advmss", str(size))
             self._ip(
                 *(f"-{route.version}", "route", "replace"),
-                *(*route.words, "dev", name, "proto", "static"),
+                *(*route.words, "dev", name, "proto", "static", *mss),
             )
 
     def _set_rules(self, inside: Netlink, vips: frozenset[IPAddress]) -> None:

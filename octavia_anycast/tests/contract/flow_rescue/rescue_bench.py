@@ -36,7 +36,6 @@ from octavia_anycast.model.flow_rescue import (
     Member,
     MemberState,
     RescueState,
-    Service,
     advertised_mss,
 )
 
@@ -45,7 +44,8 @@ V4, V6 = ip_address("192.0.2.80"), ip_address("2001:db8::80")
 VIPS = {4: V4, 6: V6}
 PORT = 80
 CLIENT = {4: "10.9.0.2", 6: "fd09::2"}
-SECRETS = (b"0123456789", b"abcdefghij")
+SERVICES = frozenset((vip, PORT) for vip in VIPS.values())
+SECRETS = ("30313233343536373839", "6162636465666768696a")
 DEADLINE_SECONDS = 10.0
 PRESENT, LOST = MemberState.PRESENT, MemberState.LOST
 _SYSCTLS = {
@@ -210,21 +210,22 @@ class BenchMember:
 
     def apply(self, wanted):
         """Put a state into force, and see that it is."""
-        status = self.rescuer.apply(wanted, self.ip_versions)
+        self.rescuer.apply(wanted, SERVICES, self.ip_versions)
         expected = RescueState.OFF if wanted is None else RescueState.ON
-        assert status.state is expected, status
+        report = self.rescuer.report()
+        assert report.state is expected, report
 
     def own(self):
         """The amphora's own counts."""
-        return self.rescuer.counts().own
+        return self.rescuer.report().own
 
     def of(self, other):
         """What was counted of another member."""
-        return self.rescuer.counts().members[other.id]
+        return self.rescuer.report().members[other.id]
 
     def total(self, field):
         """The sum of one count over all members."""
-        counts = self.rescuer.counts()
+        counts = self.rescuer.report()
         return sum(
             getattr(each, field)
             for each in (counts.own, *counts.members.values())
@@ -235,7 +236,7 @@ class BenchMember:
         if self.server is not None:
             self.server.close()
         with contextlib.suppress(OSError):
-            self.rescuer.apply(None, self.ip_versions)
+            self.rescuer.apply(None, SERVICES, self.ip_versions)
 
 
 class RescueBench:
@@ -348,9 +349,6 @@ class RescueBench:
                     state=LOST if m.number in lost else PRESENT,
                 )
                 for m in members
-            ),
-            services=frozenset(
-                Service(vip_ip=vip, port=PORT) for vip in VIPS.values()
             ),
             secrets=secrets,
             **options,

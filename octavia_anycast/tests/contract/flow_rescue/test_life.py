@@ -6,6 +6,8 @@ Each test of traffic has connections at member 1 whose packets reach member 2.
 """
 
 import os
+from dataclasses import replace
+from ipaddress import ip_address
 
 import pytest
 
@@ -17,11 +19,20 @@ from octavia_anycast.agent.flow_rescue.loader import (
     Loader,
     RescuePaths,
 )
+from octavia_anycast.agent.frontend.frontend import (
+    FrontendPaths,
+    FrontendSetup,
+    WantedFrontend,
+)
 from octavia_anycast.model.flow_rescue import RescueState
+from octavia_anycast.model.wire import Frontend, FrontendAddress
 from octavia_anycast.tests.contract.flow_rescue.rescue_bench import (
     SECRETS,
+    SERVICES,
+    VIPS,
     Traffic,
     echoes,
+    eventually,
     ip,
 )
 
@@ -164,9 +175,10 @@ def test_a_cluster_without_object_file_is_unsupported(bench, tmp_path):
         pin_root=str(tmp_path / "pins"),
     )
     rescuer = Rescuer(Loader(paths), bench.members[0].id)
-    status = rescuer.apply(bench.wanted(), frozenset((4, 6)))
-    assert status.state is RescueState.UNSUPPORTED
-    assert "flow_rescue.bpf.o" in status.reason
+    rescuer.apply(bench.wanted(), SERVICES, frozenset((4, 6)))
+    report = rescuer.report()
+    assert report.state is RescueState.UNSUPPORTED
+    assert "flow_rescue.bpf.o" in report.reason
     assert not os.path.exists(paths.pin_root)
 
 
@@ -179,17 +191,82 @@ def test_an_object_that_the_kernel_refuses_is_unsupported(bench, tmp_path):
         pin_root=str(tmp_path / "pins"),
     )
     rescuer = Rescuer(Loader(paths), bench.members[0].id)
-    status = rescuer.apply(bench.wanted(), frozenset((4, 6)))
-    assert status.state is RescueState.UNSUPPORTED
-    assert "does not take the program" in status.reason
+    rescuer.apply(bench.wanted(), SERVICES, frozenset((4, 6)))
+    report = rescuer.report()
+    assert report.state is RescueState.UNSUPPORTED
+    assert "does not take the program" in report.reason
     assert not os.path.exists(paths.pin_root)
 
 
 def test_without_a_front_end_it_is_tried_again(bench):
     member = bench.members[0]
     ip("-n", member.namespace, "link", "set", "eth1", "name", "eth9")
-    status = member.rescuer.apply(bench.wanted(), member.ip_versions)
-    assert status.state is RescueState.FAILED
-    assert "front-end interface" in status.reason
+    member.rescuer.apply(bench.wanted(), SERVICES, member.ip_versions)
+    report = member.rescuer.report()
+    assert report.state is RescueState.FAILED
+    assert "front-end interface" in report.reason
     ip("-n", member.namespace, "link", "set", "eth9", "name", "eth1")
     member.apply(bench.wanted())
+
+
+def test_the_agent_brings_it_about_and_removes_it(bench, tmp_path):
+    """As speakerd does, with the routes of the VIPs."""
+    member = bench.members[0]
+    setup = FrontendSetup(
+        FrontendPaths(
+            namespace=member.namespace,
+            interface_directory=str(tmp_path / "interfaces"),
+            plugged_path=str(tmp_path / "plugged"),
+            masquerade_program="/nonexistent",
+        ),
+        member.rescuer,
+    )
+    # sysctl --system would change the machine's settings, too.
+    setup._has_sysctls = True
+    link = member.rescuer.loader.links()["eth1"]
+    addresses = tuple(
+        FrontendAddress(
+            ip_address=member.addresses[version],
+            prefix_length=length,
+            gateway=ip_address(gateway),
+        )
+        for version, length, gateway in (
+            (4, 24, "10.9.1.1"),
+            (6, 64, "fd09:0:0:1::1"),
+        )
+    )
+    wanted = WantedFrontend(
+        frontend=Frontend(
+            mac_address=link.mac_address, mtu=1500, addresses=addresses
+        ),
+        vips=frozenset(VIPS.values()),
+        flow_rescue=bench.wanted(),
+        services=SERVICES,
+    )
+
+    def routes():
+        return [
+            ip("-n", member.namespace, f"-{v}", "route", "show", "table", "1")
+            for v in (4, 6)
+        ]
+
+    def state():
+        return setup.rescue_report().state
+
+    setup.want(wanted)
+    eventually(lambda: state() is RescueState.ON, "it is on")
+    assert ["advmss 1390" in routes()[0], "advmss 1370" in routes()[1]] == [
+        True,
+        True,
+    ]
+    for other in bench.members[1:]:
+        other.apply(bench.wanted())
+    bench.route(2)
+    connection = bench.connect(4)
+    bench.route(1)
+    assert echoes(connection)
+    setup.want(replace(wanted, flow_rescue=None))
+    eventually(lambda: state() is RescueState.OFF, "it is off")
+    assert "advmss" not in "".join(routes())
+    assert not filters(bench, member, "eth1")
+    setup.close()

@@ -140,7 +140,7 @@ def test_a_million_frames_at_random(bench, frontend):
         verdicts = {run.verdict for run in frontend.run_all(batch)}
         assert verdicts <= {OK, DROPPED}
     for member in bench.members:
-        assert member.rescuer.count_learned() == 0
+        assert member.rescuer.report().learned == 0
         assert member.total("carried") == member.total("delivered") == 0
         assert member.total("foreign") == member.total("malformed") == 0
     assert echoes(connection)

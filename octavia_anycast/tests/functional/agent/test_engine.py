@@ -20,6 +20,7 @@ from octavia_anycast.agent.store import Store
 from octavia_anycast.model import codec
 from octavia_anycast.model.bgp import SpeakerDriver
 from octavia_anycast.model.errors import InvalidRequest
+from octavia_anycast.model.flow_rescue import FlowRescueReport, RescueState
 from octavia_anycast.model.wire import (
     GateSettings,
     GateState,
@@ -71,8 +72,12 @@ class Frontend:
     def __init__(self):
         self.vips = frozenset()
 
-    def want(self, frontend, vips):
-        self.vips = vips
+    def want(self, wanted):
+        self.vips = wanted.vips
+        self.wanted = wanted
+
+    def rescue_report(self):
+        return FlowRescueReport(state=RescueState.OFF)
 
 
 class Bench:

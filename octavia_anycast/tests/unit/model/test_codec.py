@@ -3,6 +3,8 @@
 """Documents of the agent contract: round trip and refusal."""
 
 import copy
+import hashlib
+import json
 from dataclasses import replace
 from datetime import UTC, datetime
 from ipaddress import ip_address
@@ -20,6 +22,13 @@ from octavia_anycast.model.codec import (
     to_document,
 )
 from octavia_anycast.model.errors import InvalidRequest
+from octavia_anycast.model.flow_rescue import (
+    FlowRescue,
+    FlowRescueReport,
+    Member,
+    MemberCounts,
+    RescueState,
+)
 from octavia_anycast.model.wire import (
     DesiredState,
     Frontend,
@@ -265,3 +274,53 @@ def test_draining_counts_as_announcing_and_pending_does_not():
     ):
         path = replace(REPORT.paths[0], state=state)
         assert replace(REPORT, paths=(path,)).is_announcing(VIP) is expected
+
+
+RESCUE = FlowRescue(
+    members=(
+        Member(
+            id="6ba7b810-9dad-11d1-80b4-00c04fd430c8",
+            addresses=(ip_address("10.1.0.21"), ip_address("fd00::21")),
+        ),
+    ),
+    secrets=("0123456789abcdef0123",),
+)
+
+
+def test_flow_rescue_round_trips():
+    state = replace(STATE, flow_rescue=RESCUE)
+    assert desired_state_from(to_document(state)) == state
+    report = replace(
+        REPORT,
+        flow_rescue=FlowRescueReport(
+            state=RescueState.ON,
+            learned=3,
+            members={RESCUE.members[0].id: MemberCounts(carried=7)},
+        ),
+    )
+    assert report_from(to_document(report)) == report
+
+
+def test_an_older_release_meets_no_field_that_it_does_not_know():
+    """And the digest of a state without it is the one that it computes."""
+    assert "flow_rescue" not in to_document(STATE)
+    assert "flow_rescue" not in to_document(REPORT)
+    document = {
+        name: value
+        for name, value in to_document(STATE).items()
+        if name
+        not in ("speakers", "driver", "keeps_speakers", "kept_peer_ids")
+    }
+    text = json.dumps(document, sort_keys=True)
+    assert digest(STATE) == hashlib.sha256(text.encode()).hexdigest()
+    assert digest(replace(STATE, flow_rescue=RESCUE)) != digest(STATE)
+
+
+def test_a_secret_of_flow_rescue_is_in_no_complaint():
+    document = to_document(replace(STATE, flow_rescue=RESCUE))
+    for secrets in (["tops3cret"], "tops3cret", [{"tops3cret": 1}]):
+        document["flow_rescue"]["secrets"] = secrets
+        with pytest.raises(InvalidRequest) as caught:
+            desired_state_from(document)
+        assert caught.value.field.startswith("flow_rescue.secrets")
+        assert "tops3cret" not in str(caught.value)

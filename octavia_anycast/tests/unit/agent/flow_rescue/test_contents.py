@@ -15,12 +15,11 @@ from octavia_anycast.model.flow_rescue import (
     FlowRescue,
     Member,
     MemberState,
-    Service,
 )
 
 OWN = str(UUID(int=1000))
 SERVICES = frozenset(
-    Service(vip_ip=ip_address(vip), port=port)
+    (ip_address(vip), port)
     for vip in ("192.0.2.1", "2001:db8::1")
     for port in (80, 443)
 )
@@ -53,8 +52,7 @@ def state(*numbers, lost=()):
             )
             for number in numbers
         ),
-        services=SERVICES,
-        secrets=(b"0123456789",),
+        secrets=("30" * 10,),
     )
 
 
@@ -66,7 +64,7 @@ EMPTY = {
 def applied(held, wanted, where=None):
     """What the maps hold after the changes; and the changes."""
     entries = contents.wanted_entries(
-        wanted, where or devices(), held[Map.MEMBERS]
+        wanted, SERVICES, where or devices(), held[Map.MEMBERS]
     )
     made = tuple(contents.changes(held, entries))
     after = {name: dict(values) for name, values in held.items()}
@@ -107,7 +105,6 @@ def test_the_amphora_itself_is_no_member():
     wanted = state(1, 2)
     both = FlowRescue(
         members=(own, *wanted.members),
-        services=wanted.services,
         secrets=wanted.secrets,
     )
     assert applied(EMPTY, both) == applied(EMPTY, wanted)
@@ -150,14 +147,12 @@ def test_a_member_is_reached_in_a_family_that_both_have():
 
 
 def test_the_first_secret_is_sent_and_both_are_accepted():
-    wanted = FlowRescue(
-        members=(), services=SERVICES, secrets=(b"a" * 10, b"b" * 10)
-    )
+    wanted = FlowRescue(members=(), secrets=("61" * 10, "62" * 10))
     held, _ = applied(EMPTY, wanted)
     (value,) = held[Map.CONFIGS].values()
     first, second = layout.CONFIG.unpack(value)[:2]
-    assert first == layout.packed_secret(b"a" * 10)
-    assert second == layout.packed_secret(b"b" * 10)
+    assert first == layout.packed_secret("61" * 10)
+    assert second == layout.packed_secret("62" * 10)
 
 
 @given(
