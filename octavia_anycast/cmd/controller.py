@@ -255,7 +255,9 @@ def _housekeeping(
     return chores(
         world.settings,
         purge=Purge(world),
-        rotation=Rotation(world, coordination, lambda: daemon().is_stopping()),
+        rotation=Rotation(
+            world, coordination.lock, lambda: daemon().is_stopping()
+        ),
         sweep=Sweep(world, lambda i: daemon().wake(i)),
     )
 

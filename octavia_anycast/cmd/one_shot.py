@@ -7,7 +7,7 @@ when asked for. It takes the locks of the controllers, and no load balancers.
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 
 from keystoneauth1.exceptions import ClientException
@@ -16,13 +16,10 @@ from oslo_config import cfg
 
 from octavia_anycast import log_lines, options
 from octavia_anycast.cmd.controller import STALE_AFTER_INTERVALS, make_world
-from octavia_anycast.controller.amphora.rotation import Locks, Rotation
+from octavia_anycast.controller.amphora.rotation import Rotation
 from octavia_anycast.controller.cluster.reconciler import ClusterReconciler
 from octavia_anycast.controller.cluster.report import Reporter
-from octavia_anycast.controller.engine.coordination import (
-    Coordination,
-    PatientLocks,
-)
+from octavia_anycast.controller.engine.coordination import Coordination
 from octavia_anycast.controller.engine.work_queue import Result
 from octavia_anycast.controller.heartbeat.heartbeat_store import HeartbeatStore
 from octavia_anycast.controller.housekeeping.housekeeping import (
@@ -82,7 +79,7 @@ def rotate(
     :raises AnycastError: it could not be done.
     """
     with _bench(config_files, wait_seconds) as bench:
-        chore = Rotation(bench.world, bench.locks)
+        chore = Rotation(bench.world, bench.lock)
         if is_dry_run:
             return chore.find(order)
         with bench.locked(Chore.CERTIFICATES):
@@ -113,7 +110,11 @@ class _Bench:
 
     world: World
     coordination: Coordination
-    locks: Locks
+    wait_seconds: float
+
+    def lock(self, name: str) -> AbstractContextManager[bool]:
+        """Hold a lock; False if it was not free for so long."""
+        return self.coordination.lock(name, self.wait_seconds)
 
     @contextmanager
     def locked(self, chore: Chore) -> Iterator[None]:
@@ -121,7 +122,7 @@ class _Bench:
 
         :raises Conflict: somebody else is at it.
         """
-        with self.locks.lock(lock_name(chore)) as is_held:
+        with self.lock(lock_name(chore)) as is_held:
             if not is_held:
                 raise Conflict(
                     f"Somebody else is at the same ({chore}): try again "
@@ -158,9 +159,7 @@ def _bench(
     coordination = Coordination(world.settings.coordination_url)
     coordination.connect()
     try:
-        yield _Bench(
-            world, coordination, PatientLocks(coordination, wait_seconds)
-        )
+        yield _Bench(world, coordination, wait_seconds)
     finally:
         coordination.stop()
 

@@ -62,7 +62,7 @@ def _boot(job: AmphoraRecords, action: BootAmphora) -> None:
             speaker_ids=[speaker.id for speaker in job.distributor.speakers],
         )
 
-    job.transact(create)
+    job.world.database.transact(create)
     _build(job, action, drive)
 
 

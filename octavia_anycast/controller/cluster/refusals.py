@@ -101,4 +101,4 @@ def _record_culprits(job: Job, culprits: Mapping[str, str]) -> None:
         }
         clusters.update(session, tree.id, refusals=kept | new)
 
-    job.transact(record)
+    job.world.database.transact(record)

@@ -238,7 +238,7 @@ def _mark_drain(job: Job, record: AmphoraRecord, mark: DrainMark) -> None:
                 job.load_balancer_id,
             )
 
-    job.transact(record_it)
+    job.world.database.transact(record_it)
 
 
 def _register_vips(job: Job, amphora_id: str, action: SetAgentState) -> None:
@@ -261,7 +261,7 @@ def _register_vips(job: Job, amphora_id: str, action: SetAgentState) -> None:
         if set(recorded) != set(announced):
             registrations.replace_vips(session, amphora_id, announced)
 
-    job.transact(record)
+    job.world.database.transact(record)
 
 
 _DOERS: dict[type, Callable[[Job, Any], tuple[str, ...] | None]] = {
