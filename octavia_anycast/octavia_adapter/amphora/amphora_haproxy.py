@@ -54,7 +54,6 @@ from octavia_anycast.octavia_adapter.load_balancer.load_balancers import (
     haproxy_listeners,
     is_haproxy_wanted,
     lvs_listeners,
-    owners,
     suspects,
     trial_model,
 )
@@ -436,12 +435,12 @@ def _try(
     if any(listener.enabled for listener in listeners):
         config = _configuration(driver, job, listeners, files, details)
     output = _refused_output(driver, job, config + TRIAL_END)
-    alerts = alerts_about(output, config, owners(model))
+    alerts = alerts_about(output, config, Owners.of(model))
     if not alerts and TRIAL_NAME not in output:
         return (Alert(sentence=" ".join(output.split())),)
     if not alerts and not left_out and config != TRIAL_GLOBAL:
         # It was refused for what HAProxy looks at even later.
-        return _try_in_earnest(driver, job, config, owners(model))
+        return _try_in_earnest(driver, job, config, Owners.of(model))
     return alerts
 
 

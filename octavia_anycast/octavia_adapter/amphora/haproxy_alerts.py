@@ -11,6 +11,7 @@ Layer: octavia_adapter. Pure.
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from octavia_anycast.planning.cluster.culprits import Alert
 
@@ -56,6 +57,23 @@ class Owners:
 
     monitors: Mapping[str, str] = field(default_factory=dict)
     policies: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, load_balancer: Any) -> "Owners":
+        """Find them in Octavia's model of a load balancer."""
+        return cls(
+            monitors={
+                pool.id: pool.health_monitor.id
+                for pool in load_balancer.pools
+                if pool.health_monitor
+            },
+            policies={
+                rule.id: policy.id
+                for listener in load_balancer.listeners
+                for policy in listener.l7policies
+                for rule in policy.l7rules
+            },
+        )
 
 
 def sentences(output: str) -> tuple[str, ...]:

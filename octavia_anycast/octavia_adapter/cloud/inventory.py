@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright (c) 2026 The octavia-anycast authors
-"""What there is in Octavia's tables, in Nova and in Neutron, by name.
+"""What there is in Nova and in Neutron, by name.
 
 Everything whose name says that it is of an amphora or a load balancer,
 stock Octavia's too: whose it is, the sweep finds out.
@@ -9,57 +9,13 @@ Layer: octavia_adapter. Reads only; a constant number of calls each.
 """
 
 from datetime import UTC, datetime
-from ipaddress import ip_address
 from typing import Any
 
 from octavia.common import constants
-from octavia.db import models
 from oslo_utils import timeutils
 
-from octavia_anycast.model.bgp import IPAddress
-from octavia_anycast.model.housekeeping import Census, Seen
+from octavia_anycast.model.housekeeping import Seen
 from octavia_anycast.octavia_adapter.cloud import names
-from octavia_anycast.octavia_adapter.load_balancer.rows import transaction
-
-
-def census(provider: str) -> Census:
-    """Whose is what in Octavia's own tables: five queries.
-
-    :raises Retryable: the database does not answer.
-    """
-    balancer = models.LoadBalancer
-    with transaction() as session:
-        statuses = (
-            session.query(balancer.id, balancer.provisioning_status)
-            .filter(balancer.provider == provider)
-            .all()
-        )
-        stock = session.query(models.Amphora.id).all()
-        vips: dict[str, set[IPAddress]] = {}
-        for model in (models.Vip, models.AdditionalVip):
-            for load_balancer_id, address in (
-                session.query(model.load_balancer_id, model.ip_address)
-                .join(balancer, balancer.id == model.load_balancer_id)
-                .filter(balancer.provider == provider)
-                .filter(model.ip_address.isnot(None))
-            ):
-                known = vips.setdefault(load_balancer_id, set())
-                known.add(ip_address(address))
-        owned = (
-            session.query(models.Vip.load_balancer_id)
-            .join(balancer, balancer.id == models.Vip.load_balancer_id)
-            .filter(balancer.provider == provider)
-            .filter(models.Vip.octavia_owned.is_(True))
-            .all()
-        )
-    deleted = {i for i, status in statuses if status == constants.DELETED}
-    return Census(
-        live=frozenset(i for i, _ in statuses) - deleted,
-        deleted=frozenset(deleted),
-        vips={i: frozenset(addresses) for i, addresses in vips.items()},
-        stock_amphorae=frozenset(row[0] for row in stock),
-        with_own_vip_port=frozenset(row[0] for row in owned) - deleted,
-    )
 
 
 def servers(driver: Any) -> tuple[Seen, ...]:

@@ -21,11 +21,10 @@ from octavia.common import constants
 from octavia.db import models, repositories
 from octavia_lib.common import constants as lib_constants
 
+from octavia_anycast.model.bgp import IPAddress
 from octavia_anycast.model.cluster import Vip
 from octavia_anycast.model.housekeeping import Census
 from octavia_anycast.model.wire import ListenerSocket, Scheme
-from octavia_anycast.octavia_adapter.amphora.haproxy_alerts import Owners
-from octavia_anycast.octavia_adapter.cloud import inventory
 from octavia_anycast.octavia_adapter.load_balancer import (
     object_rows,
     row_versions,
@@ -158,7 +157,31 @@ class OctaviaLoadBalancers:
     @staticmethod
     def census() -> Census:
         """Say whose is what, the DELETED ones too; five queries."""
-        return inventory.census(PROVIDER)
+        balancer, vip = models.LoadBalancer, models.Vip
+        with transaction() as session:
+            statuses = (
+                session.query(balancer.id, balancer.provisioning_status)
+                .filter(balancer.provider == PROVIDER)
+                .all()
+            )
+            stock = session.query(models.Amphora.id).all()
+            vips: dict[str, set[IPAddress]] = {}
+            for model in (vip, models.AdditionalVip):
+                for load_balancer_id, address in _ours(
+                    session, model, model.ip_address
+                ).filter(model.ip_address.isnot(None)):
+                    known = vips.setdefault(load_balancer_id, set())
+                    known.add(ip_address(address))
+            owned = _ours(session, vip).filter(vip.octavia_owned.is_(True))
+            with_own_port = {row[0] for row in owned}
+        deleted = {i for i, status in statuses if status == constants.DELETED}
+        return Census(
+            live=frozenset(i for i, _ in statuses) - deleted,
+            deleted=frozenset(deleted),
+            vips={i: frozenset(addresses) for i, addresses in vips.items()},
+            stock_amphorae=frozenset(row[0] for row in stock),
+            with_own_vip_port=frozenset(with_own_port) - deleted,
+        )
 
     @staticmethod
     def _query(statuses: tuple[str, ...]) -> list[tuple[str, str]]:
@@ -205,6 +228,16 @@ class OctaviaLoadBalancers:
                 else {}
             )
         return snapshot(found, flavor, zone)
+
+
+def _ours(session: Any, model: Any, *columns: Any) -> Any:
+    """Query a kind of VIP of our load balancers, after their ids."""
+    balancer = models.LoadBalancer
+    return (
+        session.query(model.load_balancer_id, *columns)
+        .join(balancer, balancer.id == model.load_balancer_id)
+        .filter(balancer.provider == PROVIDER)
+    )
 
 
 def snapshot(
@@ -414,23 +447,6 @@ def suspects(tree: LoadBalancerTree) -> tuple[Suspect, ...]:
     return tuple(
         Suspect(kind=kind, id=child.id, is_new=_is_new(child))
         for kind, child in reversed(children(tree.model))
-    )
-
-
-def owners(load_balancer: Any) -> Owners:
-    """What has lines in HAProxy's configuration without its id in them."""
-    return Owners(
-        monitors={
-            pool.id: pool.health_monitor.id
-            for pool in load_balancer.pools
-            if pool.health_monitor
-        },
-        policies={
-            rule.id: policy.id
-            for listener in load_balancer.listeners
-            for policy in listener.l7policies
-            for rule in policy.l7rules
-        },
     )
 
 
