@@ -33,16 +33,16 @@ from octavia_anycast.controller.distributor.distributor_lifecycle import (
 from octavia_anycast.controller.engine.coordination import Coordination
 from octavia_anycast.controller.engine.daemon import Daemon
 from octavia_anycast.controller.engine.work_queue import Reconciler
-from octavia_anycast.controller.heartbeat.heartbeat_receiver import (
+from octavia_anycast.controller.heartbeat import (
     HeartbeatReceiver,
 )
-from octavia_anycast.controller.heartbeat.heartbeat_store import HeartbeatStore
 from octavia_anycast.controller.housekeeping.housekeeping import (
     Recurring,
     chores,
 )
 from octavia_anycast.controller.housekeeping.purge import Purge
 from octavia_anycast.controller.housekeeping.sweep import Sweep
+from octavia_anycast.controller.memory import HeartbeatStore
 from octavia_anycast.controller.ports import World
 from octavia_anycast.db.engine import Database
 from octavia_anycast.log_lines import CarryingExecutor

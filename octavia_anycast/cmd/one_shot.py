@@ -21,13 +21,13 @@ from octavia_anycast.controller.cluster.reconciler import ClusterReconciler
 from octavia_anycast.controller.cluster.report import Reporter
 from octavia_anycast.controller.engine.coordination import Coordination
 from octavia_anycast.controller.engine.work_queue import Result
-from octavia_anycast.controller.heartbeat.heartbeat_store import HeartbeatStore
 from octavia_anycast.controller.housekeeping.housekeeping import (
     Chore,
     lock_name,
 )
 from octavia_anycast.controller.housekeeping.purge import Purge
 from octavia_anycast.controller.housekeeping.sweep import Sweep
+from octavia_anycast.controller.memory import HeartbeatStore
 from octavia_anycast.controller.ports import World
 from octavia_anycast.log_lines import CarryingExecutor
 from octavia_anycast.model.errors import Conflict, Permanent

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
-from octavia_anycast.controller.amphora.memory import AmphoraMemory
-from octavia_anycast.controller.heartbeat.heartbeat_refusals import (
+from octavia_anycast.controller.memory import (
+    AmphoraMemory,
     HeartbeatRefusals,
 )
 from octavia_anycast.db.engine import Database

@@ -14,7 +14,7 @@ from typing import Any
 from oslo_log import log as logging
 
 from octavia_anycast import log_lines
-from octavia_anycast.controller.distributor.distributor_cache import (
+from octavia_anycast.controller.cluster.distributor_cache import (
     DistributorCache,
 )
 from octavia_anycast.controller.ports import World

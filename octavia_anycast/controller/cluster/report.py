@@ -14,7 +14,7 @@ from oslo_log import log as logging
 from octavia_anycast.controller.amphora.agent_reports import AgentReports
 from octavia_anycast.controller.cluster.observe import Observation
 from octavia_anycast.controller.engine.apply import Outcome
-from octavia_anycast.controller.heartbeat.heartbeat_store import (
+from octavia_anycast.controller.memory import (
     HeartbeatStore,
     Told,
 )

@@ -13,7 +13,7 @@ import pytest
 from octavia.amphorae.backends.health_daemon import status_message
 from oslo_config import cfg
 
-from octavia_anycast.controller.heartbeat.heartbeat_receiver import (
+from octavia_anycast.controller.heartbeat import (
     HeartbeatReceiver,
 )
 from octavia_anycast.db import heartbeat
