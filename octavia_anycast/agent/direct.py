@@ -19,7 +19,13 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from octavia_anycast.agent.control import Controlled, answer
+from octavia_anycast.agent.control import (
+    APPLY,
+    REPORT,
+    Controlled,
+    answer,
+    parsed,
+)
 
 LOG = logging.getLogger(__name__)
 
@@ -29,12 +35,6 @@ _BODY_MAX = 16 * 1024 * 1024
 _TIMEOUT_SECONDS = 5.0
 # The controllers are few, and each asks once at a time.
 _CONNECTIONS_MAX = 8
-_STATUSES = {
-    "ok": HTTPStatus.OK,
-    "invalid": HTTPStatus.BAD_REQUEST,
-    "missing": HTTPStatus.NOT_FOUND,
-    "conflict": HTTPStatus.CONFLICT,
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +53,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """Answer a report."""
-        self._answer({"call": "report"})
+        self._answer({"call": REPORT})
 
     def do_PUT(self) -> None:
         """Take a desired state."""
@@ -64,22 +64,14 @@ class _Handler(BaseHTTPRequestHandler):
         if not 0 <= length <= _BODY_MAX:
             self.send_error(HTTPStatus.LENGTH_REQUIRED)
             return
-        try:
-            state = json.loads(self.rfile.read(length))
-        except ValueError:
-            state = None
-        self._answer({"call": "apply", "state": state})
+        self._answer({"call": APPLY, "body": parsed(self.rfile.read(length))})
 
-    def _answer(self, request: dict[str, Any]) -> None:
+    def _answer(self, request: Any) -> None:
         if self.path != _PATH:
             self.send_error(HTTPStatus.NOT_FOUND)
             return
-        line = json.dumps(request).encode()
-        reply = answer(self.server.controlled, line)
-        status = _STATUSES.get(
-            reply.pop("status"), HTTPStatus.SERVICE_UNAVAILABLE
-        )
-        body = json.dumps(reply.get("report", reply)).encode()
+        status, document = answer(self.server.controlled, request)
+        body = json.dumps(document).encode()
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
