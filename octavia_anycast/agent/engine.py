@@ -24,7 +24,6 @@ from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from octavia_anycast.agent.frontend.netlink import Netlink
-from octavia_anycast.agent.gate import evidence as evidences
 from octavia_anycast.agent.gate import gate as gates
 from octavia_anycast.agent.gate.probes import Prober
 from octavia_anycast.agent.paths import (
@@ -304,8 +303,8 @@ class Engine:
         prober = self._parts.prober
         sample = prober.sample(state, now)
         before, wall = self._gate, datetime.now(UTC)
-        evidence = evidences.noted(self._evidence, prober.looks, wall)
-        sample = evidences.told(sample, evidence)
+        evidence = gates.noted(self._evidence, prober.looks, wall)
+        sample = gates.told(sample, evidence)
         gate = gates.step(before, state.gate, sample, wall)
         with self._lock:
             self._gate = gate

@@ -20,7 +20,8 @@ from octavia_anycast.agent.frontend.frontend import (
     FrontendPaths,
     FrontendSetup,
 )
-from octavia_anycast.agent.gate.probes import ProbePaths, Prober
+from octavia_anycast.agent.gate.probes import Prober
+from octavia_anycast.agent.gate.processes import ProbePaths
 from octavia_anycast.agent.process import SystemdUnit
 from octavia_anycast.agent.speakers import file_check
 from octavia_anycast.agent.speakers.bird.bird import BirdSettings, BirdSpeaker

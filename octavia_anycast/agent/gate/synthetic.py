@@ -17,7 +17,7 @@ import time
 from dataclasses import dataclass, replace
 
 from octavia_anycast.agent.frontend import netns
-from octavia_anycast.agent.gate.gate import Sample, Verdict
+from octavia_anycast.agent.gate.gate import GOOD, Sample, Verdict, unknown
 from octavia_anycast.model.wire import (
     ListenerSocket,
     Scheme,
@@ -60,7 +60,6 @@ def verdict(courses: dict[ListenerSocket, Course]) -> Sample:
     One that never answered well beside one that does is PARTIAL: the same on
     every amphora, such as a path that its members do not have.
     """
-    unknown = [s for s, c in courses.items() if c.is_good is None]
     bad = {s: c for s, c in courses.items() if c.is_good is False}
     lost = {s: c for s, c in bad.items() if c.has_been_good}
     is_any_good = any(c.is_good for c in courses.values())
@@ -72,11 +71,9 @@ def verdict(courses: dict[ListenerSocket, Course]) -> Sample:
             f"{socket_.port} failed",
             measured=course.problem,
         )
-    if unknown:
-        return Sample(
-            verdict=Verdict.UNKNOWN, reason="no request is answered yet"
-        )
-    return Sample(verdict=Verdict.GOOD)
+    if any(course.is_good is None for course in courses.values()):
+        return unknown("no request is answered yet")
+    return GOOD
 
 
 class RequestProbe:
