@@ -23,17 +23,13 @@ from octavia_anycast.agent.frontend.frontend import (
 from octavia_anycast.agent.gate.probes import Prober
 from octavia_anycast.agent.gate.processes import ProbePaths
 from octavia_anycast.agent.process import SystemdUnit
-from octavia_anycast.agent.speakers import file_check
-from octavia_anycast.agent.speakers.bird.bird import BirdSettings, BirdSpeaker
+from octavia_anycast.agent.speakers.bird import bird
 from octavia_anycast.agent.speakers.choice import (
     Choice,
     ChosenSpeaker,
     Place,
 )
-from octavia_anycast.agent.speakers.exabgp.exabgp import (
-    ExabgpSettings,
-    ExabgpSpeaker,
-)
+from octavia_anycast.agent.speakers.exabgp import exabgp
 from octavia_anycast.agent.store import Store
 from octavia_anycast.agent.watchdog import Watchdog
 from octavia_anycast.model.bgp import PeeringNetwork, SpeakerDriver
@@ -128,28 +124,30 @@ def choices() -> dict[Place, Choice]:
 
 
 def _exabgp(name: str) -> Choice:
-    settings = ExabgpSettings(
-        config_path=f"{DATA_DIRECTORY}/{name}/exabgp.conf",
+    settings = exabgp.ExabgpSettings(
+        directory=f"{DATA_DIRECTORY}/{name}",
         socket_path=f"/run/{name}/relay.sock",
     )
+    unit = f"{name}.service"
     return Choice(
-        make=lambda: ExabgpSpeaker(settings, SystemdUnit(f"{name}.service")),
+        make=lambda: exabgp.ExabgpSpeaker(settings, SystemdUnit(unit)),
         program=EXABGP,
         config_path=settings.config_path,
-        check=file_check.exabgp(EXABGP),
+        check=exabgp.file_check(EXABGP),
     )
 
 
 def _bird(name: str) -> Choice:
-    settings = BirdSettings(
+    settings = bird.BirdSettings(
         directory=f"{DATA_DIRECTORY}/{name}",
         socket_path=f"/run/{name}/bird.ctl",
     )
+    unit = f"{name}.service"
     return Choice(
-        make=lambda: BirdSpeaker(settings, SystemdUnit(f"{name}.service")),
+        make=lambda: bird.BirdSpeaker(settings, SystemdUnit(unit)),
         program=BIRD,
         config_path=settings.config_path,
-        check=file_check.bird(BIRD),
+        check=bird.file_check(BIRD),
     )
 
 

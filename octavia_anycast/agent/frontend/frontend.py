@@ -17,14 +17,15 @@ kernel itself, never waits for it.
 import json
 import logging
 import os
-import threading
 from collections.abc import Sequence
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from ipaddress import IPv6Address, ip_address, ip_interface
 from typing import Any
 
 from octavia_anycast.agent import atomic_file
 from octavia_anycast.agent.frontend.netlink import Link, Netlink
+from octavia_anycast.agent.loop import Loop
 from octavia_anycast.agent.process import run
 from octavia_anycast.model.bgp import IPAddress
 from octavia_anycast.model.wire import FRONTEND_INTERFACE, Frontend
@@ -70,60 +71,33 @@ class FrontendSetup:
 
     def __init__(self, paths: FrontendPaths) -> None:
         self._paths = paths
-        self._condition = threading.Condition()
-        self._frontend: Frontend | None = None
-        self._vips: frozenset[IPAddress] | None = None
-        self._is_changed = False
-        self._is_closing = False
+        self._wanted: tuple[Frontend | None, frozenset[IPAddress]] | None = (
+            None
+        )
         self._has_sysctls = False
         self._hastened: int | None = None  # the index of an interface
-        self._thread = threading.Thread(
-            target=self._run, name="frontend", daemon=True
-        )
-        self._thread.start()
+        self._loop = Loop("frontend", self._turn)
+        self._loop.start()
 
     def want(
         self, frontend: Frontend | None, vips: frozenset[IPAddress]
     ) -> None:
         """Say what is to be; returns at once."""
-        with self._condition:
-            if (frontend, vips) == (self._frontend, self._vips):
-                return
-            self._frontend, self._vips = frontend, vips
-            self._is_changed = True
-            self._condition.notify()
+        if (frontend, vips) != self._wanted:
+            self._wanted = (frontend, vips)
+            self._loop.wake()
 
     def close(self) -> None:
         """End the thread; the interfaces stay."""
-        with self._condition:
-            self._is_closing = True
-            self._condition.notify()
-        self._thread.join(timeout=5)
+        self._loop.close()
 
-    def _run(self) -> None:
-        is_complete = False
-        while True:
-            with self._condition:
-                pause = _CHECK_SECONDS if is_complete else _RETRY_SECONDS
-                if not (self._is_changed or self._is_closing):
-                    self._condition.wait(pause)
-                if self._is_closing:
-                    return
-                self._is_changed = False
-                frontend, vips = self._frontend, self._vips
-            if vips is None:
-                continue
-            try:
-                is_complete = self._apply(frontend, vips)
-            except Exception:
-                # The loop of a daemon: interfaces come and go meanwhile.
-                is_complete = False
-                LOG.exception("The front end cannot be set up yet")
+    def _turn(self) -> float:
+        is_complete = self._wanted is None or self._apply(*self._wanted)
+        return _CHECK_SECONDS if is_complete else _RETRY_SECONDS
 
     def _apply(
         self, frontend: Frontend | None, vips: frozenset[IPAddress]
     ) -> bool:
-        paths = self._paths
         self._ensure_namespace()
         self._write_interface("lo", loopback_file(vips))
         is_complete = frontend is None
@@ -131,16 +105,13 @@ class FrontendSetup:
             is_complete = True
             document = frontend_file(frontend, vips)
             self._write_interface(FRONTEND_INTERFACE, document)
-        inside = Netlink(paths.namespace_path)
-        try:
+        with closing(Netlink(self._paths.namespace_path)) as inside:
             links = {link.name: link for link in inside.links()}
             self._set_addresses(inside, links["lo"], _loopback(vips))
             if frontend is not None and is_complete:
                 link = links[FRONTEND_INTERFACE]
                 self._set_frontend(inside, link, frontend)
                 self._set_rules(inside, vips)
-        finally:
-            inside.close()
         return is_complete
 
     def _ensure_namespace(self) -> None:
@@ -177,13 +148,9 @@ class FrontendSetup:
     def _remember_plugged(self, mac_address: str) -> None:
         """Tell Octavia's boot script where the interface belongs."""
         path = self._paths.plugged_path
-        text = ""
-        if os.path.exists(path):
-            with open(path, encoding="utf-8") as stream:
-                text = stream.read()
         lines = [
             line
-            for line in text.splitlines()
+            for line in _read(path).splitlines()
             if line.split() and line.split()[0] != mac_address
         ]
         lines.append(f"{mac_address} {FRONTEND_INTERFACE}")
@@ -192,13 +159,8 @@ class FrontendSetup:
     def _write_interface(self, name: str, document: dict[str, Any]) -> None:
         path = f"{self._paths.interface_directory}/{name}.json"
         text = json.dumps(document)
-        try:
-            with open(path, encoding="utf-8") as stream:
-                if stream.read() == text:
-                    return
-        except FileNotFoundError:
-            pass
-        atomic_file.write(path, text, mode=0o644)
+        if _read(path) != text:
+            atomic_file.write(path, text, mode=0o644)
 
     def _ip(self, *words: str) -> bool:
         return run(["ip", "-n", self._paths.namespace, *words])
@@ -288,15 +250,16 @@ class FrontendSetup:
             run([*inside, *command])
 
 
+def _read(path: str) -> str:
+    with suppress(FileNotFoundError), open(path, encoding="utf-8") as stream:
+        return stream.read()
+    return ""
+
+
 def _link_by_mac(namespace_path: str | None, mac: str) -> Link | None:
-    netlink = Netlink(namespace_path)
-    try:
-        for link in netlink.links():
-            if link.mac_address == mac:
-                return link
-    finally:
-        netlink.close()
-    return None
+    with closing(Netlink(namespace_path)) as netlink:
+        links = netlink.links()
+    return next((link for link in links if link.mac_address == mac), None)
 
 
 def _loopback(

@@ -8,7 +8,6 @@ so in its own thread, at once and again after each fault. No call blocks.
 Layer: agent. No type of a daemon leaks out.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -29,6 +28,11 @@ class Path:
     nexthop_ip: IPAddress
     peer_id: str
     is_draining: bool = False
+
+    @property
+    def prefix(self) -> str:
+        """The VIP as a host route, such as ``198.51.100.1/32``."""
+        return f"{self.vip_ip}/{self.vip_ip.max_prefixlen}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +89,3 @@ class Service(Protocol):
 
     def kill(self) -> None:
         """End it the hard way; it comes back."""
-
-
-SpeakerFactory = Callable[[], BgpSpeaker]

@@ -274,8 +274,8 @@ class ExabgpBench(DaemonBench):
     def make_speaker(self) -> ExabgpSpeaker:
         """The driver."""
         settings = ExabgpSettings(
-            config_path=str(self.config),
-            config_group=None,
+            directory=str(self.directory),
+            group=None,
             socket_path=str(self.directory / "relay.sock"),
             relay_program=f"{sys.executable} {RELAY}",
             hang_seconds=3.0,

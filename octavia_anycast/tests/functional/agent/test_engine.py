@@ -15,7 +15,7 @@ from octavia_anycast.agent import atomic_file
 from octavia_anycast.agent.engine import Engine, EngineParts
 from octavia_anycast.agent.gate.gate import Sample, Verdict
 from octavia_anycast.agent.paths import vip_addresses
-from octavia_anycast.agent.speakers import addresses
+from octavia_anycast.agent.speakers import choice
 from octavia_anycast.agent.store import Store
 from octavia_anycast.model import codec
 from octavia_anycast.model.bgp import SpeakerDriver
@@ -80,7 +80,7 @@ class Bench:
 
     def __init__(self, directory):
         self.directory = directory
-        self.check_speakers = addresses.check
+        self.check_speakers = choice.check_addresses
         self.peer = FakePeer(
             local_as=65001, remote_as=65100, password=PEER4.password
         )

@@ -74,7 +74,7 @@ class Bench:
         )
 
     def refused(self, speakers):
-        """As :class:`.file_check.FileCheck`."""
+        """As :class:`.choice.FileCheck`."""
         self.looks += 1
         return {
             peer.id: "line 3: no"

@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The octavia-anycast authors
+"""A thread that does one thing again and again, until it is closed.
+
+Layer: agent.
+"""
+
+import logging
+import os
+import selectors
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Protocol
+
+LOG = logging.getLogger(__name__)
+
+_PAUSE_AFTER_ERROR_SECONDS = 0.2
+
+
+class _Readable(Protocol):
+    def fileno(self) -> int:
+        """For a selector."""
+
+
+class Loop:
+    """Calls ``turn`` in a thread of its own.
+
+    :param turn: returns after how many seconds it is called next; it is
+        called at once after :meth:`wake`
+    :param source: returns what ends a pause when it becomes readable
+    """
+
+    def __init__(
+        self,
+        name: str,
+        turn: Callable[[], float],
+        source: Callable[[], _Readable | None] = lambda: None,
+    ) -> None:
+        self._name = name
+        self._turn = turn
+        self._source = source
+        self._woken = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._is_closing = False
+        self._thread = threading.Thread(
+            target=self._run, name=name, daemon=True
+        )
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def wake(self) -> None:
+        """Have the next turn begin at once."""
+        os.eventfd_write(self._woken, 1)
+
+    def close(self) -> None:
+        """End the thread after the turn under way, but wait 5 s at most."""
+        self._is_closing = True
+        self.wake()
+        self._thread.join(timeout=5)
+        if not self._thread.is_alive():
+            os.close(self._woken)
+
+    def _run(self) -> None:
+        while not self._is_closing:
+            try:
+                pause = self._turn()
+            except Exception:
+                # The loop of a daemon: whatever it was, start over.
+                LOG.exception(
+                    "The thread %s failed; it tries again", self._thread.name
+                )
+                pause = _PAUSE_AFTER_ERROR_SECONDS
+            self._wait(pause)
+
+    def _wait(self, seconds: float) -> None:
+        source = self._source()
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._woken, selectors.EVENT_READ)
+            if source is not None:
+                selector.register(source, selectors.EVENT_READ)
+            selector.select(seconds)
+        with suppress(BlockingIOError):
+            os.eventfd_read(self._woken)
