@@ -18,8 +18,8 @@ import selectors
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import dataclass
+from contextlib import closing, suppress
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
@@ -100,7 +100,7 @@ class Engine:
         self._bound: frozenset[IPAddress] = frozenset()
         self._leaving: dict[IPAddress, float] = {}
         self._wanted = WantedPaths()
-        self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK)
+        self._woken = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._is_closing = False
 
     # -- called from other threads ---------------------------------------
@@ -192,8 +192,7 @@ class Engine:
             self._speakers_digest = codec.speakers_digest(state.speakers)
             if self._speakers_digest != before:
                 self._refusal = "", ""
-        with suppress(BlockingIOError):
-            os.write(self._wake_write, b"\0")
+        os.eventfd_write(self._woken, 1)
 
     def report(self) -> Report:
         """Tell what is, from memory; connections are counted now."""
@@ -203,28 +202,23 @@ class Engine:
             digest, speakers_digest = self._digest, self._speakers_digest
             refusal, refused_digest = self._refusal
         status = self._parts.speaker.status()
-        report = GateReport(
-            state=gate.state,
-            reason=gate.reason,
-            since=gate.since,
-            evidence=evidence,
-        )
-        if state is None:
-            return Report(
-                amphora_id=self._amphora_id,
-                digest="",
-                revision="",
-                gate=report,
-                speaker_is_running=status.is_running,
-                frontend_is_up=False,
-            )
-        return Report(
+        report = Report(
             amphora_id=self._amphora_id,
             digest=digest,
-            revision=state.revision,
-            gate=report,
+            revision=state.revision if state else "",
+            gate=GateReport(
+                state=gate.state,
+                reason=gate.reason,
+                since=gate.since,
+                evidence=evidence,
+            ),
             speaker_is_running=status.is_running,
             frontend_is_up=self._is_frontend_up,
+        )
+        if state is None:
+            return report
+        return replace(
+            report,
             listeners=state.listeners,
             lvs_listener_ids=state.lvs_listener_ids,
             sessions=status.sessions,
@@ -243,22 +237,16 @@ class Engine:
         if not vips:
             return {}
         try:
-            netlink = Netlink(self._parts.namespace_path)
+            with closing(Netlink(self._parts.namespace_path)) as netlink:
+                counts = netlink.count_established(vips)
         except OSError:
             return {}
-        try:
-            counts = netlink.count_established(vips)
-        except OSError:
-            return {}
-        finally:
-            netlink.close()
         return {str(vip): count for vip, count in counts.items()}
 
     def close(self) -> None:
         """End the loop; what is announced stays so."""
         self._is_closing = True
-        with suppress(BlockingIOError):
-            os.write(self._wake_write, b"\0")
+        os.eventfd_write(self._woken, 1)
 
     # -- the loop --------------------------------------------------------
 
@@ -284,15 +272,15 @@ class Engine:
         """Wait for anything; True if a sample must be taken at once."""
         prober = self._parts.prober
         with selectors.DefaultSelector() as selector:
-            selector.register(self._wake_read, selectors.EVENT_READ)
+            selector.register(self._woken, selectors.EVENT_READ)
             for descriptor, is_alarm in prober.descriptors():
                 selector.register(descriptor, selectors.EVENT_READ, is_alarm)
             ready = selector.select(seconds)
         is_alarmed = False
         for key, _ in ready:
-            if key.fd == self._wake_read:
+            if key.fd == self._woken:
                 with suppress(BlockingIOError):
-                    os.read(self._wake_read, 4096)
+                    os.eventfd_read(self._woken)
             elif key.data:
                 is_alarmed = True
             else:

@@ -24,7 +24,6 @@ from octavia_anycast.model.wire import (
     DesiredState,
     Intent,
     ListedAmphora,
-    ListedVip,
     NoBody,
     RegisteredAmphora,
     RegisteredVip,
@@ -55,15 +54,7 @@ def carry_out(
 
 def _vips(state: DesiredState) -> VipList:
     return VipList(
-        vips=tuple(
-            ListedVip(
-                vip_ip=vip.vip_ip,
-                nexthop_ip=vip.nexthop_ip,
-                peer_ids=vip.peer_ids,
-            )
-            for vip in state.vips
-            if vip.amphora_id is None
-        )
+        vips=tuple(_path(vip) for vip in state.vips if vip.amphora_id is None)
     )
 
 
@@ -78,17 +69,16 @@ def _amphorae(state: DesiredState) -> AmphoraList:
                 amphora_id=amphora_id,
                 load_balancer_id=vips[0].load_balancer_id,
                 is_draining=all(v.intent is Intent.DRAIN for v in vips),
-                paths=tuple(
-                    AmphoraPath(
-                        vip_ip=vip.vip_ip,
-                        nexthop_ip=vip.nexthop_ip,
-                        peer_ids=vip.peer_ids,
-                    )
-                    for vip in vips
-                ),
+                paths=tuple(_path(vip) for vip in vips),
             )
             for amphora_id, vips in sorted(found.items())
         )
+    )
+
+
+def _path(vip: VipState) -> AmphoraPath:
+    return AmphoraPath(
+        vip_ip=vip.vip_ip, nexthop_ip=vip.nexthop_ip, peer_ids=vip.peer_ids
     )
 
 
