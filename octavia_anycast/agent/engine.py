@@ -23,6 +23,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
+from octavia_anycast.agent.frontend.frontend import vip_addresses
 from octavia_anycast.agent.frontend.netlink import Netlink
 from octavia_anycast.agent.gate import gate as gates
 from octavia_anycast.agent.gate.probes import Prober
@@ -31,7 +32,6 @@ from octavia_anycast.agent.paths import (
     check_next_hops,
     path_counts,
     path_reports,
-    vip_addresses,
 )
 from octavia_anycast.agent.registrations import carry_out
 from octavia_anycast.agent.speakers.base import BgpSpeaker

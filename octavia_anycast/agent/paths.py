@@ -191,10 +191,3 @@ class WantedPaths:
             self._key = (state, gate.is_passing, bound)
             self._paths = wanted_paths(state, gate, bound)
         return self._paths
-
-
-def vip_addresses(state: DesiredState | None) -> frozenset[IPAddress]:
-    """The VIPs that belong on the loopback: a distributor's do not."""
-    if state is None or state.is_distributor:
-        return frozenset()
-    return frozenset(vip.vip_ip for vip in state.vips)

@@ -28,7 +28,11 @@ from octavia_anycast.agent.frontend.netlink import Link, Netlink
 from octavia_anycast.agent.loop import Loop
 from octavia_anycast.agent.process import run
 from octavia_anycast.model.bgp import IPAddress
-from octavia_anycast.model.wire import FRONTEND_INTERFACE, Frontend
+from octavia_anycast.model.wire import (
+    FRONTEND_INTERFACE,
+    DesiredState,
+    Frontend,
+)
 
 LOG = logging.getLogger(__name__)
 
@@ -404,3 +408,10 @@ def frontend_file(
             for version in sorted(_versions(frontend))
         ]
     return document
+
+
+def vip_addresses(state: DesiredState | None) -> frozenset[IPAddress]:
+    """The VIPs that belong on the loopback: a distributor's do not."""
+    if state is None or state.is_distributor:
+        return frozenset()
+    return frozenset(vip.vip_ip for vip in state.vips)

@@ -14,7 +14,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from octavia_anycast.agent.frontend.frontend import interface_addresses
+from octavia_anycast.agent.frontend.frontend import (
+    interface_addresses,
+    vip_addresses,
+)
 from octavia_anycast.agent.frontend.netlink import Netlink, is_silent
 from octavia_anycast.agent.gate.gate import (
     GOOD,
@@ -36,7 +39,6 @@ from octavia_anycast.agent.gate.processes import (
     ProbePaths,
     state_of,
 )
-from octavia_anycast.agent.paths import vip_addresses
 from octavia_anycast.model.bgp import IPAddress
 from octavia_anycast.model.wire import (
     FRONTEND_INTERFACE,

@@ -13,8 +13,8 @@ import pytest
 
 from octavia_anycast.agent import atomic_file
 from octavia_anycast.agent.engine import Engine, EngineParts
+from octavia_anycast.agent.frontend.frontend import vip_addresses
 from octavia_anycast.agent.gate.gate import Sample, Verdict
-from octavia_anycast.agent.paths import vip_addresses
 from octavia_anycast.agent.speakers import choice
 from octavia_anycast.agent.store import Store
 from octavia_anycast.model import codec

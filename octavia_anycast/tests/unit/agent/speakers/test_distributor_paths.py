@@ -8,13 +8,13 @@ from ipaddress import ip_address
 
 import pytest
 
+from octavia_anycast.agent.frontend.frontend import vip_addresses
 from octavia_anycast.agent.gate.gate import Gate
 from octavia_anycast.agent.paths import (
     WantedPaths,
     check_next_hops,
     path_counts,
     path_reports,
-    vip_addresses,
     wanted_paths,
 )
 from octavia_anycast.agent.speakers.base import Path, SpeakerStatus
