@@ -111,17 +111,22 @@ def _await_world(settings: options.Settings) -> World:
 
 def make_world(settings: options.Settings) -> World:
     """Make every collaborator from the configuration."""
+    load_balancers = OctaviaLoadBalancers()
     return World(
         database=Database(settings.connection or cfg.CONF.database.connection),
         cipher=FernetCipher(),
-        load_balancers=OctaviaLoadBalancers(),
+        load_balancers=load_balancers,
         vip_holders=VipHolders(),
         statuses=OctaviaStatuses(),
-        haproxy=AmphoraHaproxy(timeout=settings.configure_timeout),
+        haproxy=AmphoraHaproxy(
+            load_balancers.model_of, timeout=settings.configure_timeout
+        ),
         compute=Compute(
             image_tag=settings.amp_image_tag, flavor_id=settings.amp_flavor_id
         ),
-        network=Network(settings.frontend_security_groups),
+        network=Network(
+            load_balancers.model_of, settings.frontend_security_groups
+        ),
         files=AmphoraFiles(
             heartbeat_controllers=settings.heartbeat_controllers,
             heartbeat_interval=settings.heartbeat_interval,

@@ -2,8 +2,9 @@
 # Copyright (c) 2026 The octavia-anycast authors
 """What the controller needs of the world, as Protocols.
 
-octavia_adapter and distributor implement them, octavia_anycast.testing has
-fakes. None of them raises anything but the errors of the model.
+octavia_adapter and agent_client implement them, octavia_anycast.testing has
+fakes. They raise the errors of the model only. ``cmd`` makes the objects;
+nothing else in the controller imports an adapter.
 
 Layer: controller.
 """
@@ -22,22 +23,16 @@ from octavia_anycast.db.passwords import Cipher
 from octavia_anycast.db.registration.registering import VipHolders
 from octavia_anycast.model.actions import PlugFrontend
 from octavia_anycast.model.bgp import IPAddress
-from octavia_anycast.model.cluster import AmphoraRecord
+from octavia_anycast.model.cluster import AmphoraRecord, ConfigDrive, Server
 from octavia_anycast.model.heartbeat import Heartbeat
 from octavia_anycast.model.housekeeping import Census, Certificate, Seen
-from octavia_anycast.model.wire import DesiredState, Frontend, Report
-from octavia_anycast.octavia_adapter.amphora.amphora_files import ConfigDrive
-from octavia_anycast.octavia_adapter.cloud.compute import Server
-from octavia_anycast.octavia_adapter.cloud.network import (
+from octavia_anycast.model.load_balancer import (
+    LoadBalancerTree,
     MemberNetworks,
     Prepared,
-)
-from octavia_anycast.octavia_adapter.load_balancer.load_balancers import (
-    LoadBalancerTree,
-)
-from octavia_anycast.octavia_adapter.load_balancer.row_versions import (
     RowVersion,
 )
+from octavia_anycast.model.wire import DesiredState, Frontend, Report
 from octavia_anycast.options import Settings
 from octavia_anycast.planning.cluster.culprits import Findings
 

@@ -57,6 +57,27 @@ class ComputeState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Server:
+    """What the compute service says of a server.
+
+    ``fault``: why it was not built.
+    """
+
+    state: ComputeState
+    address: IPAddress | None = None
+    host: str | None = None
+    fault: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConfigDrive:
+    """Path in the amphora -> contents, which hold secrets."""
+
+    files: dict[str, str] = field(repr=False)
+    cert_expiration: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ClusterSize:
     """How many amphorae: wanted, at least for service, at most."""
 

@@ -28,14 +28,17 @@ from octavia_anycast.model.actions import (
     StartLeaving,
     UpdateAgent,
 )
-from octavia_anycast.model.cluster import AmphoraRecord, AmphoraStatus
+from octavia_anycast.model.cluster import (
+    AmphoraRecord,
+    AmphoraStatus,
+    ConfigDrive,
+)
 from octavia_anycast.model.errors import (
     AnycastError,
     Conflict,
     NoRoom,
     Permanent,
 )
-from octavia_anycast.octavia_adapter.amphora.amphora_files import ConfigDrive
 
 LOG = logging.getLogger(__name__)
 

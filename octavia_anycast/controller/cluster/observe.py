@@ -33,6 +33,7 @@ from octavia_anycast.model.cluster import (
     DesiredCluster,
     ObservedAmphora,
     ObservedCluster,
+    Server,
 )
 from octavia_anycast.model.distributor import Distributor
 from octavia_anycast.model.errors import (
@@ -42,11 +43,8 @@ from octavia_anycast.model.errors import (
     Permanent,
     Retryable,
 )
+from octavia_anycast.model.load_balancer import LoadBalancerTree
 from octavia_anycast.model.wire import Report
-from octavia_anycast.octavia_adapter.cloud.compute import Server
-from octavia_anycast.octavia_adapter.load_balancer.load_balancers import (
-    LoadBalancerTree,
-)
 from octavia_anycast.planning.amphora.failures import OBSERVE, carried_on
 from octavia_anycast.planning.amphora.gate_choice import chosen_gate
 from octavia_anycast.planning.amphora.placement import frontend_networks

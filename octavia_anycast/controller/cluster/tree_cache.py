@@ -18,12 +18,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from octavia_anycast.controller.ports import LoadBalancers
-from octavia_anycast.octavia_adapter.load_balancer.load_balancers import (
-    LoadBalancerTree,
-)
-from octavia_anycast.octavia_adapter.load_balancer.row_versions import (
-    RowVersion,
-)
+from octavia_anycast.model.load_balancer import LoadBalancerTree
 
 # After that it is read again, whatever the row says.
 KEEP = timedelta(minutes=5)
@@ -37,15 +32,6 @@ _AT_REST = "ACTIVE"
 class _Kept:
     tree: LoadBalancerTree
     since: datetime
-
-
-def _row_version(tree: LoadBalancerTree) -> RowVersion:
-    """The one that the row had when the tree was read."""
-    return RowVersion(
-        provisioning_status=tree.provisioning_status,
-        operating_status=tree.operating_status,
-        updated_at=tree.updated_at,
-    )
 
 
 def wants_the_same(tree: LoadBalancerTree, kept: LoadBalancerTree) -> bool:
@@ -69,7 +55,7 @@ class TreeCache:
     def get(
         self, load_balancer_id: str, now: datetime
     ) -> LoadBalancerTree | None:
-        """The tree without its ``model``, if it is known not to have changed.
+        """The tree, if it is known not to have changed.
 
         At most one query.
 
@@ -81,7 +67,7 @@ class TreeCache:
         is_good = (
             timedelta() <= now - kept.since < KEEP
             and self._load_balancers.row_version(load_balancer_id)
-            == _row_version(kept.tree)
+            == kept.tree.row_version
         )
         if not is_good:
             self.forget(load_balancer_id)
@@ -94,9 +80,7 @@ class TreeCache:
             return
         if now - tree.updated_at.replace(tzinfo=UTC) < QUIET:
             return
-        # The model is large, and only those need it who do something.
-        kept = _Kept(replace(tree, model=None), now)
-        self._kept.setdefault(tree.id, kept)
+        self._kept.setdefault(tree.id, _Kept(tree, now))
 
     def forget(self, load_balancer_id: str) -> None:
         """Read it anew the next time."""

@@ -10,7 +10,6 @@ Layer: octavia_adapter.
 
 import json
 import re
-from dataclasses import dataclass, field
 from datetime import datetime
 
 from cryptography import x509
@@ -20,6 +19,7 @@ from octavia.common.jinja.logging import logging_jinja_cfg
 from oslo_config import cfg
 from stevedore import driver as stevedore_driver
 
+from octavia_anycast.model.cluster import ConfigDrive
 from octavia_anycast.model.codec import to_document
 from octavia_anycast.model.housekeeping import Certificate
 from octavia_anycast.model.wire import DesiredState
@@ -30,14 +30,6 @@ CLIENT_CA = "/etc/octavia/certs/client_ca.pem"
 AGENT_CONFIGURATION = "/etc/octavia/amphora-agent.conf"
 LOGGING_CONFIGURATION = "/etc/rsyslog.d/10-rsyslog.conf"
 FIRST_STATE = "/etc/octavia/octavia-anycast.json"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ConfigDrive:
-    """path in the amphora -> contents; they hold secrets."""
-
-    files: dict[str, str] = field(repr=False)
-    cert_expiration: datetime
 
 
 class AmphoraFiles:

@@ -31,6 +31,7 @@ from octavia_anycast.model.errors import (
     SecretUnread,
 )
 from octavia_anycast.model.housekeeping import Certificate
+from octavia_anycast.model.load_balancer import LoadBalancerTree
 from octavia_anycast.octavia_adapter.amphora.haproxy_alerts import (
     TRIAL_END,
     TRIAL_GLOBAL,
@@ -41,7 +42,7 @@ from octavia_anycast.octavia_adapter.amphora.haproxy_alerts import (
 )
 from octavia_anycast.octavia_adapter.amphora.stick_peers import (
     Rendering,
-    model_of,
+    amphora_model,
 )
 from octavia_anycast.octavia_adapter.amphora.tls_files import (
     Files,
@@ -49,8 +50,7 @@ from octavia_anycast.octavia_adapter.amphora.tls_files import (
 )
 from octavia_anycast.octavia_adapter.errors import translated
 from octavia_anycast.octavia_adapter.haproxy_syntax.templates import Templater
-from octavia_anycast.octavia_adapter.load_balancer.load_balancers import (
-    LoadBalancerTree,
+from octavia_anycast.octavia_adapter.load_balancer.data_model import (
     haproxy_listeners,
     is_haproxy_wanted,
     lvs_listeners,
@@ -151,9 +151,19 @@ def _details_of(answer: Any) -> str:
 
 
 class AmphoraHaproxy:
-    """Pushes the configuration to one amphora at a time."""
+    """Pushes the configuration to one amphora at a time.
 
-    def __init__(self, *, timeout: float) -> None:
+    :param model_of: gives Octavia's data model of a tree
+    :param timeout: seconds
+    """
+
+    def __init__(
+        self,
+        model_of: Callable[[LoadBalancerTree], Any],
+        *,
+        timeout: float,
+    ) -> None:
+        self._model_of = model_of
         self._timeouts = {
             constants.REQ_CONN_TIMEOUT: min(CONNECT_SECONDS, timeout),
             constants.REQ_READ_TIMEOUT: timeout,
@@ -183,7 +193,8 @@ class AmphoraHaproxy:
         :raises ContentRefused: the amphora refused the configuration, or a
             secret's content cannot be used.
         """
-        amphora = model_of(tree, record)
+        job = self._rendering(tree, record, peers)
+        amphora = job.amphora
         if record.partial_revision != tree.revision:
             # Another configuration came since, of another controller perhaps.
             self._partial.pop(record.id, None)
@@ -192,10 +203,9 @@ class AmphoraHaproxy:
             driver._populate_amphora_api_version(amphora)
             client = driver.clients[amphora.api_version]
             details = client.get_details(amphora)
-            job = Rendering(tree=tree, amphora=amphora, peers=peers)
             unread = self._push_haproxy(driver, job, details)
-            if lvs_listeners(tree.model) or details.get(_LVS_COUNT):
-                _push_lvs(driver.lvs_jinja, client, tree, amphora)
+            if lvs_listeners(job.load_balancer) or details.get(_LVS_COUNT):
+                _push_lvs(driver.lvs_jinja, client, job)
         if unread:
             raise SecretUnread(
                 "; ".join(unread.unread.values()),
@@ -210,22 +220,22 @@ class AmphoraHaproxy:
         details: dict[str, Any],
     ) -> Files | None:
         """Configure HAProxy; returns the files if some cannot be read."""
-        tree, amphora = job.tree, job.amphora
+        balancer, amphora = job.load_balancer, job.amphora
         client = driver.clients[amphora.api_version]
-        if not is_haproxy_wanted(tree.model):
-            client.delete_listener(amphora, tree.id)
+        if not is_haproxy_wanted(balancer):
+            client.delete_listener(amphora, balancer.id)
             return None
-        files = _upload(driver, tree, amphora)
+        files = _upload(driver, job)
         served = [
             listener
-            for listener in haproxy_listeners(tree.model)
+            for listener in haproxy_listeners(balancer)
             if listener.id not in files.lacking_ids
         ]
         if any(listener.enabled for listener in served):
             config = _configuration(driver, job, served, files, details)
             self._load(client, job, config, is_kept=bool(files.unread))
         else:
-            client.delete_listener(amphora, tree.id)
+            client.delete_listener(amphora, balancer.id)
         return files if files.unread else None
 
     def _load(
@@ -237,7 +247,7 @@ class AmphoraHaproxy:
         is_kept: bool,
     ) -> None:
         """Have HAProxy run this; what is tried again is not loaded again."""
-        amphora, balancer_id = job.amphora, job.tree.id
+        amphora, balancer_id = job.amphora, job.load_balancer.id
         digest = hashlib.sha256(config.encode()).hexdigest()
         if is_kept and self._partial.get(amphora.id) == digest:
             return
@@ -262,25 +272,25 @@ class AmphoraHaproxy:
 
         :raises Retryable: the amphora could not be reached or failed.
         """
-        amphora = model_of(tree, record)
-        job = Rendering(tree=tree, amphora=amphora, peers=peers)
+        job = self._rendering(tree, record, peers)
+        amphora = job.amphora
         with translated(f"trying configurations on amphora {record.id}"):
             driver = self._driver()
             driver._populate_amphora_api_version(amphora)
             client = driver.clients[amphora.api_version]
             try:
-                files = _upload(driver, tree, amphora)
+                files = _upload(driver, job)
             except ContentRefused as e:
                 return Findings(culprits=e.blamed)
             details = client.get_details(amphora)
             found = find(
-                suspects(tree),
+                suspects(job.load_balancer),
                 lambda left_out: _try(driver, job, left_out, files, details),
             )
-            if found != Findings() or not lvs_listeners(tree.model):
+            if found != Findings() or not lvs_listeners(job.load_balancer):
                 return found
             try:
-                _push_lvs(driver.lvs_jinja, client, tree, amphora)
+                _push_lvs(driver.lvs_jinja, client, job)
             except ContentRefused as e:
                 return Findings(culprits=e.blamed)
             return found
@@ -350,6 +360,19 @@ class AmphoraHaproxy:
         with translated(f"giving amphora {record.id} a new certificate"):
             self._driver().upload_cert_amp(amphora, certificate.pem.encode())
 
+    def _rendering(
+        self,
+        tree: LoadBalancerTree,
+        record: AmphoraRecord,
+        peers: Sequence[AmphoraRecord],
+    ) -> Rendering:
+        model = self._model_of(tree)
+        return Rendering(
+            load_balancer=model,
+            amphora=amphora_model(model, record),
+            peers=peers,
+        )
+
     def _driver(self) -> Any:
         driver = getattr(self._local, "driver", None)
         if driver is None:
@@ -367,16 +390,17 @@ class AmphoraHaproxy:
         return driver
 
 
-def _upload(driver: Any, tree: LoadBalancerTree, amphora: Any) -> Files:
+def _upload(driver: Any, job: Rendering) -> Files:
+    balancer, amphora = job.load_balancer, job.amphora
     client = driver.clients[amphora.api_version]
 
     def in_force() -> str:
-        answer = client.get(amphora, f"loadbalancer/{tree.id}/haproxy")
+        answer = client.get(amphora, f"loadbalancer/{balancer.id}/haproxy")
         if answer.status_code == HTTPStatus.NOT_FOUND:
             return ""
         return str(agent_exceptions.check_exception(answer).text)
 
-    return upload_files(driver, tree, amphora, in_force)
+    return upload_files(driver, balancer, amphora, in_force)
 
 
 def _configuration(
@@ -425,7 +449,7 @@ def _try(
 
     :raises Retryable: it took the trial, which no HAProxy does.
     """
-    model = trial_model(job.tree, left_out)
+    model = trial_model(job.load_balancer, left_out)
     config = TRIAL_GLOBAL
     listeners = [
         listener
@@ -449,7 +473,7 @@ def _try_in_earnest(
 ) -> tuple[Alert, ...]:
     client = driver.clients[job.amphora.api_version]
     try:
-        client.upload_config(job.amphora, job.tree.id, config)
+        client.upload_config(job.amphora, job.load_balancer.id, config)
     except RefusedFile as e:
         return alerts_about(e.output, config, known) or (
             Alert(sentence=" ".join(e.output.split())),
@@ -460,7 +484,7 @@ def _try_in_earnest(
 def _refused_output(driver: Any, job: Rendering, config: str) -> str:
     client = driver.clients[job.amphora.api_version]
     try:
-        client.upload_config(job.amphora, job.tree.id, config)
+        client.upload_config(job.amphora, job.load_balancer.id, config)
     except RefusedFile as e:
         return e.output
     raise Retryable(
@@ -468,20 +492,19 @@ def _refused_output(driver: Any, job: Rendering, config: str) -> str:
     )
 
 
-def _push_lvs(
-    templates: Any, client: Any, tree: LoadBalancerTree, amphora: Any
-) -> None:
+def _push_lvs(templates: Any, client: Any, job: Rendering) -> None:
     """Have keepalived run for each UDP and SCTP listener, and no other.
 
     A listener whose configuration is in force is left alone: Octavia's agent
     restarts keepalived at each reload, which interrupts the listener.
     """
+    amphora = job.amphora
     running = {
         item["uuid"]: item["status"]
         for item in client.get_all_listeners(amphora)
         if item["type"] == _LVS_TYPE
     }
-    wanted = {x.id: x for x in lvs_listeners(tree.model)}
+    wanted = {x.id: x for x in lvs_listeners(job.load_balancer)}
     blamed: dict[str, str] = {}
     for listener_id in sorted(running.keys() - wanted.keys()):
         client.delete_listener(amphora, listener_id)

@@ -17,31 +17,31 @@ from typing import Any
 from octavia.common import constants, data_models
 
 from octavia_anycast.model.cluster import AmphoraRecord
-from octavia_anycast.octavia_adapter.load_balancer.load_balancers import (
-    LoadBalancerTree,
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rendering:
-    """What one amphora's configuration is made from."""
+    """What one amphora's configuration is made from.
 
-    tree: LoadBalancerTree
+    ``load_balancer`` and ``amphora`` are Octavia's data models.
+    """
+
+    load_balancer: Any
     amphora: Any
     peers: Sequence[AmphoraRecord] = ()
 
     def with_peers(self, listeners: list[Any]) -> list[Any]:
         """The listeners of a copy of the load balancer that has the peers.
 
-        The tree is shared with the threads of the other amphorae. Octavia's
+        The model is shared with the threads of the other amphorae. Octavia's
         renderer takes the load balancer from the first listener.
         """
         if not self.peers:
             return listeners
-        balancer = copy.copy(self.tree.model)
+        balancer = copy.copy(self.load_balancer)
         balancer.topology = constants.TOPOLOGY_ACTIVE_STANDBY
         balancer.amphorae = [
-            model_of(self.tree, peer)
+            amphora_model(self.load_balancer, peer)
             for peer in sorted(self.peers, key=lambda record: record.id)
         ]
         first = copy.copy(listeners[0])
@@ -49,20 +49,21 @@ class Rendering:
         return [first, *listeners[1:]]
 
 
-def model_of(tree: LoadBalancerTree, record: AmphoraRecord) -> Any:
+def amphora_model(load_balancer: Any, record: AmphoraRecord) -> Any:
     """Make Octavia's data model of one of our amphorae."""
+    vip = load_balancer.vip
     frontend = record.frontend
     address = frontend.addresses[0].ip_address if frontend else None
     return data_models.Amphora(
         id=record.id,
-        load_balancer_id=tree.id,
-        load_balancer=tree.model,
+        load_balancer_id=load_balancer.id,
+        load_balancer=load_balancer,
         compute_id=record.compute_id,
         status=constants.AMPHORA_ALLOCATED,
         role=constants.ROLE_STANDALONE,
         lb_network_ip=str(record.lb_network_ip),
         vrrp_ip=str(address) if address else None,
         vrrp_port_id=record.frontend_port_id,
-        ha_ip=str(tree.vips[0].ip_address) if tree.vips else None,
-        ha_port_id=tree.vips[0].port_id if tree.vips else None,
+        ha_ip=vip.ip_address if vip else None,
+        ha_port_id=vip.port_id if vip else None,
     )

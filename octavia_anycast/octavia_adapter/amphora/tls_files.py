@@ -21,8 +21,7 @@ from keystoneauth1 import exceptions as keystone_exceptions
 from octavia.common import exceptions
 
 from octavia_anycast.model.errors import ContentRefused, Retryable
-from octavia_anycast.octavia_adapter.load_balancer.load_balancers import (
-    LoadBalancerTree,
+from octavia_anycast.octavia_adapter.load_balancer.data_model import (
     haproxy_listeners,
 )
 
@@ -58,7 +57,7 @@ class Files:
 
 def upload_files(
     driver: Any,
-    tree: LoadBalancerTree,
+    load_balancer: Any,
     amphora: Any,
     in_force: Callable[[], str],
 ) -> Files:
@@ -75,9 +74,9 @@ def upload_files(
     names: dict[str, Any] = {}
     blamed: dict[str, str] = {}
     unread: dict[str, str] = {}
-    for listener in haproxy_listeners(tree.model):
+    for listener in haproxy_listeners(load_balancer):
         try:
-            names |= _files_of(driver, tree, amphora, listener)
+            names |= _files_of(driver, load_balancer.id, amphora, listener)
         except (*_BAD_CONTENT, *_UNREAD, *_CLIENTS) as e:
             sentence = _bad_content(e)
             if sentence:
@@ -92,7 +91,7 @@ def upload_files(
     configuration = in_force()
     held = {
         listener.id: held_names(listener, configuration)
-        for listener in haproxy_listeners(tree.model)
+        for listener in haproxy_listeners(load_balancer)
         if listener.id in unread
     }
     short_of = [i for i, found in held.items() if found is None]
@@ -178,18 +177,22 @@ def _option(section: str, name: str) -> str:
 
 
 def _files_of(
-    driver: Any, tree: LoadBalancerTree, amphora: Any, listener: Any
+    driver: Any, load_balancer_id: str, amphora: Any, listener: Any
 ) -> dict[str, Any]:
-    found = driver._process_tls_certificates(listener, amphora, tree.id)
+    found = driver._process_tls_certificates(
+        listener, amphora, load_balancer_id
+    )
     files = {listener.tls_certificate_id: found["tls_cert"]}
     for reference in (
         listener.client_ca_tls_certificate_id,
         listener.client_crl_container_id,
     ):
         files[reference] = driver._process_secret(
-            listener, reference, amphora, tree.id
+            listener, reference, amphora, load_balancer_id
         )
-    files |= driver._process_listener_pool_certs(listener, amphora, tree.id)
+    files |= driver._process_listener_pool_certs(
+        listener, amphora, load_balancer_id
+    )
     return files
 
 

@@ -8,7 +8,6 @@ controller can be found again.
 Layer: octavia_adapter.
 """
 
-from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any
 
@@ -16,35 +15,21 @@ from novaclient import exceptions as nova_exceptions
 from octavia.common import constants
 from octavia.common import exceptions as octavia_exceptions
 from octavia.common.jinja import user_data_jinja_cfg
-from octavia.db import repositories
+from octavia.db import models, repositories
 from oslo_config import cfg
 from oslo_log import log as logging
 from stevedore import driver as stevedore_driver
 
-from octavia_anycast.model.bgp import IPAddress
-from octavia_anycast.model.cluster import ComputeState
+from octavia_anycast.model.cluster import ComputeState, ConfigDrive, Server
 from octavia_anycast.model.errors import AnycastError, Permanent
 from octavia_anycast.model.housekeeping import Seen
-from octavia_anycast.octavia_adapter.amphora.amphora_files import ConfigDrive
+from octavia_anycast.model.load_balancer import LoadBalancerTree
 from octavia_anycast.octavia_adapter.cloud import inventory
 from octavia_anycast.octavia_adapter.cloud.names import server_name
 from octavia_anycast.octavia_adapter.errors import translated
-from octavia_anycast.octavia_adapter.load_balancer.load_balancers import (
-    LoadBalancerTree,
-)
 from octavia_anycast.octavia_adapter.load_balancer.rows import transaction
 
 LOG = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Server:
-    """What the compute service says of a server."""
-
-    state: ComputeState
-    address: IPAddress | None = None
-    host: str | None = None
-    fault: str = ""
 
 
 class Compute:
@@ -105,7 +90,7 @@ class Compute:
                 user_data=user_data.build_user_data_config(
                     files if in_user_data else {}
                 ),
-                server_group_id=tree.model.server_group_id if tree else None,
+                server_group_id=self._group_of(tree) if tree else None,
                 availability_zone=_zone_metadata(tree, zone),
             )
         return str(server_id)
@@ -241,11 +226,11 @@ class Compute:
         :raises Permanent: the compute service refuses it.
         :raises Retryable: the compute service did not do it.
         """
-        if tree.model.server_group_id and self._is_group_gone(tree):
+        group_id = self._group_of(tree)
+        if group_id and self._is_group_gone(tree, group_id):
+            group_id = None
             self._record_group(tree, None)
-        if not cfg.CONF.nova.enable_anti_affinity:
-            return
-        if tree.model.server_group_id:
+        if group_id or not cfg.CONF.nova.enable_anti_affinity:
             return
         with translated(f"making a server group for {tree.id}"):
             group = self._driver.create_server_group(
@@ -253,19 +238,19 @@ class Compute:
             )
         self._record_group(tree, group.id)
 
-    def _is_group_gone(self, tree: LoadBalancerTree) -> bool:
+    def _is_group_gone(self, tree: LoadBalancerTree, group_id: str) -> bool:
         """Ask Nova: Octavia's driver interface has no lookup of groups."""
         groups = getattr(self._driver, "server_groups", None)
         if groups is None:
             return False
         with translated(f"looking up the server group of {tree.id}"):
             try:
-                groups.get(tree.model.server_group_id)
+                groups.get(group_id)
             except nova_exceptions.NotFound:
                 LOG.warning(
                     "The server group %s of load balancer %s is not there "
                     "any more.",
-                    tree.model.server_group_id,
+                    group_id,
                     tree.id,
                 )
                 return True
@@ -276,11 +261,22 @@ class Compute:
 
         :raises Retryable: the compute service did not do it.
         """
-        if not tree.model.server_group_id:
+        group_id = self._group_of(tree)
+        if not group_id:
             return
         with translated(f"deleting the server group of {tree.id}"):
-            self._driver.delete_server_group(tree.model.server_group_id)
+            self._driver.delete_server_group(group_id)
         self._record_group(tree, None)
+
+    def _group_of(self, tree: LoadBalancerTree) -> str | None:
+        """The recorded server group, as of now."""
+        with transaction() as session:
+            found: str | None = (
+                session.query(models.LoadBalancer.server_group_id)
+                .filter_by(id=tree.id)
+                .scalar()
+            )
+        return found
 
     def _record_group(
         self, tree: LoadBalancerTree, group_id: str | None
@@ -289,7 +285,6 @@ class Compute:
             self._load_balancers.update(
                 session, tree.id, server_group_id=group_id
             )
-        tree.model.server_group_id = group_id
 
     @staticmethod
     def _boot_networks(tree: LoadBalancerTree | None) -> list[str]:

@@ -9,9 +9,8 @@ Layer: octavia_adapter.
 """
 
 import functools
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
 from typing import Any
 
@@ -25,6 +24,11 @@ from octavia_anycast.model.actions import PlugFrontend
 from octavia_anycast.model.cluster import AmphoraRecord
 from octavia_anycast.model.errors import Permanent
 from octavia_anycast.model.housekeeping import Seen
+from octavia_anycast.model.load_balancer import (
+    LoadBalancerTree,
+    MemberNetworks,
+    Prepared,
+)
 from octavia_anycast.model.wire import Frontend, FrontendAddress
 from octavia_anycast.octavia_adapter.cloud import inventory
 from octavia_anycast.octavia_adapter.cloud.names import (
@@ -33,47 +37,29 @@ from octavia_anycast.octavia_adapter.cloud.names import (
     member_port_name,
 )
 from octavia_anycast.octavia_adapter.errors import translated
-from octavia_anycast.octavia_adapter.load_balancer.load_balancers import (
-    LoadBalancerTree,
-)
 from octavia_anycast.octavia_adapter.load_balancer.rows import transaction
 
 LOG = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Prepared:
-    """What was found as the ports of a load balancer were prepared.
-
-    :param without_port: ids of amphorae whose front-end port is gone
-    :param lacks: sentences about what the ports go without
-    """
-
-    without_port: tuple[str, ...] = ()
-    lacks: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MemberNetworks:
-    """Networks of members, sorted, and subnets that do not exist."""
-
-    network_ids: tuple[str, ...] = ()
-    gone_subnet_ids: tuple[str, ...] = ()
-
-
 class Network:
     """The network service.
 
-    ``frontend_groups``: security groups of each front-end port, beside the
-    load balancer's own, whose rules Octavia makes of the listeners alone.
-
+    :param model_of: gives Octavia's data model of a tree
+    :param frontend_groups: security groups of each front-end port, beside the
+        load balancer's own, whose rules Octavia makes of the listeners alone
     :raises Retryable: if it does not answer (Octavia's driver asks it for
         its extensions at once).
     """
 
     def __init__(
-        self, frontend_groups: Iterable[str] = (), *, driver: Any = None
+        self,
+        model_of: Callable[[LoadBalancerTree], Any],
+        frontend_groups: Iterable[str] = (),
+        *,
+        driver: Any = None,
     ) -> None:
+        self._model_of = model_of
         self._frontend_groups = tuple(frontend_groups)
         with translated("reaching the network service"):
             self._driver = driver or octavia_utils.get_network_driver()
@@ -120,16 +106,16 @@ class Network:
 
     def _update_vip(self, tree: LoadBalancerTree) -> None:
         """Bring the group up to date; make the VIP's port if it is gone."""
-        vip = tree.model.vip
+        model = self._model_of(tree)
         try:
-            self._driver.update_vip_sg(tree.model, vip)
+            self._driver.update_vip_sg(model, model.vip)
         except network_base.PortNotFound:
             self._allocate_anew(tree)
-            self._driver.update_vip_sg(tree.model, vip)
+            self._driver.update_vip_sg(model, model.vip)
 
     def _allocate_anew(self, tree: LoadBalancerTree) -> None:
         """Make the VIP's port again, as Octavia does in a failover."""
-        model = tree.model
+        model = self._model_of(tree)
         made, others = self._driver.allocate_vip(model)
         if made.port_id == model.vip.port_id:
             return  # it is there: something else was not found
@@ -162,7 +148,7 @@ class Network:
         Without it the load balancer serves, and its user can name another
         one; in ERROR nothing of it could be changed.
         """
-        policy_id = tree.model.vip.qos_policy_id
+        policy_id = self._model_of(tree).vip.qos_policy_id
         if policy_id is None or not self._driver.qos_enabled():
             return policy_id, ()
         try:
@@ -192,10 +178,11 @@ class Network:
 
         :raises Retryable: the network service did not do it.
         """
-        vip = tree.model.vip
+        model = self._model_of(tree)
+        vip = model.vip
         with translated(f"deallocating the VIP of {tree.id}"):
             if vip is not None and vip.port_id:
-                vip.load_balancer = tree.model
+                vip.load_balancer = model
                 self._driver.deallocate_vip(vip)
 
     def remove_vip_of(self, load_balancer_id: str) -> None:
@@ -385,7 +372,7 @@ class Network:
 
     def _other_groups(self, tree: LoadBalancerTree) -> list[str]:
         """The VIP's, as its user asks, and ours; each once."""
-        wanted = (*tree.model.vip.sg_ids, *self._frontend_groups)
+        wanted = (*self._model_of(tree).vip.sg_ids, *self._frontend_groups)
         return list(dict.fromkeys(wanted))
 
     def _set_groups(
@@ -402,7 +389,7 @@ class Network:
         )
         # Octavia gives the port the load balancer's group and the VIP's.
         vip = data_models.Vip(sg_ids=self._other_groups(tree))
-        update(tree.model, amphora, vip)
+        update(self._model_of(tree), amphora, vip)
 
     def _apply_qos(self, wanted: str | None, port_id: str) -> None:
         if not self._driver.qos_enabled():

@@ -24,32 +24,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from octavia_anycast.model.heartbeat import Heartbeat, PoolBeat
+from octavia_anycast.model.load_balancer import ConfiguredMember
 
 Key = tuple[str, str]  # (kind, id); kinds are Octavia's plural nouns
 _LISTENERS, _POOLS, _MEMBERS = "listeners", "pools", "members"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ConfiguredMember:
-    """A member as its users configured it.
-
-    ``is_checked``: its pool has an enabled health monitor.
-    """
-
-    id: str
-    pool_id: str
-    is_enabled: bool
-    is_checked: bool
-
-    def is_about(self, word: str) -> bool:
-        """Whether HAProxy can say that of it, configured like this."""
-        if word == "MAINT":
-            return not self.is_enabled
-        if word == "no check":
-            return self.is_enabled and not self.is_checked
-        if word.startswith(("UP", "DOWN")):
-            return self.is_enabled and self.is_checked
-        return True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,9 +11,9 @@ from octavia_anycast.model.heartbeat import (
     ListenerBeat,
     PoolBeat,
 )
+from octavia_anycast.model.load_balancer import ConfiguredMember
 from octavia_anycast.planning.cluster.health import (
     Configured,
-    ConfiguredMember,
     active_connections,
     operating_statuses,
     worst_below,
