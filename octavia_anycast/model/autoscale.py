@@ -131,3 +131,16 @@ class Reading:
     load: float
     serving: int
     is_complete: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeasuredLoad:
+    """The load of a cluster over time.
+
+    :param readings: oldest first
+    :param gap_seconds: older than that, or with a longer pause between them,
+        readings say nothing
+    """
+
+    readings: tuple[Reading, ...] = ()
+    gap_seconds: float

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from octavia_anycast.model.autoscale import Autoscale
+from octavia_anycast.model.autoscale import Autoscale, MeasuredLoad
 from octavia_anycast.model.bgp import IPAddress, check_range
 from octavia_anycast.model.distributor import Distributor
 from octavia_anycast.model.errors import InvalidRequest
@@ -405,7 +405,8 @@ class ObservedCluster:
     ``replacements_under_way`` those of the whole cloud, ``prepared_revision``
     that for which the VIP's ports and security group were last brought up to
     date; ``has_vip_resources`` tells whether any of them is left.
-    ``failures`` are those of the actions of the last round.
+    ``failures`` are those of the actions of the last round. ``load``: as far
+    as it was measured; None: the cluster is not autoscaled.
     """
 
     amphorae: tuple[ObservedAmphora, ...] = ()
@@ -414,6 +415,7 @@ class ObservedCluster:
     prepared_revision: str = ""
     has_vip_resources: bool = True
     failures: tuple[ActionFailure, ...] = ()
+    load: MeasuredLoad | None = None
 
 
 TIMEOUT_MAX_SECONDS = 86_400

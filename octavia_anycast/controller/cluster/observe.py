@@ -17,6 +17,7 @@ from octavia_anycast import log_lines
 from octavia_anycast.controller.cluster.distributor_cache import (
     DistributorCache,
 )
+from octavia_anycast.controller.cluster.load_meter import LoadMeter
 from octavia_anycast.controller.ports import World
 from octavia_anycast.db import heartbeat
 from octavia_anycast.db.amphora import amphorae
@@ -92,6 +93,11 @@ class Observer:
         self._executor = executor
         self._distributors = DistributorCache(world.cipher)
         self._complaints: dict[str, str] = {}
+        self._meter = LoadMeter(world)
+
+    def forget(self, load_balancer_id: str) -> None:
+        """Forget a load balancer that is gone."""
+        self._meter.forget(load_balancer_id)
 
     def observe(self, tree: LoadBalancerTree) -> Observation | None:
         """Look at everything; None if we have no cluster for it.
@@ -118,26 +124,26 @@ class Observer:
         desired, lacks = self._desired(tree, rows)
         # Asking took time; silence is measured from the answer.
         now = self._world.now()
+        observed = ObservedCluster(
+            amphorae=tuple(
+                self._with_heartbeats(_with_silence(s, rows.heard, now), rows)
+                for s in seen
+            ),
+            recent_failures=rows.failures,
+            replacements_under_way=self._replacements(rows, seen, now),
+            prepared_revision=rows.cluster.config_revision,
+            failures=(
+                *(f for f in rows.cluster.failures if f.action != OBSERVE),
+                *carried_on(rows.cluster.failures, lacks),
+            ),
+        )
+        load = self._meter.measure(desired, observed, now)
         return Observation(
             now=now,
             tree=tree,
             cluster=rows.cluster,
             desired=desired,
-            observed=ObservedCluster(
-                amphorae=tuple(
-                    self._with_heartbeats(
-                        _with_silence(s, rows.heard, now), rows
-                    )
-                    for s in seen
-                ),
-                recent_failures=rows.failures,
-                replacements_under_way=self._replacements(rows, seen, now),
-                prepared_revision=rows.cluster.config_revision,
-                failures=(
-                    *(f for f in rows.cluster.failures if f.action != OBSERVE),
-                    *carried_on(rows.cluster.failures, lacks),
-                ),
-            ),
+            observed=replace(observed, load=load),
         )
 
     def _replacements(

@@ -14,7 +14,6 @@ from datetime import datetime, timedelta
 from oslo_log import log as logging
 
 from octavia_anycast import log_lines
-from octavia_anycast.controller.cluster.autoscaler import Autoscaler
 from octavia_anycast.controller.cluster.cluster_watch import ClusterWatch
 from octavia_anycast.controller.cluster.observe import Observation, Observer
 from octavia_anycast.controller.cluster.report import Reporter
@@ -61,7 +60,6 @@ class ClusterReconciler:
         self._watch = ClusterWatch(world)
         self._observer = Observer(world, observe_executor)
         self._reporter = reporter
-        self._autoscaler = Autoscaler(world)
         self._apply_executor = apply_executor
         self._trees = TreeCache(world.load_balancers)
         # load_balancer_id -> request, and since when nothing is left of it
@@ -103,7 +101,7 @@ class ClusterReconciler:
         tree = self._world.load_balancers.read(load_balancer_id)
         if tree is None:
             self._reporter.forget(load_balancer_id)
-            self._autoscaler.forget(load_balancer_id)
+            self._observer.forget(load_balancer_id)
             self._carried_out.pop(load_balancer_id, None)
             return Result(is_gone=True, is_settled=True)
         log_lines.bear(tree.project_id)
@@ -118,7 +116,6 @@ class ClusterReconciler:
             self._trees.forget(tree.id)
             return None if is_kept else self._without_cluster(tree)
         is_same = self._reporter.report(observation)
-        observation = self._autoscaler.scale(observation)
         actions = plan(
             observation.desired, observation.observed, observation.now
         )

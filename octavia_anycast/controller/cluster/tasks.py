@@ -7,10 +7,12 @@ whatever a killed controller left is found by the next look.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from oslo_log import log as logging
 
+from octavia_anycast.controller.amphora.amphora_records import short
 from octavia_anycast.controller.amphora.tasks import DOERS, agents_of
 from octavia_anycast.controller.cluster.refusals import (
     find_culprits,
@@ -31,6 +33,7 @@ from octavia_anycast.model.actions import (
     PlugMemberNetworks,
     PrepareLoadBalancer,
     RemoveLoadBalancer,
+    ScaleCluster,
     SetAgentState,
     SetRole,
 )
@@ -39,6 +42,7 @@ from octavia_anycast.model.cluster import (
     DrainMark,
 )
 from octavia_anycast.model.errors import (
+    Conflict,
     ContentRefused,
     Retryable,
     SecretUnread,
@@ -54,6 +58,33 @@ def carry_out(job: Job, action: Action) -> tuple[str, ...]:
     :raises AnycastError: if it did not work; nothing is half recorded.
     """
     return _DOERS[type(action)](job, action) or ()
+
+
+def _scale(job: Job, action: ScaleCluster) -> None:
+    """Record the new size.
+
+    :raises Conflict: the cluster's user changed it meanwhile.
+    """
+    seen = job.observation.cluster
+
+    def record(session: Any) -> None:
+        stored = clusters.lock(session, seen.load_balancer_id)
+        if stored is None or (
+            stored.size,
+            stored.autoscale,
+            stored.is_enabled,
+        ) != (seen.size, seen.autoscale, seen.is_enabled):
+            raise Conflict("The cluster was changed meanwhile.")
+        clusters.update(
+            session,
+            seen.load_balancer_id,
+            size=replace(stored.size, desired=action.size),
+            scaled_at=job.observation.now,
+            scaling_reason=short(action.reason),
+        )
+
+    job.world.database.transact(record)
+    LOG.info("Load balancer %s is %s.", action.load_balancer_id, action.reason)
 
 
 def _prepare(job: Job, action: PrepareLoadBalancer) -> tuple[str, ...]:
@@ -266,6 +297,7 @@ def _register_vips(job: Job, amphora_id: str, action: SetAgentState) -> None:
 
 _DOERS: dict[type, Callable[[Job, Any], tuple[str, ...] | None]] = {
     **DOERS,
+    ScaleCluster: _scale,
     PrepareLoadBalancer: _prepare,
     EnsureServerGroup: _ensure_group,
     RemoveLoadBalancer: _remove,

@@ -33,6 +33,7 @@ from octavia_anycast.model.actions import (
     PlugFrontend,
     PrepareLoadBalancer,
     RemoveLoadBalancer,
+    ScaleCluster,
 )
 from octavia_anycast.model.cluster import ActionFailure
 from octavia_anycast.model.errors import (
@@ -200,8 +201,10 @@ def _failed(job: AmphoraRecords, action: Action, error: Exception) -> Outcome:
         str(error) or type(error).__name__,
         is_refused=isinstance(error, Permanent),
     )
-    # The replacement limit tells of itself.
-    is_held = isinstance(action, BootAmphora) and isinstance(error, Conflict)
+    # The replacement limit tells of itself, and a user's change is no failure.
+    is_held = isinstance(error, Conflict) and isinstance(
+        action, BootAmphora | ScaleCluster
+    )
     return Outcome(
         is_done=False,
         action=type(action).__name__,
@@ -235,10 +238,16 @@ def run_phases(
 ) -> tuple[Outcome, ...]:
     """Carry out a plan; what makes ports waits for the common actions.
 
-    The front-end ports need the security group that the common actions
+    A plan with another size is carried out if that could be recorded. The
+    front-end ports need the security group that the common actions
     make. Otherwise all of it runs at once: preparing takes a dozen calls to
     the network service, and a configuration need not wait for them.
     """
+    if actions and isinstance(actions[0], ScaleCluster):
+        (scaling,) = apply_plan(job, actions[:1], executor)
+        if not scaling.is_done:
+            return (scaling,)
+        return scaling, *run_phases(job, actions[1:], executor)
     actions = _with_group(job, actions)
     if not any(isinstance(action, PlugFrontend) for action in actions):
         return apply_plan(job, actions, executor)
