@@ -389,12 +389,17 @@ class Settings:
         return MISSED_REPORTS * (self.report_interval + self.resync_interval)
 
     @property
+    def silent_after(self) -> float:
+        """Seconds after which an amphora not heard of is silent."""
+        return MISSED_HEARTBEATS * self.heartbeat_interval
+
+    @property
     def registration_limits(self) -> RegistrationLimits:
         """What these settings say of registrations of amphorae."""
         return RegistrationLimits(
             drain_timeout=self.policy.drain_timeout,
             stale_after=self.report_stale_after,
-            silent_after=MISSED_HEARTBEATS * self.heartbeat_interval,
+            silent_after=self.silent_after,
         )
 
 

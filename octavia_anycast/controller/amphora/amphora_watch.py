@@ -13,7 +13,6 @@ from oslo_log import log as logging
 
 from octavia_anycast.db.amphora import amphora_news
 from octavia_anycast.db.amphora.amphora_news import Wish
-from octavia_anycast.model.heartbeat import MISSED_HEARTBEATS
 
 LOG = logging.getLogger(__name__)
 
@@ -21,13 +20,11 @@ LOG = logging.getLogger(__name__)
 class AmphoraWatch:
     """Remembers what it told of.
 
-    :param heartbeat_interval: seconds
+    :param silent_after: seconds after which one not heard of is silent
     """
 
-    def __init__(self, heartbeat_interval: float) -> None:
-        self._patience = timedelta(
-            seconds=MISSED_HEARTBEATS * heartbeat_interval
-        )
+    def __init__(self, silent_after: float) -> None:
+        self._patience = timedelta(seconds=silent_after)
         self._silent: dict[str, str | None] = {}
         self._wishes: set[Wish] = set()
 

@@ -42,7 +42,7 @@ class ClusterWatch:
     def __init__(self, world: World) -> None:
         self._world = world
         self._clusters = ChangedClusters()
-        self._amphorae = AmphoraWatch(world.settings.heartbeat_interval)
+        self._amphorae = AmphoraWatch(world.settings.silent_after)
         self._scan_due = 0.0
         self._known: dict[str, str] = {}
 

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from octavia_anycast.controller.amphora.agent_reports import gist
-from octavia_anycast.controller.cluster.observe import Observer
+from octavia_anycast.controller.amphora.look import AmphoraObserver
 from octavia_anycast.controller.cluster.reconciler import (
     result_of,
     until_done,
@@ -79,7 +79,7 @@ class DedicatedAmphorae:
     def __init__(self, world: World, executor: Executor) -> None:
         self._world = world
         self._executor = executor
-        self._observer = Observer(world, executor)
+        self._observer = AmphoraObserver(world)
         # distributor_id -> its VIPs of a revision, for they may be many.
         self._vips: dict[str, tuple[int, tuple[ExternalVip, ...]]] = {}
         self._registered = RegisteredPaths(world)
@@ -207,7 +207,9 @@ class DedicatedAmphorae:
 
     def _look(self, rows: _Rows) -> ObservedCluster:
         seen = self._executor.map(
-            lambda record: self._observer.look(record, rows.heard),
+            lambda record: self._observer.look(
+                record, rows.heard.get(record.id)
+            ),
             rows.records,
         )
         now = self._world.now()

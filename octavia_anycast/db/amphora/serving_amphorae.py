@@ -24,6 +24,7 @@ from octavia_anycast.model.bgp import IPAddress
 from octavia_anycast.model.cluster import AmphoraRecord, AmphoraStatus
 from octavia_anycast.model.registration import ServingAmphora
 from octavia_anycast.model.wire import Report
+from octavia_anycast.planning.heartbeat import silent_seconds
 
 # amphora_id -> (when it was reported, the report): reading one is work.
 KnownReports = Mapping[str, tuple[datetime, Report | None]]
@@ -167,7 +168,5 @@ def _serving(
         vips=tuple(vips.get(record.id, ())),
         gate=report.gate.state if report else None,
         gate_reason=report.gate.reason if report else "",
-        silent_seconds=(
-            None if heard is None else max(0.0, (now - heard).total_seconds())
-        ),
+        silent_seconds=silent_seconds(record, heard, now),
     )

@@ -32,7 +32,7 @@ def two(session):
 
 @pytest.fixture
 def watch():
-    return AmphoraWatch(heartbeat_interval=3)
+    return AmphoraWatch(silent_after=7.5)
 
 
 def test_one_that_falls_silent_is_news_once(session, two, watch):
