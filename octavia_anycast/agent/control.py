@@ -16,11 +16,14 @@ import os
 import socket
 import socketserver
 import threading
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from octavia_anycast.model import codec
 from octavia_anycast.model.errors import Conflict, InvalidRequest, NotFound
-from octavia_anycast.model.wire import AgentCall, Report
+from octavia_anycast.model.wire import AgentCall
+
+if TYPE_CHECKING:
+    from octavia_anycast.agent.engine import Engine
 
 LOG = logging.getLogger(__name__)
 
@@ -32,29 +35,16 @@ _LINE_MAX = 16 * 1024 * 1024
 Answer = tuple[int, Any]  # HTTP status, JSON document
 
 
-class Controlled(Protocol):
-    """What the socket gives access to."""
-
-    def apply(self, document: Any) -> None:
-        """Take a desired state."""
-
-    def report(self) -> Report:
-        """Tell what is."""
-
-    def call(self, call: AgentCall, name: str, body: Any) -> Any:
-        """Carry out a call of one VIP or amphora."""
-
-
-def answer(controlled: Controlled, request: Any) -> Answer:
+def answer(engine: "Engine", request: Any) -> Answer:
     """Carry out one call; ``request`` is what the socket takes."""
     try:
         call, body = request["call"], request.get("body")
         if call == REPORT:
-            return 200, codec.to_document(controlled.report())
+            return 200, codec.to_document(engine.report())
         if call == APPLY:
-            controlled.apply(body)
+            engine.apply(body)
             return 200, {}
-        answered = controlled.call(AgentCall(call), request["name"], body)
+        answered = engine.call(AgentCall(call), request["name"], body)
         return 200, answered or {}
     except (NotFound, Conflict) as e:
         status = 404 if isinstance(e, NotFound) else 409
@@ -64,12 +54,12 @@ def answer(controlled: Controlled, request: Any) -> Answer:
     except (ValueError, KeyError, TypeError):
         return 503, {"reason": "it is not a call"}
     except OSError as e:
-        LOG.error("A desired state could not be kept: %s", e)
+        LOG.error("A desired state could not be written to the disk: %s", e)
         return 503, {"reason": str(e)}
 
 
 def parsed(data: bytes) -> Any:
-    """The JSON document; None if it is none."""
+    """Parse a JSON document; None if it is not JSON."""
     try:
         return json.loads(data)
     except ValueError:
@@ -83,7 +73,7 @@ class _Handler(socketserver.StreamRequestHandler):
     def handle(self) -> None:
         try:
             while line := self.rfile.readline(_LINE_MAX):
-                status, document = answer(self.server.controlled, parsed(line))
+                status, document = answer(self.server.engine, parsed(line))
                 reply = {"status": status, "document": document}
                 self.wfile.write(json.dumps(reply).encode() + b"\n")
         except OSError as e:
@@ -95,8 +85,8 @@ class ControlServer(socketserver.ThreadingUnixStreamServer):
 
     daemon_threads = True
 
-    def __init__(self, path: str, controlled: Controlled) -> None:
-        self.controlled = controlled
+    def __init__(self, path: str, engine: "Engine") -> None:
+        self.engine = engine
         os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
         temporary = f"{path}.new"
         if os.path.exists(temporary):
@@ -113,13 +103,13 @@ class ControlServer(socketserver.ThreadingUnixStreamServer):
 
 
 class ControlClient:
-    """Calls speakerd; a connection a call."""
+    """Calls speakerd, by a new connection for each call."""
 
     def __init__(self, path: str = CONTROL_PATH) -> None:
         self._path = path
 
     def call(self, call: str, name: str = "", body: Any = None) -> Answer:
-        """Have speakerd carry out a call; 503 if it is not there or fails."""
+        """Have speakerd carry out a call; 503 if it fails or does not run."""
         request = {"call": call, "name": name, "body": body}
         try:
             with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:

@@ -3,8 +3,8 @@
 """speakerd's own port: the controller's way past an agent that hangs.
 
 ``GET`` and ``PUT /1.0/anycast`` as the agent has them, by HTTPS with the same
-certificates: who may tell the agent may tell speakerd, and nobody else. Before
-the handshake is done nothing of a request is read.
+certificates: who may call the agent may call speakerd, and nobody else. No
+request is read before the handshake is done.
 
 Layer: agent.
 """
@@ -17,15 +17,17 @@ import threading
 from dataclasses import dataclass
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from octavia_anycast.agent.control import (
     APPLY,
     REPORT,
-    Controlled,
     answer,
     parsed,
 )
+
+if TYPE_CHECKING:
+    from octavia_anycast.agent.engine import Engine
 
 LOG = logging.getLogger(__name__)
 
@@ -39,7 +41,7 @@ _CONNECTIONS_MAX = 8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DirectSettings:
-    """Where to listen, and the agent's files of certificates."""
+    """Where to listen, and the files of the agent's certificates."""
 
     address: str
     port: int
@@ -70,7 +72,7 @@ class _Handler(BaseHTTPRequestHandler):
         if self.path != _PATH:
             self.send_error(HTTPStatus.NOT_FOUND)
             return
-        status, document = answer(self.server.controlled, request)
+        status, document = answer(self.server.engine, request)
         body = json.dumps(document).encode()
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
@@ -91,10 +93,8 @@ class DirectServer(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(
-        self, settings: DirectSettings, controlled: Controlled
-    ) -> None:
-        self.controlled = controlled
+    def __init__(self, settings: DirectSettings, engine: "Engine") -> None:
+        self.engine = engine
         self._settings = settings
         self._room = threading.BoundedSemaphore(_CONNECTIONS_MAX)
         is_v6 = ":" in settings.address
@@ -143,4 +143,8 @@ class DirectServer(ThreadingHTTPServer):
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Log at DEBUG: anybody may connect and go away."""
-        LOG.debug("%s was not answered", client_address, exc_info=True)
+        LOG.debug(
+            "The connection of %s ended without an answer",
+            client_address,
+            exc_info=True,
+        )

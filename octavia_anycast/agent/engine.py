@@ -2,9 +2,9 @@
 # Copyright (c) 2026 The octavia-anycast authors
 """The agent's one loop: desired state + gate -> front end and speaker.
 
-It holds the desired state, samples the probes, steps the gate and says to
-the front end and the speaker what is to be. These have threads of their own;
-nothing in the loop waits for them.
+It holds the desired state, samples the probes, steps the gate and tells the
+front end and the speaker what is wanted. These have threads of their own;
+the loop waits for none of them.
 
 Order (invariant 3): a path is wanted once its VIP is on the loopback, and a
 VIP leaves the loopback a while after its path did.
@@ -21,9 +21,12 @@ from collections.abc import Callable
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Any
 
-from octavia_anycast.agent.frontend.frontend import vip_addresses
+from octavia_anycast.agent.frontend.frontend import (
+    FrontendSetup,
+    vip_addresses,
+)
 from octavia_anycast.agent.frontend.netlink import Netlink
 from octavia_anycast.agent.gate import gate as gates
 from octavia_anycast.agent.gate.probes import Prober
@@ -34,7 +37,7 @@ from octavia_anycast.agent.paths import (
     path_reports,
 )
 from octavia_anycast.agent.registrations import carry_out
-from octavia_anycast.agent.speakers.base import BgpSpeaker
+from octavia_anycast.agent.speakers.base import BgpSpeaker, Wish
 from octavia_anycast.agent.store import Store
 from octavia_anycast.model import codec
 from octavia_anycast.model.bgp import IPAddress, Speaker
@@ -42,7 +45,6 @@ from octavia_anycast.model.errors import InvalidRequest
 from octavia_anycast.model.wire import (
     AgentCall,
     DesiredState,
-    Frontend,
     GateReport,
     Intent,
     ProbeReport,
@@ -56,19 +58,6 @@ LOG = logging.getLogger(__name__)
 _LINGER_SECONDS = 1.0
 
 
-class FrontendSink(Protocol):
-    """What the engine needs of :class:`~.frontend.FrontendSetup`."""
-
-    def want(
-        self, frontend: Frontend | None, vips: frozenset[IPAddress]
-    ) -> None:
-        """Say what is to be."""
-
-
-def _no_watchdog() -> None:
-    """Nobody watches."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineParts:
     """The engine's collaborators; ``beat`` is called in each round."""
@@ -76,10 +65,10 @@ class EngineParts:
     store: Store
     speaker: BgpSpeaker
     check_speakers: Callable[[tuple[Speaker, ...]], None]
-    frontend: FrontendSink
+    frontend: FrontendSetup
     prober: Prober
     namespace_path: str
-    beat: Callable[[], None] = _no_watchdog
+    beat: Callable[[], None]
 
 
 class Engine:
@@ -106,21 +95,21 @@ class Engine:
     # -- called from other threads ---------------------------------------
 
     def restore(self) -> None:
-        """Take up the state on the disk, or the first one."""
+        """Put into force the state on the disk, or else the first one."""
         state = self._parts.store.load(self._amphora_id)
         if state is None:
             return
         try:
             self._parts.check_speakers(state.speakers)
         except InvalidRequest as e:
-            # It has to come up, without what is refused.
-            LOG.error("The stored state is not taken whole: %s", e)
+            # The amphora comes up without the peers that are refused.
+            LOG.error("A part of the stored state is left out: %s", e)
         self._put(state)
 
     def apply(self, document: Any) -> None:
-        """Take a desired state, whole; it is on the disk on return.
+        """Put a desired state into force; it is on the disk on return.
 
-        :raises InvalidRequest: and nothing has changed.
+        :raises InvalidRequest: it is refused, and nothing has changed.
         """
         state = codec.desired_state_from(document)
         asked = codec.speakers_digest(state.speakers)
@@ -154,7 +143,9 @@ class Engine:
             if not _only_withdraws(state):
                 raise
             # A full disk is no reason to go on announcing.
-            LOG.error("A withdrawal is in force, but not kept: %s", e)
+            LOG.error(
+                "A withdrawal is in force, but is not on the disk: %s", e
+            )
             self._parts.store.forget()
         self._put(state)
         LOG.info(
@@ -195,7 +186,7 @@ class Engine:
         os.eventfd_write(self._woken, 1)
 
     def report(self) -> Report:
-        """Tell what is, from memory; connections are counted now."""
+        """Report from memory; only connections are counted now."""
         with self._lock:
             state, gate, bound = self._state, self._gate, self._bound
             evidence = self._evidence
@@ -244,14 +235,14 @@ class Engine:
         return {str(vip): count for vip, count in counts.items()}
 
     def close(self) -> None:
-        """End the loop; what is announced stays so."""
+        """End the loop; what is announced stays announced."""
         self._is_closing = True
         os.eventfd_write(self._woken, 1)
 
     # -- the loop --------------------------------------------------------
 
     def run(self) -> None:
-        """Sample, step, tell; until :meth:`close`."""
+        """Run the loop until :meth:`close`."""
         next_sample = 0.0
         while not self._is_closing:
             self._parts.beat()
@@ -308,15 +299,16 @@ class Engine:
             )
 
     def _tell(self, state: DesiredState, now: float) -> None:
-        parts = self._parts
-        parts.speaker.configure(
-            state.router_id,
-            state.speakers,
-            adds_paths=state.is_distributor,
-        )
+        parts, paths = self._parts, None
         if self._gate.has_decided:
             paths = self._wanted.get(state, self._gate, self._bound)
-            parts.speaker.set_paths(paths)
+        wish = Wish(
+            router_id=state.router_id,
+            speakers=state.speakers,
+            adds_paths=state.is_distributor,
+            paths=paths,
+        )
+        parts.speaker.want(wish)
         vips = vip_addresses(state)
         if not state.is_distributor:
             vips |= self._lingering(vips, now)

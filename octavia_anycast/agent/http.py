@@ -3,9 +3,9 @@
 """The agent's routes ``/1.0/anycast``, for Octavia's Flask application.
 
 PUT takes a desired state, GET answers a report. Below it are those of one
-VIP and one amphora, for a distributor's own amphorae. Who may call is settled
-before: Octavia's agent asks for the controller's client certificate. And
-what Octavia's own ``PUT /1.0/certificate`` does here.
+VIP and one amphora, for a distributor's own amphorae. Octavia's agent has
+checked the controller's client certificate before. The view of Octavia's own
+``PUT /1.0/certificate`` is replaced by ours.
 
 Layer: agent.
 """

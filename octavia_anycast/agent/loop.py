@@ -67,9 +67,9 @@ class Loop:
             try:
                 pause = self._turn()
             except Exception:
-                # The loop of a daemon: whatever it was, start over.
+                # The loop of a daemon: whatever happens, it goes on.
                 LOG.exception(
-                    "The thread %s failed; it tries again", self._thread.name
+                    "The thread %s failed and tries again", self._thread.name
                 )
                 pause = _PAUSE_AFTER_ERROR_SECONDS
             self._wait(pause)

@@ -39,9 +39,9 @@ def peers_of(state: DesiredState, vip: VipState) -> tuple[Peer, ...]:
 def wanted_paths(
     state: DesiredState, gate: Gate, bound: frozenset[IPAddress]
 ) -> frozenset[Path]:
-    """All that is to be announced now; ``bound`` VIPs are on the loopback.
+    """All paths to announce now; ``bound``: the VIPs on the loopback.
 
-    A distributor's are on those of others.
+    A distributor's VIPs are on the loopbacks of other amphorae.
     """
     if not gate.is_passing:
         return frozenset()
@@ -57,8 +57,8 @@ def wanted_paths(
         and (state.is_distributor or vip.vip_ip in bound)
         for peer in peers_of(state, vip)
     )
-    # Asked for twice, of all peers and of one: a path drains once nobody
-    # asks for it otherwise.
+    # A path may be asked for twice, for all peers and for one of them. It
+    # drains if each of the two says so.
     return paths - {
         path
         for path in paths
@@ -144,7 +144,7 @@ def _report(
 def path_counts(
     state: DesiredState, status: SpeakerStatus
 ) -> tuple[PathCounts, ...]:
-    """How many paths each peer of a distributor is to have, and has."""
+    """How many paths each peer of a distributor should have, and has."""
     if not state.is_distributor:
         return ()
     wanted = Counter(
@@ -168,9 +168,9 @@ def path_counts(
 
 
 class WantedPaths:
-    """Remembers what :func:`wanted_paths` said: thousands, ten times a second.
+    """Caches :func:`wanted_paths`: thousands of paths, ten times a second.
 
-    What has not changed is the same object again.
+    While nothing changes it returns the same object.
     """
 
     def __init__(self) -> None:

@@ -57,7 +57,7 @@ _NEIGHBOUR_SYSCTLS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FrontendPaths:
-    """Where Octavia keeps what it knows of interfaces."""
+    """Where Octavia keeps its files of interfaces."""
 
     namespace: str = "amphora-haproxy"
     interface_directory: str = "/etc/octavia/interfaces"
@@ -71,7 +71,7 @@ class FrontendPaths:
 
 
 class FrontendSetup:
-    """Brings about the front end that is wanted, again and again."""
+    """Sets the front end up as it is wanted, and repairs it."""
 
     def __init__(self, paths: FrontendPaths) -> None:
         self._paths = paths
@@ -86,7 +86,7 @@ class FrontendSetup:
     def want(
         self, frontend: Frontend | None, vips: frozenset[IPAddress]
     ) -> None:
-        """Say what is to be; returns at once."""
+        """Tell what is wanted; returns at once."""
         if (frontend, vips) != self._wanted:
             self._wanted = (frontend, vips)
             self._loop.wake()
@@ -140,7 +140,7 @@ class FrontendSetup:
         outside = _link_by_mac(None, frontend.mac_address)
         if outside is None:
             return False  # not plugged yet
-        LOG.info("%s becomes %s", outside.name, FRONTEND_INTERFACE)
+        LOG.info("Interface %s becomes %s", outside.name, FRONTEND_INTERFACE)
         self._remember_plugged(frontend.mac_address)
         return run(
             [
@@ -230,10 +230,10 @@ class FrontendSetup:
     def _hasten_ipv6_and_neighbours(self) -> None:
         """Have addresses at once, and notice in 0.5 s that a gateway is gone.
 
-        Neutron gives no address twice. With duplicate address detection
-        (RFC 4862) each has a random second of its own, and without the
-        link-local one the gateway is not asked for: what the fabric sends for
-        the VIP already would not be answered.
+        Duplicate address detection (RFC 4862) is switched off: Neutron gives
+        no address twice, and each would be usable only after up to a second.
+        The fabric already sends packets to the VIP by then, and without the
+        link-local address the gateway could not be asked for.
         """
         inside = ["ip", "netns", "exec", self._paths.namespace]
         settings = [f"net.ipv6.conf.{FRONTEND_INTERFACE}.accept_dad=0"]
@@ -278,9 +278,9 @@ def interface_addresses(
 ) -> list[tuple[IPAddress, int]]:
     """The interface's addresses, with the link-local one of IPv6.
 
-    It is named because ``amphora-interface`` removes all that are not; but a
-    router that forwards asks for a neighbour from its own link-local address
-    (RFC 4861, section 7.2.2), and gets no answer from who has none.
+    It is listed because ``amphora-interface`` removes what is not. The amphora
+    forwards, so it asks for neighbours from its link-local address (RFC 4861,
+    section 7.2.2); without one no neighbour answers.
     """
     addresses = [(a.ip_address, a.prefix_length) for a in frontend.addresses]
     if 6 in _versions(frontend):

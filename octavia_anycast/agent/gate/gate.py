@@ -119,7 +119,7 @@ class Gate:
 
 
 def initial(now: datetime) -> Gate:
-    """Make a gate which knows nothing yet."""
+    """Make a gate before its first sample."""
     return Gate(state=GateState.INIT, since=now, reason="no sample yet")
 
 

@@ -47,7 +47,7 @@ class Waiting:
     since: float
 
     def milliseconds(self, now: float) -> float:
-        """For how long."""
+        """How long they have waited."""
         return (now - self.since) * 1000
 
 
@@ -67,8 +67,8 @@ class ListenerWatch:
         """The queue from which nothing has been accepted for longest.
 
         Connections leave an accept queue only when they are accepted, even
-        those whose clients have gone: one that does not get shorter is one
-        that nobody works on.
+        those whose clients have gone: from a queue that does not get shorter
+        nothing is accepted.
         """
         found = {(s.ip_address, s.port): s for s in sockets}
         before, self._waiting = self._waiting, {}
@@ -218,7 +218,7 @@ class StatsSocket:
         self._next_at = 0.0
 
     def sample(self, now: float) -> Sample:
-        """Look, and say what it means."""
+        """Look, and make a sample of the answer."""
         self.look(now)
         if self.problem is None:
             return unknown("HAProxy did not answer yet")
@@ -227,7 +227,7 @@ class StatsSocket:
     def peers(self) -> Sample | None:
         """Whether a client would find its member here; None without peers.
 
-        PARTIAL until then: it lets nothing new out and takes nothing away.
+        PARTIAL until then: no new VIP is announced, and none is withdrawn.
         """
         if self.has_learnt is None:
             return None

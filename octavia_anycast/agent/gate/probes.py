@@ -118,8 +118,8 @@ class Prober:
     def _check_processes(self, state: DesiredState, now: float) -> Sample:
         """Look at HAProxy's and keepalived's processes, where expected.
 
-        Always the first look of a sample: a dead one is let go of, else its
-        descriptor would wake the engine for ever.
+        Always the first look of a sample: the descriptor of a dead process
+        is closed, else it would wake the engine for ever.
         """
         if state.load_balancer_id is None or self._process is None:
             return _NOTHING
@@ -134,7 +134,7 @@ class Prober:
         return keepalived if state.lvs_listener_ids else _NOTHING
 
     def _check_stopped(self) -> Sample:
-        """The kernel knows a stopped process at once, by no time-out."""
+        """The kernel knows at once that a process is stopped."""
         pid = self._stats.pid if self._stats else None
         state = state_of(pid, "haproxy") if pid is not None else ""
         if state in STOPPED:
@@ -195,7 +195,7 @@ class Prober:
     def _check_gateways(
         self, netlink: Netlink, frontend: Frontend, now: float, pause: float
     ) -> Sample:
-        """Behind a bridge a dead network keeps its carrier: ask someone."""
+        """Behind a bridge a dead network keeps its carrier: ask a gateway."""
         index = next(
             link.index
             for link in netlink.links()
@@ -275,7 +275,7 @@ class Prober:
         return self._request.look(state.gate.request, state.listeners)
 
     def close(self) -> None:
-        """Let go of everything."""
+        """Release all processes and sockets."""
         self._release_haproxy()
         self._keepalived.close()
         self._process = self._stats = None

@@ -111,7 +111,7 @@ class DaemonProcess:
         return None
 
     def close(self) -> None:
-        """Let go of it."""
+        """Close its pidfd."""
         if self.pidfd is not None:
             os.close(self.pidfd)
             self.pidfd = None
@@ -205,7 +205,7 @@ class KeepalivedWatch:
                 yield listener.process.pidfd
 
     def close(self) -> None:
-        """Let go of everything."""
+        """Release all processes."""
         for listener in self._listeners.values():
             listener.process.close()
         self._listeners = {}

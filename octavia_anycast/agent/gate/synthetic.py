@@ -57,8 +57,8 @@ def step(course: Course, request: SyntheticRequest, problem: str) -> Course:
 def verdict(courses: dict[ListenerSocket, Course]) -> Sample:
     """What all listeners together say. Pure.
 
-    One that never answered well beside one that does is PARTIAL: the same on
-    every amphora, such as a path that its members do not have.
+    A listener that never answered well is PARTIAL beside one that does: it is
+    so on every amphora, for example if its members do not have the path.
     """
     bad = {s: c for s, c in courses.items() if c.is_good is False}
     lost = {s: c for s, c in bad.items() if c.has_been_good}
@@ -93,7 +93,7 @@ class RequestProbe:
         request: SyntheticRequest | None,
         listeners: tuple[ListenerSocket, ...],
     ) -> Sample | None:
-        """Say what is to be asked, and what came of it; returns at once.
+        """Set what to ask, and return what is known of it, at once.
 
         None: there is nothing to ask.
         """

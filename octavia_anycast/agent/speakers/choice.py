@@ -25,8 +25,8 @@ from dataclasses import dataclass, replace
 from octavia_anycast.agent import process
 from octavia_anycast.agent.speakers.base import (
     BgpSpeaker,
-    Path,
     SpeakerStatus,
+    Wish,
 )
 from octavia_anycast.model.bgp import (
     IPAddress,
@@ -105,8 +105,8 @@ def _sentence(said: str, peers: list[Peer]) -> str:
 class Choice:
     """A daemon to choose.
 
-    ``program`` must be installed; ``config_path`` is there for as long as
-    the daemon may run. ``check`` None: the daemon looks at no file before.
+    ``program`` must be installed; ``config_path`` exists for as long as the
+    daemon may run. ``check`` None: its files are not checked before.
     """
 
     make: Callable[[], BgpSpeaker]
@@ -124,12 +124,11 @@ class ChosenSpeaker:
         self._speakers: tuple[Speaker, ...] = ()
         # Which daemon has which of them.
         self._wanted: dict[Place, tuple[Speaker, ...]] = {}
-        self._paths: frozenset[Path] | None = None
         # Speakers that were looked at -> the peers refused, and why.
         self._looked_at: dict[tuple[Speaker, ...], dict[str, str]] = {}
 
     def check(self, speakers: tuple[Speaker, ...]) -> None:
-        """Refuse what no driver here can do.
+        """Refuse what the drivers of this image cannot do.
 
         :raises InvalidRequest: naming the field.
         """
@@ -163,39 +162,24 @@ class ChosenSpeaker:
             self._looked_at = {**dict(kept), speakers: found}
         return found
 
-    def configure(
-        self,
-        router_id: str,
-        speakers: tuple[Speaker, ...],
-        *,
-        adds_paths: bool = False,
-    ) -> None:
-        """Have exactly these peers, each by its daemon.
+    def want(self, wish: Wish) -> None:
+        """Have these peers and paths, each by its daemon.
 
-        But those that :meth:`check` found refused: a state that was on the
-        disk may hold them, and the others do not go with them.
+        But for the peers that :meth:`check` found refused: a state that was
+        on the disk may hold them, and the others do not go with them.
         """
-        if speakers != self._speakers:
-            refused = self._looked_at.get(speakers, {})
-            self._wanted = by_place(_without(speakers, refused))
-            self._speakers = speakers
+        if wish.speakers != self._speakers:
+            refused = self._looked_at.get(wish.speakers, {})
+            self._wanted = by_place(_without(wish.speakers, refused))
+            self._speakers = wish.speakers
         # First those that end: an address has one session at a time.
         for place in sorted(self._in_use() - set(self._wanted)):
-            self._get(place).configure(router_id, (), adds_paths=adds_paths)
+            self._get(place).want(Wish(router_id=wish.router_id))
         for place, share in self._wanted.items():
-            daemon = self._get(place)
-            if self._paths is not None:
-                daemon.set_paths(self._paths)
-            daemon.configure(router_id, share, adds_paths=adds_paths)
-
-    def set_paths(self, paths: frozenset[Path]) -> None:
-        """Announce exactly these paths; a daemon has its own peers' only."""
-        self._paths = paths
-        for place in self._wanted:
-            self._made[place].set_paths(paths)
+            self._get(place).want(replace(wish, speakers=share))
 
     def status(self) -> SpeakerStatus:
-        """Tell what is, from memory; a refused peer has its session too."""
+        """Report from memory; a refused peer has its session too."""
         status = self._status()
         refused = self._looked_at.get(self._speakers)
         if not refused:
@@ -235,12 +219,12 @@ class ChosenSpeaker:
         )
 
     def close(self) -> None:
-        """Let go of the daemons, which go on as they are (fail-static)."""
+        """Disconnect; the daemons go on as they are (fail-static)."""
         for speaker in self._made.values():
             speaker.close()
 
     def _in_use(self) -> set[Place]:
-        """Daemons that were made, or that another agent has left."""
+        """Daemons that were made, or that run since before a restart."""
         return set(self._made) | {
             place
             for place, choice in self._choices.items()
@@ -283,7 +267,7 @@ def _without(
 def by_place(
     speakers: tuple[Speaker, ...],
 ) -> dict[Place, tuple[Speaker, ...]]:
-    """Share the speakers out: the daemon -> those of their peers it has."""
+    """Split the speakers: daemon -> the speakers with the peers it has."""
     shares: dict[Place, list[Speaker]] = {}
     for speaker in speakers:
         for network in PeeringNetwork:

@@ -14,7 +14,6 @@ import hashlib
 import logging
 import os
 import socket
-import threading
 import time
 from abc import ABC, abstractmethod
 from collections import deque
@@ -27,8 +26,13 @@ from typing import Any, Generic, TypeVar
 
 from octavia_anycast.agent import atomic_file
 from octavia_anycast.agent.loop import Loop
-from octavia_anycast.agent.speakers.base import Path, Service, SpeakerStatus
-from octavia_anycast.model.bgp import Peer, SessionState, Speaker
+from octavia_anycast.agent.speakers.base import (
+    Path,
+    Service,
+    SpeakerStatus,
+    Wish,
+)
+from octavia_anycast.model.bgp import Peer, SessionState
 from octavia_anycast.model.wire import SessionReport
 
 LOG = logging.getLogger(__name__)
@@ -58,20 +62,6 @@ class DaemonSettings:
     def config_path(self) -> str:
         """The path of the main file."""
         return os.path.join(self.directory, self.main_file)
-
-
-@dataclass(frozen=True, slots=True)
-class Wish:
-    """What the agent asked for; ``paths`` None: nothing was said yet."""
-
-    router_id: str = ""
-    speakers: tuple[Speaker, ...] = ()
-    adds_paths: bool = False
-    paths: frozenset[Path] | None = None
-
-    def peers(self) -> tuple[Peer, ...]:
-        """The peers of all speakers."""
-        return tuple(p for speaker in self.speakers for p in speaker.peers)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,7 +138,7 @@ class NoAnswer(LinkLost):
 class Link:
     """A connection to a daemon, made in the constructor; both talk in lines.
 
-    It blocks, but never for longer than ``timeout_seconds`` without progress.
+    It blocks, but for ``timeout_seconds`` without an answer at the most.
 
     :raises LinkLost: from every method; :class:`NoAnswer` if time is up.
     """
@@ -224,9 +214,7 @@ class DaemonDriver(ABC, Generic[S, L]):
         self._name = name
         self._settings = settings
         self._service = service
-        self._lock = threading.Lock()
-        self._configured: tuple[str, tuple[Speaker, ...], bool] | None = None
-        self._paths: frozenset[Path] | None = None
+        self._asked: Wish | None = None
         self._status = SpeakerStatus()
         # From here on: the thread's own.
         self._link: L | None = None
@@ -244,45 +232,27 @@ class DaemonDriver(ABC, Generic[S, L]):
 
     # -- the interface ---------------------------------------------------
 
-    def configure(
-        self,
-        router_id: str,
-        speakers: tuple[Speaker, ...],
-        *,
-        adds_paths: bool = False,
-    ) -> None:
-        """Have exactly these peers; sessions of unchanged peers stay up."""
-        with self._lock:
-            if self._configured == (router_id, speakers, adds_paths):
-                return
-            self._configured = (router_id, speakers, adds_paths)
-        self._loop.wake()
-
-    def set_paths(self, paths: frozenset[Path]) -> None:
-        """Announce exactly these paths."""
-        with self._lock:
-            if self._paths is paths or self._paths == paths:
-                return
-            self._paths = paths
-        self._loop.wake()
+    def want(self, wish: Wish) -> None:
+        """Have these peers, and announce these paths."""
+        if wish != self._asked:
+            self._asked = wish
+            self._loop.wake()
 
     def status(self) -> SpeakerStatus:
         """Tell what is, from memory."""
-        with self._lock:
-            return self._status
+        return self._status
 
     def close(self) -> None:
-        """Let go of the daemon, which goes on announcing (fail-static)."""
+        """Disconnect; the daemon goes on announcing (fail-static)."""
         self._loop.close()
         self._disconnect()
 
     # -- the thread ------------------------------------------------------
 
     def _turn(self) -> float:
-        with self._lock:
-            if self._configured is None:
-                return self._settings.poll_seconds
-            wish = Wish(*self._configured, self._paths)
+        wish = self._asked
+        if wish is None:
+            return self._settings.poll_seconds
         try:
             if wish.peers():
                 self._keep(wish)
@@ -297,7 +267,7 @@ class DaemonDriver(ABC, Generic[S, L]):
         return self._pause()
 
     def _rest(self, wish: Wish) -> None:
-        """Nobody to talk to: no daemon either."""
+        """Without peers, stop the daemon and remove its files."""
         if self._wish == wish:
             return
         self._disconnect()
@@ -316,11 +286,13 @@ class DaemonDriver(ABC, Generic[S, L]):
                 self._link = self._connect()
             self._look(self._link)
         except NoAnswer:
-            LOG.error("%s does not answer; it is killed", self._name)
+            LOG.error(
+                "%s does not answer; it is killed and starts again", self._name
+            )
             self._restart()
         except LinkLost as e:
             if self._link is not None:
-                LOG.info("The connection to %s is gone: %s", self._name, e)
+                LOG.info("The connection to %s is lost: %s", self._name, e)
             self._disconnect()
             self._keep_started()
 
@@ -403,14 +375,12 @@ class DaemonDriver(ABC, Generic[S, L]):
         if seen == self._published:
             return
         self._published = seen
-        status = SpeakerStatus(
+        self._status = SpeakerStatus(
             is_running=is_running,
             speakers=loaded.speakers if loaded else None,
             sessions=tuple(self._report(peer) for peer in wish.peers()),
             paths=self._paths_out(),
         )
-        with self._lock:
-            self._status = status
 
     def _report(self, peer: Peer) -> SessionReport:
         session = self._session(peer)

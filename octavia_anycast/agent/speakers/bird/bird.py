@@ -16,7 +16,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from octavia_anycast.agent.speakers.base import Path, Service
+from octavia_anycast.agent.speakers.base import Path, Service, Wish
 from octavia_anycast.agent.speakers.bird import bird_syntax as syntax
 from octavia_anycast.agent.speakers.choice import ROUTER_ID, FileCheck
 from octavia_anycast.agent.speakers.driver import (
@@ -24,7 +24,6 @@ from octavia_anycast.agent.speakers.driver import (
     DaemonSettings,
     Link,
     LinkLost,
-    Wish,
 )
 from octavia_anycast.model.bgp import IPAddress, Peer, Speaker
 
@@ -160,7 +159,7 @@ class BirdSpeaker(DaemonDriver[BirdSettings, BirdLink]):
         return syntax.protocol_name(peer.id)
 
     def _paths_out(self) -> frozenset[Path]:
-        """The paths that BIRD has sent, as its own counts bear out."""
+        """The paths that BIRD has sent, checked by its own counts."""
         if self._loaded is None or not self._loaded.paths:
             return frozenset()
         by_channel: dict[tuple[str, int], set[Path]] = {}

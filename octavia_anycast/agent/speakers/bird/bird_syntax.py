@@ -73,7 +73,7 @@ class Reply:
 
 
 def protocol_name(peer_id: str) -> str:
-    """The name of a peer's protocol; the same for as long as the peer is."""
+    """The name of a peer's protocol; it never changes."""
     if _PLAIN_ID.fullmatch(peer_id):
         return "peer_" + peer_id.replace("-", "_")
     return "peer_" + hashlib.sha256(peer_id.encode()).hexdigest()[:32]
@@ -143,7 +143,7 @@ def _routes(
 
 
 def _pattern(name: str) -> str:
-    """The file, as a pattern: BIRD takes it well if a pattern finds none."""
+    """The file as a pattern: BIRD allows that a pattern matches no file."""
     return f"{name[:-1]}[{name[-1]}]"
 
 
@@ -171,7 +171,7 @@ def _add_community(value: str) -> str:
 def channels(
     speakers: tuple[Speaker, ...], paths: frozenset[Path]
 ) -> dict[Path, Channel]:
-    """Where each path goes; those to nobody that is known are left out."""
+    """The channel of each path; paths to unknown peers are left out."""
     names = {p.id: protocol_name(p.id) for s in speakers for p in s.peers}
     return {
         path: (names[path.peer_id], path.vip_ip.version)
@@ -213,7 +213,7 @@ def file_name(channel: Channel, slot: int) -> str:
 
 
 def file_of(name: str) -> tuple[Channel, int] | None:
-    """What :func:`file_name` made the name of; None: another one."""
+    """Undo :func:`file_name`; None: it is another file's name."""
     found = _NAME.fullmatch(name)
     if found is None or int(found[3] or 0) >= NEXT_HOPS_MAX:
         return None

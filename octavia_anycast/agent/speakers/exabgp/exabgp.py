@@ -17,14 +17,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from octavia_anycast.agent.speakers.base import Path, Service
+from octavia_anycast.agent.speakers.base import Path, Service, Wish
 from octavia_anycast.agent.speakers.choice import ROUTER_ID, FileCheck
 from octavia_anycast.agent.speakers.driver import (
     Configuration,
     DaemonDriver,
     DaemonSettings,
     Link,
-    Wish,
 )
 from octavia_anycast.agent.speakers.exabgp import exabgp_syntax as syntax
 from octavia_anycast.model.bgp import IPAddress, Peer, Speaker
@@ -262,7 +261,9 @@ class ExabgpSpeaker(DaemonDriver[ExabgpSettings, ExabgpLink]):
         if self._outdated_since is None:
             self._outdated_since = now
         elif now - self._outdated_since > settings.reload_limit_seconds:
-            LOG.warning("ExaBGP did not reload; it is started again")
+            LOG.warning(
+                "ExaBGP did not load its files; it is killed and starts again"
+            )
             self._restart()
             return
         if now - self._reloaded_at < settings.reload_seconds:

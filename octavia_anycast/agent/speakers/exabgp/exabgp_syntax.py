@@ -15,11 +15,10 @@ from datetime import datetime, timedelta
 from ipaddress import ip_address, ip_network
 
 from octavia_anycast.agent.speakers import driver
-from octavia_anycast.agent.speakers.base import Path
+from octavia_anycast.agent.speakers.base import Path, Wish
 from octavia_anycast.agent.speakers.driver import (
     Configuration,
     Session,
-    Wish,
 )
 from octavia_anycast.model.bgp import (
     GRACEFUL_SHUTDOWN,
