@@ -8,13 +8,10 @@ Layer: model. Pure.
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
 
 from octavia_anycast.model.bgp import check_range
-from octavia_anycast.model.codec import read
 from octavia_anycast.model.errors import InvalidRequest
 
-AUTOSCALE = "autoscale"
 TARGET_MAX = 10**12
 CPU_TARGET_MAX = 100
 TOLERANCE_MAX = 0.9
@@ -70,22 +67,6 @@ class Autoscale:
             0,
             SCALE_IN_DELAY_MAX_SECONDS,
         )
-
-
-def autoscale_from(document: Any) -> Autoscale | None:
-    """Read what a user asked for; None is off.
-
-    :param document: JSON: an object with the fields of :class:`Autoscale`
-    :raises InvalidRequest: naming the field, such as ``autoscale.target``
-    """
-    if document is None:
-        return None
-    if not isinstance(document, dict):
-        raise InvalidRequest(AUTOSCALE, "it is neither null nor an object")
-    try:
-        return read(Autoscale, document)
-    except InvalidRequest as e:
-        raise InvalidRequest(f"{AUTOSCALE}.{e.field}", e.reason) from e
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -404,16 +404,14 @@ class ObservedCluster:
     ``recent_failures`` are failed boots, oldest first,
     ``replacements_under_way`` those of the whole cloud, ``prepared_revision``
     that for which the VIP's ports and security group were last brought up to
-    date; ``has_vip_resources`` tells whether any of them is left.
-    ``failures`` are those of the actions of the last round. ``load``: as far
-    as it was measured; None: the cluster is not autoscaled.
+    date. ``failures`` are those of the actions of the last round. ``load``:
+    what was measured of it; None: the cluster is not autoscaled.
     """
 
     amphorae: tuple[ObservedAmphora, ...] = ()
     recent_failures: tuple[BootFailure, ...] = ()
     replacements_under_way: int = 0
     prepared_revision: str = ""
-    has_vip_resources: bool = True
     failures: tuple[ActionFailure, ...] = ()
     load: MeasuredLoad | None = None
 

@@ -6,7 +6,7 @@ Layer: controller.
 """
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from oslo_log import log as logging
@@ -19,13 +19,11 @@ from octavia_anycast.controller.memory import (
     Told,
 )
 from octavia_anycast.controller.ports import World
-from octavia_anycast.db import heartbeat
 from octavia_anycast.db.amphora import amphorae
 from octavia_anycast.db.cluster import clusters
 from octavia_anycast.model.cluster import (
     ActionFailure,
     ClusterRecord,
-    ObservedCluster,
 )
 from octavia_anycast.model.errors import AnycastError, Permanent
 from octavia_anycast.model.heartbeat import Heartbeat
@@ -37,13 +35,14 @@ from octavia_anycast.planning.amphora.failures import (
     is_refused,
     remarks,
 )
-from octavia_anycast.planning.cluster.assessment import Lapse, lapses
+from octavia_anycast.planning.cluster.assessment import Cluster, lapses
 from octavia_anycast.planning.cluster.health import (
     Configured,
     active_connections,
     operating_statuses,
     worst_below,
 )
+from octavia_anycast.planning.cluster.rollout import recovered
 from octavia_anycast.planning.cluster.status import (
     ProvisioningVerdict,
     operating_verdict,
@@ -66,9 +65,7 @@ class Reporter:
         self._active: dict[str, dict[str, int]] = {}
         # load_balancer_id -> amphora_id -> what is wrong with its heartbeats
         self._troubles: dict[str, dict[str, str]] = {}
-        self._agent_reports = AgentReports(world.settings.report_interval)
-        # An answer says no more than a heartbeat of the same interval.
-        self._beat = timedelta(seconds=world.settings.heartbeat_interval)
+        self._agent_reports = AgentReports(world)
 
     def report(self, observation: Observation) -> bool:
         """Write provisioning and operating statuses and statistics.
@@ -88,7 +85,7 @@ class Reporter:
         """Forget a load balancer that is gone."""
         self._active.pop(load_balancer_id, None)
         self._troubles.pop(load_balancer_id, None)
-        self._agent_reports.forget(load_balancer_id)
+        self._agent_reports.forget(_owner(load_balancer_id))
 
     def forget_request(self, observation: Observation) -> None:
         """Forget who asked for what is carried out now.
@@ -260,11 +257,7 @@ class Reporter:
 
     def _keep(self, cluster: ClusterRecord, **wanted: Any) -> None:
         """Write what differs from the cluster's row."""
-        changed = {
-            name: value
-            for name, value in wanted.items()
-            if getattr(cluster, name) != value
-        }
+        changed = _changes(cluster, **wanted)
         if changed:
             self._set(cluster.load_balancer_id, **changed)
 
@@ -347,49 +340,32 @@ class Reporter:
         self, observation: Observation, operating: str, reason: str
     ) -> None:
         """Keep our own rows: what is shown, and who was heard of."""
-        wanted = {
-            "provisioning_status": observation.tree.provisioning_status,
-            "operating_status": operating,
-            "reason": reason,
-            "pending_since": _pending_since(
-                observation.cluster, observation.tree, observation.now
-            ),
-            # Asked to live on, by a failover for instance.
-            "is_deletion_wanted": False,
-        }
-        changed = {
-            name: value
-            for name, value in wanted.items()
-            if getattr(observation.cluster, name) != value
-        }
-        answered = [
-            amphora.record.id
-            for amphora in observation.observed.amphorae
-            if amphora.report is not None
-        ]
-        news = self._agent_reports.news(observation)
-        lapsed = lapses(
-            observation.desired, observation.observed, observation.now
+        cluster, tree = observation.cluster, observation.tree
+        desired, observed = observation.desired, observation.observed
+        changed = _changes(
+            cluster,
+            provisioning_status=tree.provisioning_status,
+            operating_status=operating,
+            reason=reason,
+            pending_since=_pending_since(cluster, tree, observation.now),
+            # A request, such as a failover, has it live on.
+            is_deletion_wanted=False,
         )
-        log_lapses(
-            f"load balancer {observation.tree.id}",
-            observation.observed,
-            lapsed,
-            observation.now,
-        )
-        with self._world.database.transaction() as session:
-            # In order, as the receiver of heartbeats: no deadlock.
-            heartbeat.touch_all(
-                session,
-                answered,
-                observation.now,
-                fresh_since=observation.now - self._beat,
-            )
-            write_lapses(session, lapsed)
+        rolled_out = _rolled_out(observation)
+
+        def write(session: Any) -> None:
             if changed:
-                clusters.update(session, observation.tree.id, **changed)
-            news.write(session)
-        self._agent_reports.written(news, set(answered))
+                clusters.update(session, tree.id, **changed)
+            for amphora_id in sorted(rolled_out):
+                amphorae.update(session, amphora_id, speakers_changed_at=None)
+
+        self._agent_reports.record(
+            _owner(tree.id),
+            observed,
+            lapses(desired, observed, observation.now),
+            observation.now,
+            write,
+        )
 
 
 def patience_of(world: World) -> Patience:
@@ -422,43 +398,27 @@ def _pending_since(
     return now if is_new else cluster.pending_since or now
 
 
-def write_lapses(session: Any, lapsed: dict[str, Lapse]) -> None:
-    """Record since when agents are mute, and their configurations old."""
-    for amphora_id, lapse in sorted(lapsed.items()):
-        amphorae.update(
-            session,
-            amphora_id,
-            mute_since=lapse.mute_since,
-            stale_since=lapse.stale_since,
-        )
+def _changes(cluster: ClusterRecord, **wanted: Any) -> dict[str, Any]:
+    """What differs from the cluster's row."""
+    return {
+        name: value
+        for name, value in wanted.items()
+        if getattr(cluster, name) != value
+    }
 
 
-def log_lapses(
-    owner: str,
-    observed: ObservedCluster,
-    lapsed: dict[str, Lapse],
-    now: datetime,
-) -> None:
-    """Say once when an agent falls mute, and when it answers again."""
-    for amphora in observed.amphorae:
-        record = amphora.record
-        lapse = lapsed.get(record.id)
-        if lapse is None:
-            continue
-        if lapse.mute_since and not record.mute_since:
-            LOG.warning(
-                "The agent of amphora %s of %s does not answer: %s.",
-                record.id,
-                owner,
-                amphora.report_error,
-            )
-        elif record.mute_since and not lapse.mute_since:
-            LOG.info(
-                "The agent of amphora %s of %s answers again, after %.0f s.",
-                record.id,
-                owner,
-                (now - record.mute_since).total_seconds(),
-            )
+def _owner(load_balancer_id: str) -> str:
+    return f"load balancer {load_balancer_id}"
+
+
+def _rolled_out(observation: Observation) -> tuple[str, ...]:
+    """Ids of amphorae that announce with the speakers they were given."""
+    amphorae_seen = observation.observed.amphorae
+    if all(a.record.speakers_changed_at is None for a in amphorae_seen):
+        return ()
+    return recovered(
+        Cluster(observation.desired, observation.observed, observation.now)
+    )
 
 
 def _waiting(observation: Observation) -> frozenset[str]:

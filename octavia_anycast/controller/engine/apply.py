@@ -154,26 +154,14 @@ def is_common(action: Action) -> bool:
 
 def _attempt(job: AmphoraRecords, action: Action, doer: Doer) -> Outcome:
     kind = type(action).__name__
-    amphora_id = getattr(action, "amphora_id", "")
+    amphora_id = getattr(action, "amphora_id", "-")
     try:
         with log_lines.kept():
             lacks = doer(job, action)
-    except AnycastError as e:
-        LOG.warning(
-            "%s of %s, amphora %s: %s",
-            kind,
-            job.owner,
-            amphora_id or "-",
-            e,
-        )
-        return _failed(job, action, e)
-    except Exception as e:
-        LOG.exception(
-            "%s of %s, amphora %s",
-            kind,
-            job.owner,
-            amphora_id or "-",
-        )
+    except Exception as e:  # noqa: BLE001 - the others go on
+        is_ours = isinstance(e, AnycastError)
+        log = LOG.warning if is_ours else LOG.exception
+        log("%s of %s, amphora %s: %s", kind, job.owner, amphora_id, e)
         return _failed(job, action, e)
     return Outcome(
         is_done=True,

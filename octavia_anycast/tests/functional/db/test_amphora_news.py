@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import event
 
-from octavia_anycast.controller.amphora.amphora_watch import AmphoraWatch
+from octavia_anycast.controller.cluster.cluster_watch import AmphoraWatch
 from octavia_anycast.db import heartbeat
 from octavia_anycast.db.amphora import amphora_news, amphorae
 from octavia_anycast.model.cluster import AmphoraStatus
