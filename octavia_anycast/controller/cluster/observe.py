@@ -94,7 +94,7 @@ class Observer:
         self._meter.forget(load_balancer_id)
 
     def observe(self, tree: LoadBalancerTree) -> Observation | None:
-        """Look at everything; None if we have no cluster for it.
+        """Observe a load balancer; None if it has no cluster row.
 
         :raises Retryable: the database or network service did not answer.
         """
@@ -139,7 +139,7 @@ class Observer:
     def _replacements(
         self, rows: _Rows, seen: tuple[ObservedAmphora, ...], now: datetime
     ) -> int:
-        """Count them, unless this cluster is whole: a query less."""
+        """Count replacements in the cloud; 0, unasked, if all is well here."""
         wanted = rows.cluster.size.desired + rows.cluster.spare_count
         is_whole = len(seen) == wanted and all(
             amphora.report is not None
@@ -183,7 +183,7 @@ class Observer:
     def _distributor(
         self, session: Any, cluster: ClusterRecord, tree: LoadBalancerTree
     ) -> Distributor:
-        """Its distributor; without speakers, if only its deletion is left.
+        """Return its distributor; without speakers if it is being deleted.
 
         :raises Permanent: it cannot be read.
         """
@@ -201,7 +201,7 @@ class Observer:
     def _desired(
         self, tree: LoadBalancerTree, rows: _Rows
     ) -> tuple[DesiredCluster, list[ActionFailure]]:
-        """What is wanted, and what of it cannot be found out."""
+        """Return what is wanted, and failures to find out parts of it."""
         cluster = rows.cluster
         desired = DesiredCluster(
             load_balancer_id=tree.id,
@@ -236,7 +236,7 @@ class Observer:
         return replace(desired, member_network_ids=networks), lacks
 
     def _policy(self, tree: LoadBalancerTree) -> ClusterPolicy:
-        """The operator's, with what the flavor says of the health gate."""
+        """Return the operator's policy with the changes of the flavor."""
         policy = self._world.settings.policy
         return replace(
             policy,
@@ -249,7 +249,7 @@ class Observer:
     def _member_networks(
         self, tree: LoadBalancerTree, desired: DesiredCluster, rows: _Rows
     ) -> tuple[tuple[str, ...], list[ActionFailure]]:
-        """Networks to plug: not a front end, which is plugged already.
+        """Return the networks to plug, without front ends.
 
         A subnet that is gone is left out: its members are not reached
         anyway. While the network service does not answer, the amphorae keep
@@ -282,7 +282,7 @@ class Observer:
     def _with_heartbeats(
         self, seen: ObservedAmphora, rows: _Rows
     ) -> ObservedAmphora:
-        """Add why heartbeats of one that answers do not arrive, if so."""
+        """Add why the heartbeats of an amphora that answers do not arrive."""
         record, world = seen.record, self._world
         if seen.report is None or record.lb_network_ip is None:
             return seen

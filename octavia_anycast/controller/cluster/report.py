@@ -88,9 +88,9 @@ class Reporter:
         self._agent_reports.forget(_owner(load_balancer_id))
 
     def forget_request(self, observation: Observation) -> None:
-        """Forget who asked for what is carried out now.
+        """Forget the request that is carried out now.
 
-        Later rounds are nobody's request; one that came meanwhile stays.
+        A request that came meanwhile is kept.
         """
         if not observation.cluster.request_id:
             return
@@ -104,7 +104,7 @@ class Reporter:
     def record(
         self, observation: Observation, outcomes: tuple[Outcome, ...]
     ) -> tuple[ActionFailure, ...]:
-        """Record what fails now; what works again is forgotten."""
+        """Record which actions fail; forget those that work again."""
         before = observation.cluster.failures
         done = {outcome.action for outcome in outcomes if outcome.is_done}
         found = carried_on(
@@ -127,9 +127,9 @@ class Reporter:
     def report_unobserved(
         self, tree: LoadBalancerTree, error: AnycastError
     ) -> None:
-        """Show that a load balancer could not even be observed.
+        """Show that a load balancer could not be observed.
 
-        What is shown of its amphorae stays as it was.
+        The statuses of its listeners, pools and members stay as they are.
 
         :raises Retryable: the database does not answer, either.
         """
@@ -163,7 +163,7 @@ class Reporter:
             self._fail(tree, reason)
 
     def _report_deletion(self, observation: Observation) -> None:
-        """Say what holds a deletion up, and show it when it takes too long."""
+        """Report what delays a deletion; show ERROR if it takes too long."""
         tree, cluster = observation.tree, observation.cluster
         reason = "; ".join(
             ["to be deleted"]
@@ -182,7 +182,7 @@ class Reporter:
             self._fail(tree, reason)
 
     def _tell_heartbeats(self, observation: Observation) -> None:
-        """Say once that heartbeats do not arrive, and that they do again."""
+        """Log once that heartbeats do not arrive, and that they do again."""
         before = self._troubles.get(observation.tree.id, {})
         after = {
             amphora.record.id: amphora.heartbeat_trouble
@@ -227,9 +227,9 @@ class Reporter:
             self._fail(tree, reason)
 
     def _fail(self, tree: LoadBalancerTree, reason: str) -> None:
-        """Show a load balancer that waits as ERROR.
+        """Show a load balancer in PENDING_* as ERROR.
 
-        A deletion is remembered first: the work on it goes on.
+        A deletion is recorded first, because the work on it goes on.
         """
         if not tree.is_pending:
             return
@@ -248,7 +248,7 @@ class Reporter:
             )
 
     def _settle_late(self, observation: Observation) -> None:
-        """Settle what waited for a secret while the rest was ACTIVE."""
+        """Settle listeners whose secrets can be read now."""
         tree, waiting = observation.tree, _waiting(observation)
         if all(pending.id in waiting for pending in tree.pending):
             return
@@ -284,7 +284,10 @@ class Reporter:
     def _operating(
         self, observation: Observation
     ) -> tuple[dict[tuple[str, str], str], str, str]:
-        """Write them; what changed, and the cluster's with its reason."""
+        """Write the operating statuses.
+
+        :returns: what changed, the cluster's status, and its reason
+        """
         tree = observation.tree
         verdict = operating_verdict(
             observation.desired,
@@ -318,7 +321,7 @@ class Reporter:
         return changes, verdict.status, verdict.reason
 
     def _told(self, observation: Observation) -> Told:
-        """What the amphorae say of listeners, pools and members."""
+        """Return the latest heartbeats of the cluster's amphorae."""
         return self._store.of(
             {
                 amphora.record.id: amphora.record.applied_at
@@ -339,7 +342,7 @@ class Reporter:
     def _remember(
         self, observation: Observation, operating: str, reason: str
     ) -> None:
-        """Keep our own rows: what is shown, and who was heard of."""
+        """Record in our tables what is shown, and which agents answered."""
         cluster, tree = observation.cluster, observation.tree
         desired, observed = observation.desired, observation.observed
         changed = _changes(
@@ -379,16 +382,16 @@ def patience_of(world: World) -> Patience:
 
 
 def _is_seen(failure: ActionFailure) -> bool:
-    """Whether the look itself found it."""
+    """Whether it failed while the load balancer was observed."""
     return failure.action == OBSERVE
 
 
 def _pending_since(
     cluster: ClusterRecord, tree: LoadBalancerTree, now: datetime
 ) -> datetime | None:
-    """Since when it waits for what is asked for now; None: it does not.
+    """Since when the request of now has been waiting; None: none waits.
 
-    In ERROR the wait goes on.
+    A load balancer in ERROR still waits.
     """
     if tree.is_in_error:
         return cluster.pending_since or now

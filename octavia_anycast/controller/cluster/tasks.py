@@ -53,7 +53,7 @@ LOG = logging.getLogger(__name__)
 
 
 def carry_out(job: Job, action: Action) -> tuple[str, ...]:
-    """Carry out one action; sentences about what it went without.
+    """Carry out one action; return sentences about what it left out.
 
     :raises AnycastError: if it did not work; nothing is half recorded.
     """
@@ -115,8 +115,8 @@ def _remove(job: Job, action: RemoveLoadBalancer) -> None:
 def remove_load_balancer(world: World, tree: Any) -> None:
     """Remove what is left of a load balancer; Octavia's row goes last.
 
-    The cluster's row outlives it by a moment: should the controller die in
-    between, the sweep removes the row.
+    The cluster's row goes after it. If the controller stops in between, the
+    sweep removes the row.
 
     :raises Retryable: something did not work; come again.
     """
@@ -169,9 +169,9 @@ def _ensure_members(
 
 
 def _extend_members(job: Job, record: AmphoraRecord) -> None:
-    """A member in another subnet of a plugged network needs an address there.
+    """Give a plugged network the addresses of further members' subnets.
 
-    Looked at once by each process, and when the subnets change.
+    Each process checks this once, and when the subnets change.
     """
     wanted = job.observation.tree.member_subnet_ids
     if job.world.memory.member_subnets(record.id) != wanted:

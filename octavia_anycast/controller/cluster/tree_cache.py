@@ -1,15 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright (c) 2026 The octavia-anycast authors
-"""Trees of load balancers at rest, kept from one look to the next.
+"""Cache of the trees of load balancers at rest (ADR 0085).
 
-Reading a tree is half of what a look costs, and at rest it is the same each
-time. Octavia's API shows a change of anything below a load balancer in the
-load balancer's own row, so one query of that row tells that the tree is as
-it was (ADR 0085).
+Reading a tree is half the cost of a round. Octavia's API shows a change of
+anything below a load balancer in the load balancer's own row, so one query of
+that row tells whether the cached tree is current.
 
-A kept tree serves to see that nothing is to be done, and for nothing else:
-who finds something to do reads the tree anew. What was seen of the amphorae
-is still good then, if the tree is (:func:`wants_the_same`).
+A cached tree only shows that there is nothing to do. If there is something,
+the tree is read; what was observed of the amphorae stays valid if the new
+tree asks for the same (:func:`wants_the_same`).
 
 Layer: controller.
 """
@@ -35,7 +34,7 @@ class _Kept:
 
 
 def wants_the_same(tree: LoadBalancerTree, kept: LoadBalancerTree) -> bool:
-    """True if they differ in statuses at most, as reports change them."""
+    """Whether the two differ in nothing but statuses that reports write."""
     statuses_of_then = replace(
         tree,
         operating_status=kept.operating_status,
@@ -46,7 +45,7 @@ def wants_the_same(tree: LoadBalancerTree, kept: LoadBalancerTree) -> bool:
 
 
 class TreeCache:
-    """Trees by load balancer; the caller holds the lock of each."""
+    """load_balancer_id -> tree; the caller holds the lock of each."""
 
     def __init__(self, load_balancers: LoadBalancers) -> None:
         self._load_balancers = load_balancers
@@ -55,9 +54,7 @@ class TreeCache:
     def get(
         self, load_balancer_id: str, now: datetime
     ) -> LoadBalancerTree | None:
-        """The tree, if it is known not to have changed.
-
-        At most one query.
+        """Return the tree if it has not changed; at most one query.
 
         :raises Retryable: the database did not answer.
         """
@@ -75,7 +72,7 @@ class TreeCache:
         return kept.tree
 
     def keep(self, tree: LoadBalancerTree, now: datetime) -> None:
-        """Keep one that was found at rest; one that is kept ages on."""
+        """Keep a tree at rest; one that is kept already does not get younger."""
         if tree.provisioning_status != _AT_REST or tree.updated_at is None:
             return
         if now - tree.updated_at.replace(tzinfo=UTC) < QUIET:
@@ -83,5 +80,5 @@ class TreeCache:
         self._kept.setdefault(tree.id, _Kept(tree, now))
 
     def forget(self, load_balancer_id: str) -> None:
-        """Read it anew the next time."""
+        """Have the tree read the next time."""
         self._kept.pop(load_balancer_id, None)

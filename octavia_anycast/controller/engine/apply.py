@@ -2,12 +2,12 @@
 # Copyright (c) 2026 The octavia-anycast authors
 """Apply: a plan as a TaskFlow graph.
 
-Linear within one amphora, unordered among amphorae; what makes ports comes
-after what the load balancer as a whole needs, and what boots after its server
-group. A failed action ends its amphora's chain and
-nothing else: tasks hand an :class:`Outcome` to the next one instead of
-raising, because TaskFlow would revert the whole graph. Nothing is ever
-reverted; the next plan starts from what is.
+The actions of one amphora run in order, those of different amphorae in
+parallel. Ports are made after what the load balancer as a whole needs, and
+servers after their server group. A failed action ends the chain of its amphora
+only: tasks hand an :class:`Outcome` to the next one instead of raising,
+because TaskFlow would revert the whole graph. Nothing is ever reverted; the
+next plan starts from what there is.
 
 Layer: controller.
 """
@@ -56,7 +56,7 @@ class Outcome:
 
     ``failures``: what did not work of it; if it is done all the same, what
     it went into force without. ``is_news``: it failed, and what it recorded
-    calls for another plan.
+    calls for another plan at once.
     """
 
     is_done: bool
@@ -127,18 +127,14 @@ _GROUP = "server group"
 
 
 def _chain(action: Action) -> str:
-    """What runs one after the other: an amphora's actions, for instance."""
+    """Name the chain of an action; the actions of a chain run in order."""
     if isinstance(action, EnsureServerGroup):
         return _GROUP
     return getattr(action, "amphora_id", "")
 
 
 def _with_group(job: Job, actions: tuple[Action, ...]) -> tuple[Action, ...]:
-    """Put the server group before boots, which are the first of a chain.
-
-    A server cannot join a group later. Where there is one already, or none
-    is wanted, this costs no call.
-    """
+    """Put the server group before boots: a server cannot join one later."""
     if not any(isinstance(action, BootAmphora) for action in actions):
         return actions
     return (
@@ -224,12 +220,12 @@ def _failure(
 def run_phases(
     job: Job, actions: tuple[Action, ...], executor: Executor
 ) -> tuple[Outcome, ...]:
-    """Carry out a plan; what makes ports waits for the common actions.
+    """Carry out a plan in phases.
 
-    A plan with another size is carried out if that could be recorded. The
-    front-end ports need the security group that the common actions
-    make. Otherwise all of it runs at once: preparing takes a dozen calls to
-    the network service, and a configuration need not wait for them.
+    If it begins with another size, the rest waits until that is recorded.
+    Front-end ports wait for the security group that the common actions make.
+    Otherwise all of it runs at once: preparing takes a dozen calls to the
+    network service, and a configuration need not wait for them.
     """
     if actions and isinstance(actions[0], ScaleCluster):
         (scaling,) = apply_plan(job, actions[:1], executor)

@@ -2,9 +2,9 @@
 # Copyright (c) 2026 The octavia-anycast authors
 """Several controllers: who looks after which load balancer, and locks.
 
-tooz does both. The hash ring only says who looks first; what keeps two
-controllers from working on the same load balancer is its lock, which a dead
-process loses at once.
+tooz does both. The hash ring only says which controller looks first. The lock
+of a load balancer keeps two controllers from working on it at the same time;
+a dead process loses its locks at once.
 
 Layer: controller.
 """
@@ -69,7 +69,7 @@ class Coordination:
         LOG.info("Joined the controllers as %s.", self.member_id.decode())
 
     def connect(self) -> None:
-        """Connect for the locks only: no load balancer becomes ours."""
+        """Connect for locks only, without joining the group."""
         self._coordinator.start(start_heart=True)
 
     def stop(self) -> None:
@@ -81,7 +81,7 @@ class Coordination:
         self._coordinator.stop()
 
     def refresh(self) -> None:
-        """Notice who came and went; join again if we were given up."""
+        """Learn which controllers there are; join again if we timed out."""
         with self._guard:
             try:
                 self._coordinator.run_watchers()

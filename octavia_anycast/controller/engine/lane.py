@@ -28,7 +28,7 @@ Clock = Callable[[], float]
 
 
 def attempt(what: str, work: Callable[[], object]) -> bool:
-    """Do one round of a thread that has to live; whether it worked.
+    """Run one round of a thread that must not end; whether it worked.
 
     :param what: the work, for the log
     """
@@ -68,7 +68,7 @@ class Lane:
         self._notice_due = 0.0
 
     def close(self) -> None:
-        """Begin nothing more."""
+        """Begin no more work."""
         self._is_closed = True
 
     def wake(self, key: str) -> None:
@@ -124,7 +124,7 @@ class Lane:
             self._queue.done(key, self._clock(), result)
 
     def _postpone(self, key: str, error: Exception) -> None:
-        """Log it with the project and the request that are known of it."""
+        """Have the key tried again later, and log why."""
         wait = self._queue.failed(key, self._clock(), error)
         log = LOG.warning if isinstance(error, AnycastError) else LOG.exception
         log(

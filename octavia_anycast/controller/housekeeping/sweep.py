@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright (c) 2026 The octavia-anycast authors
-"""The sweep: what belongs to nothing any more.
+"""The sweep: removes what has lost its load balancer or amphora.
 
 Octavia's API calls the provider driver inside a transaction that may still
 roll back, and a controller may die between two steps; a database may be
 restored from yesterday. What is then left without its load balancer or
 amphora is removed after ``orphan_after``.
 
-And the other way about: a VIP port, a security group or a port of an amphora
-that somebody deleted is made again, the latter with a new amphora. It is
-looked for twice, for what is being made looks lost, too.
+A VIP port, a security group or a port of an amphora that somebody deleted is
+made again, a port of an amphora with a new amphora. Two sweeps in a row have
+to miss it, because what is just being made is missing, too.
 
 Layer: controller. What is an orphan is decided in planning/housekeeping.py.
 """
@@ -108,9 +108,9 @@ class Sweep:
     _losses: dict[Loss, int] = field(default_factory=dict)
 
     def find(self) -> tuple[Finding, ...]:
-        """Find them, without touching anything.
+        """Find orphans, without touching anything.
 
-        What nobody can tell the age of counts from when this object saw it
+        The age of one without a time counts from when this object saw it
         first.
 
         :raises Retryable: a service did not answer.
@@ -124,7 +124,7 @@ class Sweep:
         return tuple(_judge(orphan, limit) for orphan in self._dated(found))
 
     def run(self) -> tuple[Finding, ...]:
-        """Remove those that are old enough; everything found, with outcome.
+        """Remove those that are old enough; return all, with outcomes.
 
         :raises Retryable: a service did not answer.
         """
@@ -138,7 +138,7 @@ class Sweep:
         )
 
     def _make_good(self, found: tuple[Loss, ...]) -> None:
-        """Have what is lost made again; once, however long it is lost."""
+        """Request that lost things are made again; once for each loss."""
         self._losses = {loss: self._losses.get(loss, 0) + 1 for loss in found}
         for loss, sights in self._losses.items():
             if sights != LOST_AFTER_SIGHTS:
@@ -227,7 +227,7 @@ def _remove_cluster(sweep: Sweep, orphan: Orphan) -> None:
 
 
 def _remove_path(sweep: Sweep, orphan: Orphan) -> None:
-    """Have the agent told what is right; a deleted amphora's is gone."""
+    """Have the agent told its state again, unless the amphora is deleted."""
     with sweep.world.database.transaction() as session:
         record = amphorae.get(session, str(orphan.amphora_id))
     if record is None or record.status is AmphoraStatus.DELETED:
