@@ -9,7 +9,7 @@ nothing else in the controller imports an adapter.
 Layer: controller.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
@@ -261,17 +261,11 @@ class Statistics(Protocol):
         """listener_id -> active connections."""
 
 
-class Clock(Protocol):
-    """The wall clock; aware, UTC."""
-
-    def __call__(self) -> datetime:
-        """Now."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class World:
     """All collaborators of the controller, made once at start-up.
 
+    ``now``: the wall clock; aware, UTC.
     ``memory``: what this process remembers of amphorae.
     ``refusals``: what came to the port of heartbeats and is none.
     ``speakerds``: speakerd's own port, for amphorae whose agents do not
@@ -290,7 +284,7 @@ class World:
     agents: Agents
     statistics: Statistics
     settings: Settings
-    now: Clock
+    now: Callable[[], datetime]
     refusals: HeartbeatRefusals = field(default_factory=HeartbeatRefusals)
     speakerds: Agents | None = None
     fast_agents: Agents | None = None

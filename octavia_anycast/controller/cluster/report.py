@@ -37,7 +37,6 @@ from octavia_anycast.planning.amphora.failures import (
 )
 from octavia_anycast.planning.cluster.assessment import Cluster, lapses
 from octavia_anycast.planning.cluster.health import (
-    Configured,
     active_connections,
     operating_statuses,
     worst_below,
@@ -299,13 +298,9 @@ class Reporter:
         told = self._told(observation)
         changes = operating_statuses(
             told.beats,
-            Configured(
-                known=tree.operating_statuses,
-                disabled_ids=tree.disabled_ids,
-                members=tree.members,
-                is_in_force=told.is_current
-                and tree.provisioning_status == "ACTIVE",
-            ),
+            tree,
+            is_in_force=told.is_current
+            and tree.provisioning_status == "ACTIVE",
         )
         status = worse_of(
             verdict.status,

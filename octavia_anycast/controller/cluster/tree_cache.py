@@ -13,7 +13,7 @@ tree asks for the same (:func:`wants_the_same`).
 Layer: controller.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from octavia_anycast.controller.ports import LoadBalancers
@@ -25,12 +25,6 @@ KEEP = timedelta(minutes=5)
 # that changed so lately may change again and look the same.
 QUIET = timedelta(seconds=10)
 _AT_REST = "ACTIVE"
-
-
-@dataclass(frozen=True, slots=True)
-class _Kept:
-    tree: LoadBalancerTree
-    since: datetime
 
 
 def wants_the_same(tree: LoadBalancerTree, kept: LoadBalancerTree) -> bool:
@@ -49,7 +43,8 @@ class TreeCache:
 
     def __init__(self, load_balancers: LoadBalancers) -> None:
         self._load_balancers = load_balancers
-        self._kept: dict[str, _Kept] = {}
+        # load_balancer_id -> tree, and since when it is kept
+        self._kept: dict[str, tuple[LoadBalancerTree, datetime]] = {}
 
     def get(
         self, load_balancer_id: str, now: datetime
@@ -61,23 +56,24 @@ class TreeCache:
         kept = self._kept.get(load_balancer_id)
         if kept is None:
             return None
+        tree, since = kept
         is_good = (
-            timedelta() <= now - kept.since < KEEP
+            timedelta() <= now - since < KEEP
             and self._load_balancers.row_version(load_balancer_id)
-            == kept.tree.row_version
+            == tree.row_version
         )
         if not is_good:
             self.forget(load_balancer_id)
             return None
-        return kept.tree
+        return tree
 
     def keep(self, tree: LoadBalancerTree, now: datetime) -> None:
-        """Keep a tree at rest; one that is kept already does not get younger."""
+        """Keep a tree at rest; a second call does not make it younger."""
         if tree.provisioning_status != _AT_REST or tree.updated_at is None:
             return
         if now - tree.updated_at.replace(tzinfo=UTC) < QUIET:
             return
-        self._kept.setdefault(tree.id, _Kept(tree, now))
+        self._kept.setdefault(tree.id, (tree, now))
 
     def forget(self, load_balancer_id: str) -> None:
         """Have the tree read the next time."""
