@@ -16,24 +16,23 @@ from octavia_anycast.model.heartbeat import Refusal
 
 
 def silent_seconds(
-    record: AmphoraRecord,
     heard_at: datetime | None,
     now: datetime,
     *,
+    counted_from: datetime | None = None,
     has_answered: bool = False,
 ) -> float | None:
     """Say for how long nothing was heard of an amphora; None: it never was.
 
-    It counts from the last change of the amphora's status at the earliest.
-
     :param heard_at: of its last heartbeat, or the agent's last answer
+    :param counted_from: silence before that does not count
     :param has_answered: whether its agent has just answered
     """
     if has_answered:
         return 0.0
     if heard_at is None:
         return None
-    since = max(heard_at, record.status_since)
+    since = max(heard_at, counted_from or heard_at)
     return max(0.0, (now - since).total_seconds())
 
 

@@ -66,9 +66,9 @@ class AmphoraObserver:
             report_error=error,
             is_agent_mute=bool(error),
             silent_seconds=silent_seconds(
-                record,
                 heard_at,
                 self._world.now(),
+                counted_from=record.status_since,
                 has_answered=report is not None,
             ),
         )

@@ -136,9 +136,9 @@ class World:
             report=self._report(guest) if answers else None,
             is_agent_mute=is_mute,
             silent_seconds=silent_seconds(
-                guest.record,
                 guest.last_heard,
                 self.now,
+                counted_from=guest.record.status_since,
                 has_answered=answers,
             ),
         )
