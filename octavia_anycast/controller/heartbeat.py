@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from oslo_log import log as logging
 
-from octavia_anycast.controller.engine.lane import attempt
+from octavia_anycast.controller.engine.daemon import attempt
 from octavia_anycast.controller.memory import HeartbeatStore
 from octavia_anycast.controller.ports import World
 from octavia_anycast.db import heartbeat

@@ -19,7 +19,7 @@ from functools import partial
 
 from oslo_log import log as logging
 
-from octavia_anycast.controller.engine.lane import attempt
+from octavia_anycast.controller.engine.daemon import attempt
 from octavia_anycast.controller.ports import Agents, World
 from octavia_anycast.db.amphora import amphorae
 from octavia_anycast.db.amphora.amphorae import Watched

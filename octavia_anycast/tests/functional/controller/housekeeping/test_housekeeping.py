@@ -10,7 +10,7 @@ from octavia_anycast.controller.amphora.rotation import Rotation
 from octavia_anycast.controller.engine.coordination import (
     Coordination,
 )
-from octavia_anycast.controller.engine.lane import Lane
+from octavia_anycast.controller.engine.daemon import Lane
 from octavia_anycast.controller.housekeeping.housekeeping import (
     RETRY_SECONDS,
     Chore,
