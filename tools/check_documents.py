@@ -43,7 +43,7 @@ from octavia_anycast.model.wire import GateState, PathState, Probe
 from octavia_anycast.options import OPTIONS
 from octavia_anycast.planning.cluster.assessment import Phase
 from octavia_anycast.planning.cluster.status import OperatingStatus
-from octavia_anycast.provider.flavors import SCHEMA as FLAVOR
+from octavia_anycast.provider.metadata import FLAVOR
 
 ROOT = Path(__file__).resolve().parents[1]
 DECISIONS = ROOT / "doc/source/contributor/adr"

@@ -7,6 +7,7 @@ request that is accepted. It tells nobody: the controller finds the work in
 Octavia's own rows (octavia-rows.rst).
 """
 
+from collections.abc import Callable
 from functools import cached_property
 from ipaddress import ip_address
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 from octavia_lib.api.drivers import provider_base
 from octavia_lib.common import constants as lib_constants
 from oslo_config import cfg
+from oslo_db.exception import DBError
 from oslo_log import log as logging
 
 from octavia_anycast import log_lines, options
@@ -36,10 +38,8 @@ from octavia_anycast.octavia_adapter.cloud import vip as vip_ports
 from octavia_anycast.octavia_adapter.haproxy_syntax import content
 from octavia_anycast.octavia_adapter.load_balancer import parents
 from octavia_anycast.planning.amphora.gate_choice import chosen_gate
-from octavia_anycast.provider import availability_zones, choices, flavors
-from octavia_anycast.provider.autoscale_flavors import autoscale_of
+from octavia_anycast.provider import metadata
 from octavia_anycast.provider.refusals import translated
-from octavia_anycast.provider.request_ids import RequestRecorder
 from octavia_anycast.provider.support import Support
 
 LOG = logging.getLogger(__name__)
@@ -49,6 +49,73 @@ NO_DISTRIBUTOR = (
     "has to create a distributor with is_default true, or a flavor with "
     "distributor_id."
 )
+# attribute with the id of a parent -> its kind in ``parents``
+LOAD_BALANCER = "loadbalancer_id"
+_PARENTS = {
+    "listener_id": "listeners",
+    "pool_id": "pools",
+    "l7policy_id": "l7policies",
+}
+Check = Callable[[Any, Any, Any], None]
+
+
+def _check_nothing(_driver: Any, _new: Any, _old: Any) -> None:
+    """What HAProxy takes is checked for every object."""
+
+
+def _check_listener(driver: Any, new: Any, _old: Any) -> None:
+    driver._support.check_listener(new)
+
+
+def _check_pool(driver: Any, new: Any, _old: Any) -> None:
+    driver._support.check_pool(new)
+
+
+def _check_member(driver: Any, new: Any, old: Any) -> None:
+    if old is None:  # its address cannot change
+        driver._check_members(new.pool_id, [new])
+
+
+def _check_health_monitor(driver: Any, new: Any, old: Any) -> None:
+    if old is None:  # its type cannot change
+        driver._support.check_health_monitor(new)
+
+
+def _check_l7policy(driver: Any, new: Any, old: Any) -> None:
+    if old is None:
+        listener = parents.listener(new.listener_id)
+        driver._support.check_l7policy(listener.protocol)
+
+
+def _calls(
+    kind: str, parent: str, check: Check = _check_nothing
+) -> tuple[Callable[..., None], Callable[..., None], Callable[..., None]]:
+    """Make the calls create, update and delete of one kind of object.
+
+    They check what is new and record the request; the controller finds the
+    rows.
+
+    :param kind: as in ``content.check``
+    :param parent: the attribute with the id of its parent
+    :param check: what the provider supports, of (driver, new, old or None)
+    """
+
+    def accept(driver: Any, new: Any, old: Any) -> None:
+        with translated():
+            check(driver, new, old)
+            _check_content(kind, new, old)
+        driver._record_request(parent, getattr(old or new, parent))
+
+    def create(self: Any, new: Any) -> None:
+        accept(self, new, None)
+
+    def update(self: Any, old: Any, new: Any) -> None:
+        accept(self, new, old)
+
+    def delete(self: Any, old: Any) -> None:
+        self._record_request(parent, getattr(old, parent))
+
+    return create, update, delete
 
 
 class AnycastProviderDriver(provider_base.ProviderDriver):
@@ -58,7 +125,6 @@ class AnycastProviderDriver(provider_base.ProviderDriver):
         super().__init__()
         self._settings = options.read(cfg.CONF)
         self._support = Support(udp_supported=self._settings.udp_supported)
-        self._request = RequestRecorder(lambda: self._database)
 
     @cached_property
     def _database(self) -> Database:
@@ -117,7 +183,7 @@ class AnycastProviderDriver(provider_base.ProviderDriver):
         self, loadbalancer: Any, cascade: bool = False
     ) -> None:
         """Accept; the controller does it."""
-        self._request.of(loadbalancer.loadbalancer_id)
+        self._record_request(LOAD_BALANCER, loadbalancer.loadbalancer_id)
 
     def loadbalancer_failover(self, loadbalancer_id: str) -> None:
         """Count the request: its rows in Octavia do not tell it apart."""
@@ -127,7 +193,7 @@ class AnycastProviderDriver(provider_base.ProviderDriver):
                 session, loadbalancer_id, log_lines.request_id()
             )
         LOG.info(
-            "Failover %s of load balancer %s asked for",
+            "Failover %s of load balancer %s requested",
             generation,
             loadbalancer_id,
         )
@@ -136,168 +202,77 @@ class AnycastProviderDriver(provider_base.ProviderDriver):
         self, old_loadbalancer: Any, new_loadbalancer: Any
     ) -> None:
         """Accept; the controller does it."""
-        self._request.of(old_loadbalancer.loadbalancer_id)
+        self._record_request(LOAD_BALANCER, old_loadbalancer.loadbalancer_id)
 
-    # Listener
+    # Objects below a load balancer
 
-    def listener_create(self, listener: Any) -> None:
-        """Check it."""
-        with translated():
-            self._support.check_listener(listener)
-            _check_content("listener", listener)
-        self._request.of(listener.loadbalancer_id)
-
-    def listener_delete(self, listener: Any) -> None:
-        """Accept."""
-        self._request.of(listener.loadbalancer_id)
-
-    def listener_update(self, old_listener: Any, new_listener: Any) -> None:
-        """Check what is new."""
-        with translated():
-            self._support.check_listener(new_listener)
-            _check_content("listener", new_listener, old_listener)
-        self._request.of(old_listener.loadbalancer_id)
-
-    # Pool
-
-    def pool_create(self, pool: Any) -> None:
-        """Check it."""
-        with translated():
-            self._support.check_pool(pool)
-            _check_content("pool", pool)
-        self._request.of(pool.loadbalancer_id)
-
-    def pool_delete(self, pool: Any) -> None:
-        """Accept."""
-        self._request.of(pool.loadbalancer_id)
-
-    def pool_update(self, old_pool: Any, new_pool: Any) -> None:
-        """Check what is new."""
-        with translated():
-            self._support.check_pool(new_pool)
-            _check_content("pool", new_pool, old_pool)
-        self._request.of(old_pool.loadbalancer_id)
-
-    # Member
-
-    def member_create(self, member: Any) -> None:
-        """Check its address family."""
-        self._check_members(member.pool_id, [member])
-        self._request.below("pools", member.pool_id)
-
-    def member_delete(self, member: Any) -> None:
-        """Accept."""
-        self._request.below("pools", member.pool_id)
-
-    def member_update(self, old_member: Any, new_member: Any) -> None:
-        """Accept: the address cannot change."""
-        self._request.below("pools", old_member.pool_id)
+    listener_create, listener_update, listener_delete = _calls(
+        "listener", LOAD_BALANCER, _check_listener
+    )
+    pool_create, pool_update, pool_delete = _calls(
+        "pool", LOAD_BALANCER, _check_pool
+    )
+    member_create, member_update, member_delete = _calls(
+        "member", "pool_id", _check_member
+    )
+    health_monitor_create, health_monitor_update, health_monitor_delete = (
+        _calls("healthmonitor", "pool_id", _check_health_monitor)
+    )
+    l7policy_create, l7policy_update, l7policy_delete = _calls(
+        "l7policy", "listener_id", _check_l7policy
+    )
+    l7rule_create, l7rule_update, l7rule_delete = _calls(
+        "l7rule", "l7policy_id"
+    )
 
     def member_batch_update(self, pool_id: str, members: list[Any]) -> None:
         """Check address families; the API has written all the rows."""
-        self._check_members(pool_id, members)
-        self._request.below("pools", pool_id)
-
-    # Health monitor
-
-    def health_monitor_create(self, healthmonitor: Any) -> None:
-        """Check it."""
         with translated():
-            self._support.check_health_monitor(healthmonitor)
-            _check_content("healthmonitor", healthmonitor)
-        self._request.below("pools", healthmonitor.pool_id)
-
-    def health_monitor_delete(self, healthmonitor: Any) -> None:
-        """Accept."""
-        self._request.below("pools", healthmonitor.pool_id)
-
-    def health_monitor_update(
-        self, old_healthmonitor: Any, new_healthmonitor: Any
-    ) -> None:
-        """Check what is new; the type cannot change."""
-        with translated():
-            _check_content(
-                "healthmonitor", new_healthmonitor, old_healthmonitor
-            )
-        self._request.below("pools", old_healthmonitor.pool_id)
-
-    # L7 policy and rule
-
-    def l7policy_create(self, l7policy: Any) -> None:
-        """Check it, and the protocol of its listener."""
-        with translated():
-            listener = parents.listener(l7policy.listener_id)
-            self._support.check_l7policy(listener.protocol)
-            _check_content("l7policy", l7policy)
-        self._request.below("listeners", l7policy.listener_id)
-
-    def l7policy_delete(self, l7policy: Any) -> None:
-        """Accept."""
-        self._request.below("listeners", l7policy.listener_id)
-
-    def l7policy_update(self, old_l7policy: Any, new_l7policy: Any) -> None:
-        """Check what is new."""
-        with translated():
-            _check_content("l7policy", new_l7policy, old_l7policy)
-        self._request.below("listeners", old_l7policy.listener_id)
-
-    def l7rule_create(self, l7rule: Any) -> None:
-        """Check it."""
-        with translated():
-            _check_content("l7rule", l7rule)
-        self._request.below("l7policies", l7rule.l7policy_id)
-
-    def l7rule_delete(self, l7rule: Any) -> None:
-        """Accept."""
-        self._request.below("l7policies", l7rule.l7policy_id)
-
-    def l7rule_update(self, old_l7rule: Any, new_l7rule: Any) -> None:
-        """Check what is new, with what stays."""
-        with translated():
-            _check_content("l7rule", new_l7rule, old_l7rule)
-        self._request.below("l7policies", old_l7rule.l7policy_id)
+            self._check_members(pool_id, members)
+        self._record_request("pool_id", pool_id)
 
     # Flavor and availability zone
 
     def get_supported_flavor_metadata(self) -> dict[str, str]:
         """Key -> description."""
-        return _descriptions(flavors.SCHEMA)
+        return _descriptions(metadata.FLAVOR)
 
     def validate_flavor(self, flavor_metadata: dict[str, Any]) -> None:
         """Check keys, sizes, and that what they name exists."""
         with translated():
-            flavors.check_schema(flavor_metadata, flavors.SCHEMA)
-            flavors.size_of(flavor_metadata, self._settings)
-            autoscale_of(flavor_metadata)
+            metadata.check_schema(flavor_metadata, metadata.FLAVOR)
+            metadata.size_of(flavor_metadata, self._settings)
+            metadata.autoscale_of(flavor_metadata)
             chosen_gate(self._settings.policy.gate, flavor_metadata)
             self._check_exists(flavor_metadata)
-            flavors.check_resources(flavor_metadata)
 
     def get_supported_availability_zone_metadata(self) -> dict[str, str]:
         """Key -> description."""
-        return _descriptions(availability_zones.SCHEMA)
+        return _descriptions(metadata.AVAILABILITY_ZONE)
 
     def validate_availability_zone(
         self, availability_zone_metadata: dict[str, Any]
     ) -> None:
         """Check keys, and that what they name exists."""
         with translated():
-            availability_zones.check(availability_zone_metadata)
+            metadata.check_schema(
+                availability_zone_metadata, metadata.AVAILABILITY_ZONE
+            )
             self._check_exists(availability_zone_metadata)
 
-    def _check_exists(self, metadata: dict[str, Any]) -> None:
-        """See that the distributor is there; it may be disabled just now."""
-        distributor_id = Choice.of(metadata).distributor_id
-        if distributor_id is None:
-            return
-        with self._database.transaction() as session:
-            if not distributors.exists(session, distributor_id):
-                raise _no_distributor(distributor_id)
+    def _check_exists(self, given: dict[str, Any]) -> None:
+        """Check that what is named exists; a distributor may be disabled."""
+        distributor_id = Choice.of(given).distributor_id
+        if distributor_id is not None:
+            with self._database.transaction() as session:
+                if not distributors.exists(session, distributor_id):
+                    raise _no_distributor(distributor_id)
+        metadata.check_resources(given)
 
     def _record(self, loadbalancer: Any) -> None:
-        metadata = loadbalancer.flavor or {}
-        size = flavors.size_of(metadata, self._settings)
-        choice = choices.of(loadbalancer)
+        flavor = loadbalancer.flavor or {}
+        size = metadata.size_of(flavor, self._settings)
+        choice = metadata.choice_of(loadbalancer)
         with self._database.transaction() as session:
             distributor_id = choice.distributor_id or distributors.default_id(
                 session
@@ -313,20 +288,18 @@ class AnycastProviderDriver(provider_base.ProviderDriver):
                     project_id=loadbalancer.project_id,
                     distributor_id=distributor_id,
                     size=size,
-                    cooldown_seconds=flavors.whole(
-                        metadata, flavors.CLUSTER_COOLDOWN
+                    cooldown_seconds=metadata.whole(
+                        flavor, "cluster_cooldown"
                     ),
-                    spare_count=flavors.whole(
-                        metadata, flavors.CLUSTER_SPARE_COUNT
-                    ),
-                    autoscale=autoscale_of(metadata),
+                    spare_count=metadata.whole(flavor, "cluster_spare_count"),
+                    autoscale=metadata.autoscale_of(flavor),
                     frontend_network_id=choice.frontend_network_id,
                     frontend_subnet_id=choice.frontend_subnet_id,
                     request_id=log_lines.request_id(),
                 ),
             )
         LOG.info(
-            "Cluster of %s amphorae recorded for load balancer %s behind "
+            "Cluster of %s amphorae recorded for load balancer %s of "
             "distributor %s",
             size.desired,
             loadbalancer.loadbalancer_id,
@@ -334,10 +307,32 @@ class AnycastProviderDriver(provider_base.ProviderDriver):
         )
 
     def _check_members(self, pool_id: str, members: list[Any]) -> None:
-        if not self._settings.udp_supported:
-            return  # there are none of the pools that have a rule
-        with translated():
+        # Without UDP there are none of the pools that have a rule.
+        if self._settings.udp_supported:
             self._support.check_members(parents.pool(pool_id), members)
+
+    def _record_request(self, parent: str, parent_id: str) -> None:
+        """Record in the cluster's row which request changes it.
+
+        The controller's log lines bear it. It serves people who read logs: a
+        failure here never fails the request of a tenant.
+        """
+        try:
+            found: str | None = parent_id
+            if parent != LOAD_BALANCER:
+                kind = _PARENTS[parent]
+                found = parents.load_balancer_id_of(kind, parent_id)
+            if found is not None:
+                with self._database.transaction() as session:
+                    clusters.record_request(
+                        session, found, log_lines.request_id()
+                    )
+        except (AnycastError, DBError) as e:
+            LOG.warning(
+                "The id of this request is not recorded: the controller's "
+                "log lines will not bear it. %s",
+                str(e).partition("\n")[0],
+            )
 
 
 def _check_content(kind: str, new: Any, old: Any = None) -> None:

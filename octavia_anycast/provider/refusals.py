@@ -14,6 +14,12 @@ from octavia_anycast.model.errors import (
     Retryable,
 )
 
+# Ours -> octavia_lib's (Octavia's status); the others become DriverError.
+_AS = {
+    InvalidRequest: exceptions.UnsupportedOptionError,  # 501
+    Conflict: exceptions.Conflict,  # 409
+}
+
 
 @contextmanager
 def translated() -> Iterator[None]:
@@ -25,21 +31,12 @@ def translated() -> Iterator[None]:
     """
     try:
         yield
-    except InvalidRequest as e:
-        raise exceptions.UnsupportedOptionError(
-            user_fault_string=str(e), operator_fault_string=str(e)
-        ) from e
-    except Conflict as e:
-        raise exceptions.Conflict(
-            user_fault_string=str(e), operator_fault_string=str(e)
-        ) from e
-    except Retryable as e:
-        raise exceptions.DriverError(
-            user_fault_string="The provider cannot do this just now; try "
-            "again later.",
-            operator_fault_string=str(e),
-        ) from e
     except AnycastError as e:
-        raise exceptions.DriverError(
-            user_fault_string=str(e), operator_fault_string=str(e)
-        ) from e
+        said = str(e)
+        if isinstance(e, Retryable):
+            said = "The provider cannot do this just now; try again later."
+        kind = next(
+            (theirs for ours, theirs in _AS.items() if isinstance(e, ours)),
+            exceptions.DriverError,
+        )
+        raise kind(user_fault_string=said, operator_fault_string=str(e)) from e
