@@ -13,6 +13,7 @@ from collections.abc import Callable
 from concurrent.futures import Executor
 from contextlib import ExitStack
 from datetime import UTC, datetime
+from typing import Any
 
 from octavia.common import config as octavia_config
 from oslo_config import cfg
@@ -82,19 +83,30 @@ SWITCH_SECONDS = 0.0005
 
 def main() -> int:
     """Run until SIGTERM or SIGINT; a second one changes nothing."""
-    octavia_config.init(sys.argv[1:])
-    octavia_config.setup_logging(cfg.CONF)
-    log_lines.set_up(cfg.CONF)
-    logging.getLogger("octavia_anycast").logger.setLevel(
-        "DEBUG" if cfg.CONF.debug else "INFO"
-    )
     try:
-        settings = options.read(cfg.CONF)
+        settings = configure(sys.argv[1:])
+        logging.getLogger("octavia_anycast").logger.setLevel(
+            "DEBUG" if cfg.CONF.debug else "INFO"
+        )
         run(_await_world(settings), settings)
     except InvalidRequest as e:
         print(f"[anycast] {e}", file=sys.stderr)  # noqa: T201
         return 2
     return 0
+
+
+def configure(arguments: list[str], **overrides: Any) -> options.Settings:
+    """Read octavia.conf and set up logging, as Octavia's services do.
+
+    :param overrides: options of the section DEFAULT
+    :raises InvalidRequest: a setting contradicts another, or its range.
+    """
+    octavia_config.init(arguments)
+    for name, value in overrides.items():
+        cfg.CONF.set_override(name, value)
+    octavia_config.setup_logging(cfg.CONF)
+    log_lines.set_up(cfg.CONF)
+    return options.read(cfg.CONF)
 
 
 def _await_world(settings: options.Settings) -> World:

@@ -9,13 +9,11 @@ when asked for. It takes the locks of the controllers, and no load balancers.
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from keystoneauth1.exceptions import ClientException
-from octavia.common import config as octavia_config
-from oslo_config import cfg
 
-from octavia_anycast import log_lines, options
-from octavia_anycast.cmd.controller import STALE_AFTER_INTERVALS, make_world
+from octavia_anycast.cmd import controller
 from octavia_anycast.controller.amphora.rotation import Rotation
 from octavia_anycast.controller.cluster.reconciler import ClusterReconciler
 from octavia_anycast.controller.cluster.report import Reporter
@@ -31,7 +29,7 @@ from octavia_anycast.controller.memory import HeartbeatStore
 from octavia_anycast.controller.ports import World
 from octavia_anycast.log_lines import CarryingExecutor
 from octavia_anycast.model.errors import Conflict, Permanent
-from octavia_anycast.model.housekeeping import Finding, Order, Rotated
+from octavia_anycast.model.housekeeping import Order
 
 THREADS = 8
 
@@ -46,62 +44,48 @@ def reconcile(config_files: list[str], load_balancer_id: str) -> Result:
         result = bench.reconcile(load_balancer_id)
     if result is None:
         raise Conflict(
-            f"A controller is at load balancer {load_balancer_id}; "
-            "there is nothing to do for you."
+            f"A controller is working on load balancer {load_balancer_id}; "
+            "nothing was done."
         )
     return result
 
 
-def purge(
-    config_files: list[str], *, is_dry_run: bool, wait_seconds: float
-) -> dict[str, int]:
-    """Remove records of what is long gone; table -> rows.
-
-    :raises AnycastError: it could not be done.
-    """
-    with _bench(config_files, wait_seconds) as bench:
-        chore = Purge(bench.world)
-        if is_dry_run:
-            return chore.find()
-        with bench.locked(Chore.PURGE):
-            return chore.run()
-
-
-def rotate(
+def do_chore(
     config_files: list[str],
-    order: Order,
+    chore: str,
     *,
     is_dry_run: bool,
     wait_seconds: float,
-) -> tuple[Rotated, ...]:
-    """Replace certificates that end soon, or all.
+    order: Order | None,
+) -> Any:
+    """Do a chore of housekeeping, or find out what it would do.
 
+    A sweep keeps what has no known age: a running controller watches it for
+    a while and removes it then.
+
+    :param chore: as on the command line
+    :param order: whose certificates are replaced; None for other chores
     :raises AnycastError: it could not be done.
     """
     with _bench(config_files, wait_seconds) as bench:
-        chore = Rotation(bench.world, bench.lock)
+        worker: Any
+        if chore == "purge":
+            worker, kind = Purge(bench.world), Chore.PURGE
+        elif chore == "sweep":
+            worker, kind = Sweep(bench.world, bench.reconcile), Chore.SWEEP
+        else:
+            worker = Rotation(bench.world, bench.lock)
+            kind = Chore.CERTIFICATES
+        arguments = () if order is None else (order,)
         if is_dry_run:
-            return chore.find(order)
-        with bench.locked(Chore.CERTIFICATES):
-            return chore.run(order)
-
-
-def sweep(
-    config_files: list[str], *, is_dry_run: bool, wait_seconds: float
-) -> tuple[Finding, ...]:
-    """Find orphans, and remove them.
-
-    What nobody can tell the age of is removed by a running controller only,
-    which watches it for a while.
-
-    :raises AnycastError: it could not be done.
-    """
-    with _bench(config_files, wait_seconds) as bench:
-        chore = Sweep(bench.world, bench.reconcile)
-        if is_dry_run:
-            return chore.find()
-        with bench.locked(Chore.SWEEP):
-            return chore.run()
+            return worker.find(*arguments)
+        with bench.lock(lock_name(kind)) as is_held:
+            if not is_held:
+                raise Conflict(
+                    f"Somebody else is at the same ({kind}): try again "
+                    "later, or wait longer with --wait."
+                )
+            return worker.run(*arguments)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,25 +100,11 @@ class _Bench:
         """Hold a lock; False if it was not free for so long."""
         return self.coordination.lock(name, self.wait_seconds)
 
-    @contextmanager
-    def locked(self, chore: Chore) -> Iterator[None]:
-        """Hold the lock of a chore.
-
-        :raises Conflict: somebody else is at it.
-        """
-        with self.lock(lock_name(chore)) as is_held:
-            if not is_held:
-                raise Conflict(
-                    f"Somebody else is at the same ({chore}): try again "
-                    "later, or wait longer with --wait."
-                )
-            yield
-
     def reconcile(self, load_balancer_id: str) -> Result | None:
         """Reconcile one load balancer; None while a controller is at it."""
-        settings = self.world.settings
+        interval = self.world.settings.heartbeat_interval
         store = HeartbeatStore(
-            stale_after=STALE_AFTER_INTERVALS * settings.heartbeat_interval
+            stale_after=controller.STALE_AFTER_INTERVALS * interval
         )
         with (
             CarryingExecutor(THREADS, "observe") as observers,
@@ -155,24 +125,19 @@ class _Bench:
 def _bench(
     config_files: list[str], wait_seconds: float = 0.0
 ) -> Iterator[_Bench]:
-    world = _world(config_files)
-    coordination = Coordination(world.settings.coordination_url)
+    # What a command prints may be read by a program.
+    settings = controller.configure(
+        [f"--config-file={path}" for path in config_files], use_stderr=True
+    )
+    try:
+        world = controller.make_world(settings)
+    except ClientException as e:
+        raise Permanent(
+            f"Neutron cannot be reached as octavia.conf says: {e}"
+        ) from e
+    coordination = Coordination(settings.coordination_url)
     coordination.connect()
     try:
         yield _Bench(world, coordination, wait_seconds)
     finally:
         coordination.stop()
-
-
-def _world(config_files: list[str]) -> World:
-    octavia_config.init([f"--config-file={path}" for path in config_files])
-    # What a command prints may be read by a program.
-    cfg.CONF.set_override("use_stderr", True)
-    octavia_config.setup_logging(cfg.CONF)
-    log_lines.set_up(cfg.CONF)
-    try:
-        return make_world(options.read(cfg.CONF))
-    except ClientException as e:
-        raise Permanent(
-            f"Neutron cannot be reached as octavia.conf says: {e}"
-        ) from e
