@@ -71,8 +71,8 @@ from octavia_anycast.octavia_adapter.load_balancer.vip_addresses import (
 from octavia_anycast.octavia_adapter.secrets import FernetCipher
 
 LOG = logging.getLogger(__name__)
-# A heartbeat says something for so many intervals: with several controllers
-# each gets only every n-th.
+# A heartbeat counts for so many intervals: of several controllers, each gets
+# only every n-th.
 STALE_AFTER_INTERVALS = 10
 START_AGAIN_SECONDS = 2.0
 # Many threads that wait for the database share one interpreter with a few that
@@ -110,20 +110,23 @@ def configure(arguments: list[str], **overrides: Any) -> options.Settings:
 
 
 def _await_world(settings: options.Settings) -> World:
-    """Make the world as soon as the services that it needs answer."""
+    """Make the world, again and again until the services answer."""
     while True:
         try:
             return make_world(settings)
         except InvalidRequest:
             raise
         except AnycastError as e:
-            LOG.warning("Not started yet: %s", e)
+            LOG.warning(
+                "The controller cannot start yet, and tries again: %s", e
+            )
             time.sleep(START_AGAIN_SECONDS)
 
 
 def make_world(settings: options.Settings) -> World:
     """Make every collaborator from the configuration."""
     load_balancers = OctaviaLoadBalancers()
+    patience, fast = settings.agent_timeout, settings.spare_watch_timeout
     return World(
         database=Database(settings.connection or cfg.CONF.database.connection),
         cipher=FernetCipher(),
@@ -143,44 +146,33 @@ def make_world(settings: options.Settings) -> World:
             heartbeat_controllers=settings.heartbeat_controllers,
             heartbeat_interval=settings.heartbeat_interval,
         ),
-        agents=_agents(
-            Timeout(
-                connect_seconds=settings.agent_timeout,
-                handshake_seconds=settings.agent_timeout,
-                # The agent answers one call at a time; a GET may queue.
-                read_seconds=2 * settings.agent_timeout + 1,
-            )
-        ),
+        # The agent answers one call at a time; a GET may queue.
+        agents=_agents(patience, patience, 2 * patience + 1),
+        # A kernel that lives answers at once, speakerd from its memory.
         speakerds=_agents(
-            Timeout(
-                # A kernel that lives answers at once; speakerd's answer
-                # comes from memory.
-                connect_seconds=settings.agent_timeout / 2,
-                handshake_seconds=settings.agent_timeout,
-                read_seconds=2 * settings.agent_timeout,
-            ),
-            port=cfg.CONF.haproxy_amphora.bind_port + PORT_OFFSET,
+            patience / 2, patience, 2 * patience, port_offset=PORT_OFFSET
         ),
-        fast_agents=_agents(
-            Timeout(
-                connect_seconds=settings.spare_watch_timeout,
-                # An agent that is busy is not lost.
-                handshake_seconds=2 * settings.spare_watch_timeout,
-                read_seconds=4 * settings.spare_watch_timeout,
-            )
-        ),
+        # An agent that is busy is not lost.
+        fast_agents=_agents(fast, 2 * fast, 4 * fast),
         statistics=OctaviaStatistics(),
         settings=settings,
         now=utc_now,
     )
 
 
-def _agents(timeout: Timeout, port: int | None = None) -> AmphoraClient:
+def _agents(
+    connect: float, handshake: float, read: float, *, port_offset: int = 0
+) -> AmphoraClient:
+    """Make a client of the agents that waits so many seconds for each."""
     return AmphoraClient(
         ca_file=cfg.CONF.haproxy_amphora.server_ca,
         client_cert_file=cfg.CONF.haproxy_amphora.client_cert,
-        port=port or cfg.CONF.haproxy_amphora.bind_port,
-        timeout=timeout,
+        port=cfg.CONF.haproxy_amphora.bind_port + port_offset,
+        timeout=Timeout(
+            connect_seconds=connect,
+            handshake_seconds=handshake,
+            read_seconds=read,
+        ),
     )
 
 
@@ -190,7 +182,7 @@ def utc_now() -> datetime:
 
 
 def run(world: World, settings: options.Settings) -> None:
-    """Run the threads; returns after a signal, with all of them ended."""
+    """Run the threads; return after a signal, when all have ended."""
     sys.setswitchinterval(SWITCH_SECONDS)
     store = HeartbeatStore(
         stale_after=STALE_AFTER_INTERVALS * settings.heartbeat_interval
@@ -237,13 +229,13 @@ def run(world: World, settings: options.Settings) -> None:
         coordination.start()
         _run_beside(daemon, receiver, spare_monitor)
     coordination.stop()
-    LOG.info("Stopped.")
+    LOG.info("The controller has stopped.")
 
 
 def _run_beside(
     daemon: Daemon, receiver: HeartbeatReceiver, spare_monitor: SpareMonitor
 ) -> None:
-    """Run the daemon, with the two that wake it."""
+    """Run the daemon, and the two threads that wake it."""
     receiver.start()
     spare_monitor.start()
     try:

@@ -4,7 +4,7 @@
 
 Layer: cmd. It reads octavia.conf as Octavia's own commands do. What only
 reads our tables does not import Octavia. A command that did part of its
-work exits with 3, one that could not do it with 1.
+work exits with 3, one that failed with 1.
 """
 
 import sys
@@ -50,11 +50,11 @@ def reconcile(config_files: list[str], load_balancer_id: str) -> None:
 
     result = one_shot.reconcile(config_files, load_balancer_id)
     if result.is_gone:
-        say("There is no such load balancer (any more).")
+        say("The load balancer does not exist (any more).")
     elif result.is_settled:
-        say("It is settled.")
+        say("The load balancer is settled.")
     else:
-        say("It is not settled; a controller goes on from here.")
+        say("The load balancer is not settled yet; a controller continues.")
 
 
 def add_commands(parsers: Any) -> None:
@@ -102,7 +102,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _forget(conf: Any, command: Any) -> None:
-    """Take our command out of the configuration, which Octavia shares."""
+    """Remove our command from the configuration, which Octavia shares."""
     conf.reset()
     conf.unregister_opt(command)
 

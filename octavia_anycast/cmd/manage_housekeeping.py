@@ -2,8 +2,8 @@
 # Copyright (c) 2026 The octavia-anycast authors
 """``octavia-anycast-manage housekeeping``: each chore by hand.
 
-They do what a running controller does from time to time, beside it: the
-locks are the controllers' own.
+The commands do what a controller does from time to time. They may run beside
+it, as they take the same locks.
 
 Layer: cmd.
 """
@@ -23,9 +23,9 @@ FORMATS = ("table", "json")
 ROTATE = "rotate-certificates"
 # command -> what it does, and what a JSON document calls its results
 CHORES = {
-    "purge": ("Remove records of what is long gone.", "rows"),
+    "purge": ("Remove old records of what does not exist any more.", "rows"),
     ROTATE: (
-        "Replace certificates of amphorae that end soon.",
+        "Replace certificates of amphorae that expire soon.",
         "certificates",
     ),
     "sweep": (
@@ -64,10 +64,12 @@ def add_commands(parsers: Any) -> None:
             parser.add_argument(
                 "--all",
                 action="store_true",
-                help="also those whose certificate does not end soon",
+                help="also those whose certificate does not expire soon",
             )
         parser.add_argument(
-            "--dry-run", action="store_true", help="only say what it would do"
+            "--dry-run",
+            action="store_true",
+            help="only show what would be done",
         )
         parser.add_argument(
             "-f", "--format", choices=FORMATS, default=FORMATS[0]
@@ -77,7 +79,7 @@ def add_commands(parsers: Any) -> None:
             type=float,
             default=WAIT_SECONDS,
             metavar="SECONDS",
-            help="how long to wait while somebody else is at it "
+            help="how long to wait while somebody else does the same "
             "(default: %(default)s)",
         )
 

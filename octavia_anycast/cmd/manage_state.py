@@ -61,13 +61,13 @@ def upgrade(database: Database) -> None:
 
 
 def current(database: Database) -> None:
-    """Say the version."""
+    """Print the version."""
     version = schema.version(database.engine())
     say(f"{version.current or 'none'} (this release: {version.head})")
 
 
 def check(database: Database) -> None:
-    """Compare the tables with what this release wants.
+    """Compare the tables with what this release needs.
 
     :raises Permanent: if they differ.
     """
@@ -75,13 +75,13 @@ def check(database: Database) -> None:
     if not version.is_current:
         raise Permanent(
             f"the tables are at version {version.current or 'none'}, this "
-            f"release wants {version.head}: run 'octavia-anycast-manage db "
+            f"release needs {version.head}: run 'octavia-anycast-manage db "
             "upgrade'"
         )
     differences = schema.differences(database.engine())
     if differences:
         raise Permanent(f"the tables differ from the models: {differences}")
-    say(f"The tables are at version {version.head}, as they should be.")
+    say(f"The tables are at version {version.head}, as this release needs.")
 
 
 def status(database: Database) -> None:
@@ -114,7 +114,7 @@ def status(database: Database) -> None:
 
 
 def distributor_list(database: Database) -> None:
-    """Show the distributors with their speakers."""
+    """List the distributors with their speakers."""
     with database.transaction() as session:
         found = distributors.list_all(session, WithoutPasswords())
         users = {d.id: distributors.users_of(session, d.id) for d in found}
@@ -137,9 +137,9 @@ def distributor_list(database: Database) -> None:
 
 
 def distributor_check(database: Database) -> None:
-    """Name what is stored of distributors and this release refuses.
+    """List values of distributors that are stored and now refused.
 
-    :raises Permanent: if there is any.
+    :raises Permanent: if there is one.
     """
     with database.transaction() as session:
         profiles = peers.list_stored(session)
@@ -153,7 +153,7 @@ def distributor_check(database: Database) -> None:
     if not complaints:
         say(
             f"{len(found)} distributors and {len(profiles)} BGP peers are "
-            "stored as this release wants them."
+            "stored, and this release accepts all of them."
         )
         return
     show(
@@ -171,7 +171,7 @@ def distributor_check(database: Database) -> None:
 
 
 def export(database: Database) -> None:
-    """Write all that is recorded as JSON, without passwords."""
+    """Print all our records as JSON, without passwords."""
     with database.transaction() as session:
         found = distributors.list_all(session, WithoutPasswords())
         members = amphorae.list_all(session)

@@ -2,8 +2,8 @@
 # Copyright (c) 2026 The octavia-anycast authors
 """What octavia-anycast-manage does in the place of a controller.
 
-Layer: cmd. It imports Octavia and the controller, and so is imported only
-when asked for. It takes the locks of the controllers, and no load balancers.
+Layer: cmd. It imports Octavia and the controller, and so is imported only when
+it is needed. It takes the locks of the controllers, and owns no load balancer.
 """
 
 from collections.abc import Iterator
@@ -37,7 +37,7 @@ THREADS = 8
 def reconcile(config_files: list[str], load_balancer_id: str) -> Result:
     """Reconcile one load balancer as far as it gets without waiting.
 
-    :raises Conflict: while a controller is at it.
+    :raises Conflict: a controller is working on it.
     :raises AnycastError: if it could not be observed.
     """
     with _bench(config_files) as bench:
@@ -82,7 +82,7 @@ def do_chore(
         with bench.lock(lock_name(kind)) as is_held:
             if not is_held:
                 raise Conflict(
-                    f"Somebody else is at the same ({kind}): try again "
+                    f"Somebody else does the same ({kind}): try again "
                     "later, or wait longer with --wait."
                 )
             return worker.run(*arguments)
@@ -90,18 +90,18 @@ def do_chore(
 
 @dataclass(frozen=True, slots=True)
 class _Bench:
-    """A world and its locks, for the length of a command."""
+    """A world and its locks, for one command."""
 
     world: World
     coordination: Coordination
     wait_seconds: float
 
     def lock(self, name: str) -> AbstractContextManager[bool]:
-        """Hold a lock; False if it was not free for so long."""
+        """Hold a lock; False if it was not free in time."""
         return self.coordination.lock(name, self.wait_seconds)
 
     def reconcile(self, load_balancer_id: str) -> Result | None:
-        """Reconcile one load balancer; None while a controller is at it."""
+        """Reconcile one load balancer; None while a controller does so."""
         interval = self.world.settings.heartbeat_interval
         store = HeartbeatStore(
             stale_after=controller.STALE_AFTER_INTERVALS * interval
@@ -133,7 +133,7 @@ def _bench(
         world = controller.make_world(settings)
     except ClientException as e:
         raise Permanent(
-            f"Neutron cannot be reached as octavia.conf says: {e}"
+            f"Neutron cannot be reached with the settings of octavia.conf: {e}"
         ) from e
     coordination = Coordination(settings.coordination_url)
     coordination.connect()

@@ -2,8 +2,8 @@
 # Copyright (c) 2026 The octavia-anycast authors
 """``octavia-anycast-speakerd``: health gate and driver of the BGP speaker.
 
-It reads one value of Octavia's amphora-agent.conf, and logs to the journal
-through stderr. Both by the standard library: oslo takes longer to import
+It reads a few values of Octavia's amphora-agent.conf, and logs to the journal
+through stderr. Both use the standard library: importing oslo takes longer
 than a restart of this daemon may take.
 """
 
@@ -48,27 +48,22 @@ SERVER_CERTIFICATE = "/etc/octavia/certs/server.pem"
 CLIENT_CA = "/etc/octavia/certs/client_ca.pem"
 
 
-def read_amphora_id(path: str) -> str:
-    """Read the amphora's id from Octavia's configuration file.
+def read_configuration(path: str) -> tuple[str, DirectSettings]:
+    """Read Octavia's configuration file of the agent.
 
-    :raises ValueError: it is not there.
+    :returns: the amphora's id, and where speakerd's own port is
+    :raises ValueError: the id is missing, or the agent's port is no number.
     """
-    parser = _parser(path)
-    amphora_id = parser.get("amphora_agent", "amphora_id", fallback=None)
+    parser = configparser.ConfigParser(
+        strict=False, interpolation=None, allow_no_value=True
+    )
+    parser.read(path, encoding="utf-8")
+    agent, server = "amphora_agent", "haproxy_amphora"
+    amphora_id = parser.get(agent, "amphora_id", fallback=None)
     if not amphora_id:
         raise ValueError(f"{path} has no [amphora_agent] amphora_id")
-    return amphora_id
-
-
-def read_direct_settings(path: str) -> DirectSettings:
-    """Read where speakerd's own port is, and its certificates.
-
-    :raises ValueError: the agent's port is no number.
-    """
-    parser = _parser(path)
-    agent, server = "amphora_agent", "haproxy_amphora"
     port = parser.getint(server, "bind_port", fallback=AGENT_PORT)
-    return DirectSettings(
+    return amphora_id, DirectSettings(
         address=parser.get(server, "bind_host", fallback="::"),
         port=port + PORT_OFFSET,
         certificate_path=parser.get(
@@ -78,14 +73,6 @@ def read_direct_settings(path: str) -> DirectSettings:
             agent, "agent_server_ca", fallback=CLIENT_CA
         ),
     )
-
-
-def _parser(path: str) -> configparser.ConfigParser:
-    parser = configparser.ConfigParser(
-        strict=False, interpolation=None, allow_no_value=True
-    )
-    parser.read(path, encoding="utf-8")
-    return parser
 
 
 def main() -> None:
@@ -101,17 +88,16 @@ def main() -> None:
         format="%(levelname)s %(name)s %(message)s",
     )
     try:
-        amphora_id = read_amphora_id(arguments.config_file)
-        direct = read_direct_settings(arguments.config_file)
+        amphora_id, direct = read_configuration(arguments.config_file)
     except (ValueError, configparser.Error) as e:
         sys.exit(str(e))
     run(amphora_id, direct)
 
 
 def choices() -> dict[Place, Choice]:
-    """The BGP daemons of the amphora's image, as far as it has them.
+    """Return the BGP daemons that an image may have.
 
-    Those of the front end have units that join HAProxy's namespace.
+    The units of those of the front end join HAProxy's namespace.
     """
     found = {}
     for network, suffix in (
@@ -152,7 +138,7 @@ def _bird(name: str) -> Choice:
 
 
 def run(amphora_id: str, direct: DirectSettings) -> None:
-    """Put the parts together and run until a signal comes."""
+    """Make the parts and run until a signal comes."""
     paths = FrontendPaths()
     watchdog = Watchdog()
     frontend = FrontendSetup(paths)
@@ -181,7 +167,7 @@ def run(amphora_id: str, direct: DirectSettings) -> None:
 
 
 def _serve_directly(settings: DirectSettings, engine: Engine) -> None:
-    """Open speakerd's own port; what is announced does not hang on it."""
+    """Open speakerd's own port; without it, speakerd goes on."""
     try:
         DirectServer(settings, engine).start()
     except OSError as e:

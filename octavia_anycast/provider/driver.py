@@ -3,8 +3,8 @@
 """The provider driver ``anycast``, called by Octavia's API.
 
 It validates, allocates the VIP and records the cluster, and the id of each
-request that is accepted. It tells nobody: the controller finds the work in
-Octavia's own rows (octavia-rows.rst).
+request that it accepts. It sends nothing to the controller, which finds the
+work in Octavia's own rows (octavia-rows.rst).
 """
 
 from collections.abc import Callable
@@ -56,39 +56,10 @@ _PARENTS = {
     "pool_id": "pools",
     "l7policy_id": "l7policies",
 }
-Check = Callable[[Any, Any, Any], None]
-
-
-def _check_nothing(_driver: Any, _new: Any, _old: Any) -> None:
-    """What HAProxy takes is checked for every object."""
-
-
-def _check_listener(driver: Any, new: Any, _old: Any) -> None:
-    driver._support.check_listener(new)
-
-
-def _check_pool(driver: Any, new: Any, _old: Any) -> None:
-    driver._support.check_pool(new)
-
-
-def _check_member(driver: Any, new: Any, old: Any) -> None:
-    if old is None:  # its address cannot change
-        driver._check_members(new.pool_id, [new])
-
-
-def _check_health_monitor(driver: Any, new: Any, old: Any) -> None:
-    if old is None:  # its type cannot change
-        driver._support.check_health_monitor(new)
-
-
-def _check_l7policy(driver: Any, new: Any, old: Any) -> None:
-    if old is None:
-        listener = parents.listener(new.listener_id)
-        driver._support.check_l7policy(listener.protocol)
 
 
 def _calls(
-    kind: str, parent: str, check: Check = _check_nothing
+    kind: str, parent: str
 ) -> tuple[Callable[..., None], Callable[..., None], Callable[..., None]]:
     """Make the calls create, update and delete of one kind of object.
 
@@ -97,12 +68,11 @@ def _calls(
 
     :param kind: as in ``content.check``
     :param parent: the attribute with the id of its parent
-    :param check: what the provider supports, of (driver, new, old or None)
     """
 
     def accept(driver: Any, new: Any, old: Any) -> None:
         with translated():
-            check(driver, new, old)
+            driver._support.check(kind, new, old)
             _check_content(kind, new, old)
         driver._record_request(parent, getattr(old or new, parent))
 
@@ -142,10 +112,10 @@ class AnycastProviderDriver(provider_base.ProviderDriver):
         vip_dictionary: dict[str, Any],
         additional_vip_dicts: list[dict[str, Any]],
     ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-        """Allocate the VIPs, if there is any distributor to serve them.
+        """Allocate the VIPs, if there is any distributor.
 
         The flavor is not known here; a cluster without a distributor is
-        refused for good in :meth:`loadbalancer_create`.
+        refused in :meth:`loadbalancer_create`.
         """
         with translated():
             with self._database.transaction() as session:
@@ -165,7 +135,7 @@ class AnycastProviderDriver(provider_base.ProviderDriver):
         return vip, others
 
     def loadbalancer_create(self, loadbalancer: Any) -> None:
-        """Record the cluster; refused, the VIP is given back."""
+        """Record the cluster; if it is refused, release the VIP."""
         with translated():
             try:
                 self._support.check_graph(loadbalancer)
@@ -182,11 +152,11 @@ class AnycastProviderDriver(provider_base.ProviderDriver):
     def loadbalancer_delete(
         self, loadbalancer: Any, cascade: bool = False
     ) -> None:
-        """Accept; the controller does it."""
+        """Accept; the controller does the work."""
         self._record_request(LOAD_BALANCER, loadbalancer.loadbalancer_id)
 
     def loadbalancer_failover(self, loadbalancer_id: str) -> None:
-        """Count the request: its rows in Octavia do not tell it apart."""
+        """Count the request: Octavia's rows do not say that it is one."""
         with translated(), self._database.transaction() as session:
             generation = clusters.request_failover(session, loadbalancer_id)
             clusters.record_request(
@@ -201,25 +171,21 @@ class AnycastProviderDriver(provider_base.ProviderDriver):
     def loadbalancer_update(
         self, old_loadbalancer: Any, new_loadbalancer: Any
     ) -> None:
-        """Accept; the controller does it."""
+        """Accept; the controller does the work."""
         self._record_request(LOAD_BALANCER, old_loadbalancer.loadbalancer_id)
 
     # Objects below a load balancer
 
     listener_create, listener_update, listener_delete = _calls(
-        "listener", LOAD_BALANCER, _check_listener
+        "listener", LOAD_BALANCER
     )
-    pool_create, pool_update, pool_delete = _calls(
-        "pool", LOAD_BALANCER, _check_pool
-    )
-    member_create, member_update, member_delete = _calls(
-        "member", "pool_id", _check_member
-    )
+    pool_create, pool_update, pool_delete = _calls("pool", LOAD_BALANCER)
+    member_create, member_update, member_delete = _calls("member", "pool_id")
     health_monitor_create, health_monitor_update, health_monitor_delete = (
-        _calls("healthmonitor", "pool_id", _check_health_monitor)
+        _calls("healthmonitor", "pool_id")
     )
     l7policy_create, l7policy_update, l7policy_delete = _calls(
-        "l7policy", "listener_id", _check_l7policy
+        "l7policy", "listener_id"
     )
     l7rule_create, l7rule_update, l7rule_delete = _calls(
         "l7rule", "l7policy_id"
@@ -228,7 +194,7 @@ class AnycastProviderDriver(provider_base.ProviderDriver):
     def member_batch_update(self, pool_id: str, members: list[Any]) -> None:
         """Check address families; the API has written all the rows."""
         with translated():
-            self._check_members(pool_id, members)
+            self._support.check_members_of(pool_id, members)
         self._record_request("pool_id", pool_id)
 
     # Flavor and availability zone
@@ -306,11 +272,6 @@ class AnycastProviderDriver(provider_base.ProviderDriver):
             distributor_id,
         )
 
-    def _check_members(self, pool_id: str, members: list[Any]) -> None:
-        # Without UDP there are none of the pools that have a rule.
-        if self._settings.udp_supported:
-            self._support.check_members(parents.pool(pool_id), members)
-
     def _record_request(self, parent: str, parent_id: str) -> None:
         """Record in the cluster's row which request changes it.
 
@@ -343,9 +304,10 @@ def _check_content(kind: str, new: Any, old: Any = None) -> None:
 
 
 def _check_usable(session: Any, distributor_id: str) -> None:
-    """See that a new load balancer may use it, until the transaction ends.
+    """Check that a new load balancer may use it, until the transaction ends.
 
-    Octavia would call a conflict one of VIP addresses, so it is none.
+    Octavia would report a Conflict as one of VIP addresses, so it is another
+    error.
     """
     try:
         lifecycle.require_usable(session, distributor_id)
@@ -356,7 +318,7 @@ def _check_usable(session: Any, distributor_id: str) -> None:
 
 
 def _check_not_external(session: Any, loadbalancer: Any) -> None:
-    """See that no distributor announces its VIPs to somewhere else."""
+    """Check that no VIP is an external VIP of a distributor."""
     given = loadbalancer.to_dict()
     texts = [given.get("vip_address")]
     texts += [v.get("ip_address") for v in given.get("additional_vips") or ()]

@@ -26,7 +26,7 @@ _DELTAS_SINCE_VERSION = 3
 
 
 def read(datagram: bytes) -> Heartbeat | Refusal:
-    """Read a datagram, or say why it is none of an amphora of ours.
+    """Read a datagram, or say why it is no heartbeat of our amphorae.
 
     The key is [health_manager] heartbeat_key. Octavia's own function would
     log two warnings for each datagram from anywhere, so its parts are used.
@@ -50,7 +50,7 @@ def read(datagram: bytes) -> Heartbeat | Refusal:
 
 
 def _signed_payload(datagram: bytes, key: str) -> bytes | None:
-    """What is signed with the key; older agents sign in binary."""
+    """Return what is signed with the key; older agents sign in binary."""
     for is_hex, length in (
         (True, status_message.hex_hash_len),
         (False, status_message.hash_len),
