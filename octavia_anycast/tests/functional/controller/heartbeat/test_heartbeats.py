@@ -51,8 +51,7 @@ def key():
         (signed({"ver": 3}), Refusal.NOT_A_HEARTBEAT),
         (signed(HEARTBEAT | {"listeners": 5}), Refusal.NOT_A_HEARTBEAT),
         (signed(HEARTBEAT), "unknown"),
-        (signed(HEARTBEAT, is_hex=False), "unknown"),  # older agents
-        (signed(HEARTBEAT | {"ver": 1}), "unknown"),
+        (signed(HEARTBEAT, is_hex=False), Refusal.WRONG_KEY),
     ],
 )
 def test_what_is_wrong_with_a_datagram_is_told(key, datagram, expected):
