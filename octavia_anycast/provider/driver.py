@@ -7,12 +7,13 @@ request that it accepts. It sends nothing to the controller, which finds the
 work in Octavia's own rows (octavia-rows.rst).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from ipaddress import ip_address
 from typing import Any
 
-from octavia_lib.api.drivers import provider_base
+from octavia_lib.api.drivers import exceptions, provider_base
 from octavia_lib.common import constants as lib_constants
 from oslo_config import cfg
 from oslo_db.exception import DBError
@@ -33,13 +34,13 @@ from octavia_anycast.model.errors import (
     Conflict,
     InvalidRequest,
     NotFound,
+    Retryable,
 )
 from octavia_anycast.octavia_adapter.cloud import vip as vip_ports
 from octavia_anycast.octavia_adapter.haproxy_syntax import content
 from octavia_anycast.octavia_adapter.load_balancer import parents
 from octavia_anycast.planning.amphora.gate_choice import chosen_gate
 from octavia_anycast.provider import metadata
-from octavia_anycast.provider.refusals import translated
 from octavia_anycast.provider.support import Support
 
 LOG = logging.getLogger(__name__)
@@ -56,6 +57,32 @@ _PARENTS = {
     "pool_id": "pools",
     "l7policy_id": "l7policies",
 }
+# Ours -> octavia_lib's (Octavia's status); the others become DriverError.
+_AS = {
+    InvalidRequest: exceptions.UnsupportedOptionError,  # 501
+    Conflict: exceptions.Conflict,  # 409
+}
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Raise octavia_lib's exceptions instead of ours.
+
+    :raises UnsupportedOptionError: for InvalidRequest (Octavia: 501)
+    :raises Conflict: for Conflict (Octavia: 409)
+    :raises DriverError: for all others (Octavia: 500)
+    """
+    try:
+        yield
+    except AnycastError as e:
+        said = str(e)
+        if isinstance(e, Retryable):
+            said = "The provider cannot do this just now; try again later."
+        kind = next(
+            (theirs for ours, theirs in _AS.items() if isinstance(e, ours)),
+            exceptions.DriverError,
+        )
+        raise kind(user_fault_string=said, operator_fault_string=str(e)) from e
 
 
 def _calls(
