@@ -31,10 +31,10 @@ from octavia_anycast.agent.frontend.netlink import Netlink
 from octavia_anycast.agent.gate import gate as gates
 from octavia_anycast.agent.gate.probes import Prober
 from octavia_anycast.agent.paths import (
-    WantedPaths,
     check_next_hops,
     path_counts,
     path_reports,
+    wish,
 )
 from octavia_anycast.agent.registrations import carry_out
 from octavia_anycast.agent.speakers.base import BgpSpeaker, Wish
@@ -88,7 +88,9 @@ class Engine:
         self._is_frontend_up = False
         self._bound: frozenset[IPAddress] = frozenset()
         self._leaving: dict[IPAddress, float] = {}
-        self._wanted = WantedPaths()
+        # What the speaker was told, and what it was made of.
+        self._wish = Wish()
+        self._wish_of: object = None
         self._woken = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._is_closing = False
 
@@ -299,16 +301,12 @@ class Engine:
             )
 
     def _tell(self, state: DesiredState, now: float) -> None:
-        parts, paths = self._parts, None
-        if self._gate.has_decided:
-            paths = self._wanted.get(state, self._gate, self._bound)
-        wish = Wish(
-            router_id=state.router_id,
-            speakers=state.speakers,
-            adds_paths=state.is_distributor,
-            paths=paths,
-        )
-        parts.speaker.want(wish)
+        parts, gate = self._parts, self._gate
+        made_of = (state, gate.has_decided, gate.is_passing, self._bound)
+        if made_of != self._wish_of:  # thousands of paths, ten times a second
+            self._wish = wish(state, gate, self._bound)
+            self._wish_of = made_of
+        parts.speaker.want(self._wish)
         vips = vip_addresses(state)
         if not state.is_distributor:
             vips |= self._lingering(vips, now)

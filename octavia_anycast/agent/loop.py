@@ -11,16 +11,10 @@ import selectors
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Protocol
 
 LOG = logging.getLogger(__name__)
 
 _PAUSE_AFTER_ERROR_SECONDS = 0.2
-
-
-class _Readable(Protocol):
-    def fileno(self) -> int:
-        """For a selector."""
 
 
 class Loop:
@@ -28,20 +22,22 @@ class Loop:
 
     :param turn: returns after how many seconds it is called next; it is
         called at once after :meth:`wake`
-    :param source: returns what ends a pause when it becomes readable
+    :param source: returns the descriptor that ends a pause when it becomes
+        readable
     """
 
     def __init__(
         self,
         name: str,
         turn: Callable[[], float],
-        source: Callable[[], _Readable | None] = lambda: None,
+        source: Callable[[], int | None] = lambda: None,
     ) -> None:
         self._name = name
         self._turn = turn
         self._source = source
         self._woken = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
-        self._is_closing = False
+        self._lock = threading.Lock()
+        self._is_closing = self._has_ended = False
         self._thread = threading.Thread(
             target=self._run, name=name, daemon=True
         )
@@ -52,15 +48,19 @@ class Loop:
 
     def wake(self) -> None:
         """Have the next turn begin at once."""
-        os.eventfd_write(self._woken, 1)
+        with self._lock:
+            if not self._has_ended:  # else the number is another file's
+                os.eventfd_write(self._woken, 1)
+
+    def end(self) -> None:
+        """End the thread after the turn under way; returns at once."""
+        self._is_closing = True
+        self.wake()
 
     def close(self) -> None:
         """End the thread after the turn under way, but wait 5 s at most."""
-        self._is_closing = True
-        self.wake()
+        self.end()
         self._thread.join(timeout=5)
-        if not self._thread.is_alive():
-            os.close(self._woken)
 
     def _run(self) -> None:
         while not self._is_closing:
@@ -73,6 +73,9 @@ class Loop:
                 )
                 pause = _PAUSE_AFTER_ERROR_SECONDS
             self._wait(pause)
+        with self._lock:
+            self._has_ended = True
+            os.close(self._woken)
 
     def _wait(self, seconds: float) -> None:
         source = self._source()

@@ -9,7 +9,7 @@ from collections import Counter
 from dataclasses import replace
 
 from octavia_anycast.agent.gate.gate import Gate
-from octavia_anycast.agent.speakers.base import Path, SpeakerStatus
+from octavia_anycast.agent.speakers.base import Path, SpeakerStatus, Wish
 from octavia_anycast.model.bgp import IPAddress, Peer, SpeakerDriver
 from octavia_anycast.model.errors import InvalidRequest
 from octavia_anycast.model.wire import (
@@ -34,6 +34,16 @@ def peers_of(state: DesiredState, vip: VipState) -> tuple[Peer, ...]:
     version = vip.vip_ip.version
     same = tuple(p for s, p in pairs if s.ip_version == version)
     return same or tuple(peer for _, peer in pairs)
+
+
+def wish(state: DesiredState, gate: Gate, bound: frozenset[IPAddress]) -> Wish:
+    """What the speaker is told; no paths before the gate's first verdict."""
+    return Wish(
+        router_id=state.router_id,
+        speakers=state.speakers,
+        adds_paths=state.is_distributor,
+        paths=wanted_paths(state, gate, bound) if gate.has_decided else None,
+    )
 
 
 def wanted_paths(
@@ -165,29 +175,3 @@ def path_counts(
         )
         for _, peer in state.peers()
     )
-
-
-class WantedPaths:
-    """Caches :func:`wanted_paths`: thousands of paths, ten times a second.
-
-    While nothing changes it returns the same object.
-    """
-
-    def __init__(self) -> None:
-        self._key: tuple[DesiredState, bool, frozenset[IPAddress]] | None = (
-            None
-        )
-        self._paths: frozenset[Path] = frozenset()
-
-    def get(
-        self, state: DesiredState, gate: Gate, bound: frozenset[IPAddress]
-    ) -> frozenset[Path]:
-        """The same as :func:`wanted_paths`."""
-        if (
-            self._key is None
-            or self._key[0] is not state
-            or self._key[1:] != (gate.is_passing, bound)
-        ):
-            self._key = (state, gate.is_passing, bound)
-            self._paths = wanted_paths(state, gate, bound)
-        return self._paths

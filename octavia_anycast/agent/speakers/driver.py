@@ -227,7 +227,7 @@ class DaemonDriver(ABC, Generic[S, L]):
         # What the status was made of.
         self._published: object = None
         self._started_at: float | None = None
-        self._loop = Loop(name, self._turn, lambda: self._link)
+        self._loop = Loop(name, self._turn, self._link_descriptor)
         self._loop.start()
 
     # -- the interface ---------------------------------------------------
@@ -248,6 +248,9 @@ class DaemonDriver(ABC, Generic[S, L]):
         self._disconnect()
 
     # -- the thread ------------------------------------------------------
+
+    def _link_descriptor(self) -> int | None:
+        return None if self._link is None else self._link.fileno()
 
     def _turn(self) -> float:
         wish = self._asked

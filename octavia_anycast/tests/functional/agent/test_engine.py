@@ -410,3 +410,14 @@ def test_a_vip_moves_to_another_next_hop(bench):
     eventually(
         lambda: [r.nexthop_ip for r in bench.peer.rib.values()] == [other]
     )
+
+
+def test_what_has_not_changed_is_not_made_anew(bench):
+    """A distributor has thousands of paths."""
+    bench.apply(state(gate=FAST))
+    eventually(lambda: bench.peer.rib)
+    first = bench.speaker._wish
+    time.sleep(0.1)
+    assert bench.speaker._wish is first
+    bench.prober.verdict = DEAD
+    eventually(lambda: bench.speaker._wish.paths == frozenset())
