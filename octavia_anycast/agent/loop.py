@@ -32,7 +32,6 @@ class Loop:
         turn: Callable[[], float],
         source: Callable[[], int | None] = lambda: None,
     ) -> None:
-        self._name = name
         self._turn = turn
         self._source = source
         self._woken = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
