@@ -35,7 +35,7 @@ from pathlib import Path
 import guide_blocks
 from check_commands import unwaited, wrong_commands
 
-from octavia_anycast.agent.speakers import addresses
+from octavia_anycast.agent.speakers import choice
 from octavia_anycast.api.requests import distributor_from
 from octavia_anycast.model.cluster import AmphoraStatus, DrainState
 from octavia_anycast.model.errors import InvalidRequest
@@ -43,7 +43,7 @@ from octavia_anycast.model.wire import GateState, PathState, Probe
 from octavia_anycast.options import OPTIONS
 from octavia_anycast.planning.cluster.assessment import Phase
 from octavia_anycast.planning.cluster.status import OperatingStatus
-from octavia_anycast.provider.flavors import SCHEMA as FLAVOR
+from octavia_anycast.provider.metadata import FLAVOR
 
 ROOT = Path(__file__).resolve().parents[1]
 DECISIONS = ROOT / "doc/source/contributor/adr"
@@ -51,7 +51,8 @@ TROUBLESHOOTING = ROOT / "doc/source/operator/troubleshooting.rst"
 SAMPLE = ROOT / "doc/source/operator/distributor.json"
 GATE = ROOT / "octavia_anycast/agent/gate"
 # Those that say what the health gate sees.
-PROBES = ("probes", "stats_socket", "listeners", "keepalived", "synthetic")
+PROBES = ("probes", "haproxy", "processes", "synthetic")
+SAMPLES = ("bad", "partial", "unknown", "_end")
 TOP = (
     "octavia_anycast|client|lab|doc|elements|tools|bench|devstack|releasenotes"
 )
@@ -284,7 +285,7 @@ def gate_reasons() -> Iterator[str]:
             said = [node.value]
         elif isinstance(node, ast.Call):
             name = getattr(node.func, "id", getattr(node.func, "attr", ""))
-            said = node.args if name in ("_bad", "_end") else []
+            said = node.args if name in SAMPLES else []
             said = [*said, *_reasons(node.keywords)]
         for value in said:
             parts = (
@@ -312,7 +313,7 @@ def refused_sample() -> Iterator[str]:
     """The sample distributor, if it would be refused."""
     try:
         sample = distributor_from(json.loads(SAMPLE.read_text()), {})
-        addresses.check(sample.speakers)
+        choice.check_addresses(sample.speakers)
     except (ValueError, InvalidRequest) as e:
         yield f"{SAMPLE.name}: {e}"
 

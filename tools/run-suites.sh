@@ -1,65 +1,91 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# Run every test suite:
-# run-suites.sh PYTHON PYTHON_OF_UPSTREAM [ARGUMENT OF PYTEST ...]
+# Run every test suite of ours: run-suites.sh PYTHON [ARGUMENT OF PYTEST ...]
 #
-# Two groups run side by side. The suites of the lab mostly wait for daemons
-# and leave the second processor to the others, whose output comes at the end.
-# Octavia's own tests follow the others: the lab's suites take longer still.
+# Three groups run side by side. "lab" and "lab2" mostly wait for daemons; each
+# has a lab of its own, called OA_LAB and OA_LAB with a 2 behind it. "others"
+# computes: it has a process for each processor, and takes the time that the
+# labs leave. The output of "lab" is shown at once, that of the other groups at
+# the end; the last lines of all are pytest's closing lines of each group.
 # With REPORTS=DIRECTORY each group writes DIRECTORY/GROUP.xml (JUnit).
 # The exit code is zero if all groups passed.
 set -u
 
 python=$1
-upstream_python=$2
-shift 2
-output=$(mktemp)
-running=
+shift
+groups="lab lab2 others"
+# "lab2" has every folder of lab/tests that is not named here.
+first_lab="fabric amphora commands distributor"
+name=${OA_LAB:-oat}
+output=$(mktemp -d)
 
-# run GROUP COMMAND ...
+# run GROUP COMMAND ...: its output and its exit code are kept in $output
 run() {
     group=$1
     shift
     if [ -n "${REPORTS:-}" ]; then
         set -- "$@" "--junitxml=$REPORTS/$group.xml"
     fi
-    exec "$@" -o "cache_dir=.pytest_cache/$group"
+    exec "$@" -o "cache_dir=.pytest_cache/$group" >"$output/$group" 2>&1
 }
 
+# show: what was not shown yet, and how each group ended
+show() {
+    for group in $groups; do
+        [ "$group" = lab ] || cat "$output/$group"
+    done
+    for group in $groups; do
+        closing=$(grep -E ' in [0-9.]+s' "$output/$group" | tail -n 1)
+        echo "$group: ${closing:-did not end}"
+    done
+    rm -rf "$output"
+}
+
+# SIGINT does not reach what runs in the background; SIGTERM ends it tidily.
 stop() {
-    trap - INT TERM
+    trap '' INT TERM
     # shellcheck disable=SC2086 # a list of numbers
     kill $running 2>/dev/null
     wait
-    cat "$output"
-    rm -f "$output"
+    tail -n 60 "$output/lab"
+    show 2>/dev/null
     exit 130
 }
+running=
 trap stop INT TERM
 
-(run lab "$python" -m pytest lab/tests --ignore=lab/tests/unit "$@") &
+first=
+rest=
+for folder in unit $first_lab; do
+    [ "$folder" = unit ] || first="$first lab/tests/$folder"
+    rest="$rest --ignore=lab/tests/$folder"
+done
+# shellcheck disable=SC2086 # lists of folders
+(export OA_LAB="$name" && run lab "$python" -m pytest $first "$@") &
 lab=$!
-(run others "$python" -m pytest octavia_anycast/tests/unit \
-    octavia_anycast/tests/functional octavia_anycast/tests/contract \
-    client/tests lab/tests/unit "$@") >"$output" 2>&1 &
+# shellcheck disable=SC2086
+(export OA_LAB="${name}2" && run lab2 "$python" -m pytest \
+    octavia_anycast/tests/contract lab/tests $rest "$@") &
+lab2=$!
+(run others nice -n 10 "$python" -m pytest -n auto --dist loadfile \
+    octavia_anycast/tests/unit octavia_anycast/tests/functional \
+    client/tests lab/tests/unit "$@") &
 others=$!
-running="$lab $others"
+running="$lab $lab2 $others"
+touch "$output/lab"
+tail -n +1 -f --pid="$lab" "$output/lab" &
 wait "$others"
 others_code=$?
-(run upstream tools/run-upstream.sh "$upstream_python" "$@") \
-    >>"$output" 2>&1 &
-upstream=$!
-running="$lab $upstream"
-wait "$upstream"
-upstream_code=$?
 wait "$lab"
 lab_code=$?
-cat "$output"
-rm -f "$output"
+wait "$lab2"
+lab2_code=$?
+wait
+show
 
 # pytest's 5: no test of this group was selected, by -k for instance.
 result=5
-for code in "$lab_code" "$others_code" "$upstream_code"; do
+for code in "$lab_code" "$lab2_code" "$others_code"; do
     case $code in
     0) [ "$result" -ne 5 ] || result=0 ;;
     5) ;;

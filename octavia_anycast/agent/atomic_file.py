@@ -12,9 +12,9 @@ import shutil
 def write(
     path: str, text: str, *, mode: int, group: str | None = None
 ) -> None:
-    """Replace a file and see it on the disk.
+    """Replace a file; it is on the disk on return.
 
-    ``group``: the group that owns it; None leaves it as it is.
+    ``group``: the group that owns it; None does not change it.
 
     :raises LookupError: there is no such group.
     """

@@ -26,10 +26,10 @@ _PUBLIC = (
 
 
 def replace(path: str, pem: bytes, amphora_id: str) -> None:
-    """Put a new certificate with its key in the place of the old one.
+    """Replace the agent's certificate and its key.
 
-    :raises InvalidRequest: it is none, is another amphora's, or the key is
-        another certificate's; the old one stays.
+    :raises InvalidRequest: it is not a certificate, it is another amphora's,
+        or the key does not belong to it; the old one stays.
     """
     try:
         text = pem.decode("ascii")

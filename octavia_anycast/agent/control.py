@@ -3,12 +3,9 @@
 """The control socket: how Octavia's agent process reaches speakerd.
 
 One JSON object a line each way: ``{"call": "report"}``, ``{"call": "apply",
-"state": {...}}`` or a call of one VIP or amphora (``{"call": "drain_amphora",
-"name": ..., "body": ...}``), answered by ``{"status": "ok", ...}``,
-``{"status": "invalid", "field": ..., "reason": ...}``, ``{"status":
-"missing", "resource": ..., "identifier": ...}``, ``{"status": "conflict",
-"reason": ...}`` or ``{"status": "failed", "reason": ...}``. Root only (mode
-0600).
+"body": {...}}`` or a call of one VIP or amphora (``{"call": "drain_amphora",
+"name": ..., "body": ...}``), answered by what the HTTP route answers:
+``{"status": 200, "document": ...}``. Root only (mode 0600).
 
 Layer: agent.
 """
@@ -19,82 +16,66 @@ import os
 import socket
 import socketserver
 import threading
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from octavia_anycast.model import codec
-from octavia_anycast.model.errors import (
-    Conflict,
-    InvalidRequest,
-    NotFound,
-    Retryable,
-)
-from octavia_anycast.model.wire import AgentCall, Report
+from octavia_anycast.model.errors import Conflict, InvalidRequest, NotFound
+from octavia_anycast.model.wire import AgentCall
+
+if TYPE_CHECKING:
+    from octavia_anycast.agent.engine import Engine
 
 LOG = logging.getLogger(__name__)
 
 CONTROL_PATH = "/run/octavia-anycast/control.sock"
-_CALLS = frozenset(AgentCall)
+REPORT, APPLY = "report", "apply"
 _TIMEOUT_SECONDS = 10.0
 _LINE_MAX = 16 * 1024 * 1024
 
-
-class Controlled(Protocol):
-    """What the socket gives access to."""
-
-    def apply(self, document: Any) -> None:
-        """Take a desired state."""
-
-    def report(self) -> Report:
-        """Tell what is."""
-
-    def call(self, call: AgentCall, name: str, body: Any) -> Any:
-        """Carry out a call of one VIP or amphora."""
+Answer = tuple[int, Any]  # HTTP status, JSON document
 
 
-def answer(controlled: Controlled, line: bytes) -> dict[str, Any]:
-    """Carry out one call."""
+def answer(engine: "Engine", request: Any) -> Answer:
+    """Carry out one call; ``request`` is what the socket takes."""
     try:
-        request = json.loads(line)
-        call = request["call"]
-        if call == "report":
-            report = codec.to_document(controlled.report())
-            return {"status": "ok", "report": report}
-        if call == "apply":
-            controlled.apply(request["state"])
-            return {"status": "ok"}
-        if call in _CALLS:
-            found = controlled.call(
-                AgentCall(call), request["name"], request["body"]
-            )
-            return {"status": "ok", "answer": found}
-    except NotFound as e:
-        return {
-            "status": "missing",
-            "resource": e.resource,
-            "identifier": e.identifier,
-        }
-    except Conflict as e:
-        return {"status": "conflict", "reason": str(e)}
+        call, body = request["call"], request.get("body")
+        if call == REPORT:
+            return 200, codec.to_document(engine.report())
+        if call == APPLY:
+            engine.apply(body)
+            return 200, {}
+        answered = engine.call(AgentCall(call), request["name"], body)
+        return 200, answered or {}
+    except (NotFound, Conflict) as e:
+        status = 404 if isinstance(e, NotFound) else 409
+        return status, {"reason": str(e)}
     except InvalidRequest as e:
-        return {"status": "invalid", "field": e.field, "reason": e.reason}
+        return 400, {"field": e.field, "reason": e.reason}
     except (ValueError, KeyError, TypeError):
-        return {"status": "failed", "reason": "it is not a call"}
+        return 503, {"reason": "it is not a call"}
     except OSError as e:
-        LOG.error("A desired state could not be kept: %s", e)
-        return {"status": "failed", "reason": str(e)}
-    return {"status": "failed", "reason": f"there is no call {call!r}"}
+        LOG.error("A desired state could not be written to the disk: %s", e)
+        return 503, {"reason": str(e)}
+
+
+def parsed(data: bytes) -> Any:
+    """Parse a JSON document; None if it is not JSON."""
+    try:
+        return json.loads(data)
+    except ValueError:
+        return None
 
 
 class _Handler(socketserver.StreamRequestHandler):
+    server: "ControlServer"
     timeout = _TIMEOUT_SECONDS
 
     def handle(self) -> None:
-        server = self.server
-        assert isinstance(server, ControlServer)
         try:
             while line := self.rfile.readline(_LINE_MAX):
-                reply = json.dumps(answer(server.controlled, line))
-                self.wfile.write(reply.encode() + b"\n")
+                status, document = answer(self.server.engine, parsed(line))
+                reply = {"status": status, "document": document}
+                self.wfile.write(json.dumps(reply).encode() + b"\n")
         except OSError as e:
             LOG.debug("A control connection ended: %s", e)
 
@@ -104,8 +85,8 @@ class ControlServer(socketserver.ThreadingUnixStreamServer):
 
     daemon_threads = True
 
-    def __init__(self, path: str, controlled: Controlled) -> None:
-        self.controlled = controlled
+    def __init__(self, path: str, engine: "Engine") -> None:
+        self.engine = engine
         os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
         temporary = f"{path}.new"
         if os.path.exists(temporary):
@@ -122,38 +103,14 @@ class ControlServer(socketserver.ThreadingUnixStreamServer):
 
 
 class ControlClient:
-    """Calls speakerd; a connection a call."""
+    """Calls speakerd, by a new connection for each call."""
 
     def __init__(self, path: str = CONTROL_PATH) -> None:
         self._path = path
 
-    def apply(self, document: Any) -> None:
-        """Hand over a desired state.
-
-        :raises InvalidRequest: it is refused.
-        :raises Retryable: speakerd is not there or failed.
-        """
-        self._call({"call": "apply", "state": document})
-
-    def report(self) -> Any:
-        """Get the report, as a JSON document.
-
-        :raises Retryable: speakerd is not there or failed.
-        """
-        return self._call({"call": "report"})["report"]
-
-    def call(self, call: AgentCall, name: str, body: Any) -> Any:
-        """Carry out a call of one VIP or amphora; its answer, as JSON.
-
-        :raises InvalidRequest: it is refused.
-        :raises NotFound: there is no such VIP or amphora.
-        :raises Conflict: the amphora is not a distributor's own.
-        :raises Retryable: speakerd is not there or failed.
-        """
-        request = {"call": call.value, "name": name, "body": body}
-        return self._call(request)["answer"]
-
-    def _call(self, request: dict[str, Any]) -> Any:
+    def call(self, call: str, name: str = "", body: Any = None) -> Answer:
+        """Have speakerd carry out a call; 503 if it fails or does not run."""
+        request = {"call": call, "name": name, "body": body}
         try:
             with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
                 client.settimeout(_TIMEOUT_SECONDS)
@@ -162,13 +119,8 @@ class ControlClient:
                 line = client.makefile("rb").readline(_LINE_MAX)
             reply = json.loads(line)
         except (OSError, ValueError) as e:
-            raise Retryable(f"speakerd does not answer: {e}") from e
-        if reply["status"] == "invalid":
-            raise InvalidRequest(reply["field"], reply["reason"])
-        if reply["status"] == "missing":
-            raise NotFound(reply["resource"], reply["identifier"])
-        if reply["status"] == "conflict":
-            raise Conflict(reply["reason"])
-        if reply["status"] != "ok":
-            raise Retryable(f"speakerd failed: {reply['reason']}")
-        return reply
+            return 503, {"reason": f"speakerd does not answer: {e}"}
+        status, document = reply["status"], reply["document"]
+        if status == 503:
+            document = {"reason": f"speakerd failed: {document['reason']}"}
+        return status, document

@@ -17,9 +17,9 @@ _IDLE = (3, 4)
 
 
 def read_cpu_time(path: str = STAT) -> CpuTime | None:
-    """Seconds of all CPUs together since boot; None if nobody tells.
+    """Seconds of all CPUs together since boot; None if it cannot be read.
 
-    What the hypervisor took counts as busy: there is no more to be had.
+    What the hypervisor took counts as busy: the amphora cannot use it.
     """
     try:
         with open(path, encoding="ascii") as stream:

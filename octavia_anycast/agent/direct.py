@@ -3,8 +3,8 @@
 """speakerd's own port: the controller's way past an agent that hangs.
 
 ``GET`` and ``PUT /1.0/anycast`` as the agent has them, by HTTPS with the same
-certificates: who may tell the agent may tell speakerd, and nobody else. Before
-the handshake is done nothing of a request is read.
+certificates: who may call the agent may call speakerd, and nobody else. No
+request is read before the handshake is done.
 
 Layer: agent.
 """
@@ -17,9 +17,17 @@ import threading
 from dataclasses import dataclass
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from octavia_anycast.agent.control import Controlled, answer
+from octavia_anycast.agent.control import (
+    APPLY,
+    REPORT,
+    answer,
+    parsed,
+)
+
+if TYPE_CHECKING:
+    from octavia_anycast.agent.engine import Engine
 
 LOG = logging.getLogger(__name__)
 
@@ -29,17 +37,11 @@ _BODY_MAX = 16 * 1024 * 1024
 _TIMEOUT_SECONDS = 5.0
 # The controllers are few, and each asks once at a time.
 _CONNECTIONS_MAX = 8
-_STATUSES = {
-    "ok": HTTPStatus.OK,
-    "invalid": HTTPStatus.BAD_REQUEST,
-    "missing": HTTPStatus.NOT_FOUND,
-    "conflict": HTTPStatus.CONFLICT,
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DirectSettings:
-    """Where to listen, and the agent's files of certificates."""
+    """Where to listen, and the files of the agent's certificates."""
 
     address: str
     port: int
@@ -53,7 +55,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """Answer a report."""
-        self._answer({"call": "report"})
+        self._answer({"call": REPORT})
 
     def do_PUT(self) -> None:
         """Take a desired state."""
@@ -64,22 +66,14 @@ class _Handler(BaseHTTPRequestHandler):
         if not 0 <= length <= _BODY_MAX:
             self.send_error(HTTPStatus.LENGTH_REQUIRED)
             return
-        try:
-            state = json.loads(self.rfile.read(length))
-        except ValueError:
-            state = None
-        self._answer({"call": "apply", "state": state})
+        self._answer({"call": APPLY, "body": parsed(self.rfile.read(length))})
 
-    def _answer(self, request: dict[str, Any]) -> None:
+    def _answer(self, request: Any) -> None:
         if self.path != _PATH:
             self.send_error(HTTPStatus.NOT_FOUND)
             return
-        line = json.dumps(request).encode()
-        reply = answer(self.server.controlled, line)
-        status = _STATUSES.get(
-            reply.pop("status"), HTTPStatus.SERVICE_UNAVAILABLE
-        )
-        body = json.dumps(reply.get("report", reply)).encode()
+        status, document = answer(self.server.engine, request)
+        body = json.dumps(document).encode()
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
@@ -99,10 +93,8 @@ class DirectServer(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(
-        self, settings: DirectSettings, controlled: Controlled
-    ) -> None:
-        self.controlled = controlled
+    def __init__(self, settings: DirectSettings, engine: "Engine") -> None:
+        self.engine = engine
         self._settings = settings
         self._room = threading.BoundedSemaphore(_CONNECTIONS_MAX)
         is_v6 = ":" in settings.address
@@ -151,4 +143,8 @@ class DirectServer(ThreadingHTTPServer):
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Log at DEBUG: anybody may connect and go away."""
-        LOG.debug("%s was not answered", client_address, exc_info=True)
+        LOG.debug(
+            "The connection of %s ended without an answer",
+            client_address,
+            exc_info=True,
+        )

@@ -2,9 +2,9 @@
 # Copyright (c) 2026 The octavia-anycast authors
 """The agent's one loop: desired state + gate -> front end and speaker.
 
-It holds the desired state, samples the probes, steps the gate and says to
-the front end and the speaker what is to be. These have threads of their own;
-nothing in the loop waits for them.
+It holds the desired state, samples the probes, steps the gate and tells the
+front end and the speaker what is wanted. These have threads of their own;
+the loop waits for none of them.
 
 Order (invariant 3): a path is wanted once its VIP is on the loopback, and a
 VIP leaves the loopback a while after its path did.
@@ -18,30 +18,31 @@ import selectors
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import dataclass
+from contextlib import closing, suppress
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Any
 
-from octavia_anycast.agent.frontend.frontend import WantedFrontend
+from octavia_anycast.agent.flow_rescue.flow_rescue import RescueSetup
+from octavia_anycast.agent.frontend.frontend import (
+    FrontendSetup,
+    vip_addresses,
+)
 from octavia_anycast.agent.frontend.netlink import Netlink
-from octavia_anycast.agent.gate import evidence as evidences
 from octavia_anycast.agent.gate import gate as gates
 from octavia_anycast.agent.gate.probes import Prober
 from octavia_anycast.agent.paths import (
-    WantedPaths,
     check_next_hops,
     path_counts,
     path_reports,
-    vip_addresses,
+    wish,
 )
 from octavia_anycast.agent.registrations import carry_out
-from octavia_anycast.agent.speakers.base import BgpSpeaker
+from octavia_anycast.agent.speakers.base import BgpSpeaker, Wish
 from octavia_anycast.agent.store import Store
 from octavia_anycast.model import codec
 from octavia_anycast.model.bgp import IPAddress, Speaker
 from octavia_anycast.model.errors import InvalidRequest
-from octavia_anycast.model.flow_rescue import FlowRescueReport
 from octavia_anycast.model.wire import (
     AgentCall,
     DesiredState,
@@ -58,20 +59,6 @@ LOG = logging.getLogger(__name__)
 _LINGER_SECONDS = 1.0
 
 
-class FrontendSink(Protocol):
-    """What the engine needs of :class:`~.frontend.FrontendSetup`."""
-
-    def want(self, wanted: WantedFrontend) -> None:
-        """Say what is to be."""
-
-    def rescue_report(self) -> FlowRescueReport:
-        """Say what flow rescue is, and what it counted."""
-
-
-def _no_watchdog() -> None:
-    """Nobody watches."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineParts:
     """The engine's collaborators; ``beat`` is called in each round."""
@@ -79,10 +66,11 @@ class EngineParts:
     store: Store
     speaker: BgpSpeaker
     check_speakers: Callable[[tuple[Speaker, ...]], None]
-    frontend: FrontendSink
+    frontend: FrontendSetup
+    rescue: RescueSetup
     prober: Prober
     namespace_path: str
-    beat: Callable[[], None] = _no_watchdog
+    beat: Callable[[], None]
 
 
 class Engine:
@@ -102,28 +90,30 @@ class Engine:
         self._is_frontend_up = False
         self._bound: frozenset[IPAddress] = frozenset()
         self._leaving: dict[IPAddress, float] = {}
-        self._wanted = WantedPaths()
-        self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK)
+        # What the speaker was told, and what it was made of.
+        self._wish = Wish()
+        self._wish_of: object = None
+        self._woken = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._is_closing = False
 
     # -- called from other threads ---------------------------------------
 
     def restore(self) -> None:
-        """Take up the state on the disk, or the first one."""
+        """Put into force the state on the disk, or else the first one."""
         state = self._parts.store.load(self._amphora_id)
         if state is None:
             return
         try:
             self._parts.check_speakers(state.speakers)
         except InvalidRequest as e:
-            # It has to come up, without what is refused.
-            LOG.error("The stored state is not taken whole: %s", e)
+            # The amphora comes up without the peers that are refused.
+            LOG.error("A part of the stored state is left out: %s", e)
         self._put(state)
 
     def apply(self, document: Any) -> None:
-        """Take a desired state, whole; it is on the disk on return.
+        """Put a desired state into force; it is on the disk on return.
 
-        :raises InvalidRequest: and nothing has changed.
+        :raises InvalidRequest: it is refused, and nothing has changed.
         """
         state = codec.desired_state_from(document)
         asked = codec.speakers_digest(state.speakers)
@@ -157,7 +147,9 @@ class Engine:
             if not _only_withdraws(state):
                 raise
             # A full disk is no reason to go on announcing.
-            LOG.error("A withdrawal is in force, but not kept: %s", e)
+            LOG.error(
+                "A withdrawal is in force, but is not on the disk: %s", e
+            )
             self._parts.store.forget()
         self._put(state)
         LOG.info(
@@ -195,40 +187,34 @@ class Engine:
             self._speakers_digest = codec.speakers_digest(state.speakers)
             if self._speakers_digest != before:
                 self._refusal = "", ""
-        with suppress(BlockingIOError):
-            os.write(self._wake_write, b"\0")
+        os.eventfd_write(self._woken, 1)
 
     def report(self) -> Report:
-        """Tell what is, from memory; connections are counted now."""
+        """Report from memory; only connections are counted now."""
         with self._lock:
             state, gate, bound = self._state, self._gate, self._bound
             evidence = self._evidence
             digest, speakers_digest = self._digest, self._speakers_digest
             refusal, refused_digest = self._refusal
         status = self._parts.speaker.status()
-        report = GateReport(
-            state=gate.state,
-            reason=gate.reason,
-            since=gate.since,
-            evidence=evidence,
-        )
-        if state is None:
-            return Report(
-                amphora_id=self._amphora_id,
-                digest="",
-                revision="",
-                gate=report,
-                speaker_is_running=status.is_running,
-                frontend_is_up=False,
-                flow_rescue=self._parts.frontend.rescue_report(),
-            )
-        return Report(
+        report = Report(
             amphora_id=self._amphora_id,
             digest=digest,
-            revision=state.revision,
-            gate=report,
+            revision=state.revision if state else "",
+            gate=GateReport(
+                state=gate.state,
+                reason=gate.reason,
+                since=gate.since,
+                evidence=evidence,
+            ),
             speaker_is_running=status.is_running,
             frontend_is_up=self._is_frontend_up,
+            flow_rescue=self._parts.rescue.report(),
+        )
+        if state is None:
+            return report
+        return replace(
+            report,
             listeners=state.listeners,
             lvs_listener_ids=state.lvs_listener_ids,
             sessions=status.sessions,
@@ -241,34 +227,27 @@ class Engine:
             are_speakers_loaded=status.speakers == state.speakers,
             path_counts=path_counts(state, status),
             connections=self._count_connections(vip_addresses(state)),
-            flow_rescue=self._parts.frontend.rescue_report(),
         )
 
     def _count_connections(self, vips: frozenset[IPAddress]) -> dict[str, int]:
         if not vips:
             return {}
         try:
-            netlink = Netlink(self._parts.namespace_path)
+            with closing(Netlink(self._parts.namespace_path)) as netlink:
+                counts = netlink.count_established(vips)
         except OSError:
             return {}
-        try:
-            counts = netlink.count_established(vips)
-        except OSError:
-            return {}
-        finally:
-            netlink.close()
         return {str(vip): count for vip, count in counts.items()}
 
     def close(self) -> None:
-        """End the loop; what is announced stays so."""
+        """End the loop; what is announced stays announced."""
         self._is_closing = True
-        with suppress(BlockingIOError):
-            os.write(self._wake_write, b"\0")
+        os.eventfd_write(self._woken, 1)
 
     # -- the loop --------------------------------------------------------
 
     def run(self) -> None:
-        """Sample, step, tell; until :meth:`close`."""
+        """Run the loop until :meth:`close`."""
         next_sample = 0.0
         while not self._is_closing:
             self._parts.beat()
@@ -289,15 +268,15 @@ class Engine:
         """Wait for anything; True if a sample must be taken at once."""
         prober = self._parts.prober
         with selectors.DefaultSelector() as selector:
-            selector.register(self._wake_read, selectors.EVENT_READ)
+            selector.register(self._woken, selectors.EVENT_READ)
             for descriptor, is_alarm in prober.descriptors():
                 selector.register(descriptor, selectors.EVENT_READ, is_alarm)
             ready = selector.select(seconds)
         is_alarmed = False
         for key, _ in ready:
-            if key.fd == self._wake_read:
+            if key.fd == self._woken:
                 with suppress(BlockingIOError):
-                    os.read(self._wake_read, 4096)
+                    os.eventfd_read(self._woken)
             elif key.data:
                 is_alarmed = True
             else:
@@ -308,8 +287,8 @@ class Engine:
         prober = self._parts.prober
         sample = prober.sample(state, now)
         before, wall = self._gate, datetime.now(UTC)
-        evidence = evidences.noted(self._evidence, prober.looks, wall)
-        sample = evidences.told(sample, evidence)
+        evidence = gates.noted(self._evidence, prober.looks, wall)
+        sample = gates.told(sample, evidence)
         gate = gates.step(before, state.gate, sample, wall)
         with self._lock:
             self._gate = gate
@@ -325,29 +304,18 @@ class Engine:
             )
 
     def _tell(self, state: DesiredState, now: float) -> None:
-        parts = self._parts
-        parts.speaker.configure(
-            state.router_id,
-            state.speakers,
-            adds_paths=state.is_distributor,
-        )
-        if self._gate.has_decided:
-            paths = self._wanted.get(state, self._gate, self._bound)
-            parts.speaker.set_paths(paths)
+        parts, gate = self._parts, self._gate
+        made_of = (state, gate.has_decided, gate.is_passing, self._bound)
+        if made_of != self._wish_of:  # thousands of paths, ten times a second
+            self._wish = wish(state, gate, self._bound)
+            self._wish_of = made_of
+        parts.speaker.want(self._wish)
         vips = vip_addresses(state)
         if not state.is_distributor:
             vips |= self._lingering(vips, now)
-        parts.frontend.want(
-            WantedFrontend(
-                frontend=state.frontend,
-                vips=vips,
-                flow_rescue=state.flow_rescue,
-                services=frozenset(
-                    (listener.ip_address, listener.port)
-                    for listener in state.listeners
-                ),
-            )
-        )
+        is_rescuing = state.flow_rescue is not None
+        parts.frontend.want(state.frontend, vips, is_rescuing=is_rescuing)
+        parts.rescue.want(state)
 
     def _lingering(
         self, vips: frozenset[IPAddress], now: float

@@ -3,43 +3,27 @@
 """The agent's routes ``/1.0/anycast``, for Octavia's Flask application.
 
 PUT takes a desired state, GET answers a report. Below it are those of one
-VIP and one amphora, for a distributor's own amphorae. Who may call is settled
-before: Octavia's agent asks for the controller's client certificate. And
-what Octavia's own ``PUT /1.0/certificate`` does here.
+VIP and one amphora, for a distributor's own amphorae. Octavia's agent has
+checked the controller's client certificate before. The view of Octavia's own
+``PUT /1.0/certificate`` is replaced by ours.
 
 Layer: agent.
 """
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
 import flask
 
 from octavia_anycast.agent import certificate, cpu
+from octavia_anycast.agent.control import APPLY, REPORT, ControlClient
 from octavia_anycast.model import codec
-from octavia_anycast.model.errors import (
-    Conflict,
-    InvalidRequest,
-    NotFound,
-    Retryable,
-)
+from octavia_anycast.model.errors import InvalidRequest
 from octavia_anycast.model.wire import AgentCall
 
-
-class Control(Protocol):
-    """speakerd, as seen from here."""
-
-    def apply(self, document: Any) -> None:
-        """Hand over a desired state."""
-
-    def report(self) -> Any:
-        """Get the report, as a JSON document."""
-
-    def call(self, call: AgentCall, name: str, body: Any) -> Any:
-        """Carry out a call of one VIP or amphora."""
-
-
 _ROUTES = (
+    ("/anycast", "GET", REPORT),
+    ("/anycast", "PUT", APPLY),
     ("/anycast/vips", "GET", AgentCall.LIST_VIPS),
     ("/anycast/vips/<name>", "PUT", AgentCall.REGISTER_VIP),
     ("/anycast/vips/<name>", "DELETE", AgentCall.UNREGISTER_VIP),
@@ -50,61 +34,29 @@ _ROUTES = (
 )
 
 
-def make_blueprint(control: Control) -> flask.Blueprint:
+def make_blueprint(speakerd: ControlClient) -> flask.Blueprint:
     """Make the blueprint that forwards to speakerd."""
     blueprint = flask.Blueprint("anycast", __name__, url_prefix="/1.0")
-
-    @blueprint.get("/anycast")
-    def get_report() -> Any:
-        document = control.report()
-        # Of the machine, not of speakerd: any process can tell.
-        document["cpu"] = codec.to_document(cpu.read_cpu_time())
-        return flask.jsonify(document)
-
-    @blueprint.put("/anycast")
-    def put_state() -> Any:
-        document = flask.request.get_json(force=True, silent=True)
-        if document is None:
-            raise InvalidRequest("document", "it is not a JSON object")
-        control.apply(document)
-        return flask.jsonify({"message": "OK"})
-
     for rule, method, call in _ROUTES:
         blueprint.add_url_rule(
-            rule, call.value, _make_view(control, call), methods=[method]
+            rule, str(call), _make_view(speakerd, call), methods=[method]
         )
-
-    @blueprint.errorhandler(InvalidRequest)
-    def refuse(error: InvalidRequest) -> Any:
-        body = {"field": error.field, "reason": error.reason}
-        return flask.jsonify(body), 400
-
-    @blueprint.errorhandler(NotFound)
-    def tell_missing(error: NotFound) -> Any:
-        return flask.jsonify({"reason": str(error)}), 404
-
-    @blueprint.errorhandler(Conflict)
-    def tell_conflict(error: Conflict) -> Any:
-        return flask.jsonify({"reason": str(error)}), 409
-
-    @blueprint.errorhandler(Retryable)
-    def ask_to_retry(error: Retryable) -> Any:
-        return flask.jsonify({"reason": str(error)}), 503
-
     return blueprint
 
 
-def _make_view(control: Control, call: AgentCall) -> Callable[..., Any]:
-    """Make the view of one call of one VIP or amphora."""
-
+def _make_view(speakerd: ControlClient, call: str) -> Callable[..., Any]:
     def view(name: str = "") -> Any:
         body = None
-        if flask.request.get_data():
+        if call == APPLY or flask.request.get_data():
             body = flask.request.get_json(force=True, silent=True)
             if not isinstance(body, dict):
-                raise InvalidRequest("document", "it is not a JSON object")
-        answer = control.call(call, name, body)
-        return flask.jsonify(answer or {"message": "OK"})
+                reason = "it is not a JSON object"
+                return flask.jsonify(field="document", reason=reason), 400
+        status, document = speakerd.call(call, name, body)
+        if call == REPORT and status == 200:
+            # Of the machine, not of speakerd: any process can tell.
+            document["cpu"] = codec.to_document(cpu.read_cpu_time())
+        return flask.jsonify(document or {"message": "OK"}), status
 
     return view
 

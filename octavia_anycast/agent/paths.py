@@ -9,7 +9,7 @@ from collections import Counter
 from dataclasses import replace
 
 from octavia_anycast.agent.gate.gate import Gate
-from octavia_anycast.agent.speakers.base import Path, SpeakerStatus
+from octavia_anycast.agent.speakers.base import Path, SpeakerStatus, Wish
 from octavia_anycast.model.bgp import IPAddress, Peer, SpeakerDriver
 from octavia_anycast.model.errors import InvalidRequest
 from octavia_anycast.model.wire import (
@@ -36,12 +36,22 @@ def peers_of(state: DesiredState, vip: VipState) -> tuple[Peer, ...]:
     return same or tuple(peer for _, peer in pairs)
 
 
+def wish(state: DesiredState, gate: Gate, bound: frozenset[IPAddress]) -> Wish:
+    """What the speaker is told; no paths before the gate's first verdict."""
+    return Wish(
+        router_id=state.router_id,
+        speakers=state.speakers,
+        adds_paths=state.is_distributor,
+        paths=wanted_paths(state, gate, bound) if gate.has_decided else None,
+    )
+
+
 def wanted_paths(
     state: DesiredState, gate: Gate, bound: frozenset[IPAddress]
 ) -> frozenset[Path]:
-    """All that is to be announced now; ``bound`` VIPs are on the loopback.
+    """All paths to announce now; ``bound``: the VIPs on the loopback.
 
-    A distributor's are on those of others.
+    A distributor's VIPs are on the loopbacks of other amphorae.
     """
     if not gate.is_passing:
         return frozenset()
@@ -57,8 +67,8 @@ def wanted_paths(
         and (state.is_distributor or vip.vip_ip in bound)
         for peer in peers_of(state, vip)
     )
-    # Asked for twice, of all peers and of one: a path drains once nobody
-    # asks for it otherwise.
+    # A path may be asked for twice, for all peers and for one of them. It
+    # drains if each of the two says so.
     return paths - {
         path
         for path in paths
@@ -144,7 +154,7 @@ def _report(
 def path_counts(
     state: DesiredState, status: SpeakerStatus
 ) -> tuple[PathCounts, ...]:
-    """How many paths each peer of a distributor is to have, and has."""
+    """How many paths each peer of a distributor should have, and has."""
     if not state.is_distributor:
         return ()
     wanted = Counter(
@@ -165,36 +175,3 @@ def path_counts(
         )
         for _, peer in state.peers()
     )
-
-
-class WantedPaths:
-    """Remembers what :func:`wanted_paths` said: thousands, ten times a second.
-
-    What has not changed is the same object again.
-    """
-
-    def __init__(self) -> None:
-        self._key: tuple[DesiredState, bool, frozenset[IPAddress]] | None = (
-            None
-        )
-        self._paths: frozenset[Path] = frozenset()
-
-    def get(
-        self, state: DesiredState, gate: Gate, bound: frozenset[IPAddress]
-    ) -> frozenset[Path]:
-        """The same as :func:`wanted_paths`."""
-        if (
-            self._key is None
-            or self._key[0] is not state
-            or self._key[1:] != (gate.is_passing, bound)
-        ):
-            self._key = (state, gate.is_passing, bound)
-            self._paths = wanted_paths(state, gate, bound)
-        return self._paths
-
-
-def vip_addresses(state: DesiredState | None) -> frozenset[IPAddress]:
-    """The VIPs that belong on the loopback: a distributor's do not."""
-    if state is None or state.is_distributor:
-        return frozenset()
-    return frozenset(vip.vip_ip for vip in state.vips)

@@ -16,30 +16,26 @@ _TIMEOUT_SECONDS = 20
 
 def run(argv: Sequence[str], *, level: int = logging.ERROR) -> bool:
     """Run a program; True if it ended well. Its complaint is logged."""
-    try:
-        done = subprocess.run(
-            argv,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=_TIMEOUT_SECONDS,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired) as e:
-        LOG.error("%s: %s", " ".join(argv), e)
-        return False
-    if done.returncode:
+    done = _run(argv)
+    if done is not None and done.returncode:
         LOG.log(level, "%s: %s", " ".join(argv), done.stderr.strip())
-    return done.returncode == 0
+    return done is not None and not done.returncode
 
 
 def complaint(argv: Sequence[str]) -> str:
-    """Run a program that looks at something; what it says if it fails.
+    """Run a program that checks something; what it says if it fails.
 
     Empty if it ends well, and if it cannot be run: then nothing is known.
     """
+    done = _run(argv)
+    if done is None or not done.returncode:
+        return ""
+    return done.stderr or done.stdout or f"it ended with {done.returncode}"
+
+
+def _run(argv: Sequence[str]) -> subprocess.CompletedProcess[str] | None:
     try:
-        done = subprocess.run(
+        return subprocess.run(
             argv,
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -50,10 +46,7 @@ def complaint(argv: Sequence[str]) -> str:
         )
     except (OSError, subprocess.TimeoutExpired) as e:
         LOG.error("%s: %s", " ".join(argv), e)
-        return ""
-    if not done.returncode:
-        return ""
-    return done.stderr or done.stdout or f"it ended with {done.returncode}"
+        return None
 
 
 class SystemdUnit:

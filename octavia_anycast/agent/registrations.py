@@ -8,7 +8,6 @@ state that is as asked for already is the same object again.
 Layer: agent.
 """
 
-from collections.abc import Callable
 from dataclasses import replace
 from ipaddress import ip_address
 from typing import Any
@@ -24,7 +23,6 @@ from octavia_anycast.model.wire import (
     DesiredState,
     Intent,
     ListedAmphora,
-    ListedVip,
     NoBody,
     RegisteredAmphora,
     RegisteredVip,
@@ -50,20 +48,12 @@ def carry_out(
         return state, codec.to_document(_vips(state))
     if call is AgentCall.LIST_AMPHORAE:
         return state, codec.to_document(_amphorae(state))
-    return _CHANGES[call](state, name, body), None
+    return _change(state, call, name, body), None
 
 
 def _vips(state: DesiredState) -> VipList:
     return VipList(
-        vips=tuple(
-            ListedVip(
-                vip_ip=vip.vip_ip,
-                nexthop_ip=vip.nexthop_ip,
-                peer_ids=vip.peer_ids,
-            )
-            for vip in state.vips
-            if vip.amphora_id is None
-        )
+        vips=tuple(_path(vip) for vip in state.vips if vip.amphora_id is None)
     )
 
 
@@ -78,46 +68,83 @@ def _amphorae(state: DesiredState) -> AmphoraList:
                 amphora_id=amphora_id,
                 load_balancer_id=vips[0].load_balancer_id,
                 is_draining=all(v.intent is Intent.DRAIN for v in vips),
-                paths=tuple(
-                    AmphoraPath(
-                        vip_ip=vip.vip_ip,
-                        nexthop_ip=vip.nexthop_ip,
-                        peer_ids=vip.peer_ids,
-                    )
-                    for vip in vips
-                ),
+                paths=tuple(_path(vip) for vip in vips),
             )
             for amphora_id, vips in sorted(found.items())
         )
     )
 
 
-def _register_vip(state: DesiredState, name: str, body: Any) -> DesiredState:
-    vip_ip = _vip_named(name)
+def _path(vip: VipState) -> AmphoraPath:
+    return AmphoraPath(
+        vip_ip=vip.vip_ip, nexthop_ip=vip.nexthop_ip, peer_ids=vip.peer_ids
+    )
+
+
+def _change(
+    state: DesiredState, call: AgentCall, name: str, body: Any
+) -> DesiredState:
+    resource, key = _named(call, name)
+    old = tuple(vip for vip in state.vips if _key(vip) == key)
+    if call is AgentCall.REGISTER_VIP:
+        new = _external_vip(state, ip_address(key), body)
+    elif call is AgentCall.REGISTER_AMPHORA:
+        new = _amphora_vips(state, key, body)
+    else:
+        codec.read(NoBody, {} if body is None else body)
+        if not old:
+            raise NotFound(resource, name)
+        if call is AgentCall.DRAIN_AMPHORA:
+            vips = tuple(
+                _drained(v) if _key(v) == key else v for v in state.vips
+            )
+            return state if vips == state.vips else replace(state, vips=vips)
+        new = ()
+    if old == new:
+        return state
+    others = tuple(vip for vip in state.vips if _key(vip) != key)
+    return replace(state, vips=others + new)
+
+
+def _key(vip: VipState) -> str:
+    """The amphora's id, or the address of an external VIP."""
+    return vip.amphora_id or str(vip.vip_ip)
+
+
+def _named(call: AgentCall, name: str) -> tuple[str, str]:
+    """What a call is about: the resource's kind, and its key."""
+    if call in (AgentCall.REGISTER_VIP, AgentCall.UNREGISTER_VIP):
+        try:
+            return "VIP", str(ip_address(name))
+        except ValueError:
+            reason = f"{name!r} is no IP address"
+            raise InvalidRequest("vip_ip", reason) from None
+    try:
+        return "Amphora", str(UUID(name))
+    except ValueError:
+        reason = f"{name!r} is no UUID"
+        raise InvalidRequest("amphora_id", reason) from None
+
+
+def _external_vip(
+    state: DesiredState, vip_ip: IPAddress, body: Any
+) -> tuple[VipState, ...]:
     asked = codec.read(RegisteredVip, body)
     _check_peers(state, asked.peer_ids, "peer_ids")
-    wanted = VipState(
-        vip_ip=vip_ip,
-        nexthop_ip=asked.nexthop_ip,
-        load_balancer_id=None,
-        intent=Intent.ADVERTISE,
-        peer_ids=asked.peer_ids,
+    return (
+        VipState(
+            vip_ip=vip_ip,
+            nexthop_ip=asked.nexthop_ip,
+            load_balancer_id=None,
+            intent=Intent.ADVERTISE,
+            peer_ids=asked.peer_ids,
+        ),
     )
-    return _with(state, lambda vip: _is_external(vip, vip_ip), (wanted,))
 
 
-def _unregister_vip(state: DesiredState, name: str, body: Any) -> DesiredState:
-    vip_ip = _vip_named(name)
-    codec.read(NoBody, {} if body is None else body)
-    if not any(_is_external(vip, vip_ip) for vip in state.vips):
-        raise NotFound("VIP", name)
-    return _with(state, lambda vip: _is_external(vip, vip_ip), ())
-
-
-def _register_amphora(
-    state: DesiredState, name: str, body: Any
-) -> DesiredState:
-    amphora_id = _amphora_named(name)
+def _amphora_vips(
+    state: DesiredState, amphora_id: str, body: Any
+) -> tuple[VipState, ...]:
     asked = codec.read(RegisteredAmphora, body)
     for i, path in enumerate(asked.paths):
         _check_peers(state, path.peer_ids, f"paths[{i}].peer_ids")
@@ -125,7 +152,7 @@ def _register_amphora(
             raise InvalidRequest(
                 f"paths[{i}].nexthop_ip", "it is of another family"
             )
-    wanted = tuple(
+    return tuple(
         VipState(
             vip_ip=path.vip_ip,
             nexthop_ip=path.nexthop_ip,
@@ -136,73 +163,12 @@ def _register_amphora(
         )
         for path in asked.paths
     )
-    return _with(state, lambda vip: vip.amphora_id == amphora_id, wanted)
 
 
-def _unregister_amphora(
-    state: DesiredState, name: str, body: Any
-) -> DesiredState:
-    amphora_id = _registered_amphora(state, name, body)
-    return _with(state, lambda vip: vip.amphora_id == amphora_id, ())
-
-
-def _drain_amphora(state: DesiredState, name: str, body: Any) -> DesiredState:
-    amphora_id = _registered_amphora(state, name, body)
-    vips = tuple(
-        replace(vip, intent=Intent.DRAIN)
-        if vip.amphora_id == amphora_id and vip.intent is not Intent.WITHDRAW
-        else vip
-        for vip in state.vips
-    )
-    return state if vips == state.vips else replace(state, vips=vips)
-
-
-_CHANGES: dict[AgentCall, Callable[[DesiredState, str, Any], DesiredState]] = {
-    AgentCall.REGISTER_VIP: _register_vip,
-    AgentCall.UNREGISTER_VIP: _unregister_vip,
-    AgentCall.REGISTER_AMPHORA: _register_amphora,
-    AgentCall.UNREGISTER_AMPHORA: _unregister_amphora,
-    AgentCall.DRAIN_AMPHORA: _drain_amphora,
-}
-
-
-def _with(
-    state: DesiredState,
-    is_old: Callable[[VipState], bool],
-    wanted: tuple[VipState, ...],
-) -> DesiredState:
-    """The state with these VIPs in place of the old ones."""
-    old = tuple(vip for vip in state.vips if is_old(vip))
-    if old == wanted:
-        return state
-    others = tuple(vip for vip in state.vips if not is_old(vip))
-    return replace(state, vips=others + wanted)
-
-
-def _is_external(vip: VipState, vip_ip: IPAddress) -> bool:
-    return vip.amphora_id is None and vip.vip_ip == vip_ip
-
-
-def _registered_amphora(state: DesiredState, name: str, body: Any) -> str:
-    amphora_id = _amphora_named(name)
-    codec.read(NoBody, {} if body is None else body)
-    if not any(vip.amphora_id == amphora_id for vip in state.vips):
-        raise NotFound("Amphora", name)
-    return amphora_id
-
-
-def _amphora_named(name: str) -> str:
-    try:
-        return str(UUID(name))
-    except ValueError:
-        raise InvalidRequest("amphora_id", f"{name!r} is no UUID") from None
-
-
-def _vip_named(name: str) -> IPAddress:
-    try:
-        return ip_address(name)
-    except ValueError:
-        raise InvalidRequest("vip_ip", f"{name!r} is no IP address") from None
+def _drained(vip: VipState) -> VipState:
+    if vip.intent is Intent.WITHDRAW:
+        return vip
+    return replace(vip, intent=Intent.DRAIN)
 
 
 def _check_peers(

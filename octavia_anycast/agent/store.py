@@ -22,30 +22,30 @@ LOG = logging.getLogger(__name__)
 
 
 class Store:
-    """Where the desired state is kept, and where the first one comes from."""
+    """The files of the desired state and of the first one."""
 
     def __init__(self, path: str, first_path: str) -> None:
         self._path = path
         self._first_path = first_path
 
     def save(self, state: DesiredState) -> None:
-        """Keep a state; it is on the disk when this returns."""
+        """Write a state; it is on the disk on return."""
         text = json.dumps(codec.to_document(state), sort_keys=True)
         atomic_file.write(self._path, text, mode=0o600)
 
     def forget(self) -> None:
-        """Drop the state kept: after a restart the first one is in force.
+        """Remove the stored state: after a restart the first one is in force.
 
-        It announces nothing. A full disk does not keep a file from going.
+        That one announces nothing. A file can be removed from a full disk.
         """
         with suppress(OSError):
             os.unlink(self._path)
 
     def load(self, amphora_id: str) -> DesiredState | None:
-        """Read the state kept, or the first one; None without either.
+        """Read the stored state, or else the first one; None without either.
 
-        A file that cannot be used, or is another amphora's (an image made of
-        a running one), is as good as none.
+        A file is ignored if it cannot be used, or if it is another amphora's
+        (in an image that was made of a running amphora).
         """
         for path in (self._path, self._first_path):
             state = self._read(path)
@@ -54,7 +54,11 @@ class Store:
             if state.amphora_id == amphora_id:
                 LOG.info("The desired state is restored from %s", path)
                 return state
-            LOG.warning("%s is of amphora %s", path, state.amphora_id)
+            LOG.warning(
+                "%s is ignored: it belongs to amphora %s",
+                path,
+                state.amphora_id,
+            )
         return None
 
     @staticmethod

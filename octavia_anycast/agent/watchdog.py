@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright (c) 2026 The octavia-anycast authors
-"""systemd's watchdog: told by a loop that it goes round (sd_notify(3)).
+"""Tells systemd's watchdog that a loop is running (sd_notify(3)).
 
-Without systemd, as in tests, nobody is told anything.
+Without systemd, as in tests, it does nothing.
 
 Layer: agent.
 """
@@ -32,7 +32,7 @@ def tell(state: str) -> None:
 
 
 class Watchdog:
-    """Tells that a loop goes round, at most once a second."""
+    """Tells that a loop is running, at most once a second."""
 
     def __init__(self) -> None:
         self._told = 0.0

@@ -5,20 +5,19 @@
 The agent's certificate must name the amphora (its common name is the
 amphora's id, as Octavia issues it), whatever address was dialled.
 
-Layer: distributor. The one place that calls agents over HTTP.
+Layer: agent_client. The one place that calls agents over HTTP.
 """
 
+import json
 import socket
 import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from http.client import HTTPConnection, HTTPException
 from ipaddress import IPv4Address, IPv6Address
-from typing import Any
 
-import requests
-import requests.adapters
 from cryptography import x509
-from urllib3 import HTTPSConnectionPool
-from urllib3.connection import HTTPSConnection
 
 from octavia_anycast.model import codec
 from octavia_anycast.model.errors import (
@@ -47,42 +46,6 @@ class Timeout:
     read_seconds: float = 10.0
 
 
-class _NamedAdapter(requests.adapters.HTTPAdapter):
-    """Expects one name in the certificate instead of the address."""
-
-    def __init__(self, name: str, pool: type[HTTPSConnectionPool]) -> None:
-        self._name = name
-        self._pool = pool
-        super().__init__(pool_connections=1, pool_maxsize=2)
-
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        kwargs["assert_hostname"] = self._name
-        super().init_poolmanager(*args, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = {"https": self._pool}
-
-
-def _pool_class(connect_seconds: float) -> type[HTTPSConnectionPool]:
-    """Connections whose TCP part has less time than the handshake.
-
-    For requests both are one: the time to connect.
-    """
-
-    class Connection(HTTPSConnection):
-        def _new_conn(self) -> socket.socket:
-            whole, self.timeout = self.timeout, connect_seconds
-            try:
-                made = super()._new_conn()
-            finally:
-                self.timeout = whole
-            made.settimeout(whole)
-            return made
-
-    class Pool(HTTPSConnectionPool):
-        ConnectionCls = Connection
-
-    return Pool
-
-
 class AmphoraClient:
     """Calls the agents of many amphorae; may be used by many threads.
 
@@ -101,7 +64,6 @@ class AmphoraClient:
         self._client_cert_file = client_cert_file
         self._port = port
         self._timeout = timeout or Timeout()
-        self._pool = _pool_class(self._timeout.connect_seconds)
 
     def get_report(
         self, amphora_id: str, address: IPv4Address | IPv6Address
@@ -112,9 +74,9 @@ class AmphoraClient:
         :raises Retryable: it cannot be reached, or not now.
         :raises Permanent: it answers what it must not.
         """
-        answer = self._call("GET", amphora_id, address, None)
+        answer = self._call("GET", amphora_id, address)
         try:
-            report = codec.report_from(answer.json())
+            report = codec.report_from(json.loads(answer))
         except (ValueError, InvalidRequest) as e:
             raise Permanent(
                 f"amphora {amphora_id} answered no report: {e}"
@@ -137,8 +99,8 @@ class AmphoraClient:
         :raises Retryable: it cannot be reached, or not now.
         :raises Permanent: it answers what it must not.
         """
-        document = codec.to_document(state)
-        self._call("PUT", amphora_id, address, document)
+        document = json.dumps(codec.to_document(state))
+        self._call("PUT", amphora_id, address, document.encode())
 
     def served_serial(
         self, amphora_id: str, address: IPv4Address | IPv6Address
@@ -148,23 +110,9 @@ class AmphoraClient:
         :raises Retryable: it cannot be reached, or what it shows is not
             valid for this amphora.
         """
-        context = ssl.create_default_context(cafile=self._ca_file)
-        context.load_cert_chain(self._client_cert_file)
-        timeout = self._timeout.connect_seconds + self._timeout.read_seconds
-        try:
-            with (
-                socket.create_connection(
-                    (str(address), self._port), timeout
-                ) as connection,
-                context.wrap_socket(
-                    connection, server_hostname=amphora_id
-                ) as session,
-            ):
-                shown = session.getpeercert(binary_form=True)
-        except OSError as e:
-            raise Retryable(
-                f"amphora {amphora_id} at {address} cannot be reached: {e}"
-            ) from e
+        patience = self._timeout.read_seconds
+        with self._session(amphora_id, address, patience) as session:
+            shown = session.getpeercert(binary_form=True)
         return x509.load_der_x509_certificate(shown or b"").serial_number
 
     def _call(
@@ -172,54 +120,69 @@ class AmphoraClient:
         method: str,
         amphora_id: str,
         address: IPv4Address | IPv6Address,
-        document: Any,
-    ) -> requests.Response:
-        host = f"[{address}]" if address.version == 6 else str(address)
-        session = requests.Session()
-        session.trust_env = False  # no proxy between us
-        session.mount("https://", _NamedAdapter(amphora_id, self._pool))
+        document: bytes | None = None,
+    ) -> bytes:
+        patience = self._timeout.handshake_seconds
+        with self._session(amphora_id, address, patience) as session:
+            session.settimeout(self._timeout.read_seconds)
+            connection = HTTPConnection(str(address), self._port)
+            connection.sock = session
+            connection.request(
+                method, _PATH, document, {"Content-Type": "application/json"}
+            )
+            answer = connection.getresponse()
+            content = answer.read()
+        _check(amphora_id, answer.status, content)
+        return content
+
+    @contextmanager
+    def _session(
+        self,
+        amphora_id: str,
+        address: IPv4Address | IPv6Address,
+        handshake_seconds: float,
+    ) -> Iterator[ssl.SSLSocket]:
+        """Open a TLS session with an agent; an error within is mapped too."""
+        context = ssl.create_default_context(cafile=self._ca_file)
+        context.load_cert_chain(self._client_cert_file)
+        where = f"amphora {amphora_id} at {address}"
         try:
-            with session:
-                answer = session.request(
-                    method,
-                    f"https://{host}:{self._port}{_PATH}",
-                    json=document,
-                    verify=self._ca_file,
-                    cert=self._client_cert_file,
-                    timeout=(
-                        self._timeout.handshake_seconds,
-                        self._timeout.read_seconds,
-                    ),
-                    allow_redirects=False,
-                )
-        except requests.ConnectTimeout as e:
+            connection = socket.create_connection(
+                (str(address), self._port), self._timeout.connect_seconds
+            )
+        except TimeoutError as e:
             # Its kernel would have answered, however busy the agent is.
-            raise NoConnection(
-                f"amphora {amphora_id} at {address} cannot be reached: {e}"
-            ) from e
-        except requests.RequestException as e:
-            # A wrong certificate too: it may be renewed on either side.
-            raise Retryable(
-                f"amphora {amphora_id} at {address} cannot be reached: {e}"
-            ) from e
-        _check(amphora_id, answer)
-        return answer
+            raise NoConnection(f"{where} cannot be reached: {e}") from e
+        except OSError as e:
+            raise Retryable(f"{where} cannot be reached: {e}") from e
+        with connection:
+            connection.settimeout(handshake_seconds)
+            # Small documents would wait for the acknowledgement of headers.
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            try:
+                with context.wrap_socket(
+                    connection, server_hostname=amphora_id
+                ) as session:
+                    yield session
+            except (OSError, HTTPException) as e:
+                # A wrong certificate too: it may be renewed on either side.
+                raise Retryable(f"{where} cannot be reached: {e}") from e
 
 
-def _check(amphora_id: str, answer: requests.Response) -> None:
+def _check(amphora_id: str, status: int, content: bytes) -> None:
     """Map an answer to the errors of the domain."""
-    status = answer.status_code
     if status == 200:
         return
     if status == 400:
         try:
-            body = answer.json()
+            body = json.loads(content)
             error = InvalidRequest(str(body["field"]), str(body["reason"]))
         except (ValueError, KeyError, TypeError):
             pass
         else:
             raise error
-    message = f"amphora {amphora_id} answered {status}: {answer.text[:200]}"
+    text = content.decode(errors="replace")[:200]
+    message = f"amphora {amphora_id} answered {status}: {text}"
     if status in _RETRYABLE:
         raise Retryable(message)
     raise Permanent(message)

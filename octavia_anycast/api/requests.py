@@ -33,9 +33,8 @@ from octavia_anycast.model.distributor import (
     DistributorType,
     Zone,
 )
-from octavia_anycast.model.errors import InvalidRequest
+from octavia_anycast.model.errors import InvalidRequest, check_name, check_text
 from octavia_anycast.model.registration import ExternalVip
-from octavia_anycast.model.text import check_name, check_text
 
 DISTRIBUTOR = "distributor"
 PEER = "bgp_peer"

@@ -46,7 +46,7 @@ class V2Controller(controllers.V2Controller):
             database,
             limits=Limits(
                 stale_after=stale_after,
-                size=settings.max_size,
+                size=settings.size.maximum,
             ),
             is_shared=connection == shared,
         )

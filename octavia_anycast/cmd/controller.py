@@ -13,6 +13,7 @@ from collections.abc import Callable
 from concurrent.futures import Executor
 from contextlib import ExitStack
 from datetime import UTC, datetime
+from typing import Any
 
 from octavia.common import config as octavia_config
 from oslo_config import cfg
@@ -33,16 +34,16 @@ from octavia_anycast.controller.distributor.distributor_lifecycle import (
 from octavia_anycast.controller.engine.coordination import Coordination
 from octavia_anycast.controller.engine.daemon import Daemon
 from octavia_anycast.controller.engine.work_queue import Reconciler
-from octavia_anycast.controller.heartbeat.heartbeat_receiver import (
+from octavia_anycast.controller.heartbeat import (
     HeartbeatReceiver,
 )
-from octavia_anycast.controller.heartbeat.heartbeat_store import HeartbeatStore
 from octavia_anycast.controller.housekeeping.housekeeping import (
     Recurring,
     chores,
 )
 from octavia_anycast.controller.housekeeping.purge import Purge
 from octavia_anycast.controller.housekeeping.sweep import Sweep
+from octavia_anycast.controller.memory import HeartbeatStore
 from octavia_anycast.controller.ports import World
 from octavia_anycast.db.engine import Database
 from octavia_anycast.log_lines import CarryingExecutor
@@ -70,8 +71,8 @@ from octavia_anycast.octavia_adapter.load_balancer.vip_addresses import (
 from octavia_anycast.octavia_adapter.secrets import FernetCipher
 
 LOG = logging.getLogger(__name__)
-# A heartbeat says something for so many intervals: with several controllers
-# each gets only every n-th.
+# A heartbeat counts for so many intervals: of several controllers, each gets
+# only every n-th.
 STALE_AFTER_INTERVALS = 10
 START_AGAIN_SECONDS = 2.0
 # Many threads that wait for the database share one interpreter with a few that
@@ -82,14 +83,11 @@ SWITCH_SECONDS = 0.0005
 
 def main() -> int:
     """Run until SIGTERM or SIGINT; a second one changes nothing."""
-    octavia_config.init(sys.argv[1:])
-    octavia_config.setup_logging(cfg.CONF)
-    log_lines.set_up(cfg.CONF)
-    logging.getLogger("octavia_anycast").logger.setLevel(
-        "DEBUG" if cfg.CONF.debug else "INFO"
-    )
     try:
-        settings = options.read(cfg.CONF)
+        settings = configure(sys.argv[1:])
+        logging.getLogger("octavia_anycast").logger.setLevel(
+            "DEBUG" if cfg.CONF.debug else "INFO"
+        )
         run(_await_world(settings), settings)
     except InvalidRequest as e:
         print(f"[anycast] {e}", file=sys.stderr)  # noqa: T201
@@ -97,73 +95,84 @@ def main() -> int:
     return 0
 
 
+def configure(arguments: list[str], **overrides: Any) -> options.Settings:
+    """Read octavia.conf and set up logging, as Octavia's services do.
+
+    :param overrides: options of the section DEFAULT
+    :raises InvalidRequest: a setting contradicts another, or its range.
+    """
+    octavia_config.init(arguments)
+    for name, value in overrides.items():
+        cfg.CONF.set_override(name, value)
+    octavia_config.setup_logging(cfg.CONF)
+    log_lines.set_up(cfg.CONF)
+    return options.read(cfg.CONF)
+
+
 def _await_world(settings: options.Settings) -> World:
-    """Make the world as soon as the services that it needs answer."""
+    """Make the world, again and again until the services answer."""
     while True:
         try:
             return make_world(settings)
         except InvalidRequest:
             raise
         except AnycastError as e:
-            LOG.warning("Not started yet: %s", e)
+            LOG.warning(
+                "The controller cannot start yet, and tries again: %s", e
+            )
             time.sleep(START_AGAIN_SECONDS)
 
 
 def make_world(settings: options.Settings) -> World:
     """Make every collaborator from the configuration."""
+    load_balancers = OctaviaLoadBalancers()
+    patience, fast = settings.agent_timeout, settings.spare_watch_timeout
     return World(
         database=Database(settings.connection or cfg.CONF.database.connection),
         cipher=FernetCipher(),
-        load_balancers=OctaviaLoadBalancers(),
+        load_balancers=load_balancers,
         vip_holders=VipHolders(),
         statuses=OctaviaStatuses(),
-        haproxy=AmphoraHaproxy(timeout=settings.configure_timeout),
+        haproxy=AmphoraHaproxy(
+            load_balancers.model_of, timeout=settings.configure_timeout
+        ),
         compute=Compute(
             image_tag=settings.amp_image_tag, flavor_id=settings.amp_flavor_id
         ),
-        network=Network(settings.frontend_security_groups),
+        network=Network(
+            load_balancers.model_of, settings.frontend_security_groups
+        ),
         files=AmphoraFiles(
             heartbeat_controllers=settings.heartbeat_controllers,
             heartbeat_interval=settings.heartbeat_interval,
         ),
-        agents=_agents(
-            Timeout(
-                connect_seconds=settings.agent_timeout,
-                handshake_seconds=settings.agent_timeout,
-                # The agent answers one call at a time; a GET may queue.
-                read_seconds=2 * settings.agent_timeout + 1,
-            )
-        ),
+        # The agent answers one call at a time; a GET may queue.
+        agents=_agents(patience, patience, 2 * patience + 1),
+        # A kernel that lives answers at once, speakerd from its memory.
         speakerds=_agents(
-            Timeout(
-                # A kernel that lives answers at once; speakerd's answer
-                # comes from memory.
-                connect_seconds=settings.agent_timeout / 2,
-                handshake_seconds=settings.agent_timeout,
-                read_seconds=2 * settings.agent_timeout,
-            ),
-            port=cfg.CONF.haproxy_amphora.bind_port + PORT_OFFSET,
+            patience / 2, patience, 2 * patience, port_offset=PORT_OFFSET
         ),
-        fast_agents=_agents(
-            Timeout(
-                connect_seconds=settings.spare_watch_timeout,
-                # An agent that is busy is not lost.
-                handshake_seconds=2 * settings.spare_watch_timeout,
-                read_seconds=4 * settings.spare_watch_timeout,
-            )
-        ),
+        # An agent that is busy is not lost.
+        fast_agents=_agents(fast, 2 * fast, 4 * fast),
         statistics=OctaviaStatistics(),
         settings=settings,
         now=utc_now,
     )
 
 
-def _agents(timeout: Timeout, port: int | None = None) -> AmphoraClient:
+def _agents(
+    connect: float, handshake: float, read: float, *, port_offset: int = 0
+) -> AmphoraClient:
+    """Make a client of the agents that waits so many seconds for each."""
     return AmphoraClient(
         ca_file=cfg.CONF.haproxy_amphora.server_ca,
         client_cert_file=cfg.CONF.haproxy_amphora.client_cert,
-        port=port or cfg.CONF.haproxy_amphora.bind_port,
-        timeout=timeout,
+        port=cfg.CONF.haproxy_amphora.bind_port + port_offset,
+        timeout=Timeout(
+            connect_seconds=connect,
+            handshake_seconds=handshake,
+            read_seconds=read,
+        ),
     )
 
 
@@ -173,7 +182,7 @@ def utc_now() -> datetime:
 
 
 def run(world: World, settings: options.Settings) -> None:
-    """Run the threads; returns after a signal, with all of them ended."""
+    """Run the threads; return after a signal, when all have ended."""
     sys.setswitchinterval(SWITCH_SECONDS)
     store = HeartbeatStore(
         stale_after=STALE_AFTER_INTERVALS * settings.heartbeat_interval
@@ -220,13 +229,13 @@ def run(world: World, settings: options.Settings) -> None:
         coordination.start()
         _run_beside(daemon, receiver, spare_monitor)
     coordination.stop()
-    LOG.info("Stopped.")
+    LOG.info("The controller has stopped.")
 
 
 def _run_beside(
     daemon: Daemon, receiver: HeartbeatReceiver, spare_monitor: SpareMonitor
 ) -> None:
-    """Run the daemon, with the two that wake it."""
+    """Run the daemon, and the two threads that wake it."""
     receiver.start()
     spare_monitor.start()
     try:
@@ -255,7 +264,9 @@ def _housekeeping(
     return chores(
         world.settings,
         purge=Purge(world),
-        rotation=Rotation(world, coordination, lambda: daemon().is_stopping()),
+        rotation=Rotation(
+            world, coordination.lock, lambda: daemon().is_stopping()
+        ),
         sweep=Sweep(world, lambda i: daemon().wake(i)),
     )
 

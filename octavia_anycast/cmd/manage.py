@@ -4,7 +4,7 @@
 
 Layer: cmd. It reads octavia.conf as Octavia's own commands do. What only
 reads our tables does not import Octavia. A command that did part of its
-work exits with 3, one that could not do it with 1.
+work exits with 3, one that failed with 1.
 """
 
 import sys
@@ -17,16 +17,31 @@ from oslo_db import options as oslo_db_options
 from oslo_db.exception import DBError
 
 from octavia_anycast import options
-from octavia_anycast.cmd import (
-    manage_database,
-    manage_housekeeping,
-    manage_state,
-)
+from octavia_anycast.cmd import manage_housekeeping, manage_state
 from octavia_anycast.cmd.tables import say
 from octavia_anycast.db.engine import Database
 from octavia_anycast.model.errors import AnycastError, Permanent
 
 PROGRAM = "octavia-anycast-manage"
+_GROUPS: tuple[tuple[str, str, dict[str, Callable[..., None]]], ...] = (
+    (
+        "db",
+        "migrations of our tables",
+        {
+            "upgrade": manage_state.upgrade,
+            "current": manage_state.current,
+            "check": manage_state.check,
+        },
+    ),
+    (
+        "distributor",
+        "distributors",
+        {
+            "list": manage_state.distributor_list,
+            "check": manage_state.distributor_check,
+        },
+    ),
+)
 
 
 def reconcile(config_files: list[str], load_balancer_id: str) -> None:
@@ -35,28 +50,21 @@ def reconcile(config_files: list[str], load_balancer_id: str) -> None:
 
     result = one_shot.reconcile(config_files, load_balancer_id)
     if result.is_gone:
-        say("There is no such load balancer (any more).")
+        say("The load balancer does not exist (any more).")
     elif result.is_settled:
-        say("It is settled.")
+        say("The load balancer is settled.")
     else:
-        say("It is not settled; a controller goes on from here.")
+        say("The load balancer is not settled yet; a controller continues.")
 
 
 def add_commands(parsers: Any) -> None:
     """Add the commands to oslo.config's parser."""
-    database = parsers.add_parser("db", help="migrations of our tables")
-    actions = database.add_subparsers(dest="action", required=True)
-    for name, run in (
-        ("upgrade", manage_database.upgrade),
-        ("current", manage_database.current),
-        ("check", manage_database.check),
-    ):
-        _add(actions, name, run)
+    for name, summary, runs in _GROUPS:
+        group = parsers.add_parser(name, help=summary)
+        actions = group.add_subparsers(dest="action", required=True)
+        for action, run in runs.items():
+            _add(actions, action, run)
     _add(parsers, "status", manage_state.status)
-    distributor = parsers.add_parser("distributor", help="distributors")
-    actions = distributor.add_subparsers(dest="action", required=True)
-    _add(actions, "list", manage_state.distributor_list)
-    _add(actions, "check", manage_state.distributor_check)
     _add(parsers, "export", manage_state.export)
     one = parsers.add_parser("reconcile", help=_summary(reconcile))
     one.add_argument("load_balancer_id")
@@ -94,7 +102,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _forget(conf: Any, command: Any) -> None:
-    """Take our command out of the configuration, which Octavia shares."""
+    """Remove our command from the configuration, which Octavia shares."""
     conf.reset()
     conf.unregister_opt(command)
 

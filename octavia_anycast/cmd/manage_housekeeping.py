@@ -2,14 +2,13 @@
 # Copyright (c) 2026 The octavia-anycast authors
 """``octavia-anycast-manage housekeeping``: each chore by hand.
 
-They do what a running controller does from time to time, beside it: the
-locks are the controllers' own.
+The commands do what a controller does from time to time. They may run beside
+it, as they take the same locks.
 
 Layer: cmd.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -21,6 +20,19 @@ from octavia_anycast.model.housekeeping import Finding, Order, Outcome, Rotated
 EXIT_UNDONE = 3
 WAIT_SECONDS = 30.0
 FORMATS = ("table", "json")
+ROTATE = "rotate-certificates"
+# command -> what it does, and what a JSON document calls its results
+CHORES = {
+    "purge": ("Remove old records of what does not exist any more.", "rows"),
+    ROTATE: (
+        "Replace certificates of amphorae that expire soon.",
+        "certificates",
+    ),
+    "sweep": (
+        "Remove servers, ports, groups, rows and paths that nothing owns.",
+        "orphans",
+    ),
+}
 _UNDONE = (Outcome.FAILED, Outcome.BUSY)
 _SWEEP_WORDS = {
     Outcome.FOUND: "would be removed",
@@ -40,22 +52,24 @@ def add_commands(parsers: Any) -> None:
         "housekeeping", help="what a controller does from time to time"
     )
     chores = housekeeping.add_subparsers(dest="action", required=True)
-    purging = _add(chores, "purge", purge)
-    rotating = _add(chores, "rotate-certificates", rotate)
-    sweeping = _add(chores, "sweep", sweep)
-    rotating.add_argument(
-        "--load-balancer",
-        metavar="ID",
-        help="only the amphorae of this load balancer",
-    )
-    rotating.add_argument(
-        "--all",
-        action="store_true",
-        help="also those whose certificate does not end soon",
-    )
-    for parser in (purging, rotating, sweeping):
+    for name, (summary, _) in CHORES.items():
+        parser = chores.add_parser(name, help=summary)
+        parser.set_defaults(prepare=_prepare)
+        if name == ROTATE:
+            parser.add_argument(
+                "--load-balancer",
+                metavar="ID",
+                help="only the amphorae of this load balancer",
+            )
+            parser.add_argument(
+                "--all",
+                action="store_true",
+                help="also those whose certificate does not expire soon",
+            )
         parser.add_argument(
-            "--dry-run", action="store_true", help="only say what it would do"
+            "--dry-run",
+            action="store_true",
+            help="only show what would be done",
         )
         parser.add_argument(
             "-f", "--format", choices=FORMATS, default=FORMATS[0]
@@ -65,117 +79,59 @@ def add_commands(parsers: Any) -> None:
             type=float,
             default=WAIT_SECONDS,
             metavar="SECONDS",
-            help="how long to wait while somebody else is at it "
+            help="how long to wait while somebody else does the same "
             "(default: %(default)s)",
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
-    """What the command line says; the parser's answers do not last."""
-
-    is_dry_run: bool
-    is_json: bool
-    wait_seconds: float
-    order: Order
-
-
-def _asked(command: Any) -> Asked:
-    is_rotation = command.action == "rotate-certificates"
-    return Asked(
-        is_dry_run=command.dry_run,
-        is_json=command.format == "json",
-        wait_seconds=command.wait,
-        order=Order(
+def _prepare(conf: Any) -> Any:
+    """Read the command line; the parser's answers do not last."""
+    command = conf.command
+    order = None
+    if command.action == ROTATE:
+        order = Order(
             is_forced=command.all, load_balancer_id=command.load_balancer
         )
-        if is_rotation
-        else Order(),
+    return partial(
+        run,
+        list(conf.config_file),
+        command.action,
+        is_json=command.format == "json",
+        is_dry_run=command.dry_run,
+        wait_seconds=command.wait,
+        order=order,
     )
 
 
-def _add(parsers: Any, name: str, run: Any) -> Any:
-    parser = parsers.add_parser(name, help=run.__doc__.splitlines()[0])
-    parser.set_defaults(
-        prepare=lambda conf: partial(
-            run, list(conf.config_file), _asked(conf.command)
-        )
-    )
-    return parser
+def run(
+    config_files: list[str], chore: str, *, is_json: bool, **how: Any
+) -> int:
+    """Do a chore and print what came of it; the exit code.
 
-
-def purge(config_files: list[str], asked: Asked) -> int:
-    """Remove records of what is long gone."""
+    :param how: see :func:`one_shot.do_chore`
+    """
     from octavia_anycast.cmd import one_shot
 
-    counts = one_shot.purge(
-        config_files,
-        is_dry_run=asked.is_dry_run,
-        wait_seconds=asked.wait_seconds,
-    )
-    if asked.is_json:
-        show_json({"is_dry_run": asked.is_dry_run, "rows": counts})
-        return 0
-    _show_counts(counts, "WOULD BE REMOVED" if asked.is_dry_run else "REMOVED")
-    return 0
-
-
-def rotate(config_files: list[str], asked: Asked) -> int:
-    """Replace certificates of amphorae that end soon."""
-    from octavia_anycast.cmd import one_shot
-
-    lines = one_shot.rotate(
-        config_files,
-        asked.order,
-        is_dry_run=asked.is_dry_run,
-        wait_seconds=asked.wait_seconds,
-    )
-    if asked.is_json:
-        show_json(
-            {
-                "is_dry_run": asked.is_dry_run,
-                "certificates": [codec.to_document(x) for x in lines],
-            }
-        )
+    found = one_shot.do_chore(config_files, chore, **how)
+    is_counted = isinstance(found, Mapping)
+    if is_json:
+        key = CHORES[chore][1]
+        results = found if is_counted else [_document(x) for x in found]
+        show_json({"is_dry_run": how["is_dry_run"], key: results})
+    elif is_counted:
+        header = "WOULD BE REMOVED" if how["is_dry_run"] else "REMOVED"
+        show(("TABLE", header), sorted(found.items()))
+    elif chore == ROTATE:
+        _show_rotated(found)
     else:
-        _show_rotated(lines)
-    return _exit_code(lines)
-
-
-def sweep(config_files: list[str], asked: Asked) -> int:
-    """Remove servers, ports, groups, rows and paths that nothing owns."""
-    from octavia_anycast.cmd import one_shot
-
-    findings = one_shot.sweep(
-        config_files,
-        is_dry_run=asked.is_dry_run,
-        wait_seconds=asked.wait_seconds,
-    )
-    if asked.is_json:
-        show_json(
-            {
-                "is_dry_run": asked.is_dry_run,
-                "orphans": [_document(x) for x in findings],
-            }
-        )
-    else:
-        _show_findings(findings)
-    return _exit_code(findings)
-
-
-def _exit_code(lines: Sequence[Rotated] | Sequence[Finding]) -> int:
-    is_undone = any(line.outcome in _UNDONE for line in lines)
+        _show_findings(found)
+    is_undone = not is_counted and any(x.outcome in _UNDONE for x in found)
     return EXIT_UNDONE if is_undone else 0
 
 
-def _document(finding: Finding) -> Any:
-    document = codec.to_document(finding)
-    orphan = document.pop("orphan")
-    return orphan | document
-
-
-def _show_counts(counts: Mapping[str, int], header: str) -> None:
-    show(("TABLE", header), sorted(counts.items()))
+def _document(line: Rotated | Finding) -> Any:
+    document = codec.to_document(line)
+    return document.pop("orphan", {}) | document
 
 
 def _show_rotated(lines: Sequence[Rotated]) -> None:

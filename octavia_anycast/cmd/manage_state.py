@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright (c) 2026 The octavia-anycast authors
-"""``octavia-anycast-manage status``, ``distributor ...``, ``export``.
+"""``octavia-anycast-manage db``, ``status``, ``distributor``, ``export``.
 
-Layer: cmd. They only read our tables, and do not import Octavia.
+Layer: cmd. They need our tables alone, and do not import Octavia.
 """
 
 from collections.abc import Iterable
@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from octavia_anycast.cmd.tables import NONE, Row, age, say, show, show_json
-from octavia_anycast.db import heartbeat
+from octavia_anycast.db import heartbeat, schema
 from octavia_anycast.db.amphora import amphorae
 from octavia_anycast.db.cluster import clusters
 from octavia_anycast.db.distributor import distributors, peers
@@ -21,6 +21,24 @@ from octavia_anycast.model import codec, stored
 from octavia_anycast.model.cluster import AmphoraRecord
 from octavia_anycast.model.errors import Permanent
 
+_CLUSTER_HEADER = (
+    "LOAD BALANCER",
+    "DISTRIBUTOR",
+    "SIZE",
+    "PROVISIONING",
+    "OPERATING",
+    "REASON",
+)
+_AMPHORA_HEADER = (
+    "AMPHORA",
+    "LOAD BALANCER",
+    "STATUS",
+    "SINCE",
+    "ZONE",
+    "MANAGEMENT",
+    "FRONT END",
+    "HEARTBEAT",
+)
 # kind of row -> the command that changes it
 _CURES = {
     stored.PEER: "openstack loadbalancer bgp peer set {}",
@@ -28,6 +46,42 @@ _CURES = {
     stored.ZONE: "openstack loadbalancer distributor set {}",
     stored.DISTRIBUTOR: "openstack loadbalancer distributor set {}",
 }
+
+
+def upgrade(database: Database) -> None:
+    """Bring our tables to the version of this release."""
+    before = schema.version(database.engine()).current
+    schema.upgrade(database.engine())
+    after = schema.version(database.engine()).current
+    say(
+        f"The tables are at version {after}."
+        if before == after
+        else f"The tables went from version {before or 'none'} to {after}."
+    )
+
+
+def current(database: Database) -> None:
+    """Print the version."""
+    version = schema.version(database.engine())
+    say(f"{version.current or 'none'} (this release: {version.head})")
+
+
+def check(database: Database) -> None:
+    """Compare the tables with what this release needs.
+
+    :raises Permanent: if they differ.
+    """
+    version = schema.version(database.engine())
+    if not version.is_current:
+        raise Permanent(
+            f"the tables are at version {version.current or 'none'}, this "
+            f"release needs {version.head}: run 'octavia-anycast-manage db "
+            "upgrade'"
+        )
+    differences = schema.differences(database.engine())
+    if differences:
+        raise Permanent(f"the tables differ from the models: {differences}")
+    say(f"The tables are at version {version.head}, as this release needs.")
 
 
 def status(database: Database) -> None:
@@ -38,14 +92,7 @@ def status(database: Database) -> None:
         members = amphorae.list_all(session)
         heard = heartbeat.last_beats(session, [a.id for a in members])
     show(
-        (
-            "LOAD BALANCER",
-            "DISTRIBUTOR",
-            "SIZE",
-            "PROVISIONING",
-            "OPERATING",
-            "REASON",
-        ),
+        _CLUSTER_HEADER,
         (
             (
                 record.load_balancer_id,
@@ -61,22 +108,13 @@ def status(database: Database) -> None:
     )
     say("")
     show(
-        (
-            "AMPHORA",
-            "LOAD BALANCER",
-            "STATUS",
-            "SINCE",
-            "ZONE",
-            "MANAGEMENT",
-            "FRONT END",
-            "HEARTBEAT",
-        ),
+        _AMPHORA_HEADER,
         (_amphora_row(a, heard.get(a.id), now) for a in members),
     )
 
 
 def distributor_list(database: Database) -> None:
-    """Show the distributors with their speakers."""
+    """List the distributors with their speakers."""
     with database.transaction() as session:
         found = distributors.list_all(session, WithoutPasswords())
         users = {d.id: distributors.users_of(session, d.id) for d in found}
@@ -99,9 +137,9 @@ def distributor_list(database: Database) -> None:
 
 
 def distributor_check(database: Database) -> None:
-    """Name what is stored of distributors and this release refuses.
+    """List values of distributors that are stored and now refused.
 
-    :raises Permanent: if there is any.
+    :raises Permanent: if there is one.
     """
     with database.transaction() as session:
         profiles = peers.list_stored(session)
@@ -115,7 +153,7 @@ def distributor_check(database: Database) -> None:
     if not complaints:
         say(
             f"{len(found)} distributors and {len(profiles)} BGP peers are "
-            "stored as this release wants them."
+            "stored, and this release accepts all of them."
         )
         return
     show(
@@ -133,7 +171,7 @@ def distributor_check(database: Database) -> None:
 
 
 def export(database: Database) -> None:
-    """Write all that is recorded as JSON, without passwords."""
+    """Print all our records as JSON, without passwords."""
     with database.transaction() as session:
         found = distributors.list_all(session, WithoutPasswords())
         members = amphorae.list_all(session)

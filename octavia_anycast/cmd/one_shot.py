@@ -2,39 +2,34 @@
 # Copyright (c) 2026 The octavia-anycast authors
 """What octavia-anycast-manage does in the place of a controller.
 
-Layer: cmd. It imports Octavia and the controller, and so is imported only
-when asked for. It takes the locks of the controllers, and no load balancers.
+Layer: cmd. It imports Octavia and the controller, and so is imported only when
+it is needed. It takes the locks of the controllers, and owns no load balancer.
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from keystoneauth1.exceptions import ClientException
-from octavia.common import config as octavia_config
-from oslo_config import cfg
 
-from octavia_anycast import log_lines, options
-from octavia_anycast.cmd.controller import STALE_AFTER_INTERVALS, make_world
-from octavia_anycast.controller.amphora.rotation import Locks, Rotation
+from octavia_anycast.cmd import controller
+from octavia_anycast.controller.amphora.rotation import Rotation
 from octavia_anycast.controller.cluster.reconciler import ClusterReconciler
 from octavia_anycast.controller.cluster.report import Reporter
-from octavia_anycast.controller.engine.coordination import (
-    Coordination,
-    PatientLocks,
-)
+from octavia_anycast.controller.engine.coordination import Coordination
 from octavia_anycast.controller.engine.work_queue import Result
-from octavia_anycast.controller.heartbeat.heartbeat_store import HeartbeatStore
 from octavia_anycast.controller.housekeeping.housekeeping import (
     Chore,
     lock_name,
 )
 from octavia_anycast.controller.housekeeping.purge import Purge
 from octavia_anycast.controller.housekeeping.sweep import Sweep
+from octavia_anycast.controller.memory import HeartbeatStore
 from octavia_anycast.controller.ports import World
 from octavia_anycast.log_lines import CarryingExecutor
 from octavia_anycast.model.errors import Conflict, Permanent
-from octavia_anycast.model.housekeeping import Finding, Order, Rotated
+from octavia_anycast.model.housekeeping import Order
 
 THREADS = 8
 
@@ -42,98 +37,74 @@ THREADS = 8
 def reconcile(config_files: list[str], load_balancer_id: str) -> Result:
     """Reconcile one load balancer as far as it gets without waiting.
 
-    :raises Conflict: while a controller is at it.
+    :raises Conflict: a controller is working on it.
     :raises AnycastError: if it could not be observed.
     """
     with _bench(config_files) as bench:
         result = bench.reconcile(load_balancer_id)
     if result is None:
         raise Conflict(
-            f"A controller is at load balancer {load_balancer_id}; "
-            "there is nothing to do for you."
+            f"A controller is working on load balancer {load_balancer_id}; "
+            "nothing was done."
         )
     return result
 
 
-def purge(
-    config_files: list[str], *, is_dry_run: bool, wait_seconds: float
-) -> dict[str, int]:
-    """Remove records of what is long gone; table -> rows.
-
-    :raises AnycastError: it could not be done.
-    """
-    with _bench(config_files, wait_seconds) as bench:
-        chore = Purge(bench.world)
-        if is_dry_run:
-            return chore.find()
-        with bench.locked(Chore.PURGE):
-            return chore.run()
-
-
-def rotate(
+def do_chore(
     config_files: list[str],
-    order: Order,
+    chore: str,
     *,
     is_dry_run: bool,
     wait_seconds: float,
-) -> tuple[Rotated, ...]:
-    """Replace certificates that end soon, or all.
+    order: Order | None,
+) -> Any:
+    """Do a chore of housekeeping, or find out what it would do.
 
+    A sweep keeps what has no known age: a running controller watches it for
+    a while and removes it then.
+
+    :param chore: as on the command line
+    :param order: whose certificates are replaced; None for other chores
     :raises AnycastError: it could not be done.
     """
     with _bench(config_files, wait_seconds) as bench:
-        chore = Rotation(bench.world, bench.locks)
+        worker: Any
+        if chore == "purge":
+            worker, kind = Purge(bench.world), Chore.PURGE
+        elif chore == "sweep":
+            worker, kind = Sweep(bench.world, bench.reconcile), Chore.SWEEP
+        else:
+            worker = Rotation(bench.world, bench.lock)
+            kind = Chore.CERTIFICATES
+        arguments = () if order is None else (order,)
         if is_dry_run:
-            return chore.find(order)
-        with bench.locked(Chore.CERTIFICATES):
-            return chore.run(order)
-
-
-def sweep(
-    config_files: list[str], *, is_dry_run: bool, wait_seconds: float
-) -> tuple[Finding, ...]:
-    """Find orphans, and remove them.
-
-    What nobody can tell the age of is removed by a running controller only,
-    which watches it for a while.
-
-    :raises AnycastError: it could not be done.
-    """
-    with _bench(config_files, wait_seconds) as bench:
-        chore = Sweep(bench.world, bench.reconcile)
-        if is_dry_run:
-            return chore.find()
-        with bench.locked(Chore.SWEEP):
-            return chore.run()
+            return worker.find(*arguments)
+        with bench.lock(lock_name(kind)) as is_held:
+            if not is_held:
+                raise Conflict(
+                    f"Somebody else does the same ({kind}): try again "
+                    "later, or wait longer with --wait."
+                )
+            return worker.run(*arguments)
 
 
 @dataclass(frozen=True, slots=True)
 class _Bench:
-    """A world and its locks, for the length of a command."""
+    """A world and its locks, for one command."""
 
     world: World
     coordination: Coordination
-    locks: Locks
+    wait_seconds: float
 
-    @contextmanager
-    def locked(self, chore: Chore) -> Iterator[None]:
-        """Hold the lock of a chore.
-
-        :raises Conflict: somebody else is at it.
-        """
-        with self.locks.lock(lock_name(chore)) as is_held:
-            if not is_held:
-                raise Conflict(
-                    f"Somebody else is at the same ({chore}): try again "
-                    "later, or wait longer with --wait."
-                )
-            yield
+    def lock(self, name: str) -> AbstractContextManager[bool]:
+        """Hold a lock; False if it was not free in time."""
+        return self.coordination.lock(name, self.wait_seconds)
 
     def reconcile(self, load_balancer_id: str) -> Result | None:
-        """Reconcile one load balancer; None while a controller is at it."""
-        settings = self.world.settings
+        """Reconcile one load balancer; None while a controller does so."""
+        interval = self.world.settings.heartbeat_interval
         store = HeartbeatStore(
-            stale_after=STALE_AFTER_INTERVALS * settings.heartbeat_interval
+            stale_after=controller.STALE_AFTER_INTERVALS * interval
         )
         with (
             CarryingExecutor(THREADS, "observe") as observers,
@@ -154,26 +125,19 @@ class _Bench:
 def _bench(
     config_files: list[str], wait_seconds: float = 0.0
 ) -> Iterator[_Bench]:
-    world = _world(config_files)
-    coordination = Coordination(world.settings.coordination_url)
-    coordination.connect()
-    try:
-        yield _Bench(
-            world, coordination, PatientLocks(coordination, wait_seconds)
-        )
-    finally:
-        coordination.stop()
-
-
-def _world(config_files: list[str]) -> World:
-    octavia_config.init([f"--config-file={path}" for path in config_files])
     # What a command prints may be read by a program.
-    cfg.CONF.set_override("use_stderr", True)
-    octavia_config.setup_logging(cfg.CONF)
-    log_lines.set_up(cfg.CONF)
+    settings = controller.configure(
+        [f"--config-file={path}" for path in config_files], use_stderr=True
+    )
     try:
-        return make_world(options.read(cfg.CONF))
+        world = controller.make_world(settings)
     except ClientException as e:
         raise Permanent(
-            f"Neutron cannot be reached as octavia.conf says: {e}"
+            f"Neutron cannot be reached with the settings of octavia.conf: {e}"
         ) from e
+    coordination = Coordination(settings.coordination_url)
+    coordination.connect()
+    try:
+        yield _Bench(world, coordination, wait_seconds)
+    finally:
+        coordination.stop()

@@ -2,8 +2,8 @@
 # Copyright (c) 2026 The octavia-anycast authors
 """``octavia-anycast-speakerd``: health gate and driver of the BGP speaker.
 
-It reads one value of Octavia's amphora-agent.conf, and logs to the journal
-through stderr. Both by the standard library: oslo takes longer to import
+It reads a few values of Octavia's amphora-agent.conf, and logs to the journal
+through stderr. Both use the standard library: importing oslo takes longer
 than a restart of this daemon may take.
 """
 
@@ -16,25 +16,22 @@ import sys
 from octavia_anycast.agent.control import CONTROL_PATH, ControlServer
 from octavia_anycast.agent.direct import DirectServer, DirectSettings
 from octavia_anycast.agent.engine import Engine, EngineParts
-from octavia_anycast.agent.flow_rescue.flow_rescue import Rescuer
+from octavia_anycast.agent.flow_rescue.flow_rescue import Rescuer, RescueSetup
 from octavia_anycast.agent.flow_rescue.loader import Loader, RescuePaths
 from octavia_anycast.agent.frontend.frontend import (
     FrontendPaths,
     FrontendSetup,
 )
-from octavia_anycast.agent.gate.probes import ProbePaths, Prober
+from octavia_anycast.agent.gate.probes import Prober
+from octavia_anycast.agent.gate.processes import ProbePaths
 from octavia_anycast.agent.process import SystemdUnit
-from octavia_anycast.agent.speakers import file_check
-from octavia_anycast.agent.speakers.bird.bird import BirdSettings, BirdSpeaker
+from octavia_anycast.agent.speakers.bird import bird
 from octavia_anycast.agent.speakers.choice import (
     Choice,
     ChosenSpeaker,
     Place,
 )
-from octavia_anycast.agent.speakers.exabgp.exabgp import (
-    ExabgpSettings,
-    ExabgpSpeaker,
-)
+from octavia_anycast.agent.speakers.exabgp import exabgp
 from octavia_anycast.agent.store import Store
 from octavia_anycast.agent.watchdog import Watchdog
 from octavia_anycast.model.bgp import PeeringNetwork, SpeakerDriver
@@ -53,27 +50,22 @@ SERVER_CERTIFICATE = "/etc/octavia/certs/server.pem"
 CLIENT_CA = "/etc/octavia/certs/client_ca.pem"
 
 
-def read_amphora_id(path: str) -> str:
-    """Read the amphora's id from Octavia's configuration file.
+def read_configuration(path: str) -> tuple[str, DirectSettings]:
+    """Read Octavia's configuration file of the agent.
 
-    :raises ValueError: it is not there.
+    :returns: the amphora's id, and where speakerd's own port is
+    :raises ValueError: the id is missing, or the agent's port is no number.
     """
-    parser = _parser(path)
-    amphora_id = parser.get("amphora_agent", "amphora_id", fallback=None)
+    parser = configparser.ConfigParser(
+        strict=False, interpolation=None, allow_no_value=True
+    )
+    parser.read(path, encoding="utf-8")
+    agent, server = "amphora_agent", "haproxy_amphora"
+    amphora_id = parser.get(agent, "amphora_id", fallback=None)
     if not amphora_id:
         raise ValueError(f"{path} has no [amphora_agent] amphora_id")
-    return amphora_id
-
-
-def read_direct_settings(path: str) -> DirectSettings:
-    """Read where speakerd's own port is, and its certificates.
-
-    :raises ValueError: the agent's port is no number.
-    """
-    parser = _parser(path)
-    agent, server = "amphora_agent", "haproxy_amphora"
     port = parser.getint(server, "bind_port", fallback=AGENT_PORT)
-    return DirectSettings(
+    return amphora_id, DirectSettings(
         address=parser.get(server, "bind_host", fallback="::"),
         port=port + PORT_OFFSET,
         certificate_path=parser.get(
@@ -83,14 +75,6 @@ def read_direct_settings(path: str) -> DirectSettings:
             agent, "agent_server_ca", fallback=CLIENT_CA
         ),
     )
-
-
-def _parser(path: str) -> configparser.ConfigParser:
-    parser = configparser.ConfigParser(
-        strict=False, interpolation=None, allow_no_value=True
-    )
-    parser.read(path, encoding="utf-8")
-    return parser
 
 
 def main() -> None:
@@ -106,17 +90,16 @@ def main() -> None:
         format="%(levelname)s %(name)s %(message)s",
     )
     try:
-        amphora_id = read_amphora_id(arguments.config_file)
-        direct = read_direct_settings(arguments.config_file)
+        amphora_id, direct = read_configuration(arguments.config_file)
     except (ValueError, configparser.Error) as e:
         sys.exit(str(e))
     run(amphora_id, direct)
 
 
 def choices() -> dict[Place, Choice]:
-    """The BGP daemons of the amphora's image, as far as it has them.
+    """Return the BGP daemons that an image may have.
 
-    Those of the front end have units that join HAProxy's namespace.
+    The units of those of the front end join HAProxy's namespace.
     """
     found = {}
     for network, suffix in (
@@ -129,38 +112,40 @@ def choices() -> dict[Place, Choice]:
 
 
 def _exabgp(name: str) -> Choice:
-    settings = ExabgpSettings(
-        config_path=f"{DATA_DIRECTORY}/{name}/exabgp.conf",
+    settings = exabgp.ExabgpSettings(
+        directory=f"{DATA_DIRECTORY}/{name}",
         socket_path=f"/run/{name}/relay.sock",
     )
+    unit = f"{name}.service"
     return Choice(
-        make=lambda: ExabgpSpeaker(settings, SystemdUnit(f"{name}.service")),
+        make=lambda: exabgp.ExabgpSpeaker(settings, SystemdUnit(unit)),
         program=EXABGP,
         config_path=settings.config_path,
-        check=file_check.exabgp(EXABGP),
+        check=exabgp.file_check(EXABGP),
     )
 
 
 def _bird(name: str) -> Choice:
-    settings = BirdSettings(
+    settings = bird.BirdSettings(
         directory=f"{DATA_DIRECTORY}/{name}",
         socket_path=f"/run/{name}/bird.ctl",
     )
+    unit = f"{name}.service"
     return Choice(
-        make=lambda: BirdSpeaker(settings, SystemdUnit(f"{name}.service")),
+        make=lambda: bird.BirdSpeaker(settings, SystemdUnit(unit)),
         program=BIRD,
         config_path=settings.config_path,
-        check=file_check.bird(BIRD),
+        check=bird.file_check(BIRD),
     )
 
 
 def run(amphora_id: str, direct: DirectSettings) -> None:
-    """Put the parts together and run until a signal comes."""
+    """Make the parts and run until a signal comes."""
     paths = FrontendPaths()
     watchdog = Watchdog()
-    rescue_paths = RescuePaths(namespace=paths.namespace)
-    rescuer = Rescuer(Loader(rescue_paths), amphora_id)
-    frontend = FrontendSetup(paths, rescuer)
+    frontend = FrontendSetup(paths)
+    loader = Loader(RescuePaths(namespace=paths.namespace))
+    rescue = RescueSetup(Rescuer(loader, amphora_id))
     speaker = ChosenSpeaker(choices())
     engine = Engine(
         amphora_id,
@@ -169,6 +154,7 @@ def run(amphora_id: str, direct: DirectSettings) -> None:
             speaker=speaker,
             check_speakers=speaker.check,
             frontend=frontend,
+            rescue=rescue,
             prober=Prober(ProbePaths(namespace_path=paths.namespace_path)),
             namespace_path=paths.namespace_path,
             beat=watchdog.beat,
@@ -183,10 +169,11 @@ def run(amphora_id: str, direct: DirectSettings) -> None:
     engine.run()
     speaker.close()
     frontend.close()
+    rescue.close()
 
 
 def _serve_directly(settings: DirectSettings, engine: Engine) -> None:
-    """Open speakerd's own port; what is announced does not hang on it."""
+    """Open speakerd's own port; without it, speakerd goes on."""
     try:
         DirectServer(settings, engine).start()
     except OSError as e:

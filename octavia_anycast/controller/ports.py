@@ -2,19 +2,20 @@
 # Copyright (c) 2026 The octavia-anycast authors
 """What the controller needs of the world, as Protocols.
 
-octavia_adapter and distributor implement them, octavia_anycast.testing has
-fakes. None of them raises anything but the errors of the model.
+octavia_adapter and agent_client implement them, octavia_anycast.testing has
+fakes. They raise the errors of the model only. ``cmd`` makes the objects;
+nothing else in the controller imports an adapter.
 
 Layer: controller.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
-from octavia_anycast.controller.amphora.memory import AmphoraMemory
-from octavia_anycast.controller.heartbeat.heartbeat_refusals import (
+from octavia_anycast.controller.memory import (
+    AmphoraMemory,
     HeartbeatRefusals,
 )
 from octavia_anycast.db.engine import Database
@@ -22,22 +23,16 @@ from octavia_anycast.db.passwords import Cipher
 from octavia_anycast.db.registration.registering import VipHolders
 from octavia_anycast.model.actions import PlugFrontend
 from octavia_anycast.model.bgp import IPAddress
-from octavia_anycast.model.cluster import AmphoraRecord
+from octavia_anycast.model.cluster import AmphoraRecord, ConfigDrive, Server
 from octavia_anycast.model.heartbeat import Heartbeat
 from octavia_anycast.model.housekeeping import Census, Certificate, Seen
-from octavia_anycast.model.wire import DesiredState, Frontend, Report
-from octavia_anycast.octavia_adapter.amphora.amphora_files import ConfigDrive
-from octavia_anycast.octavia_adapter.cloud.compute import Server
-from octavia_anycast.octavia_adapter.cloud.network import (
+from octavia_anycast.model.load_balancer import (
+    LoadBalancerTree,
     MemberNetworks,
     Prepared,
-)
-from octavia_anycast.octavia_adapter.load_balancer.load_balancers import (
-    LoadBalancerTree,
-)
-from octavia_anycast.octavia_adapter.load_balancer.row_versions import (
     RowVersion,
 )
+from octavia_anycast.model.wire import DesiredState, Frontend, Report
 from octavia_anycast.options import Settings
 from octavia_anycast.planning.cluster.culprits import Findings
 
@@ -266,17 +261,11 @@ class Statistics(Protocol):
         """listener_id -> active connections."""
 
 
-class Clock(Protocol):
-    """The wall clock; aware, UTC."""
-
-    def __call__(self) -> datetime:
-        """Now."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class World:
     """All collaborators of the controller, made once at start-up.
 
+    ``now``: the wall clock; aware, UTC.
     ``memory``: what this process remembers of amphorae.
     ``refusals``: what came to the port of heartbeats and is none.
     ``speakerds``: speakerd's own port, for amphorae whose agents do not
@@ -295,7 +284,7 @@ class World:
     agents: Agents
     statistics: Statistics
     settings: Settings
-    now: Clock
+    now: Callable[[], datetime]
     refusals: HeartbeatRefusals = field(default_factory=HeartbeatRefusals)
     speakerds: Agents | None = None
     fast_agents: Agents | None = None

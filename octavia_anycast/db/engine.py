@@ -7,10 +7,11 @@ restarted database heals at the next transaction.
 """
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from oslo_db import exception as oslo_exceptions
+from oslo_db.api import wrap_db_retry
 from oslo_db.sqlalchemy import enginefacade
 from sqlalchemy import Engine, make_url
 from sqlalchemy.orm import Session
@@ -58,6 +59,20 @@ class Database:
                 f"The database did not carry it out: {e}",
                 after_seconds=RETRY_AFTER_SECONDS,
             ) from e
+
+    @wrap_db_retry(
+        retry_interval=0.05,
+        max_retries=2,
+        jitter=True,
+        exception_checker=lambda error: isinstance(error, Retryable),
+    )
+    def transact(self, work: Callable[[Session], None]) -> None:
+        """Run a transaction; again if another one got in its way.
+
+        :raises Retryable: it did not work three times.
+        """
+        with self.transaction() as session:
+            work(session)
 
     def engine(self) -> Engine:
         """The engine, for migrations.

@@ -4,9 +4,10 @@
 
 Each is idempotent when carried out: doing it twice is doing it once. Those
 with an ``amphora_id`` are ordered within that amphora and unordered among
-amphorae. Of the others, :class:`PrepareLoadBalancer` comes before what makes
-ports, :class:`EnsureServerGroup` before what boots, and
-:class:`RemoveLoadBalancer` stands alone.
+amphorae. Of the others, :class:`ScaleCluster` comes before everything,
+:class:`PrepareLoadBalancer` before what makes ports,
+:class:`EnsureServerGroup` before what boots, and :class:`RemoveLoadBalancer`
+stands alone.
 """
 
 from dataclasses import dataclass, field
@@ -15,6 +16,18 @@ from octavia_anycast.model.bgp import IPAddress
 from octavia_anycast.model.cluster import DrainMark
 from octavia_anycast.model.distributor import Zone
 from octavia_anycast.model.wire import DesiredState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScaleCluster:
+    """Record another wanted size, and why; the rest of the plan rests on it.
+
+    It fails if the cluster's user changed anything meanwhile.
+    """
+
+    load_balancer_id: str
+    size: int
+    reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,7 +192,8 @@ AmphoraAction = (
     | DeleteAmphora
 )
 Action = (
-    PrepareLoadBalancer
+    ScaleCluster
+    | PrepareLoadBalancer
     | EnsureServerGroup
     | RemoveLoadBalancer
     | AmphoraAction

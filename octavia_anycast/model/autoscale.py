@@ -8,13 +8,10 @@ Layer: model. Pure.
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
 
 from octavia_anycast.model.bgp import check_range
-from octavia_anycast.model.codec import read
 from octavia_anycast.model.errors import InvalidRequest
 
-AUTOSCALE = "autoscale"
 TARGET_MAX = 10**12
 CPU_TARGET_MAX = 100
 TOLERANCE_MAX = 0.9
@@ -72,22 +69,6 @@ class Autoscale:
         )
 
 
-def autoscale_from(document: Any) -> Autoscale | None:
-    """Read what a user asked for; None is off.
-
-    :param document: JSON: an object with the fields of :class:`Autoscale`
-    :raises InvalidRequest: naming the field, such as ``autoscale.target``
-    """
-    if document is None:
-        return None
-    if not isinstance(document, dict):
-        raise InvalidRequest(AUTOSCALE, "it is neither null nor an object")
-    try:
-        return read(Autoscale, document)
-    except InvalidRequest as e:
-        raise InvalidRequest(f"{AUTOSCALE}.{e.field}", e.reason) from e
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadCount:
     """What an amphora counted for listeners, as of its last heartbeat.
@@ -131,3 +112,16 @@ class Reading:
     load: float
     serving: int
     is_complete: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeasuredLoad:
+    """The load of a cluster over time.
+
+    :param readings: oldest first
+    :param gap_seconds: older than that, or with a longer pause between them,
+        readings say nothing
+    """
+
+    readings: tuple[Reading, ...] = ()
+    gap_seconds: float

@@ -18,8 +18,11 @@ from ipaddress import (
 )
 from typing import NewType
 
-from octavia_anycast.model.errors import InvalidRequest
-from octavia_anycast.model.text import check_name, check_place
+from octavia_anycast.model.errors import (
+    InvalidRequest,
+    check_name,
+    check_place,
+)
 
 IPAddress = IPv4Address | IPv6Address
 Asn = NewType("Asn", int)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from octavia_anycast.model.autoscale import Autoscale
+from octavia_anycast.model.autoscale import Autoscale, MeasuredLoad
 from octavia_anycast.model.bgp import IPAddress, check_range
 from octavia_anycast.model.distributor import Distributor
 from octavia_anycast.model.errors import InvalidRequest
@@ -54,6 +54,27 @@ class ComputeState(StrEnum):
     ERROR = "ERROR"
     GONE = "GONE"
     UNKNOWN = "UNKNOWN"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Server:
+    """What the compute service says of a server.
+
+    ``fault``: why it was not built.
+    """
+
+    state: ComputeState
+    address: IPAddress | None = None
+    host: str | None = None
+    fault: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConfigDrive:
+    """Path in the amphora -> contents, which hold secrets."""
+
+    files: dict[str, str] = field(repr=False)
+    cert_expiration: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -383,16 +404,16 @@ class ObservedCluster:
     ``recent_failures`` are failed boots, oldest first,
     ``replacements_under_way`` those of the whole cloud, ``prepared_revision``
     that for which the VIP's ports and security group were last brought up to
-    date; ``has_vip_resources`` tells whether any of them is left.
-    ``failures`` are those of the actions of the last round.
+    date. ``failures`` are those of the actions of the last round. ``load``:
+    what was measured of it; None: the cluster is not autoscaled.
     """
 
     amphorae: tuple[ObservedAmphora, ...] = ()
     recent_failures: tuple[BootFailure, ...] = ()
     replacements_under_way: int = 0
     prepared_revision: str = ""
-    has_vip_resources: bool = True
     failures: tuple[ActionFailure, ...] = ()
+    load: MeasuredLoad | None = None
 
 
 TIMEOUT_MAX_SECONDS = 86_400

@@ -121,38 +121,19 @@ def _hash(document: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def desired_state_from(document: Any) -> DesiredState:
-    """Read a desired state.
-
-    :raises InvalidRequest: with the path of the offending field.
-    """
-    state = _parse(DesiredState, document, "")
-    assert isinstance(state, DesiredState)
-    return state
-
-
-def report_from(document: Any) -> Report:
-    """Read a report.
-
-    :raises InvalidRequest: with the path of the offending field.
-    """
-    report = _parse(Report, document, "")
-    assert isinstance(report, Report)
-    return report
-
-
 def read(kind: type[T], document: Any) -> T:
     """Read any dataclass whose fields are of the kinds of the wire.
 
     :raises InvalidRequest: with the path of the offending field.
     """
-    value = _parse(kind, document, "")
+    parser: Parser = _parser(typing.cast("Any", kind))
+    value = parser(document, "")
     assert isinstance(value, kind)
     return value
 
 
-def _parse(kind: Any, value: Any, path: str) -> Any:
-    return _parser(kind)(value, path)
+desired_state_from: Callable[[Any], DesiredState] = partial(read, DesiredState)
+report_from: Callable[[Any], Report] = partial(read, Report)
 
 
 @cache
@@ -186,21 +167,17 @@ def _parse_optional(parser: Parser, value: Any, path: str) -> Any:
 
 
 def _parse_address(value: Any, path: str) -> IPv4Address | IPv6Address:
-    if not isinstance(value, str):
-        raise InvalidRequest(
-            path, f"{_shown(value, path)} is not an IP address"
-        )
     try:
-        return ip_address(value)
-    except ValueError as e:
-        raise InvalidRequest(
-            path, f"{_shown(value, path)} is not an IP address"
-        ) from e
+        if isinstance(value, str):
+            return ip_address(value)
+    except ValueError:
+        pass
+    raise _refused(value, path, "is not an IP address")
 
 
 def _parse_list(parser: Parser, value: Any, path: str) -> tuple[Any, ...]:
     if not isinstance(value, list):
-        raise InvalidRequest(path, f"{_shown(value, path)} is not a list")
+        raise _refused(value, path, "is not a list")
     return tuple(
         [parser(item, f"{path}[{index}]") for index, item in enumerate(value)]
     )
@@ -208,7 +185,7 @@ def _parse_list(parser: Parser, value: Any, path: str) -> tuple[Any, ...]:
 
 def _parse_map(parser: Parser, value: Any, path: str) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise InvalidRequest(path, f"{_shown(value, path)} is not an object")
+        raise _refused(value, path, "is not an object")
     return {
         str(key): parser(item, f"{path}.{key}") for key, item in value.items()
     }
@@ -276,17 +253,13 @@ def _parse_scalar(kind: Any, value: Any, path: str) -> Any:
             return kind(value)
         except ValueError as e:
             allowed = ", ".join(str(member.value) for member in kind)
-            raise InvalidRequest(
-                path, f"{_shown(value, path)} is none of {allowed}"
-            ) from e
+            raise _refused(value, path, f"is none of {allowed}") from e
     if kind is float and type(value) is int:
         return float(value)  # JSON has one kind of number
     if not isinstance(value, kind) or (
         isinstance(value, bool) and kind is not bool
     ):
-        raise InvalidRequest(
-            path, f"{_shown(value, path)} is not of type {kind.__name__}"
-        )
+        raise _refused(value, path, f"is not of type {kind.__name__}")
     return value
 
 
@@ -294,20 +267,18 @@ def _parse_moment(value: Any, path: str) -> datetime:
     try:
         moment = datetime.fromisoformat(value)
     except (TypeError, ValueError) as e:
-        raise InvalidRequest(
-            path, f"{_shown(value, path)} is not an ISO date"
-        ) from e
+        raise _refused(value, path, "is not an ISO date") from e
     if moment.tzinfo is None:
         raise InvalidRequest(path, f"{value!r} has no time zone")
     return moment
 
 
-def _shown(value: Any, path: str) -> str:
-    """A value in a complaint; but no password, nor what may hold one."""
+def _refused(value: Any, path: str, complaint: str) -> InvalidRequest:
+    """Say what a value is not, but no password, nor what may hold one."""
     if path.rpartition(".")[2] == PASSWORD:
-        return "it"
-    if isinstance(value, dict):
-        return "an object"
-    if isinstance(value, list):
-        return "a list"
-    return repr(value)
+        shown = "it"
+    elif isinstance(value, dict):
+        shown = "an object"
+    else:
+        shown = "a list" if isinstance(value, list) else repr(value)
+    return InvalidRequest(path, f"{shown} {complaint}")

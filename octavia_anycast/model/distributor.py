@@ -13,8 +13,12 @@ from octavia_anycast.model.bgp import (
     SpeakerDriver,
     check_range,
 )
-from octavia_anycast.model.errors import InvalidRequest
-from octavia_anycast.model.text import check_name, check_place, check_text
+from octavia_anycast.model.errors import (
+    InvalidRequest,
+    check_name,
+    check_place,
+    check_text,
+)
 
 DEDICATED_MAX = 4
 

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright (c) 2026 The octavia-anycast authors
-"""Errors of the domain: two classes that a caller can act on.
+"""Errors of the domain, and the checks of users' texts that raise them.
 
-Drivers raise these and never a library's own. Each edge (REST API, agent,
-controller loop) maps them once.
+A caller can act on two classes, Retryable and Permanent. Drivers raise these
+and never a library's own. Each edge (REST API, agent, controller loop) maps
+them once.
 """
 
+import unicodedata
 from collections.abc import Mapping
 
 
@@ -96,3 +98,43 @@ class NotFound(Permanent):
 
 class Conflict(Permanent):
     """The request contradicts the state of the thing."""
+
+
+TEXT_MAX_LENGTH = 255
+
+
+def check_text(name: str, value: str | None) -> None:
+    """Check that a text fits its column, and that it is one at all.
+
+    :raises InvalidRequest: naming ``name``.
+    """
+    if value is None:
+        return
+    if len(value) > TEXT_MAX_LENGTH:
+        raise InvalidRequest(
+            name, f"it is longer than {TEXT_MAX_LENGTH} characters"
+        )
+    try:
+        value.encode()
+    except UnicodeEncodeError as e:
+        raise InvalidRequest(name, "it is not valid Unicode") from e
+
+
+def check_name(name: str, value: str | None) -> None:
+    """Check a text of one line: no control characters.
+
+    :raises InvalidRequest: naming ``name``.
+    """
+    check_text(name, value)
+    if any(unicodedata.category(c) in ("Cc", "Zl", "Zp") for c in value or ""):
+        raise InvalidRequest(name, "it has a control character")
+
+
+def check_place(name: str, value: str | None) -> None:
+    """Check the name of an availability zone or host; None is any.
+
+    :raises InvalidRequest: naming ``name``.
+    """
+    check_name(name, value)
+    if value is not None and not value.strip():
+        raise InvalidRequest(name, "it is empty; leave it out to mean any")

@@ -11,9 +11,10 @@ Layer: model. Pure; JSON documents are plain dicts at this edge only.
 
 import re
 from collections import Counter
-from dataclasses import dataclass, field, replace
+from dataclasses import MISSING, dataclass, field, fields, replace
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 from octavia_anycast.model.bgp import (
     IPAddress,
@@ -21,6 +22,7 @@ from octavia_anycast.model.bgp import (
     SessionState,
     Speaker,
     SpeakerDriver,
+    check_range,
     keeping_peers,
 )
 from octavia_anycast.model.errors import InvalidRequest
@@ -37,6 +39,8 @@ PORT_OFFSET = 1
 ABSENT_IF_NONE = {"absent_if_none": True}
 # Of one VIP at a distributor: as many as a cluster has amphorae at most.
 NEXT_HOPS_MAX = 64
+_MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
+_CODES = re.compile(r"[1-5][0-9]{2}(-[1-5][0-9]{2})?")
 
 
 class Intent(StrEnum):
@@ -98,6 +102,20 @@ class PathState(StrEnum):
     WITHDRAWN = "withdrawn"
 
 
+_RANGE = "range"
+
+
+def _limited(low: int, high: int, default: Any = MISSING) -> Any:
+    """Make a field of an integer that is in ``low..high``."""
+    return field(default=default, metadata={_RANGE: (low, high)})
+
+
+def _check_limits(value: Any) -> None:
+    for f in fields(value):
+        if _RANGE in f.metadata:
+            check_range(f.name, getattr(value, f.name), *f.metadata[_RANGE])
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VipState:
     """One VIP, announced as a host route with ``nexthop_ip``.
@@ -150,22 +168,16 @@ class Frontend:
     """The front-end interface: found by its MAC, named eth1."""
 
     mac_address: str
-    mtu: int
+    mtu: int = _limited(576, 65_535)
     addresses: tuple[FrontendAddress, ...]
 
     def __post_init__(self) -> None:
-        octets = self.mac_address.split(":")
-        if len(octets) != 6 or any(
-            len(octet) != 2
-            or any(digit not in "0123456789abcdef" for digit in octet)
-            for octet in octets
-        ):
+        if not _MAC.fullmatch(self.mac_address):
             raise InvalidRequest(
                 "mac_address",
                 f"{self.mac_address!r} is not six lower-case hex octets",
             )
-        if not 576 <= self.mtu <= 65_535:
-            raise InvalidRequest("mtu", f"{self.mtu} is not in 576..65535")
+        _check_limits(self)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,24 +186,11 @@ class ListenerSocket:
 
     listener_id: str
     ip_address: IPAddress
-    port: int
+    port: int = _limited(1, 65_535)
     scheme: Scheme = Scheme.OPAQUE
 
     def __post_init__(self) -> None:
-        if not 1 <= self.port <= 65_535:
-            raise InvalidRequest("port", f"{self.port} is not in 1..65535")
-
-
-def _check_ranges(
-    settings: object, ranges: tuple[tuple[str, int, int], ...]
-) -> None:
-    for name, low, high in ranges:
-        value = getattr(settings, name)
-        if not low <= value <= high:
-            raise InvalidRequest(name, f"{value} is not in {low}..{high}")
-
-
-_CODES = re.compile(r"[1-5][0-9]{2}(-[1-5][0-9]{2})?")
+        _check_limits(self)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -208,10 +207,10 @@ class SyntheticRequest:
     method: str = "GET"
     host: str = ""
     codes: str = "200-599"
-    interval_ms: int = 1_000
-    timeout_ms: int = 1_000
-    rise_count: int = 1
-    fall_count: int = 3
+    interval_ms: int = _limited(50, 600_000, 1_000)
+    timeout_ms: int = _limited(10, 60_000, 1_000)
+    rise_count: int = _limited(1, 100, 1)
+    fall_count: int = _limited(1, 100, 3)
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"/[!-~]*", self.path):
@@ -228,23 +227,14 @@ class SyntheticRequest:
             raise InvalidRequest(
                 "codes", f"{self.codes!r} is not like 200-299,404"
             )
-        _check_ranges(
-            self,
-            (
-                ("interval_ms", 50, 600_000),
-                ("timeout_ms", 10, 60_000),
-                ("rise_count", 1, 100),
-                ("fall_count", 1, 100),
-            ),
-        )
+        _check_limits(self)
 
     def expects(self, status: int) -> bool:
         """Whether this status is one of the expected ones."""
-        for part in self.codes.split(","):
-            low, _, high = part.partition("-")
-            if int(low) <= status <= int(high or low):
-                return True
-        return False
+        pairs = (part.partition("-") for part in self.codes.split(","))
+        return any(
+            int(low) <= status <= int(high or low) for low, _, high in pairs
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -260,30 +250,18 @@ class GateSettings:
     """
 
     is_enabled: bool = True
-    interval_ms: int = 100
-    rise_count: int = 2
-    fall_count: int = 2
-    unknown_hold_ms: int = 5_000
-    answer_interval_ms: int = 500
-    answer_timeout_ms: int = 2_000
-    accept_timeout_ms: int = 1_000
-    gateway_interval_ms: int = 400
+    interval_ms: int = _limited(20, 60_000, 100)
+    rise_count: int = _limited(1, 100, 2)
+    fall_count: int = _limited(1, 100, 2)
+    unknown_hold_ms: int = _limited(0, 600_000, 5_000)
+    answer_interval_ms: int = _limited(50, 60_000, 500)
+    answer_timeout_ms: int = _limited(50, 60_000, 2_000)
+    accept_timeout_ms: int = _limited(50, 60_000, 1_000)
+    gateway_interval_ms: int = _limited(100, 60_000, 400)
     request: SyntheticRequest | None = None
 
     def __post_init__(self) -> None:
-        _check_ranges(
-            self,
-            (
-                ("interval_ms", 20, 60_000),
-                ("rise_count", 1, 100),
-                ("fall_count", 1, 100),
-                ("unknown_hold_ms", 0, 600_000),
-                ("answer_interval_ms", 50, 60_000),
-                ("answer_timeout_ms", 50, 60_000),
-                ("accept_timeout_ms", 50, 60_000),
-                ("gateway_interval_ms", 100, 60_000),
-            ),
-        )
+        _check_limits(self)
 
 
 def _check_named_once(
@@ -508,11 +486,7 @@ class Report:
 
     def is_announcing(self, vip_ip: IPAddress) -> bool:
         """Whether some peer holds our path for this VIP."""
-        return any(
-            path.vip_ip == vip_ip
-            and path.state in (PathState.ADVERTISED, PathState.DRAINING)
-            for path in self.paths
-        )
+        return vip_ip in self.announced()
 
     def announced(self) -> frozenset[IPAddress]:
         """The VIPs of which some peer holds our path."""
@@ -550,7 +524,7 @@ class RegisteredVip:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AmphoraPath:
-    """A VIP that an amphora serves, at its front-end address."""
+    """A VIP and where its packets go: an amphora's front-end address."""
 
     vip_ip: IPAddress
     nexthop_ip: IPAddress
@@ -570,15 +544,6 @@ class RegisteredAmphora:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ListedVip:
-    """An external VIP of the desired state."""
-
-    vip_ip: IPAddress
-    nexthop_ip: IPAddress
-    peer_ids: tuple[str, ...] | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ListedAmphora:
     """An amphora of the desired state; it drains if all its paths do."""
 
@@ -592,7 +557,7 @@ class ListedAmphora:
 class VipList:
     """The answer to ``GET /1.0/anycast/vips``."""
 
-    vips: tuple[ListedVip, ...]
+    vips: tuple[AmphoraPath, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

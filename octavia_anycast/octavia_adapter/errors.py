@@ -2,9 +2,9 @@
 # Copyright (c) 2026 The octavia-anycast authors
 """Octavia's and the clouds' exceptions, mapped once to ours.
 
-What Neutron, Nova, Glance, Cinder and Keystone answer is mapped by its HTTP
+An answer of Neutron, Nova, Glance, Cinder or Keystone is mapped by its HTTP
 status, in ``_BY_STATUS``. Octavia's drivers wrap the clients' exceptions, so
-the answer is looked for in the chain of causes.
+the answer is searched in the chain of causes.
 
 Layer: octavia_adapter.
 """
@@ -37,7 +37,7 @@ from octavia_anycast.model.errors import (
 # 4xx will, the other 5xx may not.
 _BY_STATUS = {
     400: True,
-    401: False,  # the token has expired: nothing is said of the request
+    401: False,  # the token has expired: the request was not judged
     403: True,  # Nova's quota, too
     404: True,
     408: False,
@@ -49,7 +49,7 @@ _BY_STATUS = {
     429: False,
     501: True,
 }
-# Types of Neutron's errors with status 409 that do not pass by themselves.
+# Neutron's errors with status 409 that stay until somebody acts.
 _FINAL_CONFLICTS = frozenset(
     {
         "ExternalIpAddressExhausted",
@@ -61,7 +61,7 @@ _FINAL_CONFLICTS = frozenset(
         "OverQuota",
     }
 )
-# Nova's and Neutron's sentences have the word; their statuses differ.
+# The word is in Nova's and in Neutron's sentences; their statuses differ.
 _OF_QUOTA = re.compile(r"\bquota\b", re.IGNORECASE)
 # Octavia's exceptions that say the same without a client's exception.
 _REFUSED = (
@@ -97,7 +97,7 @@ _MAY_PASS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What a service of the cloud answered instead of doing what was asked.
+    """The error that a service of the cloud answered.
 
     :param status: the HTTP status; None: it did not answer
     :param sentence: the service's own words
@@ -115,7 +115,7 @@ def translated(what: str) -> Iterator[None]:
 
     :param what: what was being done, as the beginning of a sentence
     :raises Permanent: if the other side refused the request itself.
-    :raises Retryable: for anything that may pass.
+    :raises Retryable: for anything that may succeed later.
     """
     try:
         yield
@@ -128,7 +128,7 @@ def as_ours(error: BaseException, what: str) -> AnycastError:
     answer = answer_of(error)
     if answer is None:
         # Octavia's compute driver wraps whatever it meets.
-        refused = [e for e in _chain(error) if isinstance(e, _REFUSED)]
+        refused = [e for e in chain(error) if isinstance(e, _REFUSED)]
         is_final, text = bool(refused), _text((*refused, error)[0])
     else:
         is_final, text = answer.is_final, answer.sentence
@@ -141,17 +141,23 @@ def as_ours(error: BaseException, what: str) -> AnycastError:
 def answer_of(error: BaseException) -> Answer | None:
     """Find what a service of the cloud answered; None: no client raised it.
 
-    The outermost exception of a client decides: what it was raised from is
-    the past.
+    The outermost exception of a client is the last answer.
     """
-    for seen in _chain(error):
-        if isinstance(seen, _CLIENTS):
-            return _answer(seen)
-    return None
+    seen: Any = next(
+        (e for e in chain(error) if isinstance(e, _CLIENTS)), None
+    )
+    if seen is None:
+        return None
+    status = _status(seen)
+    return Answer(
+        status=status,
+        sentence=_sentence(seen, status),
+        is_final=status is not None and _is_final(seen, status),
+    )
 
 
-def _chain(error: BaseException) -> Iterator[BaseException]:
-    """The error, and what it was raised from."""
+def chain(error: BaseException) -> Iterator[BaseException]:
+    """Yield the error, and what it was raised from."""
     seen: BaseException | None = error
     while seen is not None:
         yield seen
@@ -159,18 +165,9 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
         seen = None if is_hidden else seen.__cause__ or seen.__context__
 
 
-def _answer(error: Any) -> Answer:
-    status = _status(error)
-    return Answer(
-        status=status,
-        sentence=_sentence(error, status),
-        is_final=status is not None and _is_final(error, status),
-    )
-
-
 def _is_final(error: Any, status: int) -> bool:
     if isinstance(error, keystone_exceptions.ClientException):
-        return False  # no token was to be had: the request was not sent
+        return False  # there was no token: the request was not sent
     if status == 409:
         return _neutron_type(error) in _FINAL_CONFLICTS
     if status == 413 and getattr(error, "retry_after", None):
@@ -179,7 +176,7 @@ def _is_final(error: Any, status: int) -> bool:
 
 
 def _status(error: Any) -> int | None:
-    """The HTTP status; each client has another name for it."""
+    """Return the HTTP status; each client has another name for it."""
     for name in ("status_code", "http_status", "code"):
         status = getattr(error, name, None)
         if isinstance(status, int) and status >= 400:
@@ -188,7 +185,7 @@ def _status(error: Any) -> int | None:
 
 
 def _neutron_type(error: Any) -> str:
-    """The name that Neutron gives to its error, in the answer's body."""
+    """Return the name that Neutron gives to its error."""
     try:
         body = error.response.json()
         return str(body["NeutronError"]["type"])
@@ -197,7 +194,7 @@ def _neutron_type(error: Any) -> str:
 
 
 def _sentence(error: Any, status: int | None) -> str:
-    """The service's own words, without addresses and ids of requests."""
+    """Return the service's words, without addresses and request ids."""
     if status is None:
         return _text(error)
     names = ("details", "message")

@@ -2,9 +2,9 @@
 # Copyright (c) 2026 The octavia-anycast authors
 """Secrets at rest: Octavia's own Fernet keys.
 
-The keys are [certificates] server_certs_key_passphrase, the ones with which
-Octavia protects private keys. Several may be given: the first encrypts, all
-decrypt, so that they can be rotated.
+The keys are [certificates] server_certs_key_passphrase, with which Octavia
+protects private keys, too. The first key encrypts and all keys decrypt, so
+that keys can be rotated.
 """
 
 from cryptography.fernet import InvalidToken

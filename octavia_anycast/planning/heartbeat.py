@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright (c) 2026 The octavia-anycast authors
-"""Heartbeats that do not arrive although the agent answers: why, likely.
+"""Since when an amphora is silent, and why its heartbeats do not arrive.
 
-Layer: planning. Pure. Such an amphora is not dead, so nothing is done about
-it. But the statuses of its members and its statistics stand still, and its
-death is noticed later: somebody has to look.
+Layer: planning. Pure. An amphora whose agent answers and whose heartbeats do
+not arrive is not dead, so nothing is done about it. But the statuses of its
+members and its statistics stand still, and its death is noticed later:
+somebody has to look.
 """
 
 from dataclasses import dataclass
@@ -12,6 +13,27 @@ from datetime import datetime, timedelta
 
 from octavia_anycast.model.cluster import AmphoraRecord
 from octavia_anycast.model.heartbeat import Refusal
+
+
+def silent_seconds(
+    heard_at: datetime | None,
+    now: datetime,
+    *,
+    counted_from: datetime | None = None,
+    has_answered: bool = False,
+) -> float | None:
+    """Say for how long nothing was heard of an amphora; None: it never was.
+
+    :param heard_at: of its last heartbeat, or the agent's last answer
+    :param counted_from: silence before that does not count
+    :param has_answered: whether its agent has just answered
+    """
+    if has_answered:
+        return 0.0
+    if heard_at is None:
+        return None
+    since = max(heard_at, counted_from or heard_at)
+    return max(0.0, (now - since).total_seconds())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

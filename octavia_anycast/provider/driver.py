@@ -3,17 +3,20 @@
 """The provider driver ``anycast``, called by Octavia's API.
 
 It validates, allocates the VIP and records the cluster, and the id of each
-request that is accepted. It tells nobody: the controller finds the work in
-Octavia's own rows (octavia-rows.rst).
+request that it accepts. It sends nothing to the controller, which finds the
+work in Octavia's own rows (octavia-rows.rst).
 """
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from ipaddress import ip_address
 from typing import Any
 
-from octavia_lib.api.drivers import provider_base
+from octavia_lib.api.drivers import exceptions, provider_base
 from octavia_lib.common import constants as lib_constants
 from oslo_config import cfg
+from oslo_db.exception import DBError
 from oslo_log import log as logging
 
 from octavia_anycast import log_lines, options
@@ -31,15 +34,13 @@ from octavia_anycast.model.errors import (
     Conflict,
     InvalidRequest,
     NotFound,
+    Retryable,
 )
 from octavia_anycast.octavia_adapter.cloud import vip as vip_ports
 from octavia_anycast.octavia_adapter.haproxy_syntax import content
 from octavia_anycast.octavia_adapter.load_balancer import parents
 from octavia_anycast.planning.amphora.gate_choice import chosen_gate
-from octavia_anycast.provider import availability_zones, choices, flavors
-from octavia_anycast.provider.autoscale_flavors import autoscale_of
-from octavia_anycast.provider.refusals import translated
-from octavia_anycast.provider.request_ids import RequestRecorder
+from octavia_anycast.provider import metadata
 from octavia_anycast.provider.support import Support
 
 LOG = logging.getLogger(__name__)
@@ -49,6 +50,69 @@ NO_DISTRIBUTOR = (
     "has to create a distributor with is_default true, or a flavor with "
     "distributor_id."
 )
+# attribute with the id of a parent -> its kind in ``parents``
+LOAD_BALANCER = "loadbalancer_id"
+_PARENTS = {
+    "listener_id": "listeners",
+    "pool_id": "pools",
+    "l7policy_id": "l7policies",
+}
+# Ours -> octavia_lib's (Octavia's status); the others become DriverError.
+_AS = {
+    InvalidRequest: exceptions.UnsupportedOptionError,  # 501
+    Conflict: exceptions.Conflict,  # 409
+}
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Raise octavia_lib's exceptions instead of ours.
+
+    :raises UnsupportedOptionError: for InvalidRequest (Octavia: 501)
+    :raises Conflict: for Conflict (Octavia: 409)
+    :raises DriverError: for all others (Octavia: 500)
+    """
+    try:
+        yield
+    except AnycastError as e:
+        said = str(e)
+        if isinstance(e, Retryable):
+            said = "The provider cannot do this just now; try again later."
+        kind = next(
+            (theirs for ours, theirs in _AS.items() if isinstance(e, ours)),
+            exceptions.DriverError,
+        )
+        raise kind(user_fault_string=said, operator_fault_string=str(e)) from e
+
+
+def _calls(
+    kind: str, parent: str
+) -> tuple[Callable[..., None], Callable[..., None], Callable[..., None]]:
+    """Make the calls create, update and delete of one kind of object.
+
+    They check what is new and record the request; the controller finds the
+    rows.
+
+    :param kind: as in ``content.check``
+    :param parent: the attribute with the id of its parent
+    """
+
+    def accept(driver: Any, new: Any, old: Any) -> None:
+        with translated():
+            driver._support.check(kind, new, old)
+            _check_content(kind, new, old)
+        driver._record_request(parent, getattr(old or new, parent))
+
+    def create(self: Any, new: Any) -> None:
+        accept(self, new, None)
+
+    def update(self: Any, old: Any, new: Any) -> None:
+        accept(self, new, old)
+
+    def delete(self: Any, old: Any) -> None:
+        self._record_request(parent, getattr(old, parent))
+
+    return create, update, delete
 
 
 class AnycastProviderDriver(provider_base.ProviderDriver):
@@ -58,7 +122,6 @@ class AnycastProviderDriver(provider_base.ProviderDriver):
         super().__init__()
         self._settings = options.read(cfg.CONF)
         self._support = Support(udp_supported=self._settings.udp_supported)
-        self._request = RequestRecorder(lambda: self._database)
 
     @cached_property
     def _database(self) -> Database:
@@ -76,10 +139,10 @@ class AnycastProviderDriver(provider_base.ProviderDriver):
         vip_dictionary: dict[str, Any],
         additional_vip_dicts: list[dict[str, Any]],
     ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-        """Allocate the VIPs, if there is any distributor to serve them.
+        """Allocate the VIPs, if there is any distributor.
 
         The flavor is not known here; a cluster without a distributor is
-        refused for good in :meth:`loadbalancer_create`.
+        refused in :meth:`loadbalancer_create`.
         """
         with translated():
             with self._database.transaction() as session:
@@ -99,7 +162,7 @@ class AnycastProviderDriver(provider_base.ProviderDriver):
         return vip, others
 
     def loadbalancer_create(self, loadbalancer: Any) -> None:
-        """Record the cluster; refused, the VIP is given back."""
+        """Record the cluster; if it is refused, release the VIP."""
         with translated():
             try:
                 self._support.check_graph(loadbalancer)
@@ -116,18 +179,18 @@ class AnycastProviderDriver(provider_base.ProviderDriver):
     def loadbalancer_delete(
         self, loadbalancer: Any, cascade: bool = False
     ) -> None:
-        """Accept; the controller does it."""
-        self._request.of(loadbalancer.loadbalancer_id)
+        """Accept; the controller does the work."""
+        self._record_request(LOAD_BALANCER, loadbalancer.loadbalancer_id)
 
     def loadbalancer_failover(self, loadbalancer_id: str) -> None:
-        """Count the request: its rows in Octavia do not tell it apart."""
+        """Count the request: Octavia's rows do not say that it is one."""
         with translated(), self._database.transaction() as session:
             generation = clusters.request_failover(session, loadbalancer_id)
             clusters.record_request(
                 session, loadbalancer_id, log_lines.request_id()
             )
         LOG.info(
-            "Failover %s of load balancer %s asked for",
+            "Failover %s of load balancer %s requested",
             generation,
             loadbalancer_id,
         )
@@ -135,169 +198,74 @@ class AnycastProviderDriver(provider_base.ProviderDriver):
     def loadbalancer_update(
         self, old_loadbalancer: Any, new_loadbalancer: Any
     ) -> None:
-        """Accept; the controller does it."""
-        self._request.of(old_loadbalancer.loadbalancer_id)
+        """Accept; the controller does the work."""
+        self._record_request(LOAD_BALANCER, old_loadbalancer.loadbalancer_id)
 
-    # Listener
+    # Objects below a load balancer
 
-    def listener_create(self, listener: Any) -> None:
-        """Check it."""
-        with translated():
-            self._support.check_listener(listener)
-            _check_content("listener", listener)
-        self._request.of(listener.loadbalancer_id)
-
-    def listener_delete(self, listener: Any) -> None:
-        """Accept."""
-        self._request.of(listener.loadbalancer_id)
-
-    def listener_update(self, old_listener: Any, new_listener: Any) -> None:
-        """Check what is new."""
-        with translated():
-            self._support.check_listener(new_listener)
-            _check_content("listener", new_listener, old_listener)
-        self._request.of(old_listener.loadbalancer_id)
-
-    # Pool
-
-    def pool_create(self, pool: Any) -> None:
-        """Check it."""
-        with translated():
-            self._support.check_pool(pool)
-            _check_content("pool", pool)
-        self._request.of(pool.loadbalancer_id)
-
-    def pool_delete(self, pool: Any) -> None:
-        """Accept."""
-        self._request.of(pool.loadbalancer_id)
-
-    def pool_update(self, old_pool: Any, new_pool: Any) -> None:
-        """Check what is new."""
-        with translated():
-            self._support.check_pool(new_pool)
-            _check_content("pool", new_pool, old_pool)
-        self._request.of(old_pool.loadbalancer_id)
-
-    # Member
-
-    def member_create(self, member: Any) -> None:
-        """Check its address family."""
-        self._check_members(member.pool_id, [member])
-        self._request.below("pools", member.pool_id)
-
-    def member_delete(self, member: Any) -> None:
-        """Accept."""
-        self._request.below("pools", member.pool_id)
-
-    def member_update(self, old_member: Any, new_member: Any) -> None:
-        """Accept: the address cannot change."""
-        self._request.below("pools", old_member.pool_id)
+    listener_create, listener_update, listener_delete = _calls(
+        "listener", LOAD_BALANCER
+    )
+    pool_create, pool_update, pool_delete = _calls("pool", LOAD_BALANCER)
+    member_create, member_update, member_delete = _calls("member", "pool_id")
+    health_monitor_create, health_monitor_update, health_monitor_delete = (
+        _calls("healthmonitor", "pool_id")
+    )
+    l7policy_create, l7policy_update, l7policy_delete = _calls(
+        "l7policy", "listener_id"
+    )
+    l7rule_create, l7rule_update, l7rule_delete = _calls(
+        "l7rule", "l7policy_id"
+    )
 
     def member_batch_update(self, pool_id: str, members: list[Any]) -> None:
         """Check address families; the API has written all the rows."""
-        self._check_members(pool_id, members)
-        self._request.below("pools", pool_id)
-
-    # Health monitor
-
-    def health_monitor_create(self, healthmonitor: Any) -> None:
-        """Check it."""
         with translated():
-            self._support.check_health_monitor(healthmonitor)
-            _check_content("healthmonitor", healthmonitor)
-        self._request.below("pools", healthmonitor.pool_id)
-
-    def health_monitor_delete(self, healthmonitor: Any) -> None:
-        """Accept."""
-        self._request.below("pools", healthmonitor.pool_id)
-
-    def health_monitor_update(
-        self, old_healthmonitor: Any, new_healthmonitor: Any
-    ) -> None:
-        """Check what is new; the type cannot change."""
-        with translated():
-            _check_content(
-                "healthmonitor", new_healthmonitor, old_healthmonitor
-            )
-        self._request.below("pools", old_healthmonitor.pool_id)
-
-    # L7 policy and rule
-
-    def l7policy_create(self, l7policy: Any) -> None:
-        """Check it, and the protocol of its listener."""
-        with translated():
-            listener = parents.listener(l7policy.listener_id)
-            self._support.check_l7policy(listener.protocol)
-            _check_content("l7policy", l7policy)
-        self._request.below("listeners", l7policy.listener_id)
-
-    def l7policy_delete(self, l7policy: Any) -> None:
-        """Accept."""
-        self._request.below("listeners", l7policy.listener_id)
-
-    def l7policy_update(self, old_l7policy: Any, new_l7policy: Any) -> None:
-        """Check what is new."""
-        with translated():
-            _check_content("l7policy", new_l7policy, old_l7policy)
-        self._request.below("listeners", old_l7policy.listener_id)
-
-    def l7rule_create(self, l7rule: Any) -> None:
-        """Check it."""
-        with translated():
-            _check_content("l7rule", l7rule)
-        self._request.below("l7policies", l7rule.l7policy_id)
-
-    def l7rule_delete(self, l7rule: Any) -> None:
-        """Accept."""
-        self._request.below("l7policies", l7rule.l7policy_id)
-
-    def l7rule_update(self, old_l7rule: Any, new_l7rule: Any) -> None:
-        """Check what is new, with what stays."""
-        with translated():
-            _check_content("l7rule", new_l7rule, old_l7rule)
-        self._request.below("l7policies", old_l7rule.l7policy_id)
+            self._support.check_members_of(pool_id, members)
+        self._record_request("pool_id", pool_id)
 
     # Flavor and availability zone
 
     def get_supported_flavor_metadata(self) -> dict[str, str]:
         """Key -> description."""
-        return _descriptions(flavors.SCHEMA)
+        return _descriptions(metadata.FLAVOR)
 
     def validate_flavor(self, flavor_metadata: dict[str, Any]) -> None:
         """Check keys, sizes, and that what they name exists."""
         with translated():
-            flavors.check_schema(flavor_metadata, flavors.SCHEMA)
-            flavors.size_of(flavor_metadata, self._settings)
-            autoscale_of(flavor_metadata)
+            metadata.check_schema(flavor_metadata, metadata.FLAVOR)
+            metadata.size_of(flavor_metadata, self._settings)
+            metadata.autoscale_of(flavor_metadata)
             chosen_gate(self._settings.policy.gate, flavor_metadata)
             self._check_exists(flavor_metadata)
-            flavors.check_resources(flavor_metadata)
 
     def get_supported_availability_zone_metadata(self) -> dict[str, str]:
         """Key -> description."""
-        return _descriptions(availability_zones.SCHEMA)
+        return _descriptions(metadata.AVAILABILITY_ZONE)
 
     def validate_availability_zone(
         self, availability_zone_metadata: dict[str, Any]
     ) -> None:
         """Check keys, and that what they name exists."""
         with translated():
-            availability_zones.check(availability_zone_metadata)
+            metadata.check_schema(
+                availability_zone_metadata, metadata.AVAILABILITY_ZONE
+            )
             self._check_exists(availability_zone_metadata)
 
-    def _check_exists(self, metadata: dict[str, Any]) -> None:
-        """See that the distributor is there; it may be disabled just now."""
-        distributor_id = Choice.of(metadata).distributor_id
-        if distributor_id is None:
-            return
-        with self._database.transaction() as session:
-            if not distributors.exists(session, distributor_id):
-                raise _no_distributor(distributor_id)
+    def _check_exists(self, given: dict[str, Any]) -> None:
+        """Check that what is named exists; a distributor may be disabled."""
+        distributor_id = Choice.of(given).distributor_id
+        if distributor_id is not None:
+            with self._database.transaction() as session:
+                if not distributors.exists(session, distributor_id):
+                    raise _no_distributor(distributor_id)
+        metadata.check_resources(given)
 
     def _record(self, loadbalancer: Any) -> None:
-        metadata = loadbalancer.flavor or {}
-        size = flavors.size_of(metadata, self._settings)
-        choice = choices.of(loadbalancer)
+        flavor = loadbalancer.flavor or {}
+        size = metadata.size_of(flavor, self._settings)
+        choice = metadata.choice_of(loadbalancer)
         with self._database.transaction() as session:
             distributor_id = choice.distributor_id or distributors.default_id(
                 session
@@ -313,31 +281,46 @@ class AnycastProviderDriver(provider_base.ProviderDriver):
                     project_id=loadbalancer.project_id,
                     distributor_id=distributor_id,
                     size=size,
-                    cooldown_seconds=flavors.whole(
-                        metadata, flavors.CLUSTER_COOLDOWN
+                    cooldown_seconds=metadata.whole(
+                        flavor, "cluster_cooldown"
                     ),
-                    spare_count=flavors.whole(
-                        metadata, flavors.CLUSTER_SPARE_COUNT
-                    ),
-                    autoscale=autoscale_of(metadata),
+                    spare_count=metadata.whole(flavor, "cluster_spare_count"),
+                    autoscale=metadata.autoscale_of(flavor),
                     frontend_network_id=choice.frontend_network_id,
                     frontend_subnet_id=choice.frontend_subnet_id,
                     request_id=log_lines.request_id(),
                 ),
             )
         LOG.info(
-            "Cluster of %s amphorae recorded for load balancer %s behind "
+            "Cluster of %s amphorae recorded for load balancer %s of "
             "distributor %s",
             size.desired,
             loadbalancer.loadbalancer_id,
             distributor_id,
         )
 
-    def _check_members(self, pool_id: str, members: list[Any]) -> None:
-        if not self._settings.udp_supported:
-            return  # there are none of the pools that have a rule
-        with translated():
-            self._support.check_members(parents.pool(pool_id), members)
+    def _record_request(self, parent: str, parent_id: str) -> None:
+        """Record in the cluster's row which request changes it.
+
+        The controller's log lines bear it. It serves people who read logs: a
+        failure here never fails the request of a tenant.
+        """
+        try:
+            found: str | None = parent_id
+            if parent != LOAD_BALANCER:
+                kind = _PARENTS[parent]
+                found = parents.load_balancer_id_of(kind, parent_id)
+            if found is not None:
+                with self._database.transaction() as session:
+                    clusters.record_request(
+                        session, found, log_lines.request_id()
+                    )
+        except (AnycastError, DBError) as e:
+            LOG.warning(
+                "The id of this request is not recorded: the controller's "
+                "log lines will not bear it. %s",
+                str(e).partition("\n")[0],
+            )
 
 
 def _check_content(kind: str, new: Any, old: Any = None) -> None:
@@ -348,9 +331,10 @@ def _check_content(kind: str, new: Any, old: Any = None) -> None:
 
 
 def _check_usable(session: Any, distributor_id: str) -> None:
-    """See that a new load balancer may use it, until the transaction ends.
+    """Check that a new load balancer may use it, until the transaction ends.
 
-    Octavia would call a conflict one of VIP addresses, so it is none.
+    Octavia would report a Conflict as one of VIP addresses, so it is another
+    error.
     """
     try:
         lifecycle.require_usable(session, distributor_id)
@@ -361,7 +345,7 @@ def _check_usable(session: Any, distributor_id: str) -> None:
 
 
 def _check_not_external(session: Any, loadbalancer: Any) -> None:
-    """See that no distributor announces its VIPs to somewhere else."""
+    """Check that no VIP is an external VIP of a distributor."""
     given = loadbalancer.to_dict()
     texts = [given.get("vip_address")]
     texts += [v.get("ip_address") for v in given.get("additional_vips") or ()]

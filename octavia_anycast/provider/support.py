@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright (c) 2026 The octavia-anycast authors
-"""What the provider supports, and the sentence when it does not.
+"""What the provider supports, and why it refuses the rest.
 
-It accepts what Octavia's amphora provider accepts, since the same HAProxy
-serves it; UDP and SCTP only where the operator says that the image can.
+It accepts what Octavia's amphora provider accepts, as the same HAProxy serves
+it; UDP and SCTP only if the operator says that the image supports them.
 """
 
 from collections.abc import Iterable
@@ -15,6 +15,7 @@ from octavia.common import constants
 from octavia_lib.common import constants as lib_constants
 
 from octavia_anycast.model.errors import InvalidRequest
+from octavia_anycast.octavia_adapter.load_balancer import parents
 
 PROTOCOLS = frozenset(amphora_driver.AMPHORA_SUPPORTED_PROTOCOLS)
 ALGORITHMS = frozenset(amphora_driver.AMPHORA_SUPPORTED_LB_ALGORITHMS)
@@ -39,11 +40,36 @@ class Support:
     def __init__(self, *, udp_supported: bool) -> None:
         self._udp_supported = udp_supported
 
+    def check(self, kind: str, new: Any, old: Any) -> None:
+        """Check an object that is new, or what changes of one.
+
+        The address of a member, the type of a health monitor and the listener
+        of an L7 policy cannot change.
+        """
+        if kind == "listener":
+            self.check_listener(new)
+        elif kind == "pool":
+            self.check_pool(new)
+        elif old is not None:
+            return
+        elif kind == "member":
+            self.check_members_of(new.pool_id, [new])
+        elif kind == "healthmonitor":
+            self.check_health_monitor(new)
+        elif kind == "l7policy":
+            self.check_l7policy(parents.listener(new.listener_id).protocol)
+
+    def check_members_of(self, pool_id: str, members: list[Any]) -> None:
+        """Check members of a pool by their address families."""
+        # Without UDP there are none of the pools that have a rule.
+        if self._udp_supported:
+            self.check_members(parents.pool(pool_id), members)
+
     def check_listener(self, listener: Any) -> None:
         """Check protocol and ALPN, and all below in a graph."""
         if listener.protocol:
             self._check_protocol("listener", listener.protocol)
-        self._check_alpn(listener)
+        _check_known("alpn_protocols", listener.alpn_protocols, ALPN_PROTOCOLS)
         if listener.default_pool:
             self.check_pool(listener.default_pool)
         if listener.l7policies:
@@ -53,13 +79,8 @@ class Support:
         """Check protocol, algorithm and ALPN, and all below in a graph."""
         if pool.protocol:
             self._check_protocol("pool", pool.protocol)
-        if pool.lb_algorithm and pool.lb_algorithm not in ALGORITHMS:
-            raise InvalidRequest(
-                "lb_algorithm",
-                f"the anycast provider does not support {pool.lb_algorithm}. "
-                f"Supported: {_names(ALGORITHMS)}.",
-            )
-        self._check_alpn(pool)
+        _check_known("lb_algorithm", pool.lb_algorithm, ALGORITHMS)
+        _check_known("alpn_protocols", pool.alpn_protocols, ALPN_PROTOCOLS)
         if pool.healthmonitor:
             self.check_health_monitor(pool.healthmonitor)
 
@@ -79,7 +100,7 @@ class Support:
             )
 
     def check_members(self, pool: Any, members: Iterable[Any]) -> None:
-        """Refuse members of a family that no VIP has: ip_vs cannot mix.
+        """Refuse members of an address family without a VIP: ip_vs cannot mix.
 
         :param pool: Octavia's data model of the pool, with its listeners
         """
@@ -105,7 +126,7 @@ class Support:
                 )
 
     def check_graph(self, load_balancer: Any) -> None:
-        """Check all that a load balancer is created with.
+        """Check all objects that a load balancer is created with.
 
         Octavia 19 hands over the listeners of a graph as they were before
         their L7 policies were added, so those are not seen here.
@@ -116,25 +137,23 @@ class Support:
             self.check_pool(pool)
 
     def _check_protocol(self, what: str, protocol: str) -> None:
-        if protocol not in PROTOCOLS:
-            raise InvalidRequest(
-                "protocol",
-                f"the anycast provider does not support {protocol}. "
-                f"Supported: {_names(PROTOCOLS)}.",
-            )
+        _check_known("protocol", protocol, PROTOCOLS)
         if protocol in LVS_PROTOCOLS and not self._udp_supported:
             raise InvalidRequest(
                 "protocol", _needs_ip_vs(f"{protocol} {what}s")
             )
 
-    def _check_alpn(self, item: Any) -> None:
-        unknown = set(item.alpn_protocols or ()) - ALPN_PROTOCOLS
-        if unknown:
-            raise InvalidRequest(
-                "alpn_protocols",
-                "the anycast provider does not support "
-                f"{_names(unknown)}. Supported: {_names(ALPN_PROTOCOLS)}.",
-            )
+
+def _check_known(name: str, given: Any, supported: frozenset[str]) -> None:
+    """Check one value or several; nothing if none is given."""
+    values = [given] if isinstance(given, str) else given or ()
+    unknown = set(values) - supported
+    if unknown:
+        raise InvalidRequest(
+            name,
+            f"the anycast provider does not support {_names(unknown)}. "
+            f"Supported: {_names(supported)}.",
+        )
 
 
 def _names(values: Iterable[str]) -> str:
@@ -143,7 +162,7 @@ def _names(values: Iterable[str]) -> str:
 
 def _needs_ip_vs(what: str) -> str:
     return (
-        f"{what} need the ip_vs kernel module in the amphora image, and this "
-        "deployment does not say that its image has it ([anycast] "
+        f"{what} need the ip_vs kernel module in the amphora image; the "
+        "operator has not confirmed that the image has it ([anycast] "
         "udp_supported)."
     )

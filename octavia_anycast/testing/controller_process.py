@@ -19,8 +19,8 @@ from octavia_anycast.controller.distributor.distributor_lifecycle import (
     DistributorLifecycle,
 )
 from octavia_anycast.controller.engine.work_queue import Result
-from octavia_anycast.controller.heartbeat.heartbeat_store import HeartbeatStore
 from octavia_anycast.controller.housekeeping.sweep import Sweep
+from octavia_anycast.controller.memory import HeartbeatStore
 from octavia_anycast.controller.ports import World
 from octavia_anycast.log_lines import CarryingExecutor
 from octavia_anycast.model.errors import AnycastError

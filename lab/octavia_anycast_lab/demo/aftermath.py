@@ -96,7 +96,7 @@ def _show_requests(on: Screen, seen: outage.Outage) -> bool:
                 f"{late.bad} of {late.total}",
             )
         )
-    on.say("bad requests (failed, or slower than 0.2 s):")
+    on.say("bad requests (failed, or lost a packet):")
     on.table(
         (
             "",

@@ -171,7 +171,7 @@ def show(on: Screen, seen: Seen) -> None:
             )
         )
     on.table(
-        ("", "requests", "failed", "slower than 0.2 s", "first to last"), rows
+        ("", "requests", "failed", "lost a packet", "first to last"), rows
     )
     show_held(on, seen)
 

@@ -20,8 +20,6 @@ from octavia_anycast_lab.host import process
 from octavia_anycast_lab.traffic import flows, traffic_record
 
 RESETS_IN = 200
-# A kernel asks again after a second if its first packet was lost.
-SYN_AGAIN_MS = 1000.0
 _DRAIN_SECONDS = 1
 _SECONDS = 60.0
 _LOOK_SECONDS = 0.1
@@ -47,15 +45,15 @@ def show(stage: context.Stage, subject: context.Subject) -> None:
 def judge(on: Screen, seen: load.Seen) -> None:
     """Nothing is lost; what was under way may be reset.
 
-    A request that is merely slow may be so by the machine, which boots an
-    amphora beside it: that is shown, and no more.
+    A request that is merely late is none of these: the machine boots an
+    amphora beside it.
     """
     load.show(on, seen)
     others = seen.outcomes
     reset = others.pop(traffic_record.Outcome.RESET, 0)
     lost = sum(
         record.outcome is traffic_record.Outcome.OK
-        and record.duration_ms >= SYN_AGAIN_MS
+        and record.syns_sent_again > 0
         for records in seen.records.values()
         for record in records
     )

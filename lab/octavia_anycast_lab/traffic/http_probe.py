@@ -58,11 +58,13 @@ class Connection(asyncio.Protocol):
     """One TCP connection with one request at a time.
 
     ``syns_sent_again``: how often the kernel sent its SYN again, until it
-    was answered or given up.
+    was answered or given up; ``packets_sent_again``: that and what it sent
+    again later, once the connection is closed.
     """
 
     def __init__(self) -> None:
-        self.syns_sent_again = 0
+        self.syns_sent_again = self.packets_sent_again = 0
+        self._link: socket.socket | None = None
         self._buffer = b""
         self._answer: asyncio.Future[Response] | None = None
         self._transport: asyncio.Transport | None = None
@@ -83,12 +85,14 @@ class Connection(asyncio.Protocol):
                 await loop.sock_connect(link, (target.address, target.port))
             finally:
                 self.syns_sent_again = _retransmissions(link)
+                self.packets_sent_again = self.syns_sent_again
             await loop.create_connection(
                 lambda: self,
                 sock=link,
                 ssl=_tls_context() if target.is_tls else None,
                 server_hostname=target.host if target.is_tls else None,
             )
+            self._link = link
             opening.pop_all()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -103,6 +107,7 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """An answer without a length ends here; any other one is lost."""
+        self._count()
         self._lost = exc or ConnectionResetError("closed")
         self._try_complete(at_end=exc is None)
         if self._answer is not None and not self._answer.done():
@@ -122,8 +127,13 @@ class Connection(asyncio.Protocol):
 
     def close(self) -> None:
         """End the connection."""
+        self._count()
         if self._transport is not None:
             self._transport.close()
+
+    def _count(self) -> None:
+        if self._link is not None and self._link.fileno() >= 0:
+            self.packets_sent_again = _retransmissions(self._link)
 
     def _try_complete(self, *, at_end: bool) -> None:
         if self._answer is None or self._answer.done():
@@ -202,6 +212,7 @@ async def probe(target: Target) -> traffic_record.Record:
         status=response.status if response else None,
         member=response.member if response else None,
         syns_sent_again=connection.syns_sent_again,
+        packets_sent_again=connection.packets_sent_again,
     )
 
 

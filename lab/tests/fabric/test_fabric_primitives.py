@@ -92,8 +92,15 @@ def test_cable_goes_with_its_namespace_at_once(scratch, namespace):
 def test_bridge_keeps_carrier_and_mac_without_ports(namespace):
     netns.bridge(namespace, "br0")
     look = ["ip", "-br", "link", "show", "br0"]
-    before = netns.run(namespace, look).stdout.split()
-    assert "NO-CARRIER" not in before[3]
+
+    def seen() -> list[str]:
+        return netns.run(namespace, look).stdout.split()
+
+    # The kernel tells the carrier a moment after the link is up.
+    process.wait_until(
+        lambda: "NO-CARRIER" not in seen()[3], 10.0, "carrier of br0"
+    )
+    before = seen()
     netns.ip_batch(
         namespace,
         [
@@ -101,7 +108,7 @@ def test_bridge_keeps_carrier_and_mac_without_ports(namespace):
             "link set v0 master br0",
         ],
     )
-    assert netns.run(namespace, look).stdout.split()[2] == before[2]
+    assert seen()[2] == before[2]
 
 
 def test_commands_that_fail_say_so(namespace):

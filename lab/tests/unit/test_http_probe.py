@@ -178,6 +178,7 @@ def test_a_syn_that_is_given_up_is_told():
         found = asyncio.run(give_up(listener))
     assert found.outcome is Outcome.TIMEOUT
     assert found.syns_sent_again >= 1
+    assert found.packets_sent_again == found.syns_sent_again
 
 
 def test_a_port_that_is_closed_is_refused():

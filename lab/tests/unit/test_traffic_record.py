@@ -35,18 +35,18 @@ def test_parse_of_nothing():
 
 
 def test_window_of_good_requests_is_empty():
-    found = window([record(1.0), record(2.0, duration_ms=200.0)])
+    found = window([record(1.0), record(2.0, duration_ms=900.0)])
     assert (found.total, found.bad, found.seconds) == (2, 0, 0.0)
     assert found.first_start is None
 
 
-def test_window_spans_failed_and_slow_requests():
+def test_window_spans_failed_requests_and_lost_packets():
     found = window(
         [
             record(0.0),
             record(1.0, Outcome.TIMEOUT),
             record(1.5),
-            record(3.25, duration_ms=200.1),
+            record(3.25, packets_sent_again=1),
             record(4.0),
         ]
     )

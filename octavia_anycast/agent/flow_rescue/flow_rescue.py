@@ -2,7 +2,7 @@
 # Copyright (c) 2026 The octavia-anycast authors
 """Flow rescue as the agent sees it: brought about, counted, removed.
 
-Layer: agent. For one thread, that of the front end.
+Layer: agent. Works in a thread of its own: to load the program takes a while.
 """
 
 import logging
@@ -11,14 +11,19 @@ from octavia_anycast.agent.flow_rescue import contents, layout
 from octavia_anycast.agent.flow_rescue.contents import Devices, Services
 from octavia_anycast.agent.flow_rescue.layout import Map
 from octavia_anycast.agent.flow_rescue.loader import Loader, Unsupported
+from octavia_anycast.agent.loop import Loop
 from octavia_anycast.model.errors import Retryable
 from octavia_anycast.model.flow_rescue import (
     FlowRescue,
     FlowRescueReport,
     RescueState,
 )
+from octavia_anycast.model.wire import DesiredState, Frontend, ListenerSocket
 
 LOG = logging.getLogger(__name__)
+
+_RETRY_SECONDS = 0.5
+_CHECK_SECONDS = 2.0
 
 
 class Rescuer:
@@ -37,7 +42,7 @@ class Rescuer:
         wanted: FlowRescue | None,
         services: Services,
         ip_versions: frozenset[int],
-    ) -> None:
+    ) -> RescueState:
         """Bring it about; None removes all of it.
 
         ``ip_versions``: of which families the front end has an address. What
@@ -55,6 +60,7 @@ class Rescuer:
             self._remove()
         except (OSError, Retryable) as e:
             self._become(RescueState.FAILED, str(e))
+        return self._state
 
     def _become(self, state: RescueState, reason: str = "") -> None:
         if (state, reason) != (self._state, self._reason):
@@ -141,3 +147,48 @@ class Rescuer:
     def _remove(self) -> None:
         if self.loader.is_loaded():
             self.loader.remove()
+
+
+class RescueSetup:
+    """Sets flow rescue up as the desired state wants it, and repairs it."""
+
+    def __init__(self, rescuer: Rescuer) -> None:
+        self._rescuer = rescuer
+        self._wanted: (
+            tuple[
+                FlowRescue | None,
+                tuple[ListenerSocket, ...],
+                Frontend | None,
+            ]
+            | None
+        ) = None
+        self._loop = Loop("flow rescue", self._turn)
+        self._loop.start()
+
+    def want(self, state: DesiredState) -> None:
+        """Tell what is wanted; returns at once."""
+        wanted = (state.flow_rescue, state.listeners, state.frontend)
+        if wanted != self._wanted:
+            self._wanted = wanted
+            self._loop.wake()
+
+    def report(self) -> FlowRescueReport:
+        """Say what it is and what was counted."""
+        return self._rescuer.report()
+
+    def close(self) -> None:
+        """End the thread; packets go on to be rescued."""
+        self._loop.close()
+
+    def _turn(self) -> float:
+        if self._wanted is None:
+            return _CHECK_SECONDS
+        flow_rescue, listeners, frontend = self._wanted
+        addresses = frontend.addresses if frontend else ()
+        state = self._rescuer.apply(
+            flow_rescue,
+            frozenset((each.ip_address, each.port) for each in listeners),
+            frozenset(each.ip_address.version for each in addresses),
+        )
+        is_failed = state is RescueState.FAILED
+        return _RETRY_SECONDS if is_failed else _CHECK_SECONDS

@@ -17,24 +17,23 @@ kernel itself, never waits for it.
 import json
 import logging
 import os
-import threading
 from collections.abc import Sequence
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from ipaddress import IPv6Address, ip_address, ip_interface
 from typing import Any
 
 from octavia_anycast.agent import atomic_file
-from octavia_anycast.agent.flow_rescue.contents import Services
-from octavia_anycast.agent.flow_rescue.flow_rescue import Rescuer
 from octavia_anycast.agent.frontend.netlink import Link, Netlink
+from octavia_anycast.agent.loop import Loop
 from octavia_anycast.agent.process import run
 from octavia_anycast.model.bgp import IPAddress
-from octavia_anycast.model.flow_rescue import (
-    FlowRescue,
-    FlowRescueReport,
-    advertised_mss,
+from octavia_anycast.model.flow_rescue import advertised_mss
+from octavia_anycast.model.wire import (
+    FRONTEND_INTERFACE,
+    DesiredState,
+    Frontend,
 )
-from octavia_anycast.model.wire import FRONTEND_INTERFACE, Frontend
 
 LOG = logging.getLogger(__name__)
 
@@ -59,7 +58,7 @@ _NEIGHBOUR_SYSCTLS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FrontendPaths:
-    """Where Octavia keeps what it knows of interfaces."""
+    """Where Octavia keeps its files of interfaces."""
 
     namespace: str = "amphora-haproxy"
     interface_directory: str = "/etc/octavia/interfaces"
@@ -72,87 +71,50 @@ class FrontendPaths:
         return f"/run/netns/{self.namespace}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WantedFrontend:
-    """What is to be.
-
-    ``services``: the listeners whose connections are rescued, if any are.
-    """
-
-    frontend: Frontend | None
-    vips: frozenset[IPAddress]
-    flow_rescue: FlowRescue | None = None
-    services: Services = frozenset()
-
-
 class FrontendSetup:
-    """Brings about the front end that is wanted, again and again."""
+    """Sets the front end up as it is wanted, and repairs it."""
 
-    def __init__(self, paths: FrontendPaths, rescuer: Rescuer) -> None:
+    def __init__(self, paths: FrontendPaths) -> None:
         self._paths = paths
-        self._rescuer = rescuer
-        self._condition = threading.Condition()
-        self._wanted: WantedFrontend | None = None
-        self._is_changed = False
-        self._is_closing = False
+        self._wanted: (
+            tuple[Frontend | None, frozenset[IPAddress], bool] | None
+        ) = None
         self._has_sysctls = False
         self._hastened: int | None = None  # the index of an interface
-        self._thread = threading.Thread(
-            target=self._run, name="frontend", daemon=True
-        )
-        self._thread.start()
+        self._loop = Loop("frontend", self._turn)
+        self._loop.start()
 
-    def want(self, wanted: WantedFrontend) -> None:
-        """Say what is to be; returns at once."""
-        with self._condition:
-            if wanted == self._wanted:
-                return
+    def want(
+        self,
+        frontend: Frontend | None,
+        vips: frozenset[IPAddress],
+        *,
+        is_rescuing: bool,
+    ) -> None:
+        """Tell what is wanted; returns at once.
+
+        ``is_rescuing``: clients are told to send segments that fit into the
+        tunnel of flow rescue.
+        """
+        wanted = (frontend, vips, is_rescuing)
+        if wanted != self._wanted:
             self._wanted = wanted
-            self._is_changed = True
-            self._condition.notify()
-
-    def rescue_report(self) -> FlowRescueReport:
-        """Say what flow rescue is, and what it counted."""
-        return self._rescuer.report()
+            self._loop.wake()
 
     def close(self) -> None:
-        """End the thread; the interfaces and flow rescue stay."""
-        with self._condition:
-            self._is_closing = True
-            self._condition.notify()
-        self._thread.join(timeout=5)
+        """End the thread; the interfaces stay."""
+        self._loop.close()
 
-    def _run(self) -> None:
-        is_complete = False
-        while True:
-            with self._condition:
-                pause = _CHECK_SECONDS if is_complete else _RETRY_SECONDS
-                if not (self._is_changed or self._is_closing):
-                    self._condition.wait(pause)
-                if self._is_closing:
-                    return
-                self._is_changed = False
-                wanted = self._wanted
-            if wanted is None:
-                continue
-            try:
-                is_complete = self._apply(wanted)
-                if is_complete:
-                    self._rescue(wanted)
-            except Exception:
-                # The loop of a daemon: interfaces come and go meanwhile.
-                is_complete = False
-                LOG.exception("The front end cannot be set up yet")
+    def _turn(self) -> float:
+        is_complete = self._wanted is None or self._apply(*self._wanted)
+        return _CHECK_SECONDS if is_complete else _RETRY_SECONDS
 
-    def _rescue(self, wanted: WantedFrontend) -> None:
-        versions = _versions(wanted.frontend) if wanted.frontend else ()
-        self._rescuer.apply(
-            wanted.flow_rescue, wanted.services, frozenset(versions)
-        )
-
-    def _apply(self, wanted: WantedFrontend) -> bool:
-        paths = self._paths
-        frontend, vips = wanted.frontend, wanted.vips
+    def _apply(
+        self,
+        frontend: Frontend | None,
+        vips: frozenset[IPAddress],
+        is_rescuing: bool,
+    ) -> bool:
         self._ensure_namespace()
         self._write_interface("lo", loopback_file(vips))
         is_complete = frontend is None
@@ -160,16 +122,14 @@ class FrontendSetup:
             is_complete = True
             document = frontend_file(frontend, vips)
             self._write_interface(FRONTEND_INTERFACE, document)
-        inside = Netlink(paths.namespace_path)
-        try:
+        with closing(Netlink(self._paths.namespace_path)) as inside:
             links = {link.name: link for link in inside.links()}
             self._set_addresses(inside, links["lo"], _loopback(vips))
             if frontend is not None and is_complete:
                 link = links[FRONTEND_INTERFACE]
-                self._set_frontend(inside, link, wanted)
+                self._set_frontend(inside, link, frontend)
+                self._set_routes(frontend, is_rescuing)
                 self._set_rules(inside, vips)
-        finally:
-            inside.close()
         return is_complete
 
     def _ensure_namespace(self) -> None:
@@ -194,7 +154,7 @@ class FrontendSetup:
         outside = _link_by_mac(None, frontend.mac_address)
         if outside is None:
             return False  # not plugged yet
-        LOG.info("%s becomes %s", outside.name, FRONTEND_INTERFACE)
+        LOG.info("Interface %s becomes %s", outside.name, FRONTEND_INTERFACE)
         self._remember_plugged(frontend.mac_address)
         return run(
             [
@@ -206,13 +166,9 @@ class FrontendSetup:
     def _remember_plugged(self, mac_address: str) -> None:
         """Tell Octavia's boot script where the interface belongs."""
         path = self._paths.plugged_path
-        text = ""
-        if os.path.exists(path):
-            with open(path, encoding="utf-8") as stream:
-                text = stream.read()
         lines = [
             line
-            for line in text.splitlines()
+            for line in _read(path).splitlines()
             if line.split() and line.split()[0] != mac_address
         ]
         lines.append(f"{mac_address} {FRONTEND_INTERFACE}")
@@ -221,13 +177,8 @@ class FrontendSetup:
     def _write_interface(self, name: str, document: dict[str, Any]) -> None:
         path = f"{self._paths.interface_directory}/{name}.json"
         text = json.dumps(document)
-        try:
-            with open(path, encoding="utf-8") as stream:
-                if stream.read() == text:
-                    return
-        except FileNotFoundError:
-            pass
-        atomic_file.write(path, text, mode=0o644)
+        if _read(path) != text:
+            atomic_file.write(path, text, mode=0o644)
 
     def _ip(self, *words: str) -> bool:
         return run(["ip", "-n", self._paths.namespace, *words])
@@ -259,10 +210,9 @@ class FrontendSetup:
             self._ip("addr", "del", f"{ip}/{length}", "dev", link.name)
 
     def _set_frontend(
-        self, inside: Netlink, link: Link, wanted: WantedFrontend
+        self, inside: Netlink, link: Link, frontend: Frontend
     ) -> None:
-        name, frontend = FRONTEND_INTERFACE, wanted.frontend
-        assert frontend is not None
+        name = FRONTEND_INTERFACE
         if self._hastened != link.index:  # after a reboot it may be up
             self._hasten_ipv6_and_neighbours()
             self._hastened = link.index
@@ -273,14 +223,17 @@ class FrontendSetup:
         self._set_addresses(
             inside, link, frozenset(interface_addresses(frontend))
         )
+
+    def _set_routes(self, frontend: Frontend, is_rescuing: bool) -> None:
         for route in _routes(frontend):
             mss: tuple[str, ...] = ()
-            if wanted.flow_rescue is not None and route.table == _VIP_TABLE:
+            if is_rescuing and route.table == _VIP_TABLE:
                 size = advertised_mss(frontend.mtu, route.version)
                 mss = ("advmss", str(size))
             self._ip(
                 *(f"-{route.version}", "route", "replace"),
-                *(*route.words, "dev", name, "proto", "static", *mss),
+                *(*route.words, "dev", FRONTEND_INTERFACE),
+                *("proto", "static", *mss),
             )
 
     def _set_rules(self, inside: Netlink, vips: frozenset[IPAddress]) -> None:
@@ -298,10 +251,10 @@ class FrontendSetup:
     def _hasten_ipv6_and_neighbours(self) -> None:
         """Have addresses at once, and notice in 0.5 s that a gateway is gone.
 
-        Neutron gives no address twice. With duplicate address detection
-        (RFC 4862) each has a random second of its own, and without the
-        link-local one the gateway is not asked for: what the fabric sends for
-        the VIP already would not be answered.
+        Duplicate address detection (RFC 4862) is switched off: Neutron gives
+        no address twice, and each would be usable only after up to a second.
+        The fabric already sends packets to the VIP by then, and without the
+        link-local address the gateway could not be asked for.
         """
         inside = ["ip", "netns", "exec", self._paths.namespace]
         settings = [f"net.ipv6.conf.{FRONTEND_INTERFACE}.accept_dad=0"]
@@ -322,15 +275,16 @@ class FrontendSetup:
             run([*inside, *command])
 
 
+def _read(path: str) -> str:
+    with suppress(FileNotFoundError), open(path, encoding="utf-8") as stream:
+        return stream.read()
+    return ""
+
+
 def _link_by_mac(namespace_path: str | None, mac: str) -> Link | None:
-    netlink = Netlink(namespace_path)
-    try:
-        for link in netlink.links():
-            if link.mac_address == mac:
-                return link
-    finally:
-        netlink.close()
-    return None
+    with closing(Netlink(namespace_path)) as netlink:
+        links = netlink.links()
+    return next((link for link in links if link.mac_address == mac), None)
 
 
 def _loopback(
@@ -345,9 +299,9 @@ def interface_addresses(
 ) -> list[tuple[IPAddress, int]]:
     """The interface's addresses, with the link-local one of IPv6.
 
-    It is named because ``amphora-interface`` removes all that are not; but a
-    router that forwards asks for a neighbour from its own link-local address
-    (RFC 4861, section 7.2.2), and gets no answer from who has none.
+    It is listed because ``amphora-interface`` removes what is not. The amphora
+    forwards, so it asks for neighbours from its link-local address (RFC 4861,
+    section 7.2.2); without one no neighbour answers.
     """
     addresses = [(a.ip_address, a.prefix_length) for a in frontend.addresses]
     if 6 in _versions(frontend):
@@ -475,3 +429,10 @@ def frontend_file(
             for version in sorted(_versions(frontend))
         ]
     return document
+
+
+def vip_addresses(state: DesiredState | None) -> frozenset[IPAddress]:
+    """The VIPs that belong on the loopback: a distributor's do not."""
+    if state is None or state.is_distributor:
+        return frozenset()
+    return frozenset(vip.vip_ip for vip in state.vips)

@@ -87,8 +87,12 @@ class Netlink:
     """
 
     def __init__(self, namespace_path: str | None = None) -> None:
-        self._route = _socket_in(namespace_path, _NETLINK_ROUTE)
-        self._diag = _socket_in(namespace_path, _NETLINK_SOCK_DIAG)
+        # A socket stays in the namespace in which it was opened.
+        self._route, self._diag = (
+            _open()
+            if namespace_path is None
+            else netns.call_in(namespace_path, _open)
+        )
 
     def close(self) -> None:
         """Close both."""
@@ -215,7 +219,7 @@ class Netlink:
             backlog, backlog_max = struct.unpack_from("=II", body, 56)
             found.append(
                 TcpSocket(
-                    ip_address=_source(body),
+                    ip_address=_ip(_source(body)),
                     port=port,
                     backlog=backlog,
                     backlog_max=backlog_max,
@@ -230,8 +234,7 @@ class Netlink:
         wanted = {address.packed: address for address in addresses}
         counts = dict.fromkeys(addresses, 0)
         for body in self._sockets(TCP_ESTABLISHED):
-            size = 4 if body[0] == socket.AF_INET else 16
-            address = wanted.get(body[8 : 8 + size])
+            address = wanted.get(_source(body))
             if address is not None:
                 counts[address] += 1
         return counts
@@ -244,9 +247,9 @@ class Netlink:
             yield from _dump(self._diag, _SOCK_DIAG_BY_FAMILY, request)
 
 
-def _source(body: bytes) -> IPAddress:
+def _source(body: bytes) -> bytes:
     size = 4 if body[0] == socket.AF_INET else 16
-    return _ip(body[8 : 8 + size])
+    return body[8 : 8 + size]
 
 
 def _ip(packed: bytes) -> IPAddress:
@@ -289,15 +292,11 @@ def _take(data: bytes, bodies: list[bytes]) -> bool:
     return True
 
 
-def _socket_in(namespace_path: str | None, protocol: int) -> socket.socket:
-    """Open a netlink socket in a namespace; it stays there for good."""
-    if namespace_path is None:
-        return _open(protocol)
-    return netns.call_in(namespace_path, lambda: _open(protocol))
-
-
-def _open(protocol: int) -> socket.socket:
-    link = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, protocol)
-    link.settimeout(_TIMEOUT_SECONDS)
-    link.bind((0, 0))
-    return link
+def _open() -> list[socket.socket]:
+    links = []
+    for protocol in (_NETLINK_ROUTE, _NETLINK_SOCK_DIAG):
+        link = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, protocol)
+        link.settimeout(_TIMEOUT_SECONDS)
+        link.bind((0, 0))
+        links.append(link)
+    return links

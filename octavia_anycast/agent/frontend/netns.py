@@ -8,8 +8,8 @@ agent's (see :mod:`.netlink`).
 
 import ctypes
 import os
-import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 _CLONE_NEWNET = 0x40000000
@@ -38,20 +38,11 @@ def call_in(path: str, function: Callable[[], _T]) -> _T:
 
     :raises OSError: as ``enter`` and the function do.
     """
-    results: list[_T | OSError] = []
 
-    def run() -> None:
-        # The namespace is this thread's, and ends with it.
-        try:
-            enter(path)
-            results.append(function())
-        except OSError as e:
-            results.append(e)
+    def run() -> _T:
+        enter(path)
+        return function()
 
-    thread = threading.Thread(target=run)
-    thread.start()
-    thread.join()
-    (result,) = results
-    if isinstance(result, OSError):
-        raise result
-    return result
+    # The namespace is this one thread's, and ends with it.
+    with ThreadPoolExecutor(max_workers=1) as executor:
+        return executor.submit(run).result()

@@ -25,9 +25,14 @@ its sockets while it tries a configuration that it cannot load; any other is
 DOWN.
 UP and FALLING let VIPs be announced: a single bad sample changes no route.
 
+The evidence is what each probe saw, and since when. A figure is kept as it
+was when the reason was first given: a report that changed with every sample
+would be written to the database each time.
+
 Layer: agent. Pure: no clock, no I/O.
 """
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -35,11 +40,14 @@ from octavia_anycast.model.wire import (
     GateSettings,
     GateState,
     Probe,
+    ProbeReport,
 )
 from octavia_anycast.model.wire import ProbeVerdict as Verdict
 
 __all__ = ["Gate", "Sample", "Verdict", "initial", "step"]
 
+# From good to bad.
+_ORDER = (Verdict.GOOD, Verdict.PARTIAL, Verdict.UNKNOWN, Verdict.BAD)
 _PASSING = frozenset({GateState.UP, GateState.FALLING})
 
 
@@ -55,6 +63,38 @@ class Sample:
     is_fatal: bool = False
     measured: str = ""
     probe: Probe | None = None
+
+
+GOOD = Sample(verdict=Verdict.GOOD)
+
+
+def bad(reason: str, *, measured: str = "", is_fatal: bool = False) -> Sample:
+    """Make a sample: what is served is lost."""
+    return Sample(
+        verdict=Verdict.BAD,
+        reason=reason,
+        measured=measured,
+        is_fatal=is_fatal,
+    )
+
+
+def partial(reason: str) -> Sample:
+    """Make a sample: what was served is, something new is not."""
+    return Sample(verdict=Verdict.PARTIAL, reason=reason)
+
+
+def unknown(reason: str) -> Sample:
+    """Make a sample: the probe cannot tell."""
+    return Sample(verdict=Verdict.UNKNOWN, reason=reason)
+
+
+def worst(samples: Iterable[Sample]) -> Sample:
+    """The sample that decides; GOOD if there is none."""
+    return max(
+        samples,
+        key=lambda sample: (_ORDER.index(sample.verdict), sample.is_fatal),
+        default=GOOD,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +119,7 @@ class Gate:
 
 
 def initial(now: datetime) -> Gate:
-    """Make a gate which knows nothing yet."""
+    """Make a gate before its first sample."""
     return Gate(state=GateState.INIT, since=now, reason="no sample yet")
 
 
@@ -153,3 +193,54 @@ def _move(
         has_decided=gate.has_decided or is_verdict,
         has_passed=gate.has_passed or state is GateState.UP,
     )
+
+
+def noted(
+    before: tuple[ProbeReport, ...],
+    looks: Mapping[Probe, Sample],
+    now: datetime,
+) -> tuple[ProbeReport, ...]:
+    """Bring the evidence up to date with what each probe says now.
+
+    Of a probe that is missing in ``looks`` there is no evidence.
+    """
+    known = {report.probe: report for report in before}
+    return tuple(
+        _noted(known.get(probe), probe, looks[probe], now)
+        for probe in Probe
+        if probe in looks
+    )
+
+
+def _noted(
+    known: ProbeReport | None, probe: Probe, look: Sample, now: datetime
+) -> ProbeReport:
+    value = f"{look.reason} ({look.measured})" if look.measured else ""
+    if known is None or known.verdict is not look.verdict:
+        return ProbeReport(
+            probe=probe,
+            verdict=look.verdict,
+            value=value or look.reason,
+            since=now,
+        )
+    if _has_reason(known, look):
+        return known
+    return replace(known, value=value or look.reason)
+
+
+def _has_reason(known: ProbeReport, look: Sample) -> bool:
+    if not look.measured:
+        return known.value == look.reason
+    return known.value.startswith(f"{look.reason} (")
+
+
+def told(sample: Sample, evidence: tuple[ProbeReport, ...]) -> Sample:
+    """The deciding sample, whose reason says which probe and since when."""
+    for report in evidence:
+        if report.probe is sample.probe and report.value:
+            since = report.since.isoformat(timespec="milliseconds")
+            return replace(
+                sample,
+                reason=f"{report.probe}: {report.value}, since {since}",
+            )
+    return sample

@@ -11,21 +11,34 @@ Layer: agent. For the thread of the engine.
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from octavia_anycast.agent.daemon_process import (
+from octavia_anycast.agent.frontend.frontend import (
+    interface_addresses,
+    vip_addresses,
+)
+from octavia_anycast.agent.frontend.netlink import Netlink, is_silent
+from octavia_anycast.agent.gate.gate import (
+    GOOD,
+    Sample,
+    Verdict,
+    bad,
+    unknown,
+    worst,
+)
+from octavia_anycast.agent.gate.haproxy import (
+    ListenerWatch,
+    StatsSocket,
+    Waiting,
+)
+from octavia_anycast.agent.gate.processes import (
     STOPPED,
     DaemonProcess,
+    KeepalivedWatch,
+    ProbePaths,
     state_of,
 )
-from octavia_anycast.agent.frontend.frontend import interface_addresses
-from octavia_anycast.agent.frontend.netlink import Netlink, is_silent
-from octavia_anycast.agent.gate.gate import Sample, Verdict
-from octavia_anycast.agent.gate.keepalived import KeepalivedWatch, worst
-from octavia_anycast.agent.gate.listeners import ListenerWatch, Waiting
-from octavia_anycast.agent.gate.stats_socket import StatsSocket
-from octavia_anycast.agent.paths import vip_addresses
 from octavia_anycast.model.bgp import IPAddress
 from octavia_anycast.model.wire import (
     FRONTEND_INTERFACE,
@@ -38,32 +51,7 @@ from octavia_anycast.model.wire import (
 if TYPE_CHECKING:
     from octavia_anycast.agent.gate.synthetic import RequestProbe
 
-_GOOD = Sample(verdict=Verdict.GOOD)
 _NOTHING = Sample(verdict=Verdict.NOTHING_TO_SERVE, reason="nothing to serve")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProbePaths:
-    """Where Octavia's agent runs HAProxy and keepalived."""
-
-    base: str = "/var/lib/octavia"
-    namespace_path: str = "/run/netns/amphora-haproxy"
-
-    def pid(self, load_balancer_id: str) -> str:
-        """HAProxy's pid file: the master's, which outlives a reload."""
-        return f"{self.base}/{load_balancer_id}/{load_balancer_id}.pid"
-
-    def stats(self, load_balancer_id: str) -> str:
-        """HAProxy's statistics socket."""
-        return f"{self.base}/{load_balancer_id}.sock"
-
-    def lvs_pid(self, listener_id: str) -> str:
-        """The pid file of the keepalived of one UDP or SCTP listener."""
-        return f"{self.base}/lvs/octavia-keepalivedlvs-{listener_id}.pid"
-
-    def lvs_configuration(self, listener_id: str) -> str:
-        """Its configuration: Octavia's agent writes it, then restarts it."""
-        return f"{self.base}/lvs/octavia-keepalivedlvs-{listener_id}.conf"
 
 
 class Prober:
@@ -108,10 +96,11 @@ class Prober:
         looks = {Probe.PROCESS: self._check_processes(state, now)}
         looks |= self._check_namespace(state, now)
         if state.gate.is_enabled:
-            if state.revision:
-                looks[Probe.REVISION] = _GOOD
-            else:
-                looks[Probe.REVISION] = _bad("there is no configuration yet")
+            looks[Probe.REVISION] = (
+                GOOD
+                if state.revision
+                else bad("there is no configuration yet")
+            )
             if self._netlink is not None and state.listeners:
                 looks |= self._check_haproxy(state, now)
         self.looks = {
@@ -124,13 +113,13 @@ class Prober:
         self.close()
         self._load_balancer_id = None
         self.is_frontend_up, self.bound, self.looks = False, frozenset(), {}
-        return _GOOD
+        return GOOD
 
     def _check_processes(self, state: DesiredState, now: float) -> Sample:
         """Look at HAProxy's and keepalived's processes, where expected.
 
-        Always the first look of a sample: a dead one is let go of, else its
-        descriptor would wake the engine for ever.
+        Always the first look of a sample: the descriptor of a dead process
+        is closed, else it would wake the engine for ever.
         """
         if state.load_balancer_id is None or self._process is None:
             return _NOTHING
@@ -139,22 +128,21 @@ class Prober:
         )
         if state.listeners:
             if not self._process.is_running():
-                return _bad("HAProxy does not run", is_fatal=True)
+                return bad("HAProxy does not run", is_fatal=True)
             return worst([self._check_stopped(), keepalived])
         self._release_haproxy()
         return keepalived if state.lvs_listener_ids else _NOTHING
 
     def _check_stopped(self) -> Sample:
-        """The kernel knows a stopped process at once, by no time-out."""
+        """The kernel knows at once that a process is stopped."""
         pid = self._stats.pid if self._stats else None
         state = state_of(pid, "haproxy") if pid is not None else ""
         if state in STOPPED:
-            return Sample(
-                verdict=Verdict.BAD,
-                reason="HAProxy is stopped",
+            return bad(
+                "HAProxy is stopped",
                 measured=f"process {pid} is in state {state}",
             )
-        return _GOOD
+        return GOOD
 
     def _release_haproxy(self) -> None:
         """Without TCP listeners Octavia's agent removes HAProxy."""
@@ -188,28 +176,26 @@ class Prober:
             if netlink is None:
                 self.bound = frozenset()
                 problem = "the namespace of HAProxy is not there"
-                return {Probe.FRONTEND: _bad(problem)}
+                return {Probe.FRONTEND: bad(problem)}
             present = {address.ip_address for address in netlink.addresses()}
             self.bound = vip_addresses(state) & present
             problem = _frontend_problem(netlink, state.frontend)
             if problem or state.frontend is None:
-                return {Probe.FRONTEND: _bad(problem)}
+                return {Probe.FRONTEND: bad(problem)}
             pause = state.gate.gateway_interval_ms / 1000
             gateways = self._check_gateways(
                 netlink, state.frontend, now, pause
             )
         except OSError as e:
             self._leave()
-            reason = f"netlink: {e.strerror or e}"
-            unknown = Sample(verdict=Verdict.UNKNOWN, reason=reason)
-            return {Probe.FRONTEND: unknown}
+            return {Probe.FRONTEND: unknown(f"netlink: {e.strerror or e}")}
         self.is_frontend_up = gateways.verdict is Verdict.GOOD
-        return {Probe.FRONTEND: _GOOD, Probe.GATEWAY: gateways}
+        return {Probe.FRONTEND: GOOD, Probe.GATEWAY: gateways}
 
     def _check_gateways(
         self, netlink: Netlink, frontend: Frontend, now: float, pause: float
     ) -> Sample:
-        """Behind a bridge a dead network keeps its carrier: ask someone."""
+        """Behind a bridge a dead network keeps its carrier: ask a gateway."""
         index = next(
             link.index
             for link in netlink.links()
@@ -223,8 +209,8 @@ class Prober:
                 netlink.ask_neighbour(index, gateway, states.get(gateway))
         for gateway in sorted(gateways, key=str):
             if is_silent(states.get(gateway, 0)):
-                return _bad(f"the gateway {gateway} does not answer")
-        return _GOOD
+                return bad(f"the gateway {gateway} does not answer")
+        return GOOD
 
     def _enter(self) -> Netlink | None:
         try:
@@ -255,9 +241,7 @@ class Prober:
             sockets = self._netlink.listening()
         except OSError as e:
             self._leave()
-            reason = f"sock_diag: {e.strerror or e}"
-            unknown = Sample(verdict=Verdict.UNKNOWN, reason=reason)
-            return {Probe.LISTENERS: unknown}
+            return {Probe.LISTENERS: unknown(f"sock_diag: {e.strerror or e}")}
         waiting = self._listeners.waiting(sockets, state.listeners, now)
         if waiting and waiting.milliseconds(now) > settings.interval_ms:
             stats.hurry()
@@ -266,9 +250,8 @@ class Prober:
             Probe.LISTENERS: self._listeners.look(sockets, state.listeners),
         }
         if waiting and _hangs(waiting, stats, settings, now):
-            looks[Probe.LISTENERS] = Sample(
-                verdict=Verdict.BAD,
-                reason=f"nothing accepts connections on {waiting.name}",
+            looks[Probe.LISTENERS] = bad(
+                f"nothing accepts connections on {waiting.name}",
                 measured=f"{waiting.count} wait, none accepted for "
                 f"{waiting.milliseconds(now):.0f} ms",
             )
@@ -292,7 +275,7 @@ class Prober:
         return self._request.look(state.gate.request, state.listeners)
 
     def close(self) -> None:
-        """Let go of everything."""
+        """Release all processes and sockets."""
         self._release_haproxy()
         self._keepalived.close()
         self._process = self._stats = None
@@ -327,10 +310,6 @@ def _decided(looks: dict[Probe, Sample], *, is_enabled: bool) -> Sample:
     if looks[Probe.REVISION].verdict is Verdict.BAD:
         return looks[Probe.REVISION]
     return worst([looks[probe] for probe in Probe if probe in looks])
-
-
-def _bad(reason: str, *, is_fatal: bool = False) -> Sample:
-    return Sample(verdict=Verdict.BAD, reason=reason, is_fatal=is_fatal)
 
 
 def _frontend_problem(netlink: Netlink, frontend: Frontend | None) -> str:

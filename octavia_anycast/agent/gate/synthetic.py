@@ -17,7 +17,8 @@ import time
 from dataclasses import dataclass, replace
 
 from octavia_anycast.agent.frontend import netns
-from octavia_anycast.agent.gate.gate import Sample, Verdict
+from octavia_anycast.agent.gate.gate import GOOD, Sample, Verdict, unknown
+from octavia_anycast.agent.loop import Loop
 from octavia_anycast.model.wire import (
     ListenerSocket,
     Scheme,
@@ -57,10 +58,9 @@ def step(course: Course, request: SyntheticRequest, problem: str) -> Course:
 def verdict(courses: dict[ListenerSocket, Course]) -> Sample:
     """What all listeners together say. Pure.
 
-    One that never answered well beside one that does is PARTIAL: the same on
-    every amphora, such as a path that its members do not have.
+    A listener that never answered well is PARTIAL beside one that does: it is
+    so on every amphora, for example if its members do not have the path.
     """
-    unknown = [s for s, c in courses.items() if c.is_good is None]
     bad = {s: c for s, c in courses.items() if c.is_good is False}
     lost = {s: c for s, c in bad.items() if c.has_been_good}
     is_any_good = any(c.is_good for c in courses.values())
@@ -72,11 +72,9 @@ def verdict(courses: dict[ListenerSocket, Course]) -> Sample:
             f"{socket_.port} failed",
             measured=course.problem,
         )
-    if unknown:
-        return Sample(
-            verdict=Verdict.UNKNOWN, reason="no request is answered yet"
-        )
-    return Sample(verdict=Verdict.GOOD)
+    if any(course.is_good is None for course in courses.values()):
+        return unknown("no request is answered yet")
+    return GOOD
 
 
 class RequestProbe:
@@ -84,19 +82,19 @@ class RequestProbe:
 
     def __init__(self, namespace_path: str | None) -> None:
         self._namespace_path = namespace_path
-        self._condition = threading.Condition()
+        self._lock = threading.Lock()
         self._wanted: (
             tuple[SyntheticRequest, tuple[ListenerSocket, ...]] | None
         ) = None
         self._courses: dict[ListenerSocket, Course] = {}
-        self._thread: threading.Thread | None = None
+        self._loop: Loop | None = None
 
     def look(
         self,
         request: SyntheticRequest | None,
         listeners: tuple[ListenerSocket, ...],
     ) -> Sample | None:
-        """Say what is to be asked, and what came of it; returns at once.
+        """Set what to ask, and return what is known of it, at once.
 
         None: there is nothing to ask.
         """
@@ -104,15 +102,14 @@ class RequestProbe:
         if request is None or not sockets:
             self.close()
             return None
-        with self._condition:
+        with self._lock:
             if self._wanted != (request, sockets):
                 self._want(request, sockets)
-            if self._thread is None:
-                self._thread = threading.Thread(
-                    target=self._run, name="request", daemon=True
-                )
-                self._thread.start()
-            return verdict(self._courses)
+            found = verdict(self._courses)
+        if self._loop is None:
+            self._loop = Loop("request", self._turn)
+            self._loop.start()
+        return found
 
     def _want(
         self, request: SyntheticRequest, sockets: tuple[ListenerSocket, ...]
@@ -123,30 +120,22 @@ class RequestProbe:
             for one in sockets
         }
         self._wanted = (request, sockets)
-        self._condition.notify()
+        if self._loop is not None:
+            self._loop.wake()
 
     def close(self) -> None:
-        """Stop asking; the thread ends after the question under way."""
-        with self._condition:
-            self._wanted = self._thread = None
-            self._courses = {}
-            self._condition.notify()
+        """Stop asking; the thread ends after the round under way."""
+        with self._lock:
+            self._wanted, self._courses = None, {}
+        if self._loop is not None:
+            self._loop.end()
+            self._loop = None
 
-    def _run(self) -> None:
-        me = threading.current_thread()
-        while True:
-            with self._condition:
-                if self._thread is not me or self._wanted is None:
-                    return
-                request, sockets = self._wanted
-            self._round(request, sockets)
-            with self._condition:
-                if self._thread is me and self._wanted == (request, sockets):
-                    self._condition.wait(request.interval_ms / 1000)
-
-    def _round(
-        self, request: SyntheticRequest, sockets: tuple[ListenerSocket, ...]
-    ) -> None:
+    def _turn(self) -> float:
+        wanted = self._wanted
+        if wanted is None:
+            return 0.0
+        request, sockets = wanted
         for one in sockets:
             try:
                 if self._namespace_path is not None:
@@ -154,10 +143,11 @@ class RequestProbe:
                 problem = ask(request, one)
             except (OSError, http.client.HTTPException, ValueError) as e:
                 problem = str(e) or type(e).__name__
-            with self._condition:
-                if self._wanted == (request, sockets):
+            with self._lock:
+                if self._wanted == wanted:
                     course = self._courses[one]
                     self._courses[one] = step(course, request, problem)
+        return request.interval_ms / 1000
 
 
 def ask(request: SyntheticRequest, listener: ListenerSocket) -> str:

@@ -8,11 +8,10 @@ so in its own thread, at once and again after each fault. No call blocks.
 Layer: agent. No type of a daemon leaks out.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from octavia_anycast.model.bgp import IPAddress, Speaker
+from octavia_anycast.model.bgp import IPAddress, Peer, Speaker
 from octavia_anycast.model.wire import SessionReport
 
 
@@ -30,15 +29,39 @@ class Path:
     peer_id: str
     is_draining: bool = False
 
+    @property
+    def prefix(self) -> str:
+        """The VIP as a host route, such as ``198.51.100.1/32``."""
+        return f"{self.vip_ip}/{self.vip_ip.max_prefixlen}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """All that is wanted of a speaker.
+
+    ``adds_paths``: a VIP may have several next hops, each of which is a path
+    to its peer (ADD-PATH, RFC 7911). It is settled when a session begins, so
+    it does not follow from the paths. ``paths`` None: nothing was said yet,
+    so the paths that the daemon announces stay.
+    """
+
+    router_id: str = ""
+    speakers: tuple[Speaker, ...] = ()
+    adds_paths: bool = False
+    paths: frozenset[Path] | None = None
+
+    def peers(self) -> tuple[Peer, ...]:
+        """The peers of all speakers."""
+        return tuple(p for speaker in self.speakers for p in speaker.peers)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpeakerStatus:
     """What a speaker does now.
 
     ``paths`` are in the Adj-RIB-Out (RFC 4271, section 3.2) of established
-    sessions only: a peer that is not there holds none of them.
-    ``speakers`` are those that the daemon has loaded, and that the rest is
-    about; None: not known, or on its way to others.
+    sessions only. ``speakers`` are those that the daemon has loaded, and that
+    sessions and paths belong to; None: not known, or others are being loaded.
     """
 
     is_running: bool = False
@@ -50,32 +73,21 @@ class SpeakerStatus:
 class BgpSpeaker(Protocol):
     """A BGP daemon under control of the agent."""
 
-    def configure(
-        self,
-        router_id: str,
-        speakers: tuple[Speaker, ...],
-        *,
-        adds_paths: bool = False,
-    ) -> None:
-        """Have exactly these peers; sessions of unchanged peers stay up.
+    def want(self, wish: Wish) -> None:
+        """Have exactly these peers, and announce exactly these paths to them.
 
-        :param adds_paths: a VIP may have several next hops, each of which is
-            a path to its peer (ADD-PATH, RFC 7911). It is settled when a
-            session begins, so it does not follow from the paths.
+        Sessions of unchanged peers stay up; other peers' paths are left out.
         """
 
-    def set_paths(self, paths: frozenset[Path]) -> None:
-        """Announce exactly these paths."""
-
     def status(self) -> SpeakerStatus:
-        """Tell what is, from memory."""
+        """Report from memory."""
 
     def close(self) -> None:
-        """Let go of the daemon, which goes on as it is (fail-static)."""
+        """Disconnect; the daemon goes on as it is (fail-static)."""
 
 
 class Service(Protocol):
-    """A daemon's process, whoever runs it: systemd, or a test."""
+    """What runs a daemon: systemd, or a test."""
 
     def start(self) -> None:
         """Run it, and again each time that it ends."""
@@ -84,7 +96,4 @@ class Service(Protocol):
         """End it and leave it ended."""
 
     def kill(self) -> None:
-        """End it the hard way; it comes back."""
-
-
-SpeakerFactory = Callable[[], BgpSpeaker]
+        """Kill it; it is started again."""

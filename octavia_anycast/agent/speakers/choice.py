@@ -7,22 +7,30 @@ runs inside the namespace of HAProxy. Peers over both networks are two
 daemons; one that has no peers does not run. A driver object is made when it
 is needed first: an amphora that never changes never has a second one.
 
+Before a daemon gets its peers, it is asked what it says of the file. A file
+that is refused is looked at peer by peer: the refused peers are named, and
+the others need not go with them.
+
 Layer: agent.
 """
 
+import logging
 import os
-from collections.abc import Mapping
+import re
+import tempfile
+from base64 import b64encode
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from octavia_anycast.agent.speakers import addresses
+from octavia_anycast.agent import process
 from octavia_anycast.agent.speakers.base import (
     BgpSpeaker,
-    Path,
-    SpeakerFactory,
     SpeakerStatus,
+    Wish,
 )
-from octavia_anycast.agent.speakers.file_check import FileCheck
 from octavia_anycast.model.bgp import (
+    IPAddress,
+    Peer,
     PeeringNetwork,
     SessionState,
     Speaker,
@@ -31,20 +39,77 @@ from octavia_anycast.model.bgp import (
 from octavia_anycast.model.errors import InvalidRequest
 from octavia_anycast.model.wire import SessionReport
 
+LOG = logging.getLogger(__name__)
+
 Place = tuple[SpeakerDriver, PeeringNetwork]
 # Of so many speakers is remembered what the daemons said.
 _LOOKS_KEPT = 4
+ROUTER_ID = "192.0.2.1"  # of files that are only looked at
+_POSITION = re.compile(r"^\S*\.conf:(\d+):\d+ ")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileCheck:
+    """Has a daemon look at a file.
+
+    ``argv``: its command; the file's path is put behind it. ``render``: the
+    speakers of the daemon, a directory of its own -> the file's text.
+    """
+
+    argv: tuple[str, ...]
+    render: Callable[[tuple[Speaker, ...], str], str]
+
+    def refused(self, speakers: tuple[Speaker, ...]) -> dict[str, str]:
+        """Tell which peers the daemon refuses: peer_id -> its sentence.
+
+        Empty if it takes the file, or refuses a file without peers too. All
+        peers if it refuses the file but takes each peer alone.
+        """
+        complaint = self._ask(speakers)
+        if not complaint:
+            return {}
+        if broken := self._ask(()):
+            LOG.error("%s cannot check files: %s", self.argv[0], broken)
+            return {}
+        alone = {
+            peer.id: self._ask((replace(speaker, peers=(peer,)),))
+            for speaker in speakers
+            for peer in speaker.peers
+        }
+        found = {peer_id: text for peer_id, text in alone.items() if text}
+        return found or dict.fromkeys(alone, complaint)
+
+    def _ask(self, speakers: tuple[Speaker, ...]) -> str:
+        with tempfile.TemporaryDirectory(prefix="oa-check-") as directory:
+            path = os.path.join(directory, "check.conf")
+            # Only its owner reads what is in there (mkdtemp).
+            with open(path, "w", encoding="utf-8") as stream:
+                stream.write(self.render(speakers, directory))
+            said = process.complaint([*self.argv, path])
+        return _sentence(said, [p for s in speakers for p in s.peers])
+
+
+def _sentence(said: str, peers: list[Peer]) -> str:
+    """The last line, which says what is wrong; no password is in it."""
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    if not lines:
+        return ""
+    sentence = lines[-1].removeprefix("bird: ")
+    for password in {peer.password for peer in peers if peer.password}:
+        for secret in (password, b64encode(password.encode()).decode()):
+            sentence = sentence.replace(secret, "...")
+    return _POSITION.sub(r"line \1: ", sentence)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
     """A daemon to choose.
 
-    ``program`` must be installed; ``config_path`` is there for as long as
-    the daemon may run. ``check`` None: the daemon looks at no file before.
+    ``program`` must be installed; ``config_path`` exists for as long as the
+    daemon may run. ``check`` None: its files are not checked before.
     """
 
-    make: SpeakerFactory
+    make: Callable[[], BgpSpeaker]
     program: str
     config_path: str
     check: FileCheck | None = None
@@ -59,12 +124,11 @@ class ChosenSpeaker:
         self._speakers: tuple[Speaker, ...] = ()
         # Which daemon has which of them.
         self._wanted: dict[Place, tuple[Speaker, ...]] = {}
-        self._paths: frozenset[Path] | None = None
         # Speakers that were looked at -> the peers refused, and why.
         self._looked_at: dict[tuple[Speaker, ...], dict[str, str]] = {}
 
     def check(self, speakers: tuple[Speaker, ...]) -> None:
-        """Refuse what no driver here can do.
+        """Refuse what the drivers of this image cannot do.
 
         :raises InvalidRequest: naming the field.
         """
@@ -75,7 +139,7 @@ class ChosenSpeaker:
                 raise InvalidRequest(
                     "driver", f"this amphora's image has no {place[0]}"
                 )
-        addresses.check(speakers)
+        check_addresses(speakers)
         refused = self._refused(speakers)
         for i, speaker in enumerate(speakers):
             for j, peer in enumerate(speaker.peers):
@@ -98,39 +162,24 @@ class ChosenSpeaker:
             self._looked_at = {**dict(kept), speakers: found}
         return found
 
-    def configure(
-        self,
-        router_id: str,
-        speakers: tuple[Speaker, ...],
-        *,
-        adds_paths: bool = False,
-    ) -> None:
-        """Have exactly these peers, each by its daemon.
+    def want(self, wish: Wish) -> None:
+        """Have these peers and paths, each by its daemon.
 
-        But those that :meth:`check` found refused: a state that was on the
-        disk may hold them, and the others do not go with them.
+        But for the peers that :meth:`check` found refused: a state that was
+        on the disk may hold them, and the others do not go with them.
         """
-        if speakers != self._speakers:
-            refused = self._looked_at.get(speakers, {})
-            self._wanted = by_place(_without(speakers, refused))
-            self._speakers = speakers
+        if wish.speakers != self._speakers:
+            refused = self._looked_at.get(wish.speakers, {})
+            self._wanted = by_place(_without(wish.speakers, refused))
+            self._speakers = wish.speakers
         # First those that end: an address has one session at a time.
         for place in sorted(self._in_use() - set(self._wanted)):
-            self._get(place).configure(router_id, (), adds_paths=adds_paths)
+            self._get(place).want(Wish(router_id=wish.router_id))
         for place, share in self._wanted.items():
-            daemon = self._get(place)
-            if self._paths is not None:
-                daemon.set_paths(self._paths)
-            daemon.configure(router_id, share, adds_paths=adds_paths)
-
-    def set_paths(self, paths: frozenset[Path]) -> None:
-        """Announce exactly these paths; a daemon has its own peers' only."""
-        self._paths = paths
-        for place in self._wanted:
-            self._made[place].set_paths(paths)
+            self._get(place).want(replace(wish, speakers=share))
 
     def status(self) -> SpeakerStatus:
-        """Tell what is, from memory; a refused peer has its session too."""
+        """Report from memory; a refused peer has its session too."""
         status = self._status()
         refused = self._looked_at.get(self._speakers)
         if not refused:
@@ -170,12 +219,12 @@ class ChosenSpeaker:
         )
 
     def close(self) -> None:
-        """Let go of the daemons, which go on as they are (fail-static)."""
+        """Disconnect; the daemons go on as they are (fail-static)."""
         for speaker in self._made.values():
             speaker.close()
 
     def _in_use(self) -> set[Place]:
-        """Daemons that were made, or that another agent has left."""
+        """Daemons that were made, or that run since before a restart."""
         return set(self._made) | {
             place
             for place, choice in self._choices.items()
@@ -188,6 +237,19 @@ class ChosenSpeaker:
             # At once: others ask for the status meanwhile.
             self._made = {**self._made, place: made}
         return self._made[place]
+
+
+def check_addresses(speakers: tuple[Speaker, ...]) -> None:
+    """Refuse two sessions with one address: no daemon here has them."""
+    seen: set[IPAddress] = set()
+    for i, speaker in enumerate(speakers):
+        for j, peer in enumerate(speaker.peers):
+            if peer.peer_ip in seen:
+                raise InvalidRequest(
+                    f"speakers[{i}].peers[{j}].peer_ip",
+                    "an amphora has one session with an address",
+                )
+            seen.add(peer.peer_ip)
 
 
 def _without(
@@ -205,7 +267,7 @@ def _without(
 def by_place(
     speakers: tuple[Speaker, ...],
 ) -> dict[Place, tuple[Speaker, ...]]:
-    """Share the speakers out: the daemon -> those of their peers it has."""
+    """Split the speakers: daemon -> the speakers with the peers it has."""
     shares: dict[Place, list[Speaker]] = {}
     for speaker in speakers:
         for network in PeeringNetwork:

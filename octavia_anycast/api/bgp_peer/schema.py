@@ -23,7 +23,7 @@ from octavia_anycast.api.fields import (
 from octavia_anycast.api.requests import PeerReference
 from octavia_anycast.db.distributor import peers
 from octavia_anycast.model import bgp
-from octavia_anycast.model.text import TEXT_MAX_LENGTH
+from octavia_anycast.model.errors import TEXT_MAX_LENGTH
 
 SHORT = {"maxLength": TEXT_MAX_LENGTH}
 AVAILABILITY_ZONE = Field(

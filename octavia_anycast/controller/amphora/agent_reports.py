@@ -1,80 +1,85 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright (c) 2026 The octavia-anycast authors
-"""The agents' reports, kept for the API and the distributors' statuses.
+"""The agents' reports, recorded for the API and the distributors' statuses.
 
-Layer: controller. Written when something changed, and now and then to show
-that it did not.
+Layer: controller. A report is written when something in it changed, and once
+in ``report_interval`` to show that nothing did.
 """
 
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
-from octavia_anycast.controller.cluster.observe import Observation
+from oslo_log import log as logging
+
+from octavia_anycast.controller.ports import World
+from octavia_anycast.db import heartbeat
 from octavia_anycast.db.amphora import amphorae, reports
+from octavia_anycast.model.cluster import ObservedCluster
 from octavia_anycast.model.wire import PathState, Report
-from octavia_anycast.planning.cluster.assessment import Cluster
-from octavia_anycast.planning.cluster.rollout import recovered
+from octavia_anycast.planning.cluster.assessment import Lapse
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class News:
-    """What is to be written of one load balancer's amphorae.
-
-    ``reports``: those that are news; ``rolled_out``: amphorae whose change
-    of speakers is over.
-    """
-
-    load_balancer_id: str
-    at: datetime
-    reports: dict[str, Report] = field(default_factory=dict)
-    rolled_out: tuple[str, ...] = ()
-
-    def write(self, session: Any) -> None:
-        """Write it, in the order of ids: no deadlock."""
-        for amphora_id, report in sorted(self.reports.items()):
-            reports.save(session, amphora_id, report, self.at)
-        for amphora_id in sorted(self.rolled_out):
-            amphorae.update(session, amphora_id, speakers_changed_at=None)
+LOG = logging.getLogger(__name__)
 
 
 class AgentReports:
     """Remembers what was written of each agent; safe for several threads."""
 
-    def __init__(self, interval_seconds: float) -> None:
-        self._interval = timedelta(seconds=interval_seconds)
-        # load_balancer_id -> amphora_id -> what was written, and when.
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._interval = timedelta(seconds=world.settings.report_interval)
+        # An answer says no more than a heartbeat of the same interval.
+        self._beat = timedelta(seconds=world.settings.heartbeat_interval)
+        # owner -> amphora_id -> what was written, and when
         self._kept: dict[str, dict[str, tuple[object, datetime]]] = {}
 
-    def news(self, observation: Observation) -> News:
-        """Say what is to be written; :meth:`written` when it was."""
-        now = observation.now
-        before = self._kept.get(observation.tree.id, {})
-        return News(
-            load_balancer_id=observation.tree.id,
-            at=now,
-            reports={
-                amphora.record.id: amphora.report
-                for amphora in observation.observed.amphorae
-                if amphora.report is not None
-                and self._is_news(
-                    before.get(amphora.record.id), amphora.report, now
+    def record(
+        self,
+        owner: str,
+        observed: ObservedCluster,
+        lapsed: dict[str, Lapse],
+        now: datetime,
+        also: Callable[[Any], None],
+    ) -> None:
+        """Record who answered, what is news of it, and what fell behind.
+
+        :param owner: whose amphorae they are, as in the log: kind and id
+        :param lapsed: amphora_id -> since when it is mute, or stale
+        :param also: what else is written in the same transaction
+        """
+        before = self._kept.get(owner, {})
+        answers = {
+            amphora.record.id: amphora.report
+            for amphora in observed.amphorae
+            if amphora.report is not None
+        }
+        news = {
+            amphora_id: report
+            for amphora_id, report in sorted(answers.items())
+            if self._is_news(before.get(amphora_id), report, now)
+        }
+        _log_lapses(owner, observed, lapsed, now)
+        with self._world.database.transaction() as session:
+            # In order, as the receiver of heartbeats: no deadlock.
+            heartbeat.touch_all(
+                session, answers, now, fresh_since=now - self._beat
+            )
+            for amphora_id, lapse in sorted(lapsed.items()):
+                amphorae.update(
+                    session,
+                    amphora_id,
+                    mute_since=lapse.mute_since,
+                    stale_since=lapse.stale_since,
                 )
-            },
-            rolled_out=_rolled_out(observation),
-        )
+            also(session)
+            for amphora_id, report in news.items():
+                reports.save(session, amphora_id, report, now)
+        written = {i: (_gist(report), now) for i, report in news.items()}
+        self._kept[owner] = {i: written.get(i) or before[i] for i in answers}
 
-    def written(self, news: News, amphora_ids: set[str]) -> None:
-        """Remember it, and forget all but these amphorae."""
-        before = self._kept.get(news.load_balancer_id, {})
-        kept = {i: before[i] for i in amphora_ids if i in before}
-        for amphora_id, report in news.reports.items():
-            kept[amphora_id] = gist(report), news.at
-        self._kept[news.load_balancer_id] = kept
-
-    def forget(self, load_balancer_id: str) -> None:
+    def forget(self, owner: str) -> None:
         """Forget a load balancer that is gone."""
-        self._kept.pop(load_balancer_id, None)
+        self._kept.pop(owner, None)
 
     def _is_news(
         self,
@@ -82,24 +87,43 @@ class AgentReports:
         report: Report,
         now: datetime,
     ) -> bool:
-        if before is None or before[0] != gist(report):
+        if before is None or before[0] != _gist(report):
             return True
         return now - before[1] >= self._interval
 
 
-def _rolled_out(observation: Observation) -> tuple[str, ...]:
-    amphorae_seen = observation.observed.amphorae
-    if all(a.record.speakers_changed_at is None for a in amphorae_seen):
-        return ()
-    return recovered(
-        Cluster(observation.desired, observation.observed, observation.now)
-    )
+def _log_lapses(
+    owner: str,
+    observed: ObservedCluster,
+    lapsed: dict[str, Lapse],
+    now: datetime,
+) -> None:
+    """Log once that an agent falls mute, and that it answers again."""
+    for amphora in observed.amphorae:
+        record = amphora.record
+        lapse = lapsed.get(record.id)
+        if lapse is None:
+            continue
+        if lapse.mute_since and not record.mute_since:
+            LOG.warning(
+                "The agent of amphora %s of %s does not answer: %s.",
+                record.id,
+                owner,
+                amphora.report_error,
+            )
+        elif record.mute_since and not lapse.mute_since:
+            LOG.info(
+                "The agent of amphora %s of %s answers again, after %.0f s.",
+                record.id,
+                owner,
+                (now - record.mute_since).total_seconds(),
+            )
 
 
-def gist(report: Report) -> object:
-    """What of a report is worth a write at once: no counts, no ages.
+def _gist(report: Report) -> object:
+    """What of a report is written as soon as it changes: no counts, no ages.
 
-    But one that drains: its user waits for what is left.
+    The connections of an amphora that drains are: its user waits for them.
     """
     is_draining = any(p.state is PathState.DRAINING for p in report.paths)
     return (

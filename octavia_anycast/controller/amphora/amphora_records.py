@@ -5,7 +5,6 @@
 Layer: controller.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,9 +13,8 @@ from octavia_anycast.db.amphora import amphorae
 from octavia_anycast.model.actions import BootAmphora
 from octavia_anycast.model.cluster import AmphoraRecord, ObservedCluster
 from octavia_anycast.model.distributor import Distributor
-from octavia_anycast.model.errors import NotFound, Retryable
+from octavia_anycast.model.errors import NotFound
 
-TRANSACTION_ATTEMPTS = 3
 REASON_LENGTH = 255
 
 
@@ -63,25 +61,11 @@ class AmphoraRecords:
 
     def update(self, amphora_id: str, **changes: Any) -> None:
         """Change the amphora's record."""
-        self.transact(
+        self.world.database.transact(
             lambda session: amphorae.update(
                 session, amphora_id, now=self.world.now(), **changes
             )
         )
-
-    def transact(self, work: Callable[[Any], None]) -> None:
-        """Run a transaction; one that another one got in the way of, again.
-
-        :raises Retryable: it did not work several times.
-        """
-        for attempt in range(TRANSACTION_ATTEMPTS):
-            try:
-                with self.world.database.transaction() as session:
-                    return work(session)
-            except Retryable:
-                if attempt == TRANSACTION_ATTEMPTS - 1:
-                    raise
-        return None
 
 
 def short(reason: object) -> str:

@@ -19,7 +19,6 @@ from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from itertools import groupby
-from typing import Protocol
 
 from oslo_log import log as logging
 
@@ -37,13 +36,8 @@ from octavia_anycast.model.housekeeping import (
 from octavia_anycast.planning.amphora import certificates
 
 LOG = logging.getLogger(__name__)
-
-
-class Locks(Protocol):
-    """Locks that all controllers share."""
-
-    def lock(self, name: str) -> AbstractContextManager[bool]:
-        """Hold a lock, if it is free; never waits."""
+# Holds a lock that all controllers share, by its name; False: it is not free.
+Lock = Callable[[str], AbstractContextManager[bool]]
 
 
 class _NotShown(AnycastError):
@@ -62,7 +56,7 @@ class Rotation:
     """
 
     world: World
-    locks: Locks
+    lock: Lock
     is_stopping: Callable[[], bool] = _never
 
     def find(self, order: Order | None = None) -> tuple[Rotated, ...]:
@@ -142,7 +136,7 @@ class Rotation:
     def _rotate(self, record: AmphoraRecord, order: Order) -> Rotated:
         # Making a key takes a while: before the lock.
         certificate = self.world.files.issue_certificate(record.id)
-        with self.locks.lock(_load_balancer_of(record)) as is_held:
+        with self.lock(_load_balancer_of(record)) as is_held:
             if not is_held:
                 return _line(record, Outcome.BUSY, "it is being reconciled")
             current = self._read(record.id)

@@ -28,14 +28,17 @@ from octavia_anycast.model.actions import (
     StartLeaving,
     UpdateAgent,
 )
-from octavia_anycast.model.cluster import AmphoraRecord, AmphoraStatus
+from octavia_anycast.model.cluster import (
+    AmphoraRecord,
+    AmphoraStatus,
+    ConfigDrive,
+)
 from octavia_anycast.model.errors import (
     AnycastError,
     Conflict,
     NoRoom,
     Permanent,
 )
-from octavia_anycast.octavia_adapter.amphora.amphora_files import ConfigDrive
 
 LOG = logging.getLogger(__name__)
 
@@ -62,7 +65,7 @@ def _boot(job: AmphoraRecords, action: BootAmphora) -> None:
             speaker_ids=[speaker.id for speaker in job.distributor.speakers],
         )
 
-    job.transact(create)
+    job.world.database.transact(create)
     _build(job, action, drive)
 
 

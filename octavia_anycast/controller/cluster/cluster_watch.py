@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright (c) 2026 The octavia-anycast authors
-"""Notices which load balancers there are, and of which there is news.
+"""Finds out which load balancers there are, and which to reconcile now.
 
 A change of size does not lock the load balancer, so Octavia's row does not
-become PENDING_UPDATE; ours says when it was changed.
+become PENDING_UPDATE; ours says when it was changed. Amphorae that fall
+silent, and what is asked for single ones, are found in our tables, too.
 
 Layer: controller.
 """
@@ -13,8 +14,9 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from octavia_anycast.controller.amphora.amphora_watch import AmphoraWatch
 from octavia_anycast.controller.ports import World
+from octavia_anycast.db.amphora import amphora_news
+from octavia_anycast.db.amphora.amphora_news import Wish
 from octavia_anycast.db.cluster import clusters
 
 SCAN_SECONDS = 2.0
@@ -28,12 +30,36 @@ class ChangedClusters:
     def __init__(self) -> None:
         self._told: dict[str, datetime] = {}
 
-    def news(self, session: Any, now: datetime) -> list[str]:
+    def news(self, session: Any, now: datetime) -> set[str]:
         """The load balancers whose clusters were changed; one query."""
         changed = clusters.changed_since(session, now - MEMORY)
-        news = [i for i, at in changed.items() if self._told.get(i) != at]
+        news = {i for i, at in changed.items() if self._told.get(i) != at}
         self._told = changed
         return news
+
+
+class AmphoraWatch:
+    """Remembers which silent amphorae and which wishes it told of.
+
+    :param silent_after: seconds after which one not heard of is silent
+    """
+
+    def __init__(self, silent_after: float) -> None:
+        self._patience = timedelta(seconds=silent_after)
+        self._silent: dict[str, str | None] = {}
+        self._wishes: set[Wish] = set()
+
+    def news(self, session: Any, now: datetime) -> set[str]:
+        """The load balancers to look at; two queries.
+
+        A wish that is no longer there is news, too: a drain was undone.
+        """
+        silent = amphora_news.silent(session, now - self._patience)
+        wishes = amphora_news.wishes(session)
+        owners = {silent[i] for i in silent.keys() - self._silent.keys()}
+        owners |= {wish.load_balancer_id for wish in wishes ^ self._wishes}
+        self._silent, self._wishes = silent, wishes
+        return {owner for owner in owners if owner is not None}
 
 
 class ClusterWatch:
@@ -41,8 +67,10 @@ class ClusterWatch:
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self._clusters = ChangedClusters()
-        self._amphorae = AmphoraWatch(world.settings.heartbeat_interval)
+        self._news = (
+            ChangedClusters(),
+            AmphoraWatch(world.settings.silent_after),
+        )
         self._scan_due = 0.0
         self._known: dict[str, str] = {}
 
@@ -64,7 +92,6 @@ class ClusterWatch:
     def _tell_news(self, wake: Callable[[str], None]) -> None:
         now = self._world.now()
         with self._world.database.transaction() as session:
-            news = self._amphorae.news(session, now)
-            news.update(self._clusters.news(session, now))
+            news = set().union(*(x.news(session, now) for x in self._news))
         for load_balancer_id in news:
             wake(load_balancer_id)

@@ -14,39 +14,32 @@ from typing import Any
 from oslo_log import log as logging
 
 from octavia_anycast import log_lines
-from octavia_anycast.controller.distributor.distributor_cache import (
+from octavia_anycast.controller.amphora.look import AmphoraObserver
+from octavia_anycast.controller.cluster.distributor_cache import (
     DistributorCache,
 )
+from octavia_anycast.controller.cluster.load_meter import LoadMeter
 from octavia_anycast.controller.ports import World
 from octavia_anycast.db import heartbeat
 from octavia_anycast.db.amphora import amphorae
 from octavia_anycast.db.cluster import clusters
-from octavia_anycast.model.bgp import IPAddress
 from octavia_anycast.model.cluster import (
     ActionFailure,
     AmphoraRecord,
-    AmphoraStatus,
     BootFailure,
     ClusterPolicy,
     ClusterRecord,
-    ComputeState,
     DesiredCluster,
     ObservedAmphora,
     ObservedCluster,
 )
 from octavia_anycast.model.distributor import Distributor
 from octavia_anycast.model.errors import (
-    AnycastError,
-    NoConnection,
     NotFound,
     Permanent,
     Retryable,
 )
-from octavia_anycast.model.wire import Report
-from octavia_anycast.octavia_adapter.cloud.compute import Server
-from octavia_anycast.octavia_adapter.load_balancer.load_balancers import (
-    LoadBalancerTree,
-)
+from octavia_anycast.model.load_balancer import LoadBalancerTree
 from octavia_anycast.planning.amphora.failures import OBSERVE, carried_on
 from octavia_anycast.planning.amphora.gate_choice import chosen_gate
 from octavia_anycast.planning.amphora.placement import frontend_networks
@@ -93,10 +86,15 @@ class Observer:
         self._world = world
         self._executor = executor
         self._distributors = DistributorCache(world.cipher)
-        self._complaints: dict[str, str] = {}
+        self._amphorae = AmphoraObserver(world)
+        self._meter = LoadMeter(world)
+
+    def forget(self, load_balancer_id: str) -> None:
+        """Forget a load balancer that is gone."""
+        self._meter.forget(load_balancer_id)
 
     def observe(self, tree: LoadBalancerTree) -> Observation | None:
-        """Look at everything; None if we have no cluster for it.
+        """Observe a load balancer; None if it has no cluster row.
 
         :raises Retryable: the database or network service did not answer.
         """
@@ -108,44 +106,40 @@ class Observer:
             tree = replace(tree, is_deletion_wanted=True)
         seen = tuple(
             self._executor.map(
-                lambda record: self._look(
-                    tree,
+                lambda record: self._amphorae.look(
                     record,
+                    rows.heard.get(record.id),
+                    tree=tree,
                     is_watched=rows.cluster.spare_count > 0,
-                    is_heard=_is_heard(record, rows.heard),
                 ),
                 rows.amphorae,
             )
         )
         desired, lacks = self._desired(tree, rows)
-        # Asking took time; silence is measured from the answer.
-        now = self._world.now()
+        now = self._world.now()  # asking took time
+        observed = ObservedCluster(
+            amphorae=tuple(self._with_heartbeats(s, rows) for s in seen),
+            recent_failures=rows.failures,
+            replacements_under_way=self._replacements(rows, seen, now),
+            prepared_revision=rows.cluster.config_revision,
+            failures=(
+                *(f for f in rows.cluster.failures if f.action != OBSERVE),
+                *carried_on(rows.cluster.failures, lacks),
+            ),
+        )
+        load = self._meter.measure(desired, observed, now)
         return Observation(
             now=now,
             tree=tree,
             cluster=rows.cluster,
             desired=desired,
-            observed=ObservedCluster(
-                amphorae=tuple(
-                    self._with_heartbeats(
-                        _with_silence(s, rows.heard, now), rows
-                    )
-                    for s in seen
-                ),
-                recent_failures=rows.failures,
-                replacements_under_way=self._replacements(rows, seen, now),
-                prepared_revision=rows.cluster.config_revision,
-                failures=(
-                    *(f for f in rows.cluster.failures if f.action != OBSERVE),
-                    *carried_on(rows.cluster.failures, lacks),
-                ),
-            ),
+            observed=replace(observed, load=load),
         )
 
     def _replacements(
         self, rows: _Rows, seen: tuple[ObservedAmphora, ...], now: datetime
     ) -> int:
-        """Count them, unless this cluster is whole: a query less."""
+        """Count replacements in the cloud; 0, unasked, if all is well here."""
         wanted = rows.cluster.size.desired + rows.cluster.spare_count
         is_whole = len(seen) == wanted and all(
             amphora.report is not None
@@ -189,7 +183,7 @@ class Observer:
     def _distributor(
         self, session: Any, cluster: ClusterRecord, tree: LoadBalancerTree
     ) -> Distributor:
-        """Its distributor; without speakers, if only its deletion is left.
+        """Return its distributor; without speakers if it is being deleted.
 
         :raises Permanent: it cannot be read.
         """
@@ -207,7 +201,7 @@ class Observer:
     def _desired(
         self, tree: LoadBalancerTree, rows: _Rows
     ) -> tuple[DesiredCluster, list[ActionFailure]]:
-        """What is wanted, and what of it cannot be found out."""
+        """Return what is wanted, and failures to find out parts of it."""
         cluster = rows.cluster
         desired = DesiredCluster(
             load_balancer_id=tree.id,
@@ -242,7 +236,7 @@ class Observer:
         return replace(desired, member_network_ids=networks), lacks
 
     def _policy(self, tree: LoadBalancerTree) -> ClusterPolicy:
-        """The operator's, with what the flavor says of the health gate."""
+        """Return the operator's policy with the changes of the flavor."""
         policy = self._world.settings.policy
         return replace(
             policy,
@@ -255,7 +249,7 @@ class Observer:
     def _member_networks(
         self, tree: LoadBalancerTree, desired: DesiredCluster, rows: _Rows
     ) -> tuple[tuple[str, ...], list[ActionFailure]]:
-        """Networks to plug: not a front end, which is plugged already.
+        """Return the networks to plug, without front ends.
 
         A subnet that is gone is left out: its members are not reached
         anyway. While the network service does not answer, the amphorae keep
@@ -285,48 +279,10 @@ class Observer:
             is_aside=is_gone,
         )
 
-    def look(
-        self, record: AmphoraRecord, heard: dict[str, datetime]
-    ) -> ObservedAmphora:
-        """Look at an amphora that serves no load balancer.
-
-        :param heard: amphora_id -> when it was last heard of
-        """
-        seen = self._look(
-            None,
-            record,
-            is_watched=False,
-            is_heard=_is_heard(record, heard),
-        )
-        return _with_silence(seen, heard, self._world.now())
-
-    def _look(
-        self,
-        tree: LoadBalancerTree | None,
-        record: AmphoraRecord,
-        *,
-        is_watched: bool,
-        is_heard: bool,
-    ) -> ObservedAmphora:
-        report, error = self._ask(record, is_watched)
-        if error and is_heard:
-            report = self._ask_speakerd(record)
-        server = self._server(tree, record, report)
-        return ObservedAmphora(
-            record=record,
-            compute_state=server.state,
-            compute_address=server.address,
-            compute_host=server.host,
-            compute_fault=server.fault,
-            report=report,
-            report_error=error,
-            is_agent_mute=bool(error),
-        )
-
     def _with_heartbeats(
         self, seen: ObservedAmphora, rows: _Rows
     ) -> ObservedAmphora:
-        """Add why heartbeats of one that answers do not arrive, if so."""
+        """Add why the heartbeats of an amphora that answers do not arrive."""
         record, world = seen.record, self._world
         if seen.report is None or record.lb_network_ip is None:
             return seen
@@ -349,113 +305,3 @@ class Observer:
             patience,
         )
         return replace(seen, heartbeat_trouble=found) if found else seen
-
-    def _ask_speakerd(self, record: AmphoraRecord) -> Report | None:
-        """Ask past an agent that does not answer, of one that lives."""
-        speakerds = self._world.speakerds
-        if speakerds is None or record.lb_network_ip is None:
-            return None
-        try:
-            return speakerds.get_report(record.id, record.lb_network_ip)
-        except AnycastError as e:
-            LOG.debug("Amphora %s: %s", record.id, e)
-            return None
-
-    def _ask(
-        self, record: AmphoraRecord, is_watched: bool
-    ) -> tuple[Report | None, str]:
-        if record.lb_network_ip is None:
-            return None, ""
-        try:
-            report = self._report(record.id, record.lb_network_ip, is_watched)
-        except Retryable as e:
-            return None, str(e)
-        except AnycastError as e:
-            self._complain(record, str(e))
-            return None, str(e)
-        self._complaints.pop(record.id, None)
-        return report, ""
-
-    def _report(
-        self, amphora_id: str, address: IPAddress, is_watched: bool
-    ) -> Report:
-        """Ask an agent; the others' spare does not wait for a lost one.
-
-        :raises AnycastError: it does not answer, or what it must not.
-        """
-        world = self._world
-        if world.fast_agents is None or not is_watched:
-            return world.agents.get_report(amphora_id, address)
-        if world.memory.is_gone(amphora_id):
-            raise NoConnection(f"amphora {amphora_id} does not answer")
-        try:
-            return world.fast_agents.get_report(amphora_id, address)
-        except NoConnection:
-            raise
-        except Retryable:
-            if world.memory.is_unreachable(amphora_id):
-                raise
-            # Maybe it is busy: the spare monitor has had an answer.
-            return world.agents.get_report(amphora_id, address)
-
-    def _complain(self, record: AmphoraRecord, error: str) -> None:
-        """Say once that an agent answers what cannot be understood.
-
-        An unreachable one is a matter of statuses; this one needs a person:
-        image and controller do not fit together.
-        """
-        if self._complaints.get(record.id) != error:
-            self._complaints[record.id] = error
-            LOG.error(
-                "Amphora %s of load balancer %s: %s.",
-                record.id,
-                record.load_balancer_id,
-                error,
-            )
-
-    def _server(
-        self,
-        tree: LoadBalancerTree | None,
-        record: AmphoraRecord,
-        report: Report | None,
-    ) -> Server:
-        """Ask the compute service only when the agent does not answer."""
-        if report is not None:
-            return Server(state=ComputeState.ACTIVE)
-        if record.status in (
-            AmphoraStatus.ERROR,
-            AmphoraStatus.PENDING_DELETE,
-        ):
-            return Server(state=ComputeState.UNKNOWN)
-        if record.compute_id is None:
-            # The one who recorded it died before it knew the server's id;
-            # nobody else is building it, for we hold the lock.
-            return Server(state=ComputeState.GONE)
-        return self._world.compute.look(record.compute_id, tree)
-
-
-def _is_heard(record: AmphoraRecord, heard: dict[str, datetime]) -> bool:
-    """Whether it lives: heard of since its agent does not answer.
-
-    Nobody waits for the speakerd of one that is dead.
-    """
-    moment = heard.get(record.id)
-    return (
-        moment is not None
-        and record.mute_since is not None
-        and moment > record.mute_since
-    )
-
-
-def _with_silence(
-    seen: ObservedAmphora, heard: dict[str, datetime], now: datetime
-) -> ObservedAmphora:
-    """Add how long it was not heard of: 0 if it has just answered."""
-    moment = heard.get(seen.record.id)
-    if seen.report is not None:
-        return replace(seen, silent_seconds=0.0)
-    if moment is None:
-        return seen
-    return replace(
-        seen, silent_seconds=max(0.0, (now - moment).total_seconds())
-    )

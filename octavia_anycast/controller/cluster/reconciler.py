@@ -14,7 +14,6 @@ from datetime import datetime, timedelta
 from oslo_log import log as logging
 
 from octavia_anycast import log_lines
-from octavia_anycast.controller.cluster.autoscaler import Autoscaler
 from octavia_anycast.controller.cluster.cluster_watch import ClusterWatch
 from octavia_anycast.controller.cluster.observe import Observation, Observer
 from octavia_anycast.controller.cluster.report import Reporter
@@ -29,9 +28,7 @@ from octavia_anycast.controller.engine.work_queue import Kind, Result
 from octavia_anycast.controller.ports import World
 from octavia_anycast.model.cluster import ActionFailure
 from octavia_anycast.model.errors import AnycastError, Permanent
-from octavia_anycast.octavia_adapter.load_balancer.load_balancers import (
-    LoadBalancerTree,
-)
+from octavia_anycast.model.load_balancer import LoadBalancerTree
 from octavia_anycast.planning.amphora.failures import retry_seconds
 from octavia_anycast.planning.cluster.plan import plan
 from octavia_anycast.planning.cluster.status import is_settled
@@ -47,8 +44,8 @@ REQUEST_SHOWN_WITHIN = timedelta(seconds=10)
 class ClusterReconciler:
     """Reconciles load balancers; the caller holds the lock of each.
 
-    The log lines bear the load balancer's project and request from a look
-    on: the caller restores the thread's context (``log_lines.kept``).
+    From the first read on the log lines bear the load balancer's project and
+    request; the caller restores the thread's context (``log_lines.kept``).
     """
 
     def __init__(
@@ -63,7 +60,6 @@ class ClusterReconciler:
         self._watch = ClusterWatch(world)
         self._observer = Observer(world, observe_executor)
         self._reporter = reporter
-        self._autoscaler = Autoscaler(world)
         self._apply_executor = apply_executor
         self._trees = TreeCache(world.load_balancers)
         # load_balancer_id -> request, and since when nothing is left of it
@@ -95,7 +91,7 @@ class ClusterReconciler:
         return until_done(lambda: self._round(load_balancer_id))
 
     def _round(self, load_balancer_id: str) -> Result:
-        """One round; with a kept tree first, if there is one."""
+        """Run one round, with the cached tree first if there is one."""
         kept = self._trees.get(load_balancer_id, self._world.now())
         if kept is not None:
             log_lines.bear(kept.project_id)
@@ -105,7 +101,7 @@ class ClusterReconciler:
         tree = self._world.load_balancers.read(load_balancer_id)
         if tree is None:
             self._reporter.forget(load_balancer_id)
-            self._autoscaler.forget(load_balancer_id)
+            self._observer.forget(load_balancer_id)
             self._carried_out.pop(load_balancer_id, None)
             return Result(is_gone=True, is_settled=True)
         log_lines.bear(tree.project_id)
@@ -114,13 +110,12 @@ class ClusterReconciler:
         return result
 
     def _look(self, tree: LoadBalancerTree, *, is_kept: bool) -> Result | None:
-        """Look and act; None if a kept tree is not enough for that."""
+        """Observe, report, plan and apply; None: the tree has to be read."""
         observation = self._observe(tree)
         if observation is None:
             self._trees.forget(tree.id)
             return None if is_kept else self._without_cluster(tree)
         is_same = self._reporter.report(observation)
-        observation = self._autoscaler.scale(observation)
         actions = plan(
             observation.desired, observation.observed, observation.now
         )
@@ -153,10 +148,10 @@ class ClusterReconciler:
         return result_of(outcomes, failures, self._world.now())
 
     def _forget_request(self, observation: Observation) -> None:
-        """Forget who asked for what is done, without a status that says so.
+        """Forget a request that is carried out and that changed no status.
 
-        Such as a size or a drain. The API records a request of Octavia's a
-        moment before its rows show what is asked: so the second look counts.
+        Such as a new size or a drain. The API records a request a moment
+        before Octavia's rows show it, so one look at rest is not enough.
         """
         load_balancer_id = observation.tree.id
         request_id = observation.cluster.request_id
@@ -172,9 +167,9 @@ class ClusterReconciler:
             self._reporter.forget_request(observation)
 
     def _observe(self, tree: LoadBalancerTree) -> Observation | None:
-        """Observe; what cannot be observed is shown as such.
+        """Observe; report a load balancer that cannot be observed.
 
-        :raises AnycastError: it cannot.
+        :raises AnycastError: it cannot be observed.
         """
         try:
             return self._observer.observe(tree)
@@ -183,9 +178,9 @@ class ClusterReconciler:
             raise
 
     def _read_anew(self, observation: Observation) -> Observation | None:
-        """With the tree of now instead of a kept one; None if they differ.
+        """Replace the cached tree by that of now; None if they differ.
 
-        Nobody is asked a second time: a spare waits for this.
+        The agents are not asked a second time, because a spare may be waiting.
         """
         kept = observation.tree
         tree = self._world.load_balancers.read(kept.id)
@@ -202,10 +197,10 @@ class ClusterReconciler:
         )
 
     def _without_cluster(self, tree: LoadBalancerTree) -> Result:
-        """Deal with a load balancer of which we have no row.
+        """Finish the deletion of a load balancer without a cluster row.
 
-        Being deleted, its row went first by a crash: finish. Otherwise the
-        driver never recorded it, so nothing can be done for it.
+        A controller stopped after it deleted the row. If no deletion is under
+        way, the provider driver never recorded the cluster: nothing is done.
         """
         if tree.is_being_deleted:
             try:
@@ -221,7 +216,7 @@ class ClusterReconciler:
 
 
 def until_done(look: Callable[[], Result]) -> Result:
-    """Look and act again, as long as that does something."""
+    """Repeat rounds as long as they carry something out."""
     did_something = False
     for _ in range(ROUNDS_MAX):
         result = look()
@@ -236,7 +231,7 @@ def result_of(
     failures: tuple[ActionFailure, ...],
     now: datetime,
 ) -> Result:
-    """How a round has left a load balancer, or a distributor."""
+    """Say when to come again after a plan was carried out."""
     least = max(
         (outcome.retry_after_seconds for outcome in outcomes), default=0.0
     )

@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright (c) 2026 The octavia-anycast authors
-"""Refusals: recorded, and led to the objects that are to blame.
+"""Records what amphorae refuse, and finds the objects to blame.
 
-Everything is in the database: a controller that takes over goes on where
-the last one was. A search that it did not finish is begun again, which
-changes nothing in any amphora.
+Everything is in the database, so another controller can go on. It begins an
+unfinished search again, which changes nothing in any amphora.
 
 Layer: controller.
 """
@@ -27,7 +26,7 @@ LOG = logging.getLogger(__name__)
 def record_refusal(
     job: Job, record: AmphoraRecord, revision: str, error: ContentRefused
 ) -> None:
-    """Remember that this amphora refused this configuration, and why."""
+    """Record that this amphora refused this configuration, and why."""
     is_again = record.refused_revision == revision
     job.update(
         record.id,
@@ -42,7 +41,7 @@ def record_refusal(
 def record_unread(
     job: Job, record: AmphoraRecord, revision: str, error: SecretUnread
 ) -> None:
-    """Remember what the amphora was given, but for unread secrets."""
+    """Record which listeners wait for secrets that cannot be read."""
     changes = {
         "refused_revision": "",
         "partial_revision": revision,
@@ -55,7 +54,7 @@ def record_unread(
 
 
 def find_culprits(job: Job, action: FindCulprits) -> None:
-    """Have the objects found that the amphora refuses; show them as ERROR.
+    """Find the objects that the amphora refuses, and show them as ERROR.
 
     :raises Retryable: the amphora could not be reached or failed.
     """
@@ -83,7 +82,7 @@ def find_culprits(job: Job, action: FindCulprits) -> None:
 
 
 def _record_culprits(job: Job, culprits: Mapping[str, str]) -> None:
-    """Keep the sentences of what is left out, and of nothing else."""
+    """Record the sentences about the objects that are left out."""
     tree = job.observation.tree
 
     def record(session: Any) -> None:
@@ -101,4 +100,4 @@ def _record_culprits(job: Job, culprits: Mapping[str, str]) -> None:
         }
         clusters.update(session, tree.id, refusals=kept | new)
 
-    job.transact(record)
+    job.world.database.transact(record)

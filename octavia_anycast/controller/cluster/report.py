@@ -6,7 +6,7 @@ Layer: controller.
 """
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from oslo_log import log as logging
@@ -14,24 +14,20 @@ from oslo_log import log as logging
 from octavia_anycast.controller.amphora.agent_reports import AgentReports
 from octavia_anycast.controller.cluster.observe import Observation
 from octavia_anycast.controller.engine.apply import Outcome
-from octavia_anycast.controller.heartbeat.heartbeat_store import (
+from octavia_anycast.controller.memory import (
     HeartbeatStore,
     Told,
 )
 from octavia_anycast.controller.ports import World
-from octavia_anycast.db import heartbeat
 from octavia_anycast.db.amphora import amphorae
 from octavia_anycast.db.cluster import clusters
 from octavia_anycast.model.cluster import (
     ActionFailure,
     ClusterRecord,
-    ObservedCluster,
 )
 from octavia_anycast.model.errors import AnycastError, Permanent
 from octavia_anycast.model.heartbeat import Heartbeat
-from octavia_anycast.octavia_adapter.load_balancer.load_balancers import (
-    LoadBalancerTree,
-)
+from octavia_anycast.model.load_balancer import LoadBalancerTree
 from octavia_anycast.planning.amphora.failures import (
     OBSERVE,
     Patience,
@@ -39,13 +35,13 @@ from octavia_anycast.planning.amphora.failures import (
     is_refused,
     remarks,
 )
-from octavia_anycast.planning.cluster.assessment import Lapse, lapses
+from octavia_anycast.planning.cluster.assessment import Cluster, lapses
 from octavia_anycast.planning.cluster.health import (
-    Configured,
     active_connections,
     operating_statuses,
     worst_below,
 )
+from octavia_anycast.planning.cluster.rollout import recovered
 from octavia_anycast.planning.cluster.status import (
     ProvisioningVerdict,
     operating_verdict,
@@ -68,9 +64,7 @@ class Reporter:
         self._active: dict[str, dict[str, int]] = {}
         # load_balancer_id -> amphora_id -> what is wrong with its heartbeats
         self._troubles: dict[str, dict[str, str]] = {}
-        self._agent_reports = AgentReports(world.settings.report_interval)
-        # An answer says no more than a heartbeat of the same interval.
-        self._beat = timedelta(seconds=world.settings.heartbeat_interval)
+        self._agent_reports = AgentReports(world)
 
     def report(self, observation: Observation) -> bool:
         """Write provisioning and operating statuses and statistics.
@@ -90,12 +84,12 @@ class Reporter:
         """Forget a load balancer that is gone."""
         self._active.pop(load_balancer_id, None)
         self._troubles.pop(load_balancer_id, None)
-        self._agent_reports.forget(load_balancer_id)
+        self._agent_reports.forget(_owner(load_balancer_id))
 
     def forget_request(self, observation: Observation) -> None:
-        """Forget who asked for what is carried out now.
+        """Forget the request that is carried out now.
 
-        Later rounds are nobody's request; one that came meanwhile stays.
+        A request that came meanwhile is kept.
         """
         if not observation.cluster.request_id:
             return
@@ -109,7 +103,7 @@ class Reporter:
     def record(
         self, observation: Observation, outcomes: tuple[Outcome, ...]
     ) -> tuple[ActionFailure, ...]:
-        """Record what fails now; what works again is forgotten."""
+        """Record which actions fail; forget those that work again."""
         before = observation.cluster.failures
         done = {outcome.action for outcome in outcomes if outcome.is_done}
         found = carried_on(
@@ -132,9 +126,9 @@ class Reporter:
     def report_unobserved(
         self, tree: LoadBalancerTree, error: AnycastError
     ) -> None:
-        """Show that a load balancer could not even be observed.
+        """Show that a load balancer could not be observed.
 
-        What is shown of its amphorae stays as it was.
+        The statuses of its listeners, pools and members stay as they are.
 
         :raises Retryable: the database does not answer, either.
         """
@@ -168,7 +162,7 @@ class Reporter:
             self._fail(tree, reason)
 
     def _report_deletion(self, observation: Observation) -> None:
-        """Say what holds a deletion up, and show it when it takes too long."""
+        """Report what delays a deletion; show ERROR if it takes too long."""
         tree, cluster = observation.tree, observation.cluster
         reason = "; ".join(
             ["to be deleted"]
@@ -187,7 +181,7 @@ class Reporter:
             self._fail(tree, reason)
 
     def _tell_heartbeats(self, observation: Observation) -> None:
-        """Say once that heartbeats do not arrive, and that they do again."""
+        """Log once that heartbeats do not arrive, and that they do again."""
         before = self._troubles.get(observation.tree.id, {})
         after = {
             amphora.record.id: amphora.heartbeat_trouble
@@ -232,9 +226,9 @@ class Reporter:
             self._fail(tree, reason)
 
     def _fail(self, tree: LoadBalancerTree, reason: str) -> None:
-        """Show a load balancer that waits as ERROR.
+        """Show a load balancer in PENDING_* as ERROR.
 
-        A deletion is remembered first: the work on it goes on.
+        A deletion is recorded first, because the work on it goes on.
         """
         if not tree.is_pending:
             return
@@ -253,7 +247,7 @@ class Reporter:
             )
 
     def _settle_late(self, observation: Observation) -> None:
-        """Settle what waited for a secret while the rest was ACTIVE."""
+        """Settle listeners whose secrets can be read now."""
         tree, waiting = observation.tree, _waiting(observation)
         if all(pending.id in waiting for pending in tree.pending):
             return
@@ -262,11 +256,7 @@ class Reporter:
 
     def _keep(self, cluster: ClusterRecord, **wanted: Any) -> None:
         """Write what differs from the cluster's row."""
-        changed = {
-            name: value
-            for name, value in wanted.items()
-            if getattr(cluster, name) != value
-        }
+        changed = _changes(cluster, **wanted)
         if changed:
             self._set(cluster.load_balancer_id, **changed)
 
@@ -293,7 +283,10 @@ class Reporter:
     def _operating(
         self, observation: Observation
     ) -> tuple[dict[tuple[str, str], str], str, str]:
-        """Write them; what changed, and the cluster's with its reason."""
+        """Write the operating statuses.
+
+        :returns: what changed, the cluster's status, and its reason
+        """
         tree = observation.tree
         verdict = operating_verdict(
             observation.desired,
@@ -305,13 +298,9 @@ class Reporter:
         told = self._told(observation)
         changes = operating_statuses(
             told.beats,
-            Configured(
-                known=tree.operating_statuses,
-                disabled_ids=tree.disabled_ids,
-                members=tree.members,
-                is_in_force=told.is_current
-                and tree.provisioning_status == "ACTIVE",
-            ),
+            tree,
+            is_in_force=told.is_current
+            and tree.provisioning_status == "ACTIVE",
         )
         status = worse_of(
             verdict.status,
@@ -327,7 +316,7 @@ class Reporter:
         return changes, verdict.status, verdict.reason
 
     def _told(self, observation: Observation) -> Told:
-        """What the amphorae say of listeners, pools and members."""
+        """Return the latest heartbeats of the cluster's amphorae."""
         return self._store.of(
             {
                 amphora.record.id: amphora.record.applied_at
@@ -348,50 +337,33 @@ class Reporter:
     def _remember(
         self, observation: Observation, operating: str, reason: str
     ) -> None:
-        """Keep our own rows: what is shown, and who was heard of."""
-        wanted = {
-            "provisioning_status": observation.tree.provisioning_status,
-            "operating_status": operating,
-            "reason": reason,
-            "pending_since": _pending_since(
-                observation.cluster, observation.tree, observation.now
-            ),
-            # Asked to live on, by a failover for instance.
-            "is_deletion_wanted": False,
-        }
-        changed = {
-            name: value
-            for name, value in wanted.items()
-            if getattr(observation.cluster, name) != value
-        }
-        answered = [
-            amphora.record.id
-            for amphora in observation.observed.amphorae
-            if amphora.report is not None
-        ]
-        news = self._agent_reports.news(observation)
-        lapsed = lapses(
-            observation.desired, observation.observed, observation.now
+        """Record in our tables what is shown, and which agents answered."""
+        cluster, tree = observation.cluster, observation.tree
+        desired, observed = observation.desired, observation.observed
+        changed = _changes(
+            cluster,
+            provisioning_status=tree.provisioning_status,
+            operating_status=operating,
+            reason=reason,
+            pending_since=_pending_since(cluster, tree, observation.now),
+            # A request, such as a failover, has it live on.
+            is_deletion_wanted=False,
         )
-        log_lapses(
-            f"load balancer {observation.tree.id}",
-            observation.observed,
-            lapsed,
-            observation.now,
-        )
-        with self._world.database.transaction() as session:
-            # In order, as the receiver of heartbeats: no deadlock.
-            heartbeat.touch_all(
-                session,
-                answered,
-                observation.now,
-                fresh_since=observation.now - self._beat,
-            )
-            write_lapses(session, lapsed)
+        rolled_out = _rolled_out(observation)
+
+        def write(session: Any) -> None:
             if changed:
-                clusters.update(session, observation.tree.id, **changed)
-            news.write(session)
-        self._agent_reports.written(news, set(answered))
+                clusters.update(session, tree.id, **changed)
+            for amphora_id in sorted(rolled_out):
+                amphorae.update(session, amphora_id, speakers_changed_at=None)
+
+        self._agent_reports.record(
+            _owner(tree.id),
+            observed,
+            lapses(desired, observed, observation.now),
+            observation.now,
+            write,
+        )
 
 
 def patience_of(world: World) -> Patience:
@@ -405,16 +377,16 @@ def patience_of(world: World) -> Patience:
 
 
 def _is_seen(failure: ActionFailure) -> bool:
-    """Whether the look itself found it."""
+    """Whether it failed while the load balancer was observed."""
     return failure.action == OBSERVE
 
 
 def _pending_since(
     cluster: ClusterRecord, tree: LoadBalancerTree, now: datetime
 ) -> datetime | None:
-    """Since when it waits for what is asked for now; None: it does not.
+    """Since when the request of now has been waiting; None: none waits.
 
-    In ERROR the wait goes on.
+    A load balancer in ERROR still waits.
     """
     if tree.is_in_error:
         return cluster.pending_since or now
@@ -424,43 +396,27 @@ def _pending_since(
     return now if is_new else cluster.pending_since or now
 
 
-def write_lapses(session: Any, lapsed: dict[str, Lapse]) -> None:
-    """Record since when agents are mute, and their configurations old."""
-    for amphora_id, lapse in sorted(lapsed.items()):
-        amphorae.update(
-            session,
-            amphora_id,
-            mute_since=lapse.mute_since,
-            stale_since=lapse.stale_since,
-        )
+def _changes(cluster: ClusterRecord, **wanted: Any) -> dict[str, Any]:
+    """What differs from the cluster's row."""
+    return {
+        name: value
+        for name, value in wanted.items()
+        if getattr(cluster, name) != value
+    }
 
 
-def log_lapses(
-    owner: str,
-    observed: ObservedCluster,
-    lapsed: dict[str, Lapse],
-    now: datetime,
-) -> None:
-    """Say once when an agent falls mute, and when it answers again."""
-    for amphora in observed.amphorae:
-        record = amphora.record
-        lapse = lapsed.get(record.id)
-        if lapse is None:
-            continue
-        if lapse.mute_since and not record.mute_since:
-            LOG.warning(
-                "The agent of amphora %s of %s does not answer: %s.",
-                record.id,
-                owner,
-                amphora.report_error,
-            )
-        elif record.mute_since and not lapse.mute_since:
-            LOG.info(
-                "The agent of amphora %s of %s answers again, after %.0f s.",
-                record.id,
-                owner,
-                (now - record.mute_since).total_seconds(),
-            )
+def _owner(load_balancer_id: str) -> str:
+    return f"load balancer {load_balancer_id}"
+
+
+def _rolled_out(observation: Observation) -> tuple[str, ...]:
+    """Ids of amphorae that announce with the speakers they were given."""
+    amphorae_seen = observation.observed.amphorae
+    if all(a.record.speakers_changed_at is None for a in amphorae_seen):
+        return ()
+    return recovered(
+        Cluster(observation.desired, observation.observed, observation.now)
+    )
 
 
 def _waiting(observation: Observation) -> frozenset[str]:

@@ -2,10 +2,10 @@
 # Copyright (c) 2026 The octavia-anycast authors
 """The spare monitor: asks the amphorae of clusters with a spare, often.
 
-The fabric drops a dead amphora by itself. That its spare joins is the
-controller's doing, so here is noticed within a second what heartbeats and
-resync would tell after many. It decides nothing: it wakes the reconciler,
-whose plan has the spare join. A false alarm costs nothing but that.
+The fabric drops a dead amphora by itself, but its spare joins only when the
+controller tells it to. This monitor notices a loss within a second;
+heartbeats and the resync take longer. It decides nothing: it wakes the
+reconciler, and the plan has the spare join. A false alarm costs one round.
 
 Layer: controller.
 """
@@ -19,7 +19,7 @@ from functools import partial
 
 from oslo_log import log as logging
 
-from octavia_anycast.controller.engine.lane import attempt
+from octavia_anycast.controller.engine.daemon import attempt
 from octavia_anycast.controller.ports import Agents, World
 from octavia_anycast.db.amphora import amphorae
 from octavia_anycast.db.amphora.amphorae import Watched
@@ -33,7 +33,7 @@ THREADS = 16
 
 @dataclass(slots=True)
 class SpareMonitor:
-    """Watches; ``wake`` gets the id of a load balancer to look at now.
+    """Watches amphorae; ``wake`` has a load balancer reconciled now.
 
     ``fast_agents``: the agents, asked with short timeouts; ``owns``: whether a
     load balancer is this controller's to look at.
@@ -79,7 +79,7 @@ class SpareMonitor:
         self.look(executor)
 
     def refresh(self) -> None:
-        """Read anew whom to watch: one query."""
+        """Read which amphorae to watch; one query."""
         with self.world.database.transaction() as session:
             found = amphorae.watched(session)
         self._targets = tuple(
@@ -90,9 +90,9 @@ class SpareMonitor:
         self.world.memory.watch_only(ids)
 
     def look(self, executor: Executor) -> None:
-        """Ask each once, side by side; wake those of which there is news.
+        """Ask all of them in parallel; wake those whose answer changed.
 
-        At once, each: when a whole rack is lost many do not answer.
+        In parallel, because many do not answer when a rack is lost.
         """
         for _ in executor.map(self._look_at, self._targets):
             pass
@@ -112,7 +112,7 @@ class SpareMonitor:
         self.wake(target.load_balancer_id)
 
     def _ask(self, target: Watched) -> object | None:
-        """What of its report is news; None: it did not answer."""
+        """Return the watched part of its report; None: it did not answer."""
         memory = self.world.memory
         try:
             report = self.fast_agents.get_report(
@@ -127,7 +127,7 @@ class SpareMonitor:
 
 
 def _news(before: object | None, now: object | None) -> str:
-    """What is new, for the log."""
+    """Describe the change, for the log."""
     if now is None:
         return "does not answer"
     if before is None:

@@ -7,10 +7,12 @@ whatever a killed controller left is found by the next look.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from oslo_log import log as logging
 
+from octavia_anycast.controller.amphora.amphora_records import short
 from octavia_anycast.controller.amphora.tasks import DOERS, agents_of
 from octavia_anycast.controller.cluster.refusals import (
     find_culprits,
@@ -31,6 +33,7 @@ from octavia_anycast.model.actions import (
     PlugMemberNetworks,
     PrepareLoadBalancer,
     RemoveLoadBalancer,
+    ScaleCluster,
     SetAgentState,
     SetRole,
 )
@@ -39,6 +42,7 @@ from octavia_anycast.model.cluster import (
     DrainMark,
 )
 from octavia_anycast.model.errors import (
+    Conflict,
     ContentRefused,
     Retryable,
     SecretUnread,
@@ -49,11 +53,38 @@ LOG = logging.getLogger(__name__)
 
 
 def carry_out(job: Job, action: Action) -> tuple[str, ...]:
-    """Carry out one action; sentences about what it went without.
+    """Carry out one action; return sentences about what it left out.
 
     :raises AnycastError: if it did not work; nothing is half recorded.
     """
     return _DOERS[type(action)](job, action) or ()
+
+
+def _scale(job: Job, action: ScaleCluster) -> None:
+    """Record the new size.
+
+    :raises Conflict: the cluster's user changed it meanwhile.
+    """
+    seen = job.observation.cluster
+
+    def record(session: Any) -> None:
+        stored = clusters.lock(session, seen.load_balancer_id)
+        if stored is None or (
+            stored.size,
+            stored.autoscale,
+            stored.is_enabled,
+        ) != (seen.size, seen.autoscale, seen.is_enabled):
+            raise Conflict("The cluster was changed meanwhile.")
+        clusters.update(
+            session,
+            seen.load_balancer_id,
+            size=replace(stored.size, desired=action.size),
+            scaled_at=job.observation.now,
+            scaling_reason=short(action.reason),
+        )
+
+    job.world.database.transact(record)
+    LOG.info("Load balancer %s is %s.", action.load_balancer_id, action.reason)
 
 
 def _prepare(job: Job, action: PrepareLoadBalancer) -> tuple[str, ...]:
@@ -84,8 +115,8 @@ def _remove(job: Job, action: RemoveLoadBalancer) -> None:
 def remove_load_balancer(world: World, tree: Any) -> None:
     """Remove what is left of a load balancer; Octavia's row goes last.
 
-    The cluster's row outlives it by a moment: should the controller die in
-    between, the sweep removes the row.
+    The cluster's row goes after it. If the controller stops in between, the
+    sweep removes the row.
 
     :raises Retryable: something did not work; come again.
     """
@@ -138,9 +169,9 @@ def _ensure_members(
 
 
 def _extend_members(job: Job, record: AmphoraRecord) -> None:
-    """A member in another subnet of a plugged network needs an address there.
+    """Give a plugged network the addresses of further members' subnets.
 
-    Looked at once by each process, and when the subnets change.
+    Each process checks this once, and when the subnets change.
     """
     wanted = job.observation.tree.member_subnet_ids
     if job.world.memory.member_subnets(record.id) != wanted:
@@ -238,7 +269,7 @@ def _mark_drain(job: Job, record: AmphoraRecord, mark: DrainMark) -> None:
                 job.load_balancer_id,
             )
 
-    job.transact(record_it)
+    job.world.database.transact(record_it)
 
 
 def _register_vips(job: Job, amphora_id: str, action: SetAgentState) -> None:
@@ -261,11 +292,12 @@ def _register_vips(job: Job, amphora_id: str, action: SetAgentState) -> None:
         if set(recorded) != set(announced):
             registrations.replace_vips(session, amphora_id, announced)
 
-    job.transact(record)
+    job.world.database.transact(record)
 
 
 _DOERS: dict[type, Callable[[Job, Any], tuple[str, ...] | None]] = {
     **DOERS,
+    ScaleCluster: _scale,
     PrepareLoadBalancer: _prepare,
     EnsureServerGroup: _ensure_group,
     RemoveLoadBalancer: _remove,

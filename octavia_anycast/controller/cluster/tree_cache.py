@@ -1,29 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright (c) 2026 The octavia-anycast authors
-"""Trees of load balancers at rest, kept from one look to the next.
+"""Cache of the trees of load balancers at rest (ADR 0085).
 
-Reading a tree is half of what a look costs, and at rest it is the same each
-time. Octavia's API shows a change of anything below a load balancer in the
-load balancer's own row, so one query of that row tells that the tree is as
-it was (ADR 0085).
+Reading a tree is half the cost of a round. Octavia's API shows a change of
+anything below a load balancer in the load balancer's own row, so one query of
+that row tells whether the cached tree is current.
 
-A kept tree serves to see that nothing is to be done, and for nothing else:
-who finds something to do reads the tree anew. What was seen of the amphorae
-is still good then, if the tree is (:func:`wants_the_same`).
+A cached tree only shows that there is nothing to do. If there is something,
+the tree is read; what was observed of the amphorae stays valid if the new
+tree asks for the same (:func:`wants_the_same`).
 
 Layer: controller.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from octavia_anycast.controller.ports import LoadBalancers
-from octavia_anycast.octavia_adapter.load_balancer.load_balancers import (
-    LoadBalancerTree,
-)
-from octavia_anycast.octavia_adapter.load_balancer.row_versions import (
-    RowVersion,
-)
+from octavia_anycast.model.load_balancer import LoadBalancerTree
 
 # After that it is read again, whatever the row says.
 KEEP = timedelta(minutes=5)
@@ -33,23 +27,8 @@ QUIET = timedelta(seconds=10)
 _AT_REST = "ACTIVE"
 
 
-@dataclass(frozen=True, slots=True)
-class _Kept:
-    tree: LoadBalancerTree
-    since: datetime
-
-
-def _row_version(tree: LoadBalancerTree) -> RowVersion:
-    """The one that the row had when the tree was read."""
-    return RowVersion(
-        provisioning_status=tree.provisioning_status,
-        operating_status=tree.operating_status,
-        updated_at=tree.updated_at,
-    )
-
-
 def wants_the_same(tree: LoadBalancerTree, kept: LoadBalancerTree) -> bool:
-    """True if they differ in statuses at most, as reports change them."""
+    """Whether the two differ in nothing but statuses that reports write."""
     statuses_of_then = replace(
         tree,
         operating_status=kept.operating_status,
@@ -60,44 +39,42 @@ def wants_the_same(tree: LoadBalancerTree, kept: LoadBalancerTree) -> bool:
 
 
 class TreeCache:
-    """Trees by load balancer; the caller holds the lock of each."""
+    """load_balancer_id -> tree; the caller holds the lock of each."""
 
     def __init__(self, load_balancers: LoadBalancers) -> None:
         self._load_balancers = load_balancers
-        self._kept: dict[str, _Kept] = {}
+        # load_balancer_id -> tree, and since when it is kept
+        self._kept: dict[str, tuple[LoadBalancerTree, datetime]] = {}
 
     def get(
         self, load_balancer_id: str, now: datetime
     ) -> LoadBalancerTree | None:
-        """The tree without its ``model``, if it is known not to have changed.
-
-        At most one query.
+        """Return the tree if it has not changed; at most one query.
 
         :raises Retryable: the database did not answer.
         """
         kept = self._kept.get(load_balancer_id)
         if kept is None:
             return None
+        tree, since = kept
         is_good = (
-            timedelta() <= now - kept.since < KEEP
+            timedelta() <= now - since < KEEP
             and self._load_balancers.row_version(load_balancer_id)
-            == _row_version(kept.tree)
+            == tree.row_version
         )
         if not is_good:
             self.forget(load_balancer_id)
             return None
-        return kept.tree
+        return tree
 
     def keep(self, tree: LoadBalancerTree, now: datetime) -> None:
-        """Keep one that was found at rest; one that is kept ages on."""
+        """Keep a tree at rest; a second call does not make it younger."""
         if tree.provisioning_status != _AT_REST or tree.updated_at is None:
             return
         if now - tree.updated_at.replace(tzinfo=UTC) < QUIET:
             return
-        # The model is large, and only those need it who do something.
-        kept = _Kept(replace(tree, model=None), now)
-        self._kept.setdefault(tree.id, kept)
+        self._kept.setdefault(tree.id, (tree, now))
 
     def forget(self, load_balancer_id: str) -> None:
-        """Read it anew the next time."""
+        """Have the tree read the next time."""
         self._kept.pop(load_balancer_id, None)

@@ -12,13 +12,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from octavia_anycast.controller.amphora.agent_reports import gist
-from octavia_anycast.controller.cluster.observe import Observer
+from octavia_anycast.controller.amphora.agent_reports import AgentReports
+from octavia_anycast.controller.amphora.look import AmphoraObserver
 from octavia_anycast.controller.cluster.reconciler import (
     result_of,
     until_done,
 )
-from octavia_anycast.controller.cluster.report import log_lapses, write_lapses
 from octavia_anycast.controller.dedicated.dedicated_tasks import (
     DistributorJob,
     carry_out,
@@ -35,7 +34,7 @@ from octavia_anycast.controller.registration.registered import (
     record_confirmed,
 )
 from octavia_anycast.db import dedicated, heartbeat
-from octavia_anycast.db.amphora import amphorae, reports
+from octavia_anycast.db.amphora import amphorae
 from octavia_anycast.db.dedicated import Standing
 from octavia_anycast.db.distributor import distributors, external_vips
 from octavia_anycast.model.cluster import (
@@ -79,14 +78,13 @@ class DedicatedAmphorae:
     def __init__(self, world: World, executor: Executor) -> None:
         self._world = world
         self._executor = executor
-        self._observer = Observer(world, executor)
+        self._observer = AmphoraObserver(world)
         # distributor_id -> its VIPs of a revision, for they may be many.
         self._vips: dict[str, tuple[int, tuple[ExternalVip, ...]]] = {}
         self._registered = RegisteredPaths(world)
         # amphora_id -> the paths that were written down as announced by it.
         self._confirmed: dict[str, tuple[VipState, ...]] = {}
-        # amphora_id -> what was written of its report, and when.
-        self._written: dict[str, tuple[object, datetime]] = {}
+        self._agent_reports = AgentReports(world)
 
     @property
     def kind(self) -> Kind:
@@ -207,7 +205,9 @@ class DedicatedAmphorae:
 
     def _look(self, rows: _Rows) -> ObservedCluster:
         seen = self._executor.map(
-            lambda record: self._observer.look(record, rows.heard),
+            lambda record: self._observer.look(
+                record, rows.heard.get(record.id)
+            ),
             rows.records,
         )
         now = self._world.now()
@@ -271,38 +271,22 @@ class DedicatedAmphorae:
         self, rows: _Rows, observed: ObservedCluster, now: datetime
     ) -> None:
         """Keep what the agents said, for the API and the statuses."""
-        desired, seen = rows.desired, observed.amphorae
-        interval = timedelta(seconds=self._world.settings.report_interval)
-        news = {}
-        for amphora in seen:
-            if amphora.report is None:
-                continue
-            content = gist(amphora.report)
-            before = self._written.get(amphora.record.id)
-            if (
-                before is None
-                or before[0] != content
-                or now - before[1] >= interval
-            ):
-                news[amphora.record.id] = content, amphora.report
-        confirmed = self._confirmations(desired, seen)
-        lapses = lapsed(desired, observed, now)
-        log_lapses(
-            f"distributor {desired.distributor.id}", observed, lapses, now
-        )
-        with self._world.database.transaction() as session:
-            for amphora in seen:
-                if amphora.report is not None:
-                    heartbeat.touch(session, amphora.record.id, now)
-            for amphora_id, (_, report) in sorted(news.items()):
-                reports.save(session, amphora_id, report, now)
+        desired = rows.desired
+        confirmed = self._confirmations(desired, observed.amphorae)
+
+        def write(session: Any) -> None:
             for amphora_id, paths in sorted(confirmed.items()):
                 record_confirmed(session, amphora_id, paths)
-            _write_held(session, rows, seen)
-            write_lapses(session, lapses)
+            _write_held(session, rows, observed.amphorae)
+
+        self._agent_reports.record(
+            f"distributor {desired.distributor.id}",
+            observed,
+            lapsed(desired, observed, now),
+            now,
+            write,
+        )
         self._confirmed |= confirmed
-        for amphora_id, (content, _) in news.items():
-            self._written[amphora_id] = content, now
 
     def _confirmations(
         self, desired: DesiredDistributor, seen: tuple[ObservedAmphora, ...]

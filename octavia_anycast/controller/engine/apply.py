@@ -2,12 +2,12 @@
 # Copyright (c) 2026 The octavia-anycast authors
 """Apply: a plan as a TaskFlow graph.
 
-Linear within one amphora, unordered among amphorae; what makes ports comes
-after what the load balancer as a whole needs, and what boots after its server
-group. A failed action ends its amphora's chain and
-nothing else: tasks hand an :class:`Outcome` to the next one instead of
-raising, because TaskFlow would revert the whole graph. Nothing is ever
-reverted; the next plan starts from what is.
+The actions of one amphora run in order, those of different amphorae in
+parallel. Ports are made after what the load balancer as a whole needs, and
+servers after their server group. A failed action ends the chain of its amphora
+only: tasks hand an :class:`Outcome` to the next one instead of raising,
+because TaskFlow would revert the whole graph. Nothing is ever reverted; the
+next plan starts from what there is.
 
 Layer: controller.
 """
@@ -33,6 +33,7 @@ from octavia_anycast.model.actions import (
     PlugFrontend,
     PrepareLoadBalancer,
     RemoveLoadBalancer,
+    ScaleCluster,
 )
 from octavia_anycast.model.cluster import ActionFailure
 from octavia_anycast.model.errors import (
@@ -55,7 +56,7 @@ class Outcome:
 
     ``failures``: what did not work of it; if it is done all the same, what
     it went into force without. ``is_news``: it failed, and what it recorded
-    calls for another plan.
+    calls for another plan at once.
     """
 
     is_done: bool
@@ -126,18 +127,14 @@ _GROUP = "server group"
 
 
 def _chain(action: Action) -> str:
-    """What runs one after the other: an amphora's actions, for instance."""
+    """Name the chain of an action; the actions of a chain run in order."""
     if isinstance(action, EnsureServerGroup):
         return _GROUP
     return getattr(action, "amphora_id", "")
 
 
 def _with_group(job: Job, actions: tuple[Action, ...]) -> tuple[Action, ...]:
-    """Put the server group before boots, which are the first of a chain.
-
-    A server cannot join a group later. Where there is one already, or none
-    is wanted, this costs no call.
-    """
+    """Put the server group before boots: a server cannot join one later."""
     if not any(isinstance(action, BootAmphora) for action in actions):
         return actions
     return (
@@ -153,26 +150,14 @@ def is_common(action: Action) -> bool:
 
 def _attempt(job: AmphoraRecords, action: Action, doer: Doer) -> Outcome:
     kind = type(action).__name__
-    amphora_id = getattr(action, "amphora_id", "")
+    amphora_id = getattr(action, "amphora_id", "-")
     try:
         with log_lines.kept():
             lacks = doer(job, action)
-    except AnycastError as e:
-        LOG.warning(
-            "%s of %s, amphora %s: %s",
-            kind,
-            job.owner,
-            amphora_id or "-",
-            e,
-        )
-        return _failed(job, action, e)
-    except Exception as e:
-        LOG.exception(
-            "%s of %s, amphora %s",
-            kind,
-            job.owner,
-            amphora_id or "-",
-        )
+    except Exception as e:  # noqa: BLE001 - the others go on
+        is_ours = isinstance(e, AnycastError)
+        log = LOG.warning if is_ours else LOG.exception
+        log("%s of %s, amphora %s: %s", kind, job.owner, amphora_id, e)
         return _failed(job, action, e)
     return Outcome(
         is_done=True,
@@ -200,8 +185,10 @@ def _failed(job: AmphoraRecords, action: Action, error: Exception) -> Outcome:
         str(error) or type(error).__name__,
         is_refused=isinstance(error, Permanent),
     )
-    # The replacement limit tells of itself.
-    is_held = isinstance(action, BootAmphora) and isinstance(error, Conflict)
+    # The replacement limit tells of itself, and a user's change is no failure.
+    is_held = isinstance(error, Conflict) and isinstance(
+        action, BootAmphora | ScaleCluster
+    )
     return Outcome(
         is_done=False,
         action=type(action).__name__,
@@ -233,12 +220,18 @@ def _failure(
 def run_phases(
     job: Job, actions: tuple[Action, ...], executor: Executor
 ) -> tuple[Outcome, ...]:
-    """Carry out a plan; what makes ports waits for the common actions.
+    """Carry out a plan in phases.
 
-    The front-end ports need the security group that the common actions
-    make. Otherwise all of it runs at once: preparing takes a dozen calls to
-    the network service, and a configuration need not wait for them.
+    If it begins with another size, the rest waits until that is recorded.
+    Front-end ports wait for the security group that the common actions make.
+    Otherwise all of it runs at once: preparing takes a dozen calls to the
+    network service, and a configuration need not wait for them.
     """
+    if actions and isinstance(actions[0], ScaleCluster):
+        (scaling,) = apply_plan(job, actions[:1], executor)
+        if not scaling.is_done:
+            return (scaling,)
+        return scaling, *run_phases(job, actions[1:], executor)
     actions = _with_group(job, actions)
     if not any(isinstance(action, PlugFrontend) for action in actions):
         return apply_plan(job, actions, executor)

@@ -2,9 +2,9 @@
 # Copyright (c) 2026 The octavia-anycast authors
 """Several controllers: who looks after which load balancer, and locks.
 
-tooz does both. The hash ring only says who looks first; what keeps two
-controllers from working on the same load balancer is its lock, which a dead
-process loses at once.
+tooz does both. The hash ring only says which controller looks first. The lock
+of a load balancer keeps two controllers from working on it at the same time;
+a dead process loses its locks at once.
 
 Layer: controller.
 """
@@ -12,13 +12,13 @@ Layer: controller.
 import os
 import socket
 import threading
-import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
+import tenacity
 import tooz
 from oslo_log import log as logging
 from tooz import coordination
@@ -28,7 +28,6 @@ from octavia_anycast.model.errors import InvalidRequest
 LOG = logging.getLogger(__name__)
 GROUP = b"octavia-anycast-controllers"
 _LOCK_PREFIX = "octavia-anycast-"
-LOOK_AGAIN_SECONDS = 0.1
 # Points of each member on the ring. With tooz's own 32, one of eight pairs of
 # controllers shares a thousand load balancers more than 20 % unevenly; with
 # these the standard deviation of a share is about 4 % of it.
@@ -70,7 +69,7 @@ class Coordination:
         LOG.info("Joined the controllers as %s.", self.member_id.decode())
 
     def connect(self) -> None:
-        """Connect for the locks only: no load balancer becomes ours."""
+        """Connect for locks only, without joining the group."""
         self._coordinator.start(start_heart=True)
 
     def stop(self) -> None:
@@ -82,7 +81,7 @@ class Coordination:
         self._coordinator.stop()
 
     def refresh(self) -> None:
-        """Notice who came and went; join again if we were given up."""
+        """Learn which controllers there are; join again if we timed out."""
         with self._guard:
             try:
                 self._coordinator.run_watchers()
@@ -102,15 +101,19 @@ class Coordination:
             return self._owned[key]
 
     @contextmanager
-    def lock(self, name: str) -> Iterator[bool]:
-        """Hold a lock, if it is free; never waits.
+    def lock(self, name: str, wait_seconds: float = 0.0) -> Iterator[bool]:
+        """Hold a lock, or False: it was not free for so long.
 
         A load balancer's is named by its id.
         """
         lock = self._coordinator.get_lock(f"{_LOCK_PREFIX}{name}".encode())
-        is_held = lock.acquire(blocking=False)
         try:
-            yield bool(is_held)
+            is_held = bool(lock.acquire(blocking=wait_seconds or False))
+        except tenacity.RetryError:
+            # etcd, MySQL, PostgreSQL and memcached: the wait is over.
+            is_held = False
+        try:
+            yield is_held
         finally:
             if is_held:
                 lock.release()
@@ -122,25 +125,3 @@ class Coordination:
             )
         except coordination.MemberAlreadyExist:
             LOG.debug("Already a member.")
-
-
-class PatientLocks:
-    """The same locks for somebody who may wait a while for each.
-
-    :param seconds: how long at most
-    """
-
-    def __init__(self, coordination: Coordination, seconds: float) -> None:
-        self._coordination = coordination
-        self._seconds = seconds
-
-    @contextmanager
-    def lock(self, name: str) -> Iterator[bool]:
-        """Hold a lock; False if it was not free all the time."""
-        deadline = time.monotonic() + self._seconds
-        while True:
-            with self._coordination.lock(name) as is_held:
-                if is_held or time.monotonic() >= deadline:
-                    yield is_held
-                    return
-            time.sleep(LOOK_AGAIN_SECONDS)

@@ -16,9 +16,7 @@ from octavia_anycast.model.cluster import (
     ObservedCluster,
 )
 from octavia_anycast.model.distributor import Distributor
-from octavia_anycast.octavia_adapter.load_balancer.load_balancers import (
-    LoadBalancerTree,
-)
+from octavia_anycast.model.load_balancer import LoadBalancerTree
 
 
 @dataclass(frozen=True, slots=True)

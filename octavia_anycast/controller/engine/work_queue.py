@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright (c) 2026 The octavia-anycast authors
-"""The work queue: what is to be looked at next, when, and by whom.
+"""The work queue: what is to be reconciled, when, and by whom.
 
 One queue holds the work of one kind; the kinds differ in numbers only.
 
@@ -51,9 +51,9 @@ class Kind:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """How a look has left a load balancer, a distributor or a chore.
+    """How a reconcile left a load balancer, a distributor or a chore.
 
-    ``is_gone``: there is nothing to come again for. ``is_settled``: the
+    ``is_gone``: there is nothing left to reconcile. ``is_settled``: the
     next look may wait for the resync. ``did_something``: some action was
     carried out. ``retry_after_seconds``: not before that, after a failure.
     """
@@ -116,9 +116,10 @@ class WorkQueue:
             _wake(self._entries.setdefault(key, _Entry(now, now)), now)
 
     def see(self, pending: Mapping[str, str], now: float) -> None:
-        """Know exactly these; those with news are due at once.
+        """Take these keys and no others; those with news are due at once.
 
-        What is at rest is its owner's alone, and spread over the resync.
+        A key at rest is kept by its owner only; their times are spread over
+        the resync.
         """
         known = {
             key: version
@@ -144,10 +145,9 @@ class WorkQueue:
         entry.version = version
 
     def take_due(self, now: float, limit: int) -> list[str]:
-        """Take those that are due, longest first; they are busy then.
+        """Return the keys that have been due longest, and mark them busy.
 
-        When there is more to do than gets done, those where something
-        happens go before those that are only looked at again.
+        Keys where something happens go before those that are only waiting.
         """
         with self._lock:
             due = heapq.nsmallest(
@@ -163,16 +163,15 @@ class WorkQueue:
             return [key for *_, key in due]
 
     def _is_due(self, entry: _Entry, now: float) -> bool:
-        """Whether it is; another controller's, if that one is late."""
+        """Whether it is due: another controller's key, if that one is late."""
         if entry.is_busy or entry.due > now:
             return False
         return entry.is_ours or now > entry.since + self._kind.steal_after
 
     def done(self, key: str, now: float, result: Result) -> None:
-        """Say how it went; decides when to come again.
+        """Take the result, and set when the key is due again.
 
-        One that is under way is looked at less often the longer nothing
-        happens.
+        The longer nothing happens, the less often it is looked at.
         """
         with self._lock:
             entry = self._entries.get(key)
@@ -185,9 +184,9 @@ class WorkQueue:
                 self._postpone(entry, now, result)
 
     def failed(self, key: str, now: float, error: Exception) -> float:
-        """Say that it could not be done; returns seconds until the next try.
+        """Take a failure; return the seconds until the next try.
 
-        They get longer with each failure in a row.
+        They double with each failure in a row.
         """
         kind = self._kind
         first = kind.failed

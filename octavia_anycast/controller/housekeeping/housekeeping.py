@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright (c) 2026 The octavia-anycast authors
-"""Housekeeping: what one controller does now and then, and how often.
+"""Housekeeping: recurring chores, and how often each is due.
 
-Any number of controllers, and operators with octavia-anycast-manage, may
-want the same chore at the same time: its tooz lock lets one of them.
+Several controllers, and operators with octavia-anycast-manage, may start the
+same chore at the same time; its tooz lock lets one of them.
 
 Layer: controller.
 """
@@ -27,7 +27,7 @@ _UNDONE = (Outcome.BUSY, Outcome.FAILED, Outcome.SKIPPED)
 
 
 class Chore(StrEnum):
-    """What is to be done again and again."""
+    """The chores."""
 
     PURGE = "purge"
     CERTIFICATES = "certificates"
@@ -54,7 +54,7 @@ class Recurring:
 
     @property
     def kind(self) -> Kind:
-        """Nobody else does it: whoever owns it has all the time."""
+        """How it is queued; no other controller takes it from its owner."""
         again = min(self.retry, self.interval)
         return Kind(
             noun="chore",
@@ -68,7 +68,7 @@ class Recurring:
         )
 
     def pending(self, wake: Callable[[str], None]) -> Mapping[str, str]:
-        """It always is, and due at once when the controller starts."""
+        """Name the chore, which is due as soon as the controller starts."""
         return {self.key: "due"}
 
     def reconcile(self, key: str) -> Result:

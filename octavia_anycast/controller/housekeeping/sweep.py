@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright (c) 2026 The octavia-anycast authors
-"""The sweep: what belongs to nothing any more.
+"""The sweep: removes what has lost its load balancer or amphora.
 
 Octavia's API calls the provider driver inside a transaction that may still
 roll back, and a controller may die between two steps; a database may be
 restored from yesterday. What is then left without its load balancer or
 amphora is removed after ``orphan_after``.
 
-And the other way about: a VIP port, a security group or a port of an amphora
-that somebody deleted is made again, the latter with a new amphora. It is
-looked for twice, for what is being made looks lost, too.
+A VIP port, a security group or a port of an amphora that somebody deleted is
+made again, a port of an amphora with a new amphora. Two sweeps in a row have
+to miss it, because what is just being made is missing, too.
 
 Layer: controller. What is an orphan is decided in planning/housekeeping.py.
 """
@@ -22,22 +22,23 @@ from datetime import datetime, timedelta
 from oslo_log import log as logging
 
 from octavia_anycast.controller.amphora.tasks import delete_amphora
-from octavia_anycast.controller.housekeeping import inventory
 from octavia_anycast.controller.ports import World
-from octavia_anycast.db.amphora import amphorae
+from octavia_anycast.db.amphora import amphorae, reports
 from octavia_anycast.db.cluster import clusters
+from octavia_anycast.db.registration import registrations
 from octavia_anycast.model.cluster import AmphoraStatus
 from octavia_anycast.model.errors import AnycastError, NotFound, Retryable
 from octavia_anycast.model.housekeeping import (
+    AnnouncedPath,
     Finding,
     Inventory,
     Orphan,
     OrphanKind,
     Outcome,
 )
+from octavia_anycast.model.wire import Report
 from octavia_anycast.planning import housekeeping
-from octavia_anycast.planning.cluster import losses
-from octavia_anycast.planning.cluster.losses import Loss
+from octavia_anycast.planning.housekeeping import Loss
 
 LOG = logging.getLogger(__name__)
 LOST_AFTER_SIGHTS = 2
@@ -46,6 +47,50 @@ Reconcile = Callable[[str], object]
 
 def _reconcile_later(load_balancer_id: str) -> None:
     """The next resync looks at it."""
+
+
+def take_inventory(world: World) -> Inventory:
+    """Look at all that could be orphaned; a constant number of calls.
+
+    The things come first, the rows after them: a row is written before its
+    thing is made, so a thing that is in the list has its row in the
+    inventory, however young both are.
+
+    :raises Retryable: a service did not answer.
+    """
+    servers = world.compute.list_servers()
+    ports = world.network.list_ports()
+    groups = world.network.list_security_groups()
+    with world.database.transaction() as session:
+        our_clusters = clusters.list_all(session)
+        records = amphorae.list_known(session)
+        found = reports.list_all(session)
+        external = registrations.list_external_vips(session)
+    return Inventory(
+        clusters=tuple(our_clusters),
+        amphorae=tuple(records),
+        # Octavia's last: our cluster's row is there before Octavia's.
+        octavia=world.load_balancers.census(),
+        servers=servers,
+        ports=ports,
+        security_groups=groups,
+        paths=tuple(
+            path
+            for amphora_id, report in sorted(found.items())
+            for path in _paths(amphora_id, report)
+        ),
+        external_vips={i: frozenset(vips) for i, vips in external.items()},
+    )
+
+
+def _paths(amphora_id: str, report: Report) -> list[AnnouncedPath]:
+    """What it announces to anybody, each address once."""
+    return [
+        AnnouncedPath(amphora_id=amphora_id, vip_ip=address)
+        for address in sorted(
+            report.announced(), key=lambda a: (a.version, int(a))
+        )
+    ]
 
 
 @dataclass(slots=True)
@@ -63,14 +108,14 @@ class Sweep:
     _losses: dict[Loss, int] = field(default_factory=dict)
 
     def find(self) -> tuple[Finding, ...]:
-        """Find them, without touching anything.
+        """Find orphans, without touching anything.
 
-        What nobody can tell the age of counts from when this object saw it
+        The age of one without a time counts from when this object saw it
         first.
 
         :raises Retryable: a service did not answer.
         """
-        return self._find(inventory.take(self.world))
+        return self._find(take_inventory(self.world))
 
     def _find(self, taken: Inventory) -> tuple[Finding, ...]:
         now = self.world.now()
@@ -79,12 +124,12 @@ class Sweep:
         return tuple(_judge(orphan, limit) for orphan in self._dated(found))
 
     def run(self) -> tuple[Finding, ...]:
-        """Remove those that are old enough; everything found, with outcome.
+        """Remove those that are old enough; return all, with outcomes.
 
         :raises Retryable: a service did not answer.
         """
-        taken = inventory.take(self.world)
-        self._make_good(losses.find(taken))
+        taken = take_inventory(self.world)
+        self._make_good(housekeeping.find_losses(taken))
         return tuple(
             self._remove(finding)
             if finding.outcome is Outcome.FOUND
@@ -93,7 +138,7 @@ class Sweep:
         )
 
     def _make_good(self, found: tuple[Loss, ...]) -> None:
-        """Have what is lost made again; once, however long it is lost."""
+        """Request that lost things are made again; once for each loss."""
         self._losses = {loss: self._losses.get(loss, 0) + 1 for loss in found}
         for loss, sights in self._losses.items():
             if sights != LOST_AFTER_SIGHTS:
@@ -182,7 +227,7 @@ def _remove_cluster(sweep: Sweep, orphan: Orphan) -> None:
 
 
 def _remove_path(sweep: Sweep, orphan: Orphan) -> None:
-    """Have the agent told what is right; a deleted amphora's is gone."""
+    """Have the agent told its state again, unless the amphora is deleted."""
     with sweep.world.database.transaction() as session:
         record = amphorae.get(session, str(orphan.amphora_id))
     if record is None or record.status is AmphoraStatus.DELETED:

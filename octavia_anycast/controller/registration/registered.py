@@ -23,7 +23,6 @@ from octavia_anycast.db.registration import (
     registrations,
 )
 from octavia_anycast.db.registration.registrations import AnnouncedVip
-from octavia_anycast.model.heartbeat import MISSED_HEARTBEATS
 from octavia_anycast.model.registration import RegisteredPath
 from octavia_anycast.model.wire import Intent, VipState
 from octavia_anycast.planning.registration import paths_of
@@ -56,7 +55,7 @@ class RegisteredPaths:
             session, now, heard_since=here_since, known=self._known
         )
         self._known = serving.reports
-        after = MISSED_HEARTBEATS * self._world.settings.heartbeat_interval
+        after = self._world.settings.silent_after
         return {
             distributor_id: tuple(
                 path

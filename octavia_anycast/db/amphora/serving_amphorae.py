@@ -24,6 +24,7 @@ from octavia_anycast.model.bgp import IPAddress
 from octavia_anycast.model.cluster import AmphoraRecord, AmphoraStatus
 from octavia_anycast.model.registration import ServingAmphora
 from octavia_anycast.model.wire import Report
+from octavia_anycast.planning.heartbeat import silent_seconds
 
 # amphora_id -> (when it was reported, the report): reading one is work.
 KnownReports = Mapping[str, tuple[datetime, Report | None]]
@@ -74,11 +75,11 @@ def registered(
     said = _reports(session, of, known or {})
     found: dict[str, list[ServingAmphora]] = {}
     for record in records:
-        moment = heard.get(record.id)
-        if moment is not None and heard_since is not None:
-            moment = max(moment, heard_since)
+        silent = silent_seconds(
+            heard.get(record.id), now, counted_from=heard_since
+        )
         found.setdefault(record.load_balancer_id or "", []).append(
-            _serving(record, vips, said, moment, now)
+            _serving(record, vips, said, silent)
         )
     return Serving(
         by_load_balancer={i: tuple(some) for i, some in found.items()},
@@ -158,8 +159,7 @@ def _serving(
     record: AmphoraRecord,
     vips: Mapping[str, list[tuple[IPAddress, IPAddress]]],
     said: KnownReports,
-    heard: datetime | None,
-    now: datetime,
+    silent: float | None,
 ) -> ServingAmphora:
     report = said[record.id][1] if record.id in said else None
     return ServingAmphora(
@@ -167,7 +167,5 @@ def _serving(
         vips=tuple(vips.get(record.id, ())),
         gate=report.gate.state if report else None,
         gate_reason=report.gate.reason if report else "",
-        silent_seconds=(
-            None if heard is None else max(0.0, (now - heard).total_seconds())
-        ),
+        silent_seconds=silent,
     )

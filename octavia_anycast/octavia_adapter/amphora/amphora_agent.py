@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright (c) 2026 The octavia-anycast authors
-"""Octavia's amphora agent with more routes, and with some of its ways mended.
+"""Octavia's amphora agent with more routes, and with some calls corrected.
 
-Its ``plug_lo`` would take the VIPs off the loopback, and its
-``PUT /1.0/certificate`` writes over the certificate in use. A HAProxy that
-does not start has no reason in its answer. And it advertises the VIPs by ARP.
+Its ``plug_lo`` would remove the VIPs from the loopback, its ``PUT
+/1.0/certificate`` overwrites the certificate in use, its answer does not say
+why HAProxy did not start, and it advertises the VIPs by ARP.
 
 Octavia's server class has its routes hard-coded, and its main function the
-class. So this gives its main function another module to find a ``Server``
-in; the rest (gunicorn, mutual TLS, heartbeats) is Octavia's as it is.
+class. So the main function is given another module to find a ``Server`` in;
+the rest (gunicorn, mutual TLS, heartbeats) is Octavia's, unchanged.
 
 Layer: octavia_adapter.
 """
@@ -40,13 +40,13 @@ JOURNAL_SECONDS = 5.0
 
 
 class Plug(plug.Plug):
-    """Octavia's plug-in calls; the loopback is not theirs."""
+    """Octavia's calls for interfaces; they leave the loopback alone."""
 
     def plug_lo(self) -> None:
         """Write lo.json only where there is none.
 
-        Octavia writes it anew at each start, without the VIPs; the next
-        ``amphora-interface up`` would take them off the loopback.
+        Octavia overwrites it at each start, without the VIPs; the next
+        ``amphora-interface up`` would remove them from the loopback.
         """
         directory = interface_file.InterfaceFile.get_directory()
         if not os.path.exists(os.path.join(directory, "lo.json")):
@@ -54,10 +54,10 @@ class Plug(plug.Plug):
 
 
 class Loadbalancer(loadbalancer.Loadbalancer):
-    """Octavia's calls of HAProxy; where it does not start, they say why."""
+    """Octavia's calls for HAProxy; they say why it does not start."""
 
     def start_stop_lb(self, lb_id: str, action: str) -> Any:
-        """As Octavia's; a failure has what the unit wrote since then."""
+        """Do as Octavia does; add to a failure what the unit has written."""
         began = time.time()
         answer = super().start_stop_lb(lb_id, action)
         if answer.status_code == HTTPStatus.INTERNAL_SERVER_ERROR:
@@ -68,7 +68,7 @@ class Loadbalancer(loadbalancer.Loadbalancer):
 
 
 def _written_since(began: float, unit: str) -> str:
-    """What a unit wrote to the journal since then; empty: nobody knows."""
+    """Read what a unit wrote to the journal; empty if that is unknown."""
     command = ["journalctl", f"--since=@{began:.3f}", f"--unit={unit}"]
     command += ["--lines=20", "--output=cat", "--no-pager", "--quiet"]
     try:
@@ -85,10 +85,7 @@ def _written_since(began: float, unit: str) -> str:
 
 
 class Server(server.Server):
-    """Octavia's server; its ``_plug`` is replaced as it is assigned.
-
-    ``certificate_view``: what ``PUT /1.0/certificate`` does.
-    """
+    """Octavia's server; ``certificate_view`` does PUT /1.0/certificate."""
 
     certificate_view: Callable[[], Any]
 
@@ -110,45 +107,42 @@ class Server(server.Server):
 
 
 class Lifeline(Protocol):
-    """Who watches the agent."""
+    """What watches the agent."""
 
     def ready(self) -> None:
-        """It has started."""
+        """Note that the agent has started."""
 
     def beat(self) -> None:
-        """Its loop goes round."""
+        """Note that the agent's loop runs."""
 
 
 class Worker(sync.SyncWorker):
     """gunicorn's worker, which serves one request at a time; it is watched.
 
-    One that hangs in a request or is stopped goes round no more. gunicorn's
-    own watch over it is 180 seconds slow, and the main process has no request
-    to hang in.
+    One that hangs in a request, or is stopped, ends its rounds. gunicorn
+    notices that after 180 seconds only.
     """
 
     lifeline: Lifeline
 
     def run(self) -> None:
-        """Say that it is ready, and serve."""
+        """Report that it is ready, and serve."""
         self.lifeline.ready()
         super().run()
 
     def notify(self) -> None:
-        """Called in each round of the loop."""
+        """Report a round of the loop."""
         super().notify()
         self.lifeline.beat()
 
     def wait(self, timeout: float) -> Any:
-        """Wait for a request; not for so long that nobody hears of it."""
+        """Wait for a request, but report a round in time."""
         return super().wait(min(timeout, IDLE_SECONDS))
 
 
 class _Application(agent.AmphoraAgent):
-    """Octavia's application, with that worker."""
-
     def load_config(self) -> None:
-        """Take Octavia's options."""
+        """Take Octavia's options and this module's worker."""
         super().load_config()
         self.cfg.set("worker_class", Worker)
 
@@ -156,7 +150,7 @@ class _Application(agent.AmphoraAgent):
 def advertise_nothing(
     lb_id: str | None = None, listener_id: str | None = None
 ) -> None:
-    """Tell no neighbour of the VIPs: BGP announces them, from the loopback.
+    """Send no ARP for the VIPs: BGP announces them, from the loopback.
 
     Octavia opens a namespace and a socket for each line with an address in
     HAProxy's file, at each reload: seconds with thirty listeners.

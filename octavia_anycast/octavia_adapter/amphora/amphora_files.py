@@ -2,16 +2,16 @@
 # Copyright (c) 2026 The octavia-anycast authors
 """The config drive of an amphora: certificate, agent configuration, state.
 
-Five files of at most 10 kB each, which is what Nova takes. The certificate
-and both configurations are made by Octavia's own generators.
+Five files of at most 10 kB each, the limit of Nova. Octavia's own generators
+make the certificate and both configurations.
 
 Layer: octavia_adapter.
 """
 
 import json
 import re
-from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 
 from cryptography import x509
 from octavia.amphorae.backends.agent import agent_jinja_cfg
@@ -20,6 +20,7 @@ from octavia.common.jinja.logging import logging_jinja_cfg
 from oslo_config import cfg
 from stevedore import driver as stevedore_driver
 
+from octavia_anycast.model.cluster import ConfigDrive
 from octavia_anycast.model.codec import to_document
 from octavia_anycast.model.housekeeping import Certificate
 from octavia_anycast.model.wire import DesiredState
@@ -30,14 +31,6 @@ CLIENT_CA = "/etc/octavia/certs/client_ca.pem"
 AGENT_CONFIGURATION = "/etc/octavia/amphora-agent.conf"
 LOGGING_CONFIGURATION = "/etc/rsyslog.d/10-rsyslog.conf"
 FIRST_STATE = "/etc/octavia/octavia-anycast.json"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ConfigDrive:
-    """path in the amphora -> contents; they hold secrets."""
-
-    files: dict[str, str] = field(repr=False)
-    cert_expiration: datetime
 
 
 class AmphoraFiles:
@@ -64,13 +57,10 @@ class AmphoraFiles:
         """
         amphora_id = first_state.amphora_id
         certificate = self.issue_certificate(amphora_id)
-        with open(
-            cfg.CONF.controller_worker.client_ca, encoding="utf-8"
-        ) as client_ca:
-            authority = client_ca.read()
+        authority = Path(cfg.CONF.controller_worker.client_ca)
         files = {
             SERVER_CERTIFICATE: certificate.pem,
-            CLIENT_CA: authority,
+            CLIENT_CA: authority.read_text(encoding="utf-8"),
             AGENT_CONFIGURATION: self.agent_configuration(amphora_id),
             LOGGING_CONFIGURATION: _logging_configuration(),
             FIRST_STATE: json.dumps(to_document(first_state), indent=1),
@@ -79,7 +69,7 @@ class AmphoraFiles:
 
     @property
     def certificate_seconds(self) -> float:
-        """For how long a new certificate is valid."""
+        """Seconds for which a new certificate is valid."""
         return float(cfg.CONF.certificates.cert_validity_time)
 
     def issue_certificate(self, amphora_id: str) -> Certificate:

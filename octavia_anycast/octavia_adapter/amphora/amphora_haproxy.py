@@ -3,19 +3,26 @@
 """HAProxy and keepalived of one amphora, configured by Octavia's code.
 
 Rendering, certificate handling and the REST calls are Octavia's; only their
-order is ours, because Octavia's own
-``update_amphora_listeners`` waits by the global retry settings (minutes) in
-half of its calls and marks a listener ERROR when an amphora cannot be
-reached while its certificate is uploaded (ADR 0022). Nothing here writes a
-status: what an amphora refuses is an error, and the planner decides.
+order is ours, because Octavia's own ``update_amphora_listeners`` waits by the
+global retry settings (minutes) in half of its calls and marks a listener ERROR
+when an amphora cannot be reached while its certificate is uploaded (ADR 0022).
+Nothing here writes a status: what an amphora refuses is an error, and the
+planner decides.
+
+Octavia renders the peers of stick tables for its topology ACTIVE_STANDBY, with
+as many amphorae as there are. So its template sees a copy of the load balancer
+that has this topology and the amphorae of one peer group (ADR 0084).
 
 Layer: octavia_adapter. An object of Octavia's driver holds the identity of
 the amphora of the call under way, so each thread has one.
 """
 
+import copy
 import hashlib
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
@@ -31,6 +38,7 @@ from octavia_anycast.model.errors import (
     SecretUnread,
 )
 from octavia_anycast.model.housekeeping import Certificate
+from octavia_anycast.model.load_balancer import LoadBalancerTree
 from octavia_anycast.octavia_adapter.amphora.haproxy_alerts import (
     TRIAL_END,
     TRIAL_GLOBAL,
@@ -39,22 +47,16 @@ from octavia_anycast.octavia_adapter.amphora.haproxy_alerts import (
     alerts_about,
     sentences,
 )
-from octavia_anycast.octavia_adapter.amphora.stick_peers import (
-    Rendering,
-    model_of,
-)
 from octavia_anycast.octavia_adapter.amphora.tls_files import (
     Files,
     upload_files,
 )
 from octavia_anycast.octavia_adapter.errors import translated
 from octavia_anycast.octavia_adapter.haproxy_syntax.templates import Templater
-from octavia_anycast.octavia_adapter.load_balancer.load_balancers import (
-    LoadBalancerTree,
+from octavia_anycast.octavia_adapter.load_balancer.data_model import (
     haproxy_listeners,
     is_haproxy_wanted,
     lvs_listeners,
-    owners,
     suspects,
     trial_model,
 )
@@ -72,14 +74,14 @@ CACHE_MEMORY_MAX_KB = 256 * 1024
 
 
 class _Explaining:
-    """Calls of Octavia's REST client, which throws away why they failed."""
+    """Calls of Octavia's REST client, with the reason of a failure."""
 
     put: Callable[..., Any]
 
     def upload_config(
         self, amp: Any, loadbalancer_id: str, config: str
     ) -> Any:
-        """As Octavia's; a refused file has HAProxy's words.
+        """Upload a file.
 
         :raises RefusedFile: HAProxy refuses it.
         """
@@ -99,9 +101,9 @@ class _Explaining:
         object_id: str,
         timeout_dict: dict[str, Any] | None = None,
     ) -> Any:
-        """As Octavia's; a failed start has HAProxy's or systemd's words.
+        """Start, reload or stop a service.
 
-        :raises Permanent: HAProxy or keepalived does not start.
+        :raises Permanent: it fails; with HAProxy's or systemd's words.
         """
         path = f"loadbalancer/{object_id}/{action}"
         answer = self.put(amp, path, timeout_dict=timeout_dict)
@@ -114,7 +116,7 @@ class _Explaining:
 
 
 def _bounded(client_class: type, timeouts: dict[str, Any]) -> Any:
-    """Make a REST client of Octavia that never waits longer than told."""
+    """Make a REST client of Octavia with these timeouts for each call."""
 
     class Bounded(_Explaining, client_class):
         def request(
@@ -137,7 +139,7 @@ def _bounded(client_class: type, timeouts: dict[str, Any]) -> Any:
 
 
 class RefusedFile(Exception):
-    """HAProxy in the amphora refused its file; ``output``: what it said."""
+    """HAProxy in the amphora refused its file; ``output``: what it wrote."""
 
     def __init__(self, output: str) -> None:
         super().__init__(output)
@@ -152,9 +154,18 @@ def _details_of(answer: Any) -> str:
 
 
 class AmphoraHaproxy:
-    """Pushes the configuration to one amphora at a time."""
+    """Pushes the configuration to one amphora at a time.
 
-    def __init__(self, *, timeout: float) -> None:
+    Each call raises Retryable if the amphora could not be reached or failed.
+
+    :param model_of: gives Octavia's data model of a tree
+    :param timeout: seconds
+    """
+
+    def __init__(
+        self, model_of: Callable[[LoadBalancerTree], Any], *, timeout: float
+    ) -> None:
+        self._model_of = model_of
         self._timeouts = {
             constants.REQ_CONN_TIMEOUT: min(CONNECT_SECONDS, timeout),
             constants.REQ_READ_TIMEOUT: timeout,
@@ -177,26 +188,18 @@ class AmphoraHaproxy:
         keepalived runs for each enabled UDP and SCTP listener.
 
         :param peers: who shares stick tables with it, itself too
-
-        :raises Retryable: the amphora could not be reached or failed.
         :raises SecretUnread: a secret could not be read; the listeners that
             need it are as they were, and everything else is pushed.
         :raises ContentRefused: the amphora refused the configuration, or a
             secret's content cannot be used.
         """
-        amphora = model_of(tree, record)
         if record.partial_revision != tree.revision:
             # Another configuration came since, of another controller perhaps.
             self._partial.pop(record.id, None)
-        with translated(f"configuring amphora {record.id}"):
-            driver = self._driver()
-            driver._populate_amphora_api_version(amphora)
-            client = driver.clients[amphora.api_version]
-            details = client.get_details(amphora)
-            job = Rendering(tree=tree, amphora=amphora, peers=peers)
-            unread = self._push_haproxy(driver, job, details)
-            if lvs_listeners(tree.model) or details.get(_LVS_COUNT):
-                _push_lvs(driver.lvs_jinja, client, tree, amphora)
+        with self._job("configuring", tree, record, peers) as job:
+            unread = self._push_haproxy(job)
+            if lvs_listeners(job.load_balancer) or job.details.get(_LVS_COUNT):
+                job.push_lvs()
         if unread:
             raise SecretUnread(
                 "; ".join(unread.unread.values()),
@@ -204,52 +207,33 @@ class AmphoraHaproxy:
                 lacking_ids=tuple(sorted(unread.lacking_ids)),
             )
 
-    def _push_haproxy(
-        self,
-        driver: Any,
-        job: Rendering,
-        details: dict[str, Any],
-    ) -> Files | None:
+    def _push_haproxy(self, job: "_Job") -> Files | None:
         """Configure HAProxy; returns the files if some cannot be read."""
-        tree, amphora = job.tree, job.amphora
-        client = driver.clients[amphora.api_version]
-        if not is_haproxy_wanted(tree.model):
-            client.delete_listener(amphora, tree.id)
-            return None
-        files = _upload(driver, tree, amphora)
-        served = [
-            listener
-            for listener in haproxy_listeners(tree.model)
-            if listener.id not in files.lacking_ids
-        ]
+        files = Files(names={})
+        served: list[Any] = []
+        if is_haproxy_wanted(job.load_balancer):
+            files = job.upload_secrets()
+            served = _served(job.load_balancer, files)
         if any(listener.enabled for listener in served):
-            config = _configuration(driver, job, served, files, details)
-            self._load(client, job, config, is_kept=bool(files.unread))
+            config = job.configuration(served, files)
+            self._load(job, config, is_kept=bool(files.unread))
         else:
-            client.delete_listener(amphora, tree.id)
+            job.client.delete_listener(job.amphora, job.load_balancer.id)
         return files if files.unread else None
 
-    def _load(
-        self,
-        client: Any,
-        job: Rendering,
-        config: str,
-        *,
-        is_kept: bool,
-    ) -> None:
-        """Have HAProxy run this; what is tried again is not loaded again."""
-        amphora, balancer_id = job.amphora, job.tree.id
+    def _load(self, job: "_Job", config: str, *, is_kept: bool) -> None:
+        """Have HAProxy run this; ``is_kept``: unless it runs this already."""
+        amphora_id = job.amphora.id
         digest = hashlib.sha256(config.encode()).hexdigest()
-        if is_kept and self._partial.get(amphora.id) == digest:
+        if is_kept and self._partial.get(amphora_id) == digest:
             return
-        self._partial.pop(amphora.id, None)
-        try:
-            client.upload_config(amphora, balancer_id, config)
-        except RefusedFile as e:
-            raise _refusal(amphora.id, e.output) from e
-        client.reload_listener(amphora, balancer_id)
+        self._partial.pop(amphora_id, None)
+        said = job.refusal_of(config)
+        if said is not None:
+            raise _refusal(amphora_id, _first_sentence(said))
+        job.client.reload_listener(job.amphora, job.load_balancer.id)
         if is_kept:
-            self._partial[amphora.id] = digest
+            self._partial[amphora_id] = digest
 
     def find_culprits(
         self,
@@ -260,28 +244,16 @@ class AmphoraHaproxy:
         """Find out which objects this amphora refuses; see ``planning``.
 
         What it runs stays as it is: no trial is ever taken.
-
-        :raises Retryable: the amphora could not be reached or failed.
         """
-        amphora = model_of(tree, record)
-        job = Rendering(tree=tree, amphora=amphora, peers=peers)
-        with translated(f"trying configurations on amphora {record.id}"):
-            driver = self._driver()
-            driver._populate_amphora_api_version(amphora)
-            client = driver.clients[amphora.api_version]
+        with self._job("trying configurations on", tree, record, peers) as job:
             try:
-                files = _upload(driver, tree, amphora)
-            except ContentRefused as e:
-                return Findings(culprits=e.blamed)
-            details = client.get_details(amphora)
-            found = find(
-                suspects(tree),
-                lambda left_out: _try(driver, job, left_out, files, details),
-            )
-            if found != Findings() or not lvs_listeners(tree.model):
-                return found
-            try:
-                _push_lvs(driver.lvs_jinja, client, tree, amphora)
+                files = job.upload_secrets()
+                found = find(
+                    suspects(job.load_balancer),
+                    lambda left_out: job.alerts_without(left_out, files),
+                )
+                if found == Findings() and lvs_listeners(job.load_balancer):
+                    job.push_lvs()
             except ContentRefused as e:
                 return Findings(culprits=e.blamed)
             return found
@@ -289,67 +261,79 @@ class AmphoraHaproxy:
     def plug_network(
         self, record: AmphoraRecord, port_info: dict[str, Any]
     ) -> None:
-        """Tell the agent to configure a member network's interface.
-
-        :raises Retryable: the amphora could not be reached or failed.
-        """
-        amphora = data_models.Amphora(
-            id=record.id, lb_network_ip=str(record.lb_network_ip)
-        )
-        with translated(f"plugging a network into amphora {record.id}"):
-            driver = self._driver()
-            driver._populate_amphora_api_version(amphora)
-            driver.clients[amphora.api_version].plug_network(
-                amphora, port_info
-            )
+        """Tell the agent to configure a member network's interface."""
+        with self._agent("plugging a network into", record) as (client, amp):
+            client.plug_network(amp, port_info)
 
     def has_addresses(
         self, record: AmphoraRecord, port_info: dict[str, Any]
     ) -> bool:
-        """Whether the amphora has all addresses of this port.
-
-        :raises Retryable: the amphora could not be reached or failed.
-        """
-        amphora = data_models.Amphora(
-            id=record.id, lb_network_ip=str(record.lb_network_ip)
-        )
-        with translated(f"looking at the addresses of amphora {record.id}"):
-            driver = self._driver()
-            driver._populate_amphora_api_version(amphora)
-            client = driver.clients[amphora.api_version]
+        """Whether the amphora has all addresses of this port."""
+        what = "looking at the addresses of"
+        with self._agent(what, record) as (client, amp):
             try:
                 for fixed_ip in port_info["fixed_ips"]:
-                    client.get_interface(
-                        amphora, fixed_ip["ip_address"], log_error=False
-                    )
+                    address = fixed_ip["ip_address"]
+                    client.get_interface(amp, address, log_error=False)
             except agent_exceptions.NotFound:
                 return False
         return True
 
     def update_agent(self, record: AmphoraRecord, configuration: str) -> None:
-        """Hand the agent its configuration file; it takes it over running.
-
-        :raises Retryable: the amphora could not be reached or failed.
-        """
-        amphora = data_models.Amphora(
-            id=record.id, lb_network_ip=str(record.lb_network_ip)
-        )
-        with translated(f"updating the agent of amphora {record.id}"):
-            self._driver().update_amphora_agent_config(amphora, configuration)
+        """Give the agent its configuration file; it takes effect at once."""
+        with self._agent("updating the agent of", record) as (client, amp):
+            client.update_agent_config(amp, configuration)
 
     def install_certificate(
         self, record: AmphoraRecord, certificate: Certificate
     ) -> None:
         """Give the agent a new certificate; it shows it at the next call.
 
-        :raises Retryable: the amphora could not be reached or failed.
         :raises Permanent: the agent refused it, and keeps the one it has.
         """
+        what = "giving a new certificate to"
+        with self._agent(what, record) as (client, amp):
+            client.update_cert_for_rotation(amp, certificate.pem.encode())
+
+    @contextmanager
+    def _agent(
+        self, what: str, record: AmphoraRecord
+    ) -> Iterator[tuple[Any, Any]]:
+        """Yield a client of Octavia's, and its model of the amphora."""
         amphora = data_models.Amphora(
             id=record.id, lb_network_ip=str(record.lb_network_ip)
         )
-        with translated(f"giving amphora {record.id} a new certificate"):
-            self._driver().upload_cert_amp(amphora, certificate.pem.encode())
+        with self._calling(what, amphora) as driver:
+            yield driver.clients[amphora.api_version], amphora
+
+    @contextmanager
+    def _calling(self, what: str, amphora: Any) -> Iterator[Any]:
+        """Yield Octavia's driver, and find out the amphora's API version."""
+        with translated(f"{what} amphora {amphora.id}"):
+            driver = self._driver()
+            driver._populate_amphora_api_version(amphora)
+            yield driver
+
+    @contextmanager
+    def _job(
+        self,
+        what: str,
+        tree: LoadBalancerTree,
+        record: AmphoraRecord,
+        peers: Sequence[AmphoraRecord],
+    ) -> Iterator["_Job"]:
+        balancer = self._model_of(tree)
+        amphora = _amphora_model(balancer, record)
+        with self._calling(what, amphora) as driver:
+            client = driver.clients[amphora.api_version]
+            yield _Job(
+                load_balancer=balancer,
+                amphora=amphora,
+                peers=peers,
+                driver=driver,
+                client=client,
+                details=client.get_details(amphora),
+            )
 
     def _driver(self) -> Any:
         driver = getattr(self._local, "driver", None)
@@ -368,44 +352,164 @@ class AmphoraHaproxy:
         return driver
 
 
-def _upload(driver: Any, tree: LoadBalancerTree, amphora: Any) -> Files:
-    client = driver.clients[amphora.api_version]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Job:
+    """One amphora that gets the configuration of one load balancer.
 
-    def in_force() -> str:
-        answer = client.get(amphora, f"loadbalancer/{tree.id}/haproxy")
-        if answer.status_code == HTTPStatus.NOT_FOUND:
-            return ""
+    ``load_balancer`` and ``amphora`` are Octavia's data models, ``driver`` and
+    ``client`` its code; ``details`` are the agent's.
+    """
+
+    load_balancer: Any
+    amphora: Any
+    peers: Sequence[AmphoraRecord]
+    driver: Any
+    client: Any
+    details: dict[str, Any]
+
+    def upload_secrets(self) -> Files:
+        """Upload certificates and revocation lists; see ``tls_files``."""
+
+        def in_force() -> str:
+            path = f"loadbalancer/{self.load_balancer.id}/haproxy"
+            answer = self.client.get(self.amphora, path)
+            if answer.status_code == HTTPStatus.NOT_FOUND:
+                return ""
+            return str(agent_exceptions.check_exception(answer).text)
+
+        return upload_files(
+            self.driver, self.load_balancer, self.amphora, in_force
+        )
+
+    def configuration(self, listeners: list[Any], files: Files) -> str:
+        """Render HAProxy's configuration of these listeners."""
+        return str(
+            self.driver.jinja_combo.build_config(
+                self.amphora,
+                self._with_peers(listeners),
+                files.names,
+                # As Octavia's driver, which makes a call of its own for it.
+                self.details["haproxy_version"].split(".")[:2],
+                _with_bounded_memory(self.details),
+            )
+        )
+
+    def _with_peers(self, listeners: list[Any]) -> list[Any]:
+        """Make these the listeners of a copy of the load balancer, with peers.
+
+        The model is shared with the threads of the other amphorae. Octavia's
+        renderer takes the load balancer from the first listener.
+        """
+        if not self.peers:
+            return listeners
+        balancer = copy.copy(self.load_balancer)
+        balancer.topology = constants.TOPOLOGY_ACTIVE_STANDBY
+        balancer.amphorae = [
+            _amphora_model(self.load_balancer, peer)
+            for peer in sorted(self.peers, key=lambda record: record.id)
+        ]
+        first = copy.copy(listeners[0])
+        first.load_balancer = balancer
+        return [first, *listeners[1:]]
+
+    def refusal_of(self, config: str) -> str | None:
+        """Upload a file; return what HAProxy says against it, or None."""
+        try:
+            self.client.upload_config(
+                self.amphora, self.load_balancer.id, config
+            )
+        except RefusedFile as e:
+            return e.output
+        return None
+
+    def alerts_without(
+        self, left_out: frozenset[str], files: Files
+    ) -> tuple[Alert, ...]:
+        """Return what HAProxy says against all but these objects.
+
+        :raises Retryable: it took the trial, which no HAProxy does.
+        """
+        model = trial_model(self.load_balancer, left_out)
+        known = Owners.of(model)
+        config = TRIAL_GLOBAL
+        listeners = _served(model, files)
+        if any(listener.enabled for listener in listeners):
+            config = self.configuration(listeners, files)
+        output = self.refusal_of(config + TRIAL_END)
+        if output is None:
+            raise Retryable(
+                f"Amphora {self.amphora.id} took a trial that every HAProxy "
+                "refuses."
+            )
+        alerts = alerts_about(output, config, known)
+        if alerts:
+            return alerts
+        if TRIAL_NAME not in output:
+            return (Alert(sentence=" ".join(output.split())),)
+        if left_out or config == TRIAL_GLOBAL:
+            return ()
+        # It was refused for what HAProxy looks at even later.
+        output = self.refusal_of(config)
+        if output is None:
+            return ()
+        return alerts_about(output, config, known) or (
+            Alert(sentence=" ".join(output.split())),
+        )
+
+    def push_lvs(self) -> None:
+        """Have keepalived run for each UDP and SCTP listener, and no other.
+
+        A listener whose configuration is in force is left alone: Octavia's
+        agent restarts keepalived at each reload, which interrupts the
+        listener.
+        """
+        client, amphora = self.client, self.amphora
+        running = {
+            item["uuid"]: item["status"]
+            for item in client.get_all_listeners(amphora)
+            if item["type"] == _LVS_TYPE
+        }
+        wanted = {x.id: x for x in lvs_listeners(self.load_balancer)}
+        blamed: dict[str, str] = {}
+        for listener_id in sorted(running.keys() - wanted.keys()):
+            client.delete_listener(amphora, listener_id)
+        for listener_id, listener in wanted.items():
+            config = self.driver.lvs_jinja.build_config(listener=listener)
+            if running.get(listener_id) == constants.ACTIVE and (
+                self._lvs_configuration(listener_id) == config
+            ):
+                continue
+            try:
+                client.upload_udp_config(amphora, listener_id, config)
+                client.reload_listener(amphora, listener_id)
+            except agent_exceptions.InvalidRequest as e:
+                blamed[listener_id] = f"its agent refuses it: {e}"
+        if blamed:
+            raise _refusal(amphora.id, "; ".join(blamed.values()), blamed)
+
+    def _lvs_configuration(self, listener_id: str) -> str:
+        """Read what the agent has; Octavia's client has no call for it."""
+        path = f"listeners/{listener_id}/udp_listener"
+        answer = self.client.get(self.amphora, path)
         return str(agent_exceptions.check_exception(answer).text)
 
-    return upload_files(driver, tree, amphora, in_force)
+
+def _served(model: Any, files: Files) -> list[Any]:
+    """The listeners of HAProxy without those whose secrets are missing."""
+    return [
+        listener
+        for listener in haproxy_listeners(model)
+        if listener.id not in files.lacking_ids
+    ]
 
 
-def _configuration(
-    driver: Any,
-    job: Rendering,
-    listeners: list[Any],
-    files: Files,
-    details: dict[str, Any],
-) -> str:
-    """Render HAProxy's configuration of these listeners."""
-    return str(
-        driver.jinja_combo.build_config(
-            job.amphora,
-            job.with_peers(listeners),
-            files.names,
-            # As Octavia's driver, which makes a call of its own for it.
-            details["haproxy_version"].split(".")[:2],
-            _with_bounded_memory(details),
-        )
-    )
-
-
-def _refusal(amphora_id: str, output: str) -> ContentRefused:
-    """The error of a refused file, with HAProxy's own words."""
-    sentence = _first_sentence(output)
+def _refusal(
+    amphora_id: str, sentence: str, blamed: dict[str, str] | None = None
+) -> ContentRefused:
     return ContentRefused(
         f"Amphora {amphora_id} refused its configuration: {sentence}",
         sentence,
+        blamed=blamed,
     )
 
 
@@ -415,105 +519,27 @@ def _first_sentence(output: str) -> str:
     return " ".join(said[0].split())
 
 
-def _try(
-    driver: Any,
-    job: Rendering,
-    left_out: frozenset[str],
-    files: Files,
-    details: dict[str, Any],
-) -> tuple[Alert, ...]:
-    """What HAProxy says against the configuration without these objects.
-
-    :raises Retryable: it took the trial, which no HAProxy does.
-    """
-    model = trial_model(job.tree, left_out)
-    config = TRIAL_GLOBAL
-    listeners = [
-        listener
-        for listener in haproxy_listeners(model)
-        if listener.id not in files.lacking_ids
-    ]
-    if any(listener.enabled for listener in listeners):
-        config = _configuration(driver, job, listeners, files, details)
-    output = _refused_output(driver, job, config + TRIAL_END)
-    alerts = alerts_about(output, config, owners(model))
-    if not alerts and TRIAL_NAME not in output:
-        return (Alert(sentence=" ".join(output.split())),)
-    if not alerts and not left_out and config != TRIAL_GLOBAL:
-        # It was refused for what HAProxy looks at even later.
-        return _try_in_earnest(driver, job, config, owners(model))
-    return alerts
-
-
-def _try_in_earnest(
-    driver: Any, job: Rendering, config: str, known: Owners
-) -> tuple[Alert, ...]:
-    client = driver.clients[job.amphora.api_version]
-    try:
-        client.upload_config(job.amphora, job.tree.id, config)
-    except RefusedFile as e:
-        return alerts_about(e.output, config, known) or (
-            Alert(sentence=" ".join(e.output.split())),
-        )
-    return ()
-
-
-def _refused_output(driver: Any, job: Rendering, config: str) -> str:
-    client = driver.clients[job.amphora.api_version]
-    try:
-        client.upload_config(job.amphora, job.tree.id, config)
-    except RefusedFile as e:
-        return e.output
-    raise Retryable(
-        f"Amphora {job.amphora.id} took a trial that every HAProxy refuses."
+def _amphora_model(load_balancer: Any, record: AmphoraRecord) -> Any:
+    vip = load_balancer.vip
+    frontend = record.frontend
+    address = frontend.addresses[0].ip_address if frontend else None
+    return data_models.Amphora(
+        id=record.id,
+        load_balancer_id=load_balancer.id,
+        load_balancer=load_balancer,
+        compute_id=record.compute_id,
+        status=constants.AMPHORA_ALLOCATED,
+        role=constants.ROLE_STANDALONE,
+        lb_network_ip=str(record.lb_network_ip),
+        vrrp_ip=str(address) if address else None,
+        vrrp_port_id=record.frontend_port_id,
+        ha_ip=vip.ip_address if vip else None,
+        ha_port_id=vip.port_id if vip else None,
     )
 
 
-def _push_lvs(
-    templates: Any, client: Any, tree: LoadBalancerTree, amphora: Any
-) -> None:
-    """Have keepalived run for each UDP and SCTP listener, and no other.
-
-    A listener whose configuration is in force is left alone: Octavia's agent
-    restarts keepalived at each reload, which interrupts the listener.
-    """
-    running = {
-        item["uuid"]: item["status"]
-        for item in client.get_all_listeners(amphora)
-        if item["type"] == _LVS_TYPE
-    }
-    wanted = {x.id: x for x in lvs_listeners(tree.model)}
-    blamed: dict[str, str] = {}
-    for listener_id in sorted(running.keys() - wanted.keys()):
-        client.delete_listener(amphora, listener_id)
-    for listener_id, listener in wanted.items():
-        config = templates.build_config(listener=listener)
-        if running.get(listener_id) == constants.ACTIVE and (
-            _lvs_configuration(client, amphora, listener_id) == config
-        ):
-            continue
-        try:
-            client.upload_udp_config(amphora, listener_id, config)
-            client.reload_listener(amphora, listener_id)
-        except agent_exceptions.InvalidRequest as e:
-            blamed[listener_id] = f"its agent refuses it: {e}"
-    if blamed:
-        sentence = "; ".join(blamed.values())
-        raise ContentRefused(
-            f"Amphora {amphora.id} refused its configuration: {sentence}",
-            sentence,
-            blamed=blamed,
-        )
-
-
-def _lvs_configuration(client: Any, amphora: Any, listener_id: str) -> str:
-    """What the agent holds; Octavia's client has no call for it."""
-    answer = client.get(amphora, f"listeners/{listener_id}/udp_listener")
-    return str(agent_exceptions.check_exception(answer).text)
-
-
 def _with_bounded_memory(details: dict[str, Any]) -> dict[str, Any]:
-    """Say that there is no more memory than the cache may be made from."""
+    """Limit the memory from which the size of the cache is computed."""
     memory = details.get("memory") or {}
     free = sum(int(memory.get(k) or 0) for k in ("free", "buffers", "cached"))
     if free <= CACHE_MEMORY_MAX_KB:

@@ -2,9 +2,9 @@
 # Copyright (c) 2026 The octavia-anycast authors
 """Interfaces of the amphora, brought up by a fork of the agent.
 
-Octavia's agent runs its program ``amphora-interface``, which spends a second
-of processor time on imports before it begins. The agent has imported all of
-it already: a child of it does the same work at once.
+Octavia's agent runs the program ``amphora-interface``, which takes a second of
+processor time for imports before it begins. The agent has imported all of it
+already: a child of the agent does the same work at once.
 
 Layer: octavia_adapter.
 """
@@ -26,7 +26,7 @@ _DEADLINE_SECONDS = 60.0
 
 
 class OsUtils:
-    """Octavia's, whichever it found for the distribution, but for one."""
+    """Octavia's class for the distribution, with another way of "up"."""
 
     def __init__(self, found: osutils.BaseOS) -> None:
         self._found = found
@@ -53,14 +53,14 @@ class OsUtils:
 
 
 def _in_child(interface: str) -> str | None:
-    """What went wrong, or None."""
+    """Bring it up in a child; return what went wrong, or None."""
     ours, theirs = _FORK.Pipe(duplex=False)
     child = _FORK.Process(target=_bring_up, args=(interface, theirs))
     child.start()
     theirs.close()
     try:
         if not ours.poll(_DEADLINE_SECONDS):
-            return f"no end in {_DEADLINE_SECONDS:.0f} s"
+            return f"it did not end within {_DEADLINE_SECONDS:.0f} s"
         said: str | None = ours.recv()
         return said
     except EOFError:
@@ -72,7 +72,7 @@ def _in_child(interface: str) -> str | None:
 
 
 def _bring_up(interface: str, said: Connection) -> None:
-    """The child: enter the namespace, which the parent must not."""
+    """Run in the child: it enters the namespace, the parent must not."""
     try:
         netns.setns(constants.AMPHORA_NAMESPACE)
         octavia_interface.interface_cmd(interface, "up")

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright (c) 2026 The octavia-anycast authors
-"""What HAProxy says when it refuses a configuration, and what it is about.
+"""HAProxy's alerts about a refused configuration, and their objects.
 
 Octavia's template names its sections, servers and ACLs by the ids of the
 objects. HAProxy names a line, or such a section or ACL.
@@ -11,6 +11,7 @@ Layer: octavia_adapter. Pure.
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from octavia_anycast.planning.cluster.culprits import Alert
 
@@ -57,16 +58,33 @@ class Owners:
     monitors: Mapping[str, str] = field(default_factory=dict)
     policies: Mapping[str, str] = field(default_factory=dict)
 
+    @classmethod
+    def of(cls, load_balancer: Any) -> "Owners":
+        """Find them in Octavia's model of a load balancer."""
+        return cls(
+            monitors={
+                pool.id: pool.health_monitor.id
+                for pool in load_balancer.pools
+                if pool.health_monitor
+            },
+            policies={
+                rule.id: policy.id
+                for listener in load_balancer.listeners
+                for policy in listener.l7policies
+                for rule in policy.l7rules
+            },
+        )
+
 
 def sentences(output: str) -> tuple[str, ...]:
-    """HAProxy's own alerts without the banner, that of a trial's end too."""
+    """Return HAProxy's alerts, also the one about the end of a trial."""
     return tuple(text for text, _ in _alerts(output))
 
 
 def alerts_about(
     output: str, configuration: str, owners: Owners
 ) -> tuple[Alert, ...]:
-    """The alerts, each with the objects that it may be about."""
+    """Return the alerts, each with the objects that it may be about."""
     lines = configuration.splitlines()
     return tuple(
         Alert(sentence=text, about=_about(raw, lines, owners))
@@ -76,7 +94,7 @@ def alerts_about(
 
 
 def _alerts(output: str) -> list[tuple[str, str]]:
-    """(sentence, as HAProxy wrote it) of each alert, but for conclusions."""
+    """Return (sentence, raw text) of each alert but the conclusions."""
     found = []
     for line in output.splitlines():
         match = _ALERT.match(line)
@@ -96,7 +114,7 @@ def _about(raw: str, lines: Sequence[str], owners: Owners) -> tuple[str, ...]:
 
 
 def _acl_of(raw: str) -> list[str]:
-    """The ACL, and so the L7 rule, that the alert names."""
+    """Return the ACL that the alert names: the id of an L7 rule."""
     named = re.search(rf"ACL\s*:?\s*'({_ID.pattern})'", raw)
     return [named[1]] if named else []
 
@@ -104,7 +122,7 @@ def _acl_of(raw: str) -> list[str]:
 def _owners_of(
     lines: Sequence[str], index: int, raw: str, owners: Owners
 ) -> tuple[str, ...]:
-    """The objects that a line is made from."""
+    """Return the objects that a line is made from."""
     line = lines[index].strip()
     ids = _ID.findall(line)
     if line.startswith("acl "):
@@ -125,7 +143,7 @@ def _owners_of(
 def _of_server(
     raw: str, member_ids: Sequence[str], owners: Owners
 ) -> tuple[str, ...]:
-    """A server's line is made from member, health monitor and pool."""
+    """Order member, health monitor and pool by what the alert is about."""
     named = re.search(rf"'server ({_ID.pattern}):", raw)
     pool_id = named[1] if named else ""
     monitor_id = owners.monitors.get(pool_id, "")
@@ -140,7 +158,7 @@ def _of_server(
 
 
 def _named_by(raw: str, owners: Owners) -> tuple[str, ...]:
-    """By the names alone: of a server, or of a proxy."""
+    """Return what the alert names: a server, or a proxy."""
     ids = _ID.findall(raw)
     if "'server " in raw:
         return _of_server(raw, ids[2:3], owners)

@@ -2,8 +2,9 @@
 # Copyright (c) 2026 The octavia-anycast authors
 """Heartbeats: Octavia's signed datagrams, read.
 
-Layer: octavia_adapter. The format is that of Octavia's amphora agent,
-version 3: statistics are what was added since the last heartbeat.
+Layer: octavia_adapter. The format is that of Octavia's amphora agent, version
+3: statistics are what was added since the last heartbeat. No image of ours
+sends an older one.
 """
 
 import hmac
@@ -22,19 +23,20 @@ from octavia_anycast.model.heartbeat import (
 )
 
 LOG = logging.getLogger(__name__)
-_DELTAS_SINCE_VERSION = 3
 
 
 def read(datagram: bytes) -> Heartbeat | Refusal:
-    """Read a datagram, or say why it is none of an amphora of ours.
+    """Read a datagram, or say why it is no heartbeat of our amphorae.
 
     The key is [health_manager] heartbeat_key. Octavia's own function would
     log two warnings for each datagram from anywhere, so its parts are used.
     """
-    payload = _signed_payload(
-        datagram, cfg.CONF.health_manager.heartbeat_key or ""
-    )
-    if payload is None:
+    length = status_message.hex_hash_len
+    payload, signature = datagram[:-length], datagram[-length:]
+    key = cfg.CONF.health_manager.heartbeat_key or ""
+    if not hmac.compare_digest(
+        signature, status_message.get_hmac(payload, key)
+    ):
         return Refusal.WRONG_KEY
     try:
         return _heartbeat(status_message.decode_obj(payload))
@@ -49,25 +51,11 @@ def read(datagram: bytes) -> Heartbeat | Refusal:
         return Refusal.NOT_A_HEARTBEAT
 
 
-def _signed_payload(datagram: bytes, key: str) -> bytes | None:
-    """What is signed with the key; older agents sign in binary."""
-    for is_hex, length in (
-        (True, status_message.hex_hash_len),
-        (False, status_message.hash_len),
-    ):
-        payload, given = datagram[:-length], datagram[-length:]
-        expected = status_message.get_hmac(payload, key, hex=is_hex)
-        if hmac.compare_digest(given, expected):
-            return payload
-    return None
-
-
 def _heartbeat(document: dict[str, Any]) -> Heartbeat:
-    has_deltas = int(document.get("ver", 0)) >= _DELTAS_SINCE_VERSION
     return Heartbeat(
         amphora_id=str(document["id"]),
         listeners=tuple(
-            _listener(identifier, listener, has_deltas)
+            _listener(identifier, listener)
             for identifier, listener in document.get("listeners", {}).items()
         ),
         pools=tuple(
@@ -81,18 +69,14 @@ def _heartbeat(document: dict[str, Any]) -> Heartbeat:
     )
 
 
-def _listener(
-    identifier: str, listener: dict[str, Any], has_deltas: bool
-) -> ListenerBeat:
-    added = listener.get("stats", {}) if has_deltas else {}
+def _listener(identifier: str, listener: dict[str, Any]) -> ListenerBeat:
+    stats = listener.get("stats", {})
     return ListenerBeat(
         listener_id=identifier,
         status=str(listener.get("status")),
-        bytes_in=max(0, int(added.get("rx", 0))),
-        bytes_out=max(0, int(added.get("tx", 0))),
-        total_connections=max(0, int(added.get("totconns", 0))),
-        request_errors=max(0, int(added.get("ereq", 0))),
-        active_connections=max(
-            0, int(listener.get("stats", {}).get("conns", 0))
-        ),
+        bytes_in=max(0, int(stats.get("rx", 0))),
+        bytes_out=max(0, int(stats.get("tx", 0))),
+        total_connections=max(0, int(stats.get("totconns", 0))),
+        request_errors=max(0, int(stats.get("ereq", 0))),
+        active_connections=max(0, int(stats.get("conns", 0))),
     )

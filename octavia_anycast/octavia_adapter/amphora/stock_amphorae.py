@@ -15,27 +15,6 @@ from octavia.common import constants
 from octavia.db import models
 
 _Row = models.Amphora
-_SAME = (
-    "id",
-    "compute_id",
-    "lb_network_ip",
-    "vrrp_ip",
-    "ha_ip",
-    "vrrp_port_id",
-    "ha_port_id",
-    "cert_expiration",
-    "cert_busy",
-    "role",
-    "status",
-    "vrrp_interface",
-    "vrrp_id",
-    "vrrp_priority",
-    "cached_zone",
-    "created_at",
-    "updated_at",
-    "image_id",
-    "compute_flavor",
-)
 # The blueprint's names of what Octavia names after its VRRP.
 FRONTEND = {
     "frontend_ip": "vrrp_ip",
@@ -64,12 +43,13 @@ def columns(session: Any) -> dict[str, Any]:
     )
     # Octavia's amphorae have neither: a column that is null with them.
     nothing = session.query(_Row.image_id).filter(False).scalar_subquery()
+    names = {c.name for c in _Row.__table__.columns} - {"load_balancer_id"}
     return {
         "project_id": project,
         "loadbalancer_id": _Row.load_balancer_id,
         "frontend_subnet_id": nothing,
         "service_type": nothing,
-        **{name: getattr(_Row, name) for name in _SAME},
+        **{name: getattr(_Row, name) for name in names},
         **{name: getattr(_Row, vrrp) for name, vrrp in FRONTEND.items()},
     }
 

@@ -2,18 +2,18 @@
 # Copyright (c) 2026 The octavia-anycast authors
 """Certificates and revocation lists of listeners and pools.
 
-Reading them from the key manager and uploading them to an amphora is
-Octavia's code. What its errors mean is told apart here: a secret whose
-content cannot be used is refused, and a secret that cannot be read just now
-is not (ADR 0099). Octavia raises the same exception for both; the key
-manager's own is in the chain of contexts.
+Octavia's code reads them from the key manager and uploads them to an amphora.
+This module tells its errors apart: a secret whose content cannot be used is
+refused, a secret that cannot be read now is tried again (ADR 0099). Octavia
+raises the same exception for both; the key manager's own is in the chain of
+contexts.
 
 Layer: octavia_adapter.
 """
 
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,12 +21,12 @@ from keystoneauth1 import exceptions as keystone_exceptions
 from octavia.common import exceptions
 
 from octavia_anycast.model.errors import ContentRefused, Retryable
-from octavia_anycast.octavia_adapter.load_balancer.load_balancers import (
-    LoadBalancerTree,
+from octavia_anycast.octavia_adapter.errors import chain
+from octavia_anycast.octavia_adapter.load_balancer.data_model import (
     haproxy_listeners,
 )
 
-# What is wrong with the content of a secret.
+# The content of a secret cannot be used.
 _BAD_CONTENT = (
     exceptions.MissingCertSubject,
     exceptions.UnreadableCert,
@@ -34,18 +34,18 @@ _BAD_CONTENT = (
     exceptions.NeedsPassphrase,
     exceptions.UnreadablePKCS12,
 )
-# How the key managers say that they could not read a secret.
+# A key manager could not read a secret.
 _UNREAD = (
     exceptions.CertificateRetrievalException,
     exceptions.CertificateStorageException,
 )
-# No token, or no way to the key manager at all.
+# There is no token, or the key manager cannot be reached.
 _CLIENTS = (keystone_exceptions.ClientException,)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Files:
-    """The file names that Octavia's template wants.
+    """The file names that Octavia's template needs.
 
     ``unread``: listener id -> sentence, of those whose secrets cannot be
     read now; ``lacking_ids``: those of them that the amphora does not serve.
@@ -58,26 +58,26 @@ class Files:
 
 def upload_files(
     driver: Any,
-    tree: LoadBalancerTree,
+    load_balancer: Any,
     amphora: Any,
     in_force: Callable[[], str],
 ) -> Files:
-    """Upload what the listeners refer to.
+    """Upload the secrets of the listeners.
 
     A listener with a secret that cannot be read keeps the files that it has
     in this amphora.
 
     :param in_force: reads the configuration that the amphora runs
     :raises ContentRefused: a secret's content cannot be used.
-    :raises Retryable: a listener is served, and wants a file more than it
-        has: without that it would be another listener.
+    :raises Retryable: a listener that is served needs a file that it does not
+        have: without the file it would be another listener.
     """
     names: dict[str, Any] = {}
     blamed: dict[str, str] = {}
     unread: dict[str, str] = {}
-    for listener in haproxy_listeners(tree.model):
+    for listener in haproxy_listeners(load_balancer):
         try:
-            names |= _files_of(driver, tree, amphora, listener)
+            names |= _files_of(driver, load_balancer.id, amphora, listener)
         except (*_BAD_CONTENT, *_UNREAD, *_CLIENTS) as e:
             sentence = _bad_content(e)
             if sentence:
@@ -92,7 +92,7 @@ def upload_files(
     configuration = in_force()
     held = {
         listener.id: held_names(listener, configuration)
-        for listener in haproxy_listeners(tree.model)
+        for listener in haproxy_listeners(load_balancer)
         if listener.id in unread
     }
     short_of = [i for i, found in held.items() if found is None]
@@ -109,10 +109,10 @@ def upload_files(
 
 
 def held_names(listener: Any, configuration: str) -> dict[str, Any] | None:
-    """The names of the files that an amphora serves the listener with.
+    """Read which files an amphora serves the listener with.
 
-    :returns: nothing if it does not serve it, None if it does, and lacks
-        some of them
+    :returns: the names; empty if it does not serve the listener, None if it
+        serves it without some of them
     """
     section = _section(configuration, f"frontend {listener.id}")
     if not section:
@@ -163,7 +163,6 @@ def _pools(listener: Any) -> list[Any]:
 
 
 def _section(configuration: str, head: str) -> str:
-    """The lines below this head, up to the next one."""
     found = re.search(
         rf"^{re.escape(head)}$(.*?)(?=^\S|\Z)",
         configuration,
@@ -178,31 +177,28 @@ def _option(section: str, name: str) -> str:
 
 
 def _files_of(
-    driver: Any, tree: LoadBalancerTree, amphora: Any, listener: Any
+    driver: Any, load_balancer_id: str, amphora: Any, listener: Any
 ) -> dict[str, Any]:
-    found = driver._process_tls_certificates(listener, amphora, tree.id)
+    found = driver._process_tls_certificates(
+        listener, amphora, load_balancer_id
+    )
     files = {listener.tls_certificate_id: found["tls_cert"]}
     for reference in (
         listener.client_ca_tls_certificate_id,
         listener.client_crl_container_id,
     ):
         files[reference] = driver._process_secret(
-            listener, reference, amphora, tree.id
+            listener, reference, amphora, load_balancer_id
         )
-    files |= driver._process_listener_pool_certs(listener, amphora, tree.id)
+    files |= driver._process_listener_pool_certs(
+        listener, amphora, load_balancer_id
+    )
     return files
 
 
-def _chain(error: BaseException) -> Iterator[BaseException]:
-    seen: BaseException | None = error
-    while seen is not None:
-        yield seen
-        seen = seen.__cause__ or seen.__context__
-
-
 def _bad_content(error: Exception) -> str:
-    """What is wrong with the content; empty: it could not be read."""
-    for one in _chain(error):
+    """Return what is wrong with the content; empty: it was not read."""
+    for one in chain(error):
         if isinstance(one, _BAD_CONTENT):
             reference = getattr(error, "kwargs", {}).get("ref", "")
             text = f"{one}".rstrip(".")

@@ -2,13 +2,12 @@
 # Copyright (c) 2026 The octavia-anycast authors
 """Servers of amphorae, through Octavia's compute driver.
 
-A server is named after its amphora, so that one whose id was lost with a
-controller can be found again.
+A server has the name of its amphora. So it is found again if a controller
+ended before it recorded the id.
 
 Layer: octavia_adapter.
 """
 
-from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any
 
@@ -16,39 +15,31 @@ from novaclient import exceptions as nova_exceptions
 from octavia.common import constants
 from octavia.common import exceptions as octavia_exceptions
 from octavia.common.jinja import user_data_jinja_cfg
-from octavia.db import repositories
+from octavia.db import models, repositories
 from oslo_config import cfg
 from oslo_log import log as logging
 from stevedore import driver as stevedore_driver
 
-from octavia_anycast.model.bgp import IPAddress
-from octavia_anycast.model.cluster import ComputeState
+from octavia_anycast.model.cluster import ComputeState, ConfigDrive, Server
 from octavia_anycast.model.errors import AnycastError, Permanent
 from octavia_anycast.model.housekeeping import Seen
-from octavia_anycast.octavia_adapter.amphora.amphora_files import ConfigDrive
+from octavia_anycast.model.load_balancer import LoadBalancerTree
 from octavia_anycast.octavia_adapter.cloud import inventory
 from octavia_anycast.octavia_adapter.cloud.names import server_name
 from octavia_anycast.octavia_adapter.errors import translated
-from octavia_anycast.octavia_adapter.load_balancer.load_balancers import (
-    LoadBalancerTree,
-)
 from octavia_anycast.octavia_adapter.load_balancer.rows import transaction
 
 LOG = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Server:
-    """What the compute service says of a server."""
-
-    state: ComputeState
-    address: IPAddress | None = None
-    host: str | None = None
-    fault: str = ""
-
-
 class Compute:
     """The compute service.
+
+    Each call raises Permanent if the service refuses what is asked, and
+    Retryable if it does not answer or fails. Octavia's driver interface does
+    not know all that is needed here: Nova's own client, which the driver has,
+    is asked, or a driver that has ``host_of(server_id)``,
+    ``find_servers(name)`` and ``list_servers()``.
 
     :param image_tag: of images for amphorae without a flavor that names one;
         empty: ``[controller_worker] amp_image_tag``
@@ -69,6 +60,7 @@ class Compute:
                 invoke_on_load=True,
             ).driver
         )
+        self._nova = getattr(self._driver, "manager", None)
         self._load_balancers = repositories.LoadBalancerRepository()
 
     def build(
@@ -78,11 +70,10 @@ class Compute:
         zone: str | None,
         drive: ConfigDrive,
     ) -> str:
-        """Boot a server; returns its id at once.
+        """Start to boot a server; returns its id at once.
 
         :param tree: whose flavor, zone profile and server group it gets;
             None: the defaults
-        :raises Retryable: the compute service did not take it.
         """
         settings = cfg.CONF.controller_worker
         files: dict[str, str] | None = drive.files
@@ -99,27 +90,26 @@ class Compute:
                 image_owner=settings.amp_image_owner_id,
                 key_name=settings.amp_ssh_key_name,
                 sec_groups=settings.amp_secgroup_list,
-                network_ids=self._boot_networks(tree),
+                network_ids=(
+                    [network_id]
+                    if (network_id := _management_network(tree))
+                    else settings.amp_boot_network_list
+                ),
                 port_ids=[],
                 config_drive_files=None if in_user_data else files,
                 user_data=user_data.build_user_data_config(
                     files if in_user_data else {}
                 ),
-                server_group_id=tree.model.server_group_id if tree else None,
+                server_group_id=self._group_of(tree) if tree else None,
                 availability_zone=_zone_metadata(tree, zone),
             )
         return str(server_id)
 
     def look(self, server_id: str, tree: LoadBalancerTree | None) -> Server:
         """Look a server up; UNKNOWN if the service does not answer."""
-        network_id = (
-            tree.availability_zone.get(constants.MANAGEMENT_NETWORK)
-            if tree
-            else None
-        )
         try:
             with translated(f"looking up server {server_id}"):
-                found, fault = self._look(server_id, network_id)
+                found, fault = self._look(server_id, _management_network(tree))
         except AnycastError as e:
             LOG.warning("%s", e)
             return Server(state=ComputeState.UNKNOWN, fault=str(e))
@@ -137,11 +127,7 @@ class Compute:
         )
 
     def check_zone(self, zone: str) -> None:
-        """See that an availability zone exists.
-
-        :raises Permanent: it does not.
-        :raises Retryable: the compute service did not answer.
-        """
+        """Check that an availability zone exists."""
         with translated(f"looking up the availability zone {zone}"):
             try:
                 self._driver.validate_availability_zone(zone)
@@ -151,20 +137,14 @@ class Compute:
                 ) from e
 
     def _host(self, server_id: str) -> str | None:
-        """The host that a server runs on, if we may know.
-
-        Octavia's driver interface does not tell: Nova's own client is asked
-        (an attribute for administrators), or ``host_of(server_id)`` of
-        another driver that has it.
-        """
+        """Return a server's host; Nova tells administrators only."""
         host_of = getattr(self._driver, "host_of", None)
-        servers = getattr(self._driver, "manager", None)
         if host_of is not None:
             return str(host_of(server_id)) or None
-        if servers is None:
+        if self._nova is None:
             return None
         try:
-            server = servers.get(server_id)
+            server = self._nova.get(server_id)
         except nova_exceptions.ClientException as e:
             LOG.warning("The host of server %s is not known: %s", server_id, e)
             return None
@@ -181,23 +161,16 @@ class Compute:
             raise
 
     def _is_gone_from_nova(self, server_id: str) -> bool:
-        """Ask Nova itself: Octavia's driver tells no 404 from an outage."""
-        servers = getattr(self._driver, "manager", None)
-        if servers is None:
-            return False
+        """Ask Nova: Octavia's driver does not tell a 404 from an outage."""
         try:
-            servers.get(server_id)
-        except nova_exceptions.NotFound:
-            return True
-        except nova_exceptions.ClientException:
-            return False
+            if self._nova is not None:
+                self._nova.get(server_id)
+        except nova_exceptions.ClientException as e:
+            return isinstance(e, nova_exceptions.NotFound)
         return False
 
     def delete(self, amphora_id: str, server_id: str | None) -> None:
-        """Delete a server; one that is not there is deleted already.
-
-        :raises Retryable: the compute service did not do it.
-        """
+        """Delete a server; one that is not there is deleted already."""
         with translated(f"deleting the server of amphora {amphora_id}"):
             found = (
                 [server_id] if server_id else self._find_by_name(amphora_id)
@@ -206,46 +179,35 @@ class Compute:
                 self._driver.delete(identifier)
 
     def list_servers(self) -> tuple[Seen, ...]:
-        """Each server with the name of an amphora, stock Octavia's too.
-
-        :raises Retryable: the compute service did not answer.
-        """
+        """Each server with the name of an amphora, stock Octavia's too."""
         with translated("listing servers"):
             return inventory.servers(self._driver)
 
     def _find_by_name(self, amphora_id: str) -> list[str]:
-        """Find servers whose ids were never recorded.
-
-        Octavia's driver interface has no lookup by name: Nova's own client
-        is asked, or ``find_servers(name)`` of another driver that has it.
-        """
+        """Find servers whose ids were never recorded."""
         name = server_name(amphora_id)
         find = getattr(self._driver, "find_servers", None)
         if find is not None:
             return [str(identifier) for identifier in find(name)]
-        servers = getattr(self._driver, "manager", None)
-        if servers is None or not hasattr(servers, "list"):
+        if self._nova is None:
             return []
         return [
             server.id
-            for server in servers.list(search_opts={"name": f"^{name}$"})
+            for server in self._nova.list(search_opts={"name": f"^{name}$"})
             if server.name == name
         ]
 
     def ensure_group(self, tree: LoadBalancerTree) -> None:
         """Make the anti-affinity group, if the operator wants one.
 
-        One that somebody deleted is made again, or forgotten: no server can
-        be built into it.
-
-        :raises Permanent: the compute service refuses it.
-        :raises Retryable: the compute service did not do it.
+        A group that does not exist any more is made again or forgotten: no
+        server can be built in it.
         """
-        if tree.model.server_group_id and self._is_group_gone(tree):
+        group_id = self._group_of(tree)
+        if group_id and self._is_group_gone(tree, group_id):
+            group_id = None
             self._record_group(tree, None)
-        if not cfg.CONF.nova.enable_anti_affinity:
-            return
-        if tree.model.server_group_id:
+        if group_id or not cfg.CONF.nova.enable_anti_affinity:
             return
         with translated(f"making a server group for {tree.id}"):
             group = self._driver.create_server_group(
@@ -253,34 +215,41 @@ class Compute:
             )
         self._record_group(tree, group.id)
 
-    def _is_group_gone(self, tree: LoadBalancerTree) -> bool:
-        """Ask Nova: Octavia's driver interface has no lookup of groups."""
+    def _is_group_gone(self, tree: LoadBalancerTree, group_id: str) -> bool:
         groups = getattr(self._driver, "server_groups", None)
         if groups is None:
             return False
         with translated(f"looking up the server group of {tree.id}"):
             try:
-                groups.get(tree.model.server_group_id)
+                groups.get(group_id)
             except nova_exceptions.NotFound:
                 LOG.warning(
-                    "The server group %s of load balancer %s is not there "
+                    "The server group %s of load balancer %s does not exist "
                     "any more.",
-                    tree.model.server_group_id,
+                    group_id,
                     tree.id,
                 )
                 return True
         return False
 
     def remove_group(self, tree: LoadBalancerTree) -> None:
-        """Delete the anti-affinity group.
-
-        :raises Retryable: the compute service did not do it.
-        """
-        if not tree.model.server_group_id:
+        """Delete the anti-affinity group."""
+        group_id = self._group_of(tree)
+        if not group_id:
             return
         with translated(f"deleting the server group of {tree.id}"):
-            self._driver.delete_server_group(tree.model.server_group_id)
+            self._driver.delete_server_group(group_id)
         self._record_group(tree, None)
+
+    def _group_of(self, tree: LoadBalancerTree) -> str | None:
+        """Read the recorded server group, as of now."""
+        with transaction() as session:
+            found: str | None = (
+                session.query(models.LoadBalancer.server_group_id)
+                .filter_by(id=tree.id)
+                .scalar()
+            )
+        return found
 
     def _record_group(
         self, tree: LoadBalancerTree, group_id: str | None
@@ -289,18 +258,6 @@ class Compute:
             self._load_balancers.update(
                 session, tree.id, server_group_id=group_id
             )
-        tree.model.server_group_id = group_id
-
-    @staticmethod
-    def _boot_networks(tree: LoadBalancerTree | None) -> list[str]:
-        network_id = (
-            tree.availability_zone.get(constants.MANAGEMENT_NETWORK)
-            if tree
-            else None
-        )
-        if network_id:
-            return [network_id]
-        return list(cfg.CONF.controller_worker.amp_boot_network_list)
 
 
 _STATES = {
@@ -308,13 +265,20 @@ _STATES = {
     constants.ERROR: ComputeState.ERROR,
     constants.DELETED: ComputeState.GONE,
     "SOFT_DELETED": ComputeState.GONE,
-    # Stopped, or on its way through a reboot: its silence will tell.
+    # Stopped, or in a reboot: heartbeats and agent decide.
     "SHUTOFF": ComputeState.UNKNOWN,
 }
 
 
+def _management_network(tree: LoadBalancerTree | None) -> str | None:
+    """Return the network that the load balancer's zone profile names."""
+    profile = tree.availability_zone if tree else {}
+    network_id: str | None = profile.get(constants.MANAGEMENT_NETWORK)
+    return network_id
+
+
 def words_of(fault: Any) -> str:
-    """Why Nova did not build a server; it says so in a field of an object."""
+    """Return why Nova did not build a server, from its fault."""
     if isinstance(fault, dict):
         fault = fault.get("message")
     return str(fault or "").strip().removesuffix(".")
@@ -323,7 +287,7 @@ def words_of(fault: Any) -> str:
 def _zone_metadata(
     tree: LoadBalancerTree | None, zone: str | None
 ) -> dict[str, Any] | None:
-    """The load balancer's zone profile, with the distributor's zone in it."""
+    """Return the zone profile with the distributor's zone in it."""
     metadata = dict(tree.availability_zone) if tree else {}
     if zone is not None:
         metadata[constants.COMPUTE_ZONE] = zone

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright (c) 2026 The octavia-anycast authors
-"""Front ends, checked against Neutron: do network, subnet and VIPs fit?
+"""Check front ends against Neutron: network, subnet and VIPs must fit.
 
 Layer: octavia_adapter.
 """
@@ -23,9 +23,9 @@ from octavia_anycast.model.errors import InvalidRequest
 def versions_of(
     vips: Iterable[tuple[str | None, str | None]],
 ) -> frozenset[int]:
-    """The IP versions of VIPs, each given by (address, subnet id).
+    """Return the IP versions of VIPs, each given by (address, subnet id).
 
-    The subnet is asked for where no address was chosen yet.
+    Without an address, it is the version of the subnet.
     """
     return frozenset(
         ip_address(address).version
@@ -85,8 +85,8 @@ def _check_versions(name: str, what: str, missing: frozenset[int]) -> None:
         families = " and ".join(f"IPv{version}" for version in sorted(missing))
         raise InvalidRequest(
             name,
-            f"{what} has no {families}, which a VIP of the load balancer is "
-            "of: an amphora could not be the next hop of that VIP",
+            f"{what} has no {families}, but a VIP of the load balancer has: "
+            "an amphora could not be the next hop of that VIP",
         )
 
 

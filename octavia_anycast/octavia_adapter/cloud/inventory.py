@@ -1,103 +1,50 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright (c) 2026 The octavia-anycast authors
-"""What there is in Octavia's tables, in Nova and in Neutron, by name.
+"""What exists in Nova and in Neutron, by name.
 
-Everything whose name says that it is of an amphora or a load balancer,
-stock Octavia's too: whose it is, the sweep finds out.
+Everything that has the name of an amphora's or a load balancer's, stock
+Octavia's too. The sweep finds out who owns it.
 
 Layer: octavia_adapter. Reads only; a constant number of calls each.
 """
 
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
-from ipaddress import ip_address
 from typing import Any
 
 from octavia.common import constants
-from octavia.db import models
 from oslo_utils import timeutils
 
-from octavia_anycast.model.bgp import IPAddress
-from octavia_anycast.model.housekeeping import Census, Seen
+from octavia_anycast.model.housekeeping import Seen
 from octavia_anycast.octavia_adapter.cloud import names
-from octavia_anycast.octavia_adapter.load_balancer.rows import transaction
-
-
-def census(provider: str) -> Census:
-    """Whose is what in Octavia's own tables: five queries.
-
-    :raises Retryable: the database does not answer.
-    """
-    balancer = models.LoadBalancer
-    with transaction() as session:
-        statuses = (
-            session.query(balancer.id, balancer.provisioning_status)
-            .filter(balancer.provider == provider)
-            .all()
-        )
-        stock = session.query(models.Amphora.id).all()
-        vips: dict[str, set[IPAddress]] = {}
-        for model in (models.Vip, models.AdditionalVip):
-            for load_balancer_id, address in (
-                session.query(model.load_balancer_id, model.ip_address)
-                .join(balancer, balancer.id == model.load_balancer_id)
-                .filter(balancer.provider == provider)
-                .filter(model.ip_address.isnot(None))
-            ):
-                known = vips.setdefault(load_balancer_id, set())
-                known.add(ip_address(address))
-        owned = (
-            session.query(models.Vip.load_balancer_id)
-            .join(balancer, balancer.id == models.Vip.load_balancer_id)
-            .filter(balancer.provider == provider)
-            .filter(models.Vip.octavia_owned.is_(True))
-            .all()
-        )
-    deleted = {i for i, status in statuses if status == constants.DELETED}
-    return Census(
-        live=frozenset(i for i, _ in statuses) - deleted,
-        deleted=frozenset(deleted),
-        vips={i: frozenset(addresses) for i, addresses in vips.items()},
-        stock_amphorae=frozenset(row[0] for row in stock),
-        with_own_vip_port=frozenset(row[0] for row in owned) - deleted,
-    )
 
 
 def servers(driver: Any) -> tuple[Seen, ...]:
-    """Servers named as those of amphorae, of any provider.
+    """List servers with names of amphorae, of any provider.
 
-    Octavia's driver interface cannot list: Nova's own client is asked, or
-    ``list_servers()`` of another driver that has it.
+    Octavia's driver interface cannot list. So Nova's own client is asked, or
+    ``list_servers()`` of a driver that has it.
     """
     own = getattr(driver, "list_servers", None)
+    nova = getattr(driver, "manager", None)
+    found: Iterable[tuple[str, str, datetime | None]] = ()
     if own is not None:
-        found = list(own())
-    else:
-        found = _nova_servers(getattr(driver, "manager", None))
-    return tuple(
-        Seen(
-            id=str(identifier),
-            amphora_id=amphora_id,
-            created_at=created_at,
+        found = own()
+    elif nova is not None:
+        query = {"name": f"^{names.SERVER_PREFIX}"}
+        found = (
+            (server.id, server.name, _moment(server.created))
+            for server in nova.list(search_opts=query, limit=-1)
         )
+    return tuple(
+        Seen(id=str(identifier), amphora_id=amphora_id, created_at=created_at)
         for identifier, name, created_at in found
         if (amphora_id := names.amphora_of_server(name))
     )
 
 
-def _nova_servers(manager: Any) -> list[tuple[str, str, datetime | None]]:
-    if manager is None or not hasattr(manager, "list"):
-        return []
-    listed = manager.list(
-        search_opts={"name": f"^{names.SERVER_PREFIX}"}, limit=-1
-    )
-    return [
-        (server.id, server.name, _moment(getattr(server, "created", None)))
-        for server in listed
-    ]
-
-
 def ports(driver: Any) -> tuple[Seen, ...]:
-    """Ports of amphorae in the service project, and VIP ports in any.
+    """List ports of amphorae in the service project, and all VIP ports.
 
     A VIP port is one that Octavia made: its owner, its device and its name
     say so. Empty with a network driver that cannot list ports.
@@ -118,36 +65,37 @@ def ports(driver: Any) -> tuple[Seen, ...]:
         if (amphora_id := names.amphora_of_port(port.name))
     ]
     vips = [
-        Seen(
-            id=port.id,
-            load_balancer_id=load_balancer_id,
-            created_at=_moment(port.created_at),
-        )
+        port
         for port in proxy.ports(device_owner=constants.OCTAVIA_OWNER)
-        if (load_balancer_id := names.load_balancer_of_port(port.name))
-        and port.device_id == f"lb-{load_balancer_id}"
+        if port.device_id == f"lb-{names.load_balancer_of_port(port.name)}"
     ]
-    return (*own, *vips)
+    return (*own, *_of_load_balancers(vips, names.load_balancer_of_port))
 
 
 def security_groups(driver: Any) -> tuple[Seen, ...]:
-    """Security groups in the service project named as those of VIPs."""
+    """List security groups in the service project with names of VIPs'."""
     proxy = getattr(driver, "network_proxy", None)
     if proxy is None:
         return ()
+    groups = proxy.security_groups(project_id=driver.project_id)
+    return _of_load_balancers(groups, names.load_balancer_of_group)
+
+
+def _of_load_balancers(
+    things: Iterable[Any], owner_of: Callable[[str | None], str | None]
+) -> tuple[Seen, ...]:
     return tuple(
         Seen(
-            id=group.id,
+            id=thing.id,
             load_balancer_id=load_balancer_id,
-            created_at=_moment(group.created_at),
+            created_at=_moment(thing.created_at),
         )
-        for group in proxy.security_groups(project_id=driver.project_id)
-        if (load_balancer_id := names.load_balancer_of_group(group.name))
+        for thing in things
+        if (load_balancer_id := owner_of(thing.name))
     )
 
 
 def _moment(text: str | None) -> datetime | None:
-    """Read the time that an API gives; None if it gives none."""
     if not text:
         return None
     moment: datetime = timeutils.parse_isotime(text)

@@ -1,15 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright (c) 2026 The octavia-anycast authors
-"""What things of amphorae are called in the cloud, and read back.
+"""Names of servers, ports and security groups in the cloud.
 
-Servers, VIP ports and security groups have the names that Octavia gives
-them: stock amphorae and load balancers have such, too. Front-end and member
-ports have names of ours.
+Servers, VIP ports and security groups have Octavia's names; those of stock
+amphorae and load balancers are the same. Front-end and member ports have
+names of ours.
 
 Layer: octavia_adapter.
 """
 
 import re
+from functools import partial
 
 from octavia.common import constants
 
@@ -19,10 +20,6 @@ FRONTEND_PREFIX = "octavia-anycast-fe-"
 MEMBER_PREFIX = "octavia-anycast-member-"
 
 _ID = "([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})"
-_SERVER = re.compile(SERVER_PREFIX + _ID)
-_VIP_PORT = re.compile(VIP_PREFIX + _ID)
-_AMPHORA_PORT = re.compile(f"{FRONTEND_PREFIX}{_ID}|{MEMBER_PREFIX}{_ID}-.+")
-_GROUP = re.compile(constants.VIP_SECURITY_GROUP_PREFIX + _ID)
 
 
 def server_name(amphora_id: str) -> str:
@@ -40,26 +37,17 @@ def member_port_name(amphora_id: str, network_id: str) -> str:
     return f"{MEMBER_PREFIX}{amphora_id}-{network_id}"
 
 
-def amphora_of_server(name: str | None) -> str | None:
-    """The amphora whose server this is; None if it is none."""
-    return _read(_SERVER, name)
-
-
-def amphora_of_port(name: str | None) -> str | None:
-    """The amphora whose port of ours this is; None if it is none."""
-    return _read(_AMPHORA_PORT, name)
-
-
-def load_balancer_of_port(name: str | None) -> str | None:
-    """The load balancer whose VIP port this is; None if it is none."""
-    return _read(_VIP_PORT, name)
-
-
-def load_balancer_of_group(name: str | None) -> str | None:
-    """The load balancer whose security group this is; None if none."""
-    return _read(_GROUP, name)
-
-
-def _read(pattern: re.Pattern[str], name: str | None) -> str | None:
-    found = pattern.fullmatch(name or "")
+def _read(pattern: str, name: str | None) -> str | None:
+    """Read the id in a name; None if it is another kind of name."""
+    found = re.fullmatch(pattern, name or "")
     return next(filter(None, found.groups())) if found else None
+
+
+amphora_of_server = partial(_read, SERVER_PREFIX + _ID)
+amphora_of_port = partial(
+    _read, f"{FRONTEND_PREFIX}{_ID}|{MEMBER_PREFIX}{_ID}-.+"
+)
+load_balancer_of_port = partial(_read, VIP_PREFIX + _ID)
+load_balancer_of_group = partial(
+    _read, constants.VIP_SECURITY_GROUP_PREFIX + _ID
+)

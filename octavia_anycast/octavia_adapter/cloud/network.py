@@ -2,16 +2,15 @@
 # Copyright (c) 2026 The octavia-anycast authors
 """Ports and security groups, through Octavia's network driver.
 
-Every port has a name made of what it is for, so that one made just before a
+The name of a port says what it is for. So a port that was made just before a
 crash is found again instead of made twice.
 
 Layer: octavia_adapter.
 """
 
 import functools
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
 from typing import Any
 
@@ -25,6 +24,11 @@ from octavia_anycast.model.actions import PlugFrontend
 from octavia_anycast.model.cluster import AmphoraRecord
 from octavia_anycast.model.errors import Permanent
 from octavia_anycast.model.housekeeping import Seen
+from octavia_anycast.model.load_balancer import (
+    LoadBalancerTree,
+    MemberNetworks,
+    Prepared,
+)
 from octavia_anycast.model.wire import Frontend, FrontendAddress
 from octavia_anycast.octavia_adapter.cloud import inventory
 from octavia_anycast.octavia_adapter.cloud.names import (
@@ -33,47 +37,31 @@ from octavia_anycast.octavia_adapter.cloud.names import (
     member_port_name,
 )
 from octavia_anycast.octavia_adapter.errors import translated
-from octavia_anycast.octavia_adapter.load_balancer.load_balancers import (
-    LoadBalancerTree,
-)
 from octavia_anycast.octavia_adapter.load_balancer.rows import transaction
 
 LOG = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Prepared:
-    """What was found as the ports of a load balancer were prepared.
-
-    :param without_port: ids of amphorae whose front-end port is gone
-    :param lacks: sentences about what the ports go without
-    """
-
-    without_port: tuple[str, ...] = ()
-    lacks: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MemberNetworks:
-    """Networks of members, sorted, and subnets that do not exist."""
-
-    network_ids: tuple[str, ...] = ()
-    gone_subnet_ids: tuple[str, ...] = ()
-
-
 class Network:
     """The network service.
 
-    ``frontend_groups``: security groups of each front-end port, beside the
-    load balancer's own, whose rules Octavia makes of the listeners alone.
+    Each call raises Permanent if the service refuses what is asked, and
+    Retryable if it does not answer or fails. So does making this object:
+    Octavia's driver asks the service for its extensions at once.
 
-    :raises Retryable: if it does not answer (Octavia's driver asks it for
-        its extensions at once).
+    :param model_of: gives Octavia's data model of a tree
+    :param frontend_groups: security groups of each front-end port, beside the
+        load balancer's own, whose rules Octavia makes of the listeners alone
     """
 
     def __init__(
-        self, frontend_groups: Iterable[str] = (), *, driver: Any = None
+        self,
+        model_of: Callable[[LoadBalancerTree], Any],
+        frontend_groups: Iterable[str] = (),
+        *,
+        driver: Any = None,
     ) -> None:
+        self._model_of = model_of
         self._frontend_groups = tuple(frontend_groups)
         with translated("reaching the network service"):
             self._driver = driver or octavia_utils.get_network_driver()
@@ -93,9 +81,6 @@ class Network:
         The group's rules follow the listeners; the front-end ports get the
         group, the VIP's QoS policy and the VIPs as allowed addresses. A VIP
         port that somebody deleted is made again with the same addresses.
-
-        :raises Permanent: the network service refuses it.
-        :raises Retryable: the network service did not do it.
         """
         with self._asking(f"preparing the ports of {tree.id}"):
             self._update_vip(tree)
@@ -120,21 +105,21 @@ class Network:
 
     def _update_vip(self, tree: LoadBalancerTree) -> None:
         """Bring the group up to date; make the VIP's port if it is gone."""
-        vip = tree.model.vip
+        model = self._model_of(tree)
         try:
-            self._driver.update_vip_sg(tree.model, vip)
+            self._driver.update_vip_sg(model, model.vip)
         except network_base.PortNotFound:
             self._allocate_anew(tree)
-            self._driver.update_vip_sg(tree.model, vip)
+            self._driver.update_vip_sg(model, model.vip)
 
     def _allocate_anew(self, tree: LoadBalancerTree) -> None:
         """Make the VIP's port again, as Octavia does in a failover."""
-        model = tree.model
+        model = self._model_of(tree)
         made, others = self._driver.allocate_vip(model)
         if made.port_id == model.vip.port_id:
             return  # it is there: something else was not found
         LOG.warning(
-            "The VIP port %s of load balancer %s was not there any more; port "
+            "The VIP port %s of load balancer %s did not exist any more; port "
             "%s has its addresses.",
             model.vip.port_id,
             tree.id,
@@ -157,12 +142,12 @@ class Network:
     def _qos_policy(
         self, tree: LoadBalancerTree
     ) -> tuple[str | None, tuple[str, ...]]:
-        """The VIP's QoS policy, as far as there is one, and what is missing.
+        """Return the VIP's QoS policy if it exists, and what is missing.
 
-        Without it the load balancer serves, and its user can name another
-        one; in ERROR nothing of it could be changed.
+        Without its policy the load balancer serves, and its user can name
+        another one; in ERROR nothing of it could be changed.
         """
-        policy_id = tree.model.vip.qos_policy_id
+        policy_id = self._model_of(tree).vip.qos_policy_id
         if policy_id is None or not self._driver.qos_enabled():
             return policy_id, ()
         try:
@@ -174,11 +159,7 @@ class Network:
 
     @contextmanager
     def _asking(self, what: str) -> Iterator[None]:
-        """Translate errors; after a refusal, what is remembered may be wrong.
-
-        :raises Permanent: the network service refuses it.
-        :raises Retryable: it does not answer.
-        """
+        """Translate errors; after a refusal, forget what is cached."""
         try:
             with translated(what):
                 yield
@@ -188,55 +169,36 @@ class Network:
             raise
 
     def remove(self, tree: LoadBalancerTree) -> None:
-        """Delete the VIP's port, if Octavia made it, and the group.
-
-        :raises Retryable: the network service did not do it.
-        """
-        vip = tree.model.vip
+        """Delete the VIP's port, if Octavia made it, and the group."""
+        model = self._model_of(tree)
+        vip = model.vip
         with translated(f"deallocating the VIP of {tree.id}"):
             if vip is not None and vip.port_id:
-                vip.load_balancer = tree.model
+                vip.load_balancer = model
                 self._driver.deallocate_vip(vip)
 
     def remove_vip_of(self, load_balancer_id: str) -> None:
         """Delete the VIP port of a load balancer that Octavia rolled back.
 
         Its row is gone, so the port is found by the name that Octavia's
-        network driver gives; a user's own port has another one.
-
-        :raises Retryable: the network service did not do it.
+        network driver gives; a user's own port has another name.
         """
         with translated(f"deallocating the VIP of {load_balancer_id}"):
-            port = self._find(f"{VIP_PREFIX}{load_balancer_id}")
-            if port is not None:
-                self._driver.delete_port(port.id)
+            self._delete(self._find(f"{VIP_PREFIX}{load_balancer_id}"))
 
     def networks_of(self, subnet_ids: Iterable[str]) -> MemberNetworks:
-        """The networks of these subnets.
-
-        :raises Retryable: the network service did not answer.
-        """
-        networks, gone = set(), []
+        """The networks of these subnets."""
         with translated("looking up the subnets of members"):
-            for subnet_id in subnet_ids:
-                try:
-                    networks.add(self._subnet(subnet_id).network_id)
-                except network_base.SubnetNotFound:
-                    gone.append(subnet_id)
+            homes = {s: self._network_of(s) for s in subnet_ids}
         return MemberNetworks(
-            network_ids=tuple(sorted(networks)),
-            gone_subnet_ids=tuple(gone),
+            network_ids=tuple(sorted({n for n in homes.values() if n})),
+            gone_subnet_ids=tuple(s for s, n in homes.items() if n is None),
         )
 
     def check_frontend(
         self, network_id: str | None, subnet_ids: Iterable[str]
     ) -> None:
-        """See that a front-end network and its subnets exist, as of now.
-
-        :raises Permanent: one of them does not, or they do not belong
-            together.
-        :raises Retryable: the network service did not answer.
-        """
+        """Check that a network and its subnets exist, and belong together."""
         with translated("looking up a front-end network"):
             try:
                 if network_id is not None:
@@ -266,7 +228,6 @@ class Network:
         """Make the front-end port, or find it, and attach it.
 
         :returns: the port's id and what the agent needs to know of it
-        :raises Retryable: the network or compute service did not do it.
         """
         with self._asking(f"plugging the front end of amphora {record.id}"):
             name = frontend_port_name(record.id)
@@ -290,7 +251,6 @@ class Network:
         """Make and attach a port in each network of members.
 
         :returns: for each what the agent's plug/network call takes
-        :raises Retryable: the network or compute service did not do it.
         """
         with self._asking(f"plugging member networks of amphora {record.id}"):
             return [
@@ -301,67 +261,52 @@ class Network:
     def unplug_members(
         self, record: AmphoraRecord, network_ids: Iterable[str]
     ) -> None:
-        """Detach and delete the ports in these networks.
-
-        :raises Retryable: the network or compute service did not do it.
-        """
+        """Detach and delete the ports in these networks."""
         with translated(f"unplugging member networks of {record.id}"):
             for network_id in network_ids:
                 port = self._find(member_port_name(record.id, network_id))
-                if port is None:
-                    continue
-                if record.compute_id and port.device_id == record.compute_id:
-                    self._driver.unplug_network(record.compute_id, network_id)
-                self._driver.delete_port(port.id)
+                server_id = record.compute_id
+                if port and server_id and port.device_id == server_id:
+                    self._driver.unplug_network(server_id, network_id)
+                self._delete(port)
 
     def release(self, record: AmphoraRecord) -> None:
-        """Delete all ports made for an amphora whose server is gone.
-
-        :raises Retryable: the network service did not do it.
-        """
+        """Delete all ports made for an amphora whose server is gone."""
         names = [frontend_port_name(record.id)] + [
             member_port_name(record.id, network_id)
             for network_id in record.member_network_ids
         ]
         with translated(f"deleting the ports of amphora {record.id}"):
             for name in names:
-                port = self._find(name)
-                if port is not None:
-                    self._driver.delete_port(port.id)
-                    self._given.pop(port.id, None)
+                self._delete(self._find(name))
 
     def list_ports(self) -> tuple[Seen, ...]:
-        """Each port with a name of an amphora's or a VIP's.
-
-        :raises Retryable: the network service did not answer.
-        """
+        """Each port with a name of an amphora's or a VIP's."""
         with translated("listing ports"):
             return inventory.ports(self._driver)
 
     def list_security_groups(self) -> tuple[Seen, ...]:
-        """Each security group with a name of a VIP's.
-
-        :raises Retryable: the network service did not answer.
-        """
+        """Each security group with a name of a VIP's."""
         with translated("listing security groups"):
             return inventory.security_groups(self._driver)
 
     def delete_port(self, port_id: str) -> None:
-        """Delete a port; one that is not there is deleted already.
-
-        :raises Retryable: the network service did not do it.
-        """
+        """Delete a port; one that is not there is deleted already."""
         with translated(f"deleting port {port_id}"):
             self._driver.delete_port(port_id)
 
     def delete_security_group(self, group_id: str) -> None:
         """Delete a group; one that is not there is deleted already.
 
-        :raises Retryable: the network service did not do it: a port may
-            still have it.
+        :raises Retryable: a port may still have it.
         """
         with translated(f"deleting security group {group_id}"):
             self._driver.network_proxy.delete_security_group(group_id)
+
+    def _delete(self, port: Any) -> None:
+        if port is not None:
+            self._driver.delete_port(port.id)
+            self._given.pop(port.id, None)
 
     def _find(self, name: str) -> Any:
         try:
@@ -376,7 +321,7 @@ class Network:
         return own + self._other_groups(tree)
 
     def _made_security_groups(self, tree: LoadBalancerTree) -> list[str]:
-        """The groups; the load balancer's own made again if it is gone."""
+        """Return the groups; make the load balancer's own again if needed."""
         try:
             return self._security_groups(tree)
         except network_base.SecurityGroupNotFound:
@@ -384,8 +329,8 @@ class Network:
             return self._security_groups(tree)
 
     def _other_groups(self, tree: LoadBalancerTree) -> list[str]:
-        """The VIP's, as its user asks, and ours; each once."""
-        wanted = (*tree.model.vip.sg_ids, *self._frontend_groups)
+        """Return the groups of the VIP's user and ours; each once."""
+        wanted = (*self._model_of(tree).vip.sg_ids, *self._frontend_groups)
         return list(dict.fromkeys(wanted))
 
     def _set_groups(
@@ -402,7 +347,7 @@ class Network:
         )
         # Octavia gives the port the load balancer's group and the VIP's.
         vip = data_models.Vip(sg_ids=self._other_groups(tree))
-        update(tree.model, amphora, vip)
+        update(self._model_of(tree), amphora, vip)
 
     def _apply_qos(self, wanted: str | None, port_id: str) -> None:
         if not self._driver.qos_enabled():
@@ -462,7 +407,7 @@ class Network:
         wanted = [
             identifier
             for identifier in tree.member_subnet_ids
-            if self._is_of(identifier, network_id)
+            if self._network_of(identifier) == network_id
         ]
         name = member_port_name(record.id, network_id)
         port = self._find(name) or self._driver.create_port(
@@ -482,32 +427,32 @@ class Network:
             return False
         return True
 
-    def _is_of(self, subnet_id: str, network_id: str) -> bool:
+    def _network_of(self, subnet_id: str) -> str | None:
         try:
-            return bool(self._subnet(subnet_id).network_id == network_id)
+            return str(self._subnet(subnet_id).network_id)
         except network_base.SubnetNotFound:
-            return False
+            return None
 
     def _port_info(self, port: Any) -> dict[str, Any]:
         """Describe a port as Octavia's agent wants it (plug/network)."""
-        return {
+        info: dict[str, Any] = {
             "mac_address": port.mac_address,
             "mtu": self._network(port.network_id).mtu,
             "is_sriov": False,
-            "fixed_ips": [
-                self._fixed_ip_info(fixed_ip) for fixed_ip in port.fixed_ips
-            ],
+            "fixed_ips": [],
         }
-
-    def _fixed_ip_info(self, fixed_ip: Any) -> dict[str, Any]:
-        subnet = self._subnet(fixed_ip.subnet_id)
-        # No gateway: the default route is the front end's.
-        return {
-            "ip_address": fixed_ip.ip_address,
-            "subnet_cidr": subnet.cidr,
-            "gateway": None,
-            "host_routes": [
-                {"nexthop": r.nexthop, "destination": r.destination}
-                for r in subnet.host_routes or ()
-            ],
-        }
+        for fixed_ip in port.fixed_ips:
+            subnet = self._subnet(fixed_ip.subnet_id)
+            info["fixed_ips"].append(
+                {
+                    "ip_address": fixed_ip.ip_address,
+                    "subnet_cidr": subnet.cidr,
+                    # None: the default route is the front end's.
+                    "gateway": None,
+                    "host_routes": [
+                        {"nexthop": r.nexthop, "destination": r.destination}
+                        for r in subnet.host_routes or ()
+                    ],
+                }
+            )
+        return info

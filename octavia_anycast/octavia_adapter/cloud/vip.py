@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright (c) 2026 The octavia-anycast authors
-"""VIP ports: allocated and given back through Octavia's network driver.
+"""VIP ports: allocated and released through Octavia's network driver.
 
 Dicts here are those of octavia_lib's provider interface.
 """
@@ -61,7 +61,7 @@ def allocate(
 
 
 def deallocate(load_balancer_id: str, project_id: str, vip: VipDict) -> None:
-    """Give the port back if Octavia made it; a user's port stays.
+    """Release the port if Octavia made it; a user's port stays.
 
     :raises Permanent: if Neutron does not delete it.
     """
@@ -94,7 +94,7 @@ def _load_balancer(
 
 
 def _asked(vip: VipDict, additional_vips: list[VipDict]) -> str:
-    """The attribute that says most of what was asked for."""
+    """Return the most specific attribute of the request."""
     if vip.get(lib_constants.VIP_ADDRESS):
         return str(lib_constants.VIP_ADDRESS)
     if any(additional.get("ip_address") for additional in additional_vips):
@@ -105,9 +105,9 @@ def _asked(vip: VipDict, additional_vips: list[VipDict]) -> str:
 
 
 def _refusal(error: Any, asked: str) -> AnycastError:
-    """Say it in the words of Neutron, where there are some.
+    """Make our own error, in Neutron's words if it answered.
 
-    :param asked: the attribute that is to blame if Neutron refuses it
+    :param asked: the attribute that is named if Neutron refuses the request
     """
     if isinstance(error, network_base.VIPInUseException):
         return Conflict(getattr(error, "orig_msg", None) or str(error))

@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright (c) 2026 The octavia-anycast authors
-"""Which attributes HAProxy would refuse: known before they are stored.
+"""Refuse attributes that HAProxy would refuse, before they are stored.
 
-Asked with the libraries that HAProxy uses (PCRE2, OpenSSL), of every
-attribute whose text or number reaches its configuration. What cannot be known
-here, as it depends on the amphora's image, is found when the amphora refuses
-the file.
+Every attribute whose text or number reaches HAProxy's configuration is checked
+with the libraries that HAProxy uses (PCRE2, OpenSSL). What depends on the
+amphora's image is found when the amphora refuses the file.
 
 Objects are mappings of attribute -> value, as ``to_dict`` of Octavia's API
 types and of octavia_lib's data models makes them.
@@ -62,7 +61,6 @@ def check(kind: str, given: Document, before: Document | None = None) -> None:
 
 
 def _check_below(name: str, kind: str, value: Any) -> None:
-    """Check the object or the objects in one attribute."""
     many = isinstance(value, list)
     for number, document in enumerate(value if many else [value]):
         if not isinstance(document, Mapping):
@@ -76,7 +74,7 @@ def _check_below(name: str, kind: str, value: Any) -> None:
 
 
 def _texts(*names: str) -> Check:
-    """Check that texts stay in their line: no other directive can follow."""
+    """Check that texts stay in their line, and add no directive."""
 
     def run(whole: Document) -> Iterator[tuple[str, str]]:
         for name in names:
@@ -145,7 +143,7 @@ def _cookie(whole: Document) -> Iterator[tuple[str, str]]:
 
 
 def _ciphers(whole: Document) -> Iterator[tuple[str, str]]:
-    """Ask OpenSSL, in the order in which Octavia's template writes them."""
+    """Ask OpenSSL about the ciphers, in the order of Octavia's template."""
     versions = whole.get("tls_versions")
     if versions and not set(versions) & set(constants.TLS_PRE_1_3_VERSIONS):
         return
@@ -168,20 +166,20 @@ def _listener_versions(whole: Document) -> Iterator[tuple[str, str]]:
     if versions and not set(versions) & _NEW_TLS:
         yield (
             "tls_versions",
-            "HAProxy serves TLSv1.2 and TLSv1.3, and older versions only "
-            "beside one of them",
+            "HAProxy serves TLSv1.2 and TLSv1.3; older versions only together "
+            "with one of them",
         )
 
 
 def _pool_versions(whole: Document) -> Iterator[tuple[str, str]]:
     versions = whole.get("tls_versions")
     if versions and set(versions) == {_SSL_3}:
-        yield "tls_versions", "OpenSSL has no SSLv3 any more"
+        yield "tls_versions", "OpenSSL does not support SSLv3 any more"
 
 
 @cache
 def _tls13_names() -> frozenset[str]:
-    """The ciphers of TLS 1.3, as Octavia's template tells them apart."""
+    """Return the ciphers of TLS 1.3 that Octavia's template knows."""
     return frozenset(jinja_cfg.JinjaTemplater().tlsv1_3_ciphers)
 
 
@@ -192,8 +190,7 @@ def _context() -> ssl.SSLContext:
 
 _RULE = ("type", "compare_type", "key", "value")
 _TLS = ("tls_ciphers", "tls_versions")
-# kind -> (attributes that a check is about, the check). It is made when one
-# of them is given.
+# kind -> (attributes, check): checked if one of the attributes is given.
 CHECKS: dict[str, tuple[tuple[tuple[str, ...], Check], ...]] = {
     "listener": ((_TLS, _ciphers), (("tls_versions",), _listener_versions)),
     "pool": (

@@ -26,7 +26,7 @@ _MESSAGE_LENGTH = 256
 
 
 def complaint_about(pattern: str, *, ignores_case: bool = False) -> str | None:
-    """What PCRE2 has against a pattern; None: nothing, or it is missing.
+    """Return why PCRE2 refuses a pattern; None: it takes it, or is missing.
 
     An ACL of HAProxy captures nothing, so a group has no number.
     """
@@ -57,7 +57,7 @@ def complaint_about(pattern: str, *, ignores_case: bool = False) -> str | None:
 
 @cache
 def _library() -> Any:
-    """Load the library once; None, and one line in the log, without it."""
+    """Load the library once; log a warning if it is missing."""
     try:
         library = ctypes.CDLL(LIBRARY)
     except OSError as e:
@@ -83,7 +83,6 @@ def _library() -> Any:
 
 
 def _message(library: Any, number: int) -> str:
-    """The library's own words for an error number."""
     buffer = ctypes.create_string_buffer(_MESSAGE_LENGTH)
     library.pcre2_get_error_message_8(
         ctypes.c_int(number), buffer, ctypes.c_size_t(_MESSAGE_LENGTH)

@@ -3,9 +3,9 @@
 """Octavia's HAProxy templates, with each user's text quoted for HAProxy.
 
 Octavia renders with HTML escapes: ``&`` becomes ``&amp;``, and the ``#`` of
-``&#39;`` begins a comment, which cuts the line there. A plain ``#`` does it,
-too: of a redirect to ``https://example.org/#top`` the condition is lost, and
-all requests are redirected (ADR 0095).
+``&#39;`` begins a comment, which ends the line there. So does a plain ``#``: a
+redirect to ``https://example.org/#top`` loses its condition, and all requests
+are redirected (ADR 0095).
 
 Layer: octavia_adapter.
 """
@@ -46,11 +46,11 @@ def argument(text: str) -> str:
 
 
 class Templater(jinja_cfg.JinjaTemplater):
-    """Octavia's, which says the same of all that needs no quotes."""
+    """Octavia's templater; only texts that need quotes come out changed."""
 
     @classmethod
     def of(cls, stock: Any) -> Any:
-        """Make it with all that Octavia's own was made with."""
+        """Make one with the attributes of Octavia's own."""
         templater = cls.__new__(cls)
         templater.__dict__.update(vars(stock))
         return templater
@@ -63,10 +63,10 @@ class Templater(jinja_cfg.JinjaTemplater):
         haproxy_versions: Any,
         *args: Any,
     ) -> str:
-        """As Octavia's, and HAProxy starts with fewer files than it wishes.
+        """Render, with an option that lets HAProxy start with fewer files.
 
-        Otherwise it does not start where the connection limits of all
-        listeners need more open files than the system gives it.
+        Without it, HAProxy does not start if the connection limits of all
+        listeners need more open files than the system allows.
         """
         text = super().build_config(
             host_amphora, listeners, tls_certs, haproxy_versions, *args
@@ -125,7 +125,7 @@ def _changed(found: Any, write: Any, *names: str) -> Any:
 
 @cache
 def _environment(directory: str) -> jinja2.Environment:
-    """Octavia's environment, but for the HTML: this is no HTML."""
+    """Make Octavia's environment, without escapes for HTML."""
     environment = jinja2.Environment(
         autoescape=False,
         loader=jinja2.FileSystemLoader(searchpath=directory),

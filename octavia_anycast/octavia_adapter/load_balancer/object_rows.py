@@ -159,6 +159,23 @@ def _delete_statistics(session: Any, listener_ids: Iterable[str]) -> None:
         ).delete(synchronize_session=False)
 
 
+def update(
+    session: Any,
+    column: Any,
+    identifiers: Iterable[str],
+    values: dict[str, Any],
+    *conditions: Any,
+) -> None:
+    """Write values to the rows that have one of these ids in a column.
+
+    A statement for a thousand ids; no row is loaded.
+    """
+    for some in chunks(identifiers):
+        session.query(column.class_).filter(
+            column.in_(some), *conditions
+        ).update(values, synchronize_session=False)
+
+
 def chunks(identifiers: Iterable[str]) -> Iterator[list[str]]:
     """Split ids into lists that one statement can name."""
     wanted = list(identifiers)

@@ -54,14 +54,13 @@ class OctaviaStatistics:
             by_count.setdefault(count, []).append(listener_id)
         with transaction() as session:
             for count, listener_ids in by_count.items():
-                for some in object_rows.chunks(listener_ids):
-                    session.query(model).filter(
-                        model.listener_id.in_(some),
-                        model.amphora_id == model.listener_id,
-                    ).update(
-                        {"active_connections": count},
-                        synchronize_session=False,
-                    )
+                object_rows.update(
+                    session,
+                    model.listener_id,
+                    listener_ids,
+                    {"active_connections": count},
+                    model.amphora_id == model.listener_id,
+                )
 
     def _grow(self, listener_id: str, added: Mapping[str, int]) -> bool:
         model = models.ListenerStatistics

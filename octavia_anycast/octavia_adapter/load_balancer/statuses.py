@@ -20,13 +20,17 @@ from octavia.common import constants
 from octavia.db import models
 from oslo_log import log as logging
 
-from octavia_anycast.octavia_adapter.load_balancer import object_rows
-from octavia_anycast.octavia_adapter.load_balancer.load_balancers import (
-    L7_PROTOCOLS,
+from octavia_anycast.model.load_balancer import (
     PENDING,
-    PROVIDER,
     LoadBalancerTree,
     Pending,
+)
+from octavia_anycast.octavia_adapter.load_balancer import object_rows
+from octavia_anycast.octavia_adapter.load_balancer.data_model import (
+    L7_PROTOCOLS,
+)
+from octavia_anycast.octavia_adapter.load_balancer.load_balancers import (
+    PROVIDER,
 )
 from octavia_anycast.octavia_adapter.load_balancer.quotas import (
     UNCOUNTED,
@@ -105,9 +109,11 @@ class OctaviaStatuses:
             if row is None:
                 return False
             for model in object_rows.MODELS.values():
-                session.query(model).filter(model.id.in_(ids)).update(
+                object_rows.update(
+                    session,
+                    model.id,
+                    ids,
                     {"provisioning_status": constants.ERROR},
-                    synchronize_session=False,
                 )
         return True
 
@@ -140,11 +146,12 @@ class OctaviaStatuses:
                     if kind == "loadbalancers"
                     else object_rows.MODELS[kind]
                 )
-                for some in object_rows.chunks(identifiers):
-                    session.query(model).filter(model.id.in_(some)).update(
-                        {"operating_status": status},
-                        synchronize_session=False,
-                    )
+                object_rows.update(
+                    session,
+                    model.id,
+                    identifiers,
+                    {"operating_status": status},
+                )
 
     @staticmethod
     def _lock(session: Any, tree: LoadBalancerTree) -> Any:
@@ -200,8 +207,7 @@ def _settle_children(session: Any, pending: Iterable[Pending]) -> None:
     for kind, identifiers in _ids(pending, is_deletion=False).items():
         if kind == "l7policies":
             _refuse_policies(session, identifiers)
-        for some in object_rows.chunks(identifiers):
-            _settle_some(session, kind, some)
+        _settle_rows(session, kind, identifiers)
 
 
 def _stop_unused(session: Any, tree: LoadBalancerTree) -> None:
@@ -209,34 +215,32 @@ def _stop_unused(session: Any, tree: LoadBalancerTree) -> None:
 
     Octavia's worker does so where they are created with their load balancer.
     """
-    used = {
-        pool.id for listener in tree.model.listeners for pool in listener.pools
-    }
-    unused = [pool.id for pool in tree.model.pools if pool.id not in used]
-    for some in object_rows.chunks(unused):
-        session.query(models.HealthMonitor).filter(
-            models.HealthMonitor.pool_id.in_(some)
-        ).update(
-            {"operating_status": constants.OFFLINE}, synchronize_session=False
-        )
-
-
-def _settle_some(session: Any, kind: str, identifiers: list[str]) -> None:
-    model = object_rows.MODELS[kind]
-    rows = session.query(model).filter(
-        model.id.in_(identifiers), model.provisioning_status.in_(PENDING)
+    object_rows.update(
+        session,
+        models.HealthMonitor.pool_id,
+        tree.unused_pool_ids,
+        {"operating_status": constants.OFFLINE},
     )
+
+
+def _settle_rows(session: Any, kind: str, identifiers: list[str]) -> None:
+    model = object_rows.MODELS[kind]
+    is_pending = model.provisioning_status.in_(PENDING)
     settled = {"provisioning_status": constants.ACTIVE}
     if kind not in _UNREPORTED:
-        rows.update(settled, synchronize_session=False)
+        object_rows.update(session, model.id, identifiers, settled, is_pending)
         return
     for is_enabled, status in (
         (True, constants.ONLINE),
         (False, constants.OFFLINE),
     ):
-        rows.filter(model.enabled.is_(is_enabled)).update(
+        object_rows.update(
+            session,
+            model.id,
+            identifiers,
             {**settled, "operating_status": status},
-            synchronize_session=False,
+            is_pending,
+            model.enabled.is_(is_enabled),
         )
 
 
@@ -272,18 +276,13 @@ def _delete_children(
         ]
         if kind == "healthmonitors":
             # As Octavia does: nobody looks after the members any more.
-            _stop_monitoring(session, [row.pool_id for row in rows])
+            object_rows.update(
+                session,
+                models.Member.pool_id,
+                [row.pool_id for row in rows],
+                {"operating_status": constants.NO_MONITOR},
+            )
         _remove(session, rows, use)
-
-
-def _stop_monitoring(session: Any, pool_ids: Iterable[str]) -> None:
-    for some in object_rows.chunks(pool_ids):
-        session.query(models.Member).filter(
-            models.Member.pool_id.in_(some)
-        ).update(
-            {"operating_status": constants.NO_MONITOR},
-            synchronize_session=False,
-        )
 
 
 def _remove(session: Any, rows: Iterable[Any], use: ProjectUse) -> None:

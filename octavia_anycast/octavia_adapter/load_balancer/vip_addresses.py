@@ -16,6 +16,8 @@ from octavia.db import models
 from octavia_anycast.model.bgp import IPAddress
 from octavia_anycast.octavia_adapter.load_balancer.rows import transaction
 
+_VIPS = (models.Vip, models.AdditionalVip)
+
 
 class VipHolders:
     """What Octavia's tables say of load balancers and their VIPs.
@@ -45,42 +47,35 @@ class VipHolders:
 
     def counts_of(self, load_balancer_ids: Iterable[str]) -> dict[str, int]:
         """load_balancer_id -> how many VIPs it has; two queries."""
+        wanted = list(load_balancer_ids)
         with self._transaction() as session:
-            return _counts_of(session, list(load_balancer_ids))
+            return dict(
+                Counter(
+                    load_balancer_id
+                    for row in _VIPS
+                    for (load_balancer_id,) in session.query(
+                        row.load_balancer_id
+                    ).filter(row.load_balancer_id.in_(wanted))
+                )
+            )
 
     def holder_of(self, address: IPAddress) -> str | None:
-        """The load balancer that has this VIP; None: nobody has it."""
+        """The load balancer that has this VIP; None: nobody has it.
+
+        Neutron writes addresses as we do, and Octavia stores Neutron's.
+        """
+        balancer = models.LoadBalancer
         with self._transaction() as session:
-            return _holder_of(session, address)
-
-
-def _holder_of(session: Any, address: IPAddress) -> str | None:
-    """Neutron writes addresses as we do, and Octavia stores Neutron's."""
-    for row in (models.Vip, models.AdditionalVip):
-        found = (
-            session.query(row.load_balancer_id)
-            .join(
-                models.LoadBalancer,
-                models.LoadBalancer.id == row.load_balancer_id,
-            )
-            .filter(
-                row.ip_address == str(address),
-                models.LoadBalancer.provisioning_status != constants.DELETED,
-            )
-            .first()
-        )
-        if found is not None:
-            return str(found[0])
-    return None
-
-
-def _counts_of(session: Any, wanted: list[str]) -> dict[str, int]:
-    return dict(
-        Counter(
-            load_balancer_id
-            for row in (models.Vip, models.AdditionalVip)
-            for (load_balancer_id,) in session.query(
-                row.load_balancer_id
-            ).filter(row.load_balancer_id.in_(wanted))
-        )
-    )
+            for row in _VIPS:
+                found = (
+                    session.query(row.load_balancer_id)
+                    .join(balancer, balancer.id == row.load_balancer_id)
+                    .filter(
+                        row.ip_address == str(address),
+                        balancer.provisioning_status != constants.DELETED,
+                    )
+                    .first()
+                )
+                if found is not None:
+                    return str(found[0])
+        return None

@@ -14,15 +14,10 @@ from octavia_anycast.model.wire import GateSettings, SyntheticRequest
 
 PREFIX = "gate_"
 REQUEST_PREFIX = "gate_request_"
-_OF_GATE = (
-    "interval_ms",
-    "rise_count",
-    "fall_count",
-    "unknown_hold_ms",
-    "answer_interval_ms",
-    "answer_timeout_ms",
-    "accept_timeout_ms",
-    "gateway_interval_ms",
+_OF_GATE = tuple(
+    f.name
+    for f in fields(GateSettings)
+    if f.name not in ("is_enabled", "request")
 )
 _OF_REQUEST = tuple(f.name for f in fields(SyntheticRequest))
 # The keys of a flavor's metadata, which are the names of the options too.

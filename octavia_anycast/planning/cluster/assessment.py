@@ -82,7 +82,9 @@ def _phase(
     never_came_up = _never_came_up(desired, amphora, age)
     if never_came_up:
         return Phase.FAILED, never_came_up
-    silent = _silent_seconds(amphora, age)
+    silent = amphora.silent_seconds
+    if silent is None:
+        silent = age
     if silent > desired.policy.dead_after and _has_come_up(amphora):
         return Phase.SILENT, f"not heard of for {silent:.0f} s"
     if record.leaving_since is not None:
@@ -125,14 +127,6 @@ def _never_came_up(
     if age <= desired.policy.boot_timeout:
         return ""
     return f"its agent did not answer within {age:.0f} s"
-
-
-def _silent_seconds(amphora: ObservedAmphora, age: float) -> float:
-    if amphora.report is not None:
-        return 0.0
-    if amphora.silent_seconds is None:
-        return age
-    return min(amphora.silent_seconds, age)
 
 
 def _muteness(

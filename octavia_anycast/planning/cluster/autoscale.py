@@ -15,11 +15,17 @@ cools down, or is on its way from one size to another.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from octavia_anycast.model.actions import ScaleCluster
 from octavia_anycast.model.autoscale import Autoscale, Reading
-from octavia_anycast.model.cluster import ClusterSize
+from octavia_anycast.model.cluster import (
+    ClusterSize,
+    DesiredCluster,
+    ObservedCluster,
+)
+from octavia_anycast.planning.cluster.assessment import Cluster
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +50,60 @@ class Decision:
 
     size: int
     reason: str = ""
+
+
+def is_scalable(desired: DesiredCluster) -> bool:
+    """Whether the load decides on the cluster's size."""
+    return (
+        desired.autoscale is not None
+        and desired.is_managed
+        and desired.should_announce
+    )
+
+
+def scaling_of(
+    cluster: Cluster, observed: ObservedCluster
+) -> ScaleCluster | None:
+    """Say which size the cluster is to have; None: the one that it has."""
+    desired = cluster.desired
+    load, settings = observed.load, desired.autoscale
+    if load is None or settings is None or not is_scalable(desired):
+        return None
+    decision = decide(
+        Scaling(
+            settings=settings,
+            size=desired.size,
+            cooldown_seconds=desired.cooldown_seconds,
+            scaled_at=desired.scaled_at,
+            out_of_service=sum(
+                member.amphora.record.drain_wanted_since is not None
+                for member in cluster.live
+            ),
+        ),
+        load.readings,
+        cluster.now,
+        gap_seconds=load.gap_seconds,
+    )
+    if not decision.reason:
+        return None
+    return ScaleCluster(
+        load_balancer_id=desired.load_balancer_id,
+        size=decision.size,
+        reason=decision.reason,
+    )
+
+
+def scaled(
+    desired: DesiredCluster, action: ScaleCluster, now: datetime
+) -> DesiredCluster:
+    """What is wanted when the cluster has its new size."""
+    return replace(
+        desired,
+        size=replace(desired.size, desired=action.size),
+        scaled_at=now,
+        is_autoscaled=True,
+        grown_by=max(0, action.size - desired.size.desired),
+    )
 
 
 def decide(

@@ -21,87 +21,59 @@ changes nothing.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
 from octavia_anycast.model.heartbeat import Heartbeat, PoolBeat
+from octavia_anycast.model.load_balancer import (
+    ConfiguredMember,
+    LoadBalancerTree,
+)
 
 Key = tuple[str, str]  # (kind, id); kinds are Octavia's plural nouns
 _LISTENERS, _POOLS, _MEMBERS = "listeners", "pools", "members"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ConfiguredMember:
-    """A member as its users configured it.
-
-    ``is_checked``: its pool has an enabled health monitor.
-    """
-
-    id: str
-    pool_id: str
-    is_enabled: bool
-    is_checked: bool
-
-    def is_about(self, word: str) -> bool:
-        """Whether HAProxy can say that of it, configured like this."""
-        if word == "MAINT":
-            return not self.is_enabled
-        if word == "no check":
-            return self.is_enabled and not self.is_checked
-        if word.startswith(("UP", "DOWN")):
-            return self.is_enabled and self.is_checked
-        return True
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Configured:
-    """What the heartbeats are to be compared with.
-
-    ``known`` are the statuses as they are recorded, ``disabled_ids`` the
-    listeners and pools that are administratively down, by themselves or with
-    the load balancer. ``is_in_force``: no change is under way, and each
-    amphora's heartbeat was made after its configuration was last pushed.
-    """
-
-    known: Mapping[Key, str]
-    disabled_ids: frozenset[str] = frozenset()
-    members: tuple[ConfiguredMember, ...] = ()
-    is_in_force: bool = True
-
-
 def operating_statuses(
-    heartbeats: Iterable[Heartbeat], configured: Configured
+    heartbeats: Iterable[Heartbeat],
+    tree: LoadBalancerTree,
+    *,
+    is_in_force: bool = True,
 ) -> dict[Key, str]:
     """Say what changes: (kind, id) -> new operating status.
 
     :param heartbeats: the latest of each amphora, none that is stale
+    :param is_in_force: whether no change is under way, and each heartbeat was
+        made after its amphora's configuration was last pushed
     """
     beats = tuple(heartbeats)
     if not beats:
         return {}
-    known = configured.known
+    known = tree.operating_statuses
     pools = _pool_beats(beats)
     verdicts: dict[Key, str | None] = {}
     for kind, identifier in known:
         if kind == _MEMBERS:
             continue
-        if identifier in configured.disabled_ids:
+        if identifier in tree.disabled_ids:
             verdicts[kind, identifier] = "OFFLINE"
         elif kind == _LISTENERS:
             verdicts[kind, identifier] = _listener(
-                identifier, beats, is_in_force=configured.is_in_force
+                identifier, beats, is_in_force=is_in_force
             )
-    for member in configured.members:
+    for member in tree.members:
         key = (_MEMBERS, member.id)
         verdicts[key] = _member(
-            member, pools.get(member.pool_id, []), configured
+            member,
+            pools.get(member.pool_id, []),
+            known.get(key),
+            is_in_force=is_in_force,
         )
     statuses = {**known, **_said(verdicts)}
     for kind, identifier in known:
-        if kind == _POOLS and identifier not in configured.disabled_ids:
+        if kind == _POOLS and identifier not in tree.disabled_ids:
             verdicts[kind, identifier] = _pool(
                 pools.get(identifier, []),
                 statuses,
-                is_in_force=configured.is_in_force,
+                is_in_force=is_in_force,
             )
     return {
         key: verdict
@@ -174,20 +146,21 @@ def _pool_beats(beats: tuple[Heartbeat, ...]) -> dict[str, list[PoolBeat]]:
 def _member(
     member: ConfiguredMember,
     pools: list[PoolBeat],
-    configured: Configured,
+    known: str | None,
+    *,
+    is_in_force: bool,
 ) -> str | None:
     """The cluster's verdict; None: what is known stays."""
     words = [
         pool.members[member.id] for pool in pools if member.id in pool.members
     ]
-    if not configured.is_in_force and not all(map(member.is_about, words)):
+    if not is_in_force and not all(map(member.is_about, words)):
         return None
     if words:
         return _verdict_of(words)
-    if not pools or not configured.is_in_force:
+    if not pools or not is_in_force:
         return None
-    is_unchecked = configured.known.get((_MEMBERS, member.id)) == "NO_MONITOR"
-    return None if is_unchecked else "OFFLINE"
+    return None if known == "NO_MONITOR" else "OFFLINE"
 
 
 def _verdict_of(words: list[str]) -> str | None:

@@ -2,6 +2,9 @@
 # Copyright (c) 2026 The octavia-anycast authors
 """A cluster's load, from what was measured of its amphorae.
 
+What grows, such as the number of connections ever opened, is looked at as
+its growth over time, or over CPU time.
+
 Layer: planning. Pure.
 """
 
@@ -9,7 +12,20 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from octavia_anycast.model.autoscale import Reading, Sample
+from octavia_anycast.model.autoscale import (
+    LoadCount,
+    Metric,
+    Reading,
+    Sample,
+)
+from octavia_anycast.planning.cluster.assessment import (
+    Assessment,
+    Cluster,
+    Phase,
+    is_announcing,
+)
+
+_PERCENT = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +56,54 @@ class Carrier:
 
     serving_since: datetime | None
     samples: Sequence[Sample] = ()
+
+
+def carrying(cluster: Cluster) -> list[Assessment]:
+    """Amphorae that may carry traffic: configured, and not known as gone."""
+    return [
+        m
+        for m in cluster.members
+        if m.phase not in (Phase.BOOTING, Phase.FAILED)
+        and m.amphora.record.was_configured
+        and m.amphora.record.spare_since is None
+    ]
+
+
+def is_serving(cluster: Cluster, member: Assessment) -> bool:
+    """Whether it announces, and is to go on."""
+    return (
+        member.phase is Phase.SERVING
+        and member.amphora.record.drain_wanted_since is None
+        and is_announcing(cluster.desired, member.amphora)
+    )
+
+
+def sample_of(metric: Metric, count: LoadCount) -> Sample:
+    """Take a sample of what an amphora counted for its listeners."""
+    seconds = count.counted_at.timestamp()
+    if metric is Metric.CONNECTIONS:
+        return Sample(at=count.counted_at, count=count.connections)
+    grown = (
+        count.connection_count
+        if metric is Metric.SESSION_RATE
+        else count.byte_count
+    )
+    return Sample(at=count.counted_at, count=grown, over=seconds)
+
+
+def cpu_samples(
+    members: Iterable[Assessment], now: datetime
+) -> dict[str, Sample]:
+    """amphora_id -> percent of CPU time, of those that answered just now."""
+    return {
+        member.id: Sample(
+            at=now,
+            count=_PERCENT * report.cpu.busy_seconds,
+            over=report.cpu.total_seconds,
+        )
+        for member in members
+        if (report := member.amphora.report) and report.cpu
+    }
 
 
 def take_reading(

@@ -44,6 +44,7 @@ from octavia_anycast.planning.amphora.agent_state import (
 )
 from octavia_anycast.planning.amphora.bring_up import bring_up
 from octavia_anycast.planning.amphora.placement import place
+from octavia_anycast.planning.cluster import autoscale
 from octavia_anycast.planning.cluster.assessment import (
     Assessment,
     Cluster,
@@ -66,6 +67,17 @@ def plan(
     cluster = Cluster(desired, observed, now)
     if desired.is_deleted:
         return _take_down(cluster, observed)
+    scaling = autoscale.scaling_of(cluster, observed)
+    if scaling is None:
+        return _converge(cluster, observed)
+    grown = autoscale.scaled(desired, scaling, now)
+    return scaling, *_converge(Cluster(grown, observed, now), observed)
+
+
+def _converge(
+    cluster: Cluster, observed: ObservedCluster
+) -> tuple[Action, ...]:
+    desired = cluster.desired
     actions: list[Action] = []
     if observed.prepared_revision != desired.revision:
         actions.append(
@@ -77,7 +89,7 @@ def plan(
     for member in cluster.live:
         actions += bring_up(cluster, member)
     actions += follow_up(cluster)
-    actions += _boot_missing(cluster, observed, now)
+    actions += _boot_missing(cluster, observed)
     actions += _dismiss_surplus(cluster, observed)
     for member in cluster.of(Phase.LEAVING):
         actions += _drain_and_delete(cluster, member)
@@ -121,13 +133,13 @@ def _take_down(
 
 
 def _boot_missing(
-    cluster: Cluster, observed: ObservedCluster, now: datetime
+    cluster: Cluster, observed: ObservedCluster
 ) -> tuple[Action, ...]:
     """Boot what is missing, as far as it may boot now."""
     wanted = boots(cluster, observed)
     return tuple(
         replace(
-            _boot(cluster.desired, zone, now, index),
+            _boot(cluster.desired, zone, cluster.now, index),
             is_replacement=wanted.is_replacement,
         )
         for index, zone in enumerate(place(cluster, wanted.count))

@@ -22,11 +22,21 @@ from octavia_anycast.db.amphora import amphorae
 from octavia_anycast.db.engine import Database
 from octavia_anycast.model.actions import PlugFrontend
 from octavia_anycast.model.bgp import IPAddress
-from octavia_anycast.model.cluster import AmphoraRecord, ComputeState
+from octavia_anycast.model.cluster import (
+    AmphoraRecord,
+    ComputeState,
+    ConfigDrive,
+    Server,
+)
 from octavia_anycast.model.codec import digest, peer_digests, speakers_digest
 from octavia_anycast.model.errors import Permanent, Retryable
 from octavia_anycast.model.heartbeat import Heartbeat
 from octavia_anycast.model.housekeeping import OrphanKind
+from octavia_anycast.model.load_balancer import (
+    LoadBalancerTree,
+    MemberNetworks,
+    Prepared,
+)
 from octavia_anycast.model.wire import (
     DesiredState,
     Frontend,
@@ -38,16 +48,7 @@ from octavia_anycast.model.wire import (
     PathState,
     Report,
 )
-from octavia_anycast.octavia_adapter.amphora.amphora_files import ConfigDrive
-from octavia_anycast.octavia_adapter.cloud.compute import Server
-from octavia_anycast.octavia_adapter.cloud.network import (
-    MemberNetworks,
-    Prepared,
-)
-from octavia_anycast.octavia_adapter.load_balancer.load_balancers import (
-    LoadBalancerTree,
-    suspects,
-)
+from octavia_anycast.octavia_adapter.load_balancer.data_model import suspects
 from octavia_anycast.planning.cluster.culprits import Alert, Findings, find
 from octavia_anycast.testing.fakes.fake_contents import FakeContents
 from octavia_anycast.testing.fakes.fake_inventory import (
@@ -404,7 +405,7 @@ class FakeCloud(FakeInventory):
             self.step("trial")
             return self.contents.alerts(tree, machine, left_out)
 
-        found = find(suspects(tree), attempt)
+        found = find(suspects(self.contents.model_of(tree)), attempt)
         self.step("trials done")
         return found
 

@@ -8,12 +8,16 @@ refusal names the object, or nothing: then only trials tell.
 
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import Any
 
 from octavia_anycast.model.errors import ContentRefused, SecretUnread
-from octavia_anycast.octavia_adapter.load_balancer.load_balancers import (
-    LoadBalancerTree,
+from octavia_anycast.model.load_balancer import LoadBalancerTree
+from octavia_anycast.octavia_adapter.load_balancer.data_model import (
     children,
     trial_model,
+)
+from octavia_anycast.octavia_adapter.load_balancer.load_balancers import (
+    OctaviaLoadBalancers,
 )
 from octavia_anycast.planning.cluster.culprits import Alert
 from octavia_anycast.planning.cluster.refusal import PUSHES_MAX
@@ -36,6 +40,11 @@ class FakeContents:
     unread: set[str] = field(default_factory=set)
     names_culprits: bool = True
     pushes: Counter[tuple[str, str]] = field(default_factory=Counter)
+    octavia: OctaviaLoadBalancers = field(default_factory=OctaviaLoadBalancers)
+
+    def model_of(self, tree: LoadBalancerTree) -> Any:
+        """Octavia's data model of a tree."""
+        return self.octavia.model_of(tree)
 
     def check_push(self, tree: LoadBalancerTree, machine: Machine) -> None:
         """Refuse a configuration with what is refused.
@@ -80,7 +89,7 @@ class FakeContents:
         """What this amphora says against the tree without some objects."""
         if machine.amphora_id in self.broken:
             return (Alert(sentence="cannot be executed"),)
-        model = trial_model(tree, left_out)
+        model = trial_model(self.model_of(tree), left_out)
         ids = [child.id for _, child in children(model)]
         refused = dict(self.refused)
         if machine.amphora_id in self.strict:

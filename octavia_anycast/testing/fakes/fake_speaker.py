@@ -7,11 +7,12 @@ drivers. It changes at once where a daemon takes a moment.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from ipaddress import ip_network
+from typing import Any
 
-from octavia_anycast.agent.speakers.base import Path, SpeakerStatus
+from octavia_anycast.agent.speakers.base import Path, SpeakerStatus, Wish
 from octavia_anycast.model.bgp import (
     GRACEFUL_SHUTDOWN,
     IPAddress,
@@ -54,26 +55,13 @@ class FakeSpeaker:
 
     def __init__(self, peers: Mapping[IPAddress, FakePeer]) -> None:
         self._peers = peers
-        self._speakers: tuple[Speaker, ...] = ()
-        self._adds_paths = False
-        self._paths: frozenset[Path] | None = None
+        self._wish = Wish()
         self._since: dict[IPAddress, datetime] = {}
         self.is_up = True
 
-    def configure(
-        self,
-        router_id: str,
-        speakers: tuple[Speaker, ...],
-        *,
-        adds_paths: bool = False,
-    ) -> None:
-        """Have exactly these peers."""
-        self._speakers, self._adds_paths = speakers, adds_paths
-        self.settle()
-
-    def set_paths(self, paths: frozenset[Path]) -> None:
-        """Announce exactly these paths."""
-        self._paths = paths
+    def want(self, wish: Wish) -> None:
+        """Have these peers and paths."""
+        self._wish = wish
         self.settle()
 
     def status(self) -> SpeakerStatus:
@@ -85,7 +73,7 @@ class FakeSpeaker:
         }
         return SpeakerStatus(
             is_running=self.is_up,
-            speakers=self._speakers,
+            speakers=self._wish.speakers,
             sessions=tuple(
                 SessionReport(
                     peer_id=peer.id,
@@ -109,7 +97,7 @@ class FakeSpeaker:
 
     def close(self) -> None:
         """Let go: what the peers hold stays as it is."""
-        self._paths = None
+        self._wish = replace(self._wish, paths=None)
 
     def settle(self) -> None:
         """Do what a daemon would have done by now."""
@@ -120,7 +108,7 @@ class FakeSpeaker:
                 continue
             live.add(peer.peer_ip)
             self._since.setdefault(peer.peer_ip, now)
-            if self._paths is not None:
+            if self._wish.paths is not None:
                 self._fill(speaker, peer)
         for peer_ip, neighbour in self._peers.items():
             if peer_ip not in live:
@@ -141,15 +129,15 @@ class FakeSpeaker:
     def _sent(self, peer: Peer) -> list[Path]:
         """The paths that are for a peer, and that it can take."""
         found = sorted(
-            (p for p in self._paths or () if p.peer_id == peer.id),
+            (p for p in self._wish.paths or () if p.peer_id == peer.id),
             key=lambda p: (p.is_draining, p.nexthop_ip.packed),
         )
-        if self._adds_paths and self._peers[peer.peer_ip].takes_paths:
+        if self._wish.adds_paths and self._peers[peer.peer_ip].takes_paths:
             return found
         return list({p.vip_ip: p for p in reversed(found)}.values())
 
     def _pairs(self) -> list[tuple[Speaker, Peer]]:
-        return [(s, peer) for s in self._speakers for peer in s.peers]
+        return [(s, peer) for s in self._wish.speakers for peer in s.peers]
 
     def _is_established(self, speaker: Speaker, peer: Peer) -> bool:
         neighbour = self._peers.get(peer.peer_ip)
@@ -173,3 +161,36 @@ def _route(path: Path, speaker: Speaker, peer: Peer) -> Route:
         communities=frozenset(communities),
         med=peer.med,
     )
+
+
+class InParts:
+    """A speaker that is told its peers and its paths one after the other."""
+
+    def __init__(self, speaker: Any) -> None:
+        self.speaker = speaker
+        self._wish = Wish()
+
+    def configure(
+        self,
+        router_id: str,
+        speakers: tuple[Speaker, ...],
+        *,
+        adds_paths: bool = False,
+    ) -> None:
+        """Have exactly these peers."""
+        self._wish = replace(
+            self._wish,
+            router_id=router_id,
+            speakers=speakers,
+            adds_paths=adds_paths,
+        )
+        self.speaker.want(self._wish)
+
+    def set_paths(self, paths: frozenset[Path]) -> None:
+        """Announce exactly these paths, once there are peers."""
+        self._wish = replace(self._wish, paths=paths)
+        if self._wish.router_id:
+            self.speaker.want(self._wish)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.speaker, name)

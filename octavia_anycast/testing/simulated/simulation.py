@@ -63,6 +63,7 @@ from octavia_anycast.planning.cluster.status import (
     ProvisioningVerdict,
     provisioning_verdict,
 )
+from octavia_anycast.planning.heartbeat import silent_seconds
 from octavia_anycast.testing.simulated.simulated_guest import (
     EPOCH,
     Guest,
@@ -128,16 +129,18 @@ class World:
         is_mute = allocated and not (answers and not guest.is_agent_hung)
         if is_mute and guest.is_speakerd_deaf:
             answers = False
-        silent = None
-        if guest.last_heard is not None:
-            silent = (self.now - guest.last_heard).total_seconds()
         return ObservedAmphora(
             record=guest.record,
             compute_state=self._compute_state(guest),
             compute_address=ip_address(f"172.31.1.{guest.number % 250 + 1}"),
             report=self._report(guest) if answers else None,
             is_agent_mute=is_mute,
-            silent_seconds=silent,
+            silent_seconds=silent_seconds(
+                guest.last_heard,
+                self.now,
+                counted_from=guest.record.status_since,
+                has_answered=answers,
+            ),
         )
 
     def _compute_state(self, guest: Guest) -> ComputeState:

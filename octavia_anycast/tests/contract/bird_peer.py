@@ -111,6 +111,31 @@ def _address(namespace: str, device: str, address: str) -> None:
     ip("-n", namespace, "addr", "add", address, "dev", device, *nodad)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Moment:
+    """A time of day, in seconds, as BIRD prints it.
+
+    BIRD subtracts two clocks each time: the same moment may be printed with
+    another millisecond.
+    """
+
+    seconds: float
+
+    @classmethod
+    def of(cls, text: str) -> "Moment":
+        """The first time in a text."""
+        hours, minutes, seconds = re.search(
+            r"\b(\d\d):(\d\d):(\d\d\.\d{3})", text
+        ).groups()
+        return cls(int(hours) * 3600 + int(minutes) * 60 + float(seconds))
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, Moment)
+            and abs(self.seconds - other.seconds) < 0.01
+        )
+
+
 @dataclass(slots=True)
 class Neighbour:
     """What BIRD expects of the speaker on one of its addresses."""
@@ -162,10 +187,9 @@ class BirdPeer:
             with suppress(FileNotFoundError):
                 os.unlink(self._control(name))
 
-    def since(self, name: str) -> str:
+    def since(self, name: str) -> Moment:
         """Since when the session is as it is."""
-        lines = self._ask(name, "show", "protocols", name).splitlines()
-        return lines[-1].split(None, 4)[4]
+        return Moment.of(self._ask(name, "show", "protocols", name))
 
     def rib(self, name: str) -> dict[str, Route]:
         """The paths of one neighbour: prefix -> route."""
@@ -178,7 +202,7 @@ class BirdPeer:
                     routes[found[1]] = _route(block)
         return routes
 
-    def paths(self, name: str, prefix: str) -> dict[str, tuple[str, Route]]:
+    def paths(self, name: str, prefix: str) -> dict[str, tuple[Moment, Route]]:
         """All paths of a prefix: next hop -> (when it was heard, route)."""
         version = 6 if ":" in prefix else 4
         words = ("show", "route", prefix, "table", f"{name}v{version}", "all")
@@ -188,7 +212,7 @@ class BirdPeer:
         ):
             if heard := re.search(r"unicast \[(.*?) from", block):
                 route = _route(block)
-                found[str(route.nexthop_ip)] = heard[1], route
+                found[str(route.nexthop_ip)] = Moment.of(heard[1]), route
         return found
 
     def count(self, name: str) -> int:
@@ -225,15 +249,15 @@ class BirdPeer:
         found = re.search(r"BGP\.local_pref: (\d+)", self._ask(name, *words))
         return int(found[1]) if found else None
 
-    def age(self, name: str, prefix: str) -> str:
+    def age(self, name: str, prefix: str) -> Moment | None:
         """When BIRD last heard of a path; unchanged if it heard nothing."""
         for version in (4, 6):
             table = f"{name}v{version}"
             text = self._ask(name, "show", "route", "table", table)
             for line in text.splitlines():
                 if line.startswith(f"{prefix} "):
-                    return re.search(r"\[(.*?) from", line)[1]
-        return ""
+                    return Moment.of(line)
+        return None
 
     def _control(self, name: str) -> str:
         return str(self._directory / f"{name}.ctl")

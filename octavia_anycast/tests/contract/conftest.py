@@ -26,6 +26,7 @@ from octavia_anycast.agent.speakers.exabgp.exabgp import (
 from octavia_anycast.testing.fakes.fake_speaker import (
     FakePeer,
     FakeSpeaker,
+    InParts,
     Route,
 )
 from octavia_anycast.tests.contract import bird_peer
@@ -63,13 +64,14 @@ class FakeBench:
         }
         self.speaker = self.make_speaker()
 
-    def make_speaker(self) -> FakeSpeaker:
+    def make_speaker(self) -> InParts:
         """A driver anew, on the same daemon."""
         by_address = {
             ip_address(bird_peer.ADDRESSES[name][0]): peer
             for name, peer in self.peers.items()
         }
-        return FakeSpeaker(by_address)
+        self.fake = FakeSpeaker(by_address)
+        return InParts(self.fake)
 
     def replace_driver(self) -> None:
         """As a restart of the agent."""
@@ -108,9 +110,9 @@ class FakeBench:
 
     def kill_daemon(self) -> None:
         """The daemon dies; something starts it again."""
-        self.speaker.is_up = False
-        self.speaker.settle()
-        self.speaker.is_up = True
+        self.fake.is_up = False
+        self.fake.settle()
+        self.fake.is_up = True
 
     hang_daemon = kill_daemon
     spoil_daemon = kill_daemon
@@ -271,16 +273,16 @@ class ExabgpBench(DaemonBench):
             EXABGP_ENVIRONMENT,
         )
 
-    def make_speaker(self) -> ExabgpSpeaker:
+    def make_speaker(self) -> InParts:
         """The driver."""
         settings = ExabgpSettings(
-            config_path=str(self.config),
-            config_group=None,
+            directory=str(self.directory),
+            group=None,
             socket_path=str(self.directory / "relay.sock"),
             relay_program=f"{sys.executable} {RELAY}",
             hang_seconds=3.0,
         )
-        return ExabgpSpeaker(settings, self.service)
+        return InParts(ExabgpSpeaker(settings, self.service))
 
 
 class BirdBench(DaemonBench):
@@ -311,7 +313,7 @@ class BirdBench(DaemonBench):
         log = self.directory / "speaker.log"
         return NamespaceService(self.amphora, argv, log, {})
 
-    def make_speaker(self) -> BirdSpeaker:
+    def make_speaker(self) -> InParts:
         """The driver."""
         settings = BirdSettings(
             directory=str(self.home),
@@ -319,7 +321,7 @@ class BirdBench(DaemonBench):
             socket_path=str(self.directory / "speaker.ctl"),
             hang_seconds=3.0,
         )
-        return BirdSpeaker(settings, self.service)
+        return InParts(BirdSpeaker(settings, self.service))
 
 
 BENCHES = {bench.kind: bench for bench in (ExabgpBench, BirdBench)}

@@ -8,7 +8,8 @@ from ipaddress import ip_address
 
 import pytest
 
-from octavia_anycast.agent.speakers import file_check
+from octavia_anycast.agent.speakers.bird import bird
+from octavia_anycast.agent.speakers.exabgp import exabgp
 from octavia_anycast.model.bgp import AuthType, SpeakerDriver
 from octavia_anycast.tests.contract.test_speaker import peer, speakers
 
@@ -33,8 +34,8 @@ def kind(request):
 def check(kind):
     """The daemon's check."""
     if kind == "bird":
-        return file_check.bird("bird")
-    return file_check.exabgp(sys.executable, "-m", "exabgp")
+        return bird.file_check("bird")
+    return exabgp.file_check(sys.executable, "-m", "exabgp")
 
 
 def bad(kind):
@@ -67,5 +68,5 @@ def test_the_refused_peer_is_found_and_no_other(check, kind):
 
 @pytest.mark.parametrize("program", ["/nowhere/bird", "/bin/false"])
 def test_a_daemon_that_cannot_look_refuses_nothing(program):
-    check = file_check.bird(program)
+    check = bird.file_check(program)
     assert check.refused(speakers(peer("p1"))) == {}

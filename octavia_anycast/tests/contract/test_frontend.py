@@ -18,7 +18,7 @@ from octavia_anycast.model.bgp import (
     SessionState,
     SpeakerDriver,
 )
-from octavia_anycast.testing.fakes.fake_speaker import FakeSpeaker
+from octavia_anycast.testing.fakes.fake_speaker import FakeSpeaker, InParts
 from octavia_anycast.tests.contract import bird_peer
 from octavia_anycast.tests.contract.conftest import BENCHES
 from octavia_anycast.tests.contract.test_speaker import (
@@ -46,20 +46,24 @@ class FrontendBench:
         self.speaker = self.make_speaker()
 
     def make_speaker(self):
-        return ChosenSpeaker(
-            {
-                (driver, network): self.choice(driver, network)
-                for driver, network in itertools.product(
-                    SpeakerDriver, PeeringNetwork
-                )
-            }
+        return InParts(
+            ChosenSpeaker(
+                {
+                    (driver, network): self.choice(driver, network)
+                    for driver, network in itertools.product(
+                        SpeakerDriver, PeeringNetwork
+                    )
+                }
+            )
         )
 
     def choice(self, driver, network):
         is_front = (driver, network) == (self.driver, FRONTEND)
         config = self.bench.config if is_front else "/nonexistent"
         return Choice(
-            make=lambda: self.bench.speaker if is_front else self.unconnected,
+            make=lambda: (
+                self.bench.speaker.speaker if is_front else self.unconnected
+            ),
             program=sys.executable,
             config_path=str(config),
         )

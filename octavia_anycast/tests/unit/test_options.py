@@ -2,13 +2,51 @@
 # Copyright (c) 2026 The octavia-anycast authors
 """What tests take for granted is what operators get."""
 
+from operator import attrgetter
+
+import pytest
 from oslo_config import cfg
 
 from octavia_anycast import options
 from octavia_anycast.model.cluster import ClusterPolicy
+from octavia_anycast.model.errors import InvalidRequest
+
+
+def read(**values):
+    conf = cfg.ConfigOpts()
+    conf([], default_config_files=[])
+    options.register(conf)
+    for name, value in values.items():
+        conf.set_override(name, value, group=options.GROUP)
+    return options.read(conf)
 
 
 def test_the_model_has_the_values_of_the_options() -> None:
-    conf = cfg.ConfigOpts()
-    conf([], default_config_files=[])
-    assert options.read(conf).policy == ClusterPolicy()
+    assert read().policy == ClusterPolicy()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "path", "expected"),
+    [
+        ("connection", "sqlite://", "connection", "sqlite://"),
+        ("workers", 3, "workers", 3),
+        (
+            "frontend_security_groups",
+            ["a"],
+            "frontend_security_groups",
+            ("a",),
+        ),
+        ("cluster_max_size", 5, "size.maximum", 5),
+        ("dead_after", 7.5, "policy.dead_after", 7.5),
+        ("gate_fall_count", 4, "policy.gate.fall_count", 4),
+        ("gate_request_path", "/up", "policy.gate.request.path", "/up"),
+    ],
+)
+def test_what_an_operator_sets_is_read(name, value, path, expected):
+    assert attrgetter(path)(read(**{name: value})) == expected
+
+
+def test_what_does_not_fit_is_named():
+    with pytest.raises(InvalidRequest) as refused:
+        read(gate_interval_ms=1)
+    assert refused.value.field == "gate_interval_ms"

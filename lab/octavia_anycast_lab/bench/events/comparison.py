@@ -213,7 +213,8 @@ def _said(cost: event_run.Cost | None) -> str:
         return "-"
     return (
         f"{cost.window_seconds:.2f} s, {cost.failed} of {cost.total} failed, "
-        f"{cost.bad - cost.failed} slow, {cost.broken_flows} flows broken"
+        f"{cost.bad - cost.failed} lost a packet, "
+        f"{cost.broken_flows} flows broken"
     )
 
 

@@ -23,7 +23,11 @@ from octavia.db import repositories
 
 from octavia_anycast.controller.ports import World
 from octavia_anycast.model import codec
-from octavia_anycast.octavia_adapter.load_balancer import load_balancers, rows
+from octavia_anycast.octavia_adapter.load_balancer import (
+    data_model,
+    load_balancers,
+    rows,
+)
 from octavia_anycast.planning.amphora.agent_state import router_id
 from octavia_anycast.testing.fakes.fake_cloud import FakeCloud
 from octavia_anycast.testing.fakes.fake_machine import Machine
@@ -152,7 +156,7 @@ class Clones:
         with rows.transaction() as session:
             model = repository.get(session, id=self.template_id)
         load_balancers.snapshot(model)  # which leaves out what is going
-        return load_balancers.configuration_text(model)
+        return data_model.configuration_text(model)
 
 
 class Names:

@@ -19,18 +19,23 @@ def _record(
     duration_ms: float = 5.0,
     outcome: Outcome = Outcome.OK,
     flow: int | None = None,
+    lost: int = 0,
 ) -> traffic_record.Record:
     return traffic_record.Record(
-        start=start, duration_ms=duration_ms, outcome=outcome, flow=flow
+        start=start,
+        duration_ms=duration_ms,
+        outcome=outcome,
+        flow=flow,
+        packets_sent_again=lost,
     )
 
 
 def test_what_ended_before_the_event_is_not_its_fault() -> None:
     new = [
-        _record(BEGAN - 1.0, 300.0),
-        _record(BEGAN - 0.5, 900.0),  # it was under way
+        _record(BEGAN - 1.0, 300.0, lost=1),
+        _record(BEGAN - 0.5, 900.0, lost=1),  # it was under way
         _record(BEGAN + 0.1, 0.1, Outcome.REFUSED),
-        _record(BEGAN + 0.3, 250.0),
+        _record(BEGAN + 0.3, 250.0, lost=1),
         _record(BEGAN + 2.0),
     ]
     cost = event_run.judge(new, [], BEGAN, 0.0)

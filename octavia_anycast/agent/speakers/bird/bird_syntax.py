@@ -2,9 +2,12 @@
 # Copyright (c) 2026 The octavia-anycast authors
 """BIRD 2's configuration files and control protocol; pure functions.
 
-``bird.conf`` has the peers; the paths are in two files a peer (IPv4, IPv6)
-that it includes, and of which none need exist; in more where a VIP has
-several next hops (:mod:`.bird_slots`).
+``bird.conf`` has the peers. It includes two files of paths a peer (IPv4,
+IPv6), which need not exist, and more where a VIP has several next hops: a
+static protocol of BIRD has one route of a prefix, so that they need as many
+protocols. These are the slots, numbered from 0. RFC 7911's path identifier is
+the protocol's, so a path keeps its slot for as long as it is there, whatever
+comes and goes beside it: else its peer would hear a withdrawal.
 
 Layer: agent. Everything that is BIRD's syntax stands here and in
 ``templates/bird.conf.j2``.
@@ -12,19 +15,17 @@ Layer: agent. Everything that is BIRD's syntax stands here and in
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from octavia_anycast.agent.speakers import driver
 from octavia_anycast.agent.speakers.base import Path
-from octavia_anycast.agent.speakers.bird.bird_slots import (
-    SLOT_MAX,
-    Channel,
-    Slots,
-    file_name,
-    file_of,
+from octavia_anycast.agent.speakers.driver import (
+    Configuration,
+    Files,
+    Session,
 )
-from octavia_anycast.agent.speakers.template import load
 from octavia_anycast.model.bgp import (
     GRACEFUL_SHUTDOWN,
     IPAddress,
@@ -32,6 +33,7 @@ from octavia_anycast.model.bgp import (
     SessionState,
     Speaker,
 )
+from octavia_anycast.model.wire import NEXT_HOPS_MAX
 
 MAIN_FILE = "bird.conf"
 ASK_GENERATION = "eval anycast_generation"
@@ -40,7 +42,7 @@ LOAD = "configure"
 # BIRD's for static routes. Where a peer does not take several paths of a VIP
 # BIRD sends the best: that of the lowest slot, of those that do not drain.
 _PREFERENCE = 200
-_DRAINING_PREFERENCE = _PREFERENCE - SLOT_MAX
+_DRAINING_PREFERENCE = _PREFERENCE - NEXT_HOPS_MAX
 _VALUE_CODE = 23
 _PROTOCOL_CODE = 1002
 _DETAILS_CODE = 1006
@@ -50,8 +52,12 @@ _PLAIN_ID = re.compile(r"[0-9a-zA-Z-]{1,40}")
 _CHANNEL = re.compile(r"  Channel ipv([46])$")
 _LAST_ERROR = "    Last error:"
 _ROUTES = re.compile(r"    Routes: .* (\d+) exported")
+_SUFFIX = ".routes"
+_NAME = re.compile(rf"(peer_\w+)_([46])(?:\.([0-9]+))?{re.escape(_SUFFIX)}")
+_ROUTE = re.compile(r"route (\S+)/\d+ unreachable \{ bgp_next_hop = (\S+);")
 
-Files = dict[str, str]  # file name -> text
+Channel = tuple[str, int]  # name of a peer's protocol, IP version
+Slots = Mapping[Path, int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,43 +72,11 @@ class Reply:
         return self.lines[-1][0] >= _FIRST_ERROR_CODE
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Session:
-    """A peer as BIRD sees it.
-
-    ``exported``: IP version -> paths sent, of those families only that the
-    session carries now. ``error``: what went wrong last, in BIRD's words.
-    """
-
-    state: SessionState = SessionState.UNKNOWN
-    since: datetime | None = None
-    exported: Mapping[int, int] = field(default_factory=dict)
-    error: str = ""
-
-    @property
-    def is_established(self) -> bool:
-        """Whether paths reach the peer now."""
-        return self.state is SessionState.ESTABLISHED
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Configuration:
-    """All files; ``generation`` names their content."""
-
-    generation: str
-    files: Files
-
-
 def protocol_name(peer_id: str) -> str:
-    """The name of a peer's protocol; the same for as long as the peer is."""
+    """The name of a peer's protocol; it never changes."""
     if _PLAIN_ID.fullmatch(peer_id):
         return "peer_" + peer_id.replace("-", "_")
     return "peer_" + hashlib.sha256(peer_id.encode()).hexdigest()[:32]
-
-
-def is_route_file(name: str) -> bool:
-    """Whether a file of BIRD's directory holds paths."""
-    return name.startswith("peer_") and file_of(name) is not None
 
 
 def render(
@@ -137,20 +111,12 @@ def render(
         "neighbors": [_neighbor(s, peer, slots) for s, peer in peers],
         "has_bfd": any(peer.bfd for _, peer in peers),
     }
-    template = load("bird.conf.j2")
-    draft = template.render(generation="", **values)
-    digest = hashlib.sha256(draft.encode())
-    for name, text in files.items():
-        digest.update(f"{name}\n{text}".encode())
-    generation = digest.hexdigest()[:16]
-    files[MAIN_FILE] = template.render(generation=generation, **values)
-    return Configuration(generation=generation, files=files)
+    return driver.render(MAIN_FILE, values, files)
 
 
 def _neighbor(
     speaker: Speaker, peer: Peer, slots: Mapping[Channel, set[int]]
 ) -> dict[str, object]:
-    """What the template has to know of a peer."""
     name = protocol_name(peer.id)
     return {
         "name": name,
@@ -164,7 +130,6 @@ def _neighbor(
 def _routes(
     name: str, slots: Mapping[Channel, set[int]]
 ) -> list[dict[str, object]]:
-    """The static protocols of one peer."""
     return [
         {
             "version": version,
@@ -178,12 +143,11 @@ def _routes(
 
 
 def _pattern(name: str) -> str:
-    """The file, as a pattern: BIRD takes it well if a pattern finds none."""
+    """The file as a pattern: BIRD allows that a pattern matches no file."""
     return f"{name[:-1]}[{name[-1]}]"
 
 
 def _statements(speaker: Speaker, peer: Peer) -> list[str]:
-    """What a peer's export filter does with each path."""
     found = []
     if speaker.local_as != peer.remote_as:
         # Not towards our own AS, whose speakers would take it for a loop
@@ -207,7 +171,7 @@ def _add_community(value: str) -> str:
 def channels(
     speakers: tuple[Speaker, ...], paths: frozenset[Path]
 ) -> dict[Path, Channel]:
-    """Where each path goes; those to nobody that is known are left out."""
+    """The channel of each path; paths to unknown peers are left out."""
     names = {p.id: protocol_name(p.id) for s in speakers for p in s.peers}
     return {
         path: (names[path.peer_id], path.vip_ip.version)
@@ -239,8 +203,77 @@ def _route(path: Path, preference: int | None) -> str:
         statements.append(f"{_add_community(GRACEFUL_SHUTDOWN)};")
     if preference is not None:
         statements.append(f"preference = {preference};")
-    prefix = _prefix(path.vip_ip)
-    return f"route {prefix} unreachable {{ {' '.join(statements)} }};\n"
+    return f"route {path.prefix} unreachable {{ {' '.join(statements)} }};\n"
+
+
+def file_name(channel: Channel, slot: int) -> str:
+    """The file of the paths in one slot of a peer."""
+    name, version = channel
+    return f"{name}_{version}{f'.{slot}' if slot else ''}{_SUFFIX}"
+
+
+def file_of(name: str) -> tuple[Channel, int] | None:
+    """Undo :func:`file_name`; None: it is another file's name."""
+    found = _NAME.fullmatch(name)
+    if found is None or int(found[3] or 0) >= NEXT_HOPS_MAX:
+        return None
+    return (found[1], int(found[2])), int(found[3] or 0)
+
+
+def assign(
+    channels: Mapping[Path, Channel], files: Mapping[str, str]
+) -> dict[Path, int]:
+    """Give each path a slot; a path that is in a file keeps its own.
+
+    :param channels: all paths, with their channels
+    :param files: file name -> its text, of all that is there
+    """
+    groups: dict[tuple[Channel, IPAddress], list[Path]] = {}
+    for path, channel in channels.items():
+        groups.setdefault((channel, path.vip_ip), []).append(path)
+    found = [file_of(name) for name in files]
+    if len(groups) == len(channels) and not any(f and f[1] for f in found):
+        # Thousands of VIPs, each with a next hop: nothing to look up.
+        return dict.fromkeys(channels, 0)
+    kept = dict(_kept(files))
+    slots: dict[Path, int] = {}
+    for (channel, vip_ip), paths in groups.items():
+        vip = str(vip_ip)
+        before = {
+            path: kept.get((channel, vip, str(path.nexthop_ip)))
+            for path in paths
+        }
+        slots.update(_assign_one(before))
+    return slots
+
+
+def _assign_one(before: Mapping[Path, int | None]) -> dict[Path, int]:
+    """The slots of one VIP's paths; ``before``: those that they had."""
+    taken: dict[int, Path] = {}
+    late = []
+    for path in sorted(before, key=lambda p: p.nexthop_ip.packed):
+        slot = before[path]
+        if slot is None or slot in taken:
+            late.append(path)
+        else:
+            taken[slot] = path
+    free = (slot for slot in range(len(before)) if slot not in taken)
+    for path in late:
+        taken[next(free)] = path
+    return {path: slot for slot, path in taken.items()}
+
+
+def _kept(
+    files: Mapping[str, str],
+) -> Iterator[tuple[tuple[Channel, str, str], int]]:
+    """(channel, VIP, next hop) -> slot, of all routes in the files."""
+    for name, text in files.items():
+        found = file_of(name)
+        if found is None:
+            continue
+        channel, slot = found
+        for vip, next_hop in _ROUTE.findall(text):
+            yield (channel, vip, next_hop), slot
 
 
 def generation_from(reply: Reply) -> str:
@@ -263,7 +296,6 @@ def sessions_from(reply: Reply) -> dict[str, Session]:
 
 
 def _protocol_from(text: str) -> tuple[str, str, datetime | None]:
-    """Read name, kind and since when it is as it is."""
     words = text.split(None, 5)
     since = None
     if len(words) > 4 and words[4].isdigit():
@@ -273,7 +305,7 @@ def _protocol_from(text: str) -> tuple[str, str, datetime | None]:
 
 def _session_from(text: str, since: datetime | None) -> Session:
     state, version, is_up, error = SessionState.UNKNOWN, 0, False, ""
-    exported = {}
+    exported: dict[int, int | None] = {}
     for line in text.splitlines():
         if line.startswith("  BGP state:"):
             # BIRD has Down and Close besides, which RFC 4271 calls Idle.
@@ -290,24 +322,3 @@ def _session_from(text: str, since: datetime | None) -> Session:
     if state is SessionState.ESTABLISHED:
         error = ""  # of the session before
     return Session(state=state, since=since, exported=exported, error=error)
-
-
-Change = tuple[IPAddress, IPAddress, str]  # VIP, next hop, peer_id
-
-
-def changes(
-    before: Iterable[Path], after: Iterable[Path]
-) -> tuple[set[Change], set[Change]]:
-    """The paths that come, and those that go."""
-    old = {(path.vip_ip, path.nexthop_ip, path.peer_id) for path in before}
-    new = {(path.vip_ip, path.nexthop_ip, path.peer_id) for path in after}
-    return new - old, old - new
-
-
-def named(found: Iterable[Change]) -> list[tuple[str, str, str]]:
-    """(prefix, next hop, peer_id) of some of these, in order."""
-    return sorted((_prefix(v), str(n), peer_id) for v, n, peer_id in found)
-
-
-def _prefix(address: IPAddress) -> str:
-    return f"{address}/{address.max_prefixlen}"

@@ -6,17 +6,20 @@ Layer: agent. Everything that is ExaBGP's syntax stands here and in
 ``templates/exabgp.conf.j2``.
 """
 
-import hashlib
 import json
 import re
 from base64 import b64encode
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from ipaddress import ip_address, ip_network
 
-from octavia_anycast.agent.speakers.base import Path
-from octavia_anycast.agent.speakers.template import load
+from octavia_anycast.agent.speakers import driver
+from octavia_anycast.agent.speakers.base import Path, Wish
+from octavia_anycast.agent.speakers.driver import (
+    Configuration,
+    Session,
+)
 from octavia_anycast.model.bgp import (
     GRACEFUL_SHUTDOWN,
     IPAddress,
@@ -25,6 +28,7 @@ from octavia_anycast.model.bgp import (
     Speaker,
 )
 
+MAIN_FILE = "exabgp.conf"
 _STATES = {state.value.upper(): state for state in SessionState}
 _NOTIFICATION = re.compile(r"notification \w+ \((\d+),(\d+)\)")
 # RFC 4271, section 4.5 and 6; RFC 4486.
@@ -47,30 +51,7 @@ _ERRORS = {
 _DESCRIPTION = re.compile(r'^\s*description "([0-9a-f]{16})";')
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Session:
-    """A neighbour as ExaBGP sees it; ``families`` are IP versions.
-
-    ``error``: why the session ended last, or did not come up.
-    """
-
-    state: SessionState
-    since: datetime | None = None
-    families: frozenset[int] = frozenset()
-    error: str = ""
-
-    @property
-    def is_established(self) -> bool:
-        """Whether paths reach the peer now."""
-        return self.state is SessionState.ESTABLISHED
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Configuration:
-    """A rendered file; ``generation`` names its content."""
-
-    generation: str
-    text: str
+RibKey = tuple[IPAddress, str]  # peer_ip, prefix
 
 
 def render(
@@ -92,17 +73,34 @@ def render(
         "relay_command": relay_command,
         "neighbors": neighbors,
     }
-    template = load("exabgp.conf.j2")
-    draft = template.render(generation="", **values)
-    generation = hashlib.sha256(draft.encode()).hexdigest()[:16]
-    text = template.render(generation=generation, **values)
-    return Configuration(generation=generation, text=text)
+    return driver.render(MAIN_FILE, values, {})
 
 
-def session_key(
+def without_changed(before: Wish, wish: Wish) -> tuple[Speaker, ...]:
+    """The wish's speakers without those peers whose session starts over."""
+    old = {
+        peer.peer_ip: _session_key(before.router_id, speaker, peer)
+        for speaker in before.speakers
+        for peer in speaker.peers
+    }
+    return tuple(
+        replace(
+            speaker,
+            peers=tuple(
+                peer
+                for peer in speaker.peers
+                if old.get(peer.peer_ip)
+                in (None, _session_key(wish.router_id, speaker, peer))
+            ),
+        )
+        for speaker in wish.speakers
+    )
+
+
+def _session_key(
     router_id: str, speaker: Speaker, peer: Peer
 ) -> tuple[object, ...]:
-    """All of a peer that is in the file: a change of it is a new session."""
+    """All of a peer that the file has: a change of it is a new session."""
     return (
         router_id,
         speaker.local_as,
@@ -114,11 +112,35 @@ def session_key(
     )
 
 
+def by_peer_id(
+    speakers: tuple[Speaker, ...],
+) -> dict[str, tuple[Speaker, Peer]]:
+    """Each peer with its speaker."""
+    return {
+        peer.id: (speaker, peer)
+        for speaker in speakers
+        for peer in speaker.peers
+    }
+
+
+def announcements(
+    speakers: tuple[Speaker, ...], paths: frozenset[Path]
+) -> dict[RibKey, str]:
+    """(peer_ip, prefix) -> the command that announces it."""
+    peers, wanted = by_peer_id(speakers), {}
+    for path in paths:
+        if path.peer_id in peers:
+            speaker, peer = peers[path.peer_id]
+            command = announcement(path, speaker, peer)
+            wanted[peer.peer_ip, path.prefix] = command
+    return wanted
+
+
 def announcement(path: Path, speaker: Speaker, peer: Peer) -> str:
     """The command that announces a path to one peer."""
     words = [
         f"neighbor {peer.peer_ip} announce route",
-        f"{path.vip_ip}/{path.vip_ip.max_prefixlen}",
+        path.prefix,
         f"next-hop {path.nexthop_ip}",
     ]
     is_internal = speaker.local_as == peer.remote_as
@@ -166,17 +188,17 @@ def sessions_from(lines: list[str], now: datetime) -> dict[IPAddress, Session]:
         sessions[ip_address(item["peer"]["address"])] = Session(
             state=state,
             since=since,
-            families=frozenset(
-                4 if name.startswith("ipv4") else 6
-                for name in item["families"]
-                if name in ("ipv4 unicast", "ipv6 unicast")
-            ),
+            exported={
+                version: None
+                for version in (4, 6)
+                if f"ipv{version} unicast" in item["families"]
+            },
         )
     return sessions
 
 
 def with_errors(
-    listed: dict[IPAddress, Session], known: dict[IPAddress, Session]
+    listed: dict[IPAddress, Session], known: Mapping[IPAddress, Session]
 ) -> dict[IPAddress, Session]:
     """The sessions of a listing, with errors that only events tell."""
     return {
@@ -190,7 +212,7 @@ def with_errors(
 
 
 def event_from(
-    line: str, known: dict[IPAddress, Session], now: datetime
+    line: str, known: Mapping[IPAddress, Session], now: datetime
 ) -> tuple[IPAddress, Session] | None:
     """Read an event: a session's change of state, or None for any other."""
     try:
@@ -212,7 +234,7 @@ def event_from(
     if before.state is state:
         return None
     # Families are told by the next listing; until then, none.
-    after = replace(before, state=state, since=now, families=frozenset())
+    after = replace(before, state=state, since=now, exported={})
     return peer_ip, replace(after, error="") if after.is_established else after
 
 
@@ -228,7 +250,7 @@ def _error(reason: str) -> str:
     return f"{reason}: {name}" if name else reason
 
 
-def paths_from(lines: Iterable[str]) -> set[tuple[IPAddress, str]]:
+def paths_from(lines: Iterable[str]) -> set[RibKey]:
     """Read ``show adj-rib out``: (peer_ip, prefix) of each path."""
     found = set()
     for line in lines:

@@ -12,7 +12,10 @@ from ipaddress import ip_address
 import pytest
 
 from octavia_anycast.agent.flow_rescue import layout
-from octavia_anycast.agent.flow_rescue.flow_rescue import Rescuer
+from octavia_anycast.agent.flow_rescue.flow_rescue import (
+    Rescuer,
+    RescueSetup,
+)
 from octavia_anycast.agent.flow_rescue.layout import Map
 from octavia_anycast.agent.flow_rescue.loader import (
     TUNNEL_INTERFACE,
@@ -22,10 +25,14 @@ from octavia_anycast.agent.flow_rescue.loader import (
 from octavia_anycast.agent.frontend.frontend import (
     FrontendPaths,
     FrontendSetup,
-    WantedFrontend,
 )
 from octavia_anycast.model.flow_rescue import RescueState
-from octavia_anycast.model.wire import Frontend, FrontendAddress
+from octavia_anycast.model.wire import (
+    DesiredState,
+    Frontend,
+    FrontendAddress,
+    ListenerSocket,
+)
 from octavia_anycast.tests.contract.flow_rescue.rescue_bench import (
     SECRETS,
     SERVICES,
@@ -212,17 +219,55 @@ def test_without_a_front_end_it_is_tried_again(bench):
 def test_the_agent_brings_it_about_and_removes_it(bench, tmp_path):
     """As speakerd does, with the routes of the VIPs."""
     member = bench.members[0]
-    setup = FrontendSetup(
+    frontend = FrontendSetup(
         FrontendPaths(
             namespace=member.namespace,
             interface_directory=str(tmp_path / "interfaces"),
             plugged_path=str(tmp_path / "plugged"),
             masquerade_program="/nonexistent",
-        ),
-        member.rescuer,
+        )
     )
     # sysctl --system would change the machine's settings, too.
-    setup._has_sysctls = True
+    frontend._has_sysctls = True
+    rescue = RescueSetup(member.rescuer)
+    state = desired_state(bench, member)
+
+    def put(state):
+        is_rescuing = state.flow_rescue is not None
+        frontend.want(
+            state.frontend, frozenset(VIPS.values()), is_rescuing=is_rescuing
+        )
+        rescue.want(state)
+
+    put(state)
+    eventually(lambda: rescue.report().state is RescueState.ON, "it is on")
+    eventually(lambda: "advmss 1390" in vip_routes(member, 4), "the MSS")
+    eventually(lambda: "advmss 1370" in vip_routes(member, 6), "the MSS")
+    for other in bench.members[1:]:
+        other.apply(bench.wanted())
+    bench.route(2)
+    connection = bench.connect(4)
+    bench.route(1)
+    assert echoes(connection)
+    put(replace(state, flow_rescue=None))
+    eventually(lambda: rescue.report().state is RescueState.OFF, "it is off")
+    for version in (4, 6):
+        eventually(
+            lambda v=version: "advmss" not in vip_routes(member, v), "no MSS"
+        )
+    assert not filters(bench, member, "eth1")
+    rescue.close()
+    frontend.close()
+
+
+def vip_routes(member, version):
+    """The routes by which the VIPs answer."""
+    words = ("route", "show", "table", "1")
+    return ip("-n", member.namespace, f"-{version}", *words)
+
+
+def desired_state(bench, member):
+    """What a controller sends to a member of the bench."""
     link = member.rescuer.loader.links()["eth1"]
     addresses = tuple(
         FrontendAddress(
@@ -235,38 +280,16 @@ def test_the_agent_brings_it_about_and_removes_it(bench, tmp_path):
             (6, 64, "fd09:0:0:1::1"),
         )
     )
-    wanted = WantedFrontend(
+    return DesiredState(
+        amphora_id=member.id,
+        revision="r1",
+        router_id="10.0.0.1",
         frontend=Frontend(
             mac_address=link.mac_address, mtu=1500, addresses=addresses
         ),
-        vips=frozenset(VIPS.values()),
+        listeners=tuple(
+            ListenerSocket(listener_id="l1", ip_address=vip, port=port)
+            for vip, port in SERVICES
+        ),
         flow_rescue=bench.wanted(),
-        services=SERVICES,
     )
-
-    def routes():
-        return [
-            ip("-n", member.namespace, f"-{v}", "route", "show", "table", "1")
-            for v in (4, 6)
-        ]
-
-    def state():
-        return setup.rescue_report().state
-
-    setup.want(wanted)
-    eventually(lambda: state() is RescueState.ON, "it is on")
-    assert ["advmss 1390" in routes()[0], "advmss 1370" in routes()[1]] == [
-        True,
-        True,
-    ]
-    for other in bench.members[1:]:
-        other.apply(bench.wanted())
-    bench.route(2)
-    connection = bench.connect(4)
-    bench.route(1)
-    assert echoes(connection)
-    setup.want(replace(wanted, flow_rescue=None))
-    eventually(lambda: state() is RescueState.OFF, "it is off")
-    assert "advmss" not in "".join(routes())
-    assert not filters(bench, member, "eth1")
-    setup.close()

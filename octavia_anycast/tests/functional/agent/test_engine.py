@@ -13,9 +13,9 @@ import pytest
 
 from octavia_anycast.agent import atomic_file
 from octavia_anycast.agent.engine import Engine, EngineParts
+from octavia_anycast.agent.frontend.frontend import vip_addresses
 from octavia_anycast.agent.gate.gate import Sample, Verdict
-from octavia_anycast.agent.paths import vip_addresses
-from octavia_anycast.agent.speakers import addresses
+from octavia_anycast.agent.speakers import choice
 from octavia_anycast.agent.store import Store
 from octavia_anycast.model import codec
 from octavia_anycast.model.bgp import SpeakerDriver
@@ -72,12 +72,23 @@ class Frontend:
     def __init__(self):
         self.vips = frozenset()
 
-    def want(self, wanted):
-        self.vips = wanted.vips
-        self.wanted = wanted
+    def want(self, frontend, vips, *, is_rescuing):
+        self.vips = vips
+        self.is_rescuing = is_rescuing
 
-    def rescue_report(self):
-        return FlowRescueReport(state=RescueState.OFF)
+
+class Rescue:
+    """Remembers what is wanted, and says that it is on if anything is."""
+
+    wanted = None
+
+    def want(self, state):
+        self.wanted = state.flow_rescue
+
+    def report(self):
+        return FlowRescueReport(
+            state=RescueState.ON if self.wanted else RescueState.OFF
+        )
 
 
 class Bench:
@@ -85,7 +96,7 @@ class Bench:
 
     def __init__(self, directory):
         self.directory = directory
-        self.check_speakers = addresses.check
+        self.check_speakers = choice.check_addresses
         self.peer = FakePeer(
             local_as=65001, remote_as=65100, password=PEER4.password
         )
@@ -95,6 +106,7 @@ class Bench:
         self.beats = 0
         self.prober, self.frontend = Prober(), Frontend()
         self.prober.verdict = verdict
+        self.rescue = Rescue()
         self.speaker = FakeSpeaker({PEER4.peer_ip: self.peer})
         self.engine = Engine(
             AMPHORA,
@@ -106,6 +118,7 @@ class Bench:
                 speaker=self.speaker,
                 check_speakers=self.check_speakers,
                 frontend=self.frontend,
+                rescue=self.rescue,
                 prober=self.prober,
                 namespace_path=str(self.directory / "no-namespace"),
                 beat=self.beat,
@@ -415,3 +428,14 @@ def test_a_vip_moves_to_another_next_hop(bench):
     eventually(
         lambda: [r.nexthop_ip for r in bench.peer.rib.values()] == [other]
     )
+
+
+def test_what_has_not_changed_is_not_made_anew(bench):
+    """A distributor has thousands of paths."""
+    bench.apply(state(gate=FAST))
+    eventually(lambda: bench.peer.rib)
+    first = bench.speaker._wish
+    time.sleep(0.1)
+    assert bench.speaker._wish is first
+    bench.prober.verdict = DEAD
+    eventually(lambda: bench.speaker._wish.paths == frozenset())

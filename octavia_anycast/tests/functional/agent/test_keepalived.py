@@ -19,8 +19,8 @@ from octavia.amphorae.backends.agent.api_server import util
 
 from octavia_anycast.agent.frontend.netlink import Netlink
 from octavia_anycast.agent.gate.gate import Verdict
-from octavia_anycast.agent.gate.keepalived import KeepalivedWatch
-from octavia_anycast.agent.gate.probes import ProbePaths, Prober
+from octavia_anycast.agent.gate.probes import Prober
+from octavia_anycast.agent.gate.processes import KeepalivedWatch, ProbePaths
 from octavia_anycast.model.wire import ListenerSocket
 from octavia_anycast.tests.unit.agent.states import BALANCER, state
 

@@ -12,15 +12,16 @@ from ipaddress import ip_address
 
 import pytest
 
-from octavia_anycast.agent.daemon_process import (
-    STOPPED,
-    DaemonProcess,
-    state_of,
-)
 from octavia_anycast.agent.frontend.netlink import Netlink, is_silent
 from octavia_anycast.agent.gate.gate import Verdict
-from octavia_anycast.agent.gate.probes import ProbePaths, Prober
-from octavia_anycast.agent.gate.stats_socket import StatsSocket
+from octavia_anycast.agent.gate.haproxy import StatsSocket
+from octavia_anycast.agent.gate.probes import Prober
+from octavia_anycast.agent.gate.processes import (
+    STOPPED,
+    DaemonProcess,
+    ProbePaths,
+    state_of,
+)
 from octavia_anycast.model.wire import GateSettings
 from octavia_anycast.tests.unit.agent.states import state
 

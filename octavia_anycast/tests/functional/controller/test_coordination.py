@@ -16,7 +16,9 @@ from tooz import hashring
 from octavia_anycast.controller.engine import coordination
 from octavia_anycast.controller.engine.coordination import Coordination
 from octavia_anycast.model.errors import InvalidRequest
+from octavia_anycast.tests.functional.db import test_mariadb
 
+server = test_mariadb.server
 LOAD_BALANCERS = 1000
 DRAWS = 40
 
@@ -146,6 +148,42 @@ def test_a_lock_is_held_by_one(tmp_path):
                 assert not is_held_too
         with second.lock("lb") as is_held:
             assert is_held
+
+
+def _waits_its_turn(url):
+    """One waits in vain, and then as long as the other one holds it."""
+    holder, waiter = Coordination(url), Coordination(url)
+    holder.connect()
+    waiter.connect()
+    try:
+        with ThreadPoolExecutor(1) as thread:
+            with holder.lock("lb") as is_held:
+                assert is_held
+                with waiter.lock("lb") as is_held_too:
+                    assert not is_held_too
+                with waiter.lock("lb", 0.2) as is_held_too:
+                    assert not is_held_too
+
+                def wait():
+                    with waiter.lock("lb", 30) as is_held:
+                        return is_held
+
+                waits = thread.submit(wait)
+            assert waits.result(30)
+    finally:
+        holder.stop()
+        waiter.stop()
+
+
+def test_who_waits_gets_the_lock_when_it_is_free(tmp_path):
+    _waits_its_turn(f"file://{tmp_path}")
+
+
+@test_mariadb.pytestmark[0]
+@test_mariadb.pytestmark[1]
+def test_who_waits_gets_it_from_a_database_too(server):
+    """tooz's drivers tell in two ways that the wait is over."""
+    _waits_its_turn(f"mysql://root@/?unix_socket={server.directory}/socket")
 
 
 @pytest.mark.parametrize("scheme", ["etcd3+http", "nosuch"])

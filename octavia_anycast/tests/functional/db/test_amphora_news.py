@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import event
 
-from octavia_anycast.controller.amphora.amphora_watch import AmphoraWatch
+from octavia_anycast.controller.cluster.cluster_watch import AmphoraWatch
 from octavia_anycast.db import heartbeat
 from octavia_anycast.db.amphora import amphora_news, amphorae
 from octavia_anycast.model.cluster import AmphoraStatus
@@ -32,7 +32,7 @@ def two(session):
 
 @pytest.fixture
 def watch():
-    return AmphoraWatch(heartbeat_interval=3)
+    return AmphoraWatch(silent_after=7.5)
 
 
 def test_one_that_falls_silent_is_news_once(session, two, watch):

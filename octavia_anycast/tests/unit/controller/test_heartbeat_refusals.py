@@ -4,7 +4,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from octavia_anycast.controller.heartbeat.heartbeat_refusals import (
+from octavia_anycast.controller.memory import (
     SOURCES_MAX,
     HeartbeatRefusals,
 )

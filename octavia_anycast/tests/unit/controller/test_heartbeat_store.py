@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from octavia_anycast.controller.heartbeat.heartbeat_store import HeartbeatStore
+from octavia_anycast.controller.memory import HeartbeatStore
 from octavia_anycast.model.heartbeat import Heartbeat, ListenerBeat
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

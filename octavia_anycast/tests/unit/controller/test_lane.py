@@ -8,7 +8,7 @@ import pytest
 from oslo_context import context as oslo_context
 
 from octavia_anycast import log_lines
-from octavia_anycast.controller.engine.lane import LOG, Lane
+from octavia_anycast.controller.engine.daemon import LOG, Lane
 from octavia_anycast.controller.engine.work_queue import (
     STEAL_AFTER_SECONDS,
     Kind,

@@ -84,6 +84,6 @@ def test_a_child_that_hangs_is_ended(utilities, monkeypatch, tmp_path):
     _command(monkeypatch, hang)
     with pytest.raises(EXCEPTION) as refusal:
         utilities.bring_interface_up("eth2", "network")
-    assert "no end" in refusal.value.response.json["details"]
+    assert "it did not end" in refusal.value.response.json["details"]
     with pytest.raises(ProcessLookupError):
         os.kill(int(record.read_text()), 0)

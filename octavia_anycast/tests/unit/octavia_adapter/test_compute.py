@@ -119,8 +119,11 @@ class Builder(Driver):
 class Recorded(Compute):
     """Without Octavia's rows."""
 
+    def _group_of(self, tree):
+        return tree.server_group_id
+
     def _record_group(self, tree, group_id):
-        tree.model.server_group_id = group_id
+        tree.server_group_id = group_id
 
 
 @pytest.fixture
@@ -137,7 +140,7 @@ def anti_affinity():
 def tree_of(group_id=None):
     return SimpleNamespace(
         id="lb-1",
-        model=SimpleNamespace(server_group_id=group_id),
+        server_group_id=group_id,
         flavor={},
         availability_zone={},
     )

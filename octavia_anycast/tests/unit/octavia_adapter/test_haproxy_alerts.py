@@ -22,8 +22,9 @@ from octavia_anycast.octavia_adapter.amphora.haproxy_alerts import (
     alerts_about,
     sentences,
 )
-from octavia_anycast.octavia_adapter.load_balancer.load_balancers import (
-    snapshot,
+from octavia_anycast.tests.unit.octavia_adapter.models import (
+    model_of,
+    tree_of,
 )
 from octavia_anycast.tests.unit.octavia_adapter.test_amphora_haproxy import (
     RECORD,
@@ -176,7 +177,7 @@ def balancer(changes):
     made.additional_vips = []
     for each in listeners:
         each.load_balancer = made
-    return snapshot(made)
+    return tree_of(made)
 
 
 class Agent(FakeClient):
@@ -209,7 +210,7 @@ def agent(tmp_path):
 
 @pytest.fixture
 def haproxy(agent):
-    made = amphora_haproxy.AmphoraHaproxy(timeout=5)
+    made = amphora_haproxy.AmphoraHaproxy(model_of, timeout=5)
     made._driver().clients = {"base": agent, "1.0": agent}
     return made
 

@@ -17,8 +17,9 @@ from octavia_anycast.model.actions import PlugFrontend
 from octavia_anycast.model.cluster import AmphoraRecord, AmphoraStatus
 from octavia_anycast.model.errors import Permanent, Retryable
 from octavia_anycast.octavia_adapter.cloud.network import Network
-from octavia_anycast.octavia_adapter.load_balancer.load_balancers import (
-    snapshot,
+from octavia_anycast.tests.unit.octavia_adapter.models import (
+    model_of,
+    tree_of,
 )
 
 AMPHORA_ID = str(uuid.uuid4())
@@ -101,7 +102,7 @@ def driver():
 
 @pytest.fixture
 def network(driver):
-    return Network(driver=driver)
+    return Network(model_of, driver=driver)
 
 
 @pytest.fixture
@@ -115,7 +116,7 @@ def tree():
     )
     balancer = dm.LoadBalancer(id="lb", enabled=True, pools=[pool])
     balancer.vip = dm.Vip(ip_address="198.51.100.10", sg_ids=["extra"])
-    return snapshot(balancer)
+    return tree_of(balancer)
 
 
 def record(**fields):
@@ -175,7 +176,7 @@ def test_network_without_a_subnet_of_the_family_is_refused(network, tree):
 
 def test_front_end_ports_get_the_groups_of_the_operator(driver, tree):
     """At plugging, and whenever Octavia's own are set again."""
-    network = Network(("peering", "extra"), driver=driver)
+    network = Network(model_of, ("peering", "extra"), driver=driver)
     port_id, _ = network.plug_frontend(tree, record(), plug())
     assert driver.groups == [["sg", "extra", "peering"]]
 
@@ -309,7 +310,7 @@ class Rows(Network):
     """Without Octavia's tables."""
 
     def __init__(self, driver):
-        super().__init__(driver=driver)
+        super().__init__(model_of, driver=driver)
         self._vips = self._additional_vips = self
         self.written = []
 
@@ -323,8 +324,8 @@ def vip_tree(tree, monkeypatch):
         "octavia_anycast.octavia_adapter.cloud.network.transaction",
         nullcontext,
     )
-    tree.model.vip.port_id = "vip-1"
-    tree.model.vip.qos_policy_id = "policy"
+    model_of(tree).vip.port_id = "vip-1"
+    model_of(tree).vip.qos_policy_id = "policy"
     return tree
 
 
@@ -332,7 +333,7 @@ def test_a_vip_port_that_is_gone_is_made_again(vip_tree):
     network = Rows(Prepared("vip-1"))
     network.prepare(vip_tree, [])
     assert network.written == [{"port_id": "vip-2", "octavia_owned": True}]
-    assert vip_tree.model.vip.port_id == "vip-2"
+    assert model_of(vip_tree).vip.port_id == "vip-2"
     network.prepare(vip_tree, [])
     assert len(network.written) == 1
 
@@ -391,7 +392,7 @@ def test_member_subnets_that_are_gone_are_named(driver, tree):
         return FakeDriver.get_subnet(driver, subnet_id)
 
     driver.get_subnet = look
-    network = Network(driver=driver)
+    network = Network(model_of, driver=driver)
     found = network.networks_of(("m4", "gone"))
     assert found.network_ids == ("members",)
     assert found.gone_subnet_ids == ("gone",)
@@ -399,7 +400,7 @@ def test_member_subnets_that_are_gone_are_named(driver, tree):
 
 def test_after_a_refusal_nothing_that_was_remembered_is_believed(tree):
     driver = FakeDriver()
-    network = Network(driver=driver)
+    network = Network(model_of, driver=driver)
     assert network.networks_of(("m4",)).gone_subnet_ids == ()
 
     driver.failure = network_base.NetworkNotFound("members")

@@ -146,24 +146,24 @@ CASES = [
 
 @pytest.mark.parametrize(("error", "context", "is_bad"), CASES)
 def test_bad_content_is_told_from_no_content(error, context, is_bad):
-    tree = SimpleNamespace(
-        id="lb", model=SimpleNamespace(listeners=[listener()])
-    )
+    balancer = SimpleNamespace(id="lb", listeners=[listener()])
     driver = Driver(error, context)
     if is_bad:
         with pytest.raises(ContentRefused) as refusal:
-            upload_files(driver, tree, None, lambda: IN_FORCE)
+            upload_files(driver, balancer, None, lambda: IN_FORCE)
         assert set(refusal.value.blamed) == {"l"}
         return
-    found = upload_files(driver, tree, None, lambda: IN_FORCE)
+    found = upload_files(driver, balancer, None, lambda: IN_FORCE)
     assert set(found.unread) == {"l"}
     assert not found.lacking_ids
-    assert upload_files(driver, tree, None, lambda: "").lacking_ids == {"l"}
+    assert upload_files(driver, balancer, None, lambda: "").lacking_ids == {
+        "l"
+    }
 
 
 def test_a_served_listener_does_not_lose_what_it_is_to_get():
     """Served without a pool's new CA it would trust anybody."""
     one = listener(pool(id="q", ca_tls_certificate_id="c"))
-    tree = SimpleNamespace(id="lb", model=SimpleNamespace(listeners=[one]))
+    balancer = SimpleNamespace(id="lb", listeners=[one])
     with pytest.raises(Retryable, match="listener l stays as it is"):
-        upload_files(Driver(WRAPPED), tree, None, lambda: IN_FORCE)
+        upload_files(Driver(WRAPPED), balancer, None, lambda: IN_FORCE)

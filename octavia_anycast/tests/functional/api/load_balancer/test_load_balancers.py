@@ -10,7 +10,7 @@ import pytest
 from octavia_anycast.db.cluster import clusters
 from octavia_anycast.db.distributor import lifecycle
 from octavia_anycast.model.cluster import ClusterSize
-from octavia_anycast.provider import gate_flavors
+from octavia_anycast.planning.amphora.gate_choice import KEYS
 from octavia_anycast.testing import octavia_rows, samples
 
 LBS = "/v2/lbaas/loadbalancers"
@@ -207,7 +207,7 @@ def test_capabilities_are_described(api):
         "frontend_subnet_id",
         "compute_flavor",
         "amp_image_tag",
-    } | set(gate_flavors.PROPERTIES)
+    } | set(KEYS)
     assert {
         c["name"] for c in zones.body["availability_zone_capabilities"]
     } == {

@@ -11,7 +11,6 @@ from octavia_anycast.db.cluster import clusters
 from octavia_anycast.model.cluster import AmphoraStatus
 from octavia_anycast.model.errors import Retryable
 from octavia_anycast.octavia_adapter.load_balancer import object_rows
-from octavia_anycast.provider import request_ids
 from octavia_anycast.testing import octavia_rows
 from octavia_anycast.tests.functional.amphora_rows import PATH, make_ours
 from octavia_anycast.tests.functional.api.load_balancer.test_objects import (
@@ -177,7 +176,7 @@ def test_a_database_that_fails_fails_no_request(tree, monkeypatch, where):
         raise Retryable("it is down")
 
     if where == "record":
-        monkeypatch.setattr(request_ids.clusters, "record_request", fail)
+        monkeypatch.setattr(clusters, "record_request", fail)
     else:
         monkeypatch.setattr(object_rows, "load_balancer_id_of", fail)
     before = stored(tree)

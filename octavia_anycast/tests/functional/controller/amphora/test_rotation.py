@@ -47,7 +47,7 @@ def rotation(stage, locks):
     stage.run()
     stage.add_listener()
     stage.run()
-    return Rotation(stage.controller.world, locks)
+    return Rotation(stage.controller.world, locks.lock)
 
 
 def records(stage):
@@ -205,7 +205,7 @@ def test_killed_rotation_is_repeated(stage, rotation, step):
     with pytest.raises(Died):
         rotation.run()
     stage.restart()
-    again = Rotation(stage.controller.world, Locks())
+    again = Rotation(stage.controller.world, Locks().lock)
     assert outcomes(again.run()) == [Outcome.DONE] * 2
     assert again.run() == ()
     assert len({m.serial for m in cloud.machines.values()}) == 2
@@ -217,7 +217,7 @@ def test_clusters_are_rotated_side_by_side(stage, locks, monkeypatch):
     ours = records(stage)
     with stage.api.database.transaction() as session:
         amphorae.update(session, ours[0].id, load_balancer_id=None)
-    rotation = Rotation(stage.controller.world, locks)
+    rotation = Rotation(stage.controller.world, locks.lock)
     barrier = threading.Barrier(2, timeout=10)
     real = rotation._rotate_cluster
     writer = threading.Lock()  # SQLite refuses a second one

@@ -55,12 +55,12 @@ def test_a_change_is_noticed_once(serving):
             changed = show(serving) and world.now()
             return watch.news(session, changed.replace(year=2000))
 
-    assert news() == []
+    assert news() == set()
     put(serving, desired_size=3)
-    assert news() == [serving.load_balancer_id]
-    assert news() == []
+    assert news() == {serving.load_balancer_id}
+    assert news() == set()
     put(serving, desired_size=4)
-    assert news() == [serving.load_balancer_id]
+    assert news() == {serving.load_balancer_id}
 
 
 def test_scaling_out_and_in(serving):

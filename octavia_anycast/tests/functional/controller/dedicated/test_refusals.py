@@ -10,7 +10,7 @@ import pytest
 from oslo_config import cfg
 
 from octavia_anycast import options
-from octavia_anycast.controller.cluster.observe import Observer
+from octavia_anycast.controller.amphora.look import AmphoraObserver
 from octavia_anycast.db.amphora import amphorae
 from octavia_anycast.model.errors import AnycastError, Permanent, Retryable
 from octavia_anycast.testing.controller_process import ControllerProcess
@@ -279,7 +279,7 @@ def test_what_cannot_be_observed_is_said(stage, monkeypatch):
         raise Permanent(SENTENCE)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Observer, "look", refuse)
+        patch.setattr(AmphoraObserver, "look", refuse)
         took = look(stage, STATED_SECONDS, "ERROR")
         assert took < STATED_SECONDS
         assert f"Observe: {SENTENCE}" in shown(stage)["status_reason"]

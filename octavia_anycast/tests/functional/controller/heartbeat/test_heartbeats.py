@@ -13,7 +13,7 @@ import pytest
 from octavia.amphorae.backends.health_daemon import status_message
 from oslo_config import cfg
 
-from octavia_anycast.controller.heartbeat.heartbeat_receiver import (
+from octavia_anycast.controller.heartbeat import (
     HeartbeatReceiver,
 )
 from octavia_anycast.db import heartbeat
@@ -51,8 +51,7 @@ def key():
         (signed({"ver": 3}), Refusal.NOT_A_HEARTBEAT),
         (signed(HEARTBEAT | {"listeners": 5}), Refusal.NOT_A_HEARTBEAT),
         (signed(HEARTBEAT), "unknown"),
-        (signed(HEARTBEAT, is_hex=False), "unknown"),  # older agents
-        (signed(HEARTBEAT | {"ver": 1}), "unknown"),
+        (signed(HEARTBEAT, is_hex=False), Refusal.WRONG_KEY),
     ],
 )
 def test_what_is_wrong_with_a_datagram_is_told(key, datagram, expected):

@@ -9,9 +9,8 @@ import pytest
 from octavia_anycast.controller.amphora.rotation import Rotation
 from octavia_anycast.controller.engine.coordination import (
     Coordination,
-    PatientLocks,
 )
-from octavia_anycast.controller.engine.lane import Lane
+from octavia_anycast.controller.engine.daemon import Lane
 from octavia_anycast.controller.housekeeping.housekeeping import (
     RETRY_SECONDS,
     Chore,
@@ -55,7 +54,7 @@ def lanes(stage):
             for chore in chores(
                 world.settings,
                 purge=Purge(world),
-                rotation=Rotation(world, coordination),
+                rotation=Rotation(world, coordination.lock),
                 sweep=Sweep(world),
             )
         ]
@@ -110,10 +109,10 @@ def test_an_operator_waits_for_a_controller(members):
     controller, operator = members
     with (
         controller.lock("chore"),
-        PatientLocks(operator, 0.2).lock("chore") as is_held,
+        operator.lock("chore", 0.2) as is_held,
     ):
         assert not is_held
-    with PatientLocks(operator, 0.0).lock("chore") as is_held:
+    with operator.lock("chore", 0.0) as is_held:
         assert is_held
 
 

@@ -11,8 +11,7 @@ import pytest
 from octavia.db import api as octavia_db
 from octavia.db import models
 
-from octavia_anycast.controller.housekeeping import inventory
-from octavia_anycast.controller.housekeeping.sweep import Sweep
+from octavia_anycast.controller.housekeeping.sweep import Sweep, take_inventory
 from octavia_anycast.db.amphora import amphorae, reports
 from octavia_anycast.db.cluster import clusters
 from octavia_anycast.db.registration import registrations
@@ -427,7 +426,7 @@ def test_a_thing_made_while_the_inventory_is_taken_is_no_orphan(
         return found
 
     monkeypatch.setattr(cloud, "list_servers", list_and_make)
-    taken = inventory.take(stage.controller.world)
+    taken = take_inventory(stage.controller.world)
     assert made[0].id in {record.id for record in taken.amphorae}
     monkeypatch.setattr(cloud, "list_servers", lister)
     assert sweep.run() == ()

@@ -197,8 +197,10 @@ def test_operating_statuses_are_written_by_status_not_by_object(stage, rows):
 
 def test_active_connections_are_written_by_number(stage, rows):
     balancers, _ = rows
-    listeners = balancers.read(fill(stage, MANY)).model.listeners
-    wanted = {row.id: number % 2 for number, row in enumerate(listeners)}
+    tree = balancers.read(fill(stage, MANY))
+    listener_ids = dict.fromkeys(x.listener_id for x in tree.listeners)
+    assert len(listener_ids) == MANY
+    wanted = {one: number % 2 for number, one in enumerate(listener_ids)}
     wanted["of-a-listener-that-went"] = 1
 
     with counted() as said:
@@ -304,18 +306,14 @@ def test_a_pool_that_goes_is_referred_to_no_more(stage, rows):
 
     assert statuses.settle(balancers.read(balancer))
 
-    tree = balancers.read(balancer)
+    left = balancers.model_of(balancers.read(balancer))
     assert stage.count(models.Listener) == FEW
     assert stage.count(models.L7Policy) == 3 * FEW
-    assert {p.name for p in tree.model.pools} == {"pool-1"}
+    assert {p.name for p in left.pools} == {"pool-1"}
     assert stage.count(models.Member) == MEMBERS * (FEW - 1)
     assert stage.count(models.SessionPersistence) == FEW - 1
     references = {
-        *(row.default_pool_id for row in tree.model.listeners),
-        *(
-            p.redirect_pool_id
-            for x in tree.model.listeners
-            for p in x.l7policies
-        ),
+        *(row.default_pool_id for row in left.listeners),
+        *(p.redirect_pool_id for x in left.listeners for p in x.l7policies),
     }
-    assert references == {None, tree.model.pools[0].id}
+    assert references == {None, left.pools[0].id}

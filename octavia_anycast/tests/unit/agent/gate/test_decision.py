@@ -5,9 +5,8 @@
 import pytest
 
 from octavia_anycast.agent.gate.gate import Sample, Verdict
-from octavia_anycast.agent.gate.listeners import Waiting
+from octavia_anycast.agent.gate.haproxy import StatsSocket, Waiting
 from octavia_anycast.agent.gate.probes import _decided, _hangs
-from octavia_anycast.agent.gate.stats_socket import StatsSocket
 from octavia_anycast.model.wire import GateSettings, Probe
 
 KINDS = {

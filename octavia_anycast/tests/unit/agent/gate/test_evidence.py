@@ -4,8 +4,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from octavia_anycast.agent.gate.evidence import noted, told
-from octavia_anycast.agent.gate.gate import Sample, Verdict
+from octavia_anycast.agent.gate.gate import Sample, Verdict, noted, told
 from octavia_anycast.model.wire import Probe, ProbeReport
 
 START = datetime(2026, 1, 1, tzinfo=UTC)

@@ -8,7 +8,7 @@ import pytest
 
 from octavia_anycast.agent.frontend.netlink import TcpSocket
 from octavia_anycast.agent.gate.gate import Verdict
-from octavia_anycast.agent.gate.listeners import ListenerWatch
+from octavia_anycast.agent.gate.haproxy import ListenerWatch
 from octavia_anycast.model.wire import ListenerSocket
 
 VIP = ip_address("198.51.100.7")

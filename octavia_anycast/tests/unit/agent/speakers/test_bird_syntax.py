@@ -10,7 +10,6 @@ import pytest
 
 from octavia_anycast.agent.speakers.base import Path
 from octavia_anycast.agent.speakers.bird import bird_syntax as syntax
-from octavia_anycast.agent.speakers.bird.bird_slots import assign
 from octavia_anycast.model.bgp import BfdTimers, SessionState, SpeakerDriver
 from octavia_anycast.tests.unit.agent.states import PEER4, PEER6
 from octavia_anycast.tests.unit.agent.states import (
@@ -84,7 +83,7 @@ def path(address="198.51.100.1", next_hop="10.1.0.5", **attributes):
 def render_routes(*paths, files=(), **options):
     """The files of these paths, over those that are there."""
     targets = syntax.channels((speaker(PEER4),), frozenset(paths))
-    slots = assign(targets, dict(files))
+    slots = syntax.assign(targets, dict(files))
     return syntax.render_routes(targets, slots, **options)
 
 

@@ -13,6 +13,7 @@ from octavia_anycast.agent.speakers.base import SpeakerStatus
 from octavia_anycast.agent.speakers.choice import Choice, ChosenSpeaker
 from octavia_anycast.model.bgp import PeeringNetwork, SpeakerDriver
 from octavia_anycast.model.errors import InvalidRequest
+from octavia_anycast.testing.fakes.fake_speaker import InParts
 from octavia_anycast.tests.unit.agent.states import PEER4, PEER6, speaker
 
 ROUTER_ID = "172.31.1.5"
@@ -43,11 +44,9 @@ class Driver:
         self.speakers = self.paths = None
         self.is_closed = False
 
-    def configure(self, router_id, speakers, *, adds_paths=False):
-        self.speakers, self.adds_paths = speakers, adds_paths
-
-    def set_paths(self, paths):
-        self.paths = paths
+    def want(self, wish):
+        self.speakers, self.paths = wish.speakers, wish.paths
+        self.adds_paths = wish.adds_paths
 
     def status(self):
         return SpeakerStatus(is_running=True, speakers=self.speakers)
@@ -66,15 +65,19 @@ class Bench:
         self.directory = directory
         self.made = {}
         self.looks = 0
-        self.speaker = ChosenSpeaker(
-            {
-                place: self.choice(place, program)
-                for place in itertools.product(SpeakerDriver, PeeringNetwork)
-            }
+        self.speaker = InParts(
+            ChosenSpeaker(
+                {
+                    place: self.choice(place, program)
+                    for place in itertools.product(
+                        SpeakerDriver, PeeringNetwork
+                    )
+                }
+            )
         )
 
     def refused(self, speakers):
-        """As :class:`.file_check.FileCheck`."""
+        """As :class:`.choice.FileCheck`."""
         self.looks += 1
         return {
             peer.id: "line 3: no"

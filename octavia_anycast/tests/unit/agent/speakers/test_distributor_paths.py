@@ -8,14 +8,14 @@ from ipaddress import ip_address
 
 import pytest
 
+from octavia_anycast.agent.frontend.frontend import vip_addresses
 from octavia_anycast.agent.gate.gate import Gate
 from octavia_anycast.agent.paths import (
-    WantedPaths,
     check_next_hops,
     path_counts,
     path_reports,
-    vip_addresses,
     wanted_paths,
+    wish,
 )
 from octavia_anycast.agent.speakers.base import Path, SpeakerStatus
 from octavia_anycast.model.bgp import SpeakerDriver
@@ -87,14 +87,14 @@ def test_other_amphorae_count_nothing():
     assert path_counts(state(), SpeakerStatus()) == ()
 
 
-def test_what_has_not_changed_is_the_same_object():
-    wanted = WantedPaths()
+def test_nothing_is_said_of_paths_before_the_first_verdict():
     desired = distributor(external("198.51.100.7"))
-    first = wanted.get(desired, UP, NOTHING_BOUND)
-    assert wanted.get(desired, UP, NOTHING_BOUND) is first
-    down = replace(UP, state=GateState.DOWN)
-    assert wanted.get(desired, down, NOTHING_BOUND) == frozenset()
-    assert wanted.get(replace(desired), UP, NOTHING_BOUND) == first
+    assert wish(desired, UP, NOTHING_BOUND).paths is None
+    decided = replace(UP, has_decided=True)
+    paths = wanted_paths(desired, decided, NOTHING_BOUND)
+    assert wish(desired, decided, NOTHING_BOUND).paths == paths != frozenset()
+    down = replace(decided, state=GateState.DOWN)
+    assert wish(desired, down, NOTHING_BOUND).paths == frozenset()
 
 
 def test_a_distributor_has_no_front_end():

@@ -66,8 +66,8 @@ def path(address="198.51.100.1", next_hop="10.1.0.5", **attributes):
 def test_golden_file():
     made = render(speaker(PEER4))
     expected = GOLDEN.replace("GENERATION", made.generation)
-    assert expected in made.text
-    assert "run /bin/relay /run/r.sock;" in made.text
+    assert expected in made.files[syntax.MAIN_FILE]
+    assert "run /bin/relay /run/r.sock;" in made.files[syntax.MAIN_FILE]
 
 
 def test_the_generation_names_the_content():
@@ -78,13 +78,13 @@ def test_the_generation_names_the_content():
 
 
 def test_a_peer_without_password_and_gtsm():
-    text = render(speaker(PEER6)).text
+    text = render(speaker(PEER6)).files[syntax.MAIN_FILE]
     assert "md5" not in text
     assert "ttl" not in text
 
 
 def test_ttl_hops_is_the_distance():
-    text = render(speaker(replace(PEER4, ttl_hops=4))).text
+    text = render(speaker(replace(PEER4, ttl_hops=4))).files[syntax.MAIN_FILE]
     assert "incoming-ttl 252;" in text
 
 
@@ -124,7 +124,7 @@ def test_sessions_are_read():
     session = sessions[PEER4.peer_ip]
     assert session.state is SessionState.OPEN_CONFIRM
     assert session.since == NOW - timedelta(seconds=60)
-    assert session.families == {6}
+    assert set(session.exported) == {6}
     assert syntax.sessions_from([], NOW) == {}
 
 

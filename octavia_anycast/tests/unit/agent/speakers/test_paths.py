@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 
 import pytest
 
+from octavia_anycast.agent.frontend.frontend import vip_addresses
 from octavia_anycast.agent.gate.gate import Gate
 from octavia_anycast.agent.paths import (
     path_reports,
-    vip_addresses,
     wanted_paths,
 )
 from octavia_anycast.agent.speakers.base import SpeakerStatus

@@ -11,9 +11,11 @@ from octavia_anycast.model.heartbeat import (
     ListenerBeat,
     PoolBeat,
 )
-from octavia_anycast.planning.cluster.health import (
-    Configured,
+from octavia_anycast.model.load_balancer import (
     ConfiguredMember,
+    LoadBalancerTree,
+)
+from octavia_anycast.planning.cluster.health import (
     active_connections,
     operating_statuses,
     worst_below,
@@ -39,12 +41,28 @@ def configured(known, *, is_enabled=True, is_checked=True, **options):
     member = ConfiguredMember(
         id="m", pool_id="p", is_enabled=is_enabled, is_checked=is_checked
     )
-    return Configured(known=known, members=(member,), **options)
+    return LoadBalancerTree(
+        id="lb",
+        project_id="p",
+        provisioning_status="ACTIVE",
+        operating_status="ONLINE",
+        is_enabled=True,
+        vips=(),
+        listeners=(),
+        member_subnet_ids=(),
+        revision="r",
+        updated_at=None,
+        operating_statuses=known,
+        members=(member,),
+        **options,
+    )
 
 
-def verdicts(*beats, **options):
+def verdicts(*beats, is_in_force=True, **options):
     known = dict.fromkeys((LISTENER, POOL, MEMBER), "?")
-    return operating_statuses(beats, configured(known, **options))
+    return operating_statuses(
+        beats, configured(known, **options), is_in_force=is_in_force
+    )
 
 
 @pytest.mark.parametrize(
@@ -114,8 +132,8 @@ NO_MEMBER = Heartbeat(
 
 @pytest.mark.parametrize("known", ["NO_MONITOR", "ONLINE", "OFFLINE", "ERROR"])
 def test_a_member_of_a_pool_that_nobody_serves_stays_as_it_was(known):
-    statuses = configured({MEMBER: known})
-    assert operating_statuses([NOTHING], statuses) == {}
+    tree = configured({MEMBER: known})
+    assert operating_statuses([NOTHING], tree) == {}
 
 
 @pytest.mark.parametrize(
@@ -123,16 +141,16 @@ def test_a_member_of_a_pool_that_nobody_serves_stays_as_it_was(known):
     [("NO_MONITOR", {}), ("ONLINE", {MEMBER: "OFFLINE"})],
 )
 def test_a_member_that_its_pool_does_not_have(known, changes):
-    statuses = configured({MEMBER: known})
-    assert operating_statuses([NO_MEMBER], statuses) == changes
+    tree = configured({MEMBER: known})
+    assert operating_statuses([NO_MEMBER], tree) == changes
 
 
 @pytest.mark.parametrize("known", ["OFFLINE", "ONLINE", "DEGRADED"])
 @pytest.mark.parametrize("key", [LISTENER, POOL, MEMBER])
 def test_what_is_missing_before_a_change_is_in_force_stays(key, known):
     """A new listener is not ERROR because an old heartbeat lacks it."""
-    statuses = configured({key: known}, is_in_force=False)
-    assert operating_statuses([NOTHING], statuses) == {}
+    tree = configured({key: known})
+    assert operating_statuses([NOTHING], tree, is_in_force=False) == {}
 
 
 @pytest.mark.parametrize(
@@ -145,11 +163,13 @@ def test_what_is_missing_once_it_is_in_force(key, changes):
 
 
 def test_a_listener_is_online_as_soon_as_all_amphorae_have_it():
-    known = configured({LISTENER: "OFFLINE"}, is_in_force=False)
-    lacks = Heartbeat(amphora_id="2")
-    assert LISTENER not in operating_statuses([beat("1"), lacks], known)
-    found = operating_statuses([beat("1"), beat("2")], known)
-    assert found[LISTENER] == "ONLINE"
+    tree = configured({LISTENER: "OFFLINE"})
+
+    def found(*beats):
+        return operating_statuses(beats, tree, is_in_force=False)
+
+    assert LISTENER not in found(beat("1"), Heartbeat(amphora_id="2"))
+    assert found(beat("1"), beat("2"))[LISTENER] == "ONLINE"
 
 
 @pytest.mark.parametrize(
@@ -173,13 +193,12 @@ def test_a_word_about_another_configuration_waits(
     is_enabled, is_checked, word, status
 ):
     """As of a monitor that was just deleted: no flap to ONLINE."""
-    statuses = configured(
-        {MEMBER: "?"},
-        is_enabled=is_enabled,
-        is_checked=is_checked,
-        is_in_force=False,
+    tree = configured(
+        {MEMBER: "?"}, is_enabled=is_enabled, is_checked=is_checked
     )
-    found = operating_statuses([beat("1", member=word)], statuses)
+    found = operating_statuses(
+        [beat("1", member=word)], tree, is_in_force=False
+    )
     assert found.get(MEMBER) == status
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from octavia_anycast.model.cluster import AmphoraStatus
 from octavia_anycast.model.housekeeping import Census, Inventory
-from octavia_anycast.planning.cluster import losses
+from octavia_anycast.planning import housekeeping
 from octavia_anycast.tests.unit.planning.test_orphans import (
     NOW,
     amphora,
@@ -32,7 +32,7 @@ WHOLE = Inventory(
 def found(**changes):
     return [
         (loss.what, loss.amphora_id)
-        for loss in losses.find(replace(WHOLE, **changes))
+        for loss in housekeeping.find_losses(replace(WHOLE, **changes))
     ]
 
 

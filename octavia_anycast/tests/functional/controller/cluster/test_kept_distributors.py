@@ -4,7 +4,7 @@
 
 import pytest
 
-from octavia_anycast.controller.distributor.distributor_cache import (
+from octavia_anycast.controller.cluster.distributor_cache import (
     DistributorCache,
 )
 from octavia_anycast.db.distributor import distributors, lifecycle

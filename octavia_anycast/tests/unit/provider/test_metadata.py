@@ -8,11 +8,14 @@ import pytest
 
 from octavia_anycast.model.cluster import ClusterSize
 from octavia_anycast.model.errors import InvalidRequest
-from octavia_anycast.provider import flavors
-
-SETTINGS = SimpleNamespace(
-    size=ClusterSize(desired=3, minimum=2, maximum=6), max_size=6
+from octavia_anycast.provider.metadata import (
+    FLAVOR,
+    check_schema,
+    size_of,
+    whole,
 )
+
+SETTINGS = SimpleNamespace(size=ClusterSize(desired=3, minimum=2, maximum=6))
 
 
 @pytest.mark.parametrize(
@@ -26,9 +29,9 @@ SETTINGS = SimpleNamespace(
     ],
 )
 def test_size(metadata, desired, minimum):
-    flavors.check_schema(metadata, flavors.SCHEMA)
+    check_schema(metadata, FLAVOR)
 
-    size = flavors.size_of(metadata, SETTINGS)
+    size = size_of(metadata, SETTINGS)
 
     assert size == ClusterSize(desired=desired, minimum=minimum, maximum=6)
     assert isinstance(size.desired, int)
@@ -44,7 +47,7 @@ def test_size(metadata, desired, minimum):
 )
 def test_what_does_not_fit_is_named(metadata, key):
     with pytest.raises(InvalidRequest) as refused:
-        flavors.size_of(metadata, SETTINGS)
+        size_of(metadata, SETTINGS)
 
     assert refused.value.field == key
 
@@ -60,19 +63,19 @@ def test_what_does_not_fit_is_named(metadata, key):
 )
 def test_the_schema_names_the_key(metadata, key):
     with pytest.raises(InvalidRequest) as refused:
-        flavors.check_schema(metadata, flavors.SCHEMA)
+        check_schema(metadata, FLAVOR)
 
     assert refused.value.field == key
 
 
 def test_every_key_is_described():
-    for name, schema in flavors.SCHEMA["properties"].items():
+    for name, schema in FLAVOR["properties"].items():
         assert schema["description"].endswith("."), name
 
 
 @pytest.mark.parametrize("key", ["cluster_cooldown", "cluster_spare_count"])
 def test_whole_numbers_are_whole(key):
-    flavors.check_schema({key: 2.0}, flavors.SCHEMA)
-    number = flavors.whole({key: 2.0}, key)
+    check_schema({key: 2.0}, FLAVOR)
+    number = whole({key: 2.0}, key)
     assert (number, type(number)) == (2, int)
-    assert flavors.whole({}, key) == 0
+    assert whole({}, key) == 0

@@ -16,8 +16,8 @@ from typing import NamedTuple
 
 from oslo_log import log as logging
 
-from octavia_anycast.controller.engine.lane import attempt
-from octavia_anycast.controller.heartbeat.heartbeat_store import HeartbeatStore
+from octavia_anycast.controller.engine.daemon import attempt
+from octavia_anycast.controller.memory import HeartbeatStore
 from octavia_anycast.controller.ports import World
 from octavia_anycast.db import heartbeat
 from octavia_anycast.db.amphora import amphora_statistics
@@ -65,7 +65,7 @@ class HeartbeatReceiver:
     def start(self) -> None:
         """Start; an address that cannot be bound is tried again.
 
-        The rest of the controller works without heartbeats, if worse.
+        The controller works without heartbeats, but notices losses later.
         """
         self._bind()
         for target in (self._receive, self._record):
@@ -139,7 +139,7 @@ class HeartbeatReceiver:
                 LOG.warning("A heartbeat is dropped: too many wait.")
 
     def _listen_anew(self) -> None:
-        """Blame nobody for heartbeats that came until now and were lost."""
+        """Do not report heartbeats as missing that were lost until now."""
         self._world.refusals.listening_since = self._world.now()
 
     def _record(self) -> None:
@@ -177,7 +177,7 @@ class HeartbeatReceiver:
             amphora_statistics.add(session, ours)
 
     def _touch(self, amphora_ids: set[str]) -> set[str]:
-        """Record the time; tells which of them are amphorae of ours."""
+        """Record the time; return the ids that are amphorae of ours."""
         now = self._world.now()
         with self._world.database.transaction() as session:
             return heartbeat.touch_all(session, amphora_ids, now, is_beat=True)

@@ -6,13 +6,16 @@ import pytest
 
 from octavia_anycast.model.autoscale import Autoscale, Metric
 from octavia_anycast.model.errors import InvalidRequest
-from octavia_anycast.provider import flavors
-from octavia_anycast.provider.autoscale_flavors import autoscale_of
+from octavia_anycast.provider.metadata import (
+    FLAVOR,
+    autoscale_of,
+    check_schema,
+)
 
 
 def of(**keys):
     metadata = {f"cluster_autoscale_{key}": v for key, v in keys.items()}
-    flavors.check_schema(metadata, flavors.SCHEMA)
+    check_schema(metadata, FLAVOR)
     return autoscale_of(metadata)
 
 

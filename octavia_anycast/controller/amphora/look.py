@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The octavia-anycast authors
+"""Observe one amphora: ask its agent, or else whoever knows of it.
+
+Layer: controller. No database transaction is open meanwhile.
+"""
+
+from datetime import datetime
+
+from oslo_log import log as logging
+
+from octavia_anycast.controller.ports import World
+from octavia_anycast.model.bgp import IPAddress
+from octavia_anycast.model.cluster import (
+    AmphoraRecord,
+    AmphoraStatus,
+    ComputeState,
+    ObservedAmphora,
+    Server,
+)
+from octavia_anycast.model.errors import (
+    AnycastError,
+    NoConnection,
+    Retryable,
+)
+from octavia_anycast.model.load_balancer import LoadBalancerTree
+from octavia_anycast.model.wire import Report
+from octavia_anycast.planning.heartbeat import silent_seconds
+
+LOG = logging.getLogger(__name__)
+
+
+class AmphoraObserver:
+    """Looks at one amphora at a time; safe for several threads."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        # amphora_id -> what was last logged of its answers
+        self._complaints: dict[str, str] = {}
+
+    def look(
+        self,
+        record: AmphoraRecord,
+        heard_at: datetime | None,
+        *,
+        tree: LoadBalancerTree | None = None,
+        is_watched: bool = False,
+    ) -> ObservedAmphora:
+        """Look at an amphora.
+
+        :param heard_at: when it was last heard of; None: never
+        :param tree: the load balancer that it serves; None: it serves none
+        :param is_watched: whether the spare monitor watches it
+        """
+        report, error = self._ask(record, is_watched)
+        if error and _is_alive(record, heard_at):
+            report = self._ask_speakerd(record)
+        server = self._server(tree, record, report)
+        return ObservedAmphora(
+            record=record,
+            compute_state=server.state,
+            compute_address=server.address,
+            compute_host=server.host,
+            compute_fault=server.fault,
+            report=report,
+            report_error=error,
+            is_agent_mute=bool(error),
+            silent_seconds=silent_seconds(
+                heard_at,
+                self._world.now(),
+                counted_from=record.status_since,
+                has_answered=report is not None,
+            ),
+        )
+
+    def _ask_speakerd(self, record: AmphoraRecord) -> Report | None:
+        """Ask speakerd itself where the agent does not answer."""
+        speakerds = self._world.speakerds
+        if speakerds is None or record.lb_network_ip is None:
+            return None
+        try:
+            return speakerds.get_report(record.id, record.lb_network_ip)
+        except AnycastError as e:
+            LOG.debug("Amphora %s: %s", record.id, e)
+            return None
+
+    def _ask(
+        self, record: AmphoraRecord, is_watched: bool
+    ) -> tuple[Report | None, str]:
+        if record.lb_network_ip is None:
+            return None, ""
+        try:
+            report = self._report(record.id, record.lb_network_ip, is_watched)
+        except Retryable as e:
+            return None, str(e)
+        except AnycastError as e:
+            self._complain(record, str(e))
+            return None, str(e)
+        self._complaints.pop(record.id, None)
+        return report, ""
+
+    def _report(
+        self, amphora_id: str, address: IPAddress, is_watched: bool
+    ) -> Report:
+        """Ask an agent; the spare of a watched one must not wait for it.
+
+        :raises AnycastError: it does not answer, or nothing that is
+            understood.
+        """
+        world = self._world
+        if world.fast_agents is None or not is_watched:
+            return world.agents.get_report(amphora_id, address)
+        if world.memory.is_gone(amphora_id):
+            raise NoConnection(f"amphora {amphora_id} does not answer")
+        try:
+            return world.fast_agents.get_report(amphora_id, address)
+        except NoConnection:
+            raise
+        except Retryable:
+            if world.memory.is_unreachable(amphora_id):
+                raise
+            # Maybe it is busy: the spare monitor has had an answer.
+            return world.agents.get_report(amphora_id, address)
+
+    def _complain(self, record: AmphoraRecord, error: str) -> None:
+        """Log once that an agent's answer is not understood.
+
+        Image and controller do not fit together: an operator has to act.
+        """
+        if self._complaints.get(record.id) != error:
+            self._complaints[record.id] = error
+            LOG.error(
+                "Amphora %s of load balancer %s: %s.",
+                record.id,
+                record.load_balancer_id,
+                error,
+            )
+
+    def _server(
+        self,
+        tree: LoadBalancerTree | None,
+        record: AmphoraRecord,
+        report: Report | None,
+    ) -> Server:
+        """Ask the compute service only when the agent does not answer."""
+        if report is not None:
+            return Server(state=ComputeState.ACTIVE)
+        if record.status in (
+            AmphoraStatus.ERROR,
+            AmphoraStatus.PENDING_DELETE,
+        ):
+            return Server(state=ComputeState.UNKNOWN)
+        if record.compute_id is None:
+            # A controller recorded it and stopped before it knew the
+            # server's id. Nobody else builds it: we hold the lock.
+            return Server(state=ComputeState.GONE)
+        return self._world.compute.look(record.compute_id, tree)
+
+
+def _is_alive(record: AmphoraRecord, heard_at: datetime | None) -> bool:
+    """Whether it was heard of since its agent stopped answering.
+
+    The speakerd of a dead amphora is not asked: that takes time.
+    """
+    return (
+        heard_at is not None
+        and record.mute_since is not None
+        and heard_at > record.mute_since
+    )
