@@ -20,7 +20,7 @@
  * addresses of the inner frame are the cluster's secret.
  *
  * layout.py mirrors the enums and structs below; a unit test compares them.
- * Decisions: doc/source/contributor/adr/0102 and 0103.
+ * Decisions: doc/source/contributor/adr/0120 and 0121.
  */
 #include <linux/bpf.h>
 #include <linux/if_ether.h>

@@ -5,7 +5,7 @@
 The rules of ``flow_rescue.bpf.c``: who floods when, what the budget refuses,
 when a flow is given up. Packets take no time and none is lost; a client sends
 again after 0.2 s, 0.4 s, ... as Linux does. The contract suite holds the real
-program to the same formula with eight members (ADR 0103).
+program to the same formula with eight members (ADR 0121).
 """
 
 import heapq
@@ -117,7 +117,7 @@ def simulate(change: Change) -> Outcome:
 
 
 def table() -> Iterator[str]:
-    """The rows of ADR 0103."""
+    """The rows of ADR 0121."""
     for members, flows, lost in (
         (4, 10_000, 0),
         (8, 10_000, 0),

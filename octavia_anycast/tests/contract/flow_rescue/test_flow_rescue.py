@@ -517,7 +517,7 @@ def test_a_reset_of_the_client_ends_the_connection_of_the_owner(bench):
 
 
 def test_a_change_costs_what_is_published(make_bench):
-    """The formula of ADR 0103: (members - 1) copies and an answer a flow."""
+    """The formula of ADR 0121: (members - 1) copies and an answer a flow."""
     count, flows = 8, 100
     bench = make_bench(count)
     bench.switch_on()

@@ -20,7 +20,12 @@ from octavia_anycast.agent.store import Store
 from octavia_anycast.model import codec
 from octavia_anycast.model.bgp import SpeakerDriver
 from octavia_anycast.model.errors import InvalidRequest
-from octavia_anycast.model.flow_rescue import FlowRescueReport, RescueState
+from octavia_anycast.model.flow_rescue import (
+    FlowRescue,
+    FlowRescueReport,
+    Member,
+    RescueState,
+)
 from octavia_anycast.model.wire import (
     GateSettings,
     GateState,
@@ -31,6 +36,7 @@ from octavia_anycast.model.wire import (
 from octavia_anycast.testing.fakes.fake_speaker import FakePeer, FakeSpeaker
 from octavia_anycast.tests.unit.agent.states import (
     AMPHORA,
+    BALANCER,
     PEER4,
     VIP4,
     VIP6,
@@ -298,6 +304,24 @@ def test_a_vip_leaves_the_loopback_after_its_path(bench):
     eventually(lambda: len(bench.peer.rib) == 1)
     assert bench.frontend.vips == {VIP4.vip_ip, VIP6.vip_ip}
     eventually(lambda: bench.frontend.vips == {VIP4.vip_ip})
+
+
+def test_flow_rescue_is_brought_about_and_reported(bench):
+    rescue = FlowRescue(
+        members=(
+            Member(id=AMPHORA, addresses=(ip_address("10.1.0.5"),)),
+            Member(id=BALANCER, addresses=(ip_address("10.1.0.6"),)),
+        ),
+        secrets=("0123456789abcdef0123",),
+    )
+    bench.apply(state(gate=FAST))
+    eventually(lambda: len(bench.peer.rib) == 2)
+    assert bench.engine.report().flow_rescue.state is RescueState.OFF
+    assert not bench.frontend.is_rescuing
+    bench.apply(state(gate=FAST, flow_rescue=rescue))
+    eventually(lambda: bench.rescue.wanted == rescue)
+    assert bench.frontend.is_rescuing
+    assert bench.engine.report().flow_rescue.state is RescueState.ON
 
 
 def test_the_same_state_again_is_nothing(bench):

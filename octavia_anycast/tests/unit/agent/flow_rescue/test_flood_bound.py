@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright (c) 2026 The octavia-anycast authors
-"""The bound of ADR 0103, over changes at random and clusters of any size."""
+"""The bound of ADR 0121, over changes at random and clusters of any size."""
 
 from collections import Counter
 
