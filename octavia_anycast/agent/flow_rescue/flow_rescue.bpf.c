@@ -781,7 +781,8 @@ static __noinline int flood(struct __sk_buff *skb, struct config *config,
 static __always_inline enum message shrink(struct __sk_buff *skb,
 					   const struct packet *packet)
 {
-	if (skb->gso_segs <= 1 || packet->kind != SEGMENT ||
+	/* Of a virtual machine's frames the number of segments is not known. */
+	if (!skb->gso_size || packet->kind != SEGMENT ||
 	    bpf_skb_change_tail(skb, packet->headers_size, 0))
 		return PROBE;
 	return QUESTION;

@@ -59,6 +59,7 @@ class Rescuer:
             self._become(RescueState.UNSUPPORTED, str(e))
             self._remove()
         except (OSError, Retryable) as e:
+            self.loader.doubt()
             self._become(RescueState.FAILED, str(e))
         return self._state
 

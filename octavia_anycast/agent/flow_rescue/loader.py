@@ -103,10 +103,9 @@ class Loader:
             raise Unsupported(f"{LIBRARY} cannot be used: {e}") from None
 
     def ensure(self) -> Attached:
-        """Have both programs attached; cheap if they are.
+        """Have the maps, the programs and the tunnel; cheap if they are there.
 
-        The maps must be written before :meth:`attach`, so a first call loads
-        only what :meth:`map` needs.
+        The caller writes the maps, then calls :meth:`attach`.
 
         :raises Unsupported: this kernel or image cannot.
         :raises Retryable: there is no front-end interface yet.
@@ -143,6 +142,10 @@ class Loader:
                 raise Retryable(f"{program} is not attached to {link.name}")
             self._filters[link.index] = found
             LOG.info("Attached %s to %s", program, link.name)
+
+    def doubt(self) -> None:
+        """Load anew at the next :meth:`ensure`: something is not there."""
+        self._attached = None
 
     def map(self, name: Map) -> PinnedMap:
         """Open a map; it is a context manager.

@@ -65,6 +65,20 @@ def test_a_connection_goes_on_at_another_member(bench, version):
 
 
 @FAMILIES
+def test_a_segment_of_many_frames_is_asked_for(bench, version):
+    """A flood carries none of it: the client sends it again."""
+    bench.switch_on()
+    bench.route(1)
+    connection = bench.connect(version)
+    assert echoes(connection)
+    bench.route(2)
+    assert echoes(connection, b"y" * 100_000)
+    one, two, _ = bench.members
+    assert two.of(one).learned == 1
+    assert two.own().given_up == 0
+
+
+@FAMILIES
 def test_many_connections_outlive_every_change_of_the_set(make_bench, version):
     bench = make_bench(4)
     bench.switch_on()

@@ -11,7 +11,8 @@ from ipaddress import ip_address
 
 import pytest
 
-from octavia_anycast.agent.flow_rescue import layout
+from octavia_anycast.agent import process
+from octavia_anycast.agent.flow_rescue import layout, loader
 from octavia_anycast.agent.flow_rescue.flow_rescue import (
     Rescuer,
     RescueSetup,
@@ -41,6 +42,7 @@ from octavia_anycast.tests.contract.flow_rescue.rescue_bench import (
     echoes,
     eventually,
     ip,
+    run,
 )
 
 
@@ -203,6 +205,49 @@ def test_an_object_that_the_kernel_refuses_is_unsupported(bench, tmp_path):
     assert report.state is RescueState.UNSUPPORTED
     assert "does not take the program" in report.reason
     assert not os.path.exists(paths.pin_root)
+
+
+def test_a_kernel_without_btf_is_unsupported(bench, monkeypatch):
+    monkeypatch.setattr(loader, "_BTF_PATH", "/nonexistent/vmlinux")
+    member = bench.members[0]
+    member.rescuer.apply(bench.wanted(), SERVICES, member.ip_versions)
+    report = member.rescuer.report()
+    assert report.state is RescueState.UNSUPPORTED
+    assert "BTF" in report.reason
+    # It is not tried again and again, but once more after it was off.
+    monkeypatch.undo()
+    member.rescuer.apply(bench.wanted(), SERVICES, member.ip_versions)
+    assert member.rescuer.report() == report
+    member.apply(None)
+    member.apply(bench.wanted())
+
+
+@pytest.mark.parametrize(
+    ("program", "reason"), [("tc", "clsact"), ("ip", "VXLAN")]
+)
+def test_a_kernel_without_a_device_is_unsupported(
+    bench, monkeypatch, program, reason
+):
+    """As it is where a module is missing: the command fails."""
+    member, run = bench.members[0], process.run
+
+    def failing(argv, **options):
+        return argv[0] != program and run(argv, **options)
+
+    monkeypatch.setattr(process, "run", failing)
+    member.rescuer.apply(bench.wanted(), SERVICES, member.ip_versions)
+    monkeypatch.undo()
+    report = member.rescuer.report()
+    assert report.state is RescueState.UNSUPPORTED
+    assert reason in report.reason
+    assert not os.path.exists(member.rescuer.loader.paths.pin_root)
+
+
+def test_maps_that_were_unpinned_by_hand_are_made_anew(bench, traffic):
+    member = bench.members[2]
+    run("umount", member.rescuer.loader.paths.pin_root)
+    member.rescuer.apply(bench.wanted(), SERVICES, member.ip_versions)
+    member.apply(bench.wanted())
 
 
 def test_without_a_front_end_it_is_tried_again(bench):
