@@ -123,25 +123,37 @@ def _check_count(field: str, count: int, limit: int) -> None:
 class MemberCounts:
     """Packets and flows since the program was loaded; they only grow.
 
-    Of one member, or of none that is known. In the order of the program's
-    own counters.
+    Of one member of the cluster, or of none.
+    ``carried``: packets sent to it as the owner. ``floods``: searches of an
+    owner, each a copy for every member. ``probes``: copies sent to it by
+    floods. ``refused``: packets dropped, since the budget had no flood left.
+    ``waiting``: packets dropped, since a flood was not answered yet.
+    ``given_up``: packets left to the stack, since nobody owned the flow.
+    ``learned``: flows that it claimed. ``unlearned``: flows that it denied.
+    ``unanswered``: questions that it did not answer in time. ``probed``:
+    copies received from its floods. ``delivered``: its packets, delivered to
+    the stack here. ``answered``: answers sent to it. ``foreign``: packets
+    dropped that are not from a member. ``forged``: packets dropped that are
+    from its address, with a wrong secret. ``malformed``: packets dropped that
+    no member sends.
     """
 
-    carried: int = 0  # packets sent to it as the owner
-    floods: int = 0  # floods, each a copy for every member
-    probes: int = 0  # copies sent to it by floods
-    refused: int = 0  # dropped: the budget had no flood left for them
-    waiting: int = 0  # dropped: a flood was not answered yet
-    given_up: int = 0  # left to the stack: nobody owned the flow
-    learned: int = 0  # flows that it claimed when they were searched for
-    unlearned: int = 0  # flows that it denied
-    unanswered: int = 0  # questions that it did not answer in time
-    probed: int = 0  # copies received from its floods
-    delivered: int = 0  # its packets, delivered to the stack here
-    answered: int = 0  # answers sent to it
-    foreign: int = 0  # dropped: not from a member
-    forged: int = 0  # dropped: from its address, with a wrong secret
-    malformed: int = 0  # dropped: nothing that a member sends
+    # In the order of the program's own counters.
+    carried: int = 0
+    floods: int = 0
+    probes: int = 0
+    refused: int = 0
+    waiting: int = 0
+    given_up: int = 0
+    learned: int = 0
+    unlearned: int = 0
+    unanswered: int = 0
+    probed: int = 0
+    delivered: int = 0
+    answered: int = 0
+    foreign: int = 0
+    forged: int = 0
+    malformed: int = 0
 
 
 class RescueState(StrEnum):

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from octavia_anycast.agent.flow_rescue import layout
 from octavia_anycast.agent.flow_rescue.layout import Map
 from octavia_anycast.model.bgp import IPAddress
+from octavia_anycast.model.errors import Retryable
 from octavia_anycast.model.flow_rescue import FlowRescue, Member, MemberState
 
 Entries = Mapping[bytes, bytes]  # key -> value, packed
@@ -48,6 +49,8 @@ def wanted_entries(
 
     Maps are in the order in which they are to be written: an owner that left
     is invalid before anything else, and the number of members comes last.
+
+    :raises Retryable: there are too many listeners.
     """
     reached = {
         member.id: (member, address)
@@ -127,6 +130,11 @@ def _slots(ids: list[str], held_members: Entries) -> dict[str, int]:
 
 def _services(services: Services) -> Entries:
     with_vips = services | {(vip_ip, 0) for vip_ip, _ in services}
+    if len(with_vips) > layout.SERVICES_MAX:
+        raise Retryable(
+            f"{len(with_vips)} listeners and VIPs are more than "
+            f"{layout.SERVICES_MAX}"
+        )
     return {
         layout.packed_service(vip_ip, port): layout.KEY.pack(1)
         for vip_ip, port in with_vips

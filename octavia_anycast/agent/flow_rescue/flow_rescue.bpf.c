@@ -62,6 +62,8 @@
 /* The least distance from the socket's numbers at which it is the same flow. */
 #define WINDOW_MIN (1 << 20)
 #define DELIVERED_MARK 0x0a7e5c0e
+/* To the stack, by way of other filters, if there are any. */
+#define PASS TC_ACT_UNSPEC
 #define TUNNEL_TTL 64
 /* Linux' TC_PRIO_FILLER: probes leave after everything else. */
 #define PROBE_PRIORITY 1
@@ -811,7 +813,7 @@ static __always_inline int search(struct __sk_buff *skb,
 			return refuse(WAITING);
 		if (search->floods >= FLOODS_MAX) {
 			count(0, GIVEN_UP);
-			return TC_ACT_OK;
+			return PASS;
 		}
 		if (!take_tokens(config))
 			return refuse(REFUSED);
@@ -909,10 +911,10 @@ static __noinline int rescue(struct __sk_buff *skb, struct packet *packet)
 	__u32 key = 0, slot;
 
 	if (!packet)
-		return TC_ACT_OK;
+		return PASS;
 	config = bpf_map_lookup_elem(&configs, &key);
 	if (!config || !config->present)
-		return TC_ACT_OK;
+		return PASS;
 	learned = bpf_map_lookup_elem(&owners, &packet->flow);
 	if (learned) {
 		slot = learned->slot;
@@ -938,19 +940,19 @@ static __noinline int rescue_fragment(struct __sk_buff *skb,
 	__u32 key = 0, slot;
 
 	if (!packet)
-		return TC_ACT_OK;
+		return PASS;
 	datagram.client = packet->flow.client;
 	datagram.vip = packet->flow.vip;
 	datagram.id = packet->fragment_id;
 	follower = bpf_map_lookup_elem(&fragments, &datagram);
 	if (!follower ||
 	    bpf_ktime_get_ns() - follower->since > FRAGMENT_LIFETIME)
-		return TC_ACT_OK;
+		return PASS;
 	slot = follower->slot;
 	config = bpf_map_lookup_elem(&configs, &key);
 	member = bpf_map_lookup_elem(&members, &slot);
 	if (!config || !is_current(member, follower->tag))
-		return TC_ACT_OK;
+		return PASS;
 	return carry(skb, config, member, slot, CARRY);
 }
 
@@ -961,25 +963,25 @@ int flow_rescue_frontend(struct __sk_buff *skb)
 
 	if (skb->mark == DELIVERED_MARK) {
 		skb->mark = 0;
-		return TC_ACT_OK;
+		return PASS;
 	}
 	/* A bridge may show us what is for others. */
 	if (skb->pkt_type != PACKET_HOST || !parse(skb, &packet) ||
 	    !is_served(&packet))
-		return TC_ACT_OK;
+		return PASS;
 	if (packet.kind == LATER_FRAGMENT)
 		return rescue_fragment(skb, &packet);
 	if (packet.kind == SEGMENT && packet.tcp.syn && !packet.tcp.ack) {
 		/* A new connection of the same addresses and ports. */
 		bpf_map_delete_elem(&owners, &packet.flow);
 		bpf_map_delete_elem(&searches, &packet.flow);
-		return TC_ACT_OK;
+		return PASS;
 	}
 	if (look_up(skb, &packet) != OWN)
 		return rescue(skb, &packet);
 	if (packet.fragment_id)
 		follow(&packet, 0, 0);
-	return TC_ACT_OK;
+	return PASS;
 }
 
 /* -- Receiving -------------------------------------------------------- */

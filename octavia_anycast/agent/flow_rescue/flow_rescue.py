@@ -58,7 +58,9 @@ class Rescuer:
         except Unsupported as e:
             self._become(RescueState.UNSUPPORTED, str(e))
             self._remove()
-        except (OSError, Retryable) as e:
+        except Retryable as e:
+            self._become(RescueState.FAILED, str(e))
+        except OSError as e:
             self.loader.doubt()
             self._become(RescueState.FAILED, str(e))
         return self._state

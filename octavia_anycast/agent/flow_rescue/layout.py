@@ -56,7 +56,7 @@ class Message(IntEnum):
     NOT_MINE = 6
 
 
-LEARNED_MAX = 65_536
+SERVICES_MAX, LEARNED_MAX = 16_384, 65_536
 STATES = {MemberState.LOST: 1, MemberState.PRESENT: 2}
 KEY = struct.Struct("=I")
 ADDRESS = struct.Struct("=16s")

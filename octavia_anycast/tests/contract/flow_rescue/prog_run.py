@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from octavia_anycast.agent.flow_rescue.libbpf import LIBRARY, program_pin
 from octavia_anycast.agent.frontend import netns
 
-OK, DROPPED, REDIRECTED = 0, 2, 7
+# TC_ACT_UNSPEC (-1) and TC_ACT_SHOT.
+PASSED, DROPPED = 0xFFFFFFFF, 2
 _MARK_OFFSET, _IFINDEX_OFFSET, _CONTEXT_SIZE = 8, 40, 192
 
 

@@ -165,14 +165,17 @@ def test_switched_off_it_leaves_no_trace(bench):
     assert echoes(bench.connect(4))
 
 
-def test_a_filter_of_somebody_else_stays(bench):
-    nothing = ("bpf", "bytecode", "1,6 0 0 0,")  # matches no packet
-    tc = ("filter", "add", "dev", "eth1", "ingress", "prio", "1", *nothing)
+def test_a_filter_of_somebody_else_stays_and_works(bench):
+    dropping = ("bpf", "da", "bytecode", "1,6 0 0 2,")  # TC_ACT_SHOT for all
     member = bench.members[0]
+    bench.route(1)
     bench.within("m1", "tc", "qdisc", "add", "dev", "eth1", "clsact")
+    tc = ("filter", "add", "dev", "eth1", "ingress", "prio", "9", *dropping)
     bench.within("m1", "tc", *tc)
     before = filters(bench, member, "eth1")
     member.apply(bench.wanted())
+    with pytest.raises(TimeoutError):
+        bench.connect(4, timeout=0.3)
     member.apply(None)
     assert filters(bench, member, "eth1") == before
 

@@ -11,7 +11,7 @@ from octavia_anycast.agent.flow_rescue.layout import Program
 from octavia_anycast.tests.contract.flow_rescue import packets
 from octavia_anycast.tests.contract.flow_rescue.prog_run import (
     DROPPED,
-    OK,
+    PASSED,
     Runner,
 )
 from octavia_anycast.tests.contract.flow_rescue.rescue_bench import (
@@ -80,13 +80,15 @@ def left_alone(version):
 @pytest.mark.parametrize("version", [4, 6])
 def test_what_is_left_alone(bench, frontend, version):
     for name, packet in left_alone(version):
-        assert frontend.run(frontend.ethernet(packet)).verdict == OK, name
+        assert frontend.run(frontend.ethernet(packet)).verdict == PASSED, name
     unknown = segment(version).packet()
-    assert frontend.run(frontend.ethernet(unknown), mark=MARK).verdict == OK
+    assert (
+        frontend.run(frontend.ethernet(unknown), mark=MARK).verdict == PASSED
+    )
     foreign = frontend.ethernet(unknown, is_ours=False)
-    assert frontend.run(foreign).verdict == OK
+    assert frontend.run(foreign).verdict == PASSED
     arp = frontend.ethernet(unknown)[:12] + b"\x08\x06" + bytes(28)
-    assert frontend.run(arp).verdict == OK
+    assert frontend.run(arp).verdict == PASSED
     assert bench.members[0].own().floods == 0
     assert frontend.run(frontend.ethernet(unknown)).verdict == DROPPED
     assert bench.members[0].own().floods == 1
@@ -96,7 +98,7 @@ def test_a_mapped_address_in_ipv6_is_not_an_ipv4_one(frontend):
     packet = segment(
         6, source="::ffff:10.9.0.2", destination=f"::ffff:{VIPS[4]}"
     ).packet()
-    assert frontend.run(frontend.ethernet(packet)).verdict == OK
+    assert frontend.run(frontend.ethernet(packet)).verdict == PASSED
 
 
 def mutated(frame, choice):
@@ -138,7 +140,7 @@ def test_a_million_frames_at_random(bench, frontend):
     for _ in range(0, FRAMES, BATCH):
         batch = [mutated(choice.choice(frames), choice) for _ in range(BATCH)]
         verdicts = {run.verdict for run in frontend.run_all(batch)}
-        assert verdicts <= {OK, DROPPED}
+        assert verdicts <= {PASSED, DROPPED}
     for member in bench.members:
         assert member.rescuer.report().learned == 0
         assert member.total("carried") == member.total("delivered") == 0

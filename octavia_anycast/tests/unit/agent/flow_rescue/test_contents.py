@@ -5,12 +5,14 @@
 from ipaddress import ip_address
 from uuid import UUID
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from octavia_anycast.agent.flow_rescue import contents, layout
 from octavia_anycast.agent.flow_rescue.contents import Devices
 from octavia_anycast.agent.flow_rescue.layout import Map
+from octavia_anycast.model.errors import Retryable
 from octavia_anycast.model.flow_rescue import (
     FlowRescue,
     Member,
@@ -153,6 +155,13 @@ def test_the_first_secret_is_sent_and_both_are_accepted():
     first, second = layout.CONFIG.unpack(value)[:2]
     assert first == layout.packed_secret("61" * 10)
     assert second == layout.packed_secret("62" * 10)
+
+
+def test_too_many_listeners_are_told():
+    vip_ip = ip_address("192.0.2.1")
+    services = frozenset((vip_ip, port) for port in range(1, 16_385))
+    with pytest.raises(Retryable, match="16385 listeners and VIPs"):
+        contents.wanted_entries(state(1), services, devices(), {})
 
 
 @given(

@@ -59,6 +59,7 @@ def test_states():
 def test_limits():
     assert defined("MEMBERS_MAX") == flow_rescue.MEMBERS_MAX
     assert defined("ADDRESSES_MAX") == flow_rescue.ADDRESSES_MAX
+    assert defined("SERVICES_MAX") == layout.SERVICES_MAX
     assert defined("LEARNED_MAX") == layout.LEARNED_MAX
 
 
