@@ -72,7 +72,6 @@
 #define IP_FRAGMENT_OFFSET 0x1fff
 #define IP_MORE_FRAGMENTS 0x2000
 #define IP6_FRAGMENT_OFFSET 0xfff8
-#define IP6_MORE_FRAGMENTS 1
 #define NEXTHDR_FRAGMENT 44
 #define ICMP_DEST_UNREACH 3 /* code 4: fragmentation needed */
 #define ICMPV6_DEST_UNREACH 1
@@ -699,11 +698,9 @@ static __always_inline long sign(struct __sk_buff *skb, struct config *config)
 				   sizeof(config->secrets[0]), 0);
 }
 
-static __always_inline bool is_current(const struct member *member,
-				       __u32 tag)
+static __always_inline bool is_current(const struct member *member, __u32 tag)
 {
-	return member && member->state == PRESENT &&
-	       member->tag == tag;
+	return member && member->state == PRESENT && member->tag == tag;
 }
 
 static __always_inline int carry(struct __sk_buff *skb, struct config *config,
@@ -716,8 +713,11 @@ static __always_inline int carry(struct __sk_buff *skb, struct config *config,
 	return bpf_redirect(config->tunnel_ifindex, 0);
 }
 
-/* One token is one copy. A flood gets all of its tokens or is refused. */
-static __always_inline bool take_tokens(struct config *config)
+/*
+ * One token is one copy. A flood gets all of its tokens or is refused, and it
+ * leaves a reserve to floods that are more urgent.
+ */
+static __always_inline bool take_tokens(struct config *config, __u32 reserve)
 {
 	__u64 now = bpf_ktime_get_ns(), elapsed, tokens;
 	struct budget *budget;
@@ -729,17 +729,17 @@ static __always_inline bool take_tokens(struct config *config)
 		return false;
 	bpf_spin_lock(&budget->lock);
 	elapsed = now - budget->filled;
-	if (elapsed > ELAPSED_MAX) /* full at first, and after a long rest */
-		elapsed = ELAPSED_MAX;
-	tokens = elapsed * config->probe_rate / SECOND;
-	if (tokens) /* else the fraction goes on to grow */
+	if (elapsed > ELAPSED_MAX) { /* at first, and after a long rest */
 		budget->filled = now;
-	tokens += budget->tokens;
-	if (elapsed == ELAPSED_MAX)
 		tokens = config->probe_burst;
+	} else { /* what is less than a token goes on to grow */
+		tokens = elapsed * config->probe_rate / SECOND;
+		budget->filled += tokens * SECOND / config->probe_rate;
+		tokens += budget->tokens;
+	}
 	if (tokens > config->probe_burst)
 		tokens = config->probe_burst;
-	is_taken = tokens >= config->present;
+	is_taken = tokens >= config->present + reserve;
 	if (is_taken)
 		tokens -= config->present;
 	budget->tokens = tokens;
@@ -796,11 +796,22 @@ static __always_inline int refuse(enum counter reason)
 	return TC_ACT_SHOT;
 }
 
+/*
+ * Of connections that end: most come for one that the server closed long ago,
+ * at any rate. They must not use up what others need to go on.
+ */
+static __always_inline bool is_closing(const struct packet *packet)
+{
+	return packet->tcp.fin || packet->tcp.rst;
+}
+
 static __always_inline int search(struct __sk_buff *skb,
 				  struct config *config,
 				  struct packet *packet)
 {
 	struct search fresh = { .flooded = bpf_ktime_get_ns(), .floods = 1 };
+	__u32 floods_max = is_closing(packet) ? 1 : FLOODS_MAX;
+	__u32 reserve = is_closing(packet) ? config->probe_burst / 2 : 0;
 	struct search *search;
 
 	search = bpf_map_lookup_elem(&searches, &packet->flow);
@@ -811,19 +822,22 @@ static __always_inline int search(struct __sk_buff *skb,
 	if (search) {
 		if (fresh.flooded - search->flooded < FLOOD_INTERVAL)
 			return refuse(WAITING);
-		if (search->floods >= FLOODS_MAX) {
+		if (search->floods >= floods_max) {
 			count(0, GIVEN_UP);
 			return PASS;
 		}
-		if (!take_tokens(config))
+		if (!take_tokens(config, reserve))
 			return refuse(REFUSED);
 		/* Of two processors only one floods. */
 		if (__sync_val_compare_and_swap(&search->floods, 1, 2) != 1)
 			return refuse(WAITING);
 		search->flooded = fresh.flooded;
 	} else {
-		if (!take_tokens(config))
-			return refuse(REFUSED);
+		if (!take_tokens(config, reserve)) {
+			count(0, REFUSED);
+			/* It is at its end anyway. */
+			return is_closing(packet) ? PASS : TC_ACT_SHOT;
+		}
 		if (bpf_map_update_elem(&searches, &packet->flow, &fresh,
 					BPF_NOEXIST))
 			return refuse(WAITING);
@@ -835,7 +849,7 @@ static __always_inline int search(struct __sk_buff *skb,
 static __always_inline int flood_error(struct __sk_buff *skb,
 				       struct config *config)
 {
-	if (!take_tokens(config))
+	if (!take_tokens(config, 0))
 		return refuse(REFUSED);
 	return flood(skb, config, PROBE);
 }

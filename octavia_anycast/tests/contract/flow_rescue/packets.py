@@ -7,7 +7,7 @@ import struct
 from dataclasses import dataclass
 from ipaddress import ip_address
 
-SYN, RST, PSH, ACK = 0x02, 0x04, 0x08, 0x10
+FIN, SYN, RST, PSH, ACK = 0x01, 0x02, 0x04, 0x08, 0x10
 TCP, ICMP, ICMPV6, UDP = 6, 1, 58, 17
 FRAGMENT_HEADER = 44
 _TCP_REPAIR, _TCP_REPAIR_QUEUE, _TCP_QUEUE_SEQ = 19, 20, 21

@@ -313,6 +313,44 @@ def test_garbage_costs_no_more_than_the_budget(bench):
     assert echoes(bench.connect(4))
 
 
+def test_connections_that_end_leave_half_of_the_budget_to_others(bench):
+    bench.switch_on(probe_rate=1, probe_burst=64)
+    bench.route(2)
+    connection = bench.connect(4)
+    assert echoes(connection)
+    bench.route(1)
+    one, two, _ = bench.members
+    started = time.monotonic()
+    ends = [
+        packets.Segment(
+            source=CLIENT[4],
+            source_port=port,
+            destination=str(VIPS[4]),
+            destination_port=PORT,
+            sequence=port,
+            acknowledgement=port,
+            flags=packets.FIN | packets.ACK,
+        ).packet()
+        for port in range(10_000, 10_200)
+    ]
+    bench.inject("client", *ends)
+    eventually(
+        lambda: one.own().floods + one.own().refused == 200, "all are seen"
+    )
+    seconds = time.monotonic() - started
+    assert 16 <= one.own().floods <= 16 + seconds
+    # The stack got the others, and answered.
+    assert echoes(connection)
+    assert one.of(two).learned == 1
+
+    def is_given_up():
+        bench.inject("client", ends[0])
+        return one.own().given_up > 0
+
+    eventually(is_given_up, "one flood is all that an end gets")
+    assert one.of(two).probes == one.own().floods
+
+
 def test_a_connection_waits_for_a_budget_and_goes_on(bench):
     """It is never reset for want of one."""
     bench.switch_on(probe_rate=64, probe_burst=64)
