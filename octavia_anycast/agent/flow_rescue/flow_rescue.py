@@ -85,7 +85,7 @@ class Rescuer:
         with loader.map(Map.MEMBERS) as members:
             held = members.entries()
         with loader.map(Map.OWNERS) as owners:
-            learned = owners.count(layout.LEARNED_MAX)
+            learned = owners.count()
         with loader.map(Map.STATISTICS) as statistics:
             own = statistics.get_of_all_cpus(layout.KEY.pack(0))
             return FlowRescueReport(

@@ -34,7 +34,6 @@ class Map(StrEnum):
     MEMBERS = "members"
     SLOTS = "slots"
     OWNERS = "owners"
-    SEARCHES = "searches"
     STATISTICS = "statistics"
 
 
@@ -67,7 +66,6 @@ COUNTER_NAMES = tuple(f.name for f in dataclasses.fields(MemberCounts))
 COUNTERS = struct.Struct(f"={len(COUNTER_NAMES)}Q")
 FLOW = struct.Struct("=16s16s2s2s")
 OWNER = struct.Struct("=QQIII4x")  # confirmed, asked, slot, tag, sequence
-SEARCH = struct.Struct("=QQ")  # flooded (ns), floods
 
 
 def packed_address(address: IPAddress) -> bytes:

@@ -29,7 +29,6 @@ _SIGNATURES: dict[str, tuple[type | None, list[type]]] = {
     "bpf_program__name": (ctypes.c_char_p, [_POINTER]),
     "bpf_program__pin": (ctypes.c_int, [_POINTER, ctypes.c_char_p]),
     "bpf_obj_get": (ctypes.c_int, [ctypes.c_char_p]),
-    "bpf_map_get_next_key": (ctypes.c_int, [ctypes.c_int, _POINTER, _POINTER]),
     "bpf_map_lookup_elem": (ctypes.c_int, [ctypes.c_int, _POINTER, _POINTER]),
     "bpf_map_lookup_batch": (
         ctypes.c_int,
@@ -109,11 +108,17 @@ class PinnedMap:
     """
 
     def __init__(
-        self, libbpf: Libbpf, path: str, key_size: int, value_size: int
+        self,
+        libbpf: Libbpf,
+        path: str,
+        key_size: int,
+        value_size: int,
+        max_entries: int,
     ) -> None:
         self._libbpf = libbpf
         self._key_size = key_size
         self._value_size = value_size
+        self._max_entries = max_entries
         self._descriptor = libbpf.call("bpf_obj_get", path.encode())
 
     def __enter__(self) -> Self:
@@ -127,66 +132,54 @@ class PinnedMap:
     ) -> None:
         os.close(self._descriptor)
 
-    def keys(self) -> list[bytes]:
-        """All keys; those that come or go meanwhile may be missing."""
-        found: list[bytes] = []
-        following = ctypes.create_string_buffer(self._key_size)
-        key = None
-        while True:
-            try:
-                self._libbpf.call(
-                    "bpf_map_get_next_key", self._descriptor, key, following
-                )
-            except FileNotFoundError:
-                return found
-            key = ctypes.create_string_buffer(following.raw, self._key_size)
-            found.append(following.raw)
-
     def entries(self) -> dict[bytes, bytes]:
-        """Key -> value, of all."""
-        values = {key: self.get(key) for key in self.keys()}
-        return {k: v for k, v in values.items() if v is not None}
-
-    def get(self, key: bytes) -> bytes | None:
-        """The value of a key."""
-        value = ctypes.create_string_buffer(self._value_size)
-        try:
-            self._libbpf.call(
-                "bpf_map_lookup_elem", self._descriptor, key, value
+        """Key -> value, of a hash map."""
+        keys, values, count = self._all()
+        return dict(
+            zip(
+                _cut(keys, self._key_size, count),
+                _cut(values, self._value_size, count),
+                strict=True,
             )
-        except FileNotFoundError:
-            return None
-        return value.raw
+        )
+
+    def count(self) -> int:
+        """How many entries a hash map has."""
+        return self._all()[2]
+
+    def _all(self) -> tuple[bytes, bytes, int]:
+        """All keys, all values, and how many; in one call, however many."""
+        keys = ctypes.create_string_buffer(self._key_size * self._max_entries)
+        values = ctypes.create_string_buffer(
+            self._value_size * self._max_entries
+        )
+        count = ctypes.c_uint32(self._max_entries)
+        position = ctypes.create_string_buffer(self._key_size)
+        # It ends with "not found" when there are no more of them.
+        with suppress(FileNotFoundError):
+            self._libbpf.call(
+                "bpf_map_lookup_batch",
+                *(self._descriptor, None, position, keys, values),
+                *(ctypes.byref(count), None),
+            )
+        size = count.value
+        return (
+            keys.raw[: size * self._key_size],
+            values.raw[: size * self._value_size],
+            size,
+        )
 
     def get_of_all_cpus(self, key: bytes) -> list[bytes]:
         """The values of a key of a map that has one for each processor."""
         cpus = self._libbpf.call("libbpf_num_possible_cpus")
         values = ctypes.create_string_buffer(self._value_size * cpus)
         self._libbpf.call("bpf_map_lookup_elem", self._descriptor, key, values)
-        return [
-            values.raw[start : start + self._value_size]
-            for start in range(0, len(values.raw), self._value_size)
-        ]
+        return _cut(values.raw, self._value_size, cpus)
 
     def clear_of_all_cpus(self, key: bytes) -> None:
         """Write zeros for each processor."""
         cpus = self._libbpf.call("libbpf_num_possible_cpus")
         self.put(key, bytes(self._value_size * cpus))
-
-    def count(self, max_entries: int) -> int:
-        """How many entries there are; in one call, however many."""
-        keys = ctypes.create_string_buffer(self._key_size * max_entries)
-        values = ctypes.create_string_buffer(self._value_size * max_entries)
-        found = ctypes.c_uint32(max_entries)
-        position = ctypes.create_string_buffer(max(self._key_size, 4))
-        # It ends with "not found" when there are no more of them.
-        with suppress(FileNotFoundError):
-            self._libbpf.call(
-                "bpf_map_lookup_batch",
-                *(self._descriptor, None, position, keys, values),
-                *(ctypes.byref(found), None),
-            )
-        return found.value
 
     def put(self, key: bytes, value: bytes) -> None:
         """Write an entry, whether it is there or not."""
@@ -200,3 +193,7 @@ class PinnedMap:
             self._libbpf.call("bpf_map_delete_elem", self._descriptor, key)
         except FileNotFoundError:
             return
+
+
+def _cut(data: bytes, size: int, count: int) -> list[bytes]:
+    return [data[i * size : (i + 1) * size] for i in range(count)]

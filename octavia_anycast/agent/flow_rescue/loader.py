@@ -30,6 +30,7 @@ from octavia_anycast.agent.flow_rescue.libbpf import (
 )
 from octavia_anycast.agent.frontend.netlink import Link, Netlink
 from octavia_anycast.model.errors import Permanent, Retryable
+from octavia_anycast.model.flow_rescue import ADDRESSES_MAX, MEMBERS_MAX
 from octavia_anycast.model.wire import FRONTEND_INTERFACE
 
 LOG = logging.getLogger(__name__)
@@ -40,14 +41,18 @@ OBJECT_PATH = str(Path(__file__).with_name("flow_rescue.bpf.o"))
 _BTF_PATH = "/sys/kernel/btf/vmlinux"
 _PRIORITY, _HANDLE = 7, 1
 _FILTER = ("protocol", "all", "prio", str(_PRIORITY), "handle", str(_HANDLE))
+# Of keys, of values, and how many entries there are at most.
 _SIZES = {
-    Map.CONFIGS: (layout.KEY.size, layout.CONFIG.size),
-    Map.SERVICES: (layout.SERVICE.size, layout.KEY.size),
-    Map.MEMBERS: (layout.KEY.size, layout.MEMBER.size),
-    Map.SLOTS: (layout.ADDRESS.size, layout.KEY.size),
-    Map.OWNERS: (layout.FLOW.size, layout.OWNER.size),
-    Map.SEARCHES: (layout.FLOW.size, layout.SEARCH.size),
-    Map.STATISTICS: (layout.KEY.size, layout.COUNTERS.size),
+    Map.CONFIGS: (layout.KEY.size, layout.CONFIG.size, 1),
+    Map.SERVICES: (
+        layout.SERVICE.size,
+        layout.KEY.size,
+        layout.SERVICES_MAX,
+    ),
+    Map.MEMBERS: (layout.KEY.size, layout.MEMBER.size, MEMBERS_MAX),
+    Map.SLOTS: (layout.ADDRESS.size, layout.KEY.size, ADDRESSES_MAX),
+    Map.OWNERS: (layout.FLOW.size, layout.OWNER.size, layout.LEARNED_MAX),
+    Map.STATISTICS: (layout.KEY.size, layout.COUNTERS.size, MEMBERS_MAX + 1),
 }
 
 
