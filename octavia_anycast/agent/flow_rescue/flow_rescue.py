@@ -22,8 +22,13 @@ from octavia_anycast.model.wire import DesiredState, Frontend, ListenerSocket
 
 LOG = logging.getLogger(__name__)
 
-_RETRY_SECONDS = 0.5
-_CHECK_SECONDS = 2.0
+# Until the next turn, by what came of this one.
+_PAUSE_SECONDS = {
+    RescueState.ON: 2.0,
+    RescueState.OFF: 2.0,
+    RescueState.FAILED: 0.5,
+    RescueState.UNSUPPORTED: 60.0,
+}
 
 
 class Rescuer:
@@ -45,14 +50,13 @@ class Rescuer:
     ) -> RescueState:
         """Bring it about; None removes all of it.
 
-        ``ip_versions``: of which families the front end has an address. What
-        is unsupported is not tried again before it was switched off.
+        ``ip_versions``: of which families the front end has an address.
         """
         try:
             if wanted is None:
                 self._remove()
                 self._become(RescueState.OFF)
-            elif self._state is not RescueState.UNSUPPORTED:
+            else:
                 self._put(wanted, services, ip_versions)
                 self._become(RescueState.ON)
         except Unsupported as e:
@@ -185,7 +189,7 @@ class RescueSetup:
 
     def _turn(self) -> float:
         if self._wanted is None:
-            return _CHECK_SECONDS
+            return _PAUSE_SECONDS[RescueState.OFF]
         flow_rescue, listeners, frontend = self._wanted
         addresses = frontend.addresses if frontend else ()
         state = self._rescuer.apply(
@@ -193,5 +197,4 @@ class RescueSetup:
             frozenset((each.ip_address, each.port) for each in listeners),
             frozenset(each.ip_address.version for each in addresses),
         )
-        is_failed = state is RescueState.FAILED
-        return _RETRY_SECONDS if is_failed else _CHECK_SECONDS
+        return _PAUSE_SECONDS[state]
