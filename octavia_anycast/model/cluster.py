@@ -293,7 +293,8 @@ class DesiredCluster:
     ``is_autoscaled``: it was not its user who last changed the size;
     ``grown_by``: by so many autoscaling has made it larger in this look.
     ``refusals``: a sentence for each object that amphorae refused and that
-    is left out of the configuration.
+    is left out of the configuration. ``rescue_secrets``: of flow rescue, the
+    one to send first; empty: it is off.
     """
 
     load_balancer_id: str
@@ -319,6 +320,7 @@ class DesiredCluster:
     grown_by: int = 0
     has_stick_tables: bool = False
     refusals: tuple[str, ...] = ()
+    rescue_secrets: tuple[str, ...] = field(default=(), repr=False)
     policy: ClusterPolicy = field(default_factory=ClusterPolicy)
 
     @property

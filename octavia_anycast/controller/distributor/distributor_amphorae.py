@@ -41,6 +41,7 @@ from octavia_anycast.planning.cluster.assessment import (
     Cluster,
     is_ready,
 )
+from octavia_anycast.planning.cluster.rescue import wanted_rescue
 from octavia_anycast.planning.cluster.rollout import keeping_speakers
 
 LOG = logging.getLogger(__name__)
@@ -103,6 +104,7 @@ class AmphoraeTask(DistributorTask):
         :raises Retryable: one of them could not be told.
         """
         actions: list[Action] = []
+        cluster = Cluster(seen.desired, seen.observed, seen.now)
         for member in self._members(seen, ids):
             record, report = member.amphora.record, member.amphora.report
             if report is None:
@@ -112,6 +114,7 @@ class AmphoraeTask(DistributorTask):
                 record,
                 intent=Intent.WITHDRAW,
                 configuration=Configuration.of(report),
+                flow_rescue=wanted_rescue(cluster, member),
             )
             vips = tuple(
                 replace(vip, intent=intents(record, vip.vip_ip))

@@ -13,6 +13,7 @@ from ipaddress import IPv4Address
 from octavia_anycast.model.bgp import Speaker
 from octavia_anycast.model.cluster import AmphoraRecord, DesiredCluster
 from octavia_anycast.model.distributor import Distributor
+from octavia_anycast.model.flow_rescue import FlowRescue
 from octavia_anycast.model.wire import (
     DesiredState,
     Intent,
@@ -114,6 +115,7 @@ def agent_state(
     *,
     intent: Intent,
     configuration: Configuration,
+    flow_rescue: FlowRescue | None = None,
 ) -> DesiredState:
     """Compose the whole desired state of one amphora.
 
@@ -135,6 +137,7 @@ def agent_state(
         listeners=configuration.listeners,
         lvs_listener_ids=configuration.lvs_listener_ids,
         gate=desired.policy.gate,
+        flow_rescue=flow_rescue,
     )
 
 

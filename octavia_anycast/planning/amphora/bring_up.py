@@ -45,6 +45,7 @@ from octavia_anycast.planning.cluster.refusal import (
     may_be_given,
     serves_the_rest,
 )
+from octavia_anycast.planning.cluster.rescue import may_begin, wanted_rescue
 from octavia_anycast.planning.cluster.rollout import (
     is_in_force,
     starts_transition,
@@ -144,6 +145,8 @@ def _role(cluster: Cluster, member: Assessment) -> tuple[Action, ...]:
 
 def _intent(cluster: Cluster, member: Assessment) -> Intent:
     """What is to become of its VIPs: as a wish, or as its role, has it."""
+    if not may_begin(cluster, member):
+        return Intent.WITHDRAW
     if member.phase is Phase.DRAINED and cluster.desired.should_announce:
         return intent_by_wish(cluster, member)
     return intent_of(cluster, member)
@@ -156,6 +159,7 @@ def _final_state(cluster: Cluster, member: Assessment) -> DesiredState:
         member.amphora.record,
         intent=_intent(cluster, member),
         configuration=Configuration.of(cluster.desired),
+        flow_rescue=wanted_rescue(cluster, member),
     )
 
 
@@ -180,6 +184,7 @@ def _interim_state(
             record,
             intent=_intent(cluster, member),
             configuration=the_rest,
+            flow_rescue=wanted_rescue(cluster, member),
         )
     may_stay = is_announcing_any(desired, member.amphora) and (
         cluster.is_guarded(member) or not _is_left_behind(cluster, member)
@@ -192,6 +197,7 @@ def _interim_state(
         configuration=Configuration.of(report).kept_by(
             Configuration.of(desired)
         ),
+        flow_rescue=wanted_rescue(cluster, member),
     )
 
 

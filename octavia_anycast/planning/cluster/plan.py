@@ -14,6 +14,8 @@ Invariants (tests/unit/planning hold them as properties):
 4. a deleted load balancer leaves nothing;
 5. a converged cluster plans nothing, and any fault followed by silence
    converges;
+6. an amphora begins to announce only when every member of its cluster knows
+   it (flow rescue);
 7. no amphora announces with an older configuration than min_size others for
    longer than ``dead_after``.
 """
@@ -53,6 +55,7 @@ from octavia_anycast.planning.cluster.assessment import (
     is_up_to_date,
 )
 from octavia_anycast.planning.cluster.refusal import follow_up
+from octavia_anycast.planning.cluster.rescue import wanted_rescue
 from octavia_anycast.planning.cluster.rollout import (
     is_in_force,
     keeping_speakers,
@@ -264,6 +267,7 @@ def _set_intent(
         member.amphora.record,
         intent=intent,
         configuration=Configuration.of(report),
+        flow_rescue=wanted_rescue(cluster, member),
     )
     state = keeping_speakers(state, report)
     drain = draining.mark(member.amphora.record, state)

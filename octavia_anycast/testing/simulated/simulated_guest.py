@@ -11,6 +11,11 @@ from ipaddress import ip_address
 
 from octavia_anycast.model.bgp import IPAddress
 from octavia_anycast.model.cluster import AmphoraRecord
+from octavia_anycast.model.flow_rescue import (
+    FlowRescueReport,
+    MemberCounts,
+    RescueState,
+)
 from octavia_anycast.model.wire import (
     DesiredState,
     Frontend,
@@ -77,6 +82,24 @@ class Guest:
             if vip.intent is not Intent.WITHDRAW
             and self.peering.carriers(vip.vip_ip.version, now)
             and not (self.is_ipv6_refused and vip.vip_ip.version == 6)
+        )
+
+    @property
+    def rescues(self) -> frozenset[str]:
+        """The members for whom it rescues flows; empty if it is off."""
+        rescue = self.state.flow_rescue if self.state else None
+        members = rescue.members if rescue else ()
+        return frozenset(member.id for member in members)
+
+    def flow_rescue(self) -> FlowRescueReport:
+        """What the agent says of it."""
+        is_on = self.state is not None and self.state.flow_rescue is not None
+        return FlowRescueReport(
+            state=RescueState.ON if is_on else RescueState.OFF,
+            members={
+                member_id: MemberCounts()
+                for member_id in self.rescues - {self.record.id}
+            },
         )
 
     def path_state(self, vip_ip: IPAddress) -> PathState:

@@ -9,6 +9,7 @@ amphora, cut off its management, fail pushes, close gates, break sessions.
 Layer: testing. No I/O; time is a number that tests advance.
 """
 
+import math
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -160,6 +161,7 @@ class World:
                 peer_digests={},
                 driver=None,
                 are_speakers_loaded=False,
+                flow_rescue=None,
             )
         return report
 
@@ -186,6 +188,7 @@ class World:
             peer_digests=peer_digests(state.speakers) if state else {},
             driver=state.driver if state else None,
             are_speakers_loaded=bool(state),
+            flow_rescue=guest.flow_rescue(),
             connections={
                 str(vip.vip_ip): guest.connections
                 for vip in (state.vips if state else ())
@@ -250,6 +253,7 @@ class World:
 
     def step(self, seconds: float = 1.0) -> tuple[Action, ...]:
         """Plan, carry out, check the invariants, let time pass."""
+        announcing = self._announcing()
         before, before_for_new = self._guarded(), self.served_for_new()
         observed = self.observe()
         for amphora_id, lapse in lapses(
@@ -282,6 +286,7 @@ class World:
         self.check_invariants(before)
         self._check_promise(seconds)
         self._check_drains(before_for_new)
+        self._check_known(announcing)
         self._settle()
         self.now += timedelta(seconds=seconds)
         return actions
@@ -629,6 +634,51 @@ class World:
             drained = self.served() - self.served_for_new()
             lost = before & wanted & drained
             assert not lost, f"the last ones of {lost} drain after a plan"
+
+    def _announcing(self) -> set[str]:
+        """Amphorae that are told to announce, whatever their gate says."""
+        return {
+            guest.record.id
+            for guest in self.guests.values()
+            if guest.state
+            and any(
+                vip.intent is not Intent.WITHDRAW for vip in guest.state.vips
+            )
+        }
+
+    def _check_known(self, before: set[str]) -> None:
+        """Invariant 6: who is told to announce is known to all that can.
+
+        Unless nobody did. Who has not answered for long holds nobody back.
+        """
+        if not self.desired.rescue_secrets:
+            return
+        heard_before = {
+            guest.record.id
+            for guest in self.guests.values()
+            if guest.announced(self.now) and self._is_heard(guest)
+        }
+        for new in self._announcing() - before:
+            guest = self.guests[new]
+            if guest.is_of_old_image or not heard_before - {new}:
+                continue
+            for other in self.guests.values():
+                if other is not guest and self._must_know(other):
+                    lacks = f"{other.record.id} does not know {new}"
+                    assert new in other.rescues, lacks
+
+    def _must_know(self, other: Guest) -> bool:
+        """Whether it rescues, and was heard of not long ago."""
+        if other.is_agent_hung and other.is_speakerd_deaf:
+            return False
+        heard = other.last_heard
+        silence = (self.now - heard).total_seconds() if heard else math.inf
+        return (
+            bool(other.rescues)
+            and not other.is_of_old_image
+            and not (other.is_dead and other.is_dead_known)
+            and silence <= self.desired.policy.dead_after
+        )
 
     def _check_promise(self, seconds: float) -> None:
         """Invariant 7: nobody announces for long with an old configuration.
