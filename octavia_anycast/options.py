@@ -44,6 +44,7 @@ class Settings:
     policy: ClusterPolicy
     connection: str | None = None
     udp_supported: bool = False
+    flow_rescue: bool = False
     amp_image_tag: str = ""
     amp_flavor_id: str = ""
     poll_interval: float = 0.2
@@ -110,6 +111,12 @@ HELP = {
     "container or a minimal kernel lacks ip_vs, so they are refused by "
     "default. If this is set and the image lacks them, such a listener is not "
     "served, and a load balancer with no other listener is not announced.",
+    "flow_rescue": "Whether amphorae hand packets of each other's connections "
+    "to their owner, so that a change of the cluster breaks none. It needs an "
+    "image with the BPF program and Linux 5.14 with BTF; an amphora that "
+    "cannot says so and is left out. UDP port 14789 must be open between the "
+    "front-end addresses of a cluster, and to nobody else, so it is off by "
+    "default.",
     "amp_image_tag": "Glance tag of the image of amphorae whose flavor does "
     "not name one (amp_image_tag), and of dedicated amphorae. Empty: that of "
     "[controller_worker], from which Octavia's own provider boots, too.",

@@ -68,7 +68,7 @@ from octavia_anycast.octavia_adapter.load_balancer.statuses import (
 from octavia_anycast.octavia_adapter.load_balancer.vip_addresses import (
     VipHolders,
 )
-from octavia_anycast.octavia_adapter.secrets import FernetCipher
+from octavia_anycast.octavia_adapter.secrets import FernetCipher, derived_key
 
 LOG = logging.getLogger(__name__)
 # A heartbeat counts for so many intervals: of several controllers, each gets
@@ -156,6 +156,7 @@ def make_world(settings: options.Settings) -> World:
         fast_agents=_agents(fast, 2 * fast, 4 * fast),
         statistics=OctaviaStatistics(),
         settings=settings,
+        rescue_key=derived_key("flow rescue"),
         now=utc_now,
     )
 

@@ -270,6 +270,7 @@ class World:
     ``refusals``: what came to the port of heartbeats and is none.
     ``speakerds``: speakerd's own port, for amphorae whose agents do not
     answer. ``fast_agents``: the agents, asked with short timeouts.
+    ``rescue_key``: of which clusters' secrets of flow rescue are made.
     """
 
     database: Database
@@ -284,6 +285,7 @@ class World:
     agents: Agents
     statistics: Statistics
     settings: Settings
+    rescue_key: bytes = field(repr=False)
     now: Callable[[], datetime]
     refusals: HeartbeatRefusals = field(default_factory=HeartbeatRefusals)
     speakerds: Agents | None = None

@@ -7,10 +7,22 @@ protects private keys, too. The first key encrypts and all keys decrypt, so
 that keys can be rotated.
 """
 
+import hmac
+
 from cryptography.fernet import InvalidToken
 from octavia.common import utils
+from oslo_config import cfg
 
 from octavia_anycast.model.errors import Permanent
+
+
+def derived_key(purpose: str) -> bytes:
+    """Derive a key of the first passphrase, for one purpose (HMAC-SHA256).
+
+    All controllers derive the same one, and it is stored nowhere.
+    """
+    passphrase = str(cfg.CONF.certificates.server_certs_key_passphrase[0])
+    return hmac.digest(passphrase.encode(), purpose.encode(), "sha256")
 
 
 class FernetCipher:

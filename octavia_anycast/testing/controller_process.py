@@ -33,7 +33,7 @@ from octavia_anycast.octavia_adapter.load_balancer.statuses import (
 from octavia_anycast.octavia_adapter.load_balancer.vip_addresses import (
     VipHolders,
 )
-from octavia_anycast.octavia_adapter.secrets import FernetCipher
+from octavia_anycast.octavia_adapter.secrets import FernetCipher, derived_key
 from octavia_anycast.options import Settings
 from octavia_anycast.testing.fakes.fake_cloud import Died, FakeCloud, FakeFiles
 
@@ -75,6 +75,7 @@ class ControllerProcess:
             speakerds=cloud.speakerds,
             statistics=cloud,
             settings=settings,
+            rescue_key=derived_key("flow rescue"),
             now=cloud.clock,
         )
         # One thread each: SQLite has one writer.

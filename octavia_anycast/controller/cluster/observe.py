@@ -43,6 +43,7 @@ from octavia_anycast.model.load_balancer import LoadBalancerTree
 from octavia_anycast.planning.amphora.failures import OBSERVE, carried_on
 from octavia_anycast.planning.amphora.gate_choice import chosen_gate
 from octavia_anycast.planning.amphora.placement import frontend_networks
+from octavia_anycast.planning.cluster.rescue import secrets_at
 from octavia_anycast.planning.heartbeat import Reception, trouble
 
 LOG = logging.getLogger(__name__)
@@ -230,10 +231,18 @@ class Observer:
             frontend_network_id=cluster.frontend_network_id,
             frontend_subnet_id=cluster.frontend_subnet_id,
             failover_generation=cluster.failover_generation,
+            rescue_secrets=self._rescue_secrets(tree),
             policy=self._policy(tree),
         )
         networks, lacks = self._member_networks(tree, desired, rows)
         return replace(desired, member_network_ids=networks), lacks
+
+    def _rescue_secrets(self, tree: LoadBalancerTree) -> tuple[str, ...]:
+        """Return the secrets of flow rescue; none where it is off."""
+        world = self._world
+        if not world.settings.flow_rescue:
+            return ()
+        return secrets_at(world.rescue_key, tree.id, world.now())
 
     def _policy(self, tree: LoadBalancerTree) -> ClusterPolicy:
         """Return the operator's policy with the changes of the flavor."""

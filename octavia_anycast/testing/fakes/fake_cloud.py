@@ -50,6 +50,7 @@ from octavia_anycast.model.wire import (
 )
 from octavia_anycast.octavia_adapter.load_balancer.data_model import suspects
 from octavia_anycast.planning.cluster.culprits import Alert, Findings, find
+from octavia_anycast.testing.fakes import fake_rescue
 from octavia_anycast.testing.fakes.fake_contents import FakeContents
 from octavia_anycast.testing.fakes.fake_inventory import (
     FakeDrive,
@@ -498,6 +499,7 @@ class FakeCloud(FakeInventory):
             path_counts=machine.path_counts(
                 is_up=self.is_established(machine)
             ),
+            flow_rescue=fake_rescue.report(machine.state),
         )
 
     def put_state(

@@ -11,11 +11,6 @@ from ipaddress import ip_address
 
 from octavia_anycast.model.bgp import IPAddress
 from octavia_anycast.model.cluster import AmphoraRecord
-from octavia_anycast.model.flow_rescue import (
-    FlowRescueReport,
-    MemberCounts,
-    RescueState,
-)
 from octavia_anycast.model.wire import (
     DesiredState,
     Frontend,
@@ -23,6 +18,7 @@ from octavia_anycast.model.wire import (
     Intent,
     PathState,
 )
+from octavia_anycast.testing.fakes import fake_rescue
 from octavia_anycast.testing.simulated.simulated_peering import Peering
 
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
@@ -56,6 +52,11 @@ class Guest:
     gate_since: datetime = EPOCH
     peering: Peering = field(default_factory=Peering)
 
+    @property
+    def rescues(self) -> frozenset[str]:
+        """The members for whom it rescues flows."""
+        return fake_rescue.members(self.state)
+
     def is_up(self, now: datetime) -> bool:
         """Whether the server has booted and lives."""
         age = (now - self.born).total_seconds()
@@ -82,24 +83,6 @@ class Guest:
             if vip.intent is not Intent.WITHDRAW
             and self.peering.carriers(vip.vip_ip.version, now)
             and not (self.is_ipv6_refused and vip.vip_ip.version == 6)
-        )
-
-    @property
-    def rescues(self) -> frozenset[str]:
-        """The members for whom it rescues flows; empty if it is off."""
-        rescue = self.state.flow_rescue if self.state else None
-        members = rescue.members if rescue else ()
-        return frozenset(member.id for member in members)
-
-    def flow_rescue(self) -> FlowRescueReport:
-        """What the agent says of it."""
-        is_on = self.state is not None and self.state.flow_rescue is not None
-        return FlowRescueReport(
-            state=RescueState.ON if is_on else RescueState.OFF,
-            members={
-                member_id: MemberCounts()
-                for member_id in self.rescues - {self.record.id}
-            },
         )
 
     def path_state(self, vip_ip: IPAddress) -> PathState:

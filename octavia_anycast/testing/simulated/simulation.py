@@ -65,6 +65,7 @@ from octavia_anycast.planning.cluster.status import (
     provisioning_verdict,
 )
 from octavia_anycast.planning.heartbeat import silent_seconds
+from octavia_anycast.testing.fakes import fake_rescue
 from octavia_anycast.testing.simulated.simulated_guest import (
     EPOCH,
     Guest,
@@ -188,7 +189,7 @@ class World:
             peer_digests=peer_digests(state.speakers) if state else {},
             driver=state.driver if state else None,
             are_speakers_loaded=bool(state),
-            flow_rescue=guest.flow_rescue(),
+            flow_rescue=fake_rescue.report(state),
             connections={
                 str(vip.vip_ip): guest.connections
                 for vip in (state.vips if state else ())
