@@ -36,7 +36,7 @@ PORT_OFFSET = 1
 # Of one VIP at a distributor: as many as a cluster has amphorae at most.
 NEXT_HOPS_MAX = 64
 _MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
-_CODES = re.compile(r"[1-5][0-9]{2}(-[1-5][0-9]{2})?")
+_CODES = r"[1-5][0-9]{2}(-[1-5][0-9]{2})?"
 
 
 class Intent(StrEnum):
@@ -209,20 +209,15 @@ class SyntheticRequest:
     fall_count: int = _limited(1, 100, 3)
 
     def __post_init__(self) -> None:
-        if not re.fullmatch(r"/[!-~]*", self.path):
-            raise InvalidRequest(
-                "path", f"{self.path!r} is not / and visible ASCII"
-            )
-        if self.method not in ("GET", "HEAD", "OPTIONS"):
-            raise InvalidRequest(
-                "method", f"{self.method!r} is not GET, HEAD or OPTIONS"
-            )
-        if not re.fullmatch(r"[!-.0-~]*", self.host):
-            raise InvalidRequest("host", f"{self.host!r} is not a host name")
-        if not all(_CODES.fullmatch(part) for part in self.codes.split(",")):
-            raise InvalidRequest(
-                "codes", f"{self.codes!r} is not like 200-299,404"
-            )
+        for name, pattern, expected in (
+            ("path", r"/[!-~]*", "/ and visible ASCII"),
+            ("method", "GET|HEAD|OPTIONS", "GET, HEAD or OPTIONS"),
+            ("host", r"[!-.0-~]*", "a host name"),
+            ("codes", rf"{_CODES}(,{_CODES})*", "like 200-299,404"),
+        ):
+            value = getattr(self, name)
+            if not re.fullmatch(pattern, value):
+                raise InvalidRequest(name, f"{value!r} is not {expected}")
         _check_limits(self)
 
     def expects(self, status: int) -> bool:
