@@ -36,7 +36,7 @@ import guide_blocks
 from check_commands import unwaited, wrong_commands
 
 from octavia_anycast.agent.speakers import choice
-from octavia_anycast.api.requests import distributor_from
+from octavia_anycast.api.distributor import distributor_from
 from octavia_anycast.model.cluster import AmphoraStatus, DrainState
 from octavia_anycast.model.errors import InvalidRequest
 from octavia_anycast.model.wire import GateState, PathState, Probe

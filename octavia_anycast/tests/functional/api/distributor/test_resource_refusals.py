@@ -10,7 +10,8 @@ from dataclasses import fields
 
 import pytest
 
-from octavia_anycast.api import requests
+from octavia_anycast.api.bgp_speaker import SpeakerRequest
+from octavia_anycast.api.distributor import DistributorRequest
 from octavia_anycast.db import schema
 from octavia_anycast.model.bgp import Peer
 from octavia_anycast.model.distributor import Zone
@@ -181,8 +182,8 @@ def with_null(table):
 def test_every_attribute_is_in_a_table():
     for kind, table in (
         (Peer, PEER),
-        (requests.SpeakerRequest, SPEAKER | {"distributor_id": ()}),
-        (requests.DistributorRequest, DISTRIBUTOR),
+        (SpeakerRequest, SPEAKER | {"distributor_id": ()}),
+        (DistributorRequest, DISTRIBUTOR),
         (Zone, ZONE),
     ):
         assert {f.name for f in fields(kind)} <= set(table)

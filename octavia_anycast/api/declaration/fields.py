@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright (c) 2026 The octavia-anycast authors
-"""The declaration of a resource: each attribute is said once.
+"""The declaration of a resource: each attribute is declared once.
 
-From a :class:`Resource` follow WSME's types, the answers, and the JSON Schemas
-of requests and answers; with them the OpenAPI document and the reference. What
-a request requires, and its defaults, are those of the dataclass that the codec
-reads.
+A :class:`Resource` determines WSME's types, the answers, and the JSON Schemas
+of requests and answers; these make the OpenAPI document and the reference.
+What a request requires, and its defaults, are those of the dataclass that the
+codec reads.
 """
 
 import typing
-from collections.abc import Callable, Collection
-from dataclasses import KW_ONLY, MISSING, dataclass, field, fields, replace
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import MISSING, dataclass, field, fields, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from operator import attrgetter
@@ -28,11 +28,11 @@ MOMENT_PATTERN = r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d$"
 
 
 class StoredAddressType(types.IPAddressType):
-    """An address as it is stored: an older release let interfaces in."""
+    """An address as it is stored: an older release accepted an interface."""
 
     @staticmethod
     def validate(value: str) -> str:
-        """Look at the address; what follows it is shown, too."""
+        """Check the address only; the interface behind it is kept."""
         types.IPAddressType.validate(value.partition("%")[0])
         return value
 
@@ -50,13 +50,13 @@ def _same(value: Any) -> Any:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
-    """What the values of an attribute are.
+    """The type of an attribute. Calling it makes an attribute of that type.
 
-    :param wsme: the type of an answer's, for WSME
-    :param schema: the schema of an answer's
-    :param asked: makes the schema of a request's; None: the same
-    :param shown: makes an answer's value of one of the model, never of None
-    :param is_nullable: whether an answer's may be null
+    :param wsme: its type in an answer, for WSME
+    :param schema: its schema in an answer
+    :param asked: makes its schema in a request; None: the same schema
+    :param shown: makes the value in an answer from the model's, never of None
+    :param is_nullable: whether it may be null in an answer
     """
 
     wsme: Any
@@ -65,9 +65,20 @@ class Kind:
     shown: Callable[[Any], Any] = _same
     is_nullable: bool = False
 
+    def __call__(
+        self,
+        text: str,
+        limits: Schema | None = None,
+        *,
+        at: str = "",
+        is_shown: bool = True,
+    ) -> "Field":
+        """Make an attribute of this type; see :class:`Field`."""
+        return Field(self, text, limits or {}, at, is_shown)
+
     @property
     def or_null(self) -> "Kind":
-        """The same, for an attribute that may be null in an answer."""
+        """The same type, or null in an answer."""
         return replace(self, is_nullable=True)
 
     def answer(self) -> Schema:
@@ -97,7 +108,7 @@ MOMENT = Kind(
     schema={"type": "string", "pattern": MOMENT_PATTERN},
     shown=moment,
 )
-# An id that a request's schema calls a text; the request is checked.
+# An id that is a text in the schema of a request; the code checks it.
 ID_AS_TEXT = Kind(
     wsme=UUID.wsme, schema=UUID.schema, asked=lambda: TEXT.schema
 )
@@ -112,7 +123,7 @@ def one_of(*values: str) -> Kind:
 def list_of(items: Kind, **limits: Any) -> Kind:
     """A list.
 
-    :param limits: what the schema of a request's items has beside their type
+    :param limits: what the schema of an item in a request has beside its type
     """
 
     def asked() -> Schema:
@@ -130,7 +141,7 @@ def nested(of: "Resource", asked_as: Any = None, *references: str) -> Kind:
     """An object.
 
     :param asked_as: the dataclass that it is in a request; None: in none
-    :param references: names of schemas that a request's is one of, instead
+    :param references: names of schemas, of which it is one in a request
     """
 
     def asked() -> Schema:
@@ -144,36 +155,34 @@ def nested(of: "Resource", asked_as: Any = None, *references: str) -> Kind:
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """An attribute of a resource.
+    """An attribute of a resource; its name is the key in the declaration.
 
     :param text: what it means, in a sentence
     :param limits: what its schema in a request has beside its type
-    :param at: where its value is in what is shown, such as ``peer.name``
+    :param at: path of its value in the record, such as ``peer.name``
     :param is_shown: whether answers have it
     """
 
-    name: str
     kind: Kind
     text: str
     limits: Schema = field(default_factory=dict)
-    _: KW_ONLY
     at: str = ""
     is_shown: bool = True
+
+    @property
+    def is_id(self) -> bool:
+        """Whether its values are UUIDs."""
+        return self.kind.schema.get("format") == "uuid"
 
     def answer(self) -> Schema:
         """Its schema in an answer."""
         return self.kind.answer() | {"description": self.text}
 
 
-ID = Field("id", UUID, "Its identifier.")
-CREATED_AT = Field(
-    "created_at", MOMENT, "When it was created (UTC).", at="created_at"
-)
-UPDATED_AT = Field(
-    "updated_at",
-    MOMENT.or_null,
-    "When it was last changed (UTC); null if never.",
-    at="updated_at",
+ID = UUID("Its identifier.")
+CREATED_AT = MOMENT("When it was created (UTC).", at="created_at")
+UPDATED_AT = MOMENT.or_null(
+    "When it was last changed (UTC); null if never.", at="updated_at"
 )
 
 
@@ -182,31 +191,39 @@ def between(low: int, high: int) -> Schema:
     return {"minimum": low, "maximum": high}
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Resource:
     """A resource, or an object within one.
 
-    :param name: of its schema in the OpenAPI document
-    :param fields: its attributes, in the order of the reference
+    :param name: name of its schema in the OpenAPI document
+    :param fields: name -> attribute, in the order of the reference
+    :param title: what logs and summaries call it
+    :param logged: the attributes that a log line of a change has
     :param root: the root element of a body with one
     :param plural: the root element of a list
-    :param at: where its attributes are in what is shown, if not said
+    :param at: path of its attributes in a record, where they name none
     :param filters: the attributes by which a list is filtered and sorted
+    :param optional: attributes that an answer may lack
+    :param has_links: whether a list has links to the pages beside it
     :param base: Octavia's type that ours extends
     """
 
     name: str
-    fields: tuple[Field, ...]
+    fields: Mapping[str, Field]
+    title: str = ""
+    logged: Collection[str] = ()
     root: str = ""
     plural: str = ""
     at: str = ""
     filters: Collection[str] = ()
+    optional: Collection[str] = ()
+    has_links: bool = True
     base: Any = types.BaseType
 
     @cached_property
     def type(self) -> Any:
         """WSME's type of an answer."""
-        attributes = {f.name: f.kind.wsme for f in self._shown}
+        attributes = {name: f.kind.wsme for name, f in self._shown.items()}
         return _wsme_type(f"{self.name}Response", attributes, self.base)
 
     @cached_property
@@ -216,57 +233,56 @@ class Resource:
 
     @cached_property
     def list_type(self) -> Any:
-        """WSME's type of a list, with links to the pages beside it."""
-        return _wsme_type(
-            f"{self.name}ListResponse",
-            {
-                self.plural: [self.type],
-                f"{self.plural}_links": [types.PageType],
-            },
-        )
+        """WSME's type of a body with a list."""
+        attributes = {self.plural: [self.type]}
+        if self.has_links:
+            attributes[f"{self.plural}_links"] = [types.PageType]
+        return _wsme_type(f"{self.name}ListResponse", attributes)
 
     @property
-    def _shown(self) -> list[Field]:
-        return [f for f in self.fields if f.is_shown]
+    def a(self) -> str:
+        """Its title with the article."""
+        return f"{'an' if self.title[0] in 'aeiou' else 'a'} {self.title}"
+
+    @property
+    def _shown(self) -> dict[str, Field]:
+        return {name: f for name, f in self.fields.items() if f.is_shown}
 
     def one(self, shown: Any) -> Any:
         """The body with one."""
         return self.one_type(**{self.root: shown})
 
-    def list(self, shown: Any, links: Any) -> Any:
+    def list(self, shown: Sequence[Any], links: Any = None) -> Any:
         """The body with a list."""
-        return self.list_type(
-            **{self.plural: shown, f"{self.plural}_links": links}
-        )
+        of_links = {f"{self.plural}_links": links} if self.has_links else {}
+        return self.list_type(**{self.plural: shown}, **of_links)
 
     def shown(self, record: Any, **computed: Any) -> Any:
-        """Make the answer of a record; ``computed`` is not in there."""
+        """Make the answer of a record; ``computed`` is not in the record."""
         if isinstance(record, self.type):
             return record
         values = {}
-        for f in self._shown:
-            if f.name in computed:
-                value = computed[f.name]
-            else:
-                value = attrgetter(f.at or f"{self.at}{f.name}")(record)
-            values[f.name] = None if value is None else f.kind.shown(value)
+        for name, f in self._shown.items():
+            value = (
+                computed[name]
+                if name in computed
+                else self.value(name, record)
+            )
+            values[name] = None if value is None else f.kind.shown(value)
         return self.type(**values)
+
+    def value(self, name: str, record: Any) -> Any:
+        """The value of an attribute in a record."""
+        return attrgetter(self.fields[name].at or f"{self.at}{name}")(record)
 
     @property
     def names(self) -> Collection[str]:
         """The attributes that answers have."""
-        return [f.name for f in self._shown]
+        return self._shown.keys()
 
-    def answer(self, only: Collection[str] | None = None) -> Schema:
+    def answer(self) -> Schema:
         """The schema of an answer; ``fields`` may leave anything out."""
-        return _object(
-            {
-                f.name: f.answer()
-                for f in self._shown
-                if only is None or f.name in only
-            },
-            [],
-        )
+        return _object({n: f.answer() for n, f in self._shown.items()}, [])
 
     def request(
         self, kind: Any, *, without: frozenset[str] = NO_NAMES
@@ -274,15 +290,14 @@ class Resource:
         """The schema of a whole body, as for a POST.
 
         :param kind: the dataclass that the codec makes of it
-        :param without: attributes that the user does not say
+        :param without: attributes that the user may not give
         """
-        declared = {f.name: f for f in self.fields}
         hints = typing.get_type_hints(kind)
         properties, required = {}, []
         for f in fields(kind):
             if f.name in without:
                 continue
-            one = declared[f.name]
+            one = self.fields[f.name]
             schema = one.kind.request() | one.limits
             if type(None) in typing.get_args(hints[f.name]):
                 schema = or_null(schema) | one.limits

@@ -11,6 +11,7 @@ here for a list that is not made of rows.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, TypeVar
 from urllib.parse import urlencode
 
@@ -24,6 +25,7 @@ from octavia_anycast.db.listing import MARKER, Request
 from octavia_anycast.model.errors import InvalidRequest
 
 Item = TypeVar("Item")
+Order = Sequence[tuple[str, bool]]  # attribute, whether descending
 REVERSE = "page_reverse"
 # Octavia ignores them for what has no tags.
 TAGS = ("tags", "tags-any", "not-tags", "not-tags-any")
@@ -91,12 +93,10 @@ def cut(
         if name not in readers:
             raise InvalidRequest(name, "the list cannot be filtered by it")
         items = [i for i in items if _text(readers[name](i)) in texts]
-    for name, is_descending in reversed(wanted.order):
+    for name, _ in wanted.order:
         if name not in readers:
             raise InvalidRequest("sort", f"there is no attribute {name!r}")
-        items = sorted(
-            items, key=_nulls_first(readers[name]), reverse=is_descending
-        )
+    items = in_order(items, wanted.order, lambda i, name: readers[name](i))
     if wanted.marker is not None:
         ids = [readers["id"](item) for item in items]
         if wanted.marker not in ids:
@@ -105,19 +105,35 @@ def cut(
             )
         at = ids.index(wanted.marker)
         items = items[:at] if wanted.is_reverse else items[at + 1 :]
+    return limited(items, wanted)
+
+
+def in_order(
+    items: list[Item],
+    order: Order,
+    read: Callable[[Item, str], Any],
+) -> list[Item]:
+    """Sort by attributes; null comes first, as in the database."""
+    for name, is_descending in reversed(order):
+        key = partial(_nulls_first, read, name)
+        items = sorted(items, key=key, reverse=is_descending)
+    return items
+
+
+def _nulls_first(
+    read: Callable[[Item, str], Any], name: str, item: Item
+) -> tuple[bool, Any]:
+    value = read(item, name)
+    return (value is not None, value)
+
+
+def limited(items: list[Item], wanted: Request) -> list[Item]:
+    """The part of a list that makes a page, if it may have one."""
     if wanted.limit is None:
         return items
     if wanted.is_reverse:
         return items[-wanted.limit :]
     return items[: wanted.limit]
-
-
-def _nulls_first(reader: Callable[[Item], Any]) -> Callable[[Item], Any]:
-    def key(item: Item) -> tuple[bool, Any]:
-        value = reader(item)
-        return (value is not None, value)
-
-    return key
 
 
 def _text(value: Any) -> str:
