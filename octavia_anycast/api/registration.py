@@ -143,7 +143,7 @@ class _OfDistributor(resource.Collection):
         paths = PathsOfDistributor(
             session,
             self._ids[0],
-            self._settings.registration_limits,
+            self._settings.drain_limits,
             datetime.now(UTC),
         )
         return [
@@ -171,7 +171,7 @@ class RegistrationDrainController(_OfDistributor):
                 session,
                 distributor_id,
                 registration_id,
-                self._settings.registration_limits,
+                self._settings.drain_limits,
                 datetime.now(UTC),
                 options.timeout,
             )
@@ -183,9 +183,7 @@ class RegistrationDrainController(_OfDistributor):
         """Undo the drain: the paths are announced again."""
         self._check("delete")
         with self._transaction() as session:
-            amphora_registrations.set_drain(
-                session, *self._ids, since=None, deadline=None
-            )
+            amphora_registrations.set_drain(session, *self._ids)
         resource.log_accepted()
 
 

@@ -201,7 +201,7 @@ def run(world: World, settings: options.Settings) -> None:
             apply_executor=appliers,
         )
         others = (
-            *_distributors(world, observers, appliers),
+            *_distributors(world, observers),
             *_housekeeping(world, coordination, lambda: daemon),
         )
         workers = stack.enter_context(
@@ -245,11 +245,9 @@ def _run_beside(
         receiver.stop()
 
 
-def _distributors(
-    world: World, observers: Executor, appliers: Executor
-) -> tuple[Reconciler, ...]:
+def _distributors(world: World, observers: Executor) -> tuple[Reconciler, ...]:
     """Distributors, their own amphorae, and their operating statuses."""
-    lifecycle = DistributorLifecycle(world, appliers)
+    lifecycle = DistributorLifecycle(world)
     return (
         lifecycle,
         DedicatedAmphorae(world, observers),

@@ -458,6 +458,20 @@ class DrainOptions:
             check_range("timeout", self.timeout, 0, TIMEOUT_MAX_SECONDS)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DrainLimits:
+    """What the settings say of drains, and of who goes on; seconds.
+
+    :param drain_timeout: how long one drains if it is not said
+    :param stale_after: after it an amphora's report says nothing any more
+    :param silent_after: not heard of for so long, an amphora is silent
+    """
+
+    drain_timeout: float
+    stale_after: float
+    silent_after: float
+
+
 def drain_of(record: AmphoraRecord, leaving_seconds: float) -> Drain | None:
     """The drain that an amphora is in; None: in none.
 

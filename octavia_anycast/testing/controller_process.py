@@ -86,9 +86,9 @@ class ControllerProcess:
             observe_executor=self._observers,
             apply_executor=self._appliers,
         )
-        self.distributors = DistributorLifecycle(self.world, self._appliers)
+        self.distributors = DistributorLifecycle(self.world)
         self.dedicated = DedicatedAmphorae(self.world, self._observers)
-        self.driver = L3BgpDistributorDriver(self.world, self._appliers)
+        self.driver = L3BgpDistributorDriver(self.world)
         self.sweep = Sweep(self.world)
 
     def reconcile(self, load_balancer_id: str) -> Result | None:

@@ -37,6 +37,7 @@ from octavia_anycast.db.amphora import (
     amphora_listing,
     amphora_statistics,
     amphorae,
+    drains,
 )
 from octavia_anycast.db.amphora.amphora_listing import ListedAmphora
 from octavia_anycast.db.cluster import clusters
@@ -168,9 +169,13 @@ class DrainController(BelowAmphora):
         with self._transaction() as session:
             self._check(session, "put")
             options = drain.options_from(drain_)
-            self._check_load_balancer(drain.served_by(record))
-            record = drain.ask(
-                session, record, options, self._settings, datetime.now(UTC)
+            self._check_load_balancer(drains.served_by(record))
+            record = drains.ask(
+                session,
+                record,
+                self._settings.drain_limits,
+                datetime.now(UTC),
+                options.timeout,
             )
             self._record_request(session)
             answer = self._answer(session, record)
@@ -185,13 +190,13 @@ class DrainController(BelowAmphora):
         record = self._listed.record
         with self._transaction() as session:
             self._check(session, "delete")
-            self._check_load_balancer(drain.served_by(record))
-            drain.take_back(session, record)
+            self._check_load_balancer(drains.served_by(record))
+            drains.take_back(session, record)
             self._record_request(session)
         resource.log_accepted(f" of load balancer {record.load_balancer_id}")
 
     def _answer(self, session: Any, record: AmphoraRecord) -> Any:
-        stored = drain.last_report(session, record)
+        stored = drains.last_report(session, record)
         return drain.DRAIN.one(
             drain.response_of(
                 record, stored, self._settings.policy.drain_timeout

@@ -98,21 +98,35 @@ def set_drain(
     distributor_id: str,
     registration_id: str,
     *,
-    since: datetime | None,
-    deadline: datetime | None,
+    drain_wanted_since: datetime | None = None,
+    drain_deadline: datetime | None = None,
 ) -> RegistrationRecord:
-    """Have one drain; None and None: not any more.
+    """Have one drain; without both: not any more.
 
     :raises NotFound: if there is no such distributor, or no such
         registration with it.
     """
     distributor = lifecycle.locked(session, distributor_id)
     row = _row(session, distributor_id, registration_id)
-    if (row.drain_wanted_since, row.drain_deadline) != (since, deadline):
-        row.drain_wanted_since, row.drain_deadline = since, deadline
+    wish = drain_wanted_since, drain_deadline
+    if (row.drain_wanted_since, row.drain_deadline) != wish:
+        row.drain_wanted_since, row.drain_deadline = wish
         distributor.vips_revision += 1
         session.flush()
     return _record(row)
+
+
+def restore_drain(
+    session: Session, distributor_id: str, before: AmphoraRegistration
+) -> None:
+    """Have one drain as it did, or not; nothing is checked."""
+    set_drain(
+        session,
+        distributor_id,
+        before.id,
+        drain_wanted_since=before.drain_wanted_since,
+        drain_deadline=before.drain_deadline,
+    )
 
 
 def get(

@@ -18,12 +18,12 @@ from octavia_anycast.db.passwords import WithoutPasswords
 from octavia_anycast.db.registration import amphora_registrations
 from octavia_anycast.db.registration.registrations import AnnouncedVip
 from octavia_anycast.model.bgp import IPAddress, SpeakerDriver
+from octavia_anycast.model.cluster import DrainLimits
 from octavia_anycast.model.distributor import Distributor
 from octavia_anycast.model.errors import Conflict, NotFound
 from octavia_anycast.model.registration import (
     AmphoraRegistration,
     RegisteredPath,
-    RegistrationLimits,
     ShownRegisteredPath,
 )
 from octavia_anycast.model.stored import unchecked
@@ -49,7 +49,7 @@ class PathsOfDistributor:
         self,
         session: Any,
         distributor_id: str,
-        limits: RegistrationLimits,
+        limits: DrainLimits,
         now: datetime,
     ) -> None:
         found = distributors.get(
@@ -140,7 +140,7 @@ def check_drain(
     session: Any,
     distributor_id: str,
     registration: AmphoraRegistration,
-    limits: RegistrationLimits,
+    limits: DrainLimits,
     now: datetime,
 ) -> None:
     """See that somebody goes on announcing what it does (invariant 1).
@@ -178,7 +178,7 @@ def check_drain(
 def _by_themselves(
     session: Any,
     load_balancer_id: str,
-    limits: RegistrationLimits,
+    limits: DrainLimits,
     now: datetime,
 ) -> set[IPAddress]:
     """The VIPs that amphorae of a load balancer announce themselves."""

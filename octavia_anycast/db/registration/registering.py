@@ -7,7 +7,7 @@ refuse the same. The session is given and the caller owns the transaction.
 """
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Protocol
 
 from sqlalchemy.orm import Session
@@ -29,13 +29,13 @@ from octavia_anycast.db.registration.amphora_registrations import (
     RegistrationRecord,
 )
 from octavia_anycast.model.bgp import IPAddress
-from octavia_anycast.model.cluster import AmphoraStatus
+from octavia_anycast.model.cluster import AmphoraStatus, DrainLimits
 from octavia_anycast.model.errors import Conflict, InvalidRequest, NotFound
 from octavia_anycast.model.registration import (
     AmphoraRegistration,
     ExternalVip,
-    RegistrationLimits,
 )
+from octavia_anycast.planning.amphora.drain_check import wish
 
 _PENDING_DELETE = "PENDING_DELETE"
 
@@ -105,7 +105,7 @@ def drain_amphora(
     session: Session,
     distributor_id: str,
     registration_id: str,
-    limits: RegistrationLimits,
+    limits: DrainLimits,
     now: datetime,
     timeout: float | None = None,
 ) -> RegistrationRecord:
@@ -120,21 +120,15 @@ def drain_amphora(
     stored = amphora_registrations.get(
         session, distributor_id, registration_id
     ).registration
-    since, deadline = stored.drain_wanted_since, stored.drain_deadline
-    if since is None:
+    if stored.drain_wanted_since is None:
         registered_paths.check_drain(
             session, distributor_id, stored, limits, now
         )
-        since = now
-    if timeout is not None or deadline is None:
-        seconds = limits.drain_timeout if timeout is None else timeout
-        deadline = since + timedelta(seconds=seconds)
     return amphora_registrations.set_drain(
         session,
         distributor_id,
         registration_id,
-        since=since,
-        deadline=deadline,
+        **wish(stored, timeout, limits, now),
     )
 
 

@@ -1,14 +1,36 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright (c) 2026 The octavia-anycast authors
-"""Whether an amphora can be missed, in the words of an operator.
+"""A drain that is asked for: until when, and whether it may be.
 
-Layer: planning. Pure. The API refuses by it; what is planned depends on
-what is seen at that moment (:mod:`.draining`).
+Layer: planning. Pure. The API and the distributor driver refuse by it; what
+is planned depends on what is seen at that moment (:mod:`.draining`).
 """
 
 from collections.abc import Mapping
+from datetime import datetime, timedelta
 
 from octavia_anycast.model.bgp import IPAddress
+from octavia_anycast.model.cluster import AmphoraRecord, DrainLimits
+from octavia_anycast.model.registration import AmphoraRegistration
+
+
+def wish(
+    asked_of: AmphoraRecord | AmphoraRegistration,
+    timeout: float | None,
+    limits: DrainLimits,
+    now: datetime,
+) -> dict[str, datetime]:
+    """Name -> value of the fields that ask for a drain; idempotent.
+
+    :param timeout: seconds from when it was first asked for; None: as it
+        was, or the limits' ``drain_timeout``
+    """
+    since = asked_of.drain_wanted_since or now
+    deadline = asked_of.drain_deadline
+    if timeout is not None or deadline is None:
+        seconds = limits.drain_timeout if timeout is None else timeout
+        deadline = since + timedelta(seconds=seconds)
+    return {"drain_wanted_since": since, "drain_deadline": deadline}
 
 
 def obstacle(
