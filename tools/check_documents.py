@@ -41,7 +41,7 @@ from octavia_anycast.model.cluster import AmphoraStatus, DrainState
 from octavia_anycast.model.errors import InvalidRequest
 from octavia_anycast.model.wire import GateState, PathState, Probe
 from octavia_anycast.options import OPTIONS
-from octavia_anycast.planning.cluster.assessment import Phase
+from octavia_anycast.planning.amphora.assessment import Phase
 from octavia_anycast.planning.cluster.status import OperatingStatus
 from octavia_anycast.provider.metadata import FLAVOR
 

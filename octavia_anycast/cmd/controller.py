@@ -25,7 +25,7 @@ from octavia_anycast.controller.amphora.rotation import Rotation
 from octavia_anycast.controller.cluster.reconciler import ClusterReconciler
 from octavia_anycast.controller.cluster.report import Reporter
 from octavia_anycast.controller.cluster.spare_monitor import SpareMonitor
-from octavia_anycast.controller.dedicated.dedicated import DedicatedAmphorae
+from octavia_anycast.controller.dedicated import DedicatedAmphorae
 from octavia_anycast.controller.distributor.distributor_lifecycle import (
     STATUS_SECONDS,
     STATUSES,

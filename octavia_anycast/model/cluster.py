@@ -282,44 +282,103 @@ class ClusterPolicy:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DesiredCluster:
+class Desired:
+    """What is wanted of amphorae, whomever they announce.
+
+    ``revision`` names all that they are to serve. ``is_managed``: they are
+    booted and dismissed; ``is_new``: the first of them are to boot.
+    ``is_autoscaled``: it was not its user who last changed the size;
+    ``grown_by``: by so many autoscaling has made it larger in this look.
+    """
+
+    distributor: Distributor
+    revision: str
+    load_balancer_id: str | None = None
+    is_deleted: bool = False
+    vips: tuple[Vip, ...] = ()
+    lvs_listener_ids: tuple[str, ...] = ()
+    failover_generation: int = 0
+    is_managed: bool = True
+    is_new: bool = False
+    scaled_at: datetime | None = None
+    is_autoscaled: bool = False
+    grown_by: int = 0
+    policy: ClusterPolicy = field(default_factory=ClusterPolicy)
+
+    @property
+    def wanted(self) -> int:
+        """How many are to announce."""
+        raise NotImplementedError
+
+    @property
+    def total(self) -> int:
+        """How many there are to be, spares included."""
+        return self.wanted
+
+    @property
+    def minimum(self) -> int:
+        """How many others announce the same, at least, when one goes."""
+        return 1
+
+    @property
+    def replaced_by(self) -> int:
+        """How many others are ready, at least, when a silent one goes."""
+        return 0
+
+    @property
+    def drain_seconds(self) -> float:
+        """How long one drains that leaves."""
+        return self.policy.drain_timeout
+
+    @property
+    def withdraw_patience(self) -> float:
+        """Seconds until one is deleted that does not withdraw."""
+        return float("inf")
+
+    @property
+    def should_announce(self) -> bool:
+        """Whether anything of theirs belongs into the fabric at all."""
+        return bool(self.wanted)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DesiredCluster(Desired):
     """All that one load balancer asks for, from Octavia's rows and ours.
 
     ``revision`` names the configuration of the whole tree. ``listeners`` are
     the sockets of the enabled TCP-based listeners on every VIP,
     ``lvs_listener_ids`` the enabled UDP and SCTP listeners; without any of
-    either there is nothing to announce for. ``is_managed``: the cluster
-    manager boots and dismisses amphorae; ``is_new``: it is being created.
-    ``is_autoscaled``: it was not its user who last changed the size;
-    ``grown_by``: by so many autoscaling has made it larger in this look.
-    ``refusals``: a sentence for each object that amphorae refused and that
-    is left out of the configuration.
+    either there is nothing to announce for. ``refusals``: a sentence for each
+    object that amphorae refused and that is left out of the configuration.
     """
 
     load_balancer_id: str
-    is_deleted: bool
     is_enabled: bool
-    vips: tuple[Vip, ...]
-    revision: str
     listeners: tuple[ListenerSocket, ...]
     member_network_ids: tuple[str, ...]
     size: ClusterSize
-    distributor: Distributor
     frontend_network_id: str | None = None
     frontend_subnet_id: str | None = None
-    failover_generation: int = 0
-    lvs_listener_ids: tuple[str, ...] = ()
-    is_managed: bool = True
-    is_new: bool = False
     spare_count: int = 0
     cooldown_seconds: int = 0
     autoscale: Autoscale | None = None
-    scaled_at: datetime | None = None
-    is_autoscaled: bool = False
-    grown_by: int = 0
     has_stick_tables: bool = False
     refusals: tuple[str, ...] = ()
-    policy: ClusterPolicy = field(default_factory=ClusterPolicy)
+
+    @property
+    def wanted(self) -> int:
+        """As many as the cluster's size says."""
+        return 0 if self.is_deleted else self.size.desired
+
+    @property
+    def total(self) -> int:
+        """Those, and the spares."""
+        return self.wanted + self.spare_count
+
+    @property
+    def minimum(self) -> int:
+        """The cluster's min_size."""
+        return self.size.minimum
 
     @property
     def should_announce(self) -> bool:

@@ -11,7 +11,7 @@ from typing import Any
 from octavia_anycast import log_lines
 from octavia_anycast.controller.cluster.reconciler import ClusterReconciler
 from octavia_anycast.controller.cluster.report import Reporter
-from octavia_anycast.controller.dedicated.dedicated import DedicatedAmphorae
+from octavia_anycast.controller.dedicated import DedicatedAmphorae
 from octavia_anycast.controller.distributor.distributor_driver import (
     L3BgpDistributorDriver,
 )

@@ -142,7 +142,15 @@ class ClusterReconciler:
             ", ".join(type(action).__name__ for action in actions),
         )
         outcomes = run_phases(
-            Job(self._world, observation), actions, self._apply_executor
+            Job(
+                self._world,
+                observation.desired,
+                observation.observed,
+                observation.tree,
+                observation.cluster,
+            ),
+            actions,
+            self._apply_executor,
         )
         failures = self._reporter.record(observation, outcomes)
         return result_of(outcomes, failures, self._world.now())

@@ -16,14 +16,12 @@ from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 from oslo_log import log as logging
 from taskflow import engines, task
 from taskflow.patterns import graph_flow
 
 from octavia_anycast import log_lines
-from octavia_anycast.controller.amphora.amphora_records import AmphoraRecords
 from octavia_anycast.controller.cluster.tasks import carry_out
 from octavia_anycast.controller.engine.job import Job
 from octavia_anycast.model.actions import (
@@ -46,8 +44,6 @@ from octavia_anycast.model.errors import (
 )
 
 LOG = logging.getLogger(__name__)
-# Carries out one action; returns sentences about what it went without.
-Doer = Callable[[Any, Any], tuple[str, ...]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,15 +91,9 @@ class ActionTask(task.Task):
 
 
 def apply_plan(
-    job: AmphoraRecords,
-    actions: tuple[Action, ...],
-    executor: Executor,
-    doer: Doer = carry_out,
+    job: Job, actions: tuple[Action, ...], executor: Executor
 ) -> tuple[Outcome, ...]:
-    """Carry out a plan; returns when all of it was tried.
-
-    :param doer: carries out one action of such a job
-    """
+    """Carry out a plan; returns when all of it was tried."""
     if not actions:
         return ()
     flow = graph_flow.Flow(job.owner)
@@ -113,7 +103,7 @@ def apply_plan(
         name = f"{index}-{type(action).__name__}"
         chain = _chain(action)
         before = _GROUP if isinstance(action, BootAmphora) else chain
-        attempt = partial(_attempt, job, action, doer)
+        attempt = partial(_attempt, job, action)
         flow.add(ActionTask(attempt, name, last.get(before)))
         last[chain] = name
         names.append(name)
@@ -135,12 +125,11 @@ def _chain(action: Action) -> str:
 
 def _with_group(job: Job, actions: tuple[Action, ...]) -> tuple[Action, ...]:
     """Put the server group before boots: a server cannot join one later."""
-    if not any(isinstance(action, BootAmphora) for action in actions):
+    if job.tree is None or not any(
+        isinstance(action, BootAmphora) for action in actions
+    ):
         return actions
-    return (
-        EnsureServerGroup(load_balancer_id=job.load_balancer_id),
-        *actions,
-    )
+    return (EnsureServerGroup(load_balancer_id=job.tree.id), *actions)
 
 
 def is_common(action: Action) -> bool:
@@ -148,12 +137,12 @@ def is_common(action: Action) -> bool:
     return isinstance(action, PrepareLoadBalancer | RemoveLoadBalancer)
 
 
-def _attempt(job: AmphoraRecords, action: Action, doer: Doer) -> Outcome:
+def _attempt(job: Job, action: Action) -> Outcome:
     kind = type(action).__name__
     amphora_id = getattr(action, "amphora_id", "-")
     try:
         with log_lines.kept():
-            lacks = doer(job, action)
+            lacks = carry_out(job, action)
     except Exception as e:  # noqa: BLE001 - the others go on
         is_ours = isinstance(e, AnycastError)
         log = LOG.warning if is_ours else LOG.exception
@@ -169,7 +158,7 @@ def _attempt(job: AmphoraRecords, action: Action, doer: Doer) -> Outcome:
     )
 
 
-def _failed(job: AmphoraRecords, action: Action, error: Exception) -> Outcome:
+def _failed(job: Job, action: Action, error: Exception) -> Outcome:
     if isinstance(error, ContentRefused):
         # It is recorded, and what follows from it is the next plan's.
         return Outcome(is_done=False, error=str(error), is_news=True)
@@ -199,7 +188,7 @@ def _failed(job: AmphoraRecords, action: Action, error: Exception) -> Outcome:
 
 
 def _failure(
-    job: AmphoraRecords,
+    job: Job,
     action: Action,
     reason: str,
     *,

@@ -21,7 +21,7 @@ from octavia_anycast.model.cluster import (
     DrainLimits,
 )
 from octavia_anycast.model.errors import Conflict, NotFound
-from octavia_anycast.planning.amphora.drain_check import obstacle, wish
+from octavia_anycast.planning.amphora.draining import obstacle, wish
 
 _NO_MARKS = {"draining_since": None, "drained_at": None}
 

@@ -20,22 +20,24 @@ from octavia_anycast.db.distributor import (
     lifecycle,
 )
 from octavia_anycast.db.distributor.external_vips import VipRecord
+from octavia_anycast.db.passwords import WithoutPasswords
 from octavia_anycast.db.registration import (
     amphora_registrations,
-    prefix_limits,
     registered_paths,
 )
 from octavia_anycast.db.registration.amphora_registrations import (
     RegistrationRecord,
 )
-from octavia_anycast.model.bgp import IPAddress
+from octavia_anycast.model.bgp import IPAddress, Peer
 from octavia_anycast.model.cluster import AmphoraStatus, DrainLimits
+from octavia_anycast.model.distributor import Distributor
 from octavia_anycast.model.errors import Conflict, InvalidRequest, NotFound
 from octavia_anycast.model.registration import (
     AmphoraRegistration,
     ExternalVip,
 )
-from octavia_anycast.planning.amphora.drain_check import wish
+from octavia_anycast.model.stored import unchecked
+from octavia_anycast.planning.amphora.draining import wish
 
 _PENDING_DELETE = "PENDING_DELETE"
 
@@ -72,7 +74,7 @@ def register_vip(
             f"vip_address: {vip.vip_ip} is a VIP of load balancer {holder}."
         )
     made = external_vips.register(session, distributor_id, vip)
-    prefix_limits.check_peers(session, holders, distributor_id, vip.peer_id)
+    _check_peers(session, holders, distributor_id, vip.peer_id)
     return made
 
 
@@ -97,7 +99,7 @@ def register_amphora(
     _check_amphora(session, wanted)
     made = amphora_registrations.register(session, distributor_id, wanted)
     registered_paths.check_driver(session, distributor_id)
-    prefix_limits.check_peers(session, holders, distributor_id, wanted.peer_id)
+    _check_peers(session, holders, distributor_id, wanted.peer_id)
     return made
 
 
@@ -164,3 +166,70 @@ def _check_amphora(session: Session, wanted: AmphoraRegistration) -> None:
             f"amphora {record.id} is not one of load balancer "
             f"{wanted.load_balancer_id}",
         )
+
+
+def _check_peers(
+    session: Session,
+    holders: VipHolders,
+    distributor_id: str,
+    peer_id: str | None,
+) -> None:
+    """See that there is a peer for it, and that none is told too much.
+
+    :param peer_id: of what was registered just now; None: it is for all
+    :raises InvalidRequest: the distributor has no such peer.
+    :raises Conflict: one would be told more than its max_prefixes.
+    """
+    distributor = distributors.get(
+        session, distributor_id, WithoutPasswords(), unchecked
+    )
+    assert distributor is not None
+    peers = _peers_of(distributor)
+    if peer_id is not None and peer_id not in peers:
+        raise InvalidRequest(
+            "peer_id", f"the distributor has no BGP peer {peer_id}"
+        )
+    limits = [
+        peer.max_prefixes
+        for peer in peers.values()
+        if peer.max_prefixes is not None and peer_id in (None, peer.id)
+    ]
+    if not limits:
+        return
+    held = external_vips.count(session, distributor_id) + _paths(
+        session, holders, distributor_id
+    )
+    if held > min(limits):
+        raise Conflict(
+            f"A BGP peer of distributor {distributor_id} accepts "
+            f"{min(limits)} prefixes (max_prefixes), and {held} paths might "
+            "be announced to it: too many would end its sessions."
+        )
+
+
+def _paths(session: Session, holders: VipHolders, distributor_id: str) -> int:
+    """How many paths of registered amphorae there may be at most."""
+    registered = amphora_registrations.of_distributor(session, distributor_id)
+    if not registered:
+        return 0
+    vips = holders.counts_of({one.load_balancer_id for one in registered})
+    return sum(
+        vips.get(one.load_balancer_id, 1) * _amphorae_of(session, one)
+        for one in registered
+    )
+
+
+def _amphorae_of(session: Session, registration: AmphoraRegistration) -> int:
+    """One that is named; else the largest size, and one that replaces."""
+    if registration.amphora_id is not None:
+        return 1
+    cluster = clusters.get(session, registration.load_balancer_id)
+    return cluster.size.maximum + 1 if cluster else 1
+
+
+def _peers_of(distributor: Distributor) -> dict[str, Peer]:
+    return {
+        peer.id: peer
+        for speaker in distributor.speakers
+        for peer in speaker.peers
+    }

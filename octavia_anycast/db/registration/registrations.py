@@ -79,7 +79,13 @@ def list_speakers(session: Session, amphora_id: str) -> list[str]:
 def replace_vips(
     session: Session, amphora_id: str, rows: Iterable[AnnouncedVip]
 ) -> None:
-    """Record what an amphora announces, whole."""
+    """Record what an amphora announces, whole, if that is news.
+
+    Read first: rewriting the same rows in parallel deadlocks in InnoDB.
+    """
+    wanted = set(rows)
+    if wanted == set(list_vips(session, amphora_id)):
+        return
     _delete_vips(session, amphora_id)
     session.add_all(
         VipRegistration(
@@ -89,7 +95,7 @@ def replace_vips(
             nexthop_ip=row.nexthop_ip,
             peer_id=row.peer_id,
         )
-        for row in rows
+        for row in sorted(wanted, key=str)
     )
     session.flush()
 

@@ -18,7 +18,7 @@ from octavia_anycast.model.autoscale import (
     Reading,
     Sample,
 )
-from octavia_anycast.planning.cluster.assessment import (
+from octavia_anycast.planning.amphora.assessment import (
     Assessment,
     Cluster,
     Phase,

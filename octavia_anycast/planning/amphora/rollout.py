@@ -19,10 +19,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from octavia_anycast.model.bgp import IPAddress, SessionState
+from octavia_anycast.model.bgp import SessionState
 from octavia_anycast.model.cluster import (
     AmphoraRecord,
-    DesiredCluster,
+    Desired,
     ObservedAmphora,
 )
 from octavia_anycast.model.codec import (
@@ -33,11 +33,11 @@ from octavia_anycast.model.codec import (
 from octavia_anycast.model.distributor import Distributor
 from octavia_anycast.model.wire import DesiredState, Report, SessionReport
 from octavia_anycast.planning.amphora.agent_state import speakers_for
-from octavia_anycast.planning.cluster.assessment import (
+from octavia_anycast.planning.amphora.assessment import (
     Assessment,
-    Cluster,
+    Group,
+    Paths,
     Phase,
-    holds_revision,
 )
 
 
@@ -89,7 +89,7 @@ def is_refused(state: DesiredState, report: Report) -> bool:
 
 
 def with_allowed_speakers(
-    cluster: Cluster, member: Assessment, state: DesiredState
+    group: Group, member: Assessment, state: DesiredState
 ) -> DesiredState:
     """The state with its speakers, or with those that are in force."""
     report = member.amphora.report
@@ -97,15 +97,15 @@ def with_allowed_speakers(
         state.speakers
     ):
         return state
-    if not is_refused(state, report) and not may_change(cluster, member):
-        state = _renewing_what_is_down(cluster, member, state, report)
+    if not is_refused(state, report) and not may_change(group, member):
+        state = _renewing_what_is_down(group, member, state, report)
     if is_refused(state, report):
         return keeping_speakers(state, report)
     return state
 
 
 def _renewing_what_is_down(
-    cluster: Cluster, member: Assessment, state: DesiredState, report: Report
+    group: Group, member: Assessment, state: DesiredState, report: Report
 ) -> DesiredState:
     """The state with changed peers where none of it costs a session.
 
@@ -122,7 +122,7 @@ def _renewing_what_is_down(
     if (
         not down
         or report.driver is not state.driver
-        or not _may_try(cluster, member, down)
+        or not _may_try(group, member, down)
     ):
         return keeping_speakers(state, report)
     kept = {s.peer_id: s.peer_ip for s in changed if s not in down}
@@ -147,20 +147,20 @@ def _renewing_what_is_down(
     )
 
 
-def may_change(cluster: Cluster, member: Assessment) -> bool:
+def may_change(group: Group, member: Assessment) -> bool:
     """Whether an amphora may be given other speakers than it has."""
     report = member.amphora.report
     if report is None:
         return False
-    if not report.speakers_digest or not cluster.desired.should_announce:
+    if not report.speakers_digest or not group.desired.should_announce:
         return True
-    if not _announced(cluster.desired, member):
-        return _may_try(cluster, member, report.sessions)
-    return _turn(cluster) == member.id
+    if not group.announced(member.amphora):
+        return _may_try(group, member, report.sessions)
+    return _turn(group) == member.id
 
 
 def _may_try(
-    cluster: Cluster, member: Assessment, down: Sequence[SessionReport]
+    group: Group, member: Assessment, down: Sequence[SessionReport]
 ) -> bool:
     """Whether sessions that carry nothing may be changed now.
 
@@ -169,13 +169,13 @@ def _may_try(
     """
     return (
         member.amphora.record.speakers_changed_at is not None
-        or not _is_tried_out(cluster, member)
-        or _are_down_for_good(cluster, down)
+        or not _is_tried_out(group, member)
+        or _are_down_for_good(group, down)
     )
 
 
 def starts_transition(
-    cluster: Cluster, member: Assessment, state: DesiredState
+    group: Group, member: Assessment, state: DesiredState
 ) -> bool:
     """Whether telling this makes the amphora the one that tries it out."""
     report = member.amphora.report
@@ -187,35 +187,35 @@ def starts_transition(
     # To renew what is down gives no session up: that is no trial.
     return (
         is_other
-        and bool(_announced(cluster.desired, member))
-        and may_change(cluster, member)
+        and bool(group.announced(member.amphora))
+        and may_change(group, member)
     )
 
 
-def recovered(cluster: Cluster) -> tuple[str, ...]:
+def recovered(group: Group) -> tuple[str, ...]:
     """Amphorae whose change of speakers is over: they announce with them."""
     return tuple(
         member.id
-        for member in cluster.members
+        for member in group.members
         if member.amphora.record.speakers_changed_at is not None
-        and _has_recovered(cluster, member)
+        and _has_recovered(group, member)
     )
 
 
-def is_rolled_out(cluster: Cluster) -> bool:
+def is_rolled_out(group: Group) -> bool:
     """Whether every live amphora has the speakers wanted, and lives well."""
     return all(
-        _holds_wanted(cluster.desired, member)
+        _holds_wanted(group.desired, member)
         and (
             member.amphora.record.speakers_changed_at is None
-            or not cluster.desired.should_announce
+            or not group.desired.should_announce
             or member.phase is Phase.DRAINED
         )
-        for member in cluster.live
+        for member in group.live
     )
 
 
-def _turn(cluster: Cluster) -> str:
+def _turn(group: Group) -> str:
     """Whose turn it is: the id of one announcing amphora, or nothing.
 
     One that tries a change out comes first: it is nobody else's turn. It
@@ -223,62 +223,62 @@ def _turn(cluster: Cluster) -> str:
     configuration is about to change), unless there is none beside it: a
     cluster of one has no choice.
     """
-    trying = [m for m in cluster.members if _is_in_transition(cluster, m)]
+    trying = [m for m in group.members if _is_in_transition(group, m)]
     candidates = trying or sorted(
-        cluster.of(Phase.SERVING),
+        group.of(Phase.SERVING),
         # One whose agent answers first: another is about to be replaced. Then
         # a whole one: a half one cannot show that the change is right.
         key=lambda m: (
             m.amphora.record.mute_since is not None,
-            not _is_whole(cluster, m),
+            not _is_whole(group, m),
             m.id,
         ),
     )
     for member in candidates:
         report = member.amphora.report
-        if report is None or _holds_wanted(cluster.desired, member):
+        if report is None or _holds_wanted(group.desired, member):
             continue
-        mine = _announced(cluster.desired, member)
-        others = _announced_by_others(cluster, member, holds_revision)
-        if mine and (mine <= others or _is_alone(cluster, member)):
+        mine = group.announced(member.amphora)
+        others = _elsewhere(group, member, group.served)
+        if mine and (mine <= others or _is_alone(group, member)):
             return member.id
     return ""
 
 
-def _is_alone(cluster: Cluster, member: Assessment) -> bool:
+def _is_alone(group: Group, member: Assessment) -> bool:
     """Whether it is a cluster of one, whose spares have the change."""
-    return cluster.desired.size.desired == 1 and all(
-        other.id == member.id or _stands_by_for(cluster, other)
-        for other in cluster.live
+    return group.desired.wanted == 1 and all(
+        other.id == member.id or _stands_by_for(group, other)
+        for other in group.live
     )
 
 
-def _is_whole(cluster: Cluster, member: Assessment) -> bool:
+def _is_whole(group: Group, member: Assessment) -> bool:
     """Whether it announces all that others do."""
-    mine = _announced(cluster.desired, member)
-    return bool(mine) and _announced_by_others(cluster, member) <= mine
+    mine = group.announced(member.amphora)
+    return bool(mine) and _elsewhere(group, member, group.announced) <= mine
 
 
-def _stands_by_for(cluster: Cluster, other: Assessment) -> bool:
+def _stands_by_for(group: Group, other: Assessment) -> bool:
     """Whether a spare has the speakers wanted, and sessions with them."""
     report = other.amphora.report
     return (
         report is not None
         and other.amphora.record.spare_since is not None
-        and _holds_wanted(cluster.desired, other)
+        and _holds_wanted(group.desired, other)
         and any(s.state is SessionState.ESTABLISHED for s in report.sessions)
     )
 
 
-def _is_tried_out(cluster: Cluster, member: Assessment) -> bool:
+def _is_tried_out(group: Group, member: Assessment) -> bool:
     return any(
-        _is_in_transition(cluster, other)
-        for other in cluster.members
+        _is_in_transition(group, other)
+        for other in group.members
         if other.id != member.id
     )
 
 
-def _is_in_transition(cluster: Cluster, member: Assessment) -> bool:
+def _is_in_transition(group: Group, member: Assessment) -> bool:
     """Whether it was given other speakers and is not through with them.
 
     One that died or fell silent is replaced; it holds nobody back. One whose
@@ -290,11 +290,11 @@ def _is_in_transition(cluster: Cluster, member: Assessment) -> bool:
         and record.applied_at is not None
         and member.amphora.report is not None
         and member.phase in (Phase.SERVING, Phase.MUTE)
-        and not _has_recovered(cluster, member)
+        and not _has_recovered(group, member)
     )
 
 
-def _has_recovered(cluster: Cluster, member: Assessment) -> bool:
+def _has_recovered(group: Group, member: Assessment) -> bool:
     """Whether it announces all that others do, to the peers that others do.
 
     What nobody has cannot be missed: a leaf that is down holds nobody back.
@@ -303,7 +303,7 @@ def _has_recovered(cluster: Cluster, member: Assessment) -> bool:
     report = member.amphora.report
     if report is None or not report.are_speakers_loaded:
         return False
-    mine = _announced(cluster.desired, member)
+    mine = group.announced(member.amphora)
     is_spare = (
         member.amphora.record.spare_since is not None
         and not mine
@@ -315,29 +315,29 @@ def _has_recovered(cluster: Cluster, member: Assessment) -> bool:
             )
         )
     )
-    if not (is_spare or _is_whole(cluster, member)):
+    if not (is_spare or _is_whole(group, member)):
         return False
-    elsewhere = _established_elsewhere(cluster, member)
+    elsewhere = _established_elsewhere(group, member)
     for session in report.sessions:
         is_up = session.state is SessionState.ESTABLISHED
         if not is_up and session.peer_id in elsewhere:
             return False
-        if is_up and _age(cluster.now, session.since) < (
-            cluster.desired.policy.withdraw_linger
+        if is_up and _age(group.now, session.since) < (
+            group.desired.policy.withdraw_linger
         ):
             return False
     return True
 
 
 def _are_down_for_good(
-    cluster: Cluster, sessions: Sequence[SessionReport]
+    group: Group, sessions: Sequence[SessionReport]
 ) -> bool:
     """Whether none of the sessions came up for long: nothing is at stake."""
     return all(
         session.state is not SessionState.ESTABLISHED
         and session.since is not None
-        and _age(cluster.now, session.since)
-        > cluster.desired.policy.session_patience
+        and _age(group.now, session.since)
+        > group.desired.policy.session_patience
         for session in sessions
     )
 
@@ -346,47 +346,32 @@ def _age(now: datetime, since: datetime | None) -> float:
     return float("inf") if since is None else (now - since).total_seconds()
 
 
-def _holds_wanted(desired: DesiredCluster, member: Assessment) -> bool:
+def _holds_wanted(desired: Desired, member: Assessment) -> bool:
     report, record = member.amphora.report, member.amphora.record
     return report is not None and report.speakers_digest == wanted_digest(
         desired.distributor, record
     )
 
 
-def _announced(
-    desired: DesiredCluster, member: Assessment
-) -> frozenset[IPAddress]:
-    report = member.amphora.report
-    if report is None:
-        return frozenset()
-    return frozenset(
-        vip.ip_address
-        for vip in desired.vips
-        if report.is_announcing(vip.ip_address)
-    )
-
-
-def _announced_by_others(
-    cluster: Cluster,
+def _elsewhere(
+    group: Group,
     member: Assessment,
-    test: Callable[[DesiredCluster, ObservedAmphora], bool] | None = None,
-) -> frozenset[IPAddress]:
+    paths: Callable[[ObservedAmphora], Paths],
+) -> Paths:
+    """What others announce, without this one."""
     return frozenset().union(
         *(
-            _announced(cluster.desired, other)
-            for other in cluster.of(Phase.SERVING)
+            paths(other.amphora)
+            for other in group.of(Phase.SERVING)
             if other.id != member.id
-            and (test is None or test(cluster.desired, other.amphora))
         )
     )
 
 
-def _established_elsewhere(
-    cluster: Cluster, member: Assessment
-) -> frozenset[str]:
+def _established_elsewhere(group: Group, member: Assessment) -> frozenset[str]:
     return frozenset(
         session.peer_id
-        for other in cluster.of(Phase.SERVING)
+        for other in group.of(Phase.SERVING)
         if other.id != member.id and other.amphora.report is not None
         for session in other.amphora.report.sessions
         if session.state is SessionState.ESTABLISHED

@@ -1,26 +1,33 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright (c) 2026 The octavia-anycast authors
-"""Assessment: where each amphora of a cluster stands.
+"""Assessment: where each amphora stands, whomever it announces.
 
 Layer: planning. Pure. One amphora at a time here, except for
-:class:`Cluster`, which counts them.
+:class:`AmphoraGroup`, which counts those of one load balancer or one
+distributor.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
+from typing import Any, Generic, TypeVar
 
-from octavia_anycast.model.bgp import IPAddress
 from octavia_anycast.model.cluster import (
     AmphoraRecord,
     AmphoraStatus,
     ComputeState,
+    Desired,
     DesiredCluster,
     ObservedAmphora,
     ObservedCluster,
 )
 from octavia_anycast.model.wire import GateState
+
+D_co = TypeVar("D_co", bound=Desired, covariant=True)
+# What the fabric holds of an amphora: VIPs of its load balancer, or all that
+# a distributor's own is to announce as one.
+Paths = frozenset[Any]
 
 
 class Phase(StrEnum):
@@ -57,7 +64,7 @@ class Assessment:
 
 
 def assess(
-    desired: DesiredCluster, amphora: ObservedAmphora, now: datetime
+    desired: Desired, amphora: ObservedAmphora, now: datetime
 ) -> Assessment:
     """Say where one amphora stands."""
     phase, reason = _phase(desired, amphora, now)
@@ -65,7 +72,7 @@ def assess(
 
 
 def _phase(
-    desired: DesiredCluster, amphora: ObservedAmphora, now: datetime
+    desired: Desired, amphora: ObservedAmphora, now: datetime
 ) -> tuple[Phase, str]:
     record = amphora.record
     if record.status in (AmphoraStatus.ERROR, AmphoraStatus.PENDING_DELETE):
@@ -120,7 +127,7 @@ def _has_come_up(amphora: ObservedAmphora) -> bool:
 
 
 def _never_came_up(
-    desired: DesiredCluster, amphora: ObservedAmphora, age: float
+    desired: Desired, amphora: ObservedAmphora, age: float
 ) -> str:
     if _has_come_up(amphora) or amphora.report is not None:
         return ""
@@ -130,7 +137,7 @@ def _never_came_up(
 
 
 def _muteness(
-    desired: DesiredCluster, amphora: ObservedAmphora, now: datetime
+    desired: Desired, amphora: ObservedAmphora, now: datetime
 ) -> str:
     """Say that its agent has not answered for too long, if so.
 
@@ -156,7 +163,7 @@ def _muteness(
 
 
 def _sickness(
-    desired: DesiredCluster, amphora: ObservedAmphora, now: datetime
+    desired: Desired, amphora: ObservedAmphora, now: datetime
 ) -> str:
     report = amphora.report
     if report is None or not desired.should_announce:
@@ -174,7 +181,7 @@ def _sickness(
 
 
 def _staleness(
-    desired: DesiredCluster, amphora: ObservedAmphora, now: datetime
+    desired: Desired, amphora: ObservedAmphora, now: datetime
 ) -> str:
     """Say that it does not take the configuration that others took."""
     since = amphora.record.stale_since
@@ -194,7 +201,7 @@ def _staleness(
     )
 
 
-def is_announcing(desired: DesiredCluster, amphora: ObservedAmphora) -> bool:
+def is_announcing(desired: Desired, amphora: ObservedAmphora) -> bool:
     """Whether the fabric holds a path of this amphora for every VIP."""
     report = amphora.report
     if report is None or not desired.vips:
@@ -202,9 +209,7 @@ def is_announcing(desired: DesiredCluster, amphora: ObservedAmphora) -> bool:
     return all(report.is_announcing(vip.ip_address) for vip in desired.vips)
 
 
-def is_announcing_any(
-    desired: DesiredCluster, amphora: ObservedAmphora
-) -> bool:
+def is_announcing_any(desired: Desired, amphora: ObservedAmphora) -> bool:
     """Whether the fabric holds a path of this amphora for some VIP.
 
     A distributor's own only counts its paths.
@@ -216,7 +221,7 @@ def is_announcing_any(
     )
 
 
-def holds_revision(desired: DesiredCluster, amphora: ObservedAmphora) -> bool:
+def holds_revision(desired: Desired, amphora: ObservedAmphora) -> bool:
     """Whether it was given the current HAProxy configuration, and whole.
 
     What it was given in part afterwards, it has instead.
@@ -228,15 +233,13 @@ def holds_revision(desired: DesiredCluster, amphora: ObservedAmphora) -> bool:
     )
 
 
-def is_configured(desired: DesiredCluster, amphora: ObservedAmphora) -> bool:
+def is_configured(desired: Desired, amphora: ObservedAmphora) -> bool:
     """Whether it answers and was given a configuration, if an older one."""
     del desired
     return amphora.report is not None and bool(amphora.record.applied_at)
 
 
-def is_new_to_announcing(
-    desired: DesiredCluster, amphora: ObservedAmphora
-) -> bool:
+def is_new_to_announcing(desired: Desired, amphora: ObservedAmphora) -> bool:
     """Whether it was not told of a listener yet, or its gate is to open."""
     report = amphora.report
     if report is None or not is_configured(desired, amphora):
@@ -248,19 +251,19 @@ def is_new_to_announcing(
     )
 
 
-def holds_partially(desired: DesiredCluster, amphora: ObservedAmphora) -> bool:
+def holds_partially(desired: Desired, amphora: ObservedAmphora) -> bool:
     """Whether it was given that but for what hangs on unread secrets."""
     return amphora.record.partial_revision == desired.revision
 
 
-def is_up_to_date(desired: DesiredCluster, amphora: ObservedAmphora) -> bool:
+def is_up_to_date(desired: Desired, amphora: ObservedAmphora) -> bool:
     """Whether nothing that it has is old but what cannot be read."""
     return holds_revision(desired, amphora) or holds_partially(
         desired, amphora
     )
 
 
-def is_outdated(desired: DesiredCluster, amphora: ObservedAmphora) -> bool:
+def is_outdated(desired: Desired, amphora: ObservedAmphora) -> bool:
     """Whether another one is to take its place."""
     record = amphora.record
     return (
@@ -269,7 +272,7 @@ def is_outdated(desired: DesiredCluster, amphora: ObservedAmphora) -> bool:
     )
 
 
-def is_ready(desired: DesiredCluster, amphora: ObservedAmphora) -> bool:
+def is_ready(desired: Desired, amphora: ObservedAmphora) -> bool:
     """Whether it could take traffic now, were the fabric to send it."""
     report = amphora.report
     if report is None or not holds_revision(desired, amphora):
@@ -282,27 +285,6 @@ def is_ready(desired: DesiredCluster, amphora: ObservedAmphora) -> bool:
     )
 
 
-def _excuse_common_sickness(
-    desired: DesiredCluster, members: tuple[Assessment, ...]
-) -> tuple[Assessment, ...]:
-    """Call nobody sick where nobody is well.
-
-    Gates that are all closed have a common cause, such as the configuration
-    itself: replacing amphorae would burn them without end.
-    """
-    if any(
-        m.phase is Phase.SERVING and is_ready(desired, m.amphora)
-        for m in members
-    ):
-        return members
-    return tuple(
-        replace(m, phase=Phase.SERVING)
-        if m.phase in (Phase.SICK, Phase.STALE)
-        else m
-        for m in members
-    )
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lapse:
     """Since when an agent is mute, and its configuration old; or None."""
@@ -312,7 +294,7 @@ class Lapse:
 
 
 def lapses(
-    desired: DesiredCluster, observed: ObservedCluster, now: datetime
+    desired: Desired, observed: ObservedCluster, now: datetime
 ) -> dict[str, Lapse]:
     """amphora_id -> what is to be recorded, of those where it is news.
 
@@ -347,23 +329,49 @@ def lapses(
     return found
 
 
-class Cluster:
-    """The assessed cluster; counts by what the planner asks for."""
+class AmphoraGroup(Generic[D_co]):
+    """The assessed amphorae of one owner; counts what the planner asks for."""
 
     def __init__(
-        self,
-        desired: DesiredCluster,
-        observed: ObservedCluster,
-        now: datetime,
+        self, desired: D_co, observed: ObservedCluster, now: datetime
     ) -> None:
         self.desired = desired
+        self.observed = observed
         self.now = now
         members = tuple(
             assess(desired, amphora, now)
             for amphora in observed.amphorae
             if amphora.record.status is not AmphoraStatus.DELETED
         )
-        self.members = _excuse_common_sickness(desired, members)
+        self.members = self._excuse_common_sickness(members)
+
+    def is_ready(self, amphora: ObservedAmphora) -> bool:
+        """Whether it could take over from another one now."""
+        return is_ready(self.desired, amphora)
+
+    def all_paths(self) -> Paths:
+        """What each of them is to announce."""
+        return frozenset(vip.ip_address for vip in self.desired.vips)
+
+    def announced(self, amphora: ObservedAmphora) -> Paths:
+        """What of it the fabric holds of this one."""
+        report = amphora.report
+        if report is None:
+            return frozenset()
+        return frozenset(
+            vip_ip
+            for vip_ip in self.all_paths()
+            if report.is_announcing(vip_ip)
+        )
+
+    def served(self, amphora: ObservedAmphora) -> Paths:
+        """What of that stays: it has the current configuration.
+
+        One with another may itself be about to withdraw.
+        """
+        if not holds_revision(self.desired, amphora):
+            return frozenset()
+        return self.announced(amphora)
 
     def of(self, *phases: Phase) -> tuple[Assessment, ...]:
         """The amphorae in one of these phases."""
@@ -386,55 +394,36 @@ class Cluster:
             m for m in self.members if is_outdated(self.desired, m.amphora)
         )
 
-    def others_announcing(self, but: str, vip_ip: IPAddress) -> int:
-        """How many stay that announce this VIP, without ``but``.
-
-        One with an outdated configuration may itself be about to withdraw,
-        so it does not count.
-        """
-        return self._count_staying(
-            but,
-            lambda desired, amphora: (
-                amphora.report is not None
-                and amphora.report.is_announcing(vip_ip)
-                and holds_revision(desired, amphora)
-            ),
-        )
+    def others_announcing(self, but: str, path: Any) -> int:
+        """How many stay that announce this, without ``but``."""
+        return self._count_staying(but, lambda a: path in self.served(a))
 
     def others_ready(self, but: str) -> int:
         """How many stay that are ready, without ``but``."""
-        return self._count_staying(but, is_ready)
+        return self._count_staying(but, self.is_ready)
 
     def drained(self, but: str) -> int:
         """How many are out of service by wish, without ``but``."""
         return sum(1 for m in self.of(Phase.DRAINED) if m.id != but)
 
     def _count_staying(
-        self,
-        but: str,
-        test: Callable[[DesiredCluster, ObservedAmphora], bool],
+        self, but: str, test: Callable[[ObservedAmphora], bool]
     ) -> int:
         return sum(
             1
             for m in self.members
-            if m.id != but
-            and m.phase is Phase.SERVING
-            and test(self.desired, m.amphora)
+            if m.id != but and m.phase is Phase.SERVING and test(m.amphora)
         )
 
     def is_guarded(self, member: Assessment) -> bool:
         """Whether it must stay announced: nobody else would serve.
 
-        Invariant 1, VIP by VIP: the last amphora that announces one is never
-        withdrawn. A VIP that nobody announces guards nobody.
+        Invariant 1, path by path: the last amphora that announces one is
+        never withdrawn. A path that nobody announces guards nobody.
         """
-        report = member.amphora.report
-        if report is None or not self.desired.should_announce:
-            return False
-        return any(
-            report.is_announcing(vip.ip_address)
-            and not self._is_served_without(member, vip.ip_address)
-            for vip in self.desired.vips
+        return self.desired.should_announce and any(
+            not self._is_served_without(member, path)
+            for path in self.announced(member.amphora)
         )
 
     def is_replaced(self, member: Assessment) -> bool:
@@ -444,19 +433,44 @@ class Cluster:
         take for instance, keeps nobody.
         """
         if not self.desired.should_announce:
-            least = max(1, self.desired.size.minimum)
+            least = max(1, self.desired.minimum)
             return self.others_ready(member.id) >= least
         served = [
-            vip.ip_address
-            for vip in self.desired.vips
-            if self.others_announcing(member.id, vip.ip_address)
+            path
+            for path in self.all_paths()
+            if self.others_announcing(member.id, path)
         ]
         return bool(served) and all(
-            self._is_served_without(member, vip_ip) for vip_ip in served
+            self._is_served_without(member, path) for path in served
         )
 
-    def _is_served_without(
-        self, member: Assessment, vip_ip: IPAddress
-    ) -> bool:
-        least = max(1, self.desired.size.minimum)
-        return self.others_announcing(member.id, vip_ip) >= least
+    def _is_served_without(self, member: Assessment, path: Any) -> bool:
+        least = max(1, self.desired.minimum)
+        return self.others_announcing(member.id, path) >= least
+
+    def _excuse_common_sickness(
+        self, members: tuple[Assessment, ...]
+    ) -> tuple[Assessment, ...]:
+        """Call nobody sick where nobody is well.
+
+        Gates that are all closed have a common cause, such as the
+        configuration itself: replacing amphorae would burn them without end.
+        """
+        if any(
+            m.phase is Phase.SERVING and self.is_ready(m.amphora)
+            for m in members
+        ):
+            return members
+        return tuple(
+            replace(m, phase=Phase.SERVING)
+            if m.phase in (Phase.SICK, Phase.STALE)
+            else m
+            for m in members
+        )
+
+
+Group = AmphoraGroup[Desired]
+
+
+class Cluster(AmphoraGroup[DesiredCluster]):
+    """The amphorae of one load balancer."""

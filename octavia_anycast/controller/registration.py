@@ -92,10 +92,7 @@ class RegisteredPaths:
 def record_confirmed(
     session: Any, amphora_id: str, confirmed: Sequence[VipState]
 ) -> None:
-    """Write down which paths an amphora of a distributor's own announces.
-
-    Read first: rewriting the same rows in parallel deadlocks in InnoDB.
-    """
+    """Write down which paths an amphora of a distributor's own announces."""
     rows = {
         AnnouncedVip(
             vip_ip=vip.vip_ip,
@@ -106,5 +103,4 @@ def record_confirmed(
         for vip in confirmed
         for peer_id in vip.peer_ids or (None,)
     }
-    if set(registrations.list_vips(session, amphora_id)) != rows:
-        registrations.replace_vips(session, amphora_id, sorted(rows, key=str))
+    registrations.replace_vips(session, amphora_id, rows)

@@ -8,53 +8,48 @@ caller holds the lock.
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from octavia_anycast.controller.amphora.agent_reports import AgentReports
 from octavia_anycast.controller.amphora.look import AmphoraObserver
+from octavia_anycast.controller.cluster.distributor_cache import needed
 from octavia_anycast.controller.cluster.reconciler import (
     result_of,
     until_done,
 )
-from octavia_anycast.controller.dedicated.dedicated_tasks import (
-    DistributorJob,
-    carry_out,
-)
 from octavia_anycast.controller.engine.apply import Outcome, apply_plan
+from octavia_anycast.controller.engine.job import Job
 from octavia_anycast.controller.engine.work_queue import (
     STEAL_AFTER_SECONDS,
     Kind,
     Result,
 )
 from octavia_anycast.controller.ports import World
-from octavia_anycast.controller.registration.registered import (
+from octavia_anycast.controller.registration import (
     RegisteredPaths,
     record_confirmed,
 )
 from octavia_anycast.db import dedicated, heartbeat
 from octavia_anycast.db.amphora import amphorae
-from octavia_anycast.db.dedicated import Standing
 from octavia_anycast.db.distributor import distributors, external_vips
 from octavia_anycast.model.cluster import (
     ActionFailure,
     AmphoraRecord,
-    BootFailure,
     ObservedAmphora,
     ObservedCluster,
 )
-from octavia_anycast.model.distributor import Distributor
-from octavia_anycast.model.errors import AnycastError, Permanent
+from octavia_anycast.model.errors import AnycastError
 from octavia_anycast.model.registration import ExternalVip
 from octavia_anycast.model.wire import VipState
-from octavia_anycast.planning.amphora.failures import OBSERVE, carried_on
+from octavia_anycast.planning.amphora.failures import carried_on, unobserved
 from octavia_anycast.planning.dedicated import (
+    Dedicated,
     DesiredDistributor,
     boot_failures,
     confirmed_paths,
     is_complete,
-    lapsed,
     plan_dedicated,
     with_held,
 )
@@ -62,14 +57,12 @@ from octavia_anycast.planning.dedicated import (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Rows:
-    """What our tables say."""
+    """What our tables say; ``observed`` has no amphorae yet."""
 
     desired: DesiredDistributor
     records: tuple[AmphoraRecord, ...]
     heard: dict[str, datetime]
-    recent_failures: tuple[BootFailure, ...]
-    replacements_under_way: int
-    failures: tuple[ActionFailure, ...]
+    observed: ObservedCluster
 
 
 class DedicatedAmphorae:
@@ -123,19 +116,16 @@ class DedicatedAmphorae:
         except AnycastError as e:
             self._record_unobserved(distributor_id, e)
             raise
-        desired, now = rows.desired, self._world.now()
-        self._report(rows, observed, now)
-        actions = plan_dedicated(desired, observed, now)
+        group = Dedicated(rows.desired, observed, self._world.now())
+        self._report(rows, group)
+        actions = plan_dedicated(group)
         outcomes = apply_plan(
-            DistributorJob(self._world, desired.distributor, observed),
-            actions,
-            self._executor,
-            carry_out,
+            Job(self._world, group.desired, observed), actions, self._executor
         )
-        failures = self._record(rows, observed, outcomes)
+        failures = self._record(group, outcomes)
         if actions:
             return result_of(outcomes, failures, self._world.now())
-        return Result(is_settled=is_complete(desired, observed, now))
+        return Result(is_settled=is_complete(group))
 
     def _rows(self, distributor_id: str) -> _Rows | None:
         """Read them; None for one that is not ready to be worked on."""
@@ -150,49 +140,40 @@ class DedicatedAmphorae:
             records = amphorae.list_dedicated(session, distributor_id)
             return _Rows(
                 desired=DesiredDistributor(
-                    distributor=self._distributor(
-                        session, distributor_id, standing
+                    distributor=needed(
+                        lambda: distributors.get(
+                            session, distributor_id, self._world.cipher
+                        ),
+                        distributor_id,
+                        is_going=standing.is_going,
                     ),
                     is_deleted=standing.is_going,
-                    vips=self._read_vips(session, distributor_id, revision),
+                    external_vips=self._read_vips(
+                        session, distributor_id, revision
+                    ),
                     paths=self._registered.read(session, now).get(
                         distributor_id, ()
                     ),
-                    vips_revision=revision,
+                    revision=str(revision),
                     policy=policy,
                 ),
                 records=tuple(records),
                 heard=heartbeat.last_updates(session, [r.id for r in records]),
-                recent_failures=tuple(
-                    amphorae.failures_since(
-                        session,
-                        distributor_id,
-                        now - memory,
-                        is_dedicated=True,
-                    )
+                observed=ObservedCluster(
+                    recent_failures=tuple(
+                        amphorae.failures_since(
+                            session,
+                            distributor_id,
+                            now - memory,
+                            is_dedicated=True,
+                        )
+                    ),
+                    replacements_under_way=amphorae.replacements_under_way(
+                        session, now - timedelta(seconds=policy.boot_timeout)
+                    ),
+                    failures=standing.failures,
                 ),
-                replacements_under_way=amphorae.replacements_under_way(
-                    session, now - timedelta(seconds=policy.boot_timeout)
-                ),
-                failures=standing.failures,
             )
-
-    def _distributor(
-        self, session: Any, distributor_id: str, standing: Standing
-    ) -> Distributor:
-        """The distributor; without speakers, if only its deletion is left.
-
-        :raises Permanent: it cannot be read.
-        """
-        try:
-            found = distributors.get(
-                session, distributor_id, self._world.cipher
-            )
-        except Permanent:
-            if not standing.is_going:
-                raise
-            found = None
-        return found or Distributor(id=distributor_id)
 
     def _read_vips(
         self, session: Any, distributor_id: str, revision: int
@@ -211,24 +192,18 @@ class DedicatedAmphorae:
             rows.records,
         )
         now = self._world.now()
-        return ObservedCluster(
+        return replace(
+            rows.observed,
             amphorae=tuple(with_held(amphora, now) for amphora in seen),
-            recent_failures=rows.recent_failures,
-            replacements_under_way=rows.replacements_under_way,
-            failures=rows.failures,
         )
 
     def _record(
-        self,
-        rows: _Rows,
-        observed: ObservedCluster,
-        outcomes: tuple[Outcome, ...],
+        self, group: Dedicated, outcomes: tuple[Outcome, ...]
     ) -> tuple[ActionFailure, ...]:
         """Record what fails now; what works again is forgotten."""
-        boots = boot_failures(rows.desired, observed, self._world.now())
-        others = carried_on(
-            rows.failures, (f for o in outcomes for f in o.failures)
-        )
+        before = group.observed.failures
+        boots = boot_failures(group)
+        others = carried_on(before, (f for o in outcomes for f in o.failures))
         # The rows of failed boots know more than the last try.
         told = {failure.action for failure in boots}
         found = tuple(
@@ -236,7 +211,7 @@ class DedicatedAmphorae:
                 (*boots, *(f for f in others if f.action not in told))
             )
         )
-        self._write(rows.desired.distributor.id, rows.failures, found)
+        self._write(group.desired.distributor.id, before, found)
         return found
 
     def _record_unobserved(
@@ -248,13 +223,7 @@ class DedicatedAmphorae:
         """
         with self._world.database.transaction() as session:
             before = dedicated.standing(session, distributor_id).failures
-        failure = ActionFailure(
-            action=OBSERVE,
-            reason=str(error),
-            since=self._world.now(),
-            is_refused=isinstance(error, Permanent),
-        )
-        found = carried_on(before, [failure])
+        found = carried_on(before, [unobserved(error, self._world.now())])
         self._write(distributor_id, before, found)
 
     def _write(
@@ -267,25 +236,18 @@ class DedicatedAmphorae:
             with self._world.database.transaction() as session:
                 dedicated.record_failures(session, distributor_id, found)
 
-    def _report(
-        self, rows: _Rows, observed: ObservedCluster, now: datetime
-    ) -> None:
+    def _report(self, rows: _Rows, group: Dedicated) -> None:
         """Keep what the agents said, for the API and the statuses."""
-        desired = rows.desired
-        confirmed = self._confirmations(desired, observed.amphorae)
+        desired, seen = group.desired, group.observed.amphorae
+        confirmed = self._confirmations(desired, seen)
 
         def write(session: Any) -> None:
             for amphora_id, paths in sorted(confirmed.items()):
                 record_confirmed(session, amphora_id, paths)
-            _write_held(session, rows, observed.amphorae)
+            _write_held(session, rows, seen)
 
-        self._agent_reports.record(
-            f"distributor {desired.distributor.id}",
-            observed,
-            lapsed(desired, observed, now),
-            now,
-            write,
-        )
+        owner = f"distributor {desired.distributor.id}"
+        self._agent_reports.record(owner, group, write)
         self._confirmed |= confirmed
 
     def _confirmations(
