@@ -54,28 +54,6 @@ def register(
     session.flush()
 
 
-def list_amphorae(session: Session, distributor_id: str) -> list[str]:
-    """The ids of the amphorae registered with a distributor."""
-    return list(
-        session.scalars(
-            select(AmphoraRegistration.amphora_id)
-            .where(AmphoraRegistration.distributor_id == distributor_id)
-            .order_by(AmphoraRegistration.amphora_id)
-        )
-    )
-
-
-def list_speakers(session: Session, amphora_id: str) -> list[str]:
-    """The ids of the speakers that an amphora runs."""
-    return list(
-        session.scalars(
-            select(SpeakerRegistration.speaker_id)
-            .where(SpeakerRegistration.amphora_id == amphora_id)
-            .order_by(SpeakerRegistration.speaker_id)
-        )
-    )
-
-
 def replace_vips(
     session: Session, amphora_id: str, rows: Iterable[AnnouncedVip]
 ) -> None:

@@ -12,6 +12,10 @@ from sqlalchemy import event, func, select
 from octavia_anycast.db import heartbeat, schema
 from octavia_anycast.db.amphora import amphorae
 from octavia_anycast.db.cluster import clusters
+from octavia_anycast.db.cluster_models import (
+    AmphoraRegistration,
+    SpeakerRegistration,
+)
 from octavia_anycast.db.columns import UtcDateTime
 from octavia_anycast.db.distributor import distributors, lifecycle
 from octavia_anycast.db.passwords import WithoutPasswords
@@ -466,12 +470,17 @@ def test_registrations_are_whole_and_end_with_the_amphora(session):
     registrations.replace_vips(session, "amphora", [VIP])
     registrations.replace_vips(session, "amphora", [VIP6, VIP])
 
-    assert registrations.list_amphorae(session, "distributor-1") == ["amphora"]
-    assert registrations.list_speakers(session, "amphora") == ["s2"]
+    (bound,) = session.scalars(select(AmphoraRegistration))
+    assert (bound.amphora_id, bound.distributor_id) == (
+        "amphora",
+        "distributor-1",
+    )
+    (runs,) = session.scalars(select(SpeakerRegistration))
+    assert (runs.amphora_id, runs.speaker_id) == ("amphora", "s2")
     assert registrations.list_vips(session, "amphora") == [VIP, VIP6]
     amphorae.mark_deleted(session, "amphora", NOW)
-    assert registrations.list_amphorae(session, "distributor-1") == []
-    assert registrations.list_speakers(session, "amphora") == []
+    assert session.scalars(select(AmphoraRegistration)).all() == []
+    assert session.scalars(select(SpeakerRegistration)).all() == []
     assert registrations.list_vips(session, "amphora") == []
 
 
