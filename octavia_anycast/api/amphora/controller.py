@@ -33,11 +33,11 @@ from octavia_anycast.api.amphora.schema import (
     with_vip,
 )
 from octavia_anycast.api.declaration import faults, listing, resource
+from octavia_anycast.db import drains
 from octavia_anycast.db.amphora import (
     amphora_listing,
     amphora_statistics,
     amphorae,
-    drains,
 )
 from octavia_anycast.db.amphora.amphora_listing import ListedAmphora
 from octavia_anycast.db.cluster import clusters

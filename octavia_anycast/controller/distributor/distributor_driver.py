@@ -25,7 +25,8 @@ from octavia_anycast.controller.distributor.distributor_lifecycle import (
     settle,
 )
 from octavia_anycast.controller.ports import World
-from octavia_anycast.db.amphora import amphorae, drains
+from octavia_anycast.db import drains
+from octavia_anycast.db.amphora import amphorae
 from octavia_anycast.db.cluster import clusters
 from octavia_anycast.db.distributor import external_vips
 from octavia_anycast.db.registration import (
