@@ -54,7 +54,7 @@ def take_back(session: Any, record: AmphoraRecord) -> None:
     """Have it announce again; nothing, if it was not asked to drain.
 
     :raises NotFound: if there is no such amphora any more.
-    :raises Conflict: if it leaves for good.
+    :raises Conflict: if it is being removed.
     """
     _locked(session, record)
     amphorae.update(
@@ -110,7 +110,7 @@ def _locked(
         raise NotFound("Amphora", record.id)
     if current.leaving_since is not None:
         raise Conflict(
-            f"Amphora {record.id} leaves for good: "
+            f"Amphora {record.id} is being removed: "
             f"{current.reason or 'it is one too many'}."
         )
     if current.status is not AmphoraStatus.ALLOCATED:

@@ -327,7 +327,7 @@ def test_one_that_leaves_for_good_is_refused(running, driver, subflow):
     first, _ = sorted(announcing(running))
     with transaction(running) as session:
         amphorae.update(session, first, leaving_since=running.cloud.now)
-    with pytest.raises(Conflict, match="leaves for good") as caught:
+    with pytest.raises(Conflict, match="is being removed") as caught:
         run(getattr(driver, subflow)(), **amphorae_store(running, first))
     answer = running.api.call("DELETE", drain_path(first))
     assert answer.status == 409
