@@ -282,6 +282,7 @@ class Peer(Base):
     remote_as: Mapped[Asn]
     auth_type: Mapped[AuthType | None]
     password: Mapped[str | None] = mapped_column(String(512))
+    peer_port: Mapped[int] = mapped_column(default=179, server_default="179")
     ttl_hops: Mapped[int | None]
     hold_time: Mapped[int]
     keepalive_interval: Mapped[int | None]

@@ -30,6 +30,8 @@ IPAddress = IPv4Address | IPv6Address
 Asn = NewType("Asn", int)
 
 ASN_MAX = 4_294_967_295  # RFC 6793: four octets
+BGP_PORT = 179  # RFC 4271, section 8
+PORT_MAX = 65_535
 TTL_HOPS_MAX = 254  # RFC 5082 through the blueprint: 1-254
 HOLD_TIME_MIN_SECONDS = 3  # RFC 4271, section 4.2: zero or at least three
 HOLD_TIME_MAX_SECONDS = 65_535
@@ -221,7 +223,8 @@ class Peer:
 
     ``hold_time`` and ``keepalive_interval`` are seconds; a hold time of 0
     means no keepalives at all. ``availability_zone`` and ``compute_host``
-    are the selector: None selects every amphora.
+    are the selector: None selects every amphora. ``peer_port`` is the TCP
+    port that the peer listens on.
     """
 
     id: str
@@ -230,6 +233,7 @@ class Peer:
     name: str = checked_by(check_name, default="")
     auth_type: AuthType | None = None
     password: str | None = field(default=None, repr=False)
+    peer_port: int = within(1, PORT_MAX, BGP_PORT)
     ttl_hops: int | None = within(1, TTL_HOPS_MAX, default=None)
     hold_time: int = within(0, HOLD_TIME_MAX_SECONDS, default=90)
     keepalive_interval: int | None = within(

@@ -64,6 +64,7 @@ def make_distributor(number=1, **changes):
             remote_as=Asn(4_200_000_000),
             auth_type=AuthType.MD5,
             password="fabric",
+            peer_port=1790,
             ttl_hops=1,
             hold_time=3,
             keepalive_interval=1,
