@@ -41,7 +41,7 @@ from octavia_anycast.db.distributor import (
 )
 from octavia_anycast.db.models import new_id
 from octavia_anycast.db.passwords import WithoutPasswords
-from octavia_anycast.db.registration import registered_paths
+from octavia_anycast.db.registration import registering
 from octavia_anycast.model.bgp import (
     ASN_MAX,
     Asn,
@@ -213,7 +213,7 @@ class SpeakersController(resource.Collection):
             speakers.create(
                 session, distributor_id, speaker, WithoutPasswords()
             )
-        registered_paths.check_driver(session, distributor_id)
+        registering.check_driver(session, distributor_id)
         lifecycle.begin_update(session, [distributor_id])
         return speakers.get(session, speaker.id)
 
@@ -237,7 +237,7 @@ class SpeakersController(resource.Collection):
             speakers.update(
                 session, id, local_as=change.local_as, driver=driver
             )
-        registered_paths.check_driver(session, record.distributor_id)
+        registering.check_driver(session, record.distributor_id)
         lifecycle.begin_update(session, [record.distributor_id])
 
     def _delete(self, session: Any, id: str) -> None:

@@ -37,7 +37,7 @@ from octavia_anycast.db.registration import (
 from octavia_anycast.db.registration.amphora_registrations import (
     RegistrationRecord,
 )
-from octavia_anycast.db.registration.registered_paths import (
+from octavia_anycast.db.registration.registering import (
     PathsOfDistributor,
 )
 from octavia_anycast.model.registration import (

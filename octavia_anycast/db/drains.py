@@ -86,13 +86,13 @@ def last_report(session: Any, record: AmphoraRecord) -> StoredReport | None:
 def served_by(record: AmphoraRecord) -> str:
     """The id of its load balancer.
 
-    :raises Conflict: it is a distributor's own.
+    :raises Conflict: it is a dedicated amphora of a distributor.
     """
     if record.load_balancer_id is None:
         raise Conflict(
-            f"Amphora {record.id} serves no load balancer: it is a "
-            "distributor's own. What it announces for others is drained by "
-            "their registrations."
+            f"Amphora {record.id} serves no load balancer: it is a dedicated "
+            "amphora of a distributor. What it announces for others is "
+            "drained by their registrations."
         )
     return record.load_balancer_id
 

@@ -13,7 +13,12 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from octavia_anycast.model.autoscale import Autoscale, MeasuredLoad
-from octavia_anycast.model.bgp import IPAddress, check_range
+from octavia_anycast.model.bgp import (
+    IPAddress,
+    check_fields,
+    check_range,
+    within,
+)
 from octavia_anycast.model.distributor import Distributor
 from octavia_anycast.model.errors import InvalidRequest
 from octavia_anycast.model.wire import (
@@ -135,7 +140,7 @@ class ClusterRecord:
     config_revision: str = ""
     cooldown_seconds: int = 0
     cluster_type: str = "ACTIVE_ACTIVE"
-    spare_count: int = 0
+    spare_count: int = within(0, SPARE_COUNT_MAX, default=0)
     refusals: Mapping[str, str] = field(default_factory=dict)
     autoscale: Autoscale | None = None
     scaled_at: datetime | None = None
@@ -148,7 +153,7 @@ class ClusterRecord:
     request_id: str = ""
 
     def __post_init__(self) -> None:
-        check_range("spare_count", self.spare_count, 0, SPARE_COUNT_MAX)
+        check_fields(self)
         check_range("cooldown", self.cooldown_seconds, 0, COOLDOWN_MAX_SECONDS)
 
 

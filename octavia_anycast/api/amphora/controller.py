@@ -97,7 +97,9 @@ class FailoverController(BelowAmphora):
             self._locked_load_balancer(),
             self._transaction() as session,
         ):
-            amphorae.request_failover(session, self._listed.record.id)
+            amphorae.update(
+                session, self._listed.record.id, failover_wanted=True
+            )
             self._record_request(session)
         resource.log_accepted(f" of load balancer {self._load_balancer_id}")
 
@@ -132,7 +134,9 @@ class ConfigController(BelowAmphora):
         """Request it."""
         with self._transaction() as session:
             self._check(session, "put")
-            amphorae.request_agent_update(session, self._listed.record.id)
+            amphorae.update(
+                session, self._listed.record.id, agent_update_wanted=True
+            )
             self._record_request(session)
         resource.log_accepted()
 

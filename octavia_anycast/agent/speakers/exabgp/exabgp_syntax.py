@@ -105,6 +105,7 @@ def _session_key(
         router_id,
         speaker.local_as,
         peer.peer_ip,
+        peer.peer_port,
         peer.remote_as,
         peer.hold_time,
         peer.password,

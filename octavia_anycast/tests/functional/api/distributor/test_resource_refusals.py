@@ -65,6 +65,7 @@ PEER = {
     "remote_as": (*NOT_NUMBER, *NOT_AS, -1, 4294967296, "65000"),
     "auth_type": (*NOT_TEXT, "sha1", "MD5", ""),
     "password": (7, True, [], {}, "", "p" * 81, "pässwort", 'a"b', "a b"),
+    "peer_port": (*NOT_NUMBER, 0, 65536),
     "ttl_hops": (*NOT_NUMBER, 0, 255),
     "hold_time": (*NOT_NUMBER, -1, 1, 2, 65536),
     "keepalive_interval": (*NOT_NUMBER, 0, 2, 21846),

@@ -7,13 +7,12 @@ from ipaddress import ip_address
 
 import pytest
 from oslo_config import cfg
-from sqlalchemy import select
 from taskflow import engines
 
 from octavia_anycast import options
 from octavia_anycast.db import dedicated
 from octavia_anycast.db.amphora import amphorae
-from octavia_anycast.db.cluster_models import AmphoraRegistration
+from octavia_anycast.db.distributor import distributors
 from octavia_anycast.model.cluster import AmphoraRecord, AmphoraStatus
 from octavia_anycast.model.errors import Conflict
 from octavia_anycast.model.registration import ExternalVip
@@ -248,7 +247,8 @@ def test_deletion_leaves_nothing(stage):
     assert stage.machines() == []
     with stage.api.database.transaction() as session:
         assert dedicated.row_versions(session) == {}
-        assert session.scalars(select(AmphoraRegistration)).all() == []
+        left = distributors.counts_of(session, [stage.id])[stage.id]
+        assert left == distributors.Counts()
     assert stage.cloud.violations == []
 
 

@@ -9,7 +9,7 @@ from sqlalchemy import event
 
 from octavia_anycast.controller.cluster.cluster_watch import AmphoraWatch
 from octavia_anycast.db import heartbeat
-from octavia_anycast.db.amphora import amphora_news, amphorae
+from octavia_anycast.db.amphora import amphorae
 from octavia_anycast.model.cluster import AmphoraStatus
 from octavia_anycast.tests.functional.db.test_records import NOW, make_amphora
 
@@ -58,7 +58,7 @@ def test_one_that_falls_silent_again_is_news_again(session, two, watch):
 def test_one_that_was_never_heard_of_is_not_silent(session):
     amphorae.create(session, make_amphora(status=AmphoraStatus.ALLOCATED))
 
-    assert amphora_news.silent(session, NOW + timedelta(days=1)) == {}
+    assert amphorae.silent(session, NOW + timedelta(days=1)) == {}
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_one_that_was_never_heard_of_is_not_silent(session):
 def test_only_one_that_serves_is_silent(session, two, status):
     amphorae.update(session, "one", now=NOW, status=status)
 
-    found = amphora_news.silent(session, NOW + timedelta(days=1))
+    found = amphorae.silent(session, NOW + timedelta(days=1))
 
     assert found == {"two": "lb-two"}
 
@@ -107,7 +107,7 @@ def test_a_distributors_own_wakes_no_load_balancer(session, watch):
     )
 
     assert watch.news(session, NOW) == set()
-    assert len(amphora_news.wishes(session)) == 1
+    assert len(amphorae.wishes(session)) == 1
 
 
 def test_many_are_heard_of_with_their_times(session, two):
