@@ -12,8 +12,8 @@ from typing import Any
 from oslo_log import log as logging
 
 from octavia_anycast.controller.amphora.agent_reports import AgentReports
+from octavia_anycast.controller.cluster.apply import Outcome
 from octavia_anycast.controller.cluster.observe import Observation
-from octavia_anycast.controller.engine.apply import Outcome
 from octavia_anycast.controller.memory import (
     HeartbeatStore,
     Told,
