@@ -34,9 +34,7 @@ from octavia_anycast.api.declaration.fields import (
 )
 from octavia_anycast.api.external_vip import VipsController
 from octavia_anycast.api.path import PathsController
-from octavia_anycast.api.registration import (
-    AmphoraRegistrationsController,
-)
+from octavia_anycast.api.registration import AmphoraRegistrationsController
 from octavia_anycast.db.distributor import (
     distributors,
     external_vips,

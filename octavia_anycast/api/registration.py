@@ -30,19 +30,12 @@ from octavia_anycast.api.declaration.fields import (
     one_of,
 )
 from octavia_anycast.api.drain import options_from
-from octavia_anycast.db.registration import (
-    amphora_registrations,
-    registering,
-)
+from octavia_anycast.db.registration import amphora_registrations, registering
 from octavia_anycast.db.registration.amphora_registrations import (
     RegistrationRecord,
 )
-from octavia_anycast.db.registration.registering import (
-    PathsOfDistributor,
-)
-from octavia_anycast.model.registration import (
-    AmphoraRegistration,
-)
+from octavia_anycast.db.registration.registering import PathsOfDistributor
+from octavia_anycast.model.registration import AmphoraRegistration
 from octavia_anycast.model.wire import PathState
 
 _PATH = Resource(

@@ -21,9 +21,7 @@ from octavia_anycast.api.content import (
     PoolsController,
 )
 from octavia_anycast.api.distributor import DistributorsController
-from octavia_anycast.api.load_balancer import (
-    LoadBalancersController,
-)
+from octavia_anycast.api.load_balancer import LoadBalancersController
 from octavia_anycast.api.openapi import DocumentController
 from octavia_anycast.db.engine import Database
 

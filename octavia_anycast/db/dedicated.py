@@ -11,11 +11,7 @@ from sqlalchemy.orm import Session
 
 from octavia_anycast.db import mapping, models
 from octavia_anycast.db.distributor import lifecycle
-from octavia_anycast.db.models import (
-    Amphora,
-    AmphoraReport,
-    VipRegistration,
-)
+from octavia_anycast.db.models import Amphora, AmphoraReport, VipRegistration
 from octavia_anycast.db.registration.registrations import AnnouncedVip
 from octavia_anycast.model.cluster import ActionFailure
 from octavia_anycast.model.wire import Report

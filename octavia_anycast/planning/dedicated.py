@@ -30,12 +30,7 @@ from octavia_anycast.model.cluster import (
     ObservedCluster,
 )
 from octavia_anycast.model.registration import ExternalVip, RegisteredPath
-from octavia_anycast.model.wire import (
-    DesiredState,
-    Intent,
-    Report,
-    VipState,
-)
+from octavia_anycast.model.wire import DesiredState, Intent, Report, VipState
 from octavia_anycast.planning import registration
 from octavia_anycast.planning.amphora import backoff
 from octavia_anycast.planning.amphora.agent_state import (

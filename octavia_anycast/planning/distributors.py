@@ -10,12 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 
-from octavia_anycast.model.bgp import (
-    AuthType,
-    IPAddress,
-    Peer,
-    SessionState,
-)
+from octavia_anycast.model.bgp import AuthType, IPAddress, Peer, SessionState
 from octavia_anycast.model.cluster import AmphoraRecord, AmphoraStatus
 from octavia_anycast.model.distributor import Distributor
 from octavia_anycast.model.wire import Report, SessionReport

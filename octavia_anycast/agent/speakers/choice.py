@@ -23,11 +23,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from octavia_anycast.agent import process
-from octavia_anycast.agent.speakers.base import (
-    BgpSpeaker,
-    SpeakerStatus,
-    Wish,
-)
+from octavia_anycast.agent.speakers.base import BgpSpeaker, SpeakerStatus, Wish
 from octavia_anycast.model.bgp import (
     IPAddress,
     Peer,

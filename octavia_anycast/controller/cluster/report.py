@@ -14,16 +14,10 @@ from oslo_log import log as logging
 from octavia_anycast.controller.amphora.agent_reports import AgentReports
 from octavia_anycast.controller.cluster.apply import Outcome
 from octavia_anycast.controller.cluster.observe import Observation
-from octavia_anycast.controller.memory import (
-    HeartbeatStore,
-    Told,
-)
+from octavia_anycast.controller.memory import HeartbeatStore, Told
 from octavia_anycast.controller.ports import World
 from octavia_anycast.db.cluster import clusters
-from octavia_anycast.model.cluster import (
-    ActionFailure,
-    ClusterRecord,
-)
+from octavia_anycast.model.cluster import ActionFailure, ClusterRecord
 from octavia_anycast.model.errors import AnycastError
 from octavia_anycast.model.heartbeat import Heartbeat
 from octavia_anycast.model.load_balancer import LoadBalancerTree

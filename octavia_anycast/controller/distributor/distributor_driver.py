@@ -29,10 +29,7 @@ from octavia_anycast.db import drains
 from octavia_anycast.db.amphora import amphorae
 from octavia_anycast.db.cluster import clusters
 from octavia_anycast.db.distributor import external_vips
-from octavia_anycast.db.registration import (
-    amphora_registrations,
-    registering,
-)
+from octavia_anycast.db.registration import amphora_registrations, registering
 from octavia_anycast.model.cluster import AmphoraRecord
 from octavia_anycast.model.errors import AnycastError, NotFound
 from octavia_anycast.model.registration import AmphoraRegistration, ExternalVip

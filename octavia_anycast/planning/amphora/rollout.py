@@ -25,11 +25,7 @@ from octavia_anycast.model.cluster import (
     Desired,
     ObservedAmphora,
 )
-from octavia_anycast.model.codec import (
-    digest,
-    peer_digests,
-    speakers_digest,
-)
+from octavia_anycast.model.codec import digest, peer_digests, speakers_digest
 from octavia_anycast.model.distributor import Distributor
 from octavia_anycast.model.wire import DesiredState, Report, SessionReport
 from octavia_anycast.planning.amphora.agent_state import speakers_for

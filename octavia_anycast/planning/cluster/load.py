@@ -12,12 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from octavia_anycast.model.autoscale import (
-    LoadCount,
-    Metric,
-    Reading,
-    Sample,
-)
+from octavia_anycast.model.autoscale import LoadCount, Metric, Reading, Sample
 from octavia_anycast.planning.amphora.assessment import (
     Assessment,
     Cluster,

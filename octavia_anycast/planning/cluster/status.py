@@ -39,10 +39,7 @@ from octavia_anycast.planning.amphora.scaling import (
     has_trouble,
 )
 from octavia_anycast.planning.cluster.refusal import complaint
-from octavia_anycast.planning.cluster.spare import (
-    ready_spares,
-    standing_by,
-)
+from octavia_anycast.planning.cluster.spare import ready_spares, standing_by
 
 # They serve what they hold, whatever else is wrong with them.
 _HOLDERS = (Phase.SERVING, Phase.SICK, Phase.MUTE)
