@@ -20,9 +20,9 @@ from octavia_anycast.model.cluster import (
     CLUSTER_SIZE_MAX,
     ClusterPolicy,
     ClusterSize,
+    DrainLimits,
 )
 from octavia_anycast.model.heartbeat import MISSED_HEARTBEATS
-from octavia_anycast.model.registration import RegistrationLimits
 from octavia_anycast.model.wire import GateSettings, SyntheticRequest
 from octavia_anycast.planning.amphora.gate_choice import (
     KEYS,
@@ -87,9 +87,9 @@ class Settings:
         return MISSED_HEARTBEATS * self.heartbeat_interval
 
     @property
-    def registration_limits(self) -> RegistrationLimits:
-        """What these settings say of registrations of amphorae."""
-        return RegistrationLimits(
+    def drain_limits(self) -> DrainLimits:
+        """What these settings say of drains."""
+        return DrainLimits(
             drain_timeout=self.policy.drain_timeout,
             stale_after=self.report_stale_after,
             silent_after=self.silent_after,

@@ -36,12 +36,12 @@ import guide_blocks
 from check_commands import unwaited, wrong_commands
 
 from octavia_anycast.agent.speakers import choice
-from octavia_anycast.api.requests import distributor_from
+from octavia_anycast.api.distributor import distributor_from
 from octavia_anycast.model.cluster import AmphoraStatus, DrainState
 from octavia_anycast.model.errors import InvalidRequest
 from octavia_anycast.model.wire import GateState, PathState, Probe
 from octavia_anycast.options import OPTIONS
-from octavia_anycast.planning.cluster.assessment import Phase
+from octavia_anycast.planning.amphora.assessment import Phase
 from octavia_anycast.planning.cluster.status import OperatingStatus
 from octavia_anycast.provider.metadata import FLAVOR
 

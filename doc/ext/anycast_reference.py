@@ -31,11 +31,9 @@ from docutils.parsers.rst import Directive
 from docutils.statemachine import StringList
 from sqlalchemy import Table
 
-from octavia_anycast.api import requests
-from octavia_anycast.db import cluster_models, models
+from octavia_anycast.db import models
 from octavia_anycast.model import bgp, codec, wire
 
-_MODULES = (wire, wire, requests)
 READERS = {
     "DesiredState": codec.desired_state_from,
     "Report": codec.report_from,
@@ -113,9 +111,7 @@ def list_table(header: list[str], rows: list[list[str]]) -> list[str]:
 def contract_lines(name: str, page: str, seen: set[type]) -> list[str]:
     """The reference of one document, without the types already seen."""
     lines: list[str] = []
-    roots = (getattr(module, name, None) for module in _MODULES)
-    root = next(filter(None, roots))
-    for kind in dict.fromkeys(nested(root)):
+    for kind in dict.fromkeys(nested(getattr(wire, name))):
         if kind in seen:
             continue
         seen.add(kind)
@@ -245,7 +241,6 @@ def _speaker() -> bgp.Speaker:
 
 def tables() -> list[Table]:
     """Our tables, by name."""
-    assert cluster_models  # imported so that it registers its tables
     return list(models.Base.metadata.sorted_tables)
 
 

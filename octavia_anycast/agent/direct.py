@@ -19,12 +19,7 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
-from octavia_anycast.agent.control import (
-    APPLY,
-    REPORT,
-    answer,
-    parsed,
-)
+from octavia_anycast.agent.control import APPLY, REPORT, answer, parsed
 
 if TYPE_CHECKING:
     from octavia_anycast.agent.engine import Engine

@@ -11,26 +11,28 @@ import json
 
 from pecan import expose, rest
 
-from octavia_anycast.api import calls
+from octavia_anycast.api import (
+    bgp_peer,
+    bgp_speaker,
+    cluster,
+    distributor,
+    drain,
+    external_vip,
+    path,
+    registration,
+)
 from octavia_anycast.api.amphora import schema as amphora
-from octavia_anycast.api.bgp_peer import schema as bgp_peer
-from octavia_anycast.api.bgp_speaker import schema as bgp_speaker
-from octavia_anycast.api.cluster import schema as cluster
-from octavia_anycast.api.distributor import schema as distributor
-from octavia_anycast.api.drain import schema as drain
-from octavia_anycast.api.external_vip import schema as external_vip
-from octavia_anycast.api.fields import TEXT, Field, Resource, Schema
-from octavia_anycast.api.path import schema as path
-from octavia_anycast.api.registration import schema as registration
+from octavia_anycast.api.declaration import calls
+from octavia_anycast.api.declaration.fields import TEXT, Resource, Schema
 
 VERSION = "3.1.0"
 API_VERSION = "2.30"
 LINK = Resource(
     name="Link",
-    fields=(
-        Field("href", TEXT, "The address of a page."),
-        Field("rel", TEXT, "next or previous."),
-    ),
+    fields={
+        "href": TEXT("The URL of a page."),
+        "rel": TEXT("next or previous."),
+    },
 )
 FAULT: Schema = {
     "type": "object",
@@ -39,14 +41,14 @@ FAULT: Schema = {
         "faultcode": {"type": "string"},
         "faultstring": {
             "type": "string",
-            "description": "A sentence that names what is wrong.",
+            "description": "A sentence that says what is wrong.",
         },
         "debuginfo": {"type": ["string", "null"]},
         "code": {"type": "integer"},
         "title": {"type": "string"},
         "description": {
             "type": "string",
-            "description": "The same, where the request was not routed.",
+            "description": "The same, of a request that was not routed.",
         },
     },
 }
@@ -58,23 +60,30 @@ SCHEMAS: dict[str, Schema] = {
     **external_vip.SCHEMAS,
     **cluster.SCHEMAS,
     **amphora.SCHEMAS,
-    **cluster.SCHEMAS_OF_LOAD_BALANCERS,
     **drain.SCHEMAS,
     **registration.SCHEMAS,
     "Link": LINK.answer(),
     "Fault": FAULT,
 }
-CALLS = (
-    *distributor.CALLS,
-    *bgp_peer.CALLS,
-    *bgp_speaker.CALLS,
-    *path.CALLS,
-    *external_vip.CALLS,
-    *registration.CALLS,
-    *bgp_speaker.CALLS_OF_PEERS,
-    *cluster.CALLS,
-    *amphora.CALLS,
-    *drain.CALLS,
+CALLS = tuple(
+    call
+    for declared in (
+        distributor.CALLS,
+        bgp_peer.CALLS,
+        bgp_speaker.CALLS,
+        path.CALLS,
+        external_vip.CALLS,
+        registration.CALLS,
+        registration.CALLS_OF_DRAIN,
+        bgp_speaker.CALLS_OF_PEERS,
+        cluster.CALLS,
+        amphora.CALLS,
+        amphora.CALLS_OF_STATISTICS,
+        amphora.CALLS_OF_FAILOVER,
+        amphora.CALLS_OF_CONFIG,
+        drain.CALLS,
+    )
+    for call in declared.values()
 )
 
 

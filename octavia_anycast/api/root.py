@@ -12,20 +12,16 @@ from oslo_config import cfg
 from octavia_anycast import options
 from octavia_anycast.api import policies
 from octavia_anycast.api.amphora.controller import AmphoraeController
-from octavia_anycast.api.bgp_peer.controller import PeersController
-from octavia_anycast.api.bgp_speaker.controller import SpeakersController
-from octavia_anycast.api.cluster.controller import Limits
+from octavia_anycast.api.bgp_peer import PeersController
+from octavia_anycast.api.bgp_speaker import SpeakersController
 from octavia_anycast.api.content import (
     HealthMonitorsController,
     ListenersController,
     PoliciesController,
     PoolsController,
 )
-from octavia_anycast.api.distributor.controller import DistributorsController
-from octavia_anycast.api.drain.requests import DrainLimits
-from octavia_anycast.api.load_balancer.controller import (
-    LoadBalancersController,
-)
+from octavia_anycast.api.distributor import DistributorsController
+from octavia_anycast.api.load_balancer import LoadBalancersController
 from octavia_anycast.api.openapi import DocumentController
 from octavia_anycast.db.engine import Database
 
@@ -40,15 +36,9 @@ class V2Controller(controllers.V2Controller):
         shared: str = cfg.CONF.database.connection
         connection = settings.connection or shared
         database = Database(connection)
-        stale_after = settings.report_stale_after
         # Octavia serves some of its collections below /v2, too.
         self.loadbalancers = LoadBalancersController(
-            database,
-            limits=Limits(
-                stale_after=stale_after,
-                size=settings.size.maximum,
-            ),
-            is_shared=connection == shared,
+            database, settings, is_shared=connection == shared
         )
         self.lbaas.loadbalancers = self.loadbalancers
         for collections in (self, self.lbaas):
@@ -56,19 +46,13 @@ class V2Controller(controllers.V2Controller):
             collections.pools = PoolsController()
             collections.l7policies = PoliciesController()
             collections.healthmonitors = HealthMonitorsController()
-        self.octavia.amphorae = AmphoraeController(
-            database,
-            DrainLimits(
-                timeout=settings.policy.drain_timeout, stale_after=stale_after
-            ),
-        )
-        self.lbaas.distributors = DistributorsController(
-            database,
-            settings.registration_limits,
-        )
-        # A name with a hyphen cannot be written as an attribute.
-        setattr(self.lbaas, "bgp-peers", PeersController(database))
-        setattr(self.lbaas, "bgp-speakers", SpeakersController(database))
+        self.octavia.amphorae = AmphoraeController(database, settings)
+        for name, kind in (
+            ("distributors", DistributorsController),
+            ("bgp-peers", PeersController),
+            ("bgp-speakers", SpeakersController),
+        ):
+            setattr(self.lbaas, name, kind(database, settings))
         # Pecan takes the .json of openapi.json away.
         self.lbaas.openapi = DocumentController()
 

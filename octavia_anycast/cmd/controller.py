@@ -25,7 +25,7 @@ from octavia_anycast.controller.amphora.rotation import Rotation
 from octavia_anycast.controller.cluster.reconciler import ClusterReconciler
 from octavia_anycast.controller.cluster.report import Reporter
 from octavia_anycast.controller.cluster.spare_monitor import SpareMonitor
-from octavia_anycast.controller.dedicated.dedicated import DedicatedAmphorae
+from octavia_anycast.controller.dedicated import DedicatedAmphorae
 from octavia_anycast.controller.distributor.distributor_lifecycle import (
     STATUS_SECONDS,
     STATUSES,
@@ -34,9 +34,7 @@ from octavia_anycast.controller.distributor.distributor_lifecycle import (
 from octavia_anycast.controller.engine.coordination import Coordination
 from octavia_anycast.controller.engine.daemon import Daemon
 from octavia_anycast.controller.engine.work_queue import Reconciler
-from octavia_anycast.controller.heartbeat import (
-    HeartbeatReceiver,
-)
+from octavia_anycast.controller.heartbeat import HeartbeatReceiver
 from octavia_anycast.controller.housekeeping.housekeeping import (
     Recurring,
     chores,
@@ -202,7 +200,7 @@ def run(world: World, settings: options.Settings) -> None:
             apply_executor=appliers,
         )
         others = (
-            *_distributors(world, observers, appliers),
+            *_distributors(world, observers),
             *_housekeeping(world, coordination, lambda: daemon),
         )
         workers = stack.enter_context(
@@ -246,11 +244,9 @@ def _run_beside(
         receiver.stop()
 
 
-def _distributors(
-    world: World, observers: Executor, appliers: Executor
-) -> tuple[Reconciler, ...]:
+def _distributors(world: World, observers: Executor) -> tuple[Reconciler, ...]:
     """Distributors, their own amphorae, and their operating statuses."""
-    lifecycle = DistributorLifecycle(world, appliers)
+    lifecycle = DistributorLifecycle(world)
     return (
         lifecycle,
         DedicatedAmphorae(world, observers),

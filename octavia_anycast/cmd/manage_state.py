@@ -117,7 +117,7 @@ def distributor_list(database: Database) -> None:
     """List the distributors with their speakers."""
     with database.transaction() as session:
         found = distributors.list_all(session, WithoutPasswords())
-        users = {d.id: distributors.users_of(session, d.id) for d in found}
+        used = distributors.counts_of(session, [d.id for d in found])
     show(
         ("DISTRIBUTOR", "NAME", "DEFAULT", "AS", "DRIVER", "PEERS", "USERS"),
         (
@@ -129,7 +129,7 @@ def distributor_list(database: Database) -> None:
                 or NONE,
                 d.speakers[0].driver if d.speakers else NONE,
                 sum(len(speaker.peers) for speaker in d.speakers),
-                users[d.id],
+                used[d.id].load_balancers,
             )
             for d in found
         ),

@@ -26,11 +26,7 @@ from octavia_anycast.agent.gate.probes import Prober
 from octavia_anycast.agent.gate.processes import ProbePaths
 from octavia_anycast.agent.process import SystemdUnit
 from octavia_anycast.agent.speakers.bird import bird
-from octavia_anycast.agent.speakers.choice import (
-    Choice,
-    ChosenSpeaker,
-    Place,
-)
+from octavia_anycast.agent.speakers.choice import Choice, ChosenSpeaker, Place
 from octavia_anycast.agent.speakers.exabgp import exabgp
 from octavia_anycast.agent.store import Store
 from octavia_anycast.agent.watchdog import Watchdog

@@ -14,10 +14,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
-from octavia_anycast.controller.memory import (
-    AmphoraMemory,
-    HeartbeatRefusals,
-)
+from octavia_anycast.controller.memory import AmphoraMemory, HeartbeatRefusals
 from octavia_anycast.db.engine import Database
 from octavia_anycast.db.passwords import Cipher
 from octavia_anycast.db.registration.registering import VipHolders

@@ -1,22 +1,27 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright (c) 2026 The octavia-anycast authors
-"""Column types: aware UTC times, IP addresses and lists of strings.
+"""Column types: aware UTC times, IP addresses, words and documents.
 
 They are the same on MariaDB and SQLite, so that one migration serves both.
 """
 
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime
+from enum import StrEnum
 from ipaddress import ip_address
 from typing import Any
 
-from sqlalchemy import DateTime, Dialect, String, Text
+from sqlalchemy import Boolean, DateTime, Dialect, Enum, String, Text
 from sqlalchemy.dialects.mysql import DATETIME
 from sqlalchemy.types import TypeDecorator
 
+from octavia_anycast.model.autoscale import Autoscale
 from octavia_anycast.model.bgp import IPAddress
 from octavia_anycast.model.cluster import ActionFailure
-from octavia_anycast.model.codec import read, to_document
+from octavia_anycast.model.codec import read, report_from, to_document
+from octavia_anycast.model.errors import InvalidRequest
+from octavia_anycast.model.wire import Report
 
 UUID_LENGTH = 36
 IP_LENGTH = 45  # an IPv6 address with an embedded IPv4 one
@@ -47,7 +52,7 @@ class UtcDateTime(TypeDecorator[datetime]):
     def process_result_value(
         self, value: datetime | None, dialect: Dialect
     ) -> datetime | None:
-        """Say that it is UTC."""
+        """Add the zone: what is stored is UTC."""
         return None if value is None else value.replace(tzinfo=UTC)
 
 
@@ -60,52 +65,121 @@ class Address(TypeDecorator[IPAddress]):
     def process_bind_param(
         self, value: IPAddress | None, dialect: Dialect
     ) -> str | None:
-        """Write it down in its canonical form."""
+        """Write its canonical form."""
         return None if value is None else str(value)
 
     def process_result_value(
         self, value: str | None, dialect: Dialect
     ) -> IPAddress | None:
-        """Read it back."""
+        """Read the address."""
         return None if value is None else ip_address(value)
 
 
-class Strings(TypeDecorator[tuple[str, ...]]):
-    """A tuple of strings, stored as a JSON list."""
+class Document(TypeDecorator[Any]):
+    """Objects of the model, stored as JSON; NULL if there are none.
+
+    :param reader: makes them of the JSON document, or of None for NULL
+    """
 
     impl = Text
     cache_ok = True
 
-    def process_bind_param(
-        self, value: tuple[str, ...] | None, dialect: Dialect
-    ) -> str:
-        """Write the list; nothing is the empty list."""
-        return json.dumps(list(value or ()))
+    def __init__(self, reader: Callable[[Any], Any] | None = None) -> None:
+        super().__init__()
+        self.reader = reader
 
-    def process_result_value(
-        self, value: str | None, dialect: Dialect
-    ) -> tuple[str, ...]:
-        """Read the list."""
-        return tuple(json.loads(value)) if value else ()
-
-
-class Failures(TypeDecorator[tuple[ActionFailure, ...]]):
-    """What fails, stored as a JSON list; NULL: nothing does."""
-
-    impl = Text
-    cache_ok = True
-
-    def process_bind_param(
-        self, value: tuple[ActionFailure, ...] | None, dialect: Dialect
-    ) -> str | None:
-        """Write the list."""
+    def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:
+        """Write the document."""
         return json.dumps(to_document(value)) if value else None
 
+    def process_result_value(self, value: str | None, dialect: Dialect) -> Any:
+        """Read the document."""
+        return self._read(json.loads(value) if value else None)
+
+    def _read(self, document: Any) -> Any:
+        return self.reader(document) if self.reader else document
+
+
+class Strings(Document):
+    """A tuple of strings, stored as a JSON list; an empty one, too."""
+
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> str:
+        """Write the list."""
+        return json.dumps(list(value or ()))
+
+    def _read(self, document: Any) -> tuple[str, ...]:
+        return tuple(document or ())
+
+
+class TrueOrNull(TypeDecorator[bool]):
+    """A flag of which False is stored as NULL.
+
+    A unique key then allows one True and any number of False.
+    """
+
+    impl = Boolean
+    cache_ok = True
+
+    def process_bind_param(
+        self, value: bool | None, dialect: Dialect
+    ) -> bool | None:
+        """Write NULL for False."""
+        return value or None
+
+    def process_result_value(
+        self, value: bool | None, dialect: Dialect
+    ) -> bool:
+        """Read NULL as False."""
+        return bool(value)
+
+
+class ReportDocument(TypeDecorator[Report]):
+    """An agent's report, stored as JSON.
+
+    A report of another version of the agent contract is read as None.
+    """
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(
+        self, value: Report | None, dialect: Dialect
+    ) -> str | None:
+        """Write the document."""
+        return json.dumps(to_document(value), sort_keys=True)
+
     def process_result_value(
         self, value: str | None, dialect: Dialect
-    ) -> tuple[ActionFailure, ...]:
-        """Read the list."""
-        return tuple(
-            read(ActionFailure, failure)
-            for failure in json.loads(value or "[]")
-        )
+    ) -> Report | None:
+        """Read the document."""
+        try:
+            return report_from(json.loads(value or ""))
+        except (ValueError, InvalidRequest):
+            return None
+
+
+def failures(document: Any) -> tuple[ActionFailure, ...]:
+    """Read a list of actions that fail."""
+    return tuple(read(ActionFailure, failure) for failure in document or ())
+
+
+def autoscale(document: Any) -> Autoscale | None:
+    """Read what a cluster is scaled by."""
+    return None if document is None else read(Autoscale, document)
+
+
+def refusals(document: Any) -> dict[str, str]:
+    """Read the sentences about objects that amphorae refused, by id."""
+    return dict(document or {})
+
+
+def words(kind: type[StrEnum], length: int) -> Enum:
+    """Make the type of a column that stores the value of an enumeration."""
+    return Enum(
+        kind,
+        native_enum=False,
+        length=length,
+        values_callable=lambda members: [one.value for one in members],
+    )

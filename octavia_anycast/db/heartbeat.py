@@ -6,14 +6,12 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import cast
 
-from oslo_db.exception import DBDuplicateEntry
 from sqlalchemy import Table, bindparam, select
-from sqlalchemy import delete as delete_rows
 from sqlalchemy import update as update_rows
 from sqlalchemy.orm import Session
 
-from octavia_anycast.db.cluster_models import Amphora, AmphoraHealth
-from octavia_anycast.model.cluster import AmphoraStatus
+from octavia_anycast.db import mapping
+from octavia_anycast.db.models import Amphora, AmphoraHealth
 
 
 def touch(
@@ -22,20 +20,18 @@ def touch(
     """Record that an amphora was heard of.
 
     :param is_beat: by a heartbeat, whose counts are added to its statistics
-    :returns: False if there is no such amphora (any more).
+    :returns: False if there is no such amphora, or it is DELETED
     """
     heard = {"last_update": now} | ({"counted_at": now} if is_beat else {})
     if _update(session, amphora_id, heard):
         return True
-    status = session.scalar(
-        select(Amphora.status).where(Amphora.id == amphora_id)
+    there = select(Amphora.id).where(
+        Amphora.id == amphora_id, ~Amphora.is_deleted
     )
-    if status is None or status == AmphoraStatus.DELETED.value:
+    if session.scalar(there) is None:
         return False
-    try:
-        with session.begin_nested():
-            session.add(AmphoraHealth(amphora_id=amphora_id, **heard))
-    except DBDuplicateEntry:  # another controller was quicker
+    row = AmphoraHealth(amphora_id=amphora_id, **heard)
+    if not mapping.insert(session, row):
         _update(session, amphora_id, heard)
     return True
 
@@ -48,14 +44,14 @@ def touch_all(
     is_beat: bool = False,
     fresh_since: datetime | None = None,
 ) -> set[str]:
-    """The same for many, each by its key and in order: no deadlock.
+    """Record it for many, each by its key and in order: no deadlock.
 
-    Not in one statement: of a small table MariaDB may lock every row. One
-    query says who was heard of before, so that the others are the only ones
-    to be looked for.
+    One statement for all might lock every row of a small table in MariaDB.
+    One query says which were heard of before, so that only the others are
+    looked for.
 
-    :param fresh_since: who was heard of since then need not be recorded
-    :returns: those that there are
+    :param fresh_since: those heard of since then are not recorded again
+    :returns: those that exist
     """
     wanted = sorted(amphora_ids)
     known = last_updates(session, wanted)
@@ -99,15 +95,6 @@ def last_beats(
     return {amphora_id: moment for amphora_id, moment in rows}
 
 
-def delete(session: Session, amphora_id: str) -> None:
-    """Forget the heartbeat of an amphora."""
-    session.execute(
-        delete_rows(AmphoraHealth).where(
-            AmphoraHealth.amphora_id == amphora_id
-        )
-    )
-
-
 def _update(
     session: Session, amphora_id: str, heard: dict[str, datetime]
 ) -> bool:
@@ -123,7 +110,7 @@ def _update(
 def _update_all(
     session: Session, amphora_ids: list[str], now: datetime, is_beat: bool
 ) -> None:
-    """One statement each, made once: a thousand take 50 ms, not 200."""
+    """Prepare one statement for all: a thousand take 50 ms, not 200."""
     if not amphora_ids:
         return
     table = cast(Table, AmphoraHealth.__table__)

@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright (c) 2026 The octavia-anycast authors
-"""A page of a list: filtered, sorted and cut out by the database.
+"""One page of a list; the database filters, sorts and cuts it.
 
-Pages are found by the values of their marker's row, not by an offset: a page
-costs the same wherever it is in the list, and rows that come or go while
-somebody pages make nothing appear twice.
+A page starts after the values of its marker's row, not at an offset: every
+page costs the same, and no row appears twice if others come or go between two
+pages.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import MAXYEAR, MINYEAR, UTC, datetime, timedelta
 from ipaddress import ip_address
 from typing import Any, TypeVar
@@ -19,6 +19,7 @@ from sqlalchemy import (
     ColumnElement,
     DateTime,
     Integer,
+    Text,
     and_,
     false,
     literal,
@@ -28,20 +29,43 @@ from sqlalchemy import (
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from octavia_anycast.db.columns import Address, UtcDateTime
+from octavia_anycast.db.models import Base
 from octavia_anycast.model.errors import InvalidRequest
 
 Row = TypeVar("Row")
 # attribute of the API -> what it is in SQL; it must have "id"
-Columns = Mapping[str, InstrumentedAttribute[Any] | ColumnElement[Any]]
+Column = InstrumentedAttribute[Any] | ColumnElement[Any]
+Columns = Mapping[str, Column]
 MARKER = "marker"
 ALWAYS_LAST = ("created_at", "id")
 
 
+def columns(table: type[Base], kind: Any, **others: Column) -> Columns:
+    """What a list of rows can be filtered and sorted by.
+
+    Each field of a dataclass that is a column, except secrets and long texts,
+    and the times of the row. The API names them as the columns are named.
+
+    :param others: what else, or an expression in place of a column
+    """
+    known = table.__mapper__.columns
+    shown = [f.name for f in fields(kind) if f.repr and f.name in known]
+    return {
+        str(known[name].name): getattr(table, name)
+        for name in (*shown, "created_at", "updated_at")
+        if not isinstance(_impl(known[name].type), Text)
+    } | others
+
+
+def _impl(kind: Any) -> Any:
+    return getattr(kind, "impl_instance", kind)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """What the user asks of a list.
+    """Which page of a list the user asks for.
 
-    ``filters``: attribute -> the texts of which it is to be one;
+    ``filters``: attribute -> the texts that its value may be;
     ``order``: (attribute, whether descending).
     """
 
@@ -61,12 +85,12 @@ def page(
     marker_values: tuple[Any, ...] | None = None,
     options: tuple[Any, ...] = (),
 ) -> list[Row]:
-    """The rows of one page, in their order.
+    """Get the rows of one page, in order.
 
-    :param conditions: what every row of the list fulfils
+    :param conditions: conditions on every row of the list
     :param marker_values: :func:`values_of` the marker, if it may be a row
         of another table
-    :param options: how what belongs to the rows is loaded
+    :param options: how to load what belongs to the rows
     :raises InvalidRequest: naming an attribute that is not in ``columns``,
         a value that cannot be one of it, or a marker that is not in the list.
     """
@@ -123,7 +147,7 @@ def _filter(
 
 
 def _equals(column: Any, value: Any) -> ColumnElement[bool]:
-    """Equal as far as it was said: answers show times in whole seconds."""
+    """Compare times by the second, as answers show them."""
     if isinstance(value, datetime) and not value.microsecond:
         return and_(column >= value, column < value + timedelta(seconds=1))
     equal: ColumnElement[bool] = column == value
@@ -131,7 +155,7 @@ def _equals(column: Any, value: Any) -> ColumnElement[bool]:
 
 
 def _value(column: Any, name: str, text: str) -> Any:
-    """Read a text as what the column holds."""
+    """Read a text as a value of the column's type."""
     kind = column.type
     try:
         if isinstance(kind, Boolean):
@@ -166,7 +190,7 @@ def _integer(text: str) -> int:
 def values_of(
     session: Session, columns: Columns, request: Request
 ) -> tuple[Any, ...] | None:
-    """What the marker's row is sorted by; None if there is no such row."""
+    """Get the values that sort the marker's row; None: no such row."""
     order = whole_order(columns, request.order)
     values = session.execute(
         select(*(columns[name] for name, _ in order)).where(
@@ -177,7 +201,7 @@ def values_of(
 
 
 def no_marker(marker: str) -> InvalidRequest:
-    """What is wrong with a marker that no row has."""
+    """Make the error for a marker that is not in the list."""
     return InvalidRequest(MARKER, f"there is no {marker!r} in the list")
 
 
@@ -187,7 +211,7 @@ def _beyond(
     values: tuple[Any, ...],
     is_reverse: bool,
 ) -> ColumnElement[bool]:
-    """After the marker, or before it: compared word by word, as in a book."""
+    """Rows after the marker, or before it; compared column by column."""
     choices = []
     equal: list[ColumnElement[bool]] = []
     for (name, is_descending), value in zip(order, values, strict=True):

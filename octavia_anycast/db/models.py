@@ -6,38 +6,64 @@ The names behind the prefix and the columns are the blueprint's; the prefix
 lets Octavia's own database hold them (ADR 0001). No foreign key leads into
 a table of Octavia: its housekeeping deletes rows on its own.
 
-The tables of distributors; those of clusters and amphorae are in
-:mod:`octavia_anycast.db.cluster_models`.
+An attribute of a row has the name of the model's field, so that
+:mod:`octavia_anycast.db.mapping` can copy one to the other. Where the column
+is named differently, its name is the first argument of ``mapped_column``.
 """
 
 import uuid
 from datetime import UTC, datetime
-from typing import Any
+from typing import Annotated, Any, ClassVar
 
 from sqlalchemy import (
     BigInteger,
-    Boolean,
     ForeignKey,
-    Integer,
     MetaData,
     String,
+    Text,
     UniqueConstraint,
     false,
 )
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+from sqlalchemy.ext.hybrid import hybrid_property
+from sqlalchemy.orm import (
+    DeclarativeBase,
+    Mapped,
+    MappedColumn,
+    mapped_column,
+    relationship,
+)
 
 from octavia_anycast.db.columns import (
     UUID_LENGTH,
     Address,
-    Failures,
+    Document,
+    ReportDocument,
     Strings,
+    TrueOrNull,
     UtcDateTime,
+    autoscale,
+    failures,
+    refusals,
+    words,
 )
-from octavia_anycast.model.bgp import IPAddress
-from octavia_anycast.model.cluster import ActionFailure
+from octavia_anycast.model.autoscale import Autoscale
+from octavia_anycast.model.bgp import (
+    Asn,
+    AuthType,
+    IPAddress,
+    PeeringNetwork,
+    SpeakerDriver,
+)
+from octavia_anycast.model.cluster import (
+    ActionFailure,
+    AmphoraStatus,
+    ServiceType,
+)
+from octavia_anycast.model.distributor import DistributorType
+from octavia_anycast.model.wire import Report
 
-PREFIX = "anycast_"
 REASON_LENGTH = 1024
+REQUEST_ID_LENGTH = 64  # "req-" and a UUID
 MYSQL_OPTIONS = {"mysql_engine": "InnoDB", "mysql_charset": "utf8mb4"}
 # Constraints have names, so that a later migration can drop them. MariaDB
 # allows 64 characters: the long tables name theirs themselves.
@@ -58,18 +84,62 @@ def new_id() -> str:
     return str(uuid.uuid4())
 
 
+Uuid = Annotated[str, UUID_LENGTH]
+NewUuid = Annotated[
+    str,
+    mapped_column(String(UUID_LENGTH), primary_key=True, default=new_id),
+]
+KeyUuid = Annotated[str, mapped_column(String(UUID_LENGTH), primary_key=True)]
+IndexedUuid = Annotated[str, mapped_column(String(UUID_LENGTH), index=True)]
+Status = Annotated[str, 16]
+Digest = Annotated[str, 64]
+LongText = Annotated[str, "Text"]
+BigInt = Annotated[int, 8]
+
+
+def _added_text(length: int = 255) -> MappedColumn[Any]:
+    """A text that rows of an older release lack: it is empty there."""
+    return mapped_column(String(length), default="", server_default="")
+
+
+def _added_count() -> MappedColumn[Any]:
+    return mapped_column(default=0, server_default="0")
+
+
+def _added_flag(*, index: bool = False) -> MappedColumn[Any]:
+    return mapped_column(default=False, server_default=false(), index=index)
+
+
 class Base(DeclarativeBase):
     """What each table has."""
 
     metadata = MetaData(naming_convention=NAMING)
     # Names may hold any Unicode, whatever the database's own default is.
     __table_args__: Any = MYSQL_OPTIONS
+    type_annotation_map: ClassVar[Any] = {
+        str: String(255),
+        Uuid: String(UUID_LENGTH),
+        Status: String(16),
+        Digest: String(64),
+        LongText: Text,
+        BigInt: BigInteger,
+        Asn: BigInteger,
+        datetime: UtcDateTime,
+        IPAddress: Address,
+        tuple[str, ...]: Strings,
+        AmphoraStatus: words(AmphoraStatus, 36),
+        AuthType: words(AuthType, 16),
+        DistributorType: words(DistributorType, 36),
+        PeeringNetwork: words(PeeringNetwork, 16),
+        ServiceType: words(ServiceType, 16),
+        SpeakerDriver: words(SpeakerDriver, 36),
+    }
+    # What a row is called in the error that says that there is none.
+    NOUN: ClassVar[str] = "Row"
 
-    created_at: Mapped[datetime] = mapped_column(
-        UtcDateTime, default=utcnow, sort_order=90
-    )
+    created_at: Mapped[datetime] = mapped_column(default=utcnow, sort_order=90)
     updated_at: Mapped[datetime | None] = mapped_column(
-        UtcDateTime, onupdate=utcnow, sort_order=91
+        onupdate=utcnow, sort_order=91
     )
 
 
@@ -77,43 +147,33 @@ class Distributor(Base):
     """How clusters meet the fabric."""
 
     __tablename__ = "anycast_distributor"
+    NOUN = "Distributor"
 
-    id: Mapped[str] = mapped_column(
-        String(UUID_LENGTH), primary_key=True, default=new_id
+    id: Mapped[NewUuid]
+    name: Mapped[str] = mapped_column(default="")
+    description: Mapped[str] = mapped_column(default="")
+    distributor_type: Mapped[DistributorType]
+    provisioning_status: Mapped[Status]
+    operating_status: Mapped[Status]
+    is_enabled: Mapped[bool] = mapped_column("enabled")
+    # Two API processes cannot both make a default distributor.
+    is_default: Mapped[bool] = mapped_column(
+        TrueOrNull, unique=True, nullable=True
     )
-    name: Mapped[str] = mapped_column(String(255), default="")
-    description: Mapped[str] = mapped_column(String(255), default="")
-    distributor_type: Mapped[str] = mapped_column(String(36))
-    provisioning_status: Mapped[str] = mapped_column(String(16))
-    operating_status: Mapped[str] = mapped_column(String(16))
-    enabled: Mapped[bool] = mapped_column(Boolean)
-    # True or NULL: the unique key then allows one default and any number of
-    # others, and two API processes cannot both win.
-    is_default: Mapped[bool | None] = mapped_column(Boolean, unique=True)
     # Why it is in ERROR or not quite ONLINE; empty if all is well.
-    status_reason: Mapped[str] = mapped_column(
-        String(REASON_LENGTH), default="", server_default=""
-    )
+    status_reason: Mapped[str] = _added_text(REASON_LENGTH)
     # How many amphorae it has that only speak BGP.
-    dedicated_count: Mapped[int] = mapped_column(
-        Integer, default=0, server_default="0"
-    )
-    # Counts the changes of its external VIPs.
-    vips_revision: Mapped[int] = mapped_column(
-        Integer, default=0, server_default="0"
-    )
-    # What does not work just now with amphorae of its own.
-    failures: Mapped[tuple[ActionFailure, ...] | None] = mapped_column(
-        Failures
+    dedicated_count: Mapped[int] = _added_count()
+    # Counts the changes of its external VIPs and registrations.
+    vips_revision: Mapped[int] = _added_count()
+    # What fails just now with amphorae of its own.
+    failures: Mapped[tuple[ActionFailure, ...]] = mapped_column(
+        Document(failures), nullable=True
     )
     # Its deletion failed, so it is in ERROR; the work on it goes on.
-    deletion_wanted: Mapped[bool] = mapped_column(
-        Boolean, default=False, server_default=false()
-    )
-    # What a deletion takes along: also the peers that nobody else uses.
-    delete_peers: Mapped[bool] = mapped_column(
-        Boolean, default=False, server_default=false()
-    )
+    deletion_wanted: Mapped[bool] = _added_flag()
+    # Whether a deletion also deletes the peers that no other speaker uses.
+    delete_peers: Mapped[bool] = _added_flag()
 
     speakers: Mapped[list["Speaker"]] = relationship(
         cascade="all, delete-orphan",
@@ -125,10 +185,17 @@ class Distributor(Base):
     )
 
 
-class ExternalVip(Base):
-    """A host route to what is no amphora; its distributor's own announce it.
+def _distributor_key(name: str, *, index: bool = False) -> MappedColumn[Any]:
+    return mapped_column(
+        ForeignKey("anycast_distributor.id", name=name), index=index
+    )
 
-    Several next hops of one VIP would be as many rows.
+
+class ExternalVip(Base):
+    """A host route that the distributor's own amphorae announce.
+
+    Its next hop is no amphora. Several next hops of one VIP would be as many
+    rows.
     """
 
     __tablename__ = "anycast_distributor_external_vip"
@@ -141,51 +208,37 @@ class ExternalVip(Base):
         ),
         MYSQL_OPTIONS,
     )
+    NOUN = "External VIP"
 
-    id: Mapped[str] = mapped_column(
-        String(UUID_LENGTH), primary_key=True, default=new_id
+    id: Mapped[NewUuid]
+    distributor_id: Mapped[Uuid] = _distributor_key(
+        "fk_anycast_external_vip_distributor"
     )
-    distributor_id: Mapped[str] = mapped_column(
-        String(UUID_LENGTH),
-        ForeignKey(
-            "anycast_distributor.id",
-            name="fk_anycast_external_vip_distributor",
-        ),
-    )
-    vip_ip: Mapped[IPAddress] = mapped_column(Address, index=True)
-    nexthop_ip: Mapped[IPAddress] = mapped_column(Address)
-    peer_id: Mapped[str | None] = mapped_column(String(UUID_LENGTH))
-    since_revision: Mapped[int] = mapped_column(Integer)
+    vip_ip: Mapped[IPAddress] = mapped_column(index=True)
+    nexthop_ip: Mapped[IPAddress]
+    peer_id: Mapped[Uuid | None]
+    since_revision: Mapped[int]
 
 
 class RegisteredAmphorae(Base):
     """Amphorae of a load balancer that a distributor's own announce too.
 
-    ``amphora_id`` NULL: all of them. Which overlaps which is checked under
-    the distributor's lock: to a unique key no NULL is like another.
+    ``amphora_id`` NULL: all of them. The code checks under the distributor's
+    lock that no two overlap: a unique key takes no NULL for equal to another.
     """
 
     __tablename__ = "anycast_distributor_amphora_registration"
+    NOUN = "Amphora registration"
 
-    id: Mapped[str] = mapped_column(
-        String(UUID_LENGTH), primary_key=True, default=new_id
+    id: Mapped[NewUuid]
+    distributor_id: Mapped[Uuid] = _distributor_key(
+        "fk_anycast_amphora_registration_distributor"
     )
-    distributor_id: Mapped[str] = mapped_column(
-        String(UUID_LENGTH),
-        ForeignKey(
-            "anycast_distributor.id",
-            name="fk_anycast_amphora_registration_distributor",
-        ),
-    )
-    load_balancer_id: Mapped[str] = mapped_column(
-        String(UUID_LENGTH), index=True
-    )
-    amphora_id: Mapped[str | None] = mapped_column(
-        String(UUID_LENGTH), index=True
-    )
-    peer_id: Mapped[str | None] = mapped_column(String(UUID_LENGTH))
-    drain_wanted_since: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    drain_deadline: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    load_balancer_id: Mapped[IndexedUuid]
+    amphora_id: Mapped[IndexedUuid | None]
+    peer_id: Mapped[Uuid | None]
+    drain_wanted_since: Mapped[datetime | None]
+    drain_deadline: Mapped[datetime | None]
 
 
 class Speaker(Base):
@@ -200,19 +253,15 @@ class Speaker(Base):
         ),
         MYSQL_OPTIONS,
     )
+    NOUN = "BGP speaker"
 
-    id: Mapped[str] = mapped_column(
-        String(UUID_LENGTH), primary_key=True, default=new_id
+    id: Mapped[NewUuid]
+    distributor_id: Mapped[Uuid] = _distributor_key(
+        "fk_anycast_speaker_distributor"
     )
-    distributor_id: Mapped[str] = mapped_column(
-        String(UUID_LENGTH),
-        ForeignKey(
-            "anycast_distributor.id", name="fk_anycast_speaker_distributor"
-        ),
-    )
-    ip_version: Mapped[int] = mapped_column(Integer)
-    local_as: Mapped[int] = mapped_column(BigInteger)
-    driver: Mapped[str] = mapped_column(String(36))
+    ip_version: Mapped[int]
+    local_as: Mapped[Asn]
+    driver: Mapped[SpeakerDriver]
 
     registrations: Mapped[list["PeerRegistration"]] = relationship(
         cascade="all, delete-orphan",
@@ -225,29 +274,29 @@ class Peer(Base):
     """A neighbour of amphorae; its password is encrypted."""
 
     __tablename__ = "anycast_distributor_l3_bgp_peer"
+    NOUN = "BGP peer"
 
-    id: Mapped[str] = mapped_column(
-        String(UUID_LENGTH), primary_key=True, default=new_id
-    )
-    name: Mapped[str] = mapped_column(String(255), default="")
-    peer_ip: Mapped[IPAddress] = mapped_column(Address)
-    remote_as: Mapped[int] = mapped_column(BigInteger)
-    auth_type: Mapped[str | None] = mapped_column(String(16))
+    id: Mapped[NewUuid]
+    name: Mapped[str] = mapped_column(default="")
+    peer_ip: Mapped[IPAddress]
+    remote_as: Mapped[Asn]
+    auth_type: Mapped[AuthType | None]
     password: Mapped[str | None] = mapped_column(String(512))
-    ttl_hops: Mapped[int | None] = mapped_column(Integer)
-    hold_time: Mapped[int] = mapped_column(Integer)
-    keepalive_interval: Mapped[int | None] = mapped_column(Integer)
-    bfd_min_tx_ms: Mapped[int | None] = mapped_column(Integer)
-    bfd_min_rx_ms: Mapped[int | None] = mapped_column(Integer)
-    bfd_multiplier: Mapped[int | None] = mapped_column(Integer)
-    peering_network: Mapped[str] = mapped_column(String(16))
-    availability_zone: Mapped[str | None] = mapped_column(String(255))
-    compute_host: Mapped[str | None] = mapped_column(String(255))
-    max_prefixes: Mapped[int | None] = mapped_column(Integer)
-    communities: Mapped[tuple[str, ...]] = mapped_column(Strings)
-    as_path_prepend: Mapped[int] = mapped_column(Integer)
-    med: Mapped[int | None] = mapped_column(BigInteger)
-    local_pref: Mapped[int | None] = mapped_column(BigInteger)
+    peer_port: Mapped[int] = mapped_column(default=179, server_default="179")
+    ttl_hops: Mapped[int | None]
+    hold_time: Mapped[int]
+    keepalive_interval: Mapped[int | None]
+    bfd_min_tx_ms: Mapped[int | None]
+    bfd_min_rx_ms: Mapped[int | None]
+    bfd_multiplier: Mapped[int | None]
+    peering_network: Mapped[PeeringNetwork]
+    availability_zone: Mapped[str | None]
+    compute_host: Mapped[str | None]
+    max_prefixes: Mapped[int | None]
+    communities: Mapped[tuple[str, ...]]
+    as_path_prepend: Mapped[int]
+    med: Mapped[BigInt | None]
+    local_pref: Mapped[BigInt | None]
 
 
 class PeerRegistration(Base):
@@ -258,46 +307,259 @@ class PeerRegistration(Base):
 
     __tablename__ = "anycast_distributor_l3_bgp_peer_registration"
 
-    speaker_id: Mapped[str] = mapped_column(
-        String(UUID_LENGTH),
+    speaker_id: Mapped[KeyUuid] = mapped_column(
         ForeignKey(
             "anycast_distributor_l3_bgp_speaker.id",
             name="fk_anycast_peer_registration_speaker",
-        ),
-        primary_key=True,
+        )
     )
-    peer_id: Mapped[str] = mapped_column(
-        String(UUID_LENGTH),
+    peer_id: Mapped[KeyUuid] = mapped_column(
         ForeignKey(
             "anycast_distributor_l3_bgp_peer.id",
             name="fk_anycast_peer_registration_peer",
-        ),
-        primary_key=True,
+        )
     )
-    position: Mapped[int] = mapped_column(Integer, default=0)
+    position: Mapped[int] = mapped_column(default=0)
 
     # Peers are shared: they outlive their registrations.
     peer: Mapped[Peer] = relationship(lazy="selectin")
 
 
 class Zone(Base):
-    """One front-end subnet of one zone; NULLs where nothing is pinned."""
+    """One front-end subnet of one zone; NULL where nothing is pinned."""
 
     __tablename__ = "anycast_distributor_zone"
 
-    id: Mapped[str] = mapped_column(
-        String(UUID_LENGTH), primary_key=True, default=new_id
+    id: Mapped[NewUuid]
+    distributor_id: Mapped[Uuid] = _distributor_key(
+        "fk_anycast_zone_distributor", index=True
     )
-    distributor_id: Mapped[str] = mapped_column(
-        String(UUID_LENGTH),
-        ForeignKey(
-            "anycast_distributor.id", name="fk_anycast_zone_distributor"
-        ),
-        index=True,
+    availability_zone: Mapped[str | None]
+    frontend_network_id: Mapped[Uuid | None]
+    frontend_subnet_id: Mapped[Uuid | None]
+    position: Mapped[int] = mapped_column(default=0)
+
+
+class Cluster(Base):
+    """1:1 with a load balancer of Octavia."""
+
+    __tablename__ = "anycast_cluster"
+    NOUN = "Cluster"
+
+    load_balancer_id: Mapped[KeyUuid]
+    project_id: Mapped[Uuid]
+    distributor_id: Mapped[Uuid] = _distributor_key(
+        "fk_anycast_cluster_distributor", index=True
     )
-    availability_zone: Mapped[str | None] = mapped_column(String(255))
-    frontend_network_id: Mapped[str | None] = mapped_column(
-        String(UUID_LENGTH)
+    frontend_network_id: Mapped[Uuid | None]
+    frontend_subnet_id: Mapped[Uuid | None]
+    size_desired: Mapped[int] = mapped_column("desired_size")
+    size_minimum: Mapped[int] = mapped_column("min_size")
+    size_maximum: Mapped[int] = mapped_column("max_size")
+    cooldown_seconds: Mapped[int] = mapped_column("cooldown")
+    provisioning_status: Mapped[Status]
+    operating_status: Mapped[Status]
+    is_enabled: Mapped[bool] = mapped_column("enabled")
+    cluster_type: Mapped[Uuid]
+    config_revision: Mapped[Digest]
+    failover_generation: Mapped[int]
+    reason: Mapped[LongText]
+    spare_count: Mapped[int] = _added_count()
+    # None: its user says its size.
+    autoscale: Mapped[Autoscale | None] = mapped_column(Document(autoscale))
+    # id -> sentence, of the objects that amphorae refused
+    refusals: Mapped[dict[str, str]] = mapped_column(
+        Document(refusals), nullable=True
     )
-    frontend_subnet_id: Mapped[str | None] = mapped_column(String(UUID_LENGTH))
-    position: Mapped[int] = mapped_column(Integer, default=0)
+    scaled_at: Mapped[datetime | None]
+    scaling_reason: Mapped[str] = _added_text()
+    changed_at: Mapped[datetime | None]
+    failures: Mapped[tuple[ActionFailure, ...]] = mapped_column(
+        Document(failures), nullable=True
+    )
+    pending_since: Mapped[datetime | None]
+    is_deletion_wanted: Mapped[bool] = mapped_column(
+        "deletion_wanted", default=False, server_default=false()
+    )
+    # Of the last API request that is not carried out yet; empty: none.
+    request_id: Mapped[str] = _added_text(REQUEST_ID_LENGTH)
+
+
+class Amphora(Base):
+    """An amphora of ours; Octavia's own amphora table does not know it."""
+
+    # The model's AmphoraRecord explains the fields.
+
+    __tablename__ = "anycast_amphora"
+    NOUN = "Amphora"
+
+    id: Mapped[NewUuid]
+    # NULL for an amphora of a dedicated distributor.
+    load_balancer_id: Mapped[IndexedUuid | None]
+    # Of a dedicated amphora only.
+    distributor_id: Mapped[IndexedUuid | None]
+    service_type: Mapped[ServiceType]
+    compute_id: Mapped[str | None]
+    compute_host: Mapped[str | None]
+    availability_zone: Mapped[str | None]
+    lb_network_ip: Mapped[IPAddress | None]
+    status: Mapped[AmphoraStatus] = mapped_column(index=True)
+    status_since: Mapped[datetime]
+    # When it went to ERROR; stays when it is deleted: the back-off counts it.
+    failed_at: Mapped[datetime | None]
+    # It failed as the compute service refused it,
+    is_refused: Mapped[bool] = mapped_column(TrueOrNull, nullable=True)
+    # and not for want of room.
+    is_invalid: Mapped[bool] = mapped_column(TrueOrNull, nullable=True)
+    generation: Mapped[int]
+    cert_expiration: Mapped[datetime | None]
+    frontend_ip: Mapped[IPAddress | None]
+    frontend_subnet_id: Mapped[Uuid | None]
+    frontend_port_id: Mapped[Uuid | None]
+    frontend_interface: Mapped[Status | None]
+    frontend_id: Mapped[int | None]
+    frontend_priority: Mapped[int | None]
+    frontend_mac_address: Mapped[str | None] = mapped_column(String(17))
+    frontend_mtu: Mapped[int | None]
+    member_network_ids: Mapped[tuple[str, ...]]
+    peer_amphora_ids: Mapped[tuple[str, ...]] = mapped_column(nullable=True)
+    applied_revision: Mapped[Digest]
+    refused_revision: Mapped[str] = _added_text(64)
+    refused_at: Mapped[datetime | None]
+    refusal: Mapped[str] = _added_text()
+    refusal_count: Mapped[int] = _added_count()
+    partial_revision: Mapped[str] = _added_text(64)
+    unread: Mapped[str] = _added_text()
+    unread_listener_ids: Mapped[tuple[str, ...]] = mapped_column(nullable=True)
+    lacking_listener_ids: Mapped[tuple[str, ...]] = mapped_column(
+        nullable=True
+    )
+    refuses_anything: Mapped[bool] = _added_flag()
+    applied_at: Mapped[datetime | None]
+    leaving_since: Mapped[datetime | None]
+    speakers_changed_at: Mapped[datetime | None]
+    reason: Mapped[LongText]
+    failover_wanted: Mapped[bool] = _added_flag()
+    agent_update_wanted: Mapped[bool] = _added_flag()
+    spare_since: Mapped[datetime | None]
+    is_replacing: Mapped[bool] = _added_flag(index=True)
+    drain_wanted_since: Mapped[datetime | None]
+    drain_deadline: Mapped[datetime | None]
+    draining_since: Mapped[datetime | None]
+    drained_at: Mapped[datetime | None]
+    mute_since: Mapped[datetime | None]
+    stale_since: Mapped[datetime | None]
+
+    addresses: Mapped[list["FrontendAddress"]] = relationship(
+        cascade="all, delete-orphan",
+        lazy="selectin",
+        order_by="FrontendAddress.position",
+    )
+
+    @hybrid_property
+    def is_deleted(self) -> bool:
+        """Whether it is DELETED; of the class, the condition in SQL."""
+        return self.status == AmphoraStatus.DELETED
+
+    @hybrid_property
+    def is_allocated(self) -> bool:
+        """Whether it is ALLOCATED; of the class, the condition in SQL."""
+        return self.status == AmphoraStatus.ALLOCATED
+
+
+class FrontendAddress(Base):
+    """An address of the front-end interface; the first is the primary."""
+
+    __tablename__ = "anycast_amphora_frontend_address"
+
+    amphora_id: Mapped[KeyUuid] = mapped_column(
+        ForeignKey("anycast_amphora.id", name="fk_anycast_address_amphora")
+    )
+    position: Mapped[int] = mapped_column(
+        primary_key=True, autoincrement=False
+    )
+    ip_address: Mapped[IPAddress]
+    prefix_length: Mapped[int]
+    gateway: Mapped[IPAddress | None]
+    subnet_id: Mapped[Uuid | None]
+
+
+class AmphoraHealth(Base):
+    """When an amphora was last heard of, and when its heartbeat was counted.
+
+    ``last_update`` may also be the time of an answer of its agent.
+    """
+
+    __tablename__ = "anycast_amphora_health"
+
+    amphora_id: Mapped[KeyUuid]
+    last_update: Mapped[datetime]
+    counted_at: Mapped[datetime | None]
+    busy: Mapped[bool] = mapped_column(default=False)
+
+
+class AmphoraReport(Base):
+    """The last answer of an amphora's agent, without its listeners.
+
+    The counts are of its BGP sessions, for sums over many amphorae.
+    """
+
+    __tablename__ = "anycast_amphora_report"
+
+    amphora_id: Mapped[KeyUuid]
+    reported_at: Mapped[datetime]
+    session_count: Mapped[int]
+    established_count: Mapped[int]
+    # None: of another version of the agent contract.
+    report: Mapped[Report | None] = mapped_column(
+        "document", ReportDocument, nullable=False
+    )
+
+
+class AmphoraListenerStatistics(Base):
+    """What one amphora counted for one listener, summed over heartbeats."""
+
+    __tablename__ = "anycast_amphora_listener_statistics"
+
+    amphora_id: Mapped[KeyUuid]
+    listener_id: Mapped[KeyUuid]
+    bytes_in: Mapped[BigInt]
+    bytes_out: Mapped[BigInt]
+    active_connections: Mapped[int]
+    total_connections: Mapped[BigInt]
+    request_errors: Mapped[BigInt]
+
+
+class AmphoraRegistration(Base):
+    """An amphora that serves a load balancer behind a distributor."""
+
+    __tablename__ = "anycast_amphora_registration"
+
+    amphora_id: Mapped[KeyUuid]
+    load_balancer_id: Mapped[KeyUuid]
+    distributor_id: Mapped[IndexedUuid]
+
+
+class SpeakerRegistration(Base):
+    """A speaker that runs in an amphora."""
+
+    __tablename__ = "anycast_distributor_l3_amphora_bgp_speaker_registration"
+
+    speaker_id: Mapped[KeyUuid]
+    amphora_id: Mapped[KeyUuid]
+
+
+class VipRegistration(Base):
+    """A VIP that the speaker of an amphora announces.
+
+    ``load_balancer_id`` NULL: an external VIP. ``peer_id`` NULL: all peers.
+    """
+
+    __tablename__ = "anycast_distributor_l3_amphora_vip_registration"
+
+    id: Mapped[NewUuid]
+    amphora_id: Mapped[IndexedUuid]
+    load_balancer_id: Mapped[Uuid | None]
+    vip_ip: Mapped[IPAddress]
+    nexthop_ip: Mapped[IPAddress]
+    peer_id: Mapped[Uuid | None]

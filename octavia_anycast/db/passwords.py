@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright (c) 2026 The octavia-anycast authors
-"""Passwords at rest: who encrypts and decrypts them is a parameter."""
+"""Encryption of stored passwords; the cipher is a parameter."""
 
 from typing import Protocol
 
@@ -8,7 +8,7 @@ HIDDEN = "*"
 
 
 class Cipher(Protocol):
-    """What keeps passwords secret at rest."""
+    """Encrypts and decrypts the stored passwords."""
 
     def encrypt(self, text: str) -> str:
         """Encrypt."""
@@ -21,9 +21,9 @@ class WithoutPasswords:
     """A cipher for readers that show no passwords: it decrypts nothing."""
 
     def encrypt(self, text: str) -> str:
-        """It is for reading only."""
+        """Refuse: this cipher is for readers only."""
         raise NotImplementedError
 
     def decrypt(self, text: str) -> str:
-        """Something in the place of the password."""
+        """Return a placeholder."""
         return HIDDEN

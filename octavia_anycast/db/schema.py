@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright (c) 2026 The octavia-anycast authors
-"""The schema's version: our own alembic environment and version table.
+"""The version of our schema: our own alembic environment and table.
 
-Octavia's alembic_version and its tables are never looked at.
+It never reads Octavia's alembic_version or Octavia's tables.
 """
 
 from dataclasses import dataclass
@@ -15,17 +15,15 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine
 
-from octavia_anycast.db import cluster_models, models
+from octavia_anycast.db import models
 
 VERSION_TABLE = "anycast_alembic_version"
 METADATA = models.Base.metadata
-# The second module of tables has to be imported to be part of it.
-assert cluster_models.Cluster.__tablename__ in METADATA.tables
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Version:
-    """``current`` None: nothing of ours is there yet."""
+    """``current`` None: the database has none of our tables yet."""
 
     current: str | None
     head: str
@@ -45,13 +43,13 @@ def is_ours(
 
 
 def upgrade(engine: Engine, revision: str = "head") -> None:
-    """Bring the schema to a revision; at it already, do nothing."""
+    """Upgrade the schema to a revision; idempotent."""
     with engine.begin() as connection:
         command.upgrade(_config(connection), revision)
 
 
 def version(engine: Engine) -> Version:
-    """Which version the database has, and which this code wants."""
+    """Get the version of the database, and the one that this code needs."""
     head = ScriptDirectory.from_config(_config(None)).get_current_head()
     assert head is not None
     with engine.connect() as connection:
@@ -62,7 +60,7 @@ def version(engine: Engine) -> Version:
 
 
 def differences(engine: Engine) -> list[Any]:
-    """What models and database disagree on: empty if nothing."""
+    """List the differences between the models and the database."""
     with engine.connect() as connection:
         context = MigrationContext.configure(
             connection,

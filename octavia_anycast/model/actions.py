@@ -60,7 +60,6 @@ class BootAmphora:
     """Record a new amphora and boot its server in this zone."""
 
     amphora_id: str
-    load_balancer_id: str
     zone: Zone
     generation: int
     is_replacement: bool = False

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright (c) 2026 The octavia-anycast authors
-"""Autoscaling as it is asked for: what one amphora is to carry.
+"""Autoscaling: the load that one amphora is to carry.
 
 Layer: model. Pure.
 """
@@ -56,7 +56,7 @@ class Autoscale:
             raise InvalidRequest(
                 "tolerance", f"{self.tolerance!r} is not a number"
             )
-        # A number that is none compares false to everything.
+        # NaN compares false to everything.
         if not 0 <= self.tolerance <= TOLERANCE_MAX:
             raise InvalidRequest(
                 "tolerance", f"{self.tolerance} is not in 0..{TOLERANCE_MAX}"

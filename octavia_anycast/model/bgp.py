@@ -8,15 +8,12 @@ ttl_hops). An object that exists is valid: ``__post_init__`` raises
 """
 
 import re
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import MISSING, dataclass, field, fields, replace
 from enum import StrEnum
-from ipaddress import (
-    IPv4Address,
-    IPv4Network,
-    IPv6Address,
-    IPv6Network,
-)
-from typing import NewType
+from functools import partial
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from typing import Any, NewType
 
 from octavia_anycast.model.errors import (
     InvalidRequest,
@@ -28,6 +25,8 @@ IPAddress = IPv4Address | IPv6Address
 Asn = NewType("Asn", int)
 
 ASN_MAX = 4_294_967_295  # RFC 6793: four octets
+BGP_PORT = 179  # RFC 4271, section 8
+PORT_MAX = 65_535
 TTL_HOPS_MAX = 254  # RFC 5082 through the blueprint: 1-254
 HOLD_TIME_MIN_SECONDS = 3  # RFC 4271, section 4.2: zero or at least three
 HOLD_TIME_MAX_SECONDS = 65_535
@@ -85,6 +84,32 @@ def check_range(name: str, value: object, low: int, high: int) -> None:
         raise InvalidRequest(name, f"{value!r} is not an integer")
     if not low <= value <= high:
         raise InvalidRequest(name, f"{value} is not in {low}..{high}")
+
+
+def checked_by(
+    check: Callable[[str, Any], None], default: Any = MISSING
+) -> Any:
+    """Declare a field that :func:`check_fields` checks.
+
+    :param check: takes the field's name and value
+    """
+    return field(default=default, metadata={"check": check})
+
+
+def within(low: int, high: int, default: Any = MISSING) -> Any:
+    """Declare an integer field with an inclusive range."""
+    return checked_by(partial(check_range, low=low, high=high), default)
+
+
+def check_fields(instance: Any) -> None:
+    """Check all declared fields; None is skipped where it is the default.
+
+    :raises InvalidRequest: naming the field.
+    """
+    for f in fields(instance):
+        value = getattr(instance, f.name)
+        if "check" in f.metadata and (value, f.default) != (None, None):
+            f.metadata["check"](f.name, value)
 
 
 # AS numbers that no speaker has: number -> why.
@@ -160,18 +185,31 @@ def check_community(name: str, value: object) -> None:
         raise InvalidRequest(name, f"{value!r} has a part above {limit}")
 
 
+def check_communities(name: str, values: tuple[object, ...]) -> None:
+    """Check the communities of a path: valid, not too many, no duplicates.
+
+    :raises InvalidRequest: naming ``name``.
+    """
+    if len(values) > COMMUNITIES_MAX:
+        raise InvalidRequest(name, f"there are more than {COMMUNITIES_MAX}")
+    for community in values:
+        check_community(name, community)
+    if len(set(values)) < len(values):
+        raise InvalidRequest(
+            name, "each may be named once (RFC 8092, section 5)"
+        )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BfdTimers:
     """RFC 5880 timers of a session; milliseconds."""
 
-    min_tx_ms: int = 100
-    min_rx_ms: int = 100
-    multiplier: int = 3
+    min_tx_ms: int = within(10, 60_000, default=100)
+    min_rx_ms: int = within(10, 60_000, default=100)
+    multiplier: int = within(2, 255, default=3)
 
     def __post_init__(self) -> None:
-        check_range("min_tx_ms", self.min_tx_ms, 10, 60_000)
-        check_range("min_rx_ms", self.min_rx_ms, 10, 60_000)
-        check_range("multiplier", self.multiplier, 2, 255)
+        check_fields(self)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,57 +218,47 @@ class Peer:
 
     ``hold_time`` and ``keepalive_interval`` are seconds; a hold time of 0
     means no keepalives at all. ``availability_zone`` and ``compute_host``
-    are the selector: None selects every amphora.
+    are the selector: None selects every amphora. ``peer_port`` is the TCP
+    port that the peer listens on.
     """
 
     id: str
     peer_ip: IPAddress
     remote_as: Asn
-    name: str = ""
+    name: str = checked_by(check_name, default="")
     auth_type: AuthType | None = None
     password: str | None = field(default=None, repr=False)
-    ttl_hops: int | None = None
-    hold_time: int = 90
-    keepalive_interval: int | None = None
+    peer_port: int = within(1, PORT_MAX, BGP_PORT)
+    ttl_hops: int | None = within(1, TTL_HOPS_MAX, default=None)
+    hold_time: int = within(0, HOLD_TIME_MAX_SECONDS, default=90)
+    keepalive_interval: int | None = within(
+        1, KEEPALIVE_MAX_SECONDS, default=None
+    )
     bfd: BfdTimers | None = None
     peering_network: PeeringNetwork = PeeringNetwork.MANAGEMENT
-    availability_zone: str | None = None
-    compute_host: str | None = None
-    max_prefixes: int | None = None
-    communities: tuple[str, ...] = ()
-    as_path_prepend: int = 0
-    med: int | None = None
-    local_pref: int | None = None
+    availability_zone: str | None = checked_by(check_place, default=None)
+    compute_host: str | None = checked_by(check_place, default=None)
+    max_prefixes: int | None = within(1, PREFIXES_MAX, default=None)
+    communities: tuple[str, ...] = checked_by(check_communities, default=())
+    as_path_prepend: int = within(0, PREPEND_MAX, default=0)
+    med: int | None = within(0, MED_MAX, default=None)
+    local_pref: int | None = within(0, MED_MAX, default=None)
 
     def __post_init__(self) -> None:
-        check_name("name", self.name)
-        check_place("availability_zone", self.availability_zone)
-        check_place("compute_host", self.compute_host)
         check_asn("remote_as", self.remote_as)
-        if self.ttl_hops is not None:
-            check_range("ttl_hops", self.ttl_hops, 1, TTL_HOPS_MAX)
+        check_fields(self)
         self._check_timers()
         self._check_authentication()
-        self._check_attributes()
         check_router("peer_ip", self.peer_ip)
 
     def _check_timers(self) -> None:
-        check_range("hold_time", self.hold_time, 0, HOLD_TIME_MAX_SECONDS)
         if 0 < self.hold_time < HOLD_TIME_MIN_SECONDS:
             raise InvalidRequest(
                 "hold_time",
                 f"{self.hold_time} is neither 0 nor at least "
                 f"{HOLD_TIME_MIN_SECONDS} seconds (RFC 4271, section 4.2)",
             )
-        if self.keepalive_interval is None:
-            return
-        check_range(
-            "keepalive_interval",
-            self.keepalive_interval,
-            1,
-            KEEPALIVE_MAX_SECONDS,
-        )
-        if self.hold_time and self.keepalive_interval * 3 > self.hold_time:
+        if 0 < self.hold_time < 3 * (self.keepalive_interval or 0):
             raise InvalidRequest(
                 "keepalive_interval",
                 f"{self.keepalive_interval} is more than a third of the hold "
@@ -257,25 +285,6 @@ class Peer:
                 "it may hold printable ASCII without space, double quote and "
                 "backslash only: not every BGP daemon can be told others",
             )
-
-    def _check_attributes(self) -> None:
-        if len(self.communities) > COMMUNITIES_MAX:
-            raise InvalidRequest(
-                "communities", f"there are more than {COMMUNITIES_MAX}"
-            )
-        for community in self.communities:
-            check_community("communities", community)
-        if len(set(self.communities)) < len(self.communities):
-            raise InvalidRequest(
-                "communities", "each may be named once (RFC 8092, section 5)"
-            )
-        check_range("as_path_prepend", self.as_path_prepend, 0, PREPEND_MAX)
-        if self.med is not None:
-            check_range("med", self.med, 0, MED_MAX)
-        if self.local_pref is not None:
-            check_range("local_pref", self.local_pref, 0, MED_MAX)
-        if self.max_prefixes is not None:
-            check_range("max_prefixes", self.max_prefixes, 1, PREFIXES_MAX)
 
     def selects(self, zone: str | None, host: str | None) -> bool:
         """Whether an amphora in this zone and on this host peers here."""

@@ -13,7 +13,12 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from octavia_anycast.model.autoscale import Autoscale, MeasuredLoad
-from octavia_anycast.model.bgp import IPAddress, check_range
+from octavia_anycast.model.bgp import (
+    IPAddress,
+    check_fields,
+    check_range,
+    within,
+)
 from octavia_anycast.model.distributor import Distributor
 from octavia_anycast.model.errors import InvalidRequest
 from octavia_anycast.model.wire import (
@@ -135,7 +140,7 @@ class ClusterRecord:
     config_revision: str = ""
     cooldown_seconds: int = 0
     cluster_type: str = "ACTIVE_ACTIVE"
-    spare_count: int = 0
+    spare_count: int = within(0, SPARE_COUNT_MAX, default=0)
     refusals: Mapping[str, str] = field(default_factory=dict)
     autoscale: Autoscale | None = None
     scaled_at: datetime | None = None
@@ -148,7 +153,7 @@ class ClusterRecord:
     request_id: str = ""
 
     def __post_init__(self) -> None:
-        check_range("spare_count", self.spare_count, 0, SPARE_COUNT_MAX)
+        check_fields(self)
         check_range("cooldown", self.cooldown_seconds, 0, COOLDOWN_MAX_SECONDS)
 
 
@@ -282,46 +287,106 @@ class ClusterPolicy:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DesiredCluster:
+class Desired:
+    """What is wanted of amphorae, whomever they announce.
+
+    ``revision`` names all that they are to serve. ``is_managed``: they are
+    booted and dismissed; ``is_new``: the first of them are to boot.
+    ``is_autoscaled``: it was not its user who last changed the size;
+    ``grown_by``: by so many autoscaling has made it larger in this look.
+    """
+
+    distributor: Distributor
+    revision: str
+    load_balancer_id: str | None = None
+    is_deleted: bool = False
+    vips: tuple[Vip, ...] = ()
+    lvs_listener_ids: tuple[str, ...] = ()
+    failover_generation: int = 0
+    is_managed: bool = True
+    is_new: bool = False
+    scaled_at: datetime | None = None
+    is_autoscaled: bool = False
+    grown_by: int = 0
+    policy: ClusterPolicy = field(default_factory=ClusterPolicy)
+
+    @property
+    def wanted(self) -> int:
+        """How many are to announce."""
+        raise NotImplementedError
+
+    @property
+    def total(self) -> int:
+        """How many there are to be, spares included."""
+        return self.wanted
+
+    @property
+    def minimum(self) -> int:
+        """How many others announce the same, at least, when one goes."""
+        return 1
+
+    @property
+    def replaced_by(self) -> int:
+        """How many others are ready, at least, when a silent one goes."""
+        return 0
+
+    @property
+    def drain_seconds(self) -> float:
+        """How long one drains that leaves."""
+        return self.policy.drain_timeout
+
+    @property
+    def withdraw_patience(self) -> float:
+        """Seconds until one is deleted that does not withdraw."""
+        return float("inf")
+
+    @property
+    def should_announce(self) -> bool:
+        """Whether anything of theirs belongs into the fabric at all."""
+        return bool(self.wanted)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DesiredCluster(Desired):
     """All that one load balancer asks for, from Octavia's rows and ours.
 
     ``revision`` names the configuration of the whole tree. ``listeners`` are
     the sockets of the enabled TCP-based listeners on every VIP,
     ``lvs_listener_ids`` the enabled UDP and SCTP listeners; without any of
-    either there is nothing to announce for. ``is_managed``: the cluster
-    manager boots and dismisses amphorae; ``is_new``: it is being created.
-    ``is_autoscaled``: it was not its user who last changed the size;
-    ``grown_by``: by so many autoscaling has made it larger in this look.
-    ``refusals``: a sentence for each object that amphorae refused and that
-    is left out of the configuration. ``rescue_secrets``: of flow rescue, the
-    one to send first; empty: it is off.
+    either there is nothing to announce for. ``refusals``: a sentence for each
+    object that amphorae refused and that is left out of the configuration.
+    ``rescue_secrets``: of flow rescue, the one to send first; empty: it is
+    off.
     """
 
     load_balancer_id: str
-    is_deleted: bool
     is_enabled: bool
-    vips: tuple[Vip, ...]
-    revision: str
     listeners: tuple[ListenerSocket, ...]
     member_network_ids: tuple[str, ...]
     size: ClusterSize
-    distributor: Distributor
     frontend_network_id: str | None = None
     frontend_subnet_id: str | None = None
-    failover_generation: int = 0
-    lvs_listener_ids: tuple[str, ...] = ()
-    is_managed: bool = True
-    is_new: bool = False
     spare_count: int = 0
     cooldown_seconds: int = 0
     autoscale: Autoscale | None = None
-    scaled_at: datetime | None = None
-    is_autoscaled: bool = False
-    grown_by: int = 0
     has_stick_tables: bool = False
     refusals: tuple[str, ...] = ()
     rescue_secrets: tuple[str, ...] = field(default=(), repr=False)
-    policy: ClusterPolicy = field(default_factory=ClusterPolicy)
+
+    @property
+    def wanted(self) -> int:
+        """As many as the cluster's size says."""
+        return 0 if self.is_deleted else self.size.desired
+
+    @property
+    def total(self) -> int:
+        """Those, and the spares."""
+        return self.wanted + self.spare_count
+
+    @property
+    def minimum(self) -> int:
+        """The cluster's min_size."""
+        return self.size.minimum
 
     @property
     def should_announce(self) -> bool:
@@ -458,6 +523,20 @@ class DrainOptions:
     def __post_init__(self) -> None:
         if self.timeout is not None:
             check_range("timeout", self.timeout, 0, TIMEOUT_MAX_SECONDS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DrainLimits:
+    """What the settings say of drains, and of who goes on; seconds.
+
+    :param drain_timeout: how long one drains if it is not said
+    :param stale_after: after it an amphora's report says nothing any more
+    :param silent_after: not heard of for so long, an amphora is silent
+    """
+
+    drain_timeout: float
+    stale_after: float
+    silent_after: float
 
 
 def drain_of(record: AmphoraRecord, leaving_seconds: float) -> Drain | None:

@@ -11,7 +11,9 @@ from octavia_anycast.model.bgp import (
     PeeringNetwork,
     Speaker,
     SpeakerDriver,
-    check_range,
+    check_fields,
+    checked_by,
+    within,
 )
 from octavia_anycast.model.errors import (
     InvalidRequest,
@@ -38,12 +40,12 @@ class Zone:
     ``frontend_subnet_ids`` Neutron chooses one subnet per VIP family.
     """
 
-    availability_zone: str | None = None
+    availability_zone: str | None = checked_by(check_place, default=None)
     frontend_network_id: str | None = None
     frontend_subnet_ids: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        check_place("availability_zone", self.availability_zone)
+        check_fields(self)
         if self.frontend_subnet_ids and self.frontend_network_id is None:
             raise InvalidRequest(
                 "frontend_network_id", "subnets are given without a network"
@@ -66,8 +68,8 @@ class Distributor:
     """
 
     id: str
-    name: str = ""
-    description: str = ""
+    name: str = checked_by(check_name, default="")
+    description: str = checked_by(check_text, default="")
     distributor_type: DistributorType = DistributorType.L3_BGP
     provisioning_status: str = "ACTIVE"
     operating_status: str = "ONLINE"
@@ -76,12 +78,10 @@ class Distributor:
     is_default: bool = False
     speakers: tuple[Speaker, ...] = ()
     zones: tuple[Zone, ...] = ()
-    dedicated_count: int = 0
+    dedicated_count: int = within(0, DEDICATED_MAX, default=0)
 
     def __post_init__(self) -> None:
-        check_name("name", self.name)
-        check_text("description", self.description)
-        check_range("dedicated_count", self.dedicated_count, 0, DEDICATED_MAX)
+        check_fields(self)
         if self.dedicated_count and any(
             peer.peering_network is PeeringNetwork.FRONTEND
             for speaker in self.speakers
@@ -129,7 +129,7 @@ ATTRIBUTES = (DISTRIBUTOR_ID, FRONTEND_NETWORK_ID, FRONTEND_SUBNET_ID)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
-    """What is said; None: nothing."""
+    """The distributor and front end that a request names; None: no choice."""
 
     distributor_id: str | None = None
     frontend_network_id: str | None = None
@@ -137,16 +137,16 @@ class Choice:
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> "Choice":
-        """Pick it out of a request, or of metadata."""
+        """Read the choice from a request, or from metadata."""
         return cls(**{name: values.get(name) or None for name in ATTRIBUTES})
 
     @property
     def has_frontend(self) -> bool:
-        """Whether it says anything about the front end."""
+        """Whether it chooses a front end."""
         return bool(self.frontend_network_id or self.frontend_subnet_id)
 
     def or_else(self, other: "Choice") -> "Choice":
-        """Add what another one says where this one is silent.
+        """Take from another choice what this one leaves open.
 
         Network and subnet belong together: they come from one of them.
         """
@@ -157,5 +157,5 @@ class Choice:
         )
 
     def said(self) -> dict[str, str]:
-        """attribute -> value, of those that are said."""
+        """attribute -> value, of those that are chosen."""
         return {k: v for k, v in asdict(self).items() if v is not None}

@@ -91,20 +91,6 @@ class ShownRegisteredPath:
     announcing_count: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RegistrationLimits:
-    """What the deployment's settings say of registrations; seconds.
-
-    :param drain_timeout: how long one drains if it is not said
-    :param stale_after: after it an amphora's report says nothing any more
-    :param silent_after: not heard of for so long, an amphora is silent
-    """
-
-    drain_timeout: float
-    stale_after: float
-    silent_after: float
-
-
 def _meet(one: str | None, other: str | None) -> bool:
     return one is None or other is None or one == other
 

@@ -2,10 +2,10 @@
 # Copyright (c) 2026 The octavia-anycast authors
 """What an older release stored and this one refuses.
 
-An object that exists is valid, but for the distributors, speakers, peers and
-zones that are read to be shown, changed or deleted: checks become stricter
-from one release to the next, and what they refuse has to be seen before it
-can be mended. Nothing that is made here may reach an amphora.
+An object that exists is valid. The exception are the distributors, speakers,
+peers and zones that are read to be shown, changed or deleted: a release may
+check more strictly than the last one, and an operator has to see what is
+refused in order to correct it. Nothing that is made here may reach an amphora.
 
 Layer: model. Pure.
 """
@@ -67,7 +67,7 @@ class Complaint:
 
 
 def about_peer(peer: Peer) -> Iterator[Complaint]:
-    """What is refused of a peer by itself: one complaint at most."""
+    """What is refused of a peer by itself; at most one complaint."""
 
     def check() -> None:
         replace(peer, bfd=peer.bfd and replace(peer.bfd))
@@ -78,8 +78,8 @@ def about_peer(peer: Peer) -> Iterator[Complaint]:
 def about_distributor(distributor: Distributor) -> Iterator[Complaint]:
     """What is refused of a distributor with all that it has.
 
-    What contradicts something else is looked for among what is valid by
-    itself, and is a complaint about the later one.
+    Contradictions are looked for among the parts that are valid by
+    themselves; the complaint names the later part.
     """
     speakers = []
     for speaker in distributor.speakers:
@@ -113,7 +113,7 @@ def about_distributor(distributor: Distributor) -> Iterator[Complaint]:
 
 
 def _sound_speaker(speaker: Speaker) -> tuple[Speaker, list[Complaint]]:
-    """What of it is valid, and complaints about the rest."""
+    """The valid part of a speaker, and complaints about the rest."""
     complaints = list(
         _refusal(SPEAKER, speaker.id, lambda: replace(speaker, peers=()))
     )

@@ -11,10 +11,9 @@ Layer: model. Pure; JSON documents are plain dicts at this edge only.
 
 import re
 from collections import Counter
-from dataclasses import MISSING, dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
 
 from octavia_anycast.model.bgp import (
     IPAddress,
@@ -22,8 +21,9 @@ from octavia_anycast.model.bgp import (
     SessionState,
     Speaker,
     SpeakerDriver,
-    check_range,
+    check_fields,
     keeping_peers,
+    within,
 )
 from octavia_anycast.model.errors import InvalidRequest
 from octavia_anycast.model.flow_rescue import FlowRescue, FlowRescueReport
@@ -40,7 +40,7 @@ ABSENT_IF_NONE = {"absent_if_none": True}
 # Of one VIP at a distributor: as many as a cluster has amphorae at most.
 NEXT_HOPS_MAX = 64
 _MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
-_CODES = re.compile(r"[1-5][0-9]{2}(-[1-5][0-9]{2})?")
+_CODES = r"[1-5][0-9]{2}(-[1-5][0-9]{2})?"
 
 
 class Intent(StrEnum):
@@ -102,20 +102,6 @@ class PathState(StrEnum):
     WITHDRAWN = "withdrawn"
 
 
-_RANGE = "range"
-
-
-def _limited(low: int, high: int, default: Any = MISSING) -> Any:
-    """Make a field of an integer that is in ``low..high``."""
-    return field(default=default, metadata={_RANGE: (low, high)})
-
-
-def _check_limits(value: Any) -> None:
-    for f in fields(value):
-        if _RANGE in f.metadata:
-            check_range(f.name, getattr(value, f.name), *f.metadata[_RANGE])
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VipState:
     """One VIP, announced as a host route with ``nexthop_ip``.
@@ -168,7 +154,7 @@ class Frontend:
     """The front-end interface: found by its MAC, named eth1."""
 
     mac_address: str
-    mtu: int = _limited(576, 65_535)
+    mtu: int = within(576, 65_535)
     addresses: tuple[FrontendAddress, ...]
 
     def __post_init__(self) -> None:
@@ -177,7 +163,7 @@ class Frontend:
                 "mac_address",
                 f"{self.mac_address!r} is not six lower-case hex octets",
             )
-        _check_limits(self)
+        check_fields(self)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,11 +172,11 @@ class ListenerSocket:
 
     listener_id: str
     ip_address: IPAddress
-    port: int = _limited(1, 65_535)
+    port: int = within(1, 65_535)
     scheme: Scheme = Scheme.OPAQUE
 
     def __post_init__(self) -> None:
-        _check_limits(self)
+        check_fields(self)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -207,27 +193,22 @@ class SyntheticRequest:
     method: str = "GET"
     host: str = ""
     codes: str = "200-599"
-    interval_ms: int = _limited(50, 600_000, 1_000)
-    timeout_ms: int = _limited(10, 60_000, 1_000)
-    rise_count: int = _limited(1, 100, 1)
-    fall_count: int = _limited(1, 100, 3)
+    interval_ms: int = within(50, 600_000, 1_000)
+    timeout_ms: int = within(10, 60_000, 1_000)
+    rise_count: int = within(1, 100, 1)
+    fall_count: int = within(1, 100, 3)
 
     def __post_init__(self) -> None:
-        if not re.fullmatch(r"/[!-~]*", self.path):
-            raise InvalidRequest(
-                "path", f"{self.path!r} is not / and visible ASCII"
-            )
-        if self.method not in ("GET", "HEAD", "OPTIONS"):
-            raise InvalidRequest(
-                "method", f"{self.method!r} is not GET, HEAD or OPTIONS"
-            )
-        if not re.fullmatch(r"[!-.0-~]*", self.host):
-            raise InvalidRequest("host", f"{self.host!r} is not a host name")
-        if not all(_CODES.fullmatch(part) for part in self.codes.split(",")):
-            raise InvalidRequest(
-                "codes", f"{self.codes!r} is not like 200-299,404"
-            )
-        _check_limits(self)
+        for name, pattern, expected in (
+            ("path", r"/[!-~]*", "/ and visible ASCII"),
+            ("method", "GET|HEAD|OPTIONS", "GET, HEAD or OPTIONS"),
+            ("host", r"[!-.0-~]*", "a host name"),
+            ("codes", rf"{_CODES}(,{_CODES})*", "like 200-299,404"),
+        ):
+            value = getattr(self, name)
+            if not re.fullmatch(pattern, value):
+                raise InvalidRequest(name, f"{value!r} is not {expected}")
+        check_fields(self)
 
     def expects(self, status: int) -> bool:
         """Whether this status is one of the expected ones."""
@@ -250,18 +231,18 @@ class GateSettings:
     """
 
     is_enabled: bool = True
-    interval_ms: int = _limited(20, 60_000, 100)
-    rise_count: int = _limited(1, 100, 2)
-    fall_count: int = _limited(1, 100, 2)
-    unknown_hold_ms: int = _limited(0, 600_000, 5_000)
-    answer_interval_ms: int = _limited(50, 60_000, 500)
-    answer_timeout_ms: int = _limited(50, 60_000, 2_000)
-    accept_timeout_ms: int = _limited(50, 60_000, 1_000)
-    gateway_interval_ms: int = _limited(100, 60_000, 400)
+    interval_ms: int = within(20, 60_000, 100)
+    rise_count: int = within(1, 100, 2)
+    fall_count: int = within(1, 100, 2)
+    unknown_hold_ms: int = within(0, 600_000, 5_000)
+    answer_interval_ms: int = within(50, 60_000, 500)
+    answer_timeout_ms: int = within(50, 60_000, 2_000)
+    accept_timeout_ms: int = within(50, 60_000, 1_000)
+    gateway_interval_ms: int = within(100, 60_000, 400)
     request: SyntheticRequest | None = None
 
     def __post_init__(self) -> None:
-        _check_limits(self)
+        check_fields(self)
 
 
 def _check_named_once(

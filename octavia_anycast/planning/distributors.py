@@ -10,16 +10,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 
-from octavia_anycast.model.bgp import (
-    AuthType,
-    IPAddress,
-    Peer,
-    SessionState,
-)
+from octavia_anycast.model.bgp import AuthType, IPAddress, Peer, SessionState
 from octavia_anycast.model.cluster import AmphoraRecord, AmphoraStatus
 from octavia_anycast.model.distributor import Distributor
 from octavia_anycast.model.wire import Report, SessionReport
-from octavia_anycast.planning.cluster.rollout import wanted_digest
+from octavia_anycast.planning.amphora.rollout import wanted_digest
 from octavia_anycast.planning.cluster.status import OperatingStatus
 
 
@@ -149,10 +144,11 @@ def _trouble(
             f"daemon refuses the new ones: {report.refusal}"
         )
     if _is_stuck(amphora, now, patience):
+        owner = "load balancer" if record.load_balancer_id else "distributor"
         return (
             f"{_named(record)} tries the changed BGP peers out: "
             f"{'; '.join(_down(distributor, report))}. The other amphorae of "
-            "its load balancer keep the peers that they had until these "
+            f"its {owner} keep the peers that they had until these "
             "sessions are Established or the peers are changed again."
         )
     return ""

@@ -11,7 +11,7 @@ from typing import Any
 from octavia_anycast import log_lines
 from octavia_anycast.controller.cluster.reconciler import ClusterReconciler
 from octavia_anycast.controller.cluster.report import Reporter
-from octavia_anycast.controller.dedicated.dedicated import DedicatedAmphorae
+from octavia_anycast.controller.dedicated import DedicatedAmphorae
 from octavia_anycast.controller.distributor.distributor_driver import (
     L3BgpDistributorDriver,
 )
@@ -87,9 +87,9 @@ class ControllerProcess:
             observe_executor=self._observers,
             apply_executor=self._appliers,
         )
-        self.distributors = DistributorLifecycle(self.world, self._appliers)
+        self.distributors = DistributorLifecycle(self.world)
         self.dedicated = DedicatedAmphorae(self.world, self._observers)
-        self.driver = L3BgpDistributorDriver(self.world, self._appliers)
+        self.driver = L3BgpDistributorDriver(self.world)
         self.sweep = Sweep(self.world)
 
     def reconcile(self, load_balancer_id: str) -> Result | None:

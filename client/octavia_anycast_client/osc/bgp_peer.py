@@ -11,6 +11,11 @@ from octavia_anycast_client.osc import arguments, base, columns, password
 NETWORKS = ("management", "frontend")
 # Option -> metavar, type, help.
 _TEXTS: dict[str, tuple[str, Any, str]] = {
+    "peer_port": (
+        "<1-65535>",
+        int,
+        "The TCP port that it listens on (default: 179).",
+    ),
     "ttl_hops": (
         "<1-254>",
         int,

@@ -128,6 +128,7 @@ BGP_PEER = (
     "med",
     "name",
     "peer_ip",
+    "peer_port",
     "peering_network",
     "remote_as",
     "speakers",

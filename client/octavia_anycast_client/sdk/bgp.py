@@ -24,6 +24,7 @@ class BgpPeer(Resource):
         "name",
         "peer_ip",
         "remote_as",
+        "peer_port",
         "auth_type",
         "ttl_hops",
         "hold_time",
@@ -46,6 +47,8 @@ class BgpPeer(Resource):
     peer_ip = resource.Body("peer_ip")
     #: Its AS. *Type: int*
     remote_as = resource.Body("remote_as", type=int)
+    #: The TCP port that it listens on. *Type: int*
+    peer_port = resource.Body("peer_port", type=int)
     #: ``md5`` or None.
     auth_type = resource.Body("auth_type")
     #: Write-only, and forgotten as soon as it was sent.

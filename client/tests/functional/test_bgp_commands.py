@@ -11,6 +11,7 @@ def test_create_a_peer_with_everything(show):
     made = show(
         "bgp peer create --name tor-1 --peer-ip 192.0.2.1 --remote-as 65001",
         *("--password", SECRET, "--ttl-hops", 1, "--hold-time", 9),
+        *("--peer-port", 1790),
         *("--keepalive-interval", 3, "--max-prefixes", 100),
         *("--bfd", "min-tx-ms=50,min-rx-ms=60,multiplier=4"),
         *("--peering-network", "frontend", "--availability-zone", "rack-1"),
@@ -23,6 +24,7 @@ def test_create_a_peer_with_everything(show):
         "peer_ip": "192.0.2.1",
         "remote_as": 65001,
         "auth_type": "md5",
+        "peer_port": 1790,
         "ttl_hops": 1,
         "hold_time": 9,
         "keepalive_interval": 3,

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 import sqlalchemy
 from sqlalchemy.orm import Session
 
-from octavia_anycast.db import cluster_models, models
+from octavia_anycast.db import models
 from octavia_anycast.db.amphora import reports
 from octavia_anycast.db.engine import Database
 from octavia_anycast.model import bgp, wire
@@ -61,7 +61,7 @@ def _fill(session: Session) -> str:
         amphora_id = models.new_id()
         session.add(_amphora(amphora_id, now))
         session.add(
-            cluster_models.AmphoraRegistration(
+            models.AmphoraRegistration(
                 amphora_id=amphora_id,
                 load_balancer_id=_LOAD_BALANCER,
                 distributor_id=busy.id,
@@ -101,15 +101,13 @@ def _distributor(number: int, peers: list[models.Peer]) -> models.Distributor:
         distributor_type="L3_BGP",
         provisioning_status="ACTIVE",
         operating_status="ONLINE",
-        enabled=True,
+        is_enabled=True,
         speakers=[speaker],
     )
 
 
-def _amphora(
-    amphora_id: str, now: datetime.datetime
-) -> cluster_models.Amphora:
-    return cluster_models.Amphora(
+def _amphora(amphora_id: str, now: datetime.datetime) -> models.Amphora:
+    return models.Amphora(
         id=amphora_id,
         load_balancer_id=_LOAD_BALANCER,
         service_type="loadbalancer",
@@ -167,22 +165,21 @@ def _empty(session: Session) -> None:
     speakers = sqlalchemy.select(models.Speaker.id).where(
         models.Speaker.distributor_id.in_(own)
     )
-    amphorae = sqlalchemy.select(cluster_models.Amphora.id).where(
-        cluster_models.Amphora.load_balancer_id == _LOAD_BALANCER
+    amphorae = sqlalchemy.select(models.Amphora.id).where(
+        models.Amphora.load_balancer_id == _LOAD_BALANCER
     )
     for table, condition in (
         (
-            cluster_models.AmphoraReport,
-            cluster_models.AmphoraReport.amphora_id.in_(amphorae),
+            models.AmphoraReport,
+            models.AmphoraReport.amphora_id.in_(amphorae),
         ),
         (
-            cluster_models.AmphoraRegistration,
-            cluster_models.AmphoraRegistration.load_balancer_id
-            == _LOAD_BALANCER,
+            models.AmphoraRegistration,
+            models.AmphoraRegistration.load_balancer_id == _LOAD_BALANCER,
         ),
         (
-            cluster_models.Amphora,
-            cluster_models.Amphora.load_balancer_id == _LOAD_BALANCER,
+            models.Amphora,
+            models.Amphora.load_balancer_id == _LOAD_BALANCER,
         ),
         (
             models.PeerRegistration,

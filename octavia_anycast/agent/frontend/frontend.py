@@ -196,11 +196,8 @@ class FrontendSetup:
             for address in inside.addresses()
             if address.index == link.index
         }
-        present = {
-            pair
-            for pair in present
-            if pair in wanted or not pair[0].is_link_local
-        }
+        # Of link-local addresses only ours are named.
+        present -= {p for p in present - wanted if p[0].is_link_local}
         for ip, length in sorted(wanted - present, key=str):
             LOG.info("Add %s/%s to %s", ip, length, link.name)
             # "replace": one that is still tentative is not listed.

@@ -14,13 +14,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from octavia_anycast.agent.frontend.netlink import TcpSocket
-from octavia_anycast.agent.gate.gate import (
-    GOOD,
-    Sample,
-    bad,
-    partial,
-    unknown,
-)
+from octavia_anycast.agent.gate.gate import GOOD, Sample, bad, partial, unknown
 from octavia_anycast.model.bgp import IPAddress
 from octavia_anycast.model.wire import GateSettings, ListenerSocket
 

@@ -19,11 +19,7 @@ from dataclasses import dataclass, replace
 from octavia_anycast.agent.frontend import netns
 from octavia_anycast.agent.gate.gate import GOOD, Sample, Verdict, unknown
 from octavia_anycast.agent.loop import Loop
-from octavia_anycast.model.wire import (
-    ListenerSocket,
-    Scheme,
-    SyntheticRequest,
-)
+from octavia_anycast.model.wire import ListenerSocket, Scheme, SyntheticRequest
 
 _USER_AGENT = "octavia-anycast-health"
 

@@ -23,11 +23,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from octavia_anycast.agent import process
-from octavia_anycast.agent.speakers.base import (
-    BgpSpeaker,
-    SpeakerStatus,
-    Wish,
-)
+from octavia_anycast.agent.speakers.base import BgpSpeaker, SpeakerStatus, Wish
 from octavia_anycast.model.bgp import (
     IPAddress,
     Peer,
@@ -180,11 +176,26 @@ class ChosenSpeaker:
 
     def status(self) -> SpeakerStatus:
         """Report from memory; a refused peer has its session too."""
-        status = self._status()
-        refused = self._looked_at.get(self._speakers)
-        if not refused:
-            return status
-        left_out = tuple(
+        shares, speakers = self._wanted, self._speakers
+        found = {place: made.status() for place, made in self._made.items()}
+        wanted = [found[place] for place in shares if place in found]
+        are_loaded = len(wanted) == len(shares) and all(
+            status.speakers == shares.get(place, ())
+            for place, status in found.items()
+        )
+        return SpeakerStatus(
+            is_running=bool(wanted) and all(s.is_running for s in wanted),
+            speakers=speakers if are_loaded else None,
+            sessions=tuple(x for s in wanted for x in s.sessions)
+            + self._refused_sessions(speakers),
+            paths=frozenset().union(*(s.paths for s in wanted)),
+        )
+
+    def _refused_sessions(
+        self, speakers: tuple[Speaker, ...]
+    ) -> tuple[SessionReport, ...]:
+        refused = self._looked_at.get(speakers, {})
+        return tuple(
             SessionReport(
                 peer_id=peer.id,
                 peer_ip=peer.peer_ip,
@@ -192,30 +203,9 @@ class ChosenSpeaker:
                 since=None,
                 error=f"{speaker.driver} refuses it: {refused[peer.id]}",
             )
-            for speaker in self._speakers
+            for speaker in speakers
             for peer in speaker.peers
             if peer.id in refused
-        )
-        return replace(status, sessions=status.sessions + left_out)
-
-    def _status(self) -> SpeakerStatus:
-        shares = self._wanted
-        found = {place: made.status() for place, made in self._made.items()}
-        wanted = [found[place] for place in shares if place in found]
-        are_loaded = len(wanted) == len(shares) and all(
-            status.speakers == shares.get(place, ())
-            for place, status in found.items()
-        )
-        if len(wanted) == 1:
-            (one,) = wanted
-            return replace(
-                one, speakers=self._speakers if are_loaded else None
-            )
-        return SpeakerStatus(
-            is_running=bool(wanted) and all(s.is_running for s in wanted),
-            speakers=self._speakers if are_loaded else None,
-            sessions=tuple(x for s in wanted for x in s.sessions),
-            paths=frozenset().union(*(s.paths for s in wanted)),
         )
 
     def close(self) -> None:

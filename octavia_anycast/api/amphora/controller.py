@@ -4,38 +4,36 @@
 
 What concerns one of Octavia's is Octavia's code, unchanged. What concerns
 one of ours becomes a mark in its row, which the controller acts upon: no
-message leaves here, and the load balancer stays as it is (ADR 0054).
+message leaves here, and the load balancer stays as it is (ADR 0054, 0078).
 """
 
 import inspect
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Self
 
 from octavia.api.v2.controllers import amphora as stock
-from octavia.api.v2.types import amphora as stock_types
-from octavia.common import constants
-from oslo_log import log as logging
-from pecan import expose, request
-from wsme import types as wtypes
-from wsmeext import pecan as wsme_pecan
+from octavia.common import constants, exceptions
+from pecan import expose
 
 from octavia_anycast import log_lines
-from octavia_anycast.api import faults, listing, resource
+from octavia_anycast.api import drain
 from octavia_anycast.api.amphora import pages
-from octavia_anycast.api.amphora.below_amphora import BelowAmphora
 from octavia_anycast.api.amphora.schema import (
     AMPHORA,
+    CALLS,
+    CALLS_OF_CONFIG,
+    CALLS_OF_FAILOVER,
+    CALLS_OF_STATISTICS,
+    STATISTICS,
     of_count,
     of_ours,
     of_stock,
     with_vip,
 )
-from octavia_anycast.api.drain.controller import (
-    DrainController,
-    StockDrainController,
-)
-from octavia_anycast.api.drain.requests import DrainLimits
-from octavia_anycast.api.drain.schema import DRAIN
+from octavia_anycast.api.declaration import faults, listing, resource
+from octavia_anycast.db import drains
 from octavia_anycast.db.amphora import (
     amphora_listing,
     amphora_statistics,
@@ -44,170 +42,288 @@ from octavia_anycast.db.amphora import (
 from octavia_anycast.db.amphora.amphora_listing import ListedAmphora
 from octavia_anycast.db.cluster import clusters
 from octavia_anycast.db.engine import Database
+from octavia_anycast.model.cluster import AmphoraRecord
+from octavia_anycast.model.errors import Conflict
 from octavia_anycast.octavia_adapter.amphora import stock_amphorae
+from octavia_anycast.options import Settings
 
-LOG = logging.getLogger(__name__)
+
+class BelowAmphora(resource.Controller):
+    """A part of one amphora of ours."""
+
+    _listed: ListedAmphora
+
+    @classmethod
+    def of(cls, parent: Any, listed: ListedAmphora) -> Self:
+        """Make one for a single request."""
+        made = cls.below(parent, listed.record.id)
+        made._listed = listed
+        return made
+
+    def _check(self, session: Any, method: str) -> None:
+        """Ask the policy, as Octavia, for the project of the load balancer."""
+        cluster = clusters.get(session, self._load_balancer_id or "")
+        self._authorize(method, cluster.project_id if cluster else None)
+
+    @property
+    def _load_balancer_id(self) -> str | None:
+        """None: a dedicated amphora of a distributor."""
+        return self._listed.record.load_balancer_id
+
+    def _record_request(self, session: Any) -> None:
+        """Have the controller's log lines bear this request."""
+        if self._load_balancer_id is not None:
+            clusters.record_request(
+                session, self._load_balancer_id, log_lines.request_id()
+            )
 
 
-class AmphoraeController(stock.AmphoraController):
+class FailoverController(BelowAmphora):
+    """``/failover``: another amphora takes its place."""
+
+    CALLS = CALLS_OF_FAILOVER
+
+    def put(self) -> None:
+        """Request it; the new one serves before the old one leaves.
+
+        The load balancer is PENDING_UPDATE until the old one is gone.
+        """
+        with self._transaction() as session:
+            self._check(session, "put")
+            clusters.require_managed(session, self._load_balancer_id or "")
+        # The mark is committed first: without a lock it is carried out, but
+        # a lock without a mark would show a failover that never happens.
+        with (
+            self._locked_load_balancer(),
+            self._transaction() as session,
+        ):
+            amphorae.update(
+                session, self._listed.record.id, failover_wanted=True
+            )
+            self._record_request(session)
+        resource.log_accepted(f" of load balancer {self._load_balancer_id}")
+
+    @contextmanager
+    def _locked_load_balancer(self) -> Iterator[None]:
+        """Make it PENDING_UPDATE, unless the block fails.
+
+        :raises ImmutableObject: it is neither ACTIVE nor ERROR.
+        """
+        if self._load_balancer_id is None:
+            yield
+            return
+        with self._octavia_transaction() as session:
+            self._get_db_lb(
+                session, self._load_balancer_id, show_deleted=False
+            )
+            self.repositories.load_balancer.set_status_for_failover(
+                session,
+                self._load_balancer_id,
+                status=constants.PENDING_UPDATE,
+                raise_exception=True,
+            )
+            yield
+
+
+class ConfigController(BelowAmphora):
+    """``/config``: its agent gets its configuration again."""
+
+    CALLS = CALLS_OF_CONFIG
+
+    def put(self) -> None:
+        """Request it."""
+        with self._transaction() as session:
+            self._check(session, "put")
+            amphorae.update(
+                session, self._listed.record.id, agent_update_wanted=True
+            )
+            self._record_request(session)
+        resource.log_accepted()
+
+
+class StatsController(BelowAmphora):
+    """``/stats``: its counters, for each listener."""
+
+    CALLS = CALLS_OF_STATISTICS
+
+    def get(self) -> Any:
+        """Show them; the list is empty before the first heartbeat."""
+        self._authorize("get", self._context.project_id)
+        with self._transaction() as session:
+            counts = amphora_statistics.list_for(
+                session, self._listed.record.id
+            )
+        return STATISTICS.list([of_count(self._listed, c) for c in counts])
+
+
+class DrainController(BelowAmphora):
+    """``/drain``: take it out of service, and back."""
+
+    CALLS = drain.CALLS
+
+    def get(self) -> Any:
+        """Show its progress, and what is left."""
+        with self._transaction() as session:
+            self._check(session, "get")
+            return self._answer(session, self._listed.record)
+
+    def put(self, drain_: Any = None) -> Any:
+        """Request it; idempotent."""
+        record = self._listed.record
+        with self._transaction() as session:
+            self._check(session, "put")
+            options = drain.options_from(drain_)
+            self._check_load_balancer(drains.served_by(record))
+            record = drains.ask(
+                session,
+                record,
+                self._settings.drain_limits,
+                datetime.now(UTC),
+                options.timeout,
+            )
+            self._record_request(session)
+            answer = self._answer(session, record)
+        resource.log_accepted(
+            f" of load balancer {record.load_balancer_id}: "
+            f"deadline {record.drain_deadline}"
+        )
+        return answer
+
+    def delete(self) -> None:
+        """Undo it: the amphora announces again."""
+        record = self._listed.record
+        with self._transaction() as session:
+            self._check(session, "delete")
+            self._check_load_balancer(drains.served_by(record))
+            drains.take_back(session, record)
+            self._record_request(session)
+        resource.log_accepted(f" of load balancer {record.load_balancer_id}")
+
+    def _answer(self, session: Any, record: AmphoraRecord) -> Any:
+        stored = drains.last_report(session, record)
+        return drain.DRAIN.one(
+            drain.response_of(
+                record, stored, self._settings.policy.drain_timeout
+            )
+        )
+
+    def _check_load_balancer(self, load_balancer_id: str) -> None:
+        """Refuse one that is being deleted: nobody would act upon it."""
+        with self._octavia_transaction() as session:
+            row = self._get_db_lb(
+                session, load_balancer_id, show_deleted=False
+            )
+            status = row.provisioning_status
+        if status == constants.PENDING_DELETE:
+            raise exceptions.LBPendingStateError(
+                state=status, id=load_balancer_id
+            )
+
+
+class StockDrainController(resource.Controller):
+    """``/drain`` of one of Octavia's own amphorae: refused, with a reason."""
+
+    CALLS = drain.CALLS
+
+    def get(self) -> Any:
+        """Refuse."""
+        self._refuse("get")
+
+    def put(self, drain_: Any = None) -> Any:
+        """Refuse."""
+        self._refuse("put")
+
+    def delete(self) -> None:
+        """Refuse."""
+        self._refuse("delete")
+
+    def _refuse(self, method: str) -> None:
+        """Answer 409, or 404 if no such amphora exists."""
+        self._authorize(method, self._context.project_id)
+        with self._octavia_transaction() as session:
+            self._get_db_amp(session, self._id, show_deleted=False)
+        with faults.translated():
+            raise Conflict(
+                f"Amphora {self._id} belongs to another provider than "
+                "anycast: only one of several that announce the same VIP "
+                "can be drained."
+            )
+
+
+_DRAIN = "drain"
+_BELOW: dict[str, type[BelowAmphora]] = {
+    "failover": FailoverController,
+    "config": ConfigController,
+    "stats": StatsController,
+    _DRAIN: DrainController,
+}
+
+
+class AmphoraeController(resource.Controller, stock.AmphoraController):
     """The collection and its members."""
 
-    def __init__(self, database: Database, limits: DrainLimits) -> None:
-        super().__init__()
-        self._database = database
-        self.limits = limits  # of the controllers below, too
+    CALLS = CALLS
 
-    @resource.shows(AMPHORA)
+    def __init__(self, database: Database, settings: Settings) -> None:
+        super().__init__()
+        self._database, self._settings = database, settings
+
     def get_one(self, id: str, fields: Any = None) -> Any:
         """Show one."""
-        context = request.context["octavia_context"]
-        listed = _find(self._database, id)
-        with context.session.begin():
+        listed = self._find(id)
+        with self._octavia_transaction() as session:
             if listed is None:
-                row = self._get_db_amp(context.session, id, show_deleted=False)
-            self._auth_validate_action(
-                context, context.project_id, constants.RBAC_GET_ONE
-            )
+                row = self._get_db_amp(session, id, show_deleted=False)
+            self._authorize("get_one", self._context.project_id)
             if listed is None:
                 shown = of_stock(row)
             else:
-                shown = with_vip(
-                    of_ours(listed),
-                    stock_amphorae.vips_of(
-                        context.session,
-                        {listed.record.load_balancer_id or ""},
-                    ),
-                )
-        if fields is not None:
-            shown = self._filter_fields([shown], fields)[0]
-        return AMPHORA.one(shown)
+                served = {listed.record.load_balancer_id or ""}
+                vips = stock_amphorae.vips_of(session, served)
+                shown = with_vip(of_ours(listed), vips)
+        return AMPHORA.one(self._selected([shown], fields)[0])
 
-    @resource.lists(AMPHORA)
     def get_all(self, fields: Any = None) -> Any:
         """List them, oldest first if not asked otherwise."""
-        context = request.context["octavia_context"]
-        self._auth_validate_action(
-            context, context.project_id, constants.RBAC_GET_ALL
-        )
+        self._authorize("get_all", self._context.project_id)
         wanted = listing.without_tags(listing.requested())
         with (
-            faults.translated(),
-            self._database.transaction() as session,
-            context.session.begin(),
+            self._transaction() as session,
+            self._octavia_transaction() as octavias,
         ):
-            shown = pages.page(context.session, session, wanted)
+            shown = pages.page(octavias, session, wanted)
         links = listing.links(wanted, [one.id for one in shown])
-        if fields is not None:
-            shown = self._filter_fields(shown, fields)
-        return AMPHORA.list(shown, links)
+        return AMPHORA.list(self._selected(shown, fields), links)
 
-    @resource.deletes()
     def delete(self, id: str) -> None:
         """Delete what is left of one that failed."""
-        listed = _find(self._database, id)
+        listed = self._find(id)
         if listed is None:
             inspect.unwrap(stock.AmphoraController.delete)(self, id)
             return
-        context = request.context["octavia_context"]
-        self._auth_validate_action(
-            context, context.project_id, constants.RBAC_DELETE
-        )
-        with faults.translated(), self._database.transaction() as session:
+        self._authorize("delete", self._context.project_id)
+        with self._transaction() as session:
             amphorae.request_deletion(session, id, datetime.now(UTC))
             clusters.record_request(
                 session,
                 listed.record.load_balancer_id or "",
                 log_lines.request_id(),
             )
-        LOG.info("Deletion of amphora %s is asked for.", id)
+        resource.log_accepted()
 
     @expose()
     def _lookup(self, amphora_id: str, *remainder: str) -> Any:
-        if remainder and remainder[0] in _BELOW:
-            listed = _find(self._database, amphora_id)
+        part = remainder[0] if remainder else ""
+        if part in _BELOW:
+            listed = self._find(amphora_id)
             if listed is not None:
-                below = _BELOW[remainder[0]](self, self._database, listed)
-                return below, remainder[1:]
-            if remainder[0] == DRAIN.root:
-                return StockDrainController(self, amphora_id), remainder[1:]
+                return _BELOW[part].of(self, listed), remainder[1:]
+            if part == _DRAIN:
+                kind = StockDrainController
+                return kind.below(self, amphora_id), remainder[1:]
         return super()._lookup(amphora_id, *remainder)
 
-
-class FailoverController(BelowAmphora):
-    """``/failover``: another amphora takes its place."""
-
-    @wsme_pecan.wsexpose(None, wtypes.text, status_code=202)
-    def put(self) -> None:
-        """Ask for it; the new one serves before the old one leaves.
-
-        The load balancer is PENDING_UPDATE until the old one is gone.
-        """
-        record = self._listed.record
-        with faults.translated(), self._database.transaction() as session:
-            self._authorize(session, constants.RBAC_PUT_FAILOVER)
-            clusters.require_managed(session, record.load_balancer_id or "")
-        # The mark is committed first: without a lock it is carried out, a
-        # lock without a mark would tell of a failover that was not.
-        with (
-            self._locked_load_balancer(record.load_balancer_id),
-            faults.translated(),
-            self._database.transaction() as session,
-        ):
-            amphorae.request_failover(session, record.id)
-            self._record_request(session)
-        LOG.info(
-            "Failover of amphora %s of load balancer %s is asked for.",
-            record.id,
-            record.load_balancer_id,
-        )
-
-
-class ConfigController(BelowAmphora):
-    """``/config``: its agent gets its configuration anew."""
-
-    @wsme_pecan.wsexpose(None, wtypes.text, status_code=202)
-    def put(self) -> None:
-        """Ask for it."""
-        record = self._listed.record
-        with faults.translated(), self._database.transaction() as session:
-            self._authorize(session, constants.RBAC_PUT_CONFIG)
-            amphorae.request_agent_update(session, record.id)
-            self._record_request(session)
-        LOG.info(
-            "An update of the agent of amphora %s is asked for.", record.id
-        )
-
-
-class StatsController(BelowAmphora):
-    """``/stats``: what it counted, for each listener."""
-
-    @wsme_pecan.wsexpose(
-        stock_types.StatisticsRootResponse, wtypes.text, status_code=200
-    )
-    def get(self) -> Any:
-        """Show it; nothing yet is an empty list."""
-        context = request.context["octavia_context"]
-        self._auth_validate_action(
-            context, context.project_id, constants.RBAC_GET_STATS
-        )
-        with faults.translated(), self._database.transaction() as session:
-            counts = amphora_statistics.list_for(
-                session, self._listed.record.id
-            )
-        return stock_types.StatisticsRootResponse(
-            amphora_stats=[of_count(self._listed, c) for c in counts]
-        )
-
-
-_BELOW: dict[str, type[BelowAmphora]] = {
-    "failover": FailoverController,
-    "config": ConfigController,
-    "stats": StatsController,
-    DRAIN.root: DrainController,
-}
-
-
-def _find(database: Database, amphora_id: str) -> ListedAmphora | None:
-    """The amphora, if it is one of ours."""
-    with faults.translated(), database.transaction() as session:
-        return amphora_listing.get(session, amphora_id)
+    def _find(self, amphora_id: str) -> ListedAmphora | None:
+        """The amphora, if it is one of ours."""
+        with self._transaction() as session:
+            return amphora_listing.get(session, amphora_id)

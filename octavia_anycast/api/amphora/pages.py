@@ -6,11 +6,11 @@ Each table is asked for a whole page from the marker on, sorted by the same
 attributes; the page is what comes first of the two.
 """
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 from octavia_anycast.api.amphora.schema import of_ours, of_stock, with_vip
+from octavia_anycast.api.declaration.listing import in_order, limited
 from octavia_anycast.db import listing
 from octavia_anycast.db.amphora import amphora_listing
 from octavia_anycast.octavia_adapter.amphora import stock_amphorae
@@ -37,9 +37,12 @@ def page(
         stock_amphorae.EXISTS,
         marker_values=marker,
     )
-    merged = _merged(
-        [of_stock(row) for row in stock] + [of_ours(one) for one in ours],
-        listing.whole_order(columns, wanted.order),
+    merged = limited(
+        in_order(
+            [of_stock(row) for row in stock] + [of_ours(one) for one in ours],
+            listing.whole_order(columns, wanted.order),
+            _read,
+        ),
         wanted,
     )
     our_ids = {one.record.id for one in ours}
@@ -88,27 +91,7 @@ def _ours(
     )
 
 
-def _merged(
-    shown: list[Any],
-    order: tuple[tuple[str, bool], ...],
-    wanted: listing.Request,
-) -> list[Any]:
-    for name, is_descending in reversed(order):
-        shown.sort(key=_nulls_first(name), reverse=is_descending)
-    if wanted.limit is None:
-        return shown
-    return (
-        shown[-wanted.limit :] if wanted.is_reverse else shown[: wanted.limit]
-    )
-
-
-def _nulls_first(name: str) -> Callable[[Any], tuple[bool, Any]]:
-    """Compare as the database does: null first, upper case like lower."""
-
-    def key(response: Any) -> tuple[bool, Any]:
-        value = getattr(response, name, None)
-        if isinstance(value, str):
-            value = value.casefold()
-        return (value is not None, value)
-
-    return key
+def _read(response: Any, name: str) -> Any:
+    """Read what is sorted by; upper case is like lower, as in the database."""
+    value = getattr(response, name, None)
+    return value.casefold() if isinstance(value, str) else value

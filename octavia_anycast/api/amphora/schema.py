@@ -8,10 +8,10 @@ from typing import Any
 
 from octavia.api.v2.types import amphora as stock_types
 
-from octavia_anycast.api import calls
-from octavia_anycast.api.calls import Call
-from octavia_anycast.api.cluster.schema import FRONTEND_SUBNET_ID, STATUS
-from octavia_anycast.api.fields import (
+from octavia_anycast.api.cluster import FRONTEND_SUBNET_ID, STATUS
+from octavia_anycast.api.declaration import calls
+from octavia_anycast.api.declaration.calls import Call, stock
+from octavia_anycast.api.declaration.fields import (
     ADDRESS,
     CREATED_AT,
     FLAG,
@@ -21,9 +21,7 @@ from octavia_anycast.api.fields import (
     TEXT,
     UPDATED_AT,
     UUID,
-    Field,
     Resource,
-    reference,
 )
 from octavia_anycast.db.amphora import amphora_listing
 from octavia_anycast.db.amphora.amphora_listing import ROLE, ListedAmphora
@@ -37,115 +35,84 @@ PATH = "/v2/octavia/amphorae"
 
 
 def _exact(value: datetime) -> datetime:
-    """UTC without saying so, as Octavia's rows have it: lists are merged."""
+    """UTC without a zone, like Octavia's rows: the lists are merged."""
     return value.astimezone(UTC).replace(tzinfo=None)
 
 
 _MOMENT = replace(MOMENT, shown=_exact)
 
 
-_FIELDS = (
-    # Not every compute service has UUIDs.
-    Field("compute_id", TEXT.or_null, "The server that it is."),
-    Field(
-        "frontend_ip",
-        ADDRESS.or_null,
-        "Its front-end address: the next hop of the VIP.",
+_FIELDS = {
+    "compute_id": TEXT.or_null("The id of its server."),
+    "frontend_ip": ADDRESS.or_null(
+        "Its front-end address, which is the next hop of the VIP."
     ),
-    replace(FRONTEND_SUBNET_ID, kind=TEXT.or_null),
-    Field("frontend_port_id", UUID.or_null, "The port of that address."),
-    Field("frontend_interface", TEXT.or_null, "The interface that has it."),
-    Field(
-        "frontend_id",
-        INTEGER.or_null,
-        "Not used by amphorae that all serve.",
-        at="frontend_id",
+    "frontend_subnet_id": replace(FRONTEND_SUBNET_ID, kind=TEXT.or_null),
+    "frontend_port_id": UUID.or_null("The port of that address."),
+    "frontend_interface": TEXT.or_null("The interface that has that address."),
+    "frontend_id": INTEGER.or_null(
+        "Not used: all amphorae serve.", at="frontend_id"
     ),
-    Field(
-        "frontend_priority",
-        INTEGER.or_null,
-        "Not used by amphorae that all serve.",
-        at="frontend_priority",
+    "frontend_priority": INTEGER.or_null(
+        "Not used: all amphorae serve.", at="frontend_priority"
     ),
-    Field(
-        "service_type", TEXT.or_null, "loadbalancer, distributor or combined."
+    "service_type": TEXT.or_null("loadbalancer, distributor or combined."),
+    "id": ID,
+    "loadbalancer_id": UUID.or_null(
+        "The load balancer that it serves.", at="record.load_balancer_id"
     ),
-    ID,
-    Field(
-        "loadbalancer_id",
-        UUID.or_null,
-        "The load balancer that it serves.",
-        at="record.load_balancer_id",
-    ),
-    Field(
-        "lb_network_ip",
-        ADDRESS.or_null,
-        "Its address in the management network.",
-    ),
-    Field(
-        "vrrp_ip",
-        ADDRESS.or_null,
-        "The same as frontend_ip, by Octavia's name.",
-    ),
-    Field("ha_ip", ADDRESS.or_null, "The VIP of its load balancer."),
-    Field("vrrp_port_id", UUID.or_null, "The same as frontend_port_id."),
-    Field("ha_port_id", UUID.or_null, "The port of that VIP."),
-    Field(
-        "cert_expiration",
-        _MOMENT.or_null,
-        "When its certificate expires (UTC).",
-    ),
-    Field("cert_busy", FLAG, "Whether its certificate is being replaced."),
-    Field("role", TEXT, "STANDALONE: it is not one of a pair."),
-    STATUS,
-    Field("vrrp_interface", TEXT.or_null, "The same as frontend_interface."),
-    Field("vrrp_id", INTEGER.or_null, "The same as frontend_id."),
-    Field("vrrp_priority", INTEGER.or_null, "The same as frontend_priority."),
-    Field(
-        "cached_zone",
-        TEXT.or_null,
+    "lb_network_ip": ADDRESS.or_null("Its address in the management network."),
+    "vrrp_ip": ADDRESS.or_null("Octavia's name for frontend_ip."),
+    "ha_ip": ADDRESS.or_null("The VIP of its load balancer."),
+    "vrrp_port_id": UUID.or_null("Octavia's name for frontend_port_id."),
+    "ha_port_id": UUID.or_null("The port of that VIP."),
+    "cert_expiration": _MOMENT.or_null("When its certificate expires (UTC)."),
+    "cert_busy": FLAG("Whether its certificate is being replaced."),
+    "role": TEXT("STANDALONE: it does not belong to an active-standby pair."),
+    "status": STATUS,
+    "vrrp_interface": TEXT.or_null("Octavia's name for frontend_interface."),
+    "vrrp_id": INTEGER.or_null("Octavia's name for frontend_id."),
+    "vrrp_priority": INTEGER.or_null("Octavia's name for frontend_priority."),
+    "cached_zone": TEXT.or_null(
         "The availability zone that it was booted in.",
         at="record.availability_zone",
     ),
-    replace(CREATED_AT, kind=_MOMENT),
-    replace(UPDATED_AT, kind=_MOMENT.or_null),
-    Field(
-        "image_id",
-        UUID.or_null,
-        "The image that it was booted from, if that is known.",
+    "created_at": replace(CREATED_AT, kind=_MOMENT),
+    "updated_at": replace(UPDATED_AT, kind=_MOMENT.or_null),
+    "image_id": UUID.or_null(
+        "The image that it was booted from; null if unknown."
     ),
-    Field(
-        "compute_flavor",
-        TEXT.or_null,
-        "The flavor of its server, if that is known.",
+    "compute_flavor": TEXT.or_null(
+        "The flavor of its server; null if unknown."
     ),
-)
+}
 AMPHORA = Resource(
     name="Amphora",
+    title="amphora",
     root="amphora",
     plural="amphorae",
     at="record.",
     base=stock_types.AmphoraResponse,
-    filters=[f.name for f in _FIELDS if f.name in amphora_listing.COLUMNS],
+    filters=[name for name in _FIELDS if name in amphora_listing.COLUMNS],
     fields=_FIELDS,
 )
 STATISTICS = Resource(
     name="AmphoraStatistics",
+    plural="amphora_stats",
+    has_links=False,
     base=stock_types.AmphoraStatisticsResponse,
-    fields=(
-        Field("active_connections", INTEGER, "Connections that are open now."),
-        Field("bytes_in", INTEGER, "Bytes received from clients."),
-        Field("bytes_out", INTEGER, "Bytes sent to clients."),
-        ID,
-        Field("listener_id", UUID, "The listener that is counted for."),
-        Field(
-            "loadbalancer_id",
-            UUID.or_null,
-            "The load balancer that it serves.",
+    fields={
+        "active_connections": INTEGER("Number of open connections."),
+        "bytes_in": INTEGER("Number of bytes received from clients."),
+        "bytes_out": INTEGER("Number of bytes sent to clients."),
+        "id": ID,
+        "listener_id": UUID("The listener that is counted."),
+        "loadbalancer_id": UUID.or_null("The load balancer that it serves."),
+        "request_errors": INTEGER(
+            "Number of requests that could not be served."
         ),
-        Field("request_errors", INTEGER, "Requests that could not be served."),
-        Field("total_connections", INTEGER, "Connections there have been."),
-    ),
+        "total_connections": INTEGER("Number of connections so far."),
+    },
 )
 SCHEMAS = {
     "Amphora": AMPHORA.answer(),
@@ -154,54 +121,63 @@ SCHEMAS = {
 _ONE = f"{PATH}/{{amphora_id}}"
 _OF_PROJECT = calls.query(
     "project_id",
-    "Only those of load balancers of this project.",
+    "List only amphorae of load balancers of this project.",
     {"type": "string"},
 )
-CALLS = (
-    calls.lists(
-        AMPHORA,
-        PATH,
-        "listAmphorae",
-        "List amphorae, Octavia's own too",
-        400,
+CALLS = {
+    "get_all": replace(
+        calls.on(
+            AMPHORA, "get_all", PATH, "list", stock("amphora:get_all"), (400,)
+        ),
+        name="listAmphorae",
+        summary="List amphorae, Octavia's own too",
         query=[_OF_PROJECT],
     ),
-    calls.shows(AMPHORA, _ONE, "showAmphora", "Show an amphora"),
-    calls.deletes(
+    "get_one": calls.on(
+        AMPHORA, "get_one", _ONE, "show", stock("amphora:get_one"), (404,)
+    ),
+    "delete": Call(
+        "DELETE",
         _ONE,
         "deleteAmphora",
         "Delete what is left of an amphora in ERROR",
-        404,
-        409,
+        stock("amphora:delete"),
+        faults=(404, 409),
     ),
-    Call(
+}
+CALLS_OF_STATISTICS = {
+    "get": Call(
         "GET",
         f"{_ONE}/stats",
         "showAmphoraStatistics",
-        "Show what an amphora counted, for each listener",
-        200,
-        calls.rooted(
-            "amphora_stats",
-            {"type": "array", "items": reference("AmphoraStatistics")},
-        ),
+        "Show the counters of an amphora, for each listener",
+        stock("amphora:get_stats"),
+        STATISTICS,
         (404,),
-    ),
-    Call(
-        "PUT",
-        f"{_ONE}/failover",
-        "failoverAmphora",
-        "Have another amphora take its place",
-        202,
-        faults=(404, 409),
-    ),
-    Call(
-        "PUT",
-        f"{_ONE}/config",
-        "configureAmphora",
-        "Give its agent the configuration anew",
-        202,
-        faults=(404,),
-    ),
+        is_list=True,
+    )
+}
+
+
+def _request(part: str, verb: str, summary: str, *faults: int) -> Any:
+    """A call that sets a mark for the controller."""
+    rule = stock(f"amphora:put_{part}")
+    path, name = f"{_ONE}/{part}", f"{verb}Amphora"
+    return {
+        "put": Call(
+            "PUT", path, name, summary, rule, faults=faults, status=202
+        )
+    }
+
+
+CALLS_OF_FAILOVER = _request(
+    "failover", "failover", "Replace an amphora by a new one", 404, 409
+)
+CALLS_OF_CONFIG = _request(
+    "config",
+    "configure",
+    "Give an amphora's agent its configuration again",
+    404,
 )
 
 

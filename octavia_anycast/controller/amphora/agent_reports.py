@@ -15,9 +15,9 @@ from oslo_log import log as logging
 from octavia_anycast.controller.ports import World
 from octavia_anycast.db import heartbeat
 from octavia_anycast.db.amphora import amphorae, reports
-from octavia_anycast.model.cluster import ObservedCluster
 from octavia_anycast.model.wire import PathState, Report
-from octavia_anycast.planning.cluster.assessment import Lapse
+from octavia_anycast.planning.amphora.assessment import Group, Lapse, lapses
+from octavia_anycast.planning.amphora.rollout import recovered
 
 LOG = logging.getLogger(__name__)
 
@@ -34,23 +34,17 @@ class AgentReports:
         self._kept: dict[str, dict[str, tuple[object, datetime]]] = {}
 
     def record(
-        self,
-        owner: str,
-        observed: ObservedCluster,
-        lapsed: dict[str, Lapse],
-        now: datetime,
-        also: Callable[[Any], None],
+        self, owner: str, group: Group, also: Callable[[Any], None]
     ) -> None:
         """Record who answered, what is news of it, and what fell behind.
 
         :param owner: whose amphorae they are, as in the log: kind and id
-        :param lapsed: amphora_id -> since when it is mute, or stale
         :param also: what else is written in the same transaction
         """
-        before = self._kept.get(owner, {})
+        now, before = group.now, self._kept.get(owner, {})
         answers = {
             amphora.record.id: amphora.report
-            for amphora in observed.amphorae
+            for amphora in group.observed.amphorae
             if amphora.report is not None
         }
         news = {
@@ -58,7 +52,8 @@ class AgentReports:
             for amphora_id, report in sorted(answers.items())
             if self._is_news(before.get(amphora_id), report, now)
         }
-        _log_lapses(owner, observed, lapsed, now)
+        lapsed = lapses(group.desired, group.observed, now)
+        _log_lapses(owner, group, lapsed)
         with self._world.database.transaction() as session:
             # In order, as the receiver of heartbeats: no deadlock.
             heartbeat.touch_all(
@@ -74,6 +69,8 @@ class AgentReports:
             also(session)
             for amphora_id, report in news.items():
                 reports.save(session, amphora_id, report, now)
+            for amphora_id in sorted(recovered(group)):
+                amphorae.update(session, amphora_id, speakers_changed_at=None)
         written = {i: (_gist(report), now) for i, report in news.items()}
         self._kept[owner] = {i: written.get(i) or before[i] for i in answers}
 
@@ -92,14 +89,9 @@ class AgentReports:
         return now - before[1] >= self._interval
 
 
-def _log_lapses(
-    owner: str,
-    observed: ObservedCluster,
-    lapsed: dict[str, Lapse],
-    now: datetime,
-) -> None:
+def _log_lapses(owner: str, group: Group, lapsed: dict[str, Lapse]) -> None:
     """Log once that an agent falls mute, and that it answers again."""
-    for amphora in observed.amphorae:
+    for amphora in group.observed.amphorae:
         record = amphora.record
         lapse = lapsed.get(record.id)
         if lapse is None:
@@ -116,7 +108,7 @@ def _log_lapses(
                 "The agent of amphora %s of %s answers again, after %.0f s.",
                 record.id,
                 owner,
-                (now - record.mute_since).total_seconds(),
+                (group.now - record.mute_since).total_seconds(),
             )
 
 

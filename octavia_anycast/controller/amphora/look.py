@@ -18,11 +18,7 @@ from octavia_anycast.model.cluster import (
     ObservedAmphora,
     Server,
 )
-from octavia_anycast.model.errors import (
-    AnycastError,
-    NoConnection,
-    Retryable,
-)
+from octavia_anycast.model.errors import AnycastError, NoConnection, Retryable
 from octavia_anycast.model.load_balancer import LoadBalancerTree
 from octavia_anycast.model.wire import Report
 from octavia_anycast.planning.heartbeat import silent_seconds

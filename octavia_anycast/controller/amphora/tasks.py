@@ -13,10 +13,7 @@ from typing import Any
 
 from oslo_log import log as logging
 
-from octavia_anycast.controller.amphora.amphora_records import (
-    AmphoraRecords,
-    short,
-)
+from octavia_anycast.controller.engine.job import Job, short
 from octavia_anycast.controller.ports import Agents, World
 from octavia_anycast.db.amphora import amphorae
 from octavia_anycast.db.registration import registrations
@@ -25,6 +22,7 @@ from octavia_anycast.model.actions import (
     BootAmphora,
     DeleteAmphora,
     FailAmphora,
+    SetAgentState,
     StartLeaving,
     UpdateAgent,
 )
@@ -32,26 +30,28 @@ from octavia_anycast.model.cluster import (
     AmphoraRecord,
     AmphoraStatus,
     ConfigDrive,
+    DrainMark,
 )
 from octavia_anycast.model.errors import (
     AnycastError,
     Conflict,
     NoRoom,
     Permanent,
+    Retryable,
 )
+from octavia_anycast.model.wire import Intent, VipState
 
 LOG = logging.getLogger(__name__)
+LISTED_VIPS_MAX = 8  # more of them are counted in a log line
 
 
-def _boot(job: AmphoraRecords, action: BootAmphora) -> None:
+def _boot(job: Job, action: BootAmphora) -> None:
     """Record the amphora, then have its server built."""
     drive = job.world.files.build(action.first_state, job.world.now())
     record = replace(
-        job.new_record(action),
-        availability_zone=action.zone.availability_zone,
-        cert_expiration=drive.cert_expiration,
-        is_replacing=action.is_replacement,
+        job.new_record(action), cert_expiration=drive.cert_expiration
     )
+    distributor = job.desired.distributor
 
     def create(session: Any) -> None:
         if action.is_replacement:
@@ -61,17 +61,15 @@ def _boot(job: AmphoraRecords, action: BootAmphora) -> None:
             session,
             record.id,
             load_balancer_id=record.load_balancer_id or "",
-            distributor_id=job.distributor.id,
-            speaker_ids=[speaker.id for speaker in job.distributor.speakers],
+            distributor_id=distributor.id,
+            speaker_ids=[speaker.id for speaker in distributor.speakers],
         )
 
     job.world.database.transact(create)
     _build(job, action, drive)
 
 
-def _build(
-    job: AmphoraRecords, action: BootAmphora, drive: ConfigDrive
-) -> None:
+def _build(job: Job, action: BootAmphora, drive: ConfigDrive) -> None:
     """Have a server built for an amphora that is recorded.
 
     :raises AnycastError: it is not; the record says so.
@@ -115,7 +113,7 @@ def _check_limit(world: World, session: Any) -> None:
         )
 
 
-def _allocate(job: AmphoraRecords, action: AllocateAmphora) -> None:
+def _allocate(job: Job, action: AllocateAmphora) -> None:
     job.update(
         action.amphora_id,
         status=AmphoraStatus.ALLOCATED,
@@ -130,18 +128,85 @@ def _allocate(job: AmphoraRecords, action: AllocateAmphora) -> None:
     )
 
 
-def agents_of(job: AmphoraRecords, amphora_id: str) -> Agents:
-    """Whom to tell: speakerd itself where the agent did not answer."""
-    is_mute = any(
-        amphora.is_agent_mute
-        for amphora in job.observed.amphorae
-        if amphora.record.id == amphora_id
+def _set_agent_state(job: Job, action: SetAgentState) -> None:
+    record = job.record(action.amphora_id)
+    if record.lb_network_ip is None:
+        raise Retryable(f"Amphora {record.id} has no address yet.")
+    if job.tree is not None:
+        _register_vips(job, record.id, action)
+    if action.is_transition:
+        job.update(record.id, speakers_changed_at=job.world.now())
+    _agents_of(job, record.id).put_state(
+        record.id, record.lb_network_ip, action.state
     )
-    world = job.world
+    if action.drain is not None:
+        # Afterwards: what is not recorded is told once more.
+        _mark_drain(job, record, action.drain)
+    if job.tree is None and record.is_replacing:
+        job.update(record.id, is_replacing=False)
+    LOG.info(
+        "Amphora %s of %s was told (%s): %s.",
+        record.id,
+        job.owner,
+        action.why,
+        _in_words(action.state.vips),
+    )
+
+
+def _in_words(vips: tuple[VipState, ...]) -> str:
+    if len(vips) > LISTED_VIPS_MAX:
+        return f"{len(vips)} paths"
+    return ", ".join(f"{v.vip_ip} {v.intent}" for v in vips) or "no VIP yet"
+
+
+def _agents_of(job: Job, amphora_id: str) -> Agents:
+    """Whom to tell: speakerd itself where the agent did not answer."""
+    seen, world = job.seen(amphora_id), job.world
+    is_mute = seen is not None and seen.is_agent_mute
     return world.speakerds if is_mute and world.speakerds else world.agents
 
 
-def _update_agent(job: AmphoraRecords, action: UpdateAgent) -> None:
+def _mark_drain(job: Job, record: AmphoraRecord, mark: DrainMark) -> None:
+    def record_it(session: Any) -> None:
+        is_wanted = amphorae.mark_drain(
+            session,
+            record.id,
+            mark,
+            wanted_since=record.drain_wanted_since,
+            now=job.world.now(),
+        )
+        if not is_wanted:
+            LOG.info(
+                "The drain of amphora %s of %s was taken back meanwhile.",
+                record.id,
+                job.owner,
+            )
+
+    job.world.database.transact(record_it)
+
+
+def _register_vips(job: Job, amphora_id: str, action: SetAgentState) -> None:
+    """Record what the amphora may announce, before it is told to.
+
+    What a distributor's own announce is recorded when they confirm it.
+    """
+    announced = [
+        registrations.AnnouncedVip(
+            vip_ip=vip.vip_ip,
+            nexthop_ip=vip.nexthop_ip,
+            load_balancer_id=vip.load_balancer_id,
+        )
+        for vip in action.state.vips
+        if vip.intent is not Intent.WITHDRAW
+    ]
+    job.world.database.transact(
+        lambda session: registrations.replace_vips(
+            session, amphora_id, announced
+        )
+    )
+
+
+def _update_agent(job: Job, action: UpdateAgent) -> None:
     record = job.record(action.amphora_id)
     job.world.haproxy.update_agent(
         record, job.world.files.agent_configuration(record.id)
@@ -154,7 +219,7 @@ def _update_agent(job: AmphoraRecords, action: UpdateAgent) -> None:
     )
 
 
-def _start_leaving(job: AmphoraRecords, action: StartLeaving) -> None:
+def _start_leaving(job: Job, action: StartLeaving) -> None:
     job.update(
         action.amphora_id,
         leaving_since=job.world.now(),
@@ -168,7 +233,7 @@ def _start_leaving(job: AmphoraRecords, action: StartLeaving) -> None:
     )
 
 
-def _fail(job: AmphoraRecords, action: FailAmphora) -> None:
+def _fail(job: Job, action: FailAmphora) -> None:
     job.update(
         action.amphora_id,
         status=AmphoraStatus.ERROR,
@@ -183,7 +248,7 @@ def _fail(job: AmphoraRecords, action: FailAmphora) -> None:
     )
 
 
-def _delete(job: AmphoraRecords, action: DeleteAmphora) -> None:
+def _delete(job: Job, action: DeleteAmphora) -> None:
     record = job.record(action.amphora_id)
     if record.status is AmphoraStatus.DELETED:
         return
@@ -213,11 +278,12 @@ def delete_amphora(world: World, record: AmphoraRecord) -> None:
         amphorae.mark_deleted(session, record.id, world.now())
 
 
-DOERS: dict[type, Callable[[AmphoraRecords, Any], None]] = {
+DOERS: dict[type, Callable[[Job, Any], None]] = {
     BootAmphora: _boot,
     AllocateAmphora: _allocate,
     UpdateAgent: _update_agent,
     StartLeaving: _start_leaving,
+    SetAgentState: _set_agent_state,
     FailAmphora: _fail,
     DeleteAmphora: _delete,
 }

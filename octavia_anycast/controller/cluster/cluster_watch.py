@@ -15,8 +15,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from octavia_anycast.controller.ports import World
-from octavia_anycast.db.amphora import amphora_news
-from octavia_anycast.db.amphora.amphora_news import Wish
+from octavia_anycast.db.amphora import amphorae
+from octavia_anycast.db.amphora.amphorae import Wish
 from octavia_anycast.db.cluster import clusters
 
 SCAN_SECONDS = 2.0
@@ -54,8 +54,8 @@ class AmphoraWatch:
 
         A wish that is no longer there is news, too: a drain was undone.
         """
-        silent = amphora_news.silent(session, now - self._patience)
-        wishes = amphora_news.wishes(session)
+        silent = amphorae.silent(session, now - self._patience)
+        wishes = amphorae.wishes(session)
         owners = {silent[i] for i in silent.keys() - self._silent.keys()}
         owners |= {wish.load_balancer_id for wish in wishes ^ self._wishes}
         self._silent, self._wishes = silent, wishes

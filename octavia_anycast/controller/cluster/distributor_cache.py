@@ -10,11 +10,13 @@ as it was (ADR 0085).
 Layer: controller.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 from octavia_anycast.db.distributor import distributors, lifecycle
 from octavia_anycast.db.passwords import Cipher
 from octavia_anycast.model.distributor import Distributor
+from octavia_anycast.model.errors import NotFound, Permanent
 
 
 class DistributorCache:
@@ -43,3 +45,24 @@ class DistributorCache:
         ):
             self._kept[distributor_id] = version, found
         return found
+
+
+def needed(
+    read: Callable[[], Distributor | None],
+    distributor_id: str,
+    *,
+    is_going: bool,
+) -> Distributor:
+    """What is read; a bare one, if only a deletion is left to be done.
+
+    :raises Permanent: there is none, or it cannot be read.
+    """
+    try:
+        found = read()
+        if found is None:
+            raise NotFound("Distributor", distributor_id)
+    except Permanent:
+        if not is_going:
+            raise
+        return Distributor(id=distributor_id)
+    return found

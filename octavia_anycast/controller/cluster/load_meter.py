@@ -22,7 +22,7 @@ from octavia_anycast.model.autoscale import (
 )
 from octavia_anycast.model.cluster import DesiredCluster, ObservedCluster
 from octavia_anycast.options import Settings
-from octavia_anycast.planning.cluster.assessment import Assessment, Cluster
+from octavia_anycast.planning.amphora.assessment import Assessment, Cluster
 from octavia_anycast.planning.cluster.autoscale import is_scalable
 from octavia_anycast.planning.cluster.load import (
     Carrier,

@@ -9,7 +9,6 @@ compute service is asked.
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
 
 from oslo_log import log as logging
 
@@ -17,6 +16,7 @@ from octavia_anycast import log_lines
 from octavia_anycast.controller.amphora.look import AmphoraObserver
 from octavia_anycast.controller.cluster.distributor_cache import (
     DistributorCache,
+    needed,
 )
 from octavia_anycast.controller.cluster.load_meter import LoadMeter
 from octavia_anycast.controller.ports import World
@@ -34,11 +34,7 @@ from octavia_anycast.model.cluster import (
     ObservedCluster,
 )
 from octavia_anycast.model.distributor import Distributor
-from octavia_anycast.model.errors import (
-    NotFound,
-    Permanent,
-    Retryable,
-)
+from octavia_anycast.model.errors import Retryable
 from octavia_anycast.model.load_balancer import LoadBalancerTree
 from octavia_anycast.planning.amphora.failures import OBSERVE, carried_on
 from octavia_anycast.planning.amphora.gate_choice import chosen_gate
@@ -59,13 +55,6 @@ class Observation:
     cluster: ClusterRecord
     desired: DesiredCluster
     observed: ObservedCluster
-
-    def record(self, amphora_id: str) -> AmphoraRecord | None:
-        """The amphora's record as of the observation."""
-        for amphora in self.observed.amphorae:
-            if amphora.record.id == amphora_id:
-                return amphora.record
-        return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,7 +153,13 @@ class Observer:
             if cluster is None:
                 return None
             log_lines.bear_request(cluster.request_id)
-            distributor = self._distributor(session, cluster, tree)
+            distributor_id = cluster.distributor_id
+            distributor = needed(
+                lambda: self._distributors.get(session, distributor_id),
+                distributor_id,
+                is_going=tree.is_being_deleted
+                or (cluster.is_deletion_wanted and tree.is_in_error),
+            )
             records = amphorae.list_for(session, load_balancer_id)
             return _Rows(
                 cluster=cluster,
@@ -180,24 +175,6 @@ class Observer:
                     )
                 ),
             )
-
-    def _distributor(
-        self, session: Any, cluster: ClusterRecord, tree: LoadBalancerTree
-    ) -> Distributor:
-        """Return its distributor; without speakers if it is being deleted.
-
-        :raises Permanent: it cannot be read.
-        """
-        try:
-            found = self._distributors.get(session, cluster.distributor_id)
-            if found is None:
-                raise NotFound("Distributor", cluster.distributor_id)
-        except Permanent:
-            is_left = cluster.is_deletion_wanted and tree.is_in_error
-            if not tree.is_being_deleted and not is_left:
-                raise
-            return Distributor(id=cluster.distributor_id)
-        return found
 
     def _desired(
         self, tree: LoadBalancerTree, rows: _Rows

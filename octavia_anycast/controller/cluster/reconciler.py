@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from oslo_log import log as logging
 
 from octavia_anycast import log_lines
+from octavia_anycast.controller.cluster.apply import Outcome, run_phases
 from octavia_anycast.controller.cluster.cluster_watch import ClusterWatch
 from octavia_anycast.controller.cluster.observe import Observation, Observer
 from octavia_anycast.controller.cluster.report import Reporter
@@ -22,7 +23,6 @@ from octavia_anycast.controller.cluster.tree_cache import (
     TreeCache,
     wants_the_same,
 )
-from octavia_anycast.controller.engine.apply import Outcome, run_phases
 from octavia_anycast.controller.engine.job import Job
 from octavia_anycast.controller.engine.work_queue import Kind, Result
 from octavia_anycast.controller.ports import World
@@ -142,7 +142,15 @@ class ClusterReconciler:
             ", ".join(type(action).__name__ for action in actions),
         )
         outcomes = run_phases(
-            Job(self._world, observation), actions, self._apply_executor
+            Job(
+                self._world,
+                observation.desired,
+                observation.observed,
+                observation.tree,
+                observation.cluster,
+            ),
+            actions,
+            self._apply_executor,
         )
         failures = self._reporter.record(observation, outcomes)
         return result_of(outcomes, failures, self._world.now())

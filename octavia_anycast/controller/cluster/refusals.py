@@ -13,8 +13,7 @@ from typing import Any
 
 from oslo_log import log as logging
 
-from octavia_anycast.controller.amphora.amphora_records import short
-from octavia_anycast.controller.engine.job import Job
+from octavia_anycast.controller.engine.job import Job, short
 from octavia_anycast.db.cluster import clusters
 from octavia_anycast.model.actions import FindCulprits
 from octavia_anycast.model.cluster import AmphoraRecord
@@ -58,11 +57,9 @@ def find_culprits(job: Job, action: FindCulprits) -> None:
 
     :raises Retryable: the amphora could not be reached or failed.
     """
-    record, tree = job.record(action.amphora_id), job.observation.tree
-    peers = (job.observation.record(peer) for peer in action.peer_ids)
-    found = job.world.haproxy.find_culprits(
-        tree, record, [peer for peer in peers if peer is not None]
-    )
+    record, tree = job.record(action.amphora_id), job.tree
+    peers = [seen.record for seen in map(job.seen, action.peer_ids) if seen]
+    found = job.world.haproxy.find_culprits(tree, record, peers)
     if found.refuses_anything:
         job.update(record.id, refuses_anything=True)
         return
@@ -83,7 +80,7 @@ def find_culprits(job: Job, action: FindCulprits) -> None:
 
 def _record_culprits(job: Job, culprits: Mapping[str, str]) -> None:
     """Record the sentences about the objects that are left out."""
-    tree = job.observation.tree
+    tree = job.tree
 
     def record(session: Any) -> None:
         cluster = clusters.lock(session, tree.id)

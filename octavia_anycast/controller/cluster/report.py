@@ -12,36 +12,29 @@ from typing import Any
 from oslo_log import log as logging
 
 from octavia_anycast.controller.amphora.agent_reports import AgentReports
+from octavia_anycast.controller.cluster.apply import Outcome
 from octavia_anycast.controller.cluster.observe import Observation
-from octavia_anycast.controller.engine.apply import Outcome
-from octavia_anycast.controller.memory import (
-    HeartbeatStore,
-    Told,
-)
+from octavia_anycast.controller.memory import HeartbeatStore, Told
 from octavia_anycast.controller.ports import World
-from octavia_anycast.db.amphora import amphorae
 from octavia_anycast.db.cluster import clusters
-from octavia_anycast.model.cluster import (
-    ActionFailure,
-    ClusterRecord,
-)
-from octavia_anycast.model.errors import AnycastError, Permanent
+from octavia_anycast.model.cluster import ActionFailure, ClusterRecord
+from octavia_anycast.model.errors import AnycastError
 from octavia_anycast.model.heartbeat import Heartbeat
 from octavia_anycast.model.load_balancer import LoadBalancerTree
+from octavia_anycast.planning.amphora.assessment import Cluster
 from octavia_anycast.planning.amphora.failures import (
     OBSERVE,
     Patience,
     carried_on,
     is_refused,
     remarks,
+    unobserved,
 )
-from octavia_anycast.planning.cluster.assessment import Cluster, lapses
 from octavia_anycast.planning.cluster.health import (
     active_connections,
     operating_statuses,
     worst_below,
 )
-from octavia_anycast.planning.cluster.rollout import recovered
 from octavia_anycast.planning.cluster.status import (
     ProvisioningVerdict,
     operating_verdict,
@@ -133,17 +126,11 @@ class Reporter:
         :raises Retryable: the database does not answer, either.
         """
         now = self._world.now()
-        failure = ActionFailure(
-            action=OBSERVE,
-            reason=str(error),
-            since=now,
-            is_refused=isinstance(error, Permanent),
-        )
         with self._world.database.transaction() as session:
             cluster = clusters.get(session, tree.id)
         if cluster is None:
             return
-        failures = carried_on(cluster.failures, [failure])
+        failures = carried_on(cluster.failures, [unobserved(error, now)])
         since = _pending_since(cluster, tree, now)
         reason = "; ".join(shortened(text) for text in remarks(failures))
         self._keep(
@@ -339,7 +326,6 @@ class Reporter:
     ) -> None:
         """Record in our tables what is shown, and which agents answered."""
         cluster, tree = observation.cluster, observation.tree
-        desired, observed = observation.desired, observation.observed
         changed = _changes(
             cluster,
             provisioning_status=tree.provisioning_status,
@@ -349,21 +335,15 @@ class Reporter:
             # A request, such as a failover, has it live on.
             is_deletion_wanted=False,
         )
-        rolled_out = _rolled_out(observation)
 
         def write(session: Any) -> None:
             if changed:
                 clusters.update(session, tree.id, **changed)
-            for amphora_id in sorted(rolled_out):
-                amphorae.update(session, amphora_id, speakers_changed_at=None)
 
-        self._agent_reports.record(
-            _owner(tree.id),
-            observed,
-            lapses(desired, observed, observation.now),
-            observation.now,
-            write,
+        group = Cluster(
+            observation.desired, observation.observed, observation.now
         )
+        self._agent_reports.record(_owner(tree.id), group, write)
 
 
 def patience_of(world: World) -> Patience:
@@ -407,16 +387,6 @@ def _changes(cluster: ClusterRecord, **wanted: Any) -> dict[str, Any]:
 
 def _owner(load_balancer_id: str) -> str:
     return f"load balancer {load_balancer_id}"
-
-
-def _rolled_out(observation: Observation) -> tuple[str, ...]:
-    """Ids of amphorae that announce with the speakers they were given."""
-    amphorae_seen = observation.observed.amphorae
-    if all(a.record.speakers_changed_at is None for a in amphorae_seen):
-        return ()
-    return recovered(
-        Cluster(observation.desired, observation.observed, observation.now)
-    )
 
 
 def _waiting(observation: Observation) -> frozenset[str]:

@@ -12,18 +12,16 @@ from typing import Any
 
 from oslo_log import log as logging
 
-from octavia_anycast.controller.amphora.amphora_records import short
-from octavia_anycast.controller.amphora.tasks import DOERS, agents_of
+from octavia_anycast.controller.amphora.tasks import DOERS
 from octavia_anycast.controller.cluster.refusals import (
     find_culprits,
     record_refusal,
     record_unread,
 )
-from octavia_anycast.controller.engine.job import Job
+from octavia_anycast.controller.engine.job import Job, short
 from octavia_anycast.controller.ports import World
 from octavia_anycast.db.amphora import amphorae
 from octavia_anycast.db.cluster import clusters
-from octavia_anycast.db.registration import registrations
 from octavia_anycast.model.actions import (
     Action,
     ConfigureHaproxy,
@@ -34,20 +32,16 @@ from octavia_anycast.model.actions import (
     PrepareLoadBalancer,
     RemoveLoadBalancer,
     ScaleCluster,
-    SetAgentState,
     SetRole,
 )
-from octavia_anycast.model.cluster import (
-    AmphoraRecord,
-    DrainMark,
-)
+from octavia_anycast.model.cluster import AmphoraRecord
 from octavia_anycast.model.errors import (
     Conflict,
     ContentRefused,
     Retryable,
     SecretUnread,
 )
-from octavia_anycast.model.wire import FRONTEND_INTERFACE, Intent
+from octavia_anycast.model.wire import FRONTEND_INTERFACE
 
 LOG = logging.getLogger(__name__)
 
@@ -65,7 +59,8 @@ def _scale(job: Job, action: ScaleCluster) -> None:
 
     :raises Conflict: the cluster's user changed it meanwhile.
     """
-    seen = job.observation.cluster
+    seen = job.cluster
+    assert seen is not None
 
     def record(session: Any) -> None:
         stored = clusters.lock(session, seen.load_balancer_id)
@@ -79,7 +74,7 @@ def _scale(job: Job, action: ScaleCluster) -> None:
             session,
             seen.load_balancer_id,
             size=replace(stored.size, desired=action.size),
-            scaled_at=job.observation.now,
+            scaled_at=job.world.now(),
             scaling_reason=short(action.reason),
         )
 
@@ -88,8 +83,8 @@ def _scale(job: Job, action: ScaleCluster) -> None:
 
 
 def _prepare(job: Job, action: PrepareLoadBalancer) -> tuple[str, ...]:
-    tree = job.observation.tree
-    records = [a.record for a in job.observation.observed.amphorae]
+    tree = job.tree
+    records = [a.record for a in job.observed.amphorae]
     prepared = job.world.network.prepare(tree, records)
     for amphora_id in prepared.without_port:
         LOG.warning(
@@ -105,11 +100,11 @@ def _prepare(job: Job, action: PrepareLoadBalancer) -> tuple[str, ...]:
 
 
 def _ensure_group(job: Job, action: EnsureServerGroup) -> None:
-    job.world.compute.ensure_group(job.observation.tree)
+    job.world.compute.ensure_group(job.tree)
 
 
 def _remove(job: Job, action: RemoveLoadBalancer) -> None:
-    remove_load_balancer(job.world, job.observation.tree)
+    remove_load_balancer(job.world, job.tree)
 
 
 def remove_load_balancer(world: World, tree: Any) -> None:
@@ -133,7 +128,7 @@ def remove_load_balancer(world: World, tree: Any) -> None:
 def _plug_frontend(job: Job, action: PlugFrontend) -> None:
     record = job.record(action.amphora_id)
     port_id, frontend = job.world.network.plug_frontend(
-        job.observation.tree, record, action
+        job.tree, record, action
     )
     job.update(
         action.amphora_id,
@@ -142,9 +137,9 @@ def _plug_frontend(job: Job, action: PlugFrontend) -> None:
         frontend=frontend,
     )
     LOG.info(
-        "Amphora %s of load balancer %s has the front-end addresses %s.",
+        "Amphora %s of %s has the front-end addresses %s.",
         action.amphora_id,
-        job.load_balancer_id,
+        job.owner,
         ", ".join(str(a.ip_address) for a in frontend.addresses),
     )
 
@@ -161,7 +156,7 @@ def _ensure_members(
     job: Job, record: AmphoraRecord, network_ids: tuple[str, ...]
 ) -> None:
     """Plug what the agent does not have; its plug call takes seconds."""
-    world, tree = job.world, job.observation.tree
+    world, tree = job.world, job.tree
     for port in world.network.plug_members(tree, record, network_ids):
         if not world.haproxy.has_addresses(record, port):
             world.haproxy.plug_network(record, port)
@@ -173,20 +168,19 @@ def _extend_members(job: Job, record: AmphoraRecord) -> None:
 
     Each process checks this once, and when the subnets change.
     """
-    wanted = job.observation.tree.member_subnet_ids
+    wanted = job.tree.member_subnet_ids
     if job.world.memory.member_subnets(record.id) != wanted:
         _ensure_members(job, record, record.member_network_ids)
 
 
 def _configure(job: Job, action: ConfigureHaproxy) -> None:
     record = job.record(action.amphora_id)
-    before = job.observation.record(action.amphora_id)
-    if before is not None and before.member_network_ids:
+    before = job.seen(action.amphora_id)
+    if before is not None and before.record.member_network_ids:
         _extend_members(job, record)
+    peers = [seen.record for seen in map(job.seen, action.peer_ids) if seen]
     try:
-        job.world.haproxy.push(
-            job.observation.tree, record, _peers(job, action.peer_ids)
-        )
+        job.world.haproxy.push(job.tree, record, peers)
     except ContentRefused as e:
         record_refusal(job, record, action.revision, e)
         raise
@@ -205,9 +199,9 @@ def _configure(job: Job, action: ConfigureHaproxy) -> None:
         is_replacing=False,
     )
     LOG.info(
-        "Amphora %s of load balancer %s holds configuration %.12s.",
+        "Amphora %s of %s holds configuration %.12s.",
         action.amphora_id,
-        job.load_balancer_id,
+        job.owner,
         action.revision,
     )
 
@@ -216,83 +210,11 @@ def _set_role(job: Job, action: SetRole) -> None:
     since = job.world.now() if action.is_spare else None
     job.update(action.amphora_id, spare_since=since)
     LOG.info(
-        "Amphora %s of load balancer %s %s.",
+        "Amphora %s of %s %s.",
         action.amphora_id,
-        job.load_balancer_id,
+        job.owner,
         "stands by" if action.is_spare else "serves",
     )
-
-
-def _peers(job: Job, peer_ids: tuple[str, ...]) -> list[AmphoraRecord]:
-    """The records of those that share stick tables."""
-    found = (job.observation.record(peer) for peer in peer_ids)
-    return [record for record in found if record is not None]
-
-
-def _set_agent_state(job: Job, action: SetAgentState) -> None:
-    record = job.record(action.amphora_id)
-    if record.lb_network_ip is None:
-        raise Retryable(f"Amphora {record.id} has no address yet.")
-    _register_vips(job, record.id, action)
-    if action.is_transition:
-        job.update(record.id, speakers_changed_at=job.world.now())
-    agents_of(job, record.id).put_state(
-        record.id, record.lb_network_ip, action.state
-    )
-    if action.drain is not None:
-        # Afterwards: what is not recorded is told once more.
-        _mark_drain(job, record, action.drain)
-    LOG.info(
-        "Amphora %s of load balancer %s was told (%s): %s.",
-        record.id,
-        job.load_balancer_id,
-        action.why,
-        ", ".join(f"{v.vip_ip} {v.intent}" for v in action.state.vips)
-        or "no VIP yet",
-    )
-
-
-def _mark_drain(job: Job, record: AmphoraRecord, mark: DrainMark) -> None:
-    def record_it(session: Any) -> None:
-        is_wanted = amphorae.mark_drain(
-            session,
-            record.id,
-            mark,
-            wanted_since=record.drain_wanted_since,
-            now=job.world.now(),
-        )
-        if not is_wanted:
-            LOG.info(
-                "The drain of amphora %s of load balancer %s was taken back "
-                "meanwhile.",
-                record.id,
-                job.load_balancer_id,
-            )
-
-    job.world.database.transact(record_it)
-
-
-def _register_vips(job: Job, amphora_id: str, action: SetAgentState) -> None:
-    """Record what the amphora may announce, before it is told to.
-
-    Read first: rewriting the same rows in parallel deadlocks in InnoDB.
-    """
-    announced = [
-        registrations.AnnouncedVip(
-            vip_ip=vip.vip_ip,
-            nexthop_ip=vip.nexthop_ip,
-            load_balancer_id=vip.load_balancer_id,
-        )
-        for vip in action.state.vips
-        if vip.intent is not Intent.WITHDRAW
-    ]
-
-    def record(session: Any) -> None:
-        recorded = registrations.list_vips(session, amphora_id)
-        if set(recorded) != set(announced):
-            registrations.replace_vips(session, amphora_id, announced)
-
-    job.world.database.transact(record)
 
 
 _DOERS: dict[type, Callable[[Job, Any], tuple[str, ...] | None]] = {
@@ -306,5 +228,4 @@ _DOERS: dict[type, Callable[[Job, Any], tuple[str, ...] | None]] = {
     ConfigureHaproxy: _configure,
     FindCulprits: find_culprits,
     SetRole: _set_role,
-    SetAgentState: _set_agent_state,
 }

@@ -2,27 +2,20 @@
 # Copyright (c) 2026 The octavia-anycast authors
 """The lifecycle of distributors: rows in PENDING_* are the work queue.
 
-Creation and deletion are subflows of the l3_bgp driver. A change reaches the
-amphorae by the reconciles of their load balancers; here is only watched how
-far it has come.
+A change reaches the amphorae by the reconciles of their load balancers; here
+is only watched how far it has come. :func:`settle` and :func:`remove` are
+subflows of the l3_bgp driver, too.
 
 Layer: controller. What a status is, planning/distributors.py decides.
 """
 
-from collections.abc import Callable, Mapping
-from concurrent.futures import Executor
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
 from oslo_log import log as logging
-from taskflow import engines
-from taskflow.exceptions import WrappedFailure
 
 from octavia_anycast.controller.cluster.report import patience_of
-from octavia_anycast.controller.distributor.distributor_driver import (
-    L3BgpDistributorDriver,
-)
-from octavia_anycast.controller.distributor.distributor_tasks import UNSETTLED
 from octavia_anycast.controller.engine.work_queue import Kind, Result
 from octavia_anycast.controller.ports import World
 from octavia_anycast.db import dedicated
@@ -31,7 +24,13 @@ from octavia_anycast.db.dedicated import Standing
 from octavia_anycast.db.distributor import distributors, lifecycle
 from octavia_anycast.db.passwords import WithoutPasswords
 from octavia_anycast.model.distributor import Distributor
-from octavia_anycast.model.errors import AnycastError, Permanent, Retryable
+from octavia_anycast.model.errors import (
+    AnycastError,
+    Conflict,
+    NotFound,
+    Permanent,
+    Retryable,
+)
 from octavia_anycast.model.stored import unchecked
 from octavia_anycast.planning.amphora.failures import are_hopeless, remarks
 from octavia_anycast.planning.cluster.status import shortened
@@ -51,14 +50,18 @@ THREADS = 2
 ERROR_SECONDS = 15.0  # until the next look at one in ERROR
 STATUS_SECONDS = 5.0
 STATUSES = "distributor-statuses"
+UNSETTLED = (
+    lifecycle.PENDING_CREATE,
+    lifecycle.PENDING_UPDATE,
+    lifecycle.ERROR,
+)
 
 
 class DistributorLifecycle:
     """Brings distributors out of PENDING_*; the caller holds the lock."""
 
-    def __init__(self, world: World, executor: Executor) -> None:
+    def __init__(self, world: World) -> None:
         self._world = world
-        self._driver = L3BgpDistributorDriver(world, executor)
         self._pending_since: dict[str, datetime] = {}
         self._seen: dict[str, str] = {}
 
@@ -114,9 +117,7 @@ class DistributorLifecycle:
             standing = dedicated.standing(session, distributor_id)
             has_amphorae = dedicated.has_amphorae(session, distributor_id)
         if standing.is_going and not has_amphorae:  # its own go first
-            self._run(
-                self._driver.get_delete_distributor_subflow(), distributor_id
-            )
+            _succeeds(remove, self._world, distributor_id)
         elif standing.is_new:
             self._settle(shown)
         elif self._fails_for_good(shown, standing) or standing.is_going:
@@ -197,10 +198,8 @@ class DistributorLifecycle:
         return self._settle(shown)
 
     def _settle(self, shown: Distributor) -> bool:
-        flow = self._driver.get_settle_distributor_subflow(
-            expected=(shown.provisioning_status,)
-        )
-        return self._run(flow, shown.id)
+        expected = (shown.provisioning_status,)
+        return _succeeds(settle, self._world, shown.id, expected)
 
     def _read(
         self, distributor_id: str
@@ -248,30 +247,95 @@ class DistributorLifecycle:
         is_new = shown.provisioning_status != lifecycle.ERROR
         if not is_new and shown.status_reason == reason:
             return
-        with self._world.database.transaction() as session:
-            lifecycle.settle(
-                session,
-                shown.id,
-                provisioning_status=lifecycle.ERROR,
-                status_reason=reason,
-                expected=(shown.provisioning_status,),
-            )
+        expected = (shown.provisioning_status,)
+        _show(self._world, shown.id, lifecycle.ERROR, reason, expected)
         if is_new:
             LOG.error("Distributor %s is in ERROR: %s", shown.id, reason)
 
-    def _run(self, flow: Any, distributor_id: str) -> bool:
-        """Run a subflow; a failure that will not pass is settled by it.
 
-        :raises Retryable: it may work later.
-        """
-        engine = engines.load(
-            flow, store={"distributor_id": distributor_id}, engine="serial"
+def settle(
+    world: World, distributor_id: str, expected: Collection[str] = UNSETTLED
+) -> None:
+    """See that a distributor can work, and show it as ACTIVE or ERROR.
+
+    :param expected: the statuses that it may have; one that somebody changes
+        meanwhile is left as it is
+    :raises Permanent: it cannot work; says why.
+    :raises Retryable: a service did not answer; nothing is shown.
+    """
+    try:
+        _check(world, distributor_id)
+    except Retryable as e:
+        LOG.warning("Distributor %s: %s", distributor_id, e)
+        raise
+    except AnycastError as e:
+        LOG.warning("Distributor %s is in ERROR: %s", distributor_id, e)
+        _show(world, distributor_id, lifecycle.ERROR, str(e), UNSETTLED)
+        raise
+    if _show(world, distributor_id, lifecycle.ACTIVE, "", expected):
+        LOG.info("Distributor %s is ACTIVE.", distributor_id)
+
+
+def remove(world: World, distributor_id: str) -> None:
+    """Delete a distributor's rows; one that is gone is deleted already.
+
+    :raises Conflict: a load balancer uses it: it goes on serving.
+    """
+    try:
+        with world.database.transaction() as session:
+            lifecycle.remove(session, distributor_id)
+    except NotFound:
+        return
+    except Conflict as e:
+        expected = (lifecycle.PENDING_DELETE, lifecycle.ERROR)
+        _show(world, distributor_id, lifecycle.ACTIVE, str(e), expected)
+        raise
+    LOG.info("Distributor %s is deleted.", distributor_id)
+
+
+def _check(world: World, distributor_id: str) -> None:
+    """Check zones, networks and passwords."""
+    with world.database.transaction() as session:
+        # Decrypts each password: a lost key shows here.
+        distributor = distributors.get(session, distributor_id, world.cipher)
+    if distributor is None:
+        raise NotFound("Distributor", distributor_id)
+    for zone in distributor.zones:
+        if zone.availability_zone is not None:
+            world.compute.check_zone(zone.availability_zone)
+        world.network.check_frontend(
+            zone.frontend_network_id, zone.frontend_subnet_ids
         )
-        try:
-            engine.run()
-        except Retryable:
-            raise
-        except (AnycastError, WrappedFailure) as e:
-            LOG.debug("Distributor %s: %s", distributor_id, e)
-            return False
-        return True
+
+
+def _show(
+    world: World,
+    distributor_id: str,
+    status: str,
+    reason: str,
+    expected: Collection[str],
+) -> bool:
+    """Write its status, if it still has an expected one."""
+    with world.database.transaction() as session:
+        return lifecycle.settle(
+            session,
+            distributor_id,
+            provisioning_status=status,
+            status_reason=reason,
+            expected=expected,
+        )
+
+
+def _succeeds(change: Callable[..., None], *arguments: Any) -> bool:
+    """Whether a change is made; what was refused is shown by it.
+
+    :raises Retryable: it may work later.
+    """
+    try:
+        change(*arguments)
+    except Retryable:
+        raise
+    except AnycastError as e:
+        LOG.debug("Distributor %s: %s", arguments[1], e)
+        return False
+    return True

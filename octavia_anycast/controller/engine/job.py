@@ -6,61 +6,94 @@ Layer: controller.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
-from octavia_anycast.controller.amphora.amphora_records import AmphoraRecords
-from octavia_anycast.controller.cluster.observe import Observation
+from octavia_anycast.controller.ports import World
+from octavia_anycast.db.amphora import amphorae
 from octavia_anycast.model.actions import BootAmphora
 from octavia_anycast.model.cluster import (
     AmphoraRecord,
     AmphoraStatus,
+    ClusterRecord,
+    Desired,
+    ObservedAmphora,
     ObservedCluster,
+    ServiceType,
 )
-from octavia_anycast.model.distributor import Distributor
-from octavia_anycast.model.load_balancer import LoadBalancerTree
+from octavia_anycast.model.errors import NotFound
+
+REASON_LENGTH = 255
 
 
 @dataclass(frozen=True, slots=True)
-class Job(AmphoraRecords):
-    """What a task works with: the world, and what was observed."""
+class Job:
+    """The world, what is wanted of some amphorae, and what was seen of them.
 
-    observation: Observation
+    ``tree``, ``cluster``: the load balancer, and our row beside it; None:
+    they are a distributor's own.
+    """
+
+    world: World
+    desired: Desired
+    observed: ObservedCluster
+    tree: Any = None
+    cluster: ClusterRecord | None = None
 
     @property
     def owner(self) -> str:
-        """The load balancer, for logs."""
-        return f"load balancer {self.load_balancer_id}"
+        """Whose amphorae they are, for logs: kind and id."""
+        if self.tree is None:
+            return f"distributor {self.desired.distributor.id}"
+        return f"load balancer {self.tree.id}"
 
-    @property
-    def observed(self) -> ObservedCluster:
-        """What was seen of its amphorae."""
-        return self.observation.observed
-
-    @property
-    def distributor(self) -> Distributor:
-        """The distributor of the cluster."""
-        return self.observation.desired.distributor
-
-    @property
-    def tree(self) -> LoadBalancerTree:
-        """The load balancer."""
-        return self.observation.tree
+    def seen(self, amphora_id: str) -> ObservedAmphora | None:
+        """What was seen of one of them."""
+        for amphora in self.observed.amphorae:
+            if amphora.record.id == amphora_id:
+                return amphora
+        return None
 
     def new_record(self, action: BootAmphora) -> AmphoraRecord:
-        """One of the cluster's.
+        """The record of one that boots; nothing is written.
 
         Until it first announces, nobody else is given what it has.
         """
-        now = self.world.now()
+        now, is_own = self.world.now(), self.tree is None
         return AmphoraRecord(
             id=action.amphora_id,
-            load_balancer_id=action.load_balancer_id,
+            load_balancer_id=None if is_own else self.tree.id,
+            distributor_id=self.desired.distributor.id if is_own else None,
+            service_type=ServiceType.DISTRIBUTOR
+            if is_own
+            else ServiceType.COMBINED,
             status=AmphoraStatus.BOOTING,
             status_since=now,
             generation=action.generation,
+            availability_zone=action.zone.availability_zone,
+            is_replacing=action.is_replacement,
             speakers_changed_at=now,
         )
 
-    @property
-    def load_balancer_id(self) -> str:
-        """The load balancer's id."""
-        return self.observation.tree.id
+    def record(self, amphora_id: str) -> AmphoraRecord:
+        """Read the amphora's record, as earlier tasks left it.
+
+        :raises NotFound: if there is none.
+        """
+        with self.world.database.transaction() as session:
+            record = amphorae.get(session, amphora_id)
+        if record is None:
+            raise NotFound("Amphora", amphora_id)
+        return record
+
+    def update(self, amphora_id: str, **changes: Any) -> None:
+        """Change the amphora's record."""
+        self.world.database.transact(
+            lambda session: amphorae.update(
+                session, amphora_id, now=self.world.now(), **changes
+            )
+        )
+
+
+def short(reason: object) -> str:
+    """Truncate a reason to the width of its column."""
+    return str(reason)[:REASON_LENGTH]

@@ -18,6 +18,7 @@ from oslo_log import log as logging
 
 from octavia_anycast.controller.ports import World
 from octavia_anycast.db import housekeeping
+from octavia_anycast.db.amphora import amphorae
 
 LOG = logging.getLogger(__name__)
 AMPHORAE = "anycast_amphora"
@@ -47,7 +48,7 @@ class Purge:
         """
         with self.world.database.transaction() as session:
             removed = {
-                AMPHORAE: housekeeping.remove_deleted(session, self._limit),
+                AMPHORAE: amphorae.purge(session, self._limit),
                 **housekeeping.remove_ownerless(session),
             }
         for table, count in removed.items():

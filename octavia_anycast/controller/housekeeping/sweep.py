@@ -154,7 +154,9 @@ class Sweep:
                 self.world.database.transaction() as session,
             ):
                 if loss.amphora_id:
-                    amphorae.request_failover(session, loss.amphora_id)
+                    amphorae.update(
+                        session, loss.amphora_id, failover_wanted=True
+                    )
                 else:
                     clusters.update(
                         session, loss.load_balancer_id, config_revision=""

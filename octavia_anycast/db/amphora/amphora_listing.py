@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright (c) 2026 The octavia-anycast authors
-"""Amphorae as the API shows them: beside Octavia's, under its names.
+"""Amphorae for the API, under the names that Octavia's have.
 
-Both tables are asked for the same page, and the API merges the two. So a
-column here has the type that Octavia's has: naive times, addresses as text.
+The API asks both tables for the same page and merges the two. So each column
+here has the type of Octavia's column: naive times, addresses as text.
 """
 
 from collections.abc import Collection
@@ -24,15 +24,14 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Session
 
-from octavia_anycast.db import listing
+from octavia_anycast.db import listing, mapping
 from octavia_anycast.db.amphora import amphorae
-from octavia_anycast.db.cluster_models import Amphora, Cluster
-from octavia_anycast.model.cluster import AmphoraRecord, AmphoraStatus
+from octavia_anycast.db.models import Amphora, Cluster
+from octavia_anycast.model.cluster import AmphoraRecord
 
-# Octavia's word for an amphora that is not one of a pair.
+# Octavia's role of an amphora that is not one of a pair.
 ROLE = "STANDALONE"
 _OF_VIPS = "of_vips"
-_EXISTS = Amphora.status != AmphoraStatus.DELETED.value
 
 
 def _moment(column: Any) -> ColumnElement[Any]:
@@ -49,7 +48,7 @@ _PROJECT = (
     .correlate(Amphora)
     .scalar_subquery()
 )
-# What only Octavia's own have; a VIP is not a matter of one amphora here.
+# What only Octavia's amphorae have, such as a VIP of their own.
 _NOTHING = _text(null())
 # MariaDB takes a bare constant in ORDER BY for the number of a column.
 _NO = select(type_coerce(false(), Boolean())).scalar_subquery()
@@ -88,7 +87,7 @@ COLUMNS: listing.Columns = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListedAmphora:
-    """An amphora with what is known of its row."""
+    """An amphora and the columns of its row."""
 
     record: AmphoraRecord
     frontend_id: int | None
@@ -98,9 +97,9 @@ class ListedAmphora:
 
 
 def get(session: Session, amphora_id: str) -> ListedAmphora | None:
-    """One amphora that is not DELETED; None if it is not ours."""
+    """Get an amphora that is not DELETED; None if it is not ours."""
     row = session.scalars(
-        select(Amphora).where(Amphora.id == amphora_id, _EXISTS)
+        select(Amphora).where(Amphora.id == amphora_id, ~Amphora.is_deleted)
     ).one_or_none()
     return None if row is None else _listed(row)
 
@@ -108,7 +107,7 @@ def get(session: Session, amphora_id: str) -> ListedAmphora | None:
 def marker_values(
     session: Session, request: listing.Request
 ) -> tuple[Any, ...] | None:
-    """What the marker is sorted by, if it is one of ours."""
+    """The values that the marker's row is sorted by, if it is ours."""
     return listing.values_of(session, COLUMNS, request)
 
 
@@ -118,9 +117,9 @@ def page(
     marker: tuple[Any, ...] | None,
     load_balancer_ids: Collection[str] | None = None,
 ) -> list[ListedAmphora]:
-    """Our part of a page; two queries.
+    """Get our part of a page; two queries.
 
-    :param marker: what the marker is sorted by, wherever it is
+    :param marker: the values that the marker is sorted by, in either table
     :param load_balancer_ids: only the amphorae of these; None: of all
     :raises InvalidRequest: naming a wrong attribute, or value.
     """
@@ -132,16 +131,15 @@ def page(
         if not load_balancer_ids:
             return []
     rows = listing.page(
-        session, Amphora, COLUMNS, request, _EXISTS, marker_values=marker
+        session,
+        Amphora,
+        COLUMNS,
+        request,
+        ~Amphora.is_deleted,
+        marker_values=marker,
     )
     return [_listed(row) for row in rows]
 
 
 def _listed(row: Amphora) -> ListedAmphora:
-    return ListedAmphora(
-        record=amphorae.record_of(row),
-        frontend_id=row.frontend_id,
-        frontend_priority=row.frontend_priority,
-        created_at=row.created_at,
-        updated_at=row.updated_at,
-    )
+    return mapping.read(ListedAmphora, row, record=amphorae.record_of(row))

@@ -9,13 +9,13 @@ the operator who looks at one amphora.
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
-from oslo_db.exception import DBDuplicateEntry
 from sqlalchemy import delete as delete_rows
 from sqlalchemy import func, select
 from sqlalchemy import update as update_rows
 from sqlalchemy.orm import Session
 
-from octavia_anycast.db.cluster_models import (
+from octavia_anycast.db import mapping
+from octavia_anycast.db.models import (
     Amphora,
     AmphoraHealth,
     AmphoraListenerStatistics,
@@ -41,7 +41,7 @@ class ListenerCount:
 
 
 def add(session: Session, heartbeats: Iterable[Heartbeat]) -> None:
-    """Add what heartbeats of known amphorae brought.
+    """Add the counts of heartbeats of known amphorae.
 
     One query, and one statement for each row that changes; an amphora
     without traffic costs none.
@@ -61,20 +61,12 @@ def add(session: Session, heartbeats: Iterable[Heartbeat]) -> None:
 
 def list_for(session: Session, amphora_id: str) -> list[ListenerCount]:
     """What an amphora counted, by listener."""
-    rows = session.scalars(
-        select(_Row)
+    statement = (
+        mapping.select_fields(_Row, ListenerCount)
         .where(_Row.amphora_id == amphora_id)
         .order_by(_Row.listener_id)
     )
-    return [
-        ListenerCount(
-            **{
-                name: getattr(row, name)
-                for name in ListenerCount.__dataclass_fields__
-            }
-        )
-        for row in rows
-    ]
+    return mapping.made(session, ListenerCount, statement)
 
 
 def loads(
@@ -82,10 +74,10 @@ def loads(
     amphora_ids: Collection[str],
     listener_ids: Collection[str],
 ) -> dict[str, LoadCount]:
-    """amphora_id -> what it carries for these listeners; one query.
+    """amphora_id -> its load by these listeners; one query.
 
-    Without those that never sent a heartbeat. Other listeners' rows stay
-    when they are deleted, with what they last had.
+    Amphorae that never sent a heartbeat are left out. The rows of a listener
+    that was deleted stay, so the caller names the listeners that exist.
     """
     rows = session.execute(
         select(
@@ -119,14 +111,14 @@ def loads(
 
 
 def delete_for(session: Session, amphora_ids: Sequence[str]) -> None:
-    """Forget what these amphorae counted."""
+    """Delete what these amphorae counted."""
     session.execute(delete_rows(_Row).where(_Row.amphora_id.in_(amphora_ids)))
 
 
 def _beats(
     heartbeats: Iterable[Heartbeat],
 ) -> dict[tuple[str, str], ListenerBeat]:
-    """(amphora_id, listener_id) -> all that was added, and the last number."""
+    """(amphora_id, listener_id) -> the sum of what several heartbeats say."""
     beats: dict[tuple[str, str], ListenerBeat] = {}
     for heartbeat in heartbeats:
         for beat in heartbeat.listeners:
@@ -165,9 +157,9 @@ def _active(
 def _create(
     session: Session, key: tuple[str, str], beat: ListenerBeat
 ) -> bool:
-    """Make a row, not for an amphora that is DELETED: nobody would forget it.
+    """Make a row, but not for a DELETED amphora: nothing would remove it.
 
-    The lock keeps it from becoming so before the row can be seen.
+    The lock keeps the amphora from becoming DELETED before the row is seen.
 
     :returns: False if there is a row already
     """
@@ -176,20 +168,10 @@ def _create(
         .where(Amphora.id == key[0])
         .with_for_update(read=True)
     )
-    if status in (None, AmphoraStatus.DELETED.value):
+    if status in (None, AmphoraStatus.DELETED):
         return True
-    row = _Row(
-        amphora_id=key[0],
-        listener_id=key[1],
-        active_connections=beat.active_connections,
-        **{name: getattr(beat, name) for name in COUNTERS},
-    )
-    try:
-        with session.begin_nested():
-            session.add(row)
-    except DBDuplicateEntry:  # another controller was quicker
-        return False
-    return True
+    values = mapping.columns_of(_Row, beat)
+    return mapping.insert(session, _Row(amphora_id=key[0], **values))
 
 
 def _grow(session: Session, key: tuple[str, str], beat: ListenerBeat) -> None:

@@ -10,10 +10,11 @@ from typing import Any
 from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy import delete as delete_rows
 from sqlalchemy import update as update_rows
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, lazyload
 
+from octavia_anycast.db import mapping
 from octavia_anycast.db.amphora import amphora_statistics
-from octavia_anycast.db.cluster_models import (
+from octavia_anycast.db.models import (
     Amphora,
     AmphoraHealth,
     AmphoraRegistration,
@@ -31,20 +32,18 @@ from octavia_anycast.model.cluster import (
     AmphoraStatus,
     BootFailure,
     DrainMark,
-    ServiceType,
 )
 from octavia_anycast.model.errors import Conflict, NotFound
 from octavia_anycast.model.wire import Frontend
 from octavia_anycast.model.wire import FrontendAddress as ModelAddress
 
-# Fields of AmphoraRecord that are columns of the same name.
-PLAIN = tuple(
-    name
-    for name in AmphoraRecord.__dataclass_fields__
-    if name not in ("frontend", "status", "service_type")
-)
-
-
+# What is changed as it is: all fields but those with a rule of their own.
+_PLAIN = frozenset(AmphoraRecord.__dataclass_fields__) - {
+    "id",
+    "frontend",
+    "status",
+}
+_PLAIN_ALSO = ("is_refused", "is_invalid")
 _DRAIN_COLUMNS = {
     DrainMark.BEGUN: "draining_since",
     DrainMark.ENDED: "drained_at",
@@ -53,11 +52,7 @@ _DRAIN_COLUMNS = {
 
 def create(session: Session, record: AmphoraRecord) -> None:
     """Store an amphora, before anything of it is made."""
-    row = Amphora(
-        status=record.status.value,
-        service_type=record.service_type.value,
-        **{name: getattr(record, name) for name in PLAIN},
-    )
+    row = Amphora(**mapping.columns_of(Amphora, record))
     if record.status is AmphoraStatus.ERROR:
         row.failed_at = record.status_since
     _set_frontend(row, record.frontend)
@@ -66,7 +61,7 @@ def create(session: Session, record: AmphoraRecord) -> None:
 
 
 def get(session: Session, amphora_id: str) -> AmphoraRecord | None:
-    """One amphora, a DELETED one too; None if there is none."""
+    """Get one amphora, even if DELETED; None if there is none."""
     row = session.get(Amphora, amphora_id)
     return None if row is None else record_of(row)
 
@@ -89,7 +84,7 @@ def list_registered(
 def list_dedicated(
     session: Session, distributor_id: str
 ) -> list[AmphoraRecord]:
-    """The amphorae of a distributor's own that are not DELETED."""
+    """The distributor's own amphorae that are not DELETED."""
     return _select(session, Amphora.distributor_id == distributor_id)
 
 
@@ -99,7 +94,7 @@ def list_all(session: Session) -> list[AmphoraRecord]:
 
 
 def list_known(session: Session) -> list[AmphoraRecord]:
-    """Every amphora there is a row of, DELETED ones too; two queries."""
+    """Every amphora that has a row, also DELETED ones; two queries."""
     rows = session.scalars(select(Amphora).order_by(Amphora.id))
     return [record_of(row) for row in rows]
 
@@ -112,11 +107,11 @@ def mark_drain(
     wanted_since: datetime | None,
     now: datetime,
 ) -> bool:
-    """Record how far a drain is, if it is wanted still; one statement.
+    """Record how far a drain is, if it is still wanted; one statement.
 
-    :param wanted_since: of the wish that was carried out: a wish that was
-        taken back meanwhile must leave nothing behind
-    :returns: False if nobody wants it any more
+    :param wanted_since: when the drain was asked for that was carried out; if
+        that request was taken back since then, nothing is recorded
+    :returns: False if the drain is not wanted any more
     """
     column = _DRAIN_COLUMNS[mark]
     wanted: list[ColumnElement[bool]] = [Amphora.leaving_since.is_not(None)]
@@ -146,53 +141,31 @@ def update(
     :raises ValueError: for a name that is not a field, or a status without
         ``now``.
     """
-    row = session.get(Amphora, amphora_id)
-    if row is None:
-        raise NotFound("Amphora", amphora_id)
+    row = mapping.required(session, Amphora, amphora_id)
     for name, value in changes.items():
         if name == "status":
             _set_status(row, AmphoraStatus(value), now)
         elif name == "frontend":
             _set_frontend(row, value)
-        elif name == "service_type":
-            row.service_type = ServiceType(value).value
-        elif name in ("is_refused", "is_invalid"):
-            setattr(row, name, bool(value))
-        elif name in PLAIN and name != "id":
+        elif name in _PLAIN or name in _PLAIN_ALSO:
             setattr(row, name, value)
         else:
             raise ValueError(f"{name} is not a field of an amphora")
     session.flush()
 
 
-def request_failover(session: Session, amphora_id: str) -> None:
-    """Ask for another amphora in the place of this one.
-
-    :raises NotFound: if there is no such amphora.
-    """
-    update(session, amphora_id, failover_wanted=True)
-
-
-def request_agent_update(session: Session, amphora_id: str) -> None:
-    """Ask that its agent gets its configuration anew.
-
-    :raises NotFound: if there is no such amphora.
-    """
-    update(session, amphora_id, agent_update_wanted=True)
-
-
 def request_deletion(session: Session, amphora_id: str, now: datetime) -> None:
-    """Ask that what is left of a failed amphora goes.
+    """Ask that a failed amphora is deleted.
 
     :raises NotFound: if there is no such amphora.
-    :raises Conflict: if it did not fail: then it belongs to a cluster.
+    :raises Conflict: if it is not in ERROR: then it belongs to a cluster.
     """
     status = session.scalar(
         select(Amphora.status)
         .where(Amphora.id == amphora_id)
         .with_for_update()
     )
-    if status != AmphoraStatus.ERROR.value:
+    if status != AmphoraStatus.ERROR:
         if status is None:
             raise NotFound("Amphora", amphora_id)
         raise Conflict(
@@ -218,27 +191,23 @@ def failures_since(
     *,
     is_dedicated: bool = False,
 ) -> list[BootFailure]:
-    """Failed amphorae of a load balancer, oldest first, DELETED too.
+    """Failed boots of a load balancer's amphorae, oldest first.
 
-    With ``is_dedicated`` those of a distributor's own instead. Where another
-    one was booted and ran between two failures, the first of them was no want
-    of room: such a one is left by a controller that died as it ordered a
-    server, too.
+    Amphorae that are DELETED by now count, too. Where another amphora was
+    booted and ran between two failures, the first failure was not for want of
+    room: a controller that dies while it orders a server leaves such a row.
+
+    :param is_dedicated: ``owner_id`` is a distributor, with its own amphorae
     """
     owner = (
         Amphora.distributor_id if is_dedicated else Amphora.load_balancer_id
     )
     is_ours = owner == owner_id
-    rows = session.execute(
-        select(
-            Amphora.failed_at,
-            Amphora.reason,
-            Amphora.lb_network_ip,
-            Amphora.is_refused,
-            Amphora.is_invalid,
-        )
+    rows = session.scalars(
+        select(Amphora)
         .where(is_ours, Amphora.failed_at >= since)
         .order_by(Amphora.failed_at)
+        .options(lazyload("*"))
     ).all()
     moments = select(Amphora.created_at).where(
         is_ours,
@@ -246,21 +215,68 @@ def failures_since(
         Amphora.lb_network_ip.is_not(None),
     )
     ran = session.scalars(moments).all() if len(rows) > 1 else ()
+    failed_at = [row.failed_at for row in rows if row.failed_at is not None]
     # Nothing lies between the last one and itself.
-    ends = [row.failed_at for row in (*rows[1:], *rows[-1:])]
+    ends = (*failed_at[1:], *failed_at[-1:])
     return [
-        BootFailure(
+        mapping.read(
+            BootFailure,
+            row,
             at=at,
-            reason=reason,
-            has_run=address is not None
+            has_run=row.lb_network_ip is not None
             or any(at < moment < end for moment in ran),
-            is_refused=bool(is_refused),
-            is_invalid=bool(is_invalid),
         )
-        for (at, reason, address, is_refused, is_invalid), end in zip(
-            rows, ends, strict=True
-        )
+        for row, at, end in zip(rows, failed_at, ends, strict=True)
     ]
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What users ask for an amphora; a new request makes it unequal."""
+
+    amphora_id: str
+    load_balancer_id: str | None
+    failover_wanted: bool
+    agent_update_wanted: bool
+    drain_deadline: datetime | None
+
+
+def silent(session: Session, before: datetime) -> dict[str, str | None]:
+    """amphora_id -> load balancer, of those last heard of before a time.
+
+    Only ALLOCATED ones that were heard of at all; one query.
+    """
+    rows = session.execute(
+        select(Amphora.id, Amphora.load_balancer_id)
+        .join(AmphoraHealth, AmphoraHealth.amphora_id == Amphora.id)
+        .where(
+            Amphora.is_allocated,
+            AmphoraHealth.last_update < before,
+        )
+    )
+    return {amphora_id: owner for amphora_id, owner in rows}
+
+
+def wishes(session: Session) -> set[Wish]:
+    """What is asked for amphorae that are not DELETED; one query."""
+    rows = session.execute(
+        select(
+            Amphora.id,
+            Amphora.load_balancer_id,
+            Amphora.failover_wanted,
+            Amphora.agent_update_wanted,
+            Amphora.drain_deadline,
+        ).where(
+            ~Amphora.is_deleted,
+            or_(
+                Amphora.failover_wanted.is_(True),
+                Amphora.agent_update_wanted.is_(True),
+                Amphora.drain_deadline.is_not(None),
+                Amphora.status == AmphoraStatus.PENDING_DELETE.value,
+            ),
+        )
+    )
+    return {Wish(*row) for row in rows}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -274,39 +290,38 @@ class Watched:
 
 def watched(session: Session) -> list[Watched]:
     """The configured amphorae of clusters that have a spare; one query."""
-    rows = session.execute(
-        select(Amphora.id, Amphora.load_balancer_id, Amphora.lb_network_ip)
+    statement = (
+        select(
+            Amphora.id.label("amphora_id"),
+            Amphora.load_balancer_id,
+            Amphora.lb_network_ip.label("address"),
+        )
         .join(Cluster, Cluster.load_balancer_id == Amphora.load_balancer_id)
         .where(
             Cluster.spare_count > 0,
-            Amphora.status == AmphoraStatus.ALLOCATED.value,
+            Amphora.is_allocated,
             Amphora.leaving_since.is_(None),
             Amphora.applied_at.is_not(None),
             Amphora.lb_network_ip.is_not(None),
         )
         .order_by(Amphora.id)
     )
-    return [
-        Watched(amphora_id=i, load_balancer_id=of, address=address)
-        for i, of, address in rows
-    ]
+    return mapping.made(session, Watched, statement)
 
 
 def replacements_under_way(
     session: Session, since: datetime, *, is_locked: bool = False
 ) -> int:
-    """How many amphorae boot in the place of others, in all clusters.
+    """How many amphorae boot to replace others, in all clusters.
 
-    :param since: those that were booted or came up before are stuck, and
-        hold up nobody
-    :param is_locked: whether nobody else may begin one until the end of the
+    :param since: those that were booted or came up before this time are
+        stuck and do not count
+    :param is_locked: keep others from beginning one until the end of the
         transaction
     """
     query = select(Amphora.id).where(
         Amphora.is_replacing.is_(True),
-        Amphora.status.in_(
-            (AmphoraStatus.BOOTING.value, AmphoraStatus.ALLOCATED.value)
-        ),
+        Amphora.status.in_((AmphoraStatus.BOOTING, AmphoraStatus.ALLOCATED)),
         Amphora.status_since >= since,
     )
     if is_locked:
@@ -315,25 +330,19 @@ def replacements_under_way(
 
 
 def purge(session: Session, older_than: datetime) -> int:
-    """Remove rows DELETED before this time; how many they were."""
-    return _remove(
-        session,
-        Amphora.status == AmphoraStatus.DELETED.value,
-        Amphora.status_since < older_than,
-    )
+    """Remove rows DELETED before this time; returns their number."""
+    return _remove(session, Amphora.status_since < older_than)
 
 
 def purge_of(session: Session, load_balancer_id: str) -> int:
     """Remove the DELETED rows of a load balancer that is gone."""
-    return _remove(
-        session,
-        Amphora.status == AmphoraStatus.DELETED.value,
-        Amphora.load_balancer_id == load_balancer_id,
-    )
+    return _remove(session, Amphora.load_balancer_id == load_balancer_id)
 
 
-def _remove(session: Session, *conditions: Any) -> int:
-    doomed = session.scalars(select(Amphora.id).where(*conditions)).all()
+def _remove(session: Session, condition: ColumnElement[bool]) -> int:
+    doomed = session.scalars(
+        select(Amphora.id).where(Amphora.is_deleted, condition)
+    ).all()
     if not doomed:
         return 0
     _forget(session, doomed)
@@ -359,7 +368,7 @@ def _forget(session: Session, amphora_ids: Iterable[str]) -> None:
 def _select(session: Session, *conditions: Any) -> list[AmphoraRecord]:
     rows = session.scalars(
         select(Amphora)
-        .where(Amphora.status != AmphoraStatus.DELETED.value, *conditions)
+        .where(~Amphora.is_deleted, *conditions)
         .order_by(Amphora.created_at, Amphora.id)
     )
     return [record_of(row) for row in rows]
@@ -370,9 +379,9 @@ def _set_status(
 ) -> None:
     if now is None:
         raise ValueError("a change of status needs the time")
-    if row.status == status.value:
+    if row.status == status:
         return
-    row.status = status.value
+    row.status = status
     row.status_since = now
     if status is AmphoraStatus.ERROR:
         row.failed_at = now
@@ -386,21 +395,13 @@ def _set_frontend(row: Amphora, frontend: Frontend | None) -> None:
     row.frontend_subnet_id = addresses[0].subnet_id if addresses else None
     kept = {address.position: address for address in row.addresses}
     row.addresses = [
-        _fill_address(
-            kept.get(position) or FrontendAddress(position=position), address
-        )
-        for position, address in enumerate(addresses)
+        kept.get(position) or FrontendAddress(position=position)
+        for position in range(len(addresses))
     ]
-
-
-def _fill_address(
-    row: FrontendAddress, address: ModelAddress
-) -> FrontendAddress:
-    row.ip_address = address.ip_address
-    row.prefix_length = address.prefix_length
-    row.gateway = address.gateway
-    row.subnet_id = address.subnet_id
-    return row
+    for address_row, address in zip(row.addresses, addresses, strict=True):
+        mapping.assign(
+            address_row, mapping.columns_of(FrontendAddress, address)
+        )
 
 
 def _frontend(row: Amphora) -> Frontend | None:
@@ -410,22 +411,11 @@ def _frontend(row: Amphora) -> Frontend | None:
         mac_address=row.frontend_mac_address,
         mtu=row.frontend_mtu or 1500,
         addresses=tuple(
-            ModelAddress(
-                ip_address=address.ip_address,
-                prefix_length=address.prefix_length,
-                gateway=address.gateway,
-                subnet_id=address.subnet_id,
-            )
-            for address in row.addresses
+            mapping.read(ModelAddress, address) for address in row.addresses
         ),
     )
 
 
 def record_of(row: Amphora) -> AmphoraRecord:
     """Make the record of a row."""
-    return AmphoraRecord(
-        status=AmphoraStatus(row.status),
-        service_type=ServiceType(row.service_type),
-        frontend=_frontend(row),
-        **{name: getattr(row, name) for name in PLAIN},
-    )
+    return mapping.read(AmphoraRecord, row, frontend=_frontend(row))

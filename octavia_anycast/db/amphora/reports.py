@@ -1,31 +1,27 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright (c) 2026 The octavia-anycast authors
-"""Reports: what each agent last said of its sessions and paths."""
+"""The last report of each agent: its sessions and paths."""
 
-import json
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from oslo_db.exception import DBDuplicateEntry
 from sqlalchemy import ColumnElement, case, func, select
 from sqlalchemy import update as update_rows
 from sqlalchemy.orm import Session
 
-from octavia_anycast.db.cluster_models import (
+from octavia_anycast.db import mapping
+from octavia_anycast.db.models import (
     Amphora,
     AmphoraRegistration,
     AmphoraReport,
 )
-from octavia_anycast.model import codec
 from octavia_anycast.model.bgp import SessionState
-from octavia_anycast.model.cluster import AmphoraStatus
-from octavia_anycast.model.errors import InvalidRequest
 from octavia_anycast.model.wire import Report
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredReport:
-    """An agent's report, of which amphora, and when it was given."""
+    """An agent's report with its amphora and its time."""
 
     amphora_id: str
     load_balancer_id: str
@@ -44,10 +40,10 @@ class SessionCounts:
 def save(
     session: Session, amphora_id: str, report: Report, now: datetime
 ) -> bool:
-    """Keep a report; False if there is no such amphora (any more).
+    """Store a report; returns False if there is no such amphora.
 
-    Listeners are left out: there may be hundreds, and their load balancer
-    has them.
+    Its listeners are left out: there may be hundreds, and the load balancer's
+    rows have them.
     """
     values = {
         "reported_at": now,
@@ -57,7 +53,7 @@ def save(
             for peering in report.sessions
             if peering.state is SessionState.ESTABLISHED
         ),
-        "document": _document(report),
+        "report": replace(report, listeners=(), lvs_listener_ids=()),
     }
     result = session.execute(
         update_rows(AmphoraReport)
@@ -67,8 +63,11 @@ def save(
     )
     if result.rowcount:  # type: ignore[attr-defined]
         return True
-    return _exists(session, amphora_id) and _create(
-        session, amphora_id, values
+    there = select(Amphora.id).where(
+        Amphora.id == amphora_id, ~Amphora.is_deleted
+    )
+    return session.scalar(there) is not None and mapping.insert(
+        session, AmphoraReport(amphora_id=amphora_id, **values)
     )
 
 
@@ -77,8 +76,8 @@ def list_for_distributor(
 ) -> list[StoredReport]:
     """The reports of a distributor's amphorae, by amphora; one query.
 
-    One of another version of the agent contract is left out: the next look
-    writes it anew.
+    A report of another version of the agent contract is left out: the next
+    round stores a new one.
     """
     return _stored(
         session, AmphoraRegistration.distributor_id == distributor_id
@@ -88,7 +87,7 @@ def list_for_distributor(
 def list_for_load_balancer(
     session: Session, load_balancer_id: str
 ) -> list[StoredReport]:
-    """The reports of a load balancer's amphorae, in the same way."""
+    """The same for the amphorae of a load balancer."""
     return _stored(
         session, AmphoraRegistration.load_balancer_id == load_balancer_id
     )
@@ -97,8 +96,13 @@ def list_for_load_balancer(
 def _stored(
     session: Session, condition: ColumnElement[bool]
 ) -> list[StoredReport]:
-    rows = session.execute(
-        select(AmphoraReport, AmphoraRegistration.load_balancer_id)
+    statement = (
+        select(
+            AmphoraReport.amphora_id,
+            AmphoraRegistration.load_balancer_id,
+            AmphoraReport.reported_at,
+            AmphoraReport.report,
+        )
         .join(
             AmphoraRegistration,
             AmphoraRegistration.amphora_id == AmphoraReport.amphora_id,
@@ -106,28 +110,16 @@ def _stored(
         .where(condition)
         .order_by(AmphoraReport.amphora_id)
     )
-    found = []
-    for row, load_balancer_id in rows:
-        report = read(row.document)
-        if report is not None:
-            found.append(
-                StoredReport(
-                    amphora_id=row.amphora_id,
-                    load_balancer_id=load_balancer_id,
-                    reported_at=row.reported_at,
-                    report=report,
-                )
-            )
-    return found
+    found = mapping.made(session, StoredReport, statement)
+    return [one for one in found if one.report is not None]
 
 
 def list_all(session: Session) -> dict[str, Report]:
     """amphora_id -> its last report, of those that can be read; one query."""
     rows = session.execute(
-        select(AmphoraReport.amphora_id, AmphoraReport.document)
+        select(AmphoraReport.amphora_id, AmphoraReport.report)
     )
-    found = {amphora_id: read(text) for amphora_id, text in rows}
-    return {i: report for i, report in found.items() if report is not None}
+    return {i: report for i, report in rows if report is not None}
 
 
 def session_counts(
@@ -135,7 +127,8 @@ def session_counts(
 ) -> dict[str, SessionCounts]:
     """distributor_id -> BGP sessions of its amphorae in use; one query.
 
-    A session last reported before ``fresh_since`` is not an established one.
+    A session that was last reported before ``fresh_since`` does not count as
+    established.
     """
     established = case(
         (
@@ -155,7 +148,7 @@ def session_counts(
             AmphoraReport.amphora_id == AmphoraRegistration.amphora_id,
         )
         .join(Amphora, Amphora.id == AmphoraReport.amphora_id)
-        .where(Amphora.status == AmphoraStatus.ALLOCATED.value)
+        .where(Amphora.is_allocated)
         .group_by(AmphoraRegistration.distributor_id)
     )
     return {
@@ -164,34 +157,3 @@ def session_counts(
         )
         for distributor_id, total, established in rows
     }
-
-
-def _create(
-    session: Session, amphora_id: str, values: dict[str, object]
-) -> bool:
-    try:
-        with session.begin_nested():
-            session.add(AmphoraReport(amphora_id=amphora_id, **values))
-    except DBDuplicateEntry:  # another controller was quicker
-        return False
-    return True
-
-
-def _exists(session: Session, amphora_id: str) -> bool:
-    status = session.scalar(
-        select(Amphora.status).where(Amphora.id == amphora_id)
-    )
-    return status not in (None, AmphoraStatus.DELETED.value)
-
-
-def _document(report: Report) -> str:
-    small = replace(report, listeners=(), lvs_listener_ids=())
-    return json.dumps(codec.to_document(small), sort_keys=True)
-
-
-def read(document: str) -> Report | None:
-    """Read one as it is stored; None if it is of another version."""
-    try:
-        return codec.report_from(json.loads(document))
-    except (ValueError, InvalidRequest):
-        return None

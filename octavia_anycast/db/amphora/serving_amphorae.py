@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright (c) 2026 The octavia-anycast authors
-"""Amphorae of registered load balancers: what our tables know of them.
+"""Amphorae of registered load balancers, from our tables.
 
 Six queries, however many there are.
 """
@@ -8,20 +8,21 @@ Six queries, however many there are.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
-from octavia_anycast.db import models
-from octavia_anycast.db.amphora import amphorae, reports
-from octavia_anycast.db.cluster_models import (
+from octavia_anycast.db import mapping, models
+from octavia_anycast.db.amphora import amphorae
+from octavia_anycast.db.models import (
     Amphora,
     AmphoraHealth,
     AmphoraReport,
     VipRegistration,
 )
 from octavia_anycast.model.bgp import IPAddress
-from octavia_anycast.model.cluster import AmphoraRecord, AmphoraStatus
+from octavia_anycast.model.cluster import AmphoraRecord
 from octavia_anycast.model.registration import ServingAmphora
 from octavia_anycast.model.wire import Report
 from octavia_anycast.planning.heartbeat import silent_seconds
@@ -49,69 +50,60 @@ def registered(
 ) -> Serving:
     """The amphorae of load balancers that are registered anywhere.
 
-    :param heard_since: the silence of all is counted from then at the
-        earliest; None: from the last time each was heard
-    :param known: reports read before: those as old are not read again
+    :param heard_since: no silence is counted from before this time; None: it
+        is counted from the last time that each was heard of
+    :param known: reports that were read before; unless there is a newer one,
+        a report is not read again
     :param load_balancer_id: only this one's, registered or not
     """
-    wanted = _wanted(load_balancer_id)
-    records = [
-        amphorae.record_of(row)
-        for row in session.scalars(
-            select(Amphora).where(
-                Amphora.status != AmphoraStatus.DELETED.value,
-                Amphora.load_balancer_id.in_(wanted),
-            )
-        )
-    ]
-    of = _ids(wanted)
-    heard = _moments(
-        session,
-        select(AmphoraHealth.amphora_id, AmphoraHealth.last_update).where(
-            AmphoraHealth.amphora_id.in_(of)
-        ),
-    )
+    is_wanted = _is_wanted(load_balancer_id)
+    rows = session.scalars(select(Amphora).where(*is_wanted))
+    records = [amphorae.record_of(row) for row in rows]
+    of = select(Amphora.id).where(*is_wanted)
+    heard = _by_amphora(session, of, AmphoraHealth.last_update)
     vips = _vips(session, of)
     said = _reports(session, of, known or {})
-    found: dict[str, list[ServingAmphora]] = {}
-    for record in records:
-        silent = silent_seconds(
-            heard.get(record.id), now, counted_from=heard_since
+    found = mapping.grouped(
+        (
+            record.load_balancer_id,
+            _serving(
+                record,
+                vips,
+                said,
+                silent_seconds(
+                    heard.get(record.id), now, counted_from=heard_since
+                ),
+            ),
         )
-        found.setdefault(record.load_balancer_id or "", []).append(
-            _serving(record, vips, said, silent)
-        )
+        for record in records
+    )
     return Serving(
         by_load_balancer={i: tuple(some) for i, some in found.items()},
         reports=said,
     )
 
 
-def _wanted(load_balancer_id: str | None) -> Select[tuple[str]]:
-    if load_balancer_id is None:
-        return select(models.RegisteredAmphorae.load_balancer_id)
-    return select(Amphora.load_balancer_id).where(  # type: ignore[return-value]
-        Amphora.load_balancer_id == load_balancer_id
-    )
+def _is_wanted(load_balancer_id: str | None) -> tuple[Any, ...]:
+    owner = Amphora.load_balancer_id
+    if load_balancer_id is not None:
+        return ~Amphora.is_deleted, owner == load_balancer_id
+    registered = select(models.RegisteredAmphorae.load_balancer_id)
+    return ~Amphora.is_deleted, owner.in_(registered)
 
 
-def _ids(wanted: Select[tuple[str]]) -> Select[tuple[str]]:
-    return select(Amphora.id).where(
-        Amphora.status != AmphoraStatus.DELETED.value,
-        Amphora.load_balancer_id.in_(wanted),
-    )
-
-
-def _moments(
-    session: Session, statement: Select[tuple[str, datetime]]
+def _by_amphora(
+    session: Session, of: Select[tuple[str]], column: Any
 ) -> dict[str, datetime]:
-    return {amphora_id: at for amphora_id, at in session.execute(statement)}
+    """amphora_id -> a column of a table with one row for each amphora."""
+    key = column.class_.amphora_id
+    rows = session.execute(select(key, column).where(key.in_(of)))
+    return {amphora_id: moment for amphora_id, moment in rows}
 
 
 def _vips(
     session: Session, of: Select[tuple[str]]
 ) -> dict[str, list[tuple[IPAddress, IPAddress]]]:
-    """amphora_id -> what it was last told to announce."""
+    """amphora_id -> (VIP, next hop) that it was last told to announce."""
     rows = session.execute(
         select(
             VipRegistration.amphora_id,
@@ -121,21 +113,15 @@ def _vips(
         .where(VipRegistration.amphora_id.in_(of))
         .distinct()
     )
-    found: dict[str, list[tuple[IPAddress, IPAddress]]] = {}
-    for amphora_id, vip_ip, nexthop_ip in rows:
-        found.setdefault(amphora_id, []).append((vip_ip, nexthop_ip))
-    return found
+    return mapping.grouped(
+        (amphora_id, (vip, next_hop)) for amphora_id, vip, next_hop in rows
+    )
 
 
 def _reports(
     session: Session, of: Select[tuple[str]], known: KnownReports
 ) -> dict[str, tuple[datetime, Report | None]]:
-    moments = _moments(
-        session,
-        select(AmphoraReport.amphora_id, AmphoraReport.reported_at).where(
-            AmphoraReport.amphora_id.in_(of)
-        ),
-    )
+    moments = _by_amphora(session, of, AmphoraReport.reported_at)
     found = {
         amphora_id: known[amphora_id]
         for amphora_id, moment in moments.items()
@@ -147,11 +133,11 @@ def _reports(
             select(
                 AmphoraReport.amphora_id,
                 AmphoraReport.reported_at,
-                AmphoraReport.document,
+                AmphoraReport.report,
             ).where(AmphoraReport.amphora_id.in_(missing))
         )
-        for amphora_id, moment, document in rows:
-            found[amphora_id] = moment, reports.read(document)
+        for amphora_id, moment, report in rows:
+            found[amphora_id] = moment, report
     return found
 
 

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright (c) 2026 The octavia-anycast authors
-"""Clusters: our row beside each load balancer of Octavia."""
+"""Clusters: one row of ours for each load balancer of the provider."""
 
-import json
 from collections.abc import Collection, Mapping
 from dataclasses import asdict
 from datetime import datetime
@@ -13,44 +12,31 @@ from sqlalchemy import select
 from sqlalchemy import update as update_rows
 from sqlalchemy.orm import Session
 
-from octavia_anycast.db.cluster_models import REQUEST_ID_LENGTH, Cluster
+from octavia_anycast.db import mapping
+from octavia_anycast.db.models import REQUEST_ID_LENGTH, Cluster
 from octavia_anycast.db.registration import amphora_registrations
-from octavia_anycast.model.autoscale import Autoscale
-from octavia_anycast.model.cluster import ClusterRecord, ClusterSize
-from octavia_anycast.model.codec import read, to_document
+from octavia_anycast.model.cluster import ClusterRecord
 from octavia_anycast.model.distributor import Choice
 from octavia_anycast.model.errors import Conflict, NotFound
-
-# field of ClusterRecord -> column, where they differ
-COLUMNS = {
-    "is_enabled": "enabled",
-    "cooldown_seconds": "cooldown",
-    "is_deletion_wanted": "deletion_wanted",
-}
 
 
 def create(session: Session, record: ClusterRecord) -> None:
     """Store a cluster; a given ``created_at`` is kept."""
-    values = asdict(record) | {
-        "size": record.size,
-        "autoscale": record.autoscale,
-        "failures": record.failures,
-        "refusals": record.refusals,
-    }
+    values = mapping.columns_of(Cluster, record)
     if record.created_at is None:
         del values["created_at"]
-    session.add(Cluster(**_columns(values)))
+    session.add(Cluster(**values))
     session.flush()
 
 
 def get(session: Session, load_balancer_id: str) -> ClusterRecord | None:
-    """The cluster of a load balancer, None if there is none."""
+    """Get the cluster of a load balancer; None if there is none."""
     row = session.get(Cluster, load_balancer_id)
     return None if row is None else _record(row)
 
 
 def lock(session: Session, load_balancer_id: str) -> ClusterRecord | None:
-    """As :func:`get`; nobody else changes it until the transaction ends."""
+    """Get the cluster, and lock its row until the transaction ends."""
     row = session.get(Cluster, load_balancer_id, with_for_update=True)
     return None if row is None else _record(row)
 
@@ -83,21 +69,11 @@ def choices_of(
     if not load_balancer_ids:
         return {}
     rows = session.execute(
-        select(
-            Cluster.load_balancer_id,
-            Cluster.distributor_id,
-            Cluster.frontend_network_id,
-            Cluster.frontend_subnet_id,
-        ).where(Cluster.load_balancer_id.in_(load_balancer_ids))
-    )
-    return {
-        load_balancer_id: Choice(
-            distributor_id=distributor_id,
-            frontend_network_id=network_id,
-            frontend_subnet_id=subnet_id,
-        )
-        for load_balancer_id, distributor_id, network_id, subnet_id in rows
-    }
+        mapping.select_fields(Cluster, Choice)
+        .add_columns(Cluster.load_balancer_id)
+        .where(Cluster.load_balancer_id.in_(load_balancer_ids))
+    ).mappings()
+    return {row["load_balancer_id"]: Choice.of(dict(row)) for row in rows}
 
 
 def ids_with(
@@ -125,36 +101,33 @@ def update(session: Session, load_balancer_id: str, **changes: Any) -> None:
     :raises NotFound: if there is no such cluster.
     :raises ValueError: for a name that is not a field.
     """
-    row = session.get(Cluster, load_balancer_id)
-    if row is None:
-        raise NotFound("Cluster", load_balancer_id)
-    for name, value in _columns(changes).items():
-        setattr(row, name, value)
+    row = mapping.required(session, Cluster, load_balancer_id)
+    mapping.assign(row, _values(changes))
     session.flush()
 
 
 def require_managed(session: Session, load_balancer_id: str) -> None:
-    """See that somebody would carry out what is asked.
+    """Check that the cluster manager would carry out a request.
 
     :raises Conflict: the cluster manager is off.
     """
     is_on = session.scalar(
-        select(Cluster.enabled).where(
+        select(Cluster.is_enabled).where(
             Cluster.load_balancer_id == load_balancer_id
         )
     )
     if is_on is False:
         raise Conflict(
             f"The cluster manager of load balancer {load_balancer_id} is off "
-            "(enabled is false): nothing would be replaced."
+            "(enabled is false): it would replace nothing."
         )
 
 
 def request_failover(session: Session, load_balancer_id: str) -> int:
-    """Ask for new amphorae; the number of the request, counted in the row.
+    """Ask for new amphorae; returns the new ``failover_generation``.
 
     :raises NotFound: if there is no such cluster.
-    :raises Conflict: if nobody would replace them.
+    :raises Conflict: if the cluster manager is off.
     """
     require_managed(session, load_balancer_id)
     counted = session.execute(
@@ -162,7 +135,7 @@ def request_failover(session: Session, load_balancer_id: str) -> int:
         .where(Cluster.load_balancer_id == load_balancer_id)
         .values(
             failover_generation=Cluster.failover_generation + 1,
-            # The VIP's port and security group are looked at, too.
+            # The VIP's port and security group are to be checked, too.
             config_revision="",
         )
     )
@@ -182,9 +155,9 @@ def record_request(
 ) -> None:
     """Record the API request that changes a load balancer; one UPDATE.
 
-    The last one wins: if several came before the controller looked, its
-    lines bear the last one's id. Where there is no cluster yet, or no id,
-    nothing is recorded; :func:`create` takes the id with the row.
+    The last one wins: if several come before the controller's next round, its
+    log lines bear the last one's id. Without a cluster or an id this records
+    nothing; :func:`create` stores the id with the row.
     """
     if not request_id:
         return
@@ -210,10 +183,7 @@ def forget_request(
 
 
 def delete(session: Session, load_balancer_id: str) -> None:
-    """Forget a cluster; one that is not there is forgotten already.
-
-    Its registrations with dedicated distributors go along.
-    """
+    """Delete a cluster and its registrations with distributors; idempotent."""
     amphora_registrations.forget_load_balancer(session, load_balancer_id)
     session.execute(
         delete_rows(Cluster).where(
@@ -222,56 +192,17 @@ def delete(session: Session, load_balancer_id: str) -> None:
     )
 
 
-def _columns(fields: dict[str, Any]) -> dict[str, Any]:
-    known = ClusterRecord.__dataclass_fields__
-    values: dict[str, Any] = {}
-    for name, value in fields.items():
-        if name not in known:
+def _values(fields: dict[str, Any]) -> dict[str, Any]:
+    """Attribute of the row -> value, of fields of a cluster."""
+    values = dict(fields)
+    for name in fields:
+        if name not in ClusterRecord.__dataclass_fields__:
             raise ValueError(f"{name} is not a field of a cluster")
-        if name == "size":
-            values["desired_size"] = value.desired
-            values["min_size"] = value.minimum
-            values["max_size"] = value.maximum
-        elif name == "autoscale":
-            values[name] = value and json.dumps(to_document(value))
-        elif name == "refusals":
-            values[name] = json.dumps(dict(value)) if value else None
-        else:
-            values[COLUMNS.get(name, name)] = value
+    if "size" in values:
+        size = values.pop("size")
+        values |= {f"size_{k}": v for k, v in asdict(size).items()}
     return values
 
 
 def _record(row: Cluster) -> ClusterRecord:
-    return ClusterRecord(
-        load_balancer_id=row.load_balancer_id,
-        project_id=row.project_id,
-        distributor_id=row.distributor_id,
-        size=ClusterSize(
-            desired=row.desired_size,
-            minimum=row.min_size,
-            maximum=row.max_size,
-        ),
-        is_enabled=row.enabled,
-        frontend_network_id=row.frontend_network_id,
-        frontend_subnet_id=row.frontend_subnet_id,
-        failover_generation=row.failover_generation,
-        provisioning_status=row.provisioning_status,
-        operating_status=row.operating_status,
-        reason=row.reason,
-        config_revision=row.config_revision,
-        cooldown_seconds=row.cooldown,
-        cluster_type=row.cluster_type,
-        spare_count=row.spare_count,
-        autoscale=read(Autoscale, json.loads(row.autoscale))
-        if row.autoscale
-        else None,
-        refusals=json.loads(row.refusals) if row.refusals else {},
-        scaled_at=row.scaled_at,
-        scaling_reason=row.scaling_reason,
-        changed_at=row.changed_at,
-        created_at=row.created_at,
-        failures=row.failures or (),
-        pending_since=row.pending_since,
-        is_deletion_wanted=row.deletion_wanted,
-        request_id=row.request_id,
-    )
+    return mapping.read(ClusterRecord, row)

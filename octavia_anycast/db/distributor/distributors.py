@@ -6,75 +6,68 @@ Passwords of peers are encrypted on the way in and decrypted on the way out;
 the cipher is a parameter. Their statuses are in :mod:`.lifecycle`.
 """
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
 from typing import Any
 
 from oslo_db.exception import DBDuplicateEntry
-from sqlalchemy import func, select
+from sqlalchemy import Boolean, func, select, type_coerce
 from sqlalchemy.orm import Session, subqueryload
 
-from octavia_anycast.db import listing, models
-from octavia_anycast.db.cluster_models import Cluster
-from octavia_anycast.db.distributor import counts, speakers
+from octavia_anycast.db import listing, mapping, models
+from octavia_anycast.db.distributor import speakers
 from octavia_anycast.db.passwords import Cipher, WithoutPasswords
-from octavia_anycast.model.distributor import (
-    Distributor,
-    DistributorType,
-    Zone,
-)
-from octavia_anycast.model.errors import Conflict, NotFound
+from octavia_anycast.model.distributor import Distributor, Zone
+from octavia_anycast.model.errors import Conflict
 from octavia_anycast.model.stored import Make, checked, unchecked
 
-# field of Distributor -> column, for those that are changed one by one
-PLAIN = {
-    "name": "name",
-    "description": "description",
-    "is_enabled": "enabled",
-    "dedicated_count": "dedicated_count",
-}
-COLUMNS: listing.Columns = {
-    "id": models.Distributor.id,
-    "name": models.Distributor.name,
-    "description": models.Distributor.description,
-    "distributor_type": models.Distributor.distributor_type,
-    "provisioning_status": models.Distributor.provisioning_status,
-    "operating_status": models.Distributor.operating_status,
-    "status_reason": models.Distributor.status_reason,
-    "enabled": models.Distributor.enabled,
-    # NULL is no default; see the model.
-    "is_default": func.coalesce(models.Distributor.is_default, False),
-    "dedicated_count": models.Distributor.dedicated_count,
-    "created_at": models.Distributor.created_at,
-    "updated_at": models.Distributor.updated_at,
-}
+# What of a distributor is changed by itself.
+PLAIN = ("name", "description", "is_enabled", "dedicated_count")
+_ROW = models.Distributor
+_IS_DEFAULT = type_coerce(_ROW.is_default, Boolean())
+COLUMNS = listing.columns(
+    _ROW,
+    Distributor,
+    is_default=func.coalesce(_IS_DEFAULT, False),
+)
 # One query for each relationship, however long the page; "selectin", which
-# the models have for single rows, takes another one each 500.
+# the models have for single rows, takes another one for each 500.
 OF_PAGE = (
-    subqueryload(models.Distributor.zones),
-    subqueryload(models.Distributor.speakers)
+    subqueryload(_ROW.zones),
+    subqueryload(_ROW.speakers)
     .subqueryload(models.Speaker.registrations)
     .joinedload(models.PeerRegistration.peer),
 )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Counts:
+    """Of a distributor: load balancers that use it, their amphorae and its
+    own, and the VIPs that these announce, each counted once."""
+
+    load_balancers: int = 0
+    amphorae: int = 0
+    vips: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DistributorRecord:
-    """A distributor with what is known of its row; passwords are hidden.
+    """A distributor, its counts and its row's times; passwords are hidden.
 
     It is as stored, even if this release would refuse it.
     """
 
     distributor: Distributor
-    counts: counts.Counts
+    counts: Counts
     created_at: datetime
     updated_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RowVersion:
-    """What of a distributor's row changes with all that belongs to it."""
+    """The columns that change with any part of a distributor."""
 
     provisioning_status: str
     operating_status: str
@@ -84,26 +77,17 @@ class RowVersion:
 def create(
     session: Session, distributor: Distributor, cipher: Cipher
 ) -> DistributorRecord:
-    """Store a distributor with all that it has.
+    """Store a distributor with its speakers, peers and zones.
 
-    Peers that are there already are registered as they are by now.
+    Peers that exist are registered as they are stored.
 
     :raises Conflict: if it is to be the default and another one is.
-    :raises InvalidRequest: if a peer that is there does not fit.
+    :raises InvalidRequest: if a peer that exists does not fit.
     """
-    row = models.Distributor(
-        id=distributor.id,
-        name=distributor.name,
-        description=distributor.description,
-        distributor_type=distributor.distributor_type.value,
-        provisioning_status=distributor.provisioning_status,
-        operating_status=distributor.operating_status,
-        status_reason=distributor.status_reason,
-        enabled=distributor.is_enabled,
-        is_default=distributor.is_default or None,
+    row = _ROW(
+        **mapping.columns_of(_ROW, distributor),
         speakers=speakers.rows_of(session, distributor.speakers, cipher),
         zones=_zone_rows(distributor.zones),
-        dedicated_count=distributor.dedicated_count,
         vips_revision=0,
     )
     if distributor.is_default and _default_row(session) is not None:
@@ -115,8 +99,8 @@ def create(
         if distributor.is_default and "is_default" in str(e.columns):
             raise _second_default() from e
         raise Conflict(f"Distributor {distributor.id} exists already.") from e
-    distributor_of(row, WithoutPasswords())  # with peers that were there
-    return _record(row, counts.Counts())
+    distributor_of(row, WithoutPasswords())  # checks it with stored peers
+    return _record(row, Counts())
 
 
 def get(
@@ -125,87 +109,63 @@ def get(
     cipher: Cipher,
     make: Make = checked,
 ) -> Distributor | None:
-    """One distributor; None if there is none.
+    """Get one distributor; None if there is none.
 
     :param make: :func:`unchecked` where nothing of it reaches an amphora
     :raises InvalidRequest: ``make`` refuses what is stored.
     """
-    row = session.get(models.Distributor, distributor_id)
+    row = session.get(_ROW, distributor_id)
     return None if row is None else distributor_of(row, cipher, make)
 
 
 def row_version(session: Session, distributor_id: str) -> RowVersion | None:
-    """What its row shows of changes; None if there is none. One query."""
-    row = session.execute(
-        select(
-            models.Distributor.provisioning_status,
-            models.Distributor.operating_status,
-            models.Distributor.updated_at,
-        ).where(models.Distributor.id == distributor_id)
-    ).one_or_none()
-    if row is None:
-        return None
-    return RowVersion(
-        provisioning_status=row.provisioning_status,
-        operating_status=row.operating_status,
-        updated_at=row.updated_at,
+    """Get what shows a change; None if there is no such row. One query."""
+    found = mapping.made(
+        session,
+        RowVersion,
+        mapping.select_fields(_ROW, RowVersion).where(
+            _ROW.id == distributor_id
+        ),
     )
+    return found[0] if found else None
 
 
 def show(session: Session, distributor_id: str) -> DistributorRecord:
-    """One distributor with its counts.
+    """Get one distributor with its counts.
 
     :raises NotFound: if there is no such distributor.
     """
-    row = session.get(models.Distributor, distributor_id)
-    if row is None:
-        raise NotFound("Distributor", distributor_id)
+    row = mapping.required(session, _ROW, distributor_id)
     return _records(session, [row])[0]
 
 
 def page(
     session: Session, request: listing.Request
 ) -> list[DistributorRecord]:
-    """A page of the list; as many queries as for one."""
-    rows = listing.page(
-        session, models.Distributor, COLUMNS, request, options=OF_PAGE
-    )
+    """Get a page of the list; as many queries as for one."""
+    rows = listing.page(session, _ROW, COLUMNS, request, options=OF_PAGE)
     return _records(session, rows)
 
 
 def exists(session: Session, distributor_id: str) -> bool:
     """Whether there is such a distributor; no password is decrypted."""
-    return (
-        session.scalar(
-            select(models.Distributor.id).where(
-                models.Distributor.id == distributor_id
-            )
-        )
-        is not None
-    )
+    found = select(_ROW.id).where(_ROW.id == distributor_id)
+    return session.scalar(found) is not None
 
 
 def default_id(session: Session) -> str | None:
-    """The id of the default distributor; no password is decrypted."""
-    return session.scalar(
-        select(models.Distributor.id).where(
-            models.Distributor.is_default.is_(True)
-        )
-    )
+    """Get the default distributor's id; no password is decrypted."""
+    return session.scalar(select(_ROW.id).where(_IS_DEFAULT.is_(True)))
 
 
 def is_empty(session: Session) -> bool:
     """Whether there is no distributor at all."""
-    return session.scalar(select(models.Distributor.id).limit(1)) is None
+    return session.scalar(select(_ROW.id).limit(1)) is None
 
 
 def list_all(session: Session, cipher: Cipher) -> list[Distributor]:
     """Every distributor as stored, oldest first; five queries."""
-    rows = session.scalars(
-        select(models.Distributor).order_by(
-            models.Distributor.created_at, models.Distributor.id
-        )
-    )
+    rows = session.scalars(select(_ROW).order_by(_ROW.created_at, _ROW.id))
     return [distributor_of(row, cipher, unchecked) for row in rows]
 
 
@@ -215,14 +175,12 @@ def update(session: Session, distributor_id: str, **changes: Any) -> None:
     :raises NotFound: if there is no such distributor.
     :raises ValueError: for another name.
     """
-    row = session.get(models.Distributor, distributor_id)
-    if row is None:
-        raise NotFound("Distributor", distributor_id)
+    row = mapping.required(session, _ROW, distributor_id)
     for name, value in changes.items():
         if name == "zones":
             row.zones = _zone_rows(value)
         elif name in PLAIN:
-            setattr(row, PLAIN[name], value)
+            setattr(row, name, value)
         else:
             raise ValueError(f"{name} of a distributor does not change")
     row.updated_at = models.utcnow()
@@ -232,19 +190,17 @@ def update(session: Session, distributor_id: str, **changes: Any) -> None:
 def set_default(
     session: Session, distributor_id: str, is_default: bool
 ) -> None:
-    """Make it the default instead of any other; or no longer.
+    """Make it the default in place of any other one, or no longer.
 
     :raises NotFound: if there is no such distributor.
-    :raises Conflict: if somebody else moved the default at the same time.
+    :raises Conflict: if another request moved the default at the same time.
     """
-    row = session.get(models.Distributor, distributor_id)
-    if row is None:
-        raise NotFound("Distributor", distributor_id)
+    row = mapping.required(session, _ROW, distributor_id)
     old = _default_row(session)
     if is_default and old is not None and old is not row:
-        old.is_default = None
-        session.flush()  # the unique key wants this one first
-    row.is_default = is_default or None
+        old.is_default = False
+        session.flush()  # the unique key allows one at any moment
+    row.is_default = is_default
     try:
         session.flush()
     except DBDuplicateEntry as e:
@@ -253,14 +209,58 @@ def set_default(
         ) from e
 
 
-def users_of(session: Session, distributor_id: str) -> int:
-    """How many clusters use a distributor."""
-    count = session.scalar(
-        select(func.count())
-        .select_from(Cluster)
-        .where(Cluster.distributor_id == distributor_id)
+def counts_of(
+    session: Session, distributor_ids: Sequence[str]
+) -> dict[str, Counts]:
+    """distributor_id -> its counts."""
+    clusters = count_rows(session, models.Cluster, distributor_ids)
+    amphorae = count_rows(session, models.AmphoraRegistration, distributor_ids)
+    vips = _announced(session, distributor_ids)
+    external = count_rows(session, models.ExternalVip, distributor_ids)
+    return {
+        one: Counts(
+            load_balancers=clusters.get(one, 0),
+            amphorae=amphorae.get(one, 0),
+            vips=vips.get(one, 0) + external.get(one, 0),
+        )
+        for one in distributor_ids
+    }
+
+
+def count_rows(
+    session: Session, table: Any, distributor_ids: Collection[str]
+) -> dict[str, int]:
+    """distributor_id -> rows of a table, of those that have any."""
+    return _counted(
+        session,
+        select(table.distributor_id, func.count())
+        .where(table.distributor_id.in_(distributor_ids))
+        .group_by(table.distributor_id),
     )
-    return count or 0
+
+
+def count_of_one(session: Session, table: Any, distributor_id: str) -> int:
+    """How many rows of a table a distributor has."""
+    found = count_rows(session, table, [distributor_id])
+    return found.get(distributor_id, 0)
+
+
+def _announced(
+    session: Session, distributor_ids: Collection[str]
+) -> dict[str, int]:
+    registered, announced = models.AmphoraRegistration, models.VipRegistration
+    column = registered.distributor_id
+    return _counted(
+        session,
+        select(column, func.count(announced.vip_ip.distinct()))
+        .join(announced, announced.amphora_id == registered.amphora_id)
+        .where(column.in_(distributor_ids))
+        .group_by(column),
+    )
+
+
+def _counted(session: Session, statement: Any) -> dict[str, int]:
+    return {one: count for one, count in session.execute(statement)}
 
 
 def distributor_of(
@@ -270,90 +270,74 @@ def distributor_of(
 
     :raises InvalidRequest: ``make`` refuses what is stored.
     """
-    return make(
+    return mapping.read(
         Distributor,
-        id=row.id,
-        name=row.name,
-        description=row.description,
-        distributor_type=DistributorType(row.distributor_type),
-        provisioning_status=row.provisioning_status,
-        operating_status=row.operating_status,
-        status_reason=row.status_reason,
-        is_enabled=row.enabled,
-        is_default=bool(row.is_default),
+        row,
+        make,
         speakers=tuple(
             speakers.speaker_of(s, cipher, make) for s in row.speakers
         ),
         zones=_zones(row.zones, make),
-        dedicated_count=row.dedicated_count,
     )
 
 
 def _second_default() -> Conflict:
     return Conflict(
-        "is_default: there is a default distributor already; there can be "
-        "one only."
+        "is_default: another distributor is the default already; there can "
+        "be only one."
     )
 
 
 def _default_row(session: Session) -> models.Distributor | None:
     return session.scalars(
-        select(models.Distributor).where(
-            models.Distributor.is_default.is_(True)
-        )
+        select(_ROW).where(_IS_DEFAULT.is_(True))
     ).one_or_none()
 
 
 def _records(
     session: Session, rows: list[models.Distributor]
 ) -> list[DistributorRecord]:
-    counted = counts.of_distributors(session, [row.id for row in rows])
+    counted = counts_of(session, [row.id for row in rows])
     return [_record(row, counted[row.id]) for row in rows]
 
 
-def _record(
-    row: models.Distributor, counted: counts.Counts
-) -> DistributorRecord:
-    return DistributorRecord(
-        distributor=distributor_of(row, WithoutPasswords(), unchecked),
-        counts=counted,
-        created_at=row.created_at,
-        updated_at=row.updated_at,
+def _record(row: models.Distributor, counted: Counts) -> DistributorRecord:
+    shown = distributor_of(row, WithoutPasswords(), unchecked)
+    return mapping.read(
+        DistributorRecord, row, distributor=shown, counts=counted
     )
 
 
 def _zone_rows(zones: tuple[Zone, ...]) -> list[models.Zone]:
+    """Make a row for each subnet of each zone."""
     places = [
-        (zone, subnet_id)
+        mapping.columns_of(models.Zone, zone)
+        | {"frontend_subnet_id": subnet_id}
         for zone in zones
         for subnet_id in zone.frontend_subnet_ids or (None,)
     ]
     return [
-        models.Zone(
-            availability_zone=zone.availability_zone,
-            frontend_network_id=zone.frontend_network_id,
-            frontend_subnet_id=subnet_id,
-            position=position,
-        )
-        for position, (zone, subnet_id) in enumerate(places)
+        models.Zone(**place, position=position)
+        for position, place in enumerate(places)
     ]
 
 
 def _zones(rows: list[models.Zone], make: Make) -> tuple[Zone, ...]:
-    """Fold the rows, one per subnet, into zones; they lie side by side."""
+    """Fold the rows, one for each subnet, into zones; they are adjacent."""
     grouped = groupby(
         rows, key=lambda row: (row.availability_zone, row.frontend_network_id)
     )
+    folded = [list(members) for _, members in grouped]
     return tuple(
-        make(
+        mapping.read(
             Zone,
-            availability_zone=availability_zone,
-            frontend_network_id=network_id,
+            members[0],
+            make,
             frontend_subnet_ids=tuple(
                 row.frontend_subnet_id
                 for row in members
                 if row.frontend_subnet_id is not None
             ),
         )
-        for (availability_zone, network_id), members in grouped
+        for members in folded
     )

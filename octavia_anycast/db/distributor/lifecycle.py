@@ -2,8 +2,8 @@
 # Copyright (c) 2026 The octavia-anycast authors
 """The lifecycle of a distributor: its row in PENDING_* is the work queue.
 
-The API says what is to be (``begin_update``, ``begin_delete``), under a lock
-of the row; the controller says what has become of it (``settle``,
+The API records what is wanted (``begin_update``, ``begin_delete``), under a
+lock of the row; the controller records what was done (``settle``,
 ``remove``).
 """
 
@@ -12,13 +12,13 @@ from dataclasses import dataclass
 
 from oslo_db.exception import DBReferenceError
 from sqlalchemy import delete as delete_rows
-from sqlalchemy import func, or_, select
+from sqlalchemy import or_, select
 from sqlalchemy import update as update_rows
 from sqlalchemy.orm import Session, lazyload
 
-from octavia_anycast.db import models
+from octavia_anycast.db import mapping, models
 from octavia_anycast.db.distributor import distributors, peers
-from octavia_anycast.model.errors import Conflict, NotFound
+from octavia_anycast.model.errors import Conflict
 
 PENDING_CREATE = "PENDING_CREATE"
 PENDING_UPDATE = "PENDING_UPDATE"
@@ -26,10 +26,12 @@ PENDING_DELETE = "PENDING_DELETE"
 PENDING = (PENDING_CREATE, PENDING_UPDATE, PENDING_DELETE)
 ACTIVE = "ACTIVE"
 ERROR = "ERROR"
+_ROW = models.Distributor
+_OLDEST_FIRST = (_ROW.created_at, _ROW.id)
 
 
 class Immutable(Conflict):
-    """A change of a distributor that is being changed already."""
+    """A change of a distributor that is still being changed."""
 
     def __init__(self, distributor_id: str, status: str) -> None:
         super().__init__(
@@ -40,7 +42,7 @@ class Immutable(Conflict):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Statuses:
-    """The statuses of a distributor, without all the rest."""
+    """The statuses of a distributor, without the rest of it."""
 
     id: str
     provisioning_status: str
@@ -50,45 +52,23 @@ class Statuses:
 
 
 def unsettled(session: Session) -> list[tuple[str, str]]:
-    """(id, provisioning status) of those to be looked at; one query.
+    """(id, provisioning status) of those that need work; one query.
 
     Those in PENDING_* or ERROR, and where something fails.
     """
-    status = models.Distributor.provisioning_status
+    status = _ROW.provisioning_status
     rows = session.execute(
-        select(models.Distributor.id, status)
-        .where(
-            or_(
-                status.in_((*PENDING, ERROR)),
-                models.Distributor.failures.is_not(None),
-            )
-        )
-        .order_by(models.Distributor.created_at, models.Distributor.id)
+        select(_ROW.id, status)
+        .where(or_(status.in_((*PENDING, ERROR)), _ROW.failures.is_not(None)))
+        .order_by(*_OLDEST_FIRST)
     )
     return [(row.id, row.provisioning_status) for row in rows]
 
 
 def statuses(session: Session) -> list[Statuses]:
-    """The statuses of every distributor; one query."""
-    rows = session.execute(
-        select(
-            models.Distributor.id,
-            models.Distributor.provisioning_status,
-            models.Distributor.operating_status,
-            models.Distributor.status_reason,
-            models.Distributor.enabled,
-        ).order_by(models.Distributor.created_at, models.Distributor.id)
-    )
-    return [
-        Statuses(
-            id=row.id,
-            provisioning_status=row.provisioning_status,
-            operating_status=row.operating_status,
-            status_reason=row.status_reason,
-            is_enabled=row.enabled,
-        )
-        for row in rows
-    ]
+    """Get the statuses of every distributor; one query."""
+    statement = mapping.select_fields(_ROW, Statuses)
+    return mapping.made(session, Statuses, statement.order_by(*_OLDEST_FIRST))
 
 
 def lock(session: Session, distributor_ids: Iterable[str]) -> None:
@@ -104,11 +84,11 @@ def lock(session: Session, distributor_ids: Iterable[str]) -> None:
 def begin_update(session: Session, distributor_ids: Iterable[str]) -> None:
     """Have the controller carry changes to the amphorae of distributors.
 
-    A deletion that failed is taken back: the last wish counts.
+    This takes back a deletion that failed: the last request counts.
     """
     session.execute(
-        update_rows(models.Distributor)
-        .where(models.Distributor.id.in_(list(distributor_ids)))
+        update_rows(_ROW)
+        .where(_ROW.id.in_(list(distributor_ids)))
         .values(
             provisioning_status=PENDING_UPDATE,
             deletion_wanted=False,
@@ -148,12 +128,12 @@ def settle(
     status_reason: str | None = None,
     expected: Collection[str] | None = None,
 ) -> bool:
-    """Write down statuses; None stays as it is. A long reason is cut.
+    """Store statuses; None keeps one. A long reason is cut.
 
     A deletion that ends in ERROR is remembered until ``begin_update``.
 
-    :param expected: the provisioning statuses that it may have now; with
-        another one nothing is written
+    :param expected: the provisioning statuses that it may have now; if it
+        has another one, nothing is stored
     :returns: whether it had one of them
     :raises NotFound: if there is no such distributor.
     """
@@ -198,10 +178,10 @@ def remove(session: Session, distributor_id: str) -> None:
 
 
 def require_usable(session: Session, distributor_id: str) -> None:
-    """See that a new load balancer may use it, and keep it so meanwhile.
+    """Check that a new load balancer may use it, and lock it for sharing.
 
-    A change that is under way or has failed on some amphora keeps nobody
-    from creating a load balancer (ADR 0062).
+    A load balancer can be created while a change of the distributor is under
+    way, or has failed on some amphora (ADR 0062).
 
     :raises NotFound: if there is no such distributor.
     :raises Conflict: if it is disabled or going away.
@@ -212,7 +192,7 @@ def require_usable(session: Session, distributor_id: str) -> None:
             f"Distributor {distributor_id} is to be deleted: no new load "
             "balancer can use it."
         )
-    if not row.enabled:
+    if not row.is_enabled:
         raise Conflict(
             f"Distributor {distributor_id} is disabled: no new load balancer "
             "can use it."
@@ -225,7 +205,7 @@ def is_going(row: models.Distributor) -> bool:
 
 
 def _check_unused(session: Session, distributor_id: str) -> None:
-    users = distributors.users_of(session, distributor_id)
+    users = distributors.count_of_one(session, models.Cluster, distributor_id)
     if users:
         raise _in_use(distributor_id, f"{users} load balancer(s) use it")
 
@@ -235,11 +215,7 @@ def _check_announces_nothing(session: Session, distributor_id: str) -> None:
         (models.ExternalVip, "external VIP(s)"),
         (models.RegisteredAmphorae, "registration(s) of amphorae"),
     ):
-        held = session.scalar(
-            select(func.count())
-            .select_from(model)
-            .where(model.distributor_id == distributor_id)
-        )
+        held = distributors.count_of_one(session, model, distributor_id)
         if held:
             raise _in_use(
                 distributor_id,
@@ -261,18 +237,15 @@ def _changeable(session: Session, distributor_id: str) -> models.Distributor:
 def locked(
     session: Session, distributor_id: str, *, is_shared: bool = False
 ) -> models.Distributor:
-    """The row of a distributor, locked until the transaction ends.
+    """Get a distributor's row, locked until the transaction ends.
 
     :raises NotFound: if there is no such distributor.
     """
-    row = session.get(
-        models.Distributor,
+    return mapping.locked(
+        session,
+        _ROW,
         distributor_id,
         with_for_update={"read": is_shared},
-        populate_existing=True,
-        # The row is what is locked; what belongs to it is read if needed.
+        # Only this row is locked; what belongs to it is read if needed.
         options=[lazyload("*")],
     )
-    if row is None:
-        raise NotFound("Distributor", distributor_id)
-    return row

@@ -10,27 +10,21 @@ from oslo_db.exception import DBDuplicateEntry
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from octavia_anycast.db import listing, models
+from octavia_anycast.db import listing, mapping, models
 from octavia_anycast.db.distributor import peers
 from octavia_anycast.db.passwords import Cipher, WithoutPasswords
 from octavia_anycast.model.bgp import Asn, Speaker, SpeakerDriver
 from octavia_anycast.model.errors import Conflict, NotFound
 from octavia_anycast.model.stored import Make, checked, unchecked
 
-COLUMNS: listing.Columns = {
-    "id": models.Speaker.id,
-    "distributor_id": models.Speaker.distributor_id,
-    "ip_version": models.Speaker.ip_version,
-    "local_as": models.Speaker.local_as,
-    "driver": models.Speaker.driver,
-    "created_at": models.Speaker.created_at,
-    "updated_at": models.Speaker.updated_at,
-}
+COLUMNS = listing.columns(
+    models.Speaker, Speaker, distributor_id=models.Speaker.distributor_id
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpeakerRecord:
-    """A speaker with what is known of its row; passwords are hidden.
+    """A speaker and the columns of its row; passwords are hidden.
 
     It is as stored, even if this release would refuse it.
     """
@@ -62,15 +56,15 @@ def create(
 
 
 def get(session: Session, speaker_id: str) -> SpeakerRecord:
-    """One speaker.
+    """Get one speaker.
 
     :raises NotFound: if there is no such speaker.
     """
-    return _record(_row(session, speaker_id))
+    return _record(mapping.required(session, models.Speaker, speaker_id))
 
 
 def page(session: Session, request: listing.Request) -> list[SpeakerRecord]:
-    """A page of the list; three queries, four with a marker."""
+    """Get a page of the list; three queries, four with a marker."""
     rows = listing.page(session, models.Speaker, COLUMNS, request)
     return [_record(row) for row in rows]
 
@@ -86,38 +80,33 @@ def update(
 
     :raises NotFound: if there is no such speaker.
     """
-    row = _row(session, speaker_id)
-    row.local_as = local_as
+    row = mapping.required(session, models.Speaker, speaker_id)
+    row.local_as = Asn(local_as)
     row.updated_at = models.utcnow()
     for other in session.scalars(
         select(models.Speaker).where(
             models.Speaker.distributor_id == row.distributor_id,
-            models.Speaker.driver != driver.value,
+            models.Speaker.driver != driver,
         )
     ):
-        other.driver = driver.value
+        other.driver = driver
         other.updated_at = models.utcnow()
     session.flush()
     _forget_distributor(session, row.distributor_id)
 
 
 def register(session: Session, speaker_id: str, peer_id: str) -> None:
-    """Register a peer, behind those that are; idempotent.
+    """Register a peer as the last one of a speaker; idempotent.
 
     :raises NotFound: if there is no such speaker or peer.
     """
-    row = _row(session, speaker_id)
+    row = mapping.required(session, models.Speaker, speaker_id)
     if any(r.peer_id == peer_id for r in row.registrations):
         return
-    # As it is by now, and so it stays: the whole is checked with it.
-    peer = session.get(
-        models.Peer,
-        peer_id,
-        with_for_update={"read": True},
-        populate_existing=True,
+    # The caller checks the whole with the peer as it is locked here.
+    peer = mapping.locked(
+        session, models.Peer, peer_id, with_for_update={"read": True}
     )
-    if peer is None:
-        raise NotFound("BGP peer", peer_id)
     last = max((r.position for r in row.registrations), default=-1)
     row.registrations.append(
         models.PeerRegistration(peer=peer, position=last + 1)
@@ -127,11 +116,11 @@ def register(session: Session, speaker_id: str, peer_id: str) -> None:
 
 
 def unregister(session: Session, speaker_id: str, peer_id: str) -> None:
-    """Take a peer from a speaker; the peer stays.
+    """Remove a peer from a speaker; the peer stays.
 
     :raises NotFound: if there is no such speaker, or it has no such peer.
     """
-    row = _row(session, speaker_id)
+    row = mapping.required(session, models.Speaker, speaker_id)
     kept = [r for r in row.registrations if r.peer_id != peer_id]
     if len(kept) == len(row.registrations):
         raise NotFound(f"BGP peer of BGP speaker {speaker_id}", peer_id)
@@ -145,7 +134,7 @@ def delete(session: Session, speaker_id: str) -> None:
 
     :raises NotFound: if there is no such speaker.
     """
-    row = _row(session, speaker_id)
+    row = mapping.required(session, models.Speaker, speaker_id)
     distributor_id = row.distributor_id
     session.delete(row)
     session.flush()
@@ -169,28 +158,22 @@ def distributors_of(
 def rows_of(
     session: Session, speakers: tuple[Speaker, ...], cipher: Cipher
 ) -> list[models.Speaker]:
-    """Make rows of new speakers; a peer that is there is taken as it is."""
-    wanted = {peer.id: peer for s in speakers for peer in s.peers}
+    """Make rows of new speakers; a peer that exists stays as it is stored."""
     if not speakers:
         return []
-    rows = {
-        row.id: row
-        for row in session.scalars(
-            select(models.Peer)
-            .where(models.Peer.id.in_(wanted))
-            .with_for_update(read=True)
-            .execution_options(populate_existing=True)
-        )
-    }
-    for peer_id, peer in wanted.items():
-        if peer_id not in rows:
-            rows[peer_id] = peers.row_of(peer, cipher)
+    wanted = {peer.id: peer for s in speakers for peer in s.peers}
+    stored = session.scalars(
+        select(models.Peer)
+        .where(models.Peer.id.in_(wanted))
+        .with_for_update(read=True)
+        .execution_options(populate_existing=True)
+    )
+    rows = {row.id: row for row in stored}
+    for peer_id in wanted.keys() - rows:
+        rows[peer_id] = peers.row_of(wanted[peer_id], cipher)
     return [
         models.Speaker(
-            id=speaker.id,
-            ip_version=speaker.ip_version,
-            local_as=speaker.local_as,
-            driver=speaker.driver.value,
+            **mapping.columns_of(models.Speaker, speaker),
             registrations=[
                 models.PeerRegistration(peer=rows[peer.id], position=position)
                 for position, peer in enumerate(speaker.peers)
@@ -207,36 +190,23 @@ def speaker_of(
 
     :raises InvalidRequest: ``make`` refuses what is stored.
     """
-    return make(
+    return mapping.read(
         Speaker,
-        id=row.id,
-        ip_version=row.ip_version,
-        local_as=Asn(row.local_as),
-        driver=SpeakerDriver(row.driver),
+        row,
+        make,
         peers=tuple(
             peers.peer_of(r.peer, cipher, make) for r in row.registrations
         ),
     )
 
 
-def _row(session: Session, speaker_id: str) -> models.Speaker:
-    row = session.get(models.Speaker, speaker_id)
-    if row is None:
-        raise NotFound("BGP speaker", speaker_id)
-    return row
-
-
 def _record(row: models.Speaker) -> SpeakerRecord:
-    return SpeakerRecord(
-        speaker=speaker_of(row, WithoutPasswords(), unchecked),
-        distributor_id=row.distributor_id,
-        created_at=row.created_at,
-        updated_at=row.updated_at,
-    )
+    speaker = speaker_of(row, WithoutPasswords(), unchecked)
+    return mapping.read(SpeakerRecord, row, speaker=speaker)
 
 
 def _forget_distributor(session: Session, distributor_id: str) -> None:
-    """Have its speakers read again if it is asked for in this session."""
+    """Have this session read the distributor's speakers again."""
     row = session.get(models.Distributor, distributor_id)
     if row is not None:
         session.expire(row, ["speakers"])

@@ -1,20 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright (c) 2026 The octavia-anycast authors
-"""Registrations: who serves what, and what each speaker announces."""
+"""Whom each amphora serves, its speakers, and what they announce."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import delete as delete_rows
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from octavia_anycast.db.cluster_models import (
+from octavia_anycast.db import mapping
+from octavia_anycast.db.models import (
     AmphoraRegistration,
     SpeakerRegistration,
     VipRegistration,
 )
 from octavia_anycast.model.bgp import IPAddress
+
+_BINDINGS = (AmphoraRegistration, SpeakerRegistration)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,8 +42,8 @@ def register(
     distributor_id: str,
     speaker_ids: Iterable[str],
 ) -> None:
-    """Record whom an amphora serves and which speakers it runs, whole."""
-    _delete_bindings(session, amphora_id)
+    """Replace what is stored of whom an amphora serves, and its speakers."""
+    _delete(session, amphora_id, _BINDINGS)
     session.add(
         AmphoraRegistration(
             amphora_id=amphora_id,
@@ -54,62 +58,34 @@ def register(
     session.flush()
 
 
-def list_amphorae(session: Session, distributor_id: str) -> list[str]:
-    """The ids of the amphorae registered with a distributor."""
-    return list(
-        session.scalars(
-            select(AmphoraRegistration.amphora_id)
-            .where(AmphoraRegistration.distributor_id == distributor_id)
-            .order_by(AmphoraRegistration.amphora_id)
-        )
-    )
-
-
-def list_speakers(session: Session, amphora_id: str) -> list[str]:
-    """The ids of the speakers that an amphora runs."""
-    return list(
-        session.scalars(
-            select(SpeakerRegistration.speaker_id)
-            .where(SpeakerRegistration.amphora_id == amphora_id)
-            .order_by(SpeakerRegistration.speaker_id)
-        )
-    )
-
-
 def replace_vips(
     session: Session, amphora_id: str, rows: Iterable[AnnouncedVip]
 ) -> None:
-    """Record what an amphora announces, whole."""
-    _delete_vips(session, amphora_id)
+    """Replace what is stored of what an amphora announces, if it is news.
+
+    Read first: rewriting the same rows in parallel deadlocks in InnoDB.
+    """
+    wanted = set(rows)
+    if wanted == set(list_vips(session, amphora_id)):
+        return
+    _delete(session, amphora_id, (VipRegistration,))
     session.add_all(
         VipRegistration(
-            amphora_id=amphora_id,
-            load_balancer_id=row.load_balancer_id,
-            vip_ip=row.vip_ip,
-            nexthop_ip=row.nexthop_ip,
-            peer_id=row.peer_id,
+            amphora_id=amphora_id, **mapping.columns_of(VipRegistration, row)
         )
-        for row in rows
+        for row in sorted(wanted, key=str)
     )
     session.flush()
 
 
 def list_vips(session: Session, amphora_id: str) -> list[AnnouncedVip]:
     """What an amphora announces."""
-    rows = session.scalars(
-        select(VipRegistration)
+    statement = (
+        mapping.select_fields(VipRegistration, AnnouncedVip)
         .where(VipRegistration.amphora_id == amphora_id)
         .order_by(VipRegistration.vip_ip, VipRegistration.peer_id)
     )
-    return [
-        AnnouncedVip(
-            vip_ip=row.vip_ip,
-            nexthop_ip=row.nexthop_ip,
-            load_balancer_id=row.load_balancer_id,
-            peer_id=row.peer_id,
-        )
-        for row in rows
-    ]
+    return mapping.made(session, AnnouncedVip, statement)
 
 
 def list_external_vips(session: Session) -> dict[str, set[IPAddress]]:
@@ -119,28 +95,16 @@ def list_external_vips(session: Session) -> dict[str, set[IPAddress]]:
             VipRegistration.load_balancer_id.is_(None)
         )
     )
-    found: dict[str, set[IPAddress]] = {}
-    for amphora_id, vip_ip in rows:
-        found.setdefault(amphora_id, set()).add(vip_ip)
-    return found
+    return {one: set(some) for one, some in mapping.grouped(rows).items()}
 
 
 def delete_for_amphora(session: Session, amphora_id: str) -> None:
-    """Forget all registrations of an amphora."""
-    _delete_bindings(session, amphora_id)
-    _delete_vips(session, amphora_id)
+    """Delete all registrations of an amphora."""
+    _delete(session, amphora_id, (*_BINDINGS, VipRegistration))
 
 
-def _delete_bindings(session: Session, amphora_id: str) -> None:
-    for model in (AmphoraRegistration, SpeakerRegistration):
+def _delete(session: Session, amphora_id: str, tables: Iterable[Any]) -> None:
+    for table in tables:
         session.execute(
-            delete_rows(model).where(model.amphora_id == amphora_id)
+            delete_rows(table).where(table.amphora_id == amphora_id)
         )
-
-
-def _delete_vips(session: Session, amphora_id: str) -> None:
-    session.execute(
-        delete_rows(VipRegistration).where(
-            VipRegistration.amphora_id == amphora_id
-        )
-    )

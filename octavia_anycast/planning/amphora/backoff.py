@@ -15,40 +15,36 @@ from octavia_anycast.model.cluster import (
     BootFailure,
     ObservedCluster,
 )
-from octavia_anycast.planning.cluster.assessment import (
+from octavia_anycast.planning.amphora.assessment import (
     Assessment,
-    Cluster,
+    Group,
     Phase,
 )
 
 REFUSALS = 2  # so many in a row, and there is no room for one more
 
 
-def streak(
-    cluster: Cluster, observed: ObservedCluster
-) -> tuple[BootFailure, ...]:
+def streak(group: Group) -> tuple[BootFailure, ...]:
     """The failures since an amphora last came up, oldest first."""
-    moments = [m.amphora.record.applied_at for m in cluster.live]
+    moments = [m.amphora.record.applied_at for m in group.live]
     last = max((moment for moment in moments if moment), default=None)
     return tuple(
         failure
-        for failure in observed.recent_failures
+        for failure in group.observed.recent_failures
         if last is None or failure.at > last
     )
 
 
-def waits_until(
-    cluster: Cluster, observed: ObservedCluster
-) -> datetime | None:
+def waits_until(group: Group) -> datetime | None:
     """When the next boot may be; None: now."""
-    failures = streak(cluster, observed)
+    failures = streak(group)
     if not failures:
         return None
-    policy = cluster.desired.policy
+    policy = group.desired.policy
     doublings = min(len(failures) - 1, 16)
     wait = min(policy.backoff_base * 2**doublings, policy.backoff_max)
     due = failures[-1].at + timedelta(seconds=wait)
-    return due if cluster.now < due else None
+    return due if group.now < due else None
 
 
 def fails_now(member: Assessment) -> bool:
@@ -61,9 +57,9 @@ def fails_now(member: Assessment) -> bool:
     return is_news and not record.was_configured
 
 
-def has_news(cluster: Cluster) -> bool:
+def has_news(group: Group) -> bool:
     """Whether a failure is about to be recorded."""
-    return any(fails_now(member) for member in cluster.of(Phase.FAILED))
+    return any(fails_now(member) for member in group.of(Phase.FAILED))
 
 
 def has_no_room(observed: ObservedCluster) -> bool:

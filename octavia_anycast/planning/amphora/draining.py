@@ -7,27 +7,84 @@ service and for one that leaves (failover, scale in): announced with
 GRACEFUL_SHUTDOWN (RFC 8326) until nothing is left or the deadline, then
 withdrawn. Its data path stays whole all the time: what still arrives is
 served (ADR 0078).
+
+:func:`wish` and :func:`obstacle` are for those who ask: what is planned
+depends on what is seen at that moment.
 """
 
-from datetime import timedelta
+from collections.abc import Mapping
+from datetime import datetime, timedelta
 
+from octavia_anycast.model.bgp import IPAddress
 from octavia_anycast.model.cluster import (
     AmphoraRecord,
-    DesiredCluster,
+    Desired,
+    DrainLimits,
     DrainMark,
     drain_of,
 )
+from octavia_anycast.model.registration import AmphoraRegistration
 from octavia_anycast.model.wire import DesiredState, Intent, PathState, Report
-from octavia_anycast.planning.cluster.assessment import (
+from octavia_anycast.planning.amphora.assessment import (
     Assessment,
-    Cluster,
+    Group,
     Phase,
     holds_revision,
     is_announcing_any,
 )
 
 
-def intent_by_wish(cluster: Cluster, member: Assessment) -> Intent:
+def wish(
+    asked_of: AmphoraRecord | AmphoraRegistration,
+    timeout: float | None,
+    limits: DrainLimits,
+    now: datetime,
+) -> dict[str, datetime]:
+    """Name -> value of the fields that ask for a drain; idempotent.
+
+    :param timeout: seconds from when it was first asked for; None: as it
+        was, or the limits' ``drain_timeout``
+    """
+    since = asked_of.drain_wanted_since or now
+    deadline = asked_of.drain_deadline
+    if timeout is not None or deadline is None:
+        seconds = limits.drain_timeout if timeout is None else timeout
+        deadline = since + timedelta(seconds=seconds)
+    return {"drain_wanted_since": since, "drain_deadline": deadline}
+
+
+def obstacle(
+    amphora_id: str,
+    announced: Mapping[str, frozenset[IPAddress]],
+    minimum: int,
+) -> str:
+    """Why an amphora cannot be drained (invariant 1); empty if it can.
+
+    :param announced: amphora_id -> the VIPs that it announces, of this
+        amphora and of those that stay in service beside it
+    :param minimum: the cluster's min_size
+    """
+    least = max(1, minimum)
+    others = [vips for i, vips in announced.items() if i != amphora_id]
+    if not others:
+        return "it is the only one of its cluster in service"
+    for vip in sorted(announced.get(amphora_id, ()), key=str):
+        count = sum(1 for vips in others if vip in vips)
+        if not count:
+            return f"it is the last one that announces {vip}"
+        if count < least:
+            return (
+                f"only {count} others announce {vip}, and min_size is {least}"
+            )
+    if len(others) < least:
+        return (
+            f"only {len(others)} others would be in service, and min_size "
+            f"is {least}"
+        )
+    return ""
+
+
+def intent_by_wish(group: Group, member: Assessment) -> Intent:
     """What one in service does with its VIPs: ADVERTISE, if not drained.
 
     One that cannot be missed goes on as it is (invariant 1). Once withdrawn
@@ -38,51 +95,52 @@ def intent_by_wish(cluster: Cluster, member: Assessment) -> Intent:
         return Intent.ADVERTISE
     if record.drained_at is not None:
         return Intent.WITHDRAW
-    if not _can_be_missed(cluster, member):
+    if not _can_be_missed(group, member):
         has_begun = record.draining_since is not None
         return Intent.DRAIN if has_begun else Intent.ADVERTISE
-    return Intent.WITHDRAW if is_over(cluster, member) else Intent.DRAIN
+    return Intent.WITHDRAW if is_over(group, member) else Intent.DRAIN
 
 
-def is_over(cluster: Cluster, member: Assessment) -> bool:
+def is_over(group: Group, member: Assessment) -> bool:
     """Whether it has drained, or has nothing to: it may withdraw."""
     record, report = member.amphora.record, member.amphora.report
-    policy = cluster.desired.policy
     if record.drained_at is not None or report is None:
         return True
-    if not is_announcing_any(cluster.desired, member.amphora):
+    if not is_announcing_any(group.desired, member.amphora):
         return True
-    drain = drain_of(record, policy.drain_timeout)
-    if drain is None or cluster.now >= drain.deadline:
+    drain = drain_of(record, group.desired.drain_seconds)
+    if drain is None or group.now >= drain.deadline:
         return True
-    return _has_converged(cluster, record, report) and (
-        connections_left(cluster.desired, report) == 0
+    return _has_converged(group, record, report) and (
+        connections_left(group.desired, report) == 0
     )
 
 
-def is_gone(cluster: Cluster, member: Assessment) -> bool:
+def is_gone(group: Group, member: Assessment) -> bool:
     """Whether the fabric has forgotten one that leaves: it may be deleted.
 
     Measured from its withdrawal; without an answer from when that had to be.
     One with an old configuration that announces although it was told to
-    withdraw, whose disk is full for instance, is not waited for.
+    withdraw, whose disk is full for instance, is not waited for, and one of a
+    distributor's own not for long.
     """
-    record, policy = member.amphora.record, cluster.desired.policy
-    if record.stale_since is None and is_announcing_any(
-        cluster.desired, member.amphora
-    ):
-        return False
+    record, desired = member.amphora.record, group.desired
     since = record.drained_at
     if since is None:
-        drain = drain_of(record, policy.drain_timeout)
+        drain = drain_of(record, desired.drain_seconds)
         if drain is None:
             return False
         since = drain.deadline
-    linger = timedelta(seconds=policy.withdraw_linger)
-    return cluster.now >= since + linger
+    waited = (group.now - since).total_seconds()
+    wait: float = desired.policy.withdraw_linger
+    if record.stale_since is None and is_announcing_any(
+        desired, member.amphora
+    ):
+        wait += desired.withdraw_patience
+    return waited >= wait
 
 
-def connections_left(desired: DesiredCluster, report: Report) -> int | None:
+def connections_left(desired: Desired, report: Report) -> int | None:
     """How many established connections it has; None: that is not known.
 
     UDP and SCTP have none that could be counted.
@@ -106,29 +164,29 @@ def mark(record: AmphoraRecord, state: DesiredState) -> DrainMark | None:
     return None
 
 
-def is_settled(desired: DesiredCluster, member: Assessment) -> bool:
+def is_settled(desired: Desired, member: Assessment) -> bool:
     """Whether one out of service is as it is to stay."""
     return member.amphora.record.drained_at is not None and holds_revision(
         desired, member.amphora
     )
 
 
-def _can_be_missed(cluster: Cluster, member: Assessment) -> bool:
+def _can_be_missed(group: Group, member: Assessment) -> bool:
     """Whether enough others go on; also before it announces anything."""
-    if not cluster.desired.should_announce:
+    if not group.desired.should_announce:
         return True
-    least = max(1, cluster.desired.size.minimum)
-    is_served = cluster.others_ready(member.id) >= least
-    return is_served and not cluster.is_guarded(member)
+    least = max(1, group.desired.minimum)
+    is_served = group.others_ready(member.id) >= least
+    return is_served and not group.is_guarded(member)
 
 
 def _has_converged(
-    cluster: Cluster, record: AmphoraRecord, report: Report
+    group: Group, record: AmphoraRecord, report: Report
 ) -> bool:
     """Whether the fabric knows of the drain, and had time to act on it."""
     if record.draining_since is None:
         return False
     if any(path.state is PathState.ADVERTISED for path in report.paths):
         return False
-    linger = timedelta(seconds=cluster.desired.policy.withdraw_linger)
-    return cluster.now >= record.draining_since + linger
+    linger = timedelta(seconds=group.desired.policy.withdraw_linger)
+    return group.now >= record.draining_since + linger

@@ -11,9 +11,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from octavia_anycast.model.cluster import ActionFailure, ObservedCluster
+from octavia_anycast.model.cluster import ActionFailure
+from octavia_anycast.model.errors import Permanent
 from octavia_anycast.planning.amphora import backoff
-from octavia_anycast.planning.cluster.assessment import Cluster
+from octavia_anycast.planning.amphora.assessment import Group
 
 # Boots that are refused one after the other, before and after an old amphora
 # made room: one more will not do better.
@@ -49,6 +50,16 @@ def carried_on(
     )
 
 
+def unobserved(error: Exception, now: datetime) -> ActionFailure:
+    """The failure of a look that could not even be made."""
+    return ActionFailure(
+        action=OBSERVE,
+        reason=str(error),
+        since=now,
+        is_refused=isinstance(error, Permanent),
+    )
+
+
 def _key(failure: ActionFailure) -> tuple[str, str, bool]:
     return failure.action, failure.amphora_id, failure.is_aside
 
@@ -66,7 +77,7 @@ def retry_seconds(
 
 
 def remarks(failures: Iterable[ActionFailure]) -> list[str]:
-    """One sentence each, for the reason of the cluster."""
+    """One sentence each, for the reason of a status."""
     return [
         f"{failure.action} of amphora {failure.amphora_id}: {failure.reason}"
         if failure.amphora_id
@@ -102,7 +113,7 @@ def are_hopeless(
     )
 
 
-def are_boots_refused(cluster: Cluster, observed: ObservedCluster) -> bool:
+def are_boots_refused(group: Group) -> bool:
     """Whether the compute service refuses one boot after the other."""
-    last = backoff.streak(cluster, observed)[-BOOTS_REFUSED:]
+    last = backoff.streak(group)[-BOOTS_REFUSED:]
     return len(last) == BOOTS_REFUSED and all(f.is_refused for f in last)

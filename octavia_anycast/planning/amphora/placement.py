@@ -6,17 +6,15 @@ Layer: planning. Pure.
 """
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 
 from octavia_anycast.model.cluster import DesiredCluster
 from octavia_anycast.model.distributor import Zone
-from octavia_anycast.planning.amphora.life import spread
-from octavia_anycast.planning.cluster.assessment import (
+from octavia_anycast.planning.amphora.assessment import (
     Assessment,
-    Cluster,
-    is_announcing,
+    Group,
     is_outdated,
-    is_ready,
 )
 
 
@@ -57,35 +55,43 @@ def frontend_networks(desired: DesiredCluster) -> frozenset[str]:
     return frozenset(network for network in networks if network is not None)
 
 
-def place(cluster: Cluster, count: int) -> tuple[Zone, ...]:
-    """Choose the zones of ``count`` new amphorae, evenly.
+def place(group: Group, zones: Sequence[Zone], count: int) -> tuple[Zone, ...]:
+    """Choose the zones of ``count`` new amphorae: those with the fewest first.
 
-    Amphorae about to be replaced do not count: what matters is how the
-    cluster stands when they are gone.
+    Amphorae about to be replaced do not count: what matters is how they
+    stand when these are gone.
     """
-    staying = [
-        m for m in cluster.live if not is_outdated(cluster.desired, m.amphora)
-    ]
-    return spread(candidate_zones(cluster.desired), staying, count)
+    held = Counter(
+        member.amphora.record.availability_zone
+        for member in group.live
+        if not is_outdated(group.desired, member.amphora)
+    )
+    chosen = []
+    for _ in range(count):
+        zone = min(zones, key=lambda z: held[z.availability_zone])
+        held[zone.availability_zone] += 1
+        chosen.append(zone)
+    return tuple(chosen)
 
 
-def leaving_order(cluster: Cluster) -> tuple[Assessment, ...]:
+def leaving_order(group: Group) -> tuple[Assessment, ...]:
     """Order the live amphorae by how little each would be missed.
 
     One that somebody took out of service comes before one that does not
     announce just now: it would not announce again by itself.
     """
-    crowd = Counter(m.amphora.record.availability_zone for m in cluster.live)
+    paths = group.all_paths()
+    crowd = Counter(m.amphora.record.availability_zone for m in group.live)
 
     def merit(member: Assessment) -> tuple[bool, bool, bool, bool, int, str]:
         record = member.amphora.record
         return (
-            not is_outdated(cluster.desired, member.amphora),
+            not is_outdated(group.desired, member.amphora),
             record.drained_at is None,
-            is_announcing(cluster.desired, member.amphora),
-            is_ready(cluster.desired, member.amphora),
+            bool(paths) and paths <= group.announced(member.amphora),
+            group.is_ready(member.amphora),
             -crowd[record.availability_zone],
             member.id,
         )
 
-    return tuple(sorted(cluster.live, key=merit))
+    return tuple(sorted(group.live, key=merit))

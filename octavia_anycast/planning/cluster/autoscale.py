@@ -25,7 +25,7 @@ from octavia_anycast.model.cluster import (
     DesiredCluster,
     ObservedCluster,
 )
-from octavia_anycast.planning.cluster.assessment import Cluster
+from octavia_anycast.planning.amphora.assessment import Cluster
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,13 +12,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from octavia_anycast.model.autoscale import (
-    LoadCount,
-    Metric,
-    Reading,
-    Sample,
-)
-from octavia_anycast.planning.cluster.assessment import (
+from octavia_anycast.model.autoscale import LoadCount, Metric, Reading, Sample
+from octavia_anycast.planning.amphora.assessment import (
     Assessment,
     Cluster,
     Phase,

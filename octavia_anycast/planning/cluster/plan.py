@@ -3,7 +3,9 @@
 """The planner: ``plan(desired, observed, now)`` -> actions.
 
 Layer: planning. Pure. Create, update, failover, scaling, replacement and
-deletion are this one function; a converged cluster plans nothing.
+deletion are this one function; a converged cluster plans nothing. The life of
+its amphorae is that of all (:mod:`octavia_anycast.planning.amphora.life`);
+here is what they do for a load balancer.
 
 Invariants (tests/unit/planning hold them as properties):
 
@@ -20,47 +22,54 @@ Invariants (tests/unit/planning hold them as properties):
    longer than ``dead_after``.
 """
 
-from dataclasses import replace
 from datetime import datetime
+from functools import partial
 
 from octavia_anycast.model.actions import (
     Action,
-    BootAmphora,
-    DeleteAmphora,
+    ConfigureHaproxy,
+    PlugFrontend,
+    PlugMemberNetworks,
     PrepareLoadBalancer,
     RemoveLoadBalancer,
     SetAgentState,
-    StartLeaving,
+    SetRole,
 )
 from octavia_anycast.model.cluster import (
-    ComputeState,
+    AmphoraRecord,
     DesiredCluster,
     ObservedCluster,
 )
-from octavia_anycast.model.distributor import Zone
-from octavia_anycast.model.wire import Intent
-from octavia_anycast.planning.amphora import draining, life
+from octavia_anycast.model.flow_rescue import FlowRescue
+from octavia_anycast.model.wire import DesiredState, Intent, Report
 from octavia_anycast.planning.amphora.agent_state import (
     Configuration,
     agent_state,
 )
-from octavia_anycast.planning.amphora.bring_up import bring_up
-from octavia_anycast.planning.amphora.placement import place
-from octavia_anycast.planning.cluster import autoscale
-from octavia_anycast.planning.cluster.assessment import (
+from octavia_anycast.planning.amphora.assessment import (
     Assessment,
     Cluster,
     Phase,
+    holds_revision,
     is_announcing_any,
-    is_up_to_date,
 )
-from octavia_anycast.planning.cluster.refusal import follow_up
-from octavia_anycast.planning.cluster.rescue import wanted_rescue
-from octavia_anycast.planning.cluster.rollout import (
+from octavia_anycast.planning.amphora.draining import intent_by_wish, mark
+from octavia_anycast.planning.amphora.life import Life, Work
+from octavia_anycast.planning.amphora.placement import candidate_zones
+from octavia_anycast.planning.amphora.rollout import (
     is_in_force,
-    keeping_speakers,
+    starts_transition,
+    with_allowed_speakers,
 )
-from octavia_anycast.planning.cluster.scaling import boots, dismissal
+from octavia_anycast.planning.cluster import autoscale
+from octavia_anycast.planning.cluster.peer_groups import wanted_peers
+from octavia_anycast.planning.cluster.refusal import (
+    follow_up,
+    may_be_given,
+    serves_the_rest,
+)
+from octavia_anycast.planning.cluster.rescue import may_begin, wanted_rescue
+from octavia_anycast.planning.cluster.spare import intent_of, standing_by
 
 
 def plan(
@@ -69,214 +78,221 @@ def plan(
     """Decide what is to be done for one load balancer, now."""
     cluster = Cluster(desired, observed, now)
     if desired.is_deleted:
-        return _take_down(cluster, observed)
+        return _life(cluster).plan() or (
+            RemoveLoadBalancer(load_balancer_id=desired.load_balancer_id),
+        )
     scaling = autoscale.scaling_of(cluster, observed)
     if scaling is None:
-        return _converge(cluster, observed)
+        return _converge(cluster)
     grown = autoscale.scaled(desired, scaling, now)
-    return scaling, *_converge(Cluster(grown, observed, now), observed)
+    return scaling, *_converge(Cluster(grown, observed, now))
 
 
-def _converge(
-    cluster: Cluster, observed: ObservedCluster
-) -> tuple[Action, ...]:
+def _converge(cluster: Cluster) -> tuple[Action, ...]:
+    actions, desired = _life(cluster).plan(), cluster.desired
+    if cluster.observed.prepared_revision != desired.revision:
+        prepare = PrepareLoadBalancer(
+            load_balancer_id=desired.load_balancer_id,
+            revision=desired.revision,
+        )
+        actions = (prepare, *actions)
+    return (*actions, *follow_up(cluster))
+
+
+def _life(cluster: Cluster) -> Life:
     desired = cluster.desired
-    actions: list[Action] = []
-    if observed.prepared_revision != desired.revision:
-        actions.append(
-            PrepareLoadBalancer(
-                load_balancer_id=desired.load_balancer_id,
-                revision=desired.revision,
-            )
-        )
-    for member in cluster.live:
-        actions += bring_up(cluster, member)
-    actions += follow_up(cluster)
-    actions += _boot_missing(cluster, observed)
-    actions += _dismiss_surplus(cluster, observed)
-    for member in cluster.of(Phase.LEAVING):
-        actions += _drain_and_delete(cluster, member)
-    for member in cluster.of(Phase.FAILED, Phase.SILENT, Phase.SICK):
-        actions += _replace_failed(cluster, member)
-    for member in cluster.of(Phase.MUTE, Phase.STALE):
-        # Until then it is tried again: one that was mute may answer.
-        actions += _put_aside(cluster, member) or bring_up(cluster, member)
-    return tuple(actions)
+    work = Work(
+        noun="load balancer",
+        zones=candidate_zones(desired),
+        first_state=partial(_first_state, desired),
+        state=partial(_kept_state, cluster),
+        next_steps=partial(_next_steps, cluster),
+    )
+    return Life(cluster, work)
 
 
-def _take_down(
-    cluster: Cluster, observed: ObservedCluster
-) -> tuple[Action, ...]:
-    """Withdraw and delete every amphora, then what they shared.
-
-    One that is told to withdraw in vain is deleted as it announces.
-    """
-    actions: list[Action] = []
-    dead_after = cluster.desired.policy.dead_after
-    for member in cluster.members:
-        is_deaf = any(
-            failure.action == SetAgentState.__name__
-            and failure.amphora_id == member.id
-            and (
-                failure.is_refused
-                or (cluster.now - failure.since).total_seconds() > dead_after
-            )
-            for failure in observed.failures
-        )
-        if not is_deaf and is_announcing_any(cluster.desired, member.amphora):
-            actions += _set_intent(cluster, member, Intent.WITHDRAW, "deleted")
-        actions.append(_delete(member, "the load balancer is deleted"))
-    if not actions:
-        actions.append(
-            RemoveLoadBalancer(
-                load_balancer_id=cluster.desired.load_balancer_id
-            )
-        )
-    return tuple(actions)
-
-
-def _boot_missing(
-    cluster: Cluster, observed: ObservedCluster
-) -> tuple[Action, ...]:
-    """Boot what is missing, as far as it may boot now."""
-    wanted = boots(cluster, observed)
-    return tuple(
-        replace(
-            _boot(cluster.desired, zone, cluster.now, index),
-            is_replacement=wanted.is_replacement,
-        )
-        for index, zone in enumerate(place(cluster, wanted.count))
+def _first_state(
+    desired: DesiredCluster, record: AmphoraRecord
+) -> DesiredState:
+    return agent_state(
+        desired,
+        record,
+        intent=Intent.WITHDRAW,
+        configuration=Configuration(),
     )
 
 
-def _boot(
-    desired: DesiredCluster, zone: Zone, now: datetime, index: int
-) -> BootAmphora:
-    owner_id = desired.load_balancer_id
-    record = life.new_record(owner_id, owner_id, zone, now, index)
-    return BootAmphora(
+def _kept_state(
+    cluster: Cluster,
+    record: AmphoraRecord,
+    report: Report,
+    intent: Intent,
+) -> DesiredState:
+    return agent_state(
+        cluster.desired,
+        record,
+        intent=intent,
+        configuration=Configuration.of(report),
+        flow_rescue=wanted_rescue(cluster, record, report),
+    )
+
+
+def _next_steps(cluster: Cluster, member: Assessment) -> tuple[Action, ...]:
+    """The next steps of one that answers (design, section 5).
+
+    Front end plugged, member networks, HAProxy configuration, VIP on the
+    loopback, health gate, announcement.
+    """
+    amphora, record = member.amphora, member.amphora.record
+    assert amphora.report is not None
+    if record.frontend is None and not amphora.is_agent_mute:
+        return (_plug_frontend(cluster.desired, record),)
+    steps: list[Action] = [*_role(cluster, member)]
+    state = with_allowed_speakers(
+        cluster, member, _interim_state(cluster, member, amphora.report)
+    )
+    if not is_in_force(state, amphora.report) or mark(record, state):
+        steps.append(_set(cluster, member, state, "prepare"))
+    if amphora.is_agent_mute:
+        return tuple(steps)  # its speakerd takes no more than a state
+    if not amphora.report.frontend_is_up and not record.was_configured:
+        return tuple(steps)  # members' networks come after the front end
+    wanted = cluster.desired.member_network_ids
+    if record.member_network_ids != wanted:
+        steps.append(
+            PlugMemberNetworks(amphora_id=record.id, network_ids=wanted)
+        )
+    push = ConfigureHaproxy(
         amphora_id=record.id,
-        load_balancer_id=owner_id,
-        zone=zone,
-        generation=desired.failover_generation,
-        first_state=agent_state(
-            desired,
-            record,
-            intent=Intent.WITHDRAW,
-            configuration=Configuration(),
+        revision=cluster.desired.revision,
+        peer_ids=wanted_peers(cluster, member),
+    )
+    if holds_revision(cluster.desired, amphora):
+        # Who its peers are is no other revision: it serves either way.
+        is_told = record.peer_amphora_ids == push.peer_ids
+        return tuple(steps) if is_told else (*steps, push)
+    if not may_be_given(cluster, member):
+        return tuple(steps)
+    steps.append(push)
+    state = with_allowed_speakers(
+        cluster, member, _final_state(cluster, member)
+    )
+    steps.append(_set(cluster, member, state, "configured"))
+    return tuple(steps)
+
+
+def _plug_frontend(
+    desired: DesiredCluster, record: AmphoraRecord
+) -> PlugFrontend:
+    zones = candidate_zones(desired)
+    zone = next(
+        (z for z in zones if z.availability_zone == record.availability_zone),
+        zones[0],
+    )
+    primary = desired.vips[0]
+    network_id = zone.frontend_network_id or primary.network_id or ""
+    subnet_ids = zone.frontend_subnet_ids
+    if not subnet_ids and network_id == primary.network_id:
+        subnet_ids = tuple(
+            vip.subnet_id for vip in desired.vips if vip.subnet_id
+        )
+    return PlugFrontend(
+        amphora_id=record.id,
+        network_id=network_id,
+        subnet_ids=subnet_ids,
+        ip_versions=tuple(
+            sorted({vip.ip_address.version for vip in desired.vips})
         ),
     )
 
 
-def _dismiss_surplus(
-    cluster: Cluster, observed: ObservedCluster
-) -> tuple[Action, ...]:
-    """Tell the one that is too many to leave; one that boots just goes."""
-    found = dismissal(cluster, observed)
-    if found is None:
+def _role(cluster: Cluster, member: Assessment) -> tuple[Action, ...]:
+    """Record who stands by, where it is not recorded so."""
+    is_spare = member.id in standing_by(cluster)
+    if is_spare is (member.amphora.record.spare_since is not None):
         return ()
-    return (life.dismiss(found.member, found.reason),)
+    return (SetRole(amphora_id=member.id, is_spare=is_spare),)
 
 
-def _drain_and_delete(
-    cluster: Cluster, member: Assessment
-) -> tuple[Action, ...]:
-    """Drain, withdraw, linger, delete."""
-    if cluster.is_guarded(member):
-        return ()
-    # What serves an old configuration does not drain: it stops.
-    is_stale = member.amphora.record.stale_since is not None
-    if not is_stale and not draining.is_over(cluster, member):
-        return _set_intent(cluster, member, Intent.DRAIN, "leaving")
-    actions = _set_intent(cluster, member, Intent.WITHDRAW, "leaving")
-    if not draining.is_gone(cluster, member):
-        return actions
-    return (*actions, _delete(member, member.reason))
+def _intent(cluster: Cluster, member: Assessment) -> Intent:
+    """What is to become of its VIPs: as a wish, or as its role, has it."""
+    if not may_begin(cluster, member):
+        return Intent.WITHDRAW
+    if member.phase is Phase.DRAINED and cluster.desired.should_announce:
+        return intent_by_wish(cluster, member)
+    return intent_of(cluster, member)
 
 
-def _replace_failed(
-    cluster: Cluster, member: Assessment
-) -> tuple[Action, ...]:
-    """Give up an amphora that failed, when it can be missed.
-
-    A server that is known to be gone, or that never served, goes at once.
-    One that is only silent may still carry traffic: a replacement has to
-    announce first.
-    """
-    actions: list[Action] = [*life.failure(member)]
-    if _can_be_missed(cluster, member):
-        actions.append(_delete(member, member.reason))
-    return tuple(actions)
-
-
-def _put_aside(cluster: Cluster, member: Assessment) -> tuple[Action, ...]:
-    """Replace one that lives and cannot be configured.
-
-    One with an old configuration is withdrawn through its speakerd, whoever
-    manages the cluster; if that does not answer either, its server goes: it
-    must not announce for longer (invariant 7). One with the current
-    configuration serves until others are as many as are wanted.
-    """
-    desired = cluster.desired
-    if cluster.is_guarded(member) or not cluster.is_replaced(member):
-        return ()
-    is_current = is_up_to_date(desired, member.amphora)
-    if is_current and cluster.others_ready(member.id) < desired.size.desired:
-        return ()
-    if member.amphora.report is None:
-        is_managed = desired.is_managed
-        return (_delete(member, member.reason),) if is_managed else ()
-    actions: tuple[Action, ...] = ()
-    if not is_current:
-        actions = _set_intent(cluster, member, Intent.WITHDRAW, "fenced")
-    if not desired.is_managed:
-        return actions
-    return (
-        *actions,
-        StartLeaving(amphora_id=member.id, reason=member.reason),
-    )
-
-
-def _can_be_missed(cluster: Cluster, member: Assessment) -> bool:
-    """Whether nothing is lost with it.
-
-    Where the manager is off, one that may come back is left alone.
-    """
-    is_gone = member.amphora.report is None and (
-        member.amphora.compute_state in (ComputeState.GONE, ComputeState.ERROR)
-    )
-    if is_gone or not member.amphora.record.was_configured:
-        return True
-    if not cluster.desired.is_managed and member.phase is not Phase.FAILED:
-        return False
-    return not cluster.is_guarded(member) and cluster.is_replaced(member)
-
-
-def _set_intent(
-    cluster: Cluster, member: Assessment, intent: Intent, why: str
-) -> tuple[Action, ...]:
-    """Set one intent for all VIPs, if the agent has another one.
-
-    One on its way out keeps the BGP speakers that it has.
-    """
-    report = member.amphora.report
-    if report is None:
-        return ()
-    state = agent_state(
+def _final_state(cluster: Cluster, member: Assessment) -> DesiredState:
+    """The state of an amphora that holds the current configuration."""
+    return agent_state(
         cluster.desired,
         member.amphora.record,
-        intent=intent,
-        configuration=Configuration.of(report),
-        flow_rescue=wanted_rescue(cluster, member),
-    )
-    state = keeping_speakers(state, report)
-    drain = draining.mark(member.amphora.record, state)
-    if is_in_force(state, report) and drain is None:
-        return ()
-    return (
-        SetAgentState(amphora_id=member.id, state=state, why=why, drain=drain),
+        intent=_intent(cluster, member),
+        configuration=Configuration.of(cluster.desired),
+        flow_rescue=_rescue(cluster, member),
     )
 
 
-def _delete(member: Assessment, reason: str) -> DeleteAmphora:
-    return DeleteAmphora(amphora_id=member.id, reason=reason)
+def _rescue(cluster: Cluster, member: Assessment) -> FlowRescue | None:
+    record, report = member.amphora.record, member.amphora.report
+    return wanted_rescue(cluster, record, report)
+
+
+def _interim_state(
+    cluster: Cluster, member: Assessment, report: Report
+) -> DesiredState:
+    """The state that goes with the configuration it holds now.
+
+    With another than the current one it is not announced, unless it is and
+    too few others are (invariant 1); its gate then watches only the listeners
+    that both configurations have, so that the change itself does not close
+    it.
+    """
+    desired = cluster.desired
+    record = member.amphora.record
+    if holds_revision(desired, member.amphora):
+        return _final_state(cluster, member)
+    the_rest = serves_the_rest(cluster, member)
+    if the_rest is not None:
+        return agent_state(
+            desired,
+            record,
+            intent=_intent(cluster, member),
+            configuration=the_rest,
+            flow_rescue=_rescue(cluster, member),
+        )
+    may_stay = is_announcing_any(desired, member.amphora) and (
+        cluster.is_guarded(member) or not _is_left_behind(cluster, member)
+    )
+    stays = may_stay and desired.should_announce
+    return agent_state(
+        desired,
+        record,
+        intent=_intent(cluster, member) if stays else Intent.WITHDRAW,
+        configuration=Configuration.of(report).kept_by(
+            Configuration.of(desired)
+        ),
+        flow_rescue=_rescue(cluster, member),
+    )
+
+
+def _is_left_behind(cluster: Cluster, member: Assessment) -> bool:
+    """Whether others got the current configuration and it did not."""
+    return any(
+        holds_revision(cluster.desired, other.amphora)
+        for other in cluster.live
+        if other.id != member.id and other.amphora.report is not None
+    )
+
+
+def _set(
+    cluster: Cluster, member: Assessment, state: DesiredState, why: str
+) -> SetAgentState:
+    return SetAgentState(
+        amphora_id=member.id,
+        state=state,
+        why=why,
+        is_transition=starts_transition(cluster, member, state),
+        drain=mark(member.amphora.record, state),
+    )

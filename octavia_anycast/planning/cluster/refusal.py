@@ -26,7 +26,7 @@ from octavia_anycast.model.cluster import (
     ObservedAmphora,
 )
 from octavia_anycast.planning.amphora.agent_state import Configuration
-from octavia_anycast.planning.cluster.assessment import (
+from octavia_anycast.planning.amphora.assessment import (
     Assessment,
     Cluster,
     Phase,

@@ -15,14 +15,19 @@ import hashlib
 import hmac
 from datetime import datetime
 
-from octavia_anycast.model.cluster import ComputeState, ObservedAmphora
+from octavia_anycast.model.cluster import (
+    AmphoraRecord,
+    ComputeState,
+    ObservedAmphora,
+)
 from octavia_anycast.model.flow_rescue import (
     SECRET_BYTES,
     FlowRescue,
     Member,
     RescueState,
 )
-from octavia_anycast.planning.cluster.assessment import (
+from octavia_anycast.model.wire import Report
+from octavia_anycast.planning.amphora.assessment import (
     Assessment,
     Cluster,
     Phase,
@@ -56,16 +61,17 @@ def _secret(key: bytes, purpose: str) -> str:
     return hmac.digest(key, purpose.encode(), "sha256")[:SECRET_BYTES].hex()
 
 
-def wanted_rescue(cluster: Cluster, member: Assessment) -> FlowRescue | None:
+def wanted_rescue(
+    cluster: Cluster, record: AmphoraRecord, report: Report | None
+) -> FlowRescue | None:
     """What an amphora is told of flow rescue; None: nothing.
 
     One whose agent does not know flow rescue would refuse the document.
     """
     secrets = cluster.desired.rescue_secrets
-    report = member.amphora.report
     if not secrets or report is None or report.flow_rescue is None:
         return None
-    if member.amphora.record.frontend is None:
+    if record.frontend is None:
         return None
     return FlowRescue(members=_members(cluster), secrets=secrets)
 
@@ -76,15 +82,16 @@ def may_begin(cluster: Cluster, member: Assessment) -> bool:
     Where nobody announces there is no connection to be kept. Who cannot be
     told, because it is silent or its agent is mute, holds nobody back.
     """
-    if wanted_rescue(cluster, member) is None:
+    amphora = member.amphora
+    if wanted_rescue(cluster, amphora.record, amphora.report) is None:
         return True
-    if is_announcing_any(cluster.desired, member.amphora):
+    if is_announcing_any(cluster.desired, amphora):
         return True
     others = [m for m in cluster.members if m.id != member.id]
     if not any(is_announcing_any(cluster.desired, m.amphora) for m in others):
         return True
-    if not _is_member(cluster, member) or not _is_set_up(member.amphora):
-        return not _can_rescue(member.amphora)
+    if not _is_member(cluster, member) or not _is_set_up(amphora):
+        return not _can_rescue(amphora)
     return all(
         _knows(other.amphora, member.id)
         for other in others

@@ -14,7 +14,7 @@ from datetime import timedelta
 from octavia_anycast.model.bgp import SessionState
 from octavia_anycast.model.cluster import DesiredCluster, ObservedAmphora
 from octavia_anycast.model.wire import Intent
-from octavia_anycast.planning.cluster.assessment import (
+from octavia_anycast.planning.amphora.assessment import (
     Assessment,
     Cluster,
     Phase,
@@ -23,11 +23,6 @@ from octavia_anycast.planning.cluster.assessment import (
     is_outdated,
     is_ready,
 )
-
-
-def wanted_total(desired: DesiredCluster) -> int:
-    """How many amphorae there are to be, spares included."""
-    return desired.size.desired + desired.spare_count
 
 
 def standing_by(cluster: Cluster) -> frozenset[str]:
@@ -122,7 +117,7 @@ def _has_excess(cluster: Cluster, serving: list[Assessment]) -> bool:
     return (
         not cluster.outdated()
         and not cluster.of(Phase.LEAVING)
-        and len(cluster.live) <= wanted_total(desired)
+        and len(cluster.live) <= desired.total
         and all(is_announcing(desired, m.amphora) for m in serving)
     )
 

@@ -19,8 +19,7 @@ from octavia_anycast.model.cluster import (
     ObservedCluster,
 )
 from octavia_anycast.planning.amphora import backoff, draining, failures
-from octavia_anycast.planning.amphora.failures import Patience
-from octavia_anycast.planning.cluster.assessment import (
+from octavia_anycast.planning.amphora.assessment import (
     Assessment,
     Cluster,
     Phase,
@@ -32,18 +31,15 @@ from octavia_anycast.planning.cluster.assessment import (
     is_new_to_announcing,
     is_ready,
 )
-from octavia_anycast.planning.cluster.refusal import complaint
-from octavia_anycast.planning.cluster.rollout import is_rolled_out
-from octavia_anycast.planning.cluster.scaling import (
+from octavia_anycast.planning.amphora.failures import Patience
+from octavia_anycast.planning.amphora.rollout import is_rolled_out
+from octavia_anycast.planning.amphora.scaling import (
     boots,
     coming_up,
     has_trouble,
 )
-from octavia_anycast.planning.cluster.spare import (
-    ready_spares,
-    standing_by,
-    wanted_total,
-)
+from octavia_anycast.planning.cluster.refusal import complaint
+from octavia_anycast.planning.cluster.spare import ready_spares, standing_by
 
 # They serve what they hold, whatever else is wrong with them.
 _HOLDERS = (Phase.SERVING, Phase.SICK, Phase.MUTE)
@@ -145,7 +141,7 @@ def _status_of(
     size = cluster.desired.size
     if count >= size.desired:
         # Of a spare or a failover that does not boot nobody would hear.
-        has_failed = has_trouble(cluster, observed) or any(
+        has_failed = has_trouble(cluster) or any(
             failure.is_refused for failure in observed.failures
         )
         return (
@@ -173,7 +169,7 @@ def _remarks(cluster: Cluster, observed: ObservedCluster) -> list[str]:
     if wanted:
         ready = min(ready_spares(cluster), wanted)
         remarks.append(f"{ready} of {wanted} spares ready")
-    waits = boots(cluster, observed).reason
+    waits = boots(cluster).reason
     return [*remarks, waits] if waits else remarks
 
 
@@ -227,50 +223,57 @@ def provisioning_verdict(
     fails otherwise, or does not end, after ``error_after``.
     """
     waited = (now - pending_since).total_seconds()
-    is_late = waited > patience.error_after
     cluster = Cluster(desired, observed, now)
     is_hopeless = waited >= patience.refused_after and (
         failures.is_refused(observed.failures, now, patience)
-        or failures.are_boots_refused(cluster, observed)
+        or failures.are_boots_refused(cluster)
     )
+    is_over = is_hopeless or waited > patience.error_after
     if desired.is_deleted:
         # The rows go when RemoveLoadBalancer was carried out, by its doer.
-        return _pending(is_over=is_late or is_hopeless)
-    is_patience_over = waited > UNREAD_PATIENCE
-    holders = [
+        return _pending(is_over=is_over)
+    holders = _holders(cluster, is_patience_over=waited > UNREAD_PATIENCE)
+    if len(holders) < desired.minimum or not _is_prepared(desired, observed):
+        return _pending(is_over=is_over)
+    if desired.is_managed and cluster.failing_over():
+        return _failover_verdict(
+            cluster, observed, pending_since, patience, is_hopeless=is_hopeless
+        )
+    announcing = sum(1 for m in holders if is_announcing(desired, m.amphora))
+    if not desired.should_announce or announcing >= desired.minimum:
+        return ProvisioningVerdict.ACTIVE
+    if any(f.is_refused and not f.is_aside for f in observed.failures):
+        return _pending(is_over=is_over)
+    moments = [m.amphora.record.applied_at for m in holders]
+    since = min((at for at in moments if at), default=pending_since)
+    if (now - since).total_seconds() >= patience.announce_wait:
+        return ProvisioningVerdict.ACTIVE
+    return ProvisioningVerdict.PENDING
+
+
+def _holders(cluster: Cluster, *, is_patience_over: bool) -> list[Assessment]:
+    """Those that have what is wanted; in part, if no longer is waited."""
+    return [
         m
         for m in cluster.members
         if (m.phase in _HOLDERS or _is_to_drain(m))
         and m.amphora.record.status is AmphoraStatus.ALLOCATED
         and (
-            holds_revision(desired, m.amphora)
-            or (is_patience_over and holds_partially(desired, m.amphora))
+            holds_revision(cluster.desired, m.amphora)
+            or (
+                is_patience_over
+                and holds_partially(cluster.desired, m.amphora)
+            )
         )
     ]
-    if len(holders) < desired.size.minimum:
-        return _pending(is_over=is_late or is_hopeless)
+
+
+def _is_prepared(desired: DesiredCluster, observed: ObservedCluster) -> bool:
+    """Whether the VIP's ports are, and all that is wanted is known."""
     is_known = all(
         f.is_aside or f.action != failures.OBSERVE for f in observed.failures
     )
-    if observed.prepared_revision != desired.revision or not is_known:
-        return _pending(is_over=is_late or is_hopeless)
-    if desired.is_managed and cluster.failing_over():
-        return _failover_verdict(
-            cluster, observed, pending_since, patience, is_hopeless=is_hopeless
-        )
-    if not desired.should_announce:
-        return ProvisioningVerdict.ACTIVE
-    announcing = sum(1 for m in holders if is_announcing(desired, m.amphora))
-    if announcing >= desired.size.minimum:
-        return ProvisioningVerdict.ACTIVE
-    applied = [m.amphora.record.applied_at for m in holders]
-    moments = [moment for moment in applied if moment]
-    since = min(moments, default=pending_since)
-    if any(f.is_refused and not f.is_aside for f in observed.failures):
-        return _pending(is_over=is_late or is_hopeless)
-    if (now - since).total_seconds() >= patience.announce_wait:
-        return ProvisioningVerdict.ACTIVE
-    return ProvisioningVerdict.PENDING
+    return is_known and observed.prepared_revision == desired.revision
 
 
 def _pending(*, is_over: bool) -> ProvisioningVerdict:
@@ -313,11 +316,11 @@ def _failover_verdict(
     since = _last_step(cluster, pending_since)
     waited = (cluster.now - since).total_seconds()
     limit = patience.error_after + policy.drain_timeout
-    if coming_up(cluster) and not backoff.streak(cluster, observed):
+    if coming_up(cluster) and not backoff.streak(cluster):
         limit += policy.boot_timeout
     if waited <= limit:
         return ProvisioningVerdict.PENDING
-    if boots(cluster, observed).is_limited or not cluster.outdated():
+    if boots(cluster).is_limited or not cluster.outdated():
         return ProvisioningVerdict.ACTIVE
     return ProvisioningVerdict.ERROR
 
@@ -360,7 +363,7 @@ def is_settled(
     cluster = Cluster(desired, observed, now)
     spares = standing_by(cluster)
     return (
-        len(cluster.live) == len(cluster.members) == wanted_total(desired)
+        len(cluster.live) == len(cluster.members) == desired.total
         and not cluster.outdated()
         and not any(m.amphora.record.agent_update_wanted for m in cluster.live)
         and is_rolled_out(cluster)

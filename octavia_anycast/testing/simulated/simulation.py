@@ -54,12 +54,12 @@ from octavia_anycast.model.wire import (
     PathState,
     Report,
 )
-from octavia_anycast.planning.amphora.drain_check import obstacle
+from octavia_anycast.planning.amphora.assessment import Cluster, lapses
+from octavia_anycast.planning.amphora.draining import obstacle
 from octavia_anycast.planning.amphora.failures import Patience, carried_on
-from octavia_anycast.planning.cluster.assessment import Cluster, lapses
+from octavia_anycast.planning.amphora.rollout import recovered, wanted_digest
 from octavia_anycast.planning.cluster.plan import plan
 from octavia_anycast.planning.cluster.refusal import PUSHES_MAX
-from octavia_anycast.planning.cluster.rollout import recovered, wanted_digest
 from octavia_anycast.planning.cluster.status import (
     ProvisioningVerdict,
     provisioning_verdict,
@@ -581,7 +581,7 @@ class World:
             state=action.first_state,
             record=AmphoraRecord(
                 id=action.amphora_id,
-                load_balancer_id=action.load_balancer_id,
+                load_balancer_id=self.desired.load_balancer_id,
                 status=AmphoraStatus.BOOTING,
                 status_since=self.now,
                 generation=action.generation,

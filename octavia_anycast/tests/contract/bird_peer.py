@@ -35,7 +35,7 @@ _PROTOCOL = """
 ipv4 table {name}v4;
 ipv6 table {name}v6;
 protocol bgp {name} {{
-    local {address} as {remote_as};
+    local {address} port {port} as {remote_as};
     neighbor {source} as {local_as};
     strict bind yes;
     passive yes;
@@ -140,6 +140,7 @@ class Moment:
 class Neighbour:
     """What BIRD expects of the speaker on one of its addresses."""
 
+    port: int = 179
     password: str | None = None
     has_ttl_security: bool = False
     has_bfd: bool = False
@@ -279,6 +280,7 @@ def _protocol(name: str, neighbour: Neighbour) -> str:
     return _PROTOCOL.format(
         name=name,
         address=address,
+        port=neighbour.port,
         remote_as=neighbour.local_as or remote_as,
         hold_time=neighbour.hold_time,
         bfd=_BFD if neighbour.has_bfd else "",

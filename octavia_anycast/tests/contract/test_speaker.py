@@ -315,6 +315,19 @@ def test_a_thousand_paths(bench):
     eventually(holds(bench, "p1", *prefixes[:10]), "10 paths", 30)
 
 
+def test_the_port_of_a_peer(bench):
+    if bench.kind == "fake":
+        pytest.skip("the fake has no ports")
+    bench.bird.neighbours["p1"].port = 1790
+    bench.stop_peers()
+    bench.start_peers()
+
+    bench.speaker.configure("10.1.0.5", speakers(peer("p1", peer_port=1790)))
+    bench.speaker.set_paths(paths("p1"))
+
+    eventually(holds(bench, "p1", V4), "port 1790", 30)
+
+
 def test_gtsm(bench):
     if bench.kind == "fake":
         pytest.skip("the fake has no packets")

@@ -21,11 +21,7 @@ from datetime import UTC, datetime
 
 from octavia_anycast.agent.speakers import driver
 from octavia_anycast.agent.speakers.base import Path
-from octavia_anycast.agent.speakers.driver import (
-    Configuration,
-    Files,
-    Session,
-)
+from octavia_anycast.agent.speakers.driver import Configuration, Files, Session
 from octavia_anycast.model.bgp import (
     GRACEFUL_SHUTDOWN,
     IPAddress,

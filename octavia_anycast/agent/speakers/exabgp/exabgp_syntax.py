@@ -16,10 +16,7 @@ from ipaddress import ip_address, ip_network
 
 from octavia_anycast.agent.speakers import driver
 from octavia_anycast.agent.speakers.base import Path, Wish
-from octavia_anycast.agent.speakers.driver import (
-    Configuration,
-    Session,
-)
+from octavia_anycast.agent.speakers.driver import Configuration, Session
 from octavia_anycast.model.bgp import (
     GRACEFUL_SHUTDOWN,
     IPAddress,
@@ -105,6 +102,7 @@ def _session_key(
         router_id,
         speaker.local_as,
         peer.peer_ip,
+        peer.peer_port,
         peer.remote_as,
         peer.hold_time,
         peer.password,

@@ -16,6 +16,9 @@ import os
 import selectors
 import socket
 import sys
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
 
 _CHUNK = 65_536
 # A client that does not read is cut off: it asks for everything again.
@@ -119,13 +122,10 @@ class Relay:
         if self._client is None:
             return
         try:
-            sent = self._client.send(self._to_client) if self._to_client else 0
-        except BlockingIOError:
-            sent = 0
+            _flush(self._to_client, self._client.send)
         except OSError:
             self._drop_client()
             return
-        del self._to_client[:sent]
         events = selectors.EVENT_READ
         if self._to_client:
             events |= selectors.EVENT_WRITE
@@ -152,20 +152,18 @@ class Relay:
         self._write_speaker()
 
     def _write_speaker(self) -> None:
-        try:
-            sent = (
-                os.write(self._stdout, self._to_speaker)
-                if self._to_speaker
-                else 0
-            )
-        except BlockingIOError:
-            sent = 0
-        del self._to_speaker[:sent]
+        _flush(self._to_speaker, partial(os.write, self._stdout))
         is_registered = self._stdout in self._selector.get_map()
         if self._to_speaker and not is_registered:
             self._selector.register(self._stdout, selectors.EVENT_WRITE)
         elif not self._to_speaker and is_registered:
             self._selector.unregister(self._stdout)
+
+
+def _flush(buffer: bytearray, send: Callable[[bytearray], int]) -> None:
+    with suppress(BlockingIOError):
+        if buffer:
+            del buffer[: send(buffer)]
 
 
 def listen(path: str) -> socket.socket:

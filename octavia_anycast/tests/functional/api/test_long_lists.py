@@ -39,7 +39,7 @@ def _distributor(number, peer_id):
         distributor_type="L3_BGP",
         provisioning_status="ACTIVE",
         operating_status="ONLINE",
-        enabled=True,
+        is_enabled=True,
         speakers=[
             models.Speaker(
                 ip_version=4,

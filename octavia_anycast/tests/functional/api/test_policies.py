@@ -28,7 +28,9 @@ from octavia_anycast.testing.api_server import (
 from octavia_anycast.tests.functional.amphora_rows import make_ours
 
 OTHER_PROJECT = "0f0e0d0c0b0a09080706050403020100"
-D, P, S = policies.DISTRIBUTORS, policies.PEERS, policies.SPEAKERS
+D = "/v2/lbaas/distributors"
+P = "/v2/lbaas/bgp-peers"
+S = "/v2/lbaas/bgp-speakers"
 B = "/v2/lbaas/loadbalancers"
 A = "/v2/octavia/amphorae"
 V = D + "/{announcer}/vips"

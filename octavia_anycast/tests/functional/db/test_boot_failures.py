@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 
 from octavia_anycast.db.amphora import amphorae
-from octavia_anycast.db.cluster_models import Amphora as AmphoraRow
+from octavia_anycast.db.models import Amphora as AmphoraRow
 from octavia_anycast.model.cluster import AmphoraRecord, AmphoraStatus
 
 NOW = datetime(2026, 11, 22, 17, 30, tzinfo=UTC)

@@ -59,15 +59,14 @@ class Controller:
 
     def boot(self, amphora_id, *, is_replacement=True):
         """Replace an amphora, again until there is a clear answer."""
-        observation = SimpleNamespace(
-            tree=SimpleNamespace(id=f"lb-{amphora_id}"),
-            desired=SimpleNamespace(
-                distributor=SimpleNamespace(id="d", speakers=())
-            ),
+        job = Job(
+            self.world,
+            SimpleNamespace(distributor=SimpleNamespace(id="d", speakers=())),
+            SimpleNamespace(amphorae=()),
+            SimpleNamespace(id=f"lb-{amphora_id}"),
         )
         action = BootAmphora(
             amphora_id=amphora_id,
-            load_balancer_id=f"lb-{amphora_id}",
             zone=Zone(availability_zone="z", frontend_network_id="n"),
             generation=0,
             is_replacement=is_replacement,
@@ -75,7 +74,7 @@ class Controller:
         )
         while True:
             try:
-                tasks.carry_out(Job(self.world, observation), action)
+                tasks.carry_out(job, action)
             except Conflict:
                 return False
             except Retryable:

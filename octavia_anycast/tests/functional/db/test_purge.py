@@ -10,9 +10,12 @@ from sqlalchemy import func, select
 
 from octavia_anycast.db import heartbeat, housekeeping
 from octavia_anycast.db.amphora import amphorae
-from octavia_anycast.db.cluster_models import Amphora, FrontendAddress
 from octavia_anycast.db.distributor import distributors
-from octavia_anycast.db.models import RegisteredAmphorae
+from octavia_anycast.db.models import (
+    Amphora,
+    FrontendAddress,
+    RegisteredAmphorae,
+)
 from octavia_anycast.db.registration import registrations
 from octavia_anycast.model.cluster import AmphoraStatus
 from octavia_anycast.tests.functional.db import test_records as records
@@ -36,15 +39,15 @@ def write_about(session, identifier):
     """One row in each of the tables that say something of an amphora."""
     for model in housekeeping.DEPENDENT:
         values = {}
-        for column in model.__table__.columns:
-            if column.name == "amphora_id":
+        for name, column in model.__mapper__.columns.items():
+            if name == "amphora_id":
                 values["amphora_id"] = identifier
-            elif column.name == "distributor_id" and column.foreign_keys:
+            elif name == "distributor_id" and column.foreign_keys:
                 values["distributor_id"] = a_distributor(session)
             elif column.nullable or column.default is not None:
                 continue
             else:
-                values[column.name] = _any(column)
+                values[name] = _any(column)
         session.add(model(**values))
     session.flush()
 
@@ -84,7 +87,7 @@ def test_only_what_was_deleted_long_ago(session):
     add(session, "failed", AmphoraStatus.ERROR, 100 * WEEK)
     limit = records.NOW - WEEK
     assert housekeeping.count_deleted(session, limit) == 1
-    assert housekeeping.remove_deleted(session, limit) == 1
+    assert amphorae.purge(session, limit) == 1
     assert housekeeping.count_deleted(session, limit) == 0
     left = set(session.scalars(select(Amphora.id)))
     assert left == {"young", "alive", "failed"}

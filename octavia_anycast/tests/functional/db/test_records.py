@@ -14,6 +14,7 @@ from octavia_anycast.db.amphora import amphorae
 from octavia_anycast.db.cluster import clusters
 from octavia_anycast.db.columns import UtcDateTime
 from octavia_anycast.db.distributor import distributors, lifecycle
+from octavia_anycast.db.models import SpeakerRegistration
 from octavia_anycast.db.passwords import WithoutPasswords
 from octavia_anycast.db.registration import registrations
 from octavia_anycast.db.registration.registrations import AnnouncedVip
@@ -63,6 +64,7 @@ def make_distributor(number=1, **changes):
             remote_as=Asn(4_200_000_000),
             auth_type=AuthType.MD5,
             password="fabric",
+            peer_port=1790,
             ttl_hops=1,
             hold_time=3,
             keepalive_interval=1,
@@ -229,11 +231,16 @@ def test_a_list_takes_five_queries(database, count):
     assert len([q for q in queries if q.startswith("SELECT")]) == 5, queries
 
 
+def counts_of(session):
+    found = distributors.counts_of(session, ["distributor-1"])
+    return found["distributor-1"]
+
+
 def test_a_distributor_in_use_stays(session):
     distributors.create(session, make_distributor(), CIPHER)
     clusters.create(session, make_cluster())
 
-    assert distributors.users_of(session, "distributor-1") == 1
+    assert counts_of(session).load_balancers == 1
     for refused in (
         lambda: lifecycle.remove(session, "distributor-1"),
         lambda: lifecycle.begin_delete(
@@ -466,12 +473,14 @@ def test_registrations_are_whole_and_end_with_the_amphora(session):
     registrations.replace_vips(session, "amphora", [VIP])
     registrations.replace_vips(session, "amphora", [VIP6, VIP])
 
-    assert registrations.list_amphorae(session, "distributor-1") == ["amphora"]
-    assert registrations.list_speakers(session, "amphora") == ["s2"]
+    assert counts_of(session).amphorae == 1
+    assert session.scalars(select(SpeakerRegistration.speaker_id)).all() == [
+        "s2"
+    ]
     assert registrations.list_vips(session, "amphora") == [VIP, VIP6]
     amphorae.mark_deleted(session, "amphora", NOW)
-    assert registrations.list_amphorae(session, "distributor-1") == []
-    assert registrations.list_speakers(session, "amphora") == []
+    assert counts_of(session).amphorae == 0
+    assert session.scalars(select(SpeakerRegistration.speaker_id)).all() == []
     assert registrations.list_vips(session, "amphora") == []
 
 

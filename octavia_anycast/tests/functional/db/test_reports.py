@@ -7,10 +7,10 @@ from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import text
 
 from octavia_anycast.db.amphora import amphorae, reports
-from octavia_anycast.db.cluster_models import AmphoraReport
+from octavia_anycast.db.models import AmphoraReport
 from octavia_anycast.db.registration import registrations
 from octavia_anycast.model.bgp import SessionState
 from octavia_anycast.model.cluster import AmphoraRecord, AmphoraStatus
@@ -157,9 +157,11 @@ def test_a_report_that_is_not_understood_is_left_out(session):
     reports.save(session, "a1", make_report("a1"), NOW)
     reports.save(session, "a2", make_report("a2"), NOW)
     session.execute(
-        update(AmphoraReport)
-        .where(AmphoraReport.amphora_id == "a1")
-        .values(document='{"version": "0.1"}')
+        text(
+            "UPDATE anycast_amphora_report SET document = :old "
+            "WHERE amphora_id = 'a1'"
+        ),
+        {"old": '{"version": "0.1"}'},
     )
 
     found = reports.list_for_distributor(session, "near")

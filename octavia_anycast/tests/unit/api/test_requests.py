@@ -4,7 +4,10 @@
 
 import pytest
 
-from octavia_anycast.api.requests import distributor_from, new_peer
+from octavia_anycast.api.bgp_peer import NOT_GIVEN, PEER
+from octavia_anycast.api.declaration import bodies
+from octavia_anycast.api.distributor import distributor_from
+from octavia_anycast.model.bgp import Peer
 from octavia_anycast.model.errors import InvalidRequest
 
 
@@ -67,7 +70,12 @@ def test_a_complaint_repeats_no_value_that_may_hold_a_password(document):
 def test_a_password_of_a_wrong_type_is_not_repeated(value):
     peer = {"peer_ip": "172.31.0.11", "remote_as": 65001, "auth_type": "md5"}
     with pytest.raises(InvalidRequest) as caught:
-        new_peer({"bgp_peer": {**peer, "password": value}})
+        bodies.read(
+            PEER,
+            Peer,
+            {"bgp_peer": {**peer, "password": value}},
+            without=NOT_GIVEN,
+        )
     assert caught.value.field == "password"
     assert SECRET not in str(caught.value)
     assert str(value) not in str(caught.value)

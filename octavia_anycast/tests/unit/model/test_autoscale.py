@@ -71,3 +71,10 @@ def test_what_is_missing_is_named(missing):
     with pytest.raises(InvalidRequest) as refusal:
         read(Autoscale, document)
     assert refusal.value.field == f"{missing}"
+
+
+@pytest.mark.parametrize("document", [[], "cpu", 7, True])
+def test_what_is_no_object_is_refused(document):
+    with pytest.raises(InvalidRequest) as refusal:
+        read(Autoscale, document)
+    assert refusal.value.field == "document"

@@ -61,6 +61,8 @@ def peer(**changes):
         ("remote_as", {"remote_as": 4_294_967_296}),
         ("remote_as", {"remote_as": True}),
         ("remote_as", {"remote_as": "65001"}),
+        ("peer_port", {"peer_port": 0}),
+        ("peer_port", {"peer_port": 65_536}),
         ("ttl_hops", {"ttl_hops": 0}),
         ("ttl_hops", {"ttl_hops": 255}),
         ("hold_time", {"hold_time": 1}),

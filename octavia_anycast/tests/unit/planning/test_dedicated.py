@@ -39,13 +39,15 @@ from octavia_anycast.model.wire import (
     Report,
     SessionReport,
 )
+from octavia_anycast.planning.amphora.assessment import lapses
+from octavia_anycast.planning.amphora.rollout import recovered
 from octavia_anycast.planning.dedicated import (
+    Dedicated,
     DesiredDistributor,
     announces,
     boot_failures,
     is_announcing,
     is_complete,
-    lapsed,
     plan_dedicated,
     with_held,
 )
@@ -67,8 +69,8 @@ def external(number, **attributes):
 def desired(count=2, *vips, **changes):
     made = DesiredDistributor(
         distributor=replace(distributor(), dedicated_count=count),
-        vips=vips or (external(1),),
-        vips_revision=1,
+        external_vips=vips or (external(1),),
+        revision="1",
         policy=ClusterPolicy(),
     )
     return replace(made, **changes)
@@ -123,18 +125,23 @@ class Sky:
             replacements_under_way=self.replacements_elsewhere,
         )
 
+    def group(self, observed=None):
+        return Dedicated(self.wish, observed or self.observe(), self.now)
+
     def look(self):
         """What is seen, and recorded of it."""
         observed = self.observe()
         for amphora in observed.amphorae:
             self.machines[amphora.record.id].record = amphora.record
-        found = lapsed(self.wish, observed, self.now)
+        found = lapses(self.wish, observed, self.now)
         for amphora_id, lapse in found.items():
             self._change(
                 self.machines[amphora_id],
                 mute_since=lapse.mute_since,
                 stale_since=lapse.stale_since,
             )
+        for amphora_id in recovered(self.group(observed)):
+            self._change(self.machines[amphora_id], speakers_changed_at=None)
         return observed
 
     def _seen(self, machine):
@@ -199,7 +206,7 @@ class Sky:
         )
 
     def step(self):
-        actions = plan_dedicated(self.wish, self.look(), self.now)
+        actions = plan_dedicated(self.group(self.look()))
         for action in actions:
             self._carry_out(action)
         return actions
@@ -210,9 +217,7 @@ class Sky:
         for _ in range(seconds):
             actions = self.step()
             planned += actions
-            if not actions and is_complete(
-                self.wish, self.observe(), self.now
-            ):
+            if not actions and is_complete(self.group()):
                 return planned
             self.now += timedelta(seconds=1)
         raise AssertionError("it did not converge")
@@ -230,6 +235,8 @@ class Sky:
                 )
             case SetAgentState():
                 state = action.state
+                if action.is_transition:
+                    self._change(machine, speakers_changed_at=self.now)
                 if state.keeps_speakers:
                     state = replace(
                         state,
@@ -261,6 +268,7 @@ class Sky:
                 status=status,
                 status_since=self.now,
                 availability_zone=action.zone.availability_zone,
+                speakers_changed_at=self.now,
             ),
             booted_at=self.now,
             state=action.first_state,
@@ -274,11 +282,11 @@ class Sky:
 
     def change(self):
         """Register one more VIP."""
-        number = self.wish.vips_revision + 1
+        number = int(self.wish.revision) + 1
         self.wish = replace(
             self.wish,
-            vips=(*self.wish.vips, external(number)),
-            vips_revision=number,
+            external_vips=(*self.wish.external_vips, external(number)),
+            revision=str(number),
         )
 
     def announced(self):
@@ -312,14 +320,14 @@ def test_the_first_state_has_no_vip():
 
 
 def test_a_new_vip_is_told_to_each(sky):
-    sky.wish = desired(2, external(1), external(2), vips_revision=2)
+    sky.wish = desired(2, external(1), external(2), revision="2")
     actions = sky.run()
     assert [type(a) for a in actions] == [SetAgentState] * 2
     assert len(sky.announced()) == 2
 
 
 def test_a_vip_for_one_peer_is_told_so(sky):
-    sky.wish = desired(2, external(1, peer_id="leaf1"), vips_revision=2)
+    sky.wish = desired(2, external(1, peer_id="leaf1"), revision="2")
     sky.run()
     for machine in sky.machines.values():
         assert machine.state.vips[0].peer_ids == ("leaf1",)
@@ -415,6 +423,16 @@ def test_a_wrong_password_reaches_one_of_them_only(sky):
     sky.wish = good
     sky.run()
     assert all(m.announced() for m in sky.machines.values())
+
+
+@pytest.mark.parametrize("vips", [(), (external(1),)])
+def test_what_has_its_sessions_tries_nothing_out_any_more(vips):
+    sky = Sky(desired(2, external_vips=vips))
+    sky.run()
+    sky.now += timedelta(seconds=sky.wish.policy.withdraw_linger)
+    assert sky.step() == ()
+    for machine in sky.machines.values():
+        assert machine.record.speakers_changed_at is None
 
 
 def test_a_vip_counts_as_announced_from_its_revision_on(sky):
@@ -649,13 +667,13 @@ def test_failed_boots_are_one_failure_until_one_comes_up():
     began = sky.now
     for seconds in range(40):
         sky.step()
-        (found,) = boot_failures(sky.wish, sky.observe(), sky.now)
+        (found,) = boot_failures(sky.group())
         assert found.since == began
         assert found.is_refused == (len(sky.failures) >= 3), seconds
         sky.now += timedelta(seconds=1)
     sky.builds_fail = False
     sky.run()
-    assert boot_failures(sky.wish, sky.observe(), sky.now) == ()
+    assert boot_failures(sky.group()) == ()
 
 
 def test_failed_boots_do_not_count_where_none_is_missing():
@@ -666,6 +684,6 @@ def test_failed_boots_do_not_count_where_none_is_missing():
     for _ in range(10):
         sky.step()
         sky.now += timedelta(seconds=1)
-    assert boot_failures(sky.wish, sky.observe(), sky.now)
+    assert boot_failures(sky.group())
     sky.wish = desired(1)
-    assert not boot_failures(sky.wish, sky.observe(), sky.now)
+    assert not boot_failures(sky.group())

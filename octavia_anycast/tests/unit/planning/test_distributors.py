@@ -18,7 +18,7 @@ from octavia_anycast.model.wire import (
     Report,
     SessionReport,
 )
-from octavia_anycast.planning.cluster.rollout import wanted_digest
+from octavia_anycast.planning.amphora.rollout import wanted_digest
 from octavia_anycast.planning.distributors import (
     ReportedAmphora,
     RolloutPatience,

@@ -189,7 +189,7 @@ def test_one_that_leaves_drains_too(api, pair):
     for method in ("PUT", "DELETE"):
         answer = api.call(method, f"{PATH}/{pair[0]}/drain")
         assert answer.status == 409
-        assert "leaves for good: failover" in answer.fault
+        assert "is being removed: failover" in answer.fault
 
 
 @pytest.mark.parametrize(
@@ -358,4 +358,4 @@ def test_a_distributors_own_is_refused_with_a_sentence(api, lb, method):
     answer = api.call(method, f"{PATH}/{own}/drain")
 
     assert answer.status == 409
-    assert "it is a distributor's own" in answer.fault
+    assert "it is a dedicated amphora of a distributor" in answer.fault

@@ -28,6 +28,7 @@ def test_a_peer_has_every_attribute_but_its_password(api):
     wanted = samples.peer()
     del wanted["password"]
     assert made == wanted | {
+        "peer_port": 179,
         "bfd": None,
         "peering_network": "management",
         "compute_host": None,
@@ -60,6 +61,8 @@ def test_a_peer_needs_an_address_and_an_as_only(api):
             {"hold_time": 90, "keepalive_interval": None, "name": ""},
         ),
         ({"communities": None}, {"communities": []}),
+        ({"peer_port": 1790}, {"peer_port": 1790}),
+        ({"peer_port": None}, {"peer_port": 179}),
         ({"bfd": {"multiplier": 5}}, None),
         ({"password": "another"}, {}),
         ({"auth_type": None}, {"auth_type": None}),

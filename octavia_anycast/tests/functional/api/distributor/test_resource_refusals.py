@@ -10,7 +10,8 @@ from dataclasses import fields
 
 import pytest
 
-from octavia_anycast.api import requests
+from octavia_anycast.api.bgp_speaker import SpeakerRequest
+from octavia_anycast.api.distributor import DistributorRequest
 from octavia_anycast.db import schema
 from octavia_anycast.model.bgp import Peer
 from octavia_anycast.model.distributor import Zone
@@ -64,6 +65,7 @@ PEER = {
     "remote_as": (*NOT_NUMBER, *NOT_AS, -1, 4294967296, "65000"),
     "auth_type": (*NOT_TEXT, "sha1", "MD5", ""),
     "password": (7, True, [], {}, "", "p" * 81, "pässwort", 'a"b', "a b"),
+    "peer_port": (*NOT_NUMBER, 0, 65536),
     "ttl_hops": (*NOT_NUMBER, 0, 255),
     "hold_time": (*NOT_NUMBER, -1, 1, 2, 65536),
     "keepalive_interval": (*NOT_NUMBER, 0, 2, 21846),
@@ -181,8 +183,8 @@ def with_null(table):
 def test_every_attribute_is_in_a_table():
     for kind, table in (
         (Peer, PEER),
-        (requests.SpeakerRequest, SPEAKER | {"distributor_id": ()}),
-        (requests.DistributorRequest, DISTRIBUTOR),
+        (SpeakerRequest, SPEAKER | {"distributor_id": ()}),
+        (DistributorRequest, DISTRIBUTOR),
         (Zone, ZONE),
     ):
         assert {f.name for f in fields(kind)} <= set(table)

@@ -7,13 +7,14 @@ from ipaddress import ip_address
 
 import pytest
 from octavia.db import api as octavia_db
+from oslo_config import cfg
 from sqlalchemy import Engine, event
 
-from octavia_anycast.api.cluster.controller import Limits
-from octavia_anycast.api.load_balancer.controller import (
+from octavia_anycast import options
+from octavia_anycast.api.load_balancer import (
+    BALANCER,
     LoadBalancersController,
 )
-from octavia_anycast.api.load_balancer.types import LoadBalancerResponse
 from octavia_anycast.db import schema
 from octavia_anycast.db.amphora import amphorae, reports
 from octavia_anycast.db.cluster import clusters
@@ -144,11 +145,9 @@ def test_within_octavias_transaction_if_the_database_is_one(api, vip, other):
         )
         clusters.create(session, record)
     controller = LoadBalancersController(
-        api.database, limits=Limits(stale_after=1.0, size=8), is_shared=True
+        api.database, options.read(cfg.CONF), is_shared=True
     )
-    response = LoadBalancerResponse(
-        id=record.load_balancer_id, provider="anycast"
-    )
+    response = BALANCER.type(id=record.load_balancer_id, provider="anycast")
     counted = []
 
     def count(connection, *_):

@@ -7,7 +7,7 @@ from octavia.db import models
 
 from octavia_anycast.db.amphora import amphorae
 from octavia_anycast.db.cluster import clusters
-from octavia_anycast.db.cluster_models import Amphora, FrontendAddress
+from octavia_anycast.db.models import Amphora, FrontendAddress
 from octavia_anycast.testing import octavia_rows
 
 

@@ -12,7 +12,7 @@ from taskflow import engines
 from octavia_anycast import options
 from octavia_anycast.db import dedicated
 from octavia_anycast.db.amphora import amphorae
-from octavia_anycast.db.registration import registrations
+from octavia_anycast.db.distributor import distributors
 from octavia_anycast.model.cluster import AmphoraRecord, AmphoraStatus
 from octavia_anycast.model.errors import Conflict
 from octavia_anycast.model.registration import ExternalVip
@@ -247,7 +247,8 @@ def test_deletion_leaves_nothing(stage):
     assert stage.machines() == []
     with stage.api.database.transaction() as session:
         assert dedicated.row_versions(session) == {}
-        assert registrations.list_amphorae(session, stage.id) == []
+        left = distributors.counts_of(session, [stage.id])[stage.id]
+        assert left == distributors.Counts()
     assert stage.cloud.violations == []
 
 

@@ -27,6 +27,8 @@ from octavia_anycast.model.distributor import Distributor
 from octavia_anycast.model.errors import Conflict, NotFound, Permanent
 from octavia_anycast.model.wire import Intent
 
+DRAIN_SECONDS = 5  # the default of drain_timeout
+
 
 @dataclass
 class Thing:
@@ -107,9 +109,9 @@ def vips_of(stage, amphora_id):
     return {row.vip_ip for row in rows}
 
 
-def is_leaving(stage, amphora_id):
+def record_of(stage, amphora_id):
     with transaction(stage) as session:
-        return amphorae.get(session, amphora_id).leaving_since is not None
+        return amphorae.get(session, amphora_id)
 
 
 def test_it_is_octavias_interface_and_an_entry_point(driver):
@@ -136,19 +138,14 @@ def test_create_finds_the_clusters_own(stage, driver):
     assert found.provisioning_status == "ACTIVE"
 
 
-def test_create_makes_one_where_there_is_none(stage, driver):
-    with transaction(stage) as session:
-        distributors.set_default(session, distributor_id(stage), False)
+def test_create_makes_none_where_the_provider_chose_none(stage, driver):
+    """As the API: a load balancer without a distributor is refused."""
     other = Thing(id="0f0f0f0f-0000-4000-8000-000000000000")
-    flow = driver.get_create_distributor_subflow()
-    run_and_revert(flow, load_balancer=other)
+    with pytest.raises(NotFound):
+        run(driver.get_create_distributor_subflow(), load_balancer=other)
     with transaction(stage) as session:
-        (kept,) = distributors.list_all(session, WithoutPasswords())
-    assert kept.speakers  # the one of the stage; what was made is gone
-
-    flow = driver.get_create_distributor_subflow()
-    made = run(flow, load_balancer=other)["distributor_id"]
-    assert shown(stage, made).provisioning_status == "ACTIVE"
+        (only,) = distributors.list_all(session, WithoutPasswords())
+    assert only.id == distributor_id(stage)
 
 
 def test_create_that_fails_its_checks_shows_an_error(stage, driver):
@@ -188,66 +185,30 @@ def test_delete_removes_an_unused_one_and_keeps_a_used_one(stage, driver):
 # -- VIPs ---------------------------------------------------------------------
 
 
-def primary(stage):
-    address = stage.show()["vip_address"]
-    return ip_address(address), Thing(
-        ip_address=address, load_balancer_id=stage.load_balancer_id
-    )
-
-
-def vip_store(stage, vip):
-    return {
-        "distributor_id": distributor_id(stage),
-        "vip": vip,
-        "vip_alg": None,
-        "vip_persistence": None,
-    }
-
-
-def test_remove_and_add_a_vip(running, driver):
-    address, vip = primary(running)
-    store = vip_store(running, vip)
+@pytest.mark.parametrize(
+    "subflow", ["get_remove_vip_subflow", "get_add_vip_subflow"]
+)
+def test_the_vips_of_load_balancers_follow_from_octavias_rows(
+    running, driver, subflow
+):
+    """There is nothing to be told: the planner has the last word anyway."""
+    address = ip_address(running.show()["vip_address"])
     members = announcing(running)
-
-    run(driver.get_remove_vip_subflow(), **store)
+    vip = Thing(
+        ip_address=str(address), load_balancer_id=running.load_balancer_id
+    )
+    run_and_revert(
+        getattr(driver, subflow)(),
+        distributor_id=distributor_id(running),
+        vip=vip,
+        vip_alg=None,
+        vip_persistence=None,
+    )
+    running.run()
+    assert announcing(running) == members
     for amphora_id in members:
-        assert intents(running, amphora_id)[address] is Intent.WITHDRAW
-        assert address not in vips_of(running, amphora_id)
-        assert len(vips_of(running, amphora_id)) == 1  # the other VIP stays
-
-    run(driver.get_add_vip_subflow(), **store)
-    for amphora_id in members:
-        told = intents(running, amphora_id)
-        assert set(told.values()) == {Intent.ADVERTISE}
-        assert len(vips_of(running, amphora_id)) == 2
-
-
-def test_remove_a_vip_is_reverted(running, driver):
-    address, vip = primary(running)
-    flow = driver.get_remove_vip_subflow()
-    run_and_revert(flow, **vip_store(running, vip))
-    for amphora_id in announcing(running):
         assert intents(running, amphora_id)[address] is Intent.ADVERTISE
         assert address in vips_of(running, amphora_id)
-
-
-def test_add_a_vip_is_reverted(running, driver):
-    address, vip = primary(running)
-    store = vip_store(running, vip)
-    run(driver.get_remove_vip_subflow(), **store)
-    run_and_revert(driver.get_add_vip_subflow(), **store)
-    for amphora_id in announcing(running):
-        assert intents(running, amphora_id)[address] is Intent.WITHDRAW
-
-
-def test_a_vip_of_nobody_is_refused(running, driver):
-    stranger = Thing(
-        ip_address="203.0.113.9", load_balancer_id=running.load_balancer_id
-    )
-    before = {i: intents(running, i) for i in announcing(running)}
-    with pytest.raises(NotFound):
-        run(driver.get_add_vip_subflow(), **vip_store(running, stranger))
-    assert {i: intents(running, i) for i in announcing(running)} == before
 
 
 # -- amphorae -----------------------------------------------------------------
@@ -260,64 +221,92 @@ def amphorae_store(stage, *ids):
     }
 
 
+def drain_path(amphora_id):
+    return f"/v2/octavia/amphorae/{amphora_id}/drain"
+
+
+def drain_state(stage, amphora_id):
+    answer = stage.api.call("GET", drain_path(amphora_id))
+    return answer.body["drain"]["state"]
+
+
 @pytest.mark.parametrize(
-    ("subflow", "intent"),
+    ("subflow", "seconds"),
     [
-        ("get_drain_amphorae_subflow", Intent.DRAIN),
-        ("get_unregister_amphorae_subflow", Intent.WITHDRAW),
+        ("get_drain_amphorae_subflow", DRAIN_SECONDS),
+        ("get_unregister_amphorae_subflow", 0),
     ],
 )
-def test_an_amphora_leaves_and_another_one_serves(
-    running, driver, subflow, intent
+def test_one_is_drained_as_the_api_drains_it(
+    running, driver, subflow, seconds
 ):
     first, second = sorted(announcing(running))
-    store = amphorae_store(running, first)
-    run(getattr(driver, subflow)(), **store)
-    assert set(intents(running, first).values()) == {intent}
-    assert set(intents(running, second).values()) == {Intent.ADVERTISE}
-    assert is_leaving(running, first)
-    # The controller takes it from there: somebody takes its place.
+    run(getattr(driver, subflow)(), **amphorae_store(running, first))
+    record = record_of(running, first)
+    waited = record.drain_deadline - record.drain_wanted_since
+    assert waited.total_seconds() == seconds
+    assert drain_state(running, first) == "PENDING"
     running.run(120)
-    assert first not in announcing(running)
-    assert len(announcing(running)) == 2
+    assert drain_state(running, first) == "DRAINED"
+    assert set(intents(running, first).values()) == {Intent.WITHDRAW}
+    assert vips_of(running, first) == set()
+    assert announcing(running) == {second}
+    assert record_of(running, first).leaving_since is None
 
 
 @pytest.mark.parametrize(
     "subflow",
     ["get_drain_amphorae_subflow", "get_unregister_amphorae_subflow"],
 )
-def test_leaving_is_reverted(running, driver, subflow):
-    first, _ = sorted(announcing(running))
+def test_a_drain_is_reverted(running, driver, subflow):
+    first, second = sorted(announcing(running))
+    before = record_of(running, first)
     flow = getattr(driver, subflow)()
     run_and_revert(flow, **amphorae_store(running, first))
-    assert set(intents(running, first).values()) == {Intent.ADVERTISE}
-    assert not is_leaving(running, first)
+    assert record_of(running, first) == before
     running.run()
-    assert first in announcing(running)
+    assert announcing(running) == {first, second}
 
 
-def test_the_last_ones_cannot_leave(running, driver):
-    members = announcing(running)
+def test_the_last_one_cannot_be_drained(running, driver):
+    """The API says the same."""
+    first, second = sorted(announcing(running))
     flow = driver.get_unregister_amphorae_subflow()
-    with pytest.raises(Conflict, match="Nobody else announces"):
+    run(flow, **amphorae_store(running, first))
+    with pytest.raises(Conflict, match="cannot be drained") as caught:
+        run(flow, **amphorae_store(running, second))
+    assert record_of(running, second).drain_wanted_since is None
+    answer = running.api.call("PUT", drain_path(second), {})
+    assert answer.status == 409
+    assert str(caught.value) in answer.fault
+
+
+def test_all_of_them_cannot_be_drained(running, driver):
+    """Of those that were asked for together, none is."""
+    members = announcing(running)
+    flow = driver.get_drain_amphorae_subflow()
+    with pytest.raises(Conflict, match="the only one"):
         run(flow, **amphorae_store(running, *members))
-    assert announcing(running) == members
-    assert not any(is_leaving(running, i) for i in members)
+    for amphora_id in members:
+        assert record_of(running, amphora_id).drain_wanted_since is None
 
 
 def test_register_brings_an_amphora_back(running, driver):
-    first, _ = sorted(announcing(running))
+    first, second = sorted(announcing(running))
     store = amphorae_store(running, first)
-    run(driver.get_unregister_amphorae_subflow(), **store)
-    assert vips_of(running, first) == set()
+    run(driver.get_drain_amphorae_subflow(), **store)
+    running.run(120)
+    drained = record_of(running, first)
+    assert drained.drained_at is not None
 
     run_and_revert(driver.get_register_amphorae_subflow(), **store)
-    assert set(intents(running, first).values()) == {Intent.WITHDRAW}
+    assert record_of(running, first) == drained
 
     run(driver.get_register_amphorae_subflow(), **store)
+    running.run()
     assert set(intents(running, first).values()) == {Intent.ADVERTISE}
     assert len(vips_of(running, first)) == 2
-    assert not is_leaving(running, first)
+    assert announcing(running) == {first, second}
 
 
 def test_reverting_a_registration_takes_nothing_that_was_there(
@@ -326,18 +315,23 @@ def test_reverting_a_registration_takes_nothing_that_was_there(
     members = announcing(running)
     flow = driver.get_register_amphorae_subflow()
     run_and_revert(flow, **amphorae_store(running, *members))
+    running.run()
     assert announcing(running) == members
 
 
-def test_an_amphora_that_is_not_ready_is_not_registered(running, driver):
+@pytest.mark.parametrize(
+    "subflow",
+    ["get_register_amphorae_subflow", "get_drain_amphorae_subflow"],
+)
+def test_one_that_leaves_for_good_is_refused(running, driver, subflow):
     first, _ = sorted(announcing(running))
-    (machine,) = [
-        m for m in running.cloud.machines.values() if m.amphora_id == first
-    ]
-    machine.sockets = frozenset()  # HAProxy is gone
-    flow = driver.get_register_amphorae_subflow()
-    with pytest.raises(Conflict, match="not ready"):
-        run(flow, **amphorae_store(running, first))
+    with transaction(running) as session:
+        amphorae.update(session, first, leaving_since=running.cloud.now)
+    with pytest.raises(Conflict, match="is being removed") as caught:
+        run(getattr(driver, subflow)(), **amphorae_store(running, first))
+    answer = running.api.call("DELETE", drain_path(first))
+    assert answer.status == 409
+    assert str(caught.value) in answer.fault
 
 
 def test_an_amphora_that_is_not_there_is_refused(running, driver):

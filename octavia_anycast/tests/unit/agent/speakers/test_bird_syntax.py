@@ -33,7 +33,7 @@ include "/var/lib/bird/peer_p4_6.route[s]";
 
 protocol bgp peer_p4 {
     local as 65100;
-    neighbor 172.31.0.11 as 65001;
+    neighbor 172.31.0.11 port 179 as 65001;
     direct;
     # RFC 5082: sent with 255, accepted down to 256 - ttl_hops.
     ttl security on;
@@ -109,6 +109,11 @@ def test_the_generation_names_peers_and_paths():
     assert len(found) == 3
     again = render(speaker(PEER4), routes=routes)
     assert again == render(speaker(PEER4), routes=routes)
+
+
+def test_the_port_of_the_peer():
+    text = main(speaker(replace(PEER4, peer_port=1790)))
+    assert "neighbor 172.31.0.11 port 1790 as 65001;" in text
 
 
 def test_attributes_of_the_peer_are_in_its_filter():

@@ -23,6 +23,7 @@ neighbor 172.31.0.11 {
     router-id 172.31.1.5;
     local-as 65100;
     peer-as 65001;
+    connect 179;
     hold-time 3;
     # Base64: ExaBGP has no way to write an apostrophe.
     md5-password "cztle2N9ciNldA==";

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from octavia_anycast.model.bgp import AuthType
 from octavia_anycast.model.cluster import ClusterSize
 from octavia_anycast.planning.cluster.plan import plan
-from octavia_anycast.planning.cluster.spare import wanted_total
 from octavia_anycast.planning.cluster.status import ProvisioningVerdict
 from octavia_anycast.testing.simulated.simulation import Guest, World
 from octavia_anycast.tests.unit.planning.clusters import (
@@ -191,7 +190,7 @@ def test_any_history_followed_by_silence_converges(size, events):
     world.run(600, step=3.0)
     assert world.step() == ()
     assert len(world.announcers()) == world.desired.size.desired
-    assert len(world.guests) == wanted_total(world.desired)
+    assert len(world.guests) == world.desired.total
     revisions = {g.configured for g in world.guests.values()}
     assert revisions == {world.desired.revision}
     assert world.holders() == set(world.guests)

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from octavia_anycast.model.cluster import ClusterSize
-from octavia_anycast.planning.cluster.assessment import Cluster, Phase, lapses
+from octavia_anycast.planning.amphora.assessment import Cluster, Phase, lapses
 from octavia_anycast.planning.cluster.status import (
     OperatingStatus,
     ProvisioningVerdict,

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from octavia_anycast.model.cluster import ClusterSize
 from octavia_anycast.model.wire import Intent
 from octavia_anycast.planning.cluster.rescue import secrets_at
-from octavia_anycast.planning.cluster.spare import wanted_total
 from octavia_anycast.testing.simulated.simulation import EPOCH, World
 from octavia_anycast.tests.unit.planning.cluster.test_invariants import (
     EVENTS,
@@ -44,7 +43,7 @@ def test_any_history_followed_by_silence_converges(size, events):
     world.run(600, step=3.0)
     assert world.step() == ()
     assert len(world.announcers()) == world.desired.size.desired
-    assert len(world.guests) == wanted_total(world.desired)
+    assert len(world.guests) == world.desired.total
     everybody = frozenset(world.guests)
     assert known(world) == dict.fromkeys(everybody, everybody)
 

@@ -1,3 +1,0 @@
-# SPDX-License-Identifier: Apache-2.0
-# Copyright (c) 2026 The octavia-anycast authors
-"""The amphorae that are registered with a distributor."""
