@@ -13,7 +13,7 @@ from octavia_anycast.agent.flow_rescue import layout
 from octavia_anycast.agent.flow_rescue.layout import Map
 from octavia_anycast.model.bgp import IPAddress
 from octavia_anycast.model.errors import Retryable
-from octavia_anycast.model.flow_rescue import FlowRescue, Member, MemberState
+from octavia_anycast.model.wire import FlowRescue, Member, MemberState
 
 Entries = Mapping[bytes, bytes]  # key -> value, packed
 Services = frozenset[tuple[IPAddress, int]]  # VIP and TCP port of listeners

@@ -13,12 +13,14 @@ from octavia_anycast.agent.flow_rescue.layout import Map
 from octavia_anycast.agent.flow_rescue.loader import Loader, Unsupported
 from octavia_anycast.agent.loop import Loop
 from octavia_anycast.model.errors import Retryable
-from octavia_anycast.model.flow_rescue import (
+from octavia_anycast.model.wire import (
+    DesiredState,
     FlowRescue,
     FlowRescueReport,
+    Frontend,
+    ListenerSocket,
     RescueState,
 )
-from octavia_anycast.model.wire import DesiredState, Frontend, ListenerSocket
 
 LOG = logging.getLogger(__name__)
 

@@ -15,7 +15,7 @@ from ipaddress import IPv4Address, IPv6Address
 from uuid import UUID
 
 from octavia_anycast.model.bgp import IPAddress
-from octavia_anycast.model.flow_rescue import (
+from octavia_anycast.model.wire import (
     SECRET_BYTES,
     MemberCounts,
     MemberState,

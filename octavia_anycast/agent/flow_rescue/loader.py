@@ -30,8 +30,11 @@ from octavia_anycast.agent.flow_rescue.libbpf import (
 )
 from octavia_anycast.agent.frontend.netlink import Link, Netlink
 from octavia_anycast.model.errors import Permanent, Retryable
-from octavia_anycast.model.flow_rescue import ADDRESSES_MAX, MEMBERS_MAX
-from octavia_anycast.model.wire import FRONTEND_INTERFACE
+from octavia_anycast.model.wire import (
+    ADDRESSES_MAX,
+    FRONTEND_INTERFACE,
+    MEMBERS_MAX,
+)
 
 LOG = logging.getLogger(__name__)
 

@@ -28,7 +28,6 @@ from octavia_anycast.agent.frontend.netlink import Link, Netlink
 from octavia_anycast.agent.loop import Loop
 from octavia_anycast.agent.process import run
 from octavia_anycast.model.bgp import IPAddress
-from octavia_anycast.model.flow_rescue import advertised_mss
 from octavia_anycast.model.wire import (
     FRONTEND_INTERFACE,
     DesiredState,
@@ -54,6 +53,21 @@ _NEIGHBOUR_SYSCTLS = (
     "delay_first_probe_time=1",
     "retrans_time_ms=125",
 )
+
+
+# Outer IPv6, UDP, VXLAN and the inner Ethernet header.
+TUNNEL_OVERHEAD_BYTES = 40 + 8 + 8 + 14
+
+
+def advertised_mss(mtu: int, ip_version: int) -> int:
+    """The MSS that a VIP announces, so that a segment fits into the tunnel.
+
+    Without it the outer packet of a full-size segment is fragmented where the
+    tunnel is over IPv4, and is lost over IPv6 (RFC 8200, section 4.5: only a
+    source fragments, and Linux' VXLAN does not).
+    """
+    headers = 40 if ip_version == 4 else 60
+    return mtu - TUNNEL_OVERHEAD_BYTES - headers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,9 +13,9 @@ from ipaddress import IPv4Address
 from octavia_anycast.model.bgp import Speaker
 from octavia_anycast.model.cluster import AmphoraRecord, DesiredCluster
 from octavia_anycast.model.distributor import Distributor
-from octavia_anycast.model.flow_rescue import FlowRescue
 from octavia_anycast.model.wire import (
     DesiredState,
+    FlowRescue,
     Intent,
     ListenerSocket,
     Report,

@@ -40,8 +40,7 @@ from octavia_anycast.model.cluster import (
     DesiredCluster,
     ObservedCluster,
 )
-from octavia_anycast.model.flow_rescue import FlowRescue
-from octavia_anycast.model.wire import DesiredState, Intent, Report
+from octavia_anycast.model.wire import DesiredState, FlowRescue, Intent, Report
 from octavia_anycast.planning.amphora.agent_state import (
     Configuration,
     agent_state,

@@ -20,13 +20,13 @@ from octavia_anycast.model.cluster import (
     ComputeState,
     ObservedAmphora,
 )
-from octavia_anycast.model.flow_rescue import (
+from octavia_anycast.model.wire import (
     SECRET_BYTES,
     FlowRescue,
     Member,
+    Report,
     RescueState,
 )
-from octavia_anycast.model.wire import Report
 from octavia_anycast.planning.amphora.assessment import (
     Assessment,
     Cluster,

@@ -2,12 +2,12 @@
 # Copyright (c) 2026 The octavia-anycast authors
 """What an agent that can rescue flows says of it, at once."""
 
-from octavia_anycast.model.flow_rescue import (
+from octavia_anycast.model.wire import (
+    DesiredState,
     FlowRescueReport,
     MemberCounts,
     RescueState,
 )
-from octavia_anycast.model.wire import DesiredState
 
 
 def members(state: DesiredState | None) -> frozenset[str]:

@@ -31,12 +31,12 @@ from octavia_anycast.agent.flow_rescue.loader import (
     RescuePaths,
 )
 from octavia_anycast.agent.frontend import netns
-from octavia_anycast.model.flow_rescue import (
+from octavia_anycast.agent.frontend.frontend import advertised_mss
+from octavia_anycast.model.wire import (
     FlowRescue,
     Member,
     MemberState,
     RescueState,
-    advertised_mss,
 )
 
 PREFIX = "oar"

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from octavia_anycast.model.flow_rescue import RescueState
+from octavia_anycast.model.wire import RescueState
 from octavia_anycast.tests.contract.flow_rescue import packets
 from octavia_anycast.tests.contract.flow_rescue.rescue_bench import (
     CLIENT,

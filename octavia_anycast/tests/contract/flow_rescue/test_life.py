@@ -27,12 +27,12 @@ from octavia_anycast.agent.frontend.frontend import (
     FrontendPaths,
     FrontendSetup,
 )
-from octavia_anycast.model.flow_rescue import RescueState
 from octavia_anycast.model.wire import (
     DesiredState,
     Frontend,
     FrontendAddress,
     ListenerSocket,
+    RescueState,
 )
 from octavia_anycast.tests.contract.flow_rescue.rescue_bench import (
     SECRETS,

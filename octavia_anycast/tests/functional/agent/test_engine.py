@@ -20,18 +20,16 @@ from octavia_anycast.agent.store import Store
 from octavia_anycast.model import codec
 from octavia_anycast.model.bgp import SpeakerDriver
 from octavia_anycast.model.errors import InvalidRequest
-from octavia_anycast.model.flow_rescue import (
+from octavia_anycast.model.wire import (
     FlowRescue,
     FlowRescueReport,
-    Member,
-    RescueState,
-)
-from octavia_anycast.model.wire import (
     GateSettings,
     GateState,
     Intent,
+    Member,
     PathState,
     Probe,
+    RescueState,
 )
 from octavia_anycast.testing.fakes.fake_speaker import FakePeer, FakeSpeaker
 from octavia_anycast.tests.unit.agent.states import (

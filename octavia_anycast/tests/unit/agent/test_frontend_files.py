@@ -10,6 +10,7 @@ import pytest
 from octavia.amphorae.backends.utils import interface_file
 
 from octavia_anycast.agent.frontend.frontend import (
+    advertised_mss,
     frontend_file,
     link_local,
     loopback_file,
@@ -149,3 +150,11 @@ def test_a_front_end_is_up_with_all_that_can_be_used(wanted, present, missing):
     assert found == (
         f"{missing} is not on the front-end interface" if missing else ""
     )
+
+
+@pytest.mark.parametrize(
+    ("mtu", "version", "mss"),
+    [(1500, 4, 1390), (1500, 6, 1370), (9000, 4, 8890)],
+)
+def test_the_mss_leaves_room_for_the_tunnel(mtu, version, mss):
+    assert advertised_mss(mtu, version) == mss

@@ -22,24 +22,22 @@ from octavia_anycast.model.codec import (
     to_document,
 )
 from octavia_anycast.model.errors import InvalidRequest
-from octavia_anycast.model.flow_rescue import (
-    FlowRescue,
-    FlowRescueReport,
-    Member,
-    MemberCounts,
-    RescueState,
-)
 from octavia_anycast.model.wire import (
     DesiredState,
+    FlowRescue,
+    FlowRescueReport,
     Frontend,
     FrontendAddress,
     GateReport,
     GateState,
     Intent,
     ListenerSocket,
+    Member,
+    MemberCounts,
     PathReport,
     PathState,
     Report,
+    RescueState,
     SessionReport,
     VipState,
 )

@@ -8,10 +8,9 @@ from uuid import UUID
 import pytest
 
 from octavia_anycast.model.errors import InvalidRequest
-from octavia_anycast.model.flow_rescue import (
+from octavia_anycast.model.wire import (
     FlowRescue,
     Member,
-    advertised_mss,
 )
 
 SECRET = "0123456789abcdef0123"
@@ -72,11 +71,3 @@ def test_a_secret_is_in_no_text():
 def test_a_cluster_of_64_fits():
     members = tuple(member(n) for n in range(1, 65))
     assert len(rescue(members=members).members) == 64
-
-
-@pytest.mark.parametrize(
-    ("mtu", "version", "mss"),
-    [(1500, 4, 1390), (1500, 6, 1370), (9000, 4, 8890)],
-)
-def test_the_mss_leaves_room_for_the_tunnel(mtu, version, mss):
-    assert advertised_mss(mtu, version) == mss

@@ -13,7 +13,7 @@ from octavia_anycast.agent.flow_rescue import contents, layout
 from octavia_anycast.agent.flow_rescue.contents import Devices
 from octavia_anycast.agent.flow_rescue.layout import Map
 from octavia_anycast.model.errors import Retryable
-from octavia_anycast.model.flow_rescue import (
+from octavia_anycast.model.wire import (
     FlowRescue,
     Member,
     MemberState,

@@ -14,8 +14,8 @@ import pytest
 
 from octavia_anycast.agent.flow_rescue import layout
 from octavia_anycast.agent.flow_rescue.layout import Map, Message, Program
-from octavia_anycast.model import flow_rescue
-from octavia_anycast.model.flow_rescue import MemberState
+from octavia_anycast.model import wire
+from octavia_anycast.model.wire import MemberState
 
 SOURCE = Path(layout.__file__).with_name("flow_rescue.bpf.c").read_text()
 
@@ -57,8 +57,8 @@ def test_states():
 
 
 def test_limits():
-    assert defined("MEMBERS_MAX") == flow_rescue.MEMBERS_MAX
-    assert defined("ADDRESSES_MAX") == flow_rescue.ADDRESSES_MAX
+    assert defined("MEMBERS_MAX") == wire.MEMBERS_MAX
+    assert defined("ADDRESSES_MAX") == wire.ADDRESSES_MAX
     assert defined("SERVICES_MAX") == layout.SERVICES_MAX
     assert defined("LEARNED_MAX") == layout.LEARNED_MAX
 
