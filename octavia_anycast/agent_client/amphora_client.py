@@ -170,7 +170,6 @@ class AmphoraClient:
 
 
 def _check(amphora_id: str, status: int, content: bytes) -> None:
-    """Map an answer to the errors of the domain."""
     if status == 200:
         return
     if status == 400:

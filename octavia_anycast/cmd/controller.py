@@ -161,7 +161,6 @@ def make_world(settings: options.Settings) -> World:
 def _agents(
     connect: float, handshake: float, read: float, *, port_offset: int = 0
 ) -> AmphoraClient:
-    """Make a client of the agents that waits so many seconds for each."""
     return AmphoraClient(
         ca_file=cfg.CONF.haproxy_amphora.server_ca,
         client_cert_file=cfg.CONF.haproxy_amphora.client_cert,
@@ -233,7 +232,6 @@ def run(world: World, settings: options.Settings) -> None:
 def _run_beside(
     daemon: Daemon, receiver: HeartbeatReceiver, spare_monitor: SpareMonitor
 ) -> None:
-    """Run the daemon, and the two threads that wake it."""
     receiver.start()
     spare_monitor.start()
     try:

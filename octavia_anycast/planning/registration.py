@@ -135,7 +135,6 @@ def _verdicts(
 
 
 def _verdict(amphora: ServingAmphora) -> tuple[Intent, str]:
-    """What is known of one amphora, but for its silence."""
     record = amphora.record
     if record.status is not AmphoraStatus.ALLOCATED:
         return Intent.WITHDRAW, f"it is {record.status}"

@@ -324,7 +324,6 @@ class AnycastProviderDriver(provider_base.ProviderDriver):
 
 
 def _check_content(kind: str, new: Any, old: Any = None) -> None:
-    """Refuse what HAProxy would refuse."""
     content.check(
         kind, new.to_dict(recurse=True), None if old is None else vars(old)
     )
@@ -345,7 +344,6 @@ def _check_usable(session: Any, distributor_id: str) -> None:
 
 
 def _check_not_external(session: Any, loadbalancer: Any) -> None:
-    """Check that no VIP is an external VIP of a distributor."""
     given = loadbalancer.to_dict()
     texts = [given.get("vip_address")]
     texts += [v.get("ip_address") for v in given.get("additional_vips") or ()]

@@ -145,7 +145,6 @@ class Support:
 
 
 def _check_known(name: str, given: Any, supported: frozenset[str]) -> None:
-    """Check one value or several; nothing if none is given."""
     values = [given] if isinstance(given, str) else given or ()
     unknown = set(values) - supported
     if unknown:

@@ -132,7 +132,6 @@ class FrontendSetup:
         self._has_sysctls = run([*inside, "-w", *_SYSCTLS])
 
     def _ensure_interface(self, frontend: Frontend) -> bool:
-        """Have the interface in the namespace, by its name."""
         paths = self._paths
         inside = _link_by_mac(paths.namespace_path, frontend.mac_address)
         if inside is not None:
@@ -301,7 +300,6 @@ def _versions(frontend: Frontend) -> set[int]:
 def _interface_file(
     name: str, kind: str, addresses: Sequence[tuple[str, int]]
 ) -> dict[str, Any]:
-    """An interface file as Octavia's agent writes and reads it."""
     return {
         "name": name,
         "if_type": kind,

@@ -46,7 +46,6 @@ LISTED_VIPS_MAX = 8  # more of them are counted in a log line
 
 
 def _boot(job: Job, action: BootAmphora) -> None:
-    """Record the amphora, then have its server built."""
     drive = job.world.files.build(action.first_state, job.world.now())
     record = replace(
         job.new_record(action), cert_expiration=drive.cert_expiration

@@ -234,7 +234,6 @@ class Reporter:
             )
 
     def _settle_late(self, observation: Observation) -> None:
-        """Settle listeners whose secrets can be read now."""
         tree, waiting = observation.tree, _waiting(observation)
         if all(pending.id in waiting for pending in tree.pending):
             return
@@ -242,7 +241,6 @@ class Reporter:
             self._world.statuses.settle(tree, waiting)
 
     def _keep(self, cluster: ClusterRecord, **wanted: Any) -> None:
-        """Write what differs from the cluster's row."""
         changed = _changes(cluster, **wanted)
         if changed:
             self._set(cluster.load_balancer_id, **changed)
@@ -303,7 +301,6 @@ class Reporter:
         return changes, verdict.status, verdict.reason
 
     def _told(self, observation: Observation) -> Told:
-        """Return the latest heartbeats of the cluster's amphorae."""
         return self._store.of(
             {
                 amphora.record.id: amphora.record.applied_at
@@ -357,7 +354,6 @@ def patience_of(world: World) -> Patience:
 
 
 def _is_seen(failure: ActionFailure) -> bool:
-    """Whether it failed while the load balancer was observed."""
     return failure.action == OBSERVE
 
 

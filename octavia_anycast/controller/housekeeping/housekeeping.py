@@ -72,10 +72,6 @@ class Recurring:
         return {self.key: "due"}
 
     def reconcile(self, key: str) -> Result:
-        """Do it.
-
-        :raises AnycastError: it could not be done.
-        """
         self.work()
         return Result(is_settled=True)
 

@@ -309,7 +309,6 @@ def _record(row: models.Distributor, counted: Counts) -> DistributorRecord:
 
 
 def _zone_rows(zones: tuple[Zone, ...]) -> list[models.Zone]:
-    """Make a row for each subnet of each zone."""
     places = [
         mapping.columns_of(models.Zone, zone)
         | {"frontend_subnet_id": subnet_id}

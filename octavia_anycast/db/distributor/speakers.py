@@ -206,7 +206,6 @@ def _record(row: models.Speaker) -> SpeakerRecord:
 
 
 def _forget_distributor(session: Session, distributor_id: str) -> None:
-    """Have this session read the distributor's speakers again."""
     row = session.get(models.Distributor, distributor_id)
     if row is not None:
         session.expire(row, ["speakers"])

@@ -170,7 +170,7 @@ class Compute:
         return False
 
     def delete(self, amphora_id: str, server_id: str | None) -> None:
-        """Delete a server; one that is not there is deleted already."""
+        """Delete a server, by name if its id is unknown; idempotent."""
         with translated(f"deleting the server of amphora {amphora_id}"):
             found = (
                 [server_id] if server_id else self._find_by_name(amphora_id)
@@ -184,7 +184,6 @@ class Compute:
             return inventory.servers(self._driver)
 
     def _find_by_name(self, amphora_id: str) -> list[str]:
-        """Find servers whose ids were never recorded."""
         name = server_name(amphora_id)
         find = getattr(self._driver, "find_servers", None)
         if find is not None:
@@ -242,7 +241,6 @@ class Compute:
         self._record_group(tree, None)
 
     def _group_of(self, tree: LoadBalancerTree) -> str | None:
-        """Read the recorded server group, as of now."""
         with transaction() as session:
             found: str | None = (
                 session.query(models.LoadBalancer.server_group_id)
@@ -271,7 +269,6 @@ _STATES = {
 
 
 def _management_network(tree: LoadBalancerTree | None) -> str | None:
-    """Return the network that the load balancer's zone profile names."""
     profile = tree.availability_zone if tree else {}
     network_id: str | None = profile.get(constants.MANAGEMENT_NETWORK)
     return network_id

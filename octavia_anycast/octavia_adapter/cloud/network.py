@@ -104,7 +104,6 @@ class Network:
         return Prepared(without_port=tuple(without_port), lacks=lacks)
 
     def _update_vip(self, tree: LoadBalancerTree) -> None:
-        """Bring the group up to date; make the VIP's port if it is gone."""
         model = self._model_of(tree)
         try:
             self._driver.update_vip_sg(model, model.vip)
@@ -281,12 +280,12 @@ class Network:
                 self._delete(self._find(name))
 
     def list_ports(self) -> tuple[Seen, ...]:
-        """Each port with a name of an amphora's or a VIP's."""
+        """Each port of an amphora or a VIP, stock Octavia's VIPs too."""
         with translated("listing ports"):
             return inventory.ports(self._driver)
 
     def list_security_groups(self) -> tuple[Seen, ...]:
-        """Each security group with a name of a VIP's."""
+        """Each security group of a VIP, stock Octavia's VIPs too."""
         with translated("listing security groups"):
             return inventory.security_groups(self._driver)
 
@@ -329,7 +328,6 @@ class Network:
             return self._security_groups(tree)
 
     def _other_groups(self, tree: LoadBalancerTree) -> list[str]:
-        """Return the groups of the VIP's user and ours; each once."""
         wanted = (*self._model_of(tree).vip.sg_ids, *self._frontend_groups)
         return list(dict.fromkeys(wanted))
 
@@ -434,7 +432,6 @@ class Network:
             return None
 
     def _port_info(self, port: Any) -> dict[str, Any]:
-        """Describe a port as Octavia's agent wants it (plug/network)."""
         info: dict[str, Any] = {
             "mac_address": port.mac_address,
             "mtu": self._network(port.network_id).mtu,

@@ -140,7 +140,6 @@ class Life:
         return steps
 
     def _boot_missing(self) -> tuple[BootAmphora, ...]:
-        """Boot what is missing, as far as it may boot now."""
         wanted = boots(self.group)
         return tuple(
             self._boot(zone, index, wanted.is_replacement)
@@ -172,7 +171,6 @@ class Life:
         )
 
     def _dismiss_surplus(self) -> tuple[StartLeaving | DeleteAmphora, ...]:
-        """Tell the one that is too many to leave; one that boots just goes."""
         found = dismissal(self.group)
         if found is None:
             return ()
@@ -181,7 +179,6 @@ class Life:
         return (_leave(found.member, found.reason),)
 
     def _drain_and_delete(self, member: Assessment) -> tuple[Action, ...]:
-        """Drain, withdraw, linger, delete."""
         group = self.group
         if group.is_guarded(member):
             return ()

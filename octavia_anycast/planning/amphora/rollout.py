@@ -354,7 +354,6 @@ def _elsewhere(
     member: Assessment,
     paths: Callable[[ObservedAmphora], Paths],
 ) -> Paths:
-    """What others announce, without this one."""
     return frozenset().union(
         *(
             paths(other.amphora)
