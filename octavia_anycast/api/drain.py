@@ -170,6 +170,3 @@ def _vips(stored: StoredReport | None, counts: dict[str, int]) -> list[Any]:
         )
         for vip in sorted(known | set(counts))
     ]
-
-
-_NO_MARKS = {"draining_since": None, "drained_at": None}
