@@ -331,10 +331,7 @@ class Network:
         return list(dict.fromkeys(wanted))
 
     def _set_groups(
-        self,
-        tree: LoadBalancerTree,
-        record: AmphoraRecord,
-        groups: list[str],
+        self, tree: LoadBalancerTree, record: AmphoraRecord, groups: list[str]
     ) -> None:
         update = getattr(self._driver, "update_aap_port_sg", None)
         if update is None or not groups:
