@@ -9,6 +9,7 @@ import logging
 import os
 import selectors
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -64,14 +65,13 @@ class Loop:
     def _run(self) -> None:
         while not self._is_closing:
             try:
-                pause = self._turn()
+                self._wait(self._turn())
             except Exception:
                 # The loop of a daemon: whatever happens, it goes on.
                 LOG.exception(
                     "The thread %s failed and tries again", self._thread.name
                 )
-                pause = _PAUSE_AFTER_ERROR_SECONDS
-            self._wait(pause)
+                time.sleep(_PAUSE_AFTER_ERROR_SECONDS)
         with self._lock:
             self._has_ended = True
             os.close(self._woken)

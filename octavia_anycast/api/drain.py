@@ -85,13 +85,13 @@ _OPTIONS = Resource(
             "withdrawn, even if connections are left. Null: the option "
             "drain_timeout.",
             between(0, TIMEOUT_MAX_SECONDS),
-        ),
+        )
     },
 )
 _REQUEST = Resource(
     name="DrainRequest",
     fields={
-        "drain": nested(_OPTIONS, DrainOptions)("The options of the drain."),
+        "drain": nested(_OPTIONS, DrainOptions)("The options of the drain.")
     },
 )
 SCHEMAS = {

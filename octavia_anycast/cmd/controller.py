@@ -36,10 +36,10 @@ from octavia_anycast.controller.engine.daemon import Daemon
 from octavia_anycast.controller.engine.work_queue import Reconciler
 from octavia_anycast.controller.heartbeat import HeartbeatReceiver
 from octavia_anycast.controller.housekeeping.housekeeping import (
+    Purge,
     Recurring,
     chores,
 )
-from octavia_anycast.controller.housekeeping.purge import Purge
 from octavia_anycast.controller.housekeeping.sweep import Sweep
 from octavia_anycast.controller.memory import HeartbeatStore
 from octavia_anycast.controller.ports import World

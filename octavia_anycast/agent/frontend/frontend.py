@@ -262,16 +262,12 @@ def _link_by_mac(namespace_path: str | None, mac: str) -> Link | None:
     return next((link for link in links if link.mac_address == mac), None)
 
 
-def _loopback(
-    vips: frozenset[IPAddress],
-) -> frozenset[tuple[IPAddress, int]]:
+def _loopback(vips: frozenset[IPAddress]) -> frozenset[tuple[IPAddress, int]]:
     addresses = {(ip_address(text), length) for text, length in _LOOPBACK}
     return frozenset(addresses | {(vip, vip.max_prefixlen) for vip in vips})
 
 
-def interface_addresses(
-    frontend: Frontend,
-) -> list[tuple[IPAddress, int]]:
+def interface_addresses(frontend: Frontend) -> list[tuple[IPAddress, int]]:
     """The interface's addresses, with the link-local one of IPv6.
 
     It is listed because ``amphora-interface`` removes what is not. The amphora

@@ -92,10 +92,7 @@ class FailoverController(BelowAmphora):
             clusters.require_managed(session, self._load_balancer_id or "")
         # The mark is committed first: without a lock it is carried out, but
         # a lock without a mark would show a failover that never happens.
-        with (
-            self._locked_load_balancer(),
-            self._transaction() as session,
-        ):
+        with self._locked_load_balancer(), self._transaction() as session:
             amphorae.update(
                 session, self._listed.record.id, failover_wanted=True
             )

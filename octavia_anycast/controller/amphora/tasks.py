@@ -258,10 +258,7 @@ def _delete(job: Job, action: DeleteAmphora) -> None:
     )
     delete_amphora(job.world, record)
     LOG.info(
-        "Amphora %s of %s is deleted: %s.",
-        record.id,
-        job.owner,
-        action.reason,
+        "Amphora %s of %s is deleted: %s.", record.id, job.owner, action.reason
     )
 
 

@@ -88,9 +88,7 @@ class Reporter:
             return
         with self._world.database.transaction() as session:
             clusters.forget_request(
-                session,
-                observation.tree.id,
-                observation.cluster.request_id,
+                session, observation.tree.id, observation.cluster.request_id
             )
 
     def record(
@@ -288,8 +286,7 @@ class Reporter:
             and tree.provisioning_status == "ACTIVE",
         )
         status = worse_of(
-            verdict.status,
-            worst_below({**tree.operating_statuses, **changes}),
+            verdict.status, worst_below({**tree.operating_statuses, **changes})
         )
         if status != tree.operating_status:
             changes[_LOAD_BALANCERS, tree.id] = status

@@ -70,11 +70,7 @@ def page(session: Session, request: listing.Request) -> list[SpeakerRecord]:
 
 
 def update(
-    session: Session,
-    speaker_id: str,
-    *,
-    local_as: int,
-    driver: SpeakerDriver,
+    session: Session, speaker_id: str, *, local_as: int, driver: SpeakerDriver
 ) -> None:
     """Change its AS, and the driver of all speakers of its distributor.
 

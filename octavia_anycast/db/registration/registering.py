@@ -371,10 +371,7 @@ def _check_drain(
 
 
 def _by_themselves(
-    session: Session,
-    load_balancer_id: str,
-    limits: DrainLimits,
-    now: datetime,
+    session: Session, load_balancer_id: str, limits: DrainLimits, now: datetime
 ) -> set[IPAddress]:
     """The VIPs that amphorae of a load balancer announce themselves."""
     fresh_since = now - timedelta(seconds=limits.stale_after)

@@ -25,7 +25,6 @@ from octavia_anycast.model.errors import AnycastError, Permanent
 from octavia_anycast.model.housekeeping import Seen
 from octavia_anycast.model.load_balancer import LoadBalancerTree
 from octavia_anycast.octavia_adapter.cloud import inventory
-from octavia_anycast.octavia_adapter.cloud.names import server_name
 from octavia_anycast.octavia_adapter.errors import translated
 from octavia_anycast.octavia_adapter.load_balancer.rows import transaction
 
@@ -82,7 +81,7 @@ class Compute:
         flavor = tree.flavor if tree else {}
         with translated(f"building a server for amphora {amphora_id}"):
             server_id = self._driver.build(
-                name=server_name(amphora_id),
+                name=inventory.server_name(amphora_id),
                 amphora_flavor=flavor.get(
                     constants.COMPUTE_FLAVOR, self._flavor_id
                 ),
@@ -184,7 +183,7 @@ class Compute:
             return inventory.servers(self._driver)
 
     def _find_by_name(self, amphora_id: str) -> list[str]:
-        name = server_name(amphora_id)
+        name = inventory.server_name(amphora_id)
         find = getattr(self._driver, "find_servers", None)
         if find is not None:
             return [str(identifier) for identifier in find(name)]

@@ -31,11 +31,6 @@ from octavia_anycast.model.load_balancer import (
 )
 from octavia_anycast.model.wire import Frontend, FrontendAddress
 from octavia_anycast.octavia_adapter.cloud import inventory
-from octavia_anycast.octavia_adapter.cloud.names import (
-    VIP_PREFIX,
-    frontend_port_name,
-    member_port_name,
-)
 from octavia_anycast.octavia_adapter.errors import translated
 from octavia_anycast.octavia_adapter.load_balancer.rows import transaction
 
@@ -183,7 +178,9 @@ class Network:
         network driver gives; a user's own port has another name.
         """
         with translated(f"deallocating the VIP of {load_balancer_id}"):
-            self._delete(self._find(f"{VIP_PREFIX}{load_balancer_id}"))
+            self._delete(
+                self._find(f"{inventory.VIP_PREFIX}{load_balancer_id}")
+            )
 
     def networks_of(self, subnet_ids: Iterable[str]) -> MemberNetworks:
         """The networks of these subnets."""
@@ -229,7 +226,7 @@ class Network:
         :returns: the port's id and what the agent needs to know of it
         """
         with self._asking(f"plugging the front end of amphora {record.id}"):
-            name = frontend_port_name(record.id)
+            name = inventory.frontend_port_name(record.id)
             port = self._find(name) or self._driver.create_port(
                 action.network_id,
                 name=name,
@@ -263,7 +260,9 @@ class Network:
         """Detach and delete the ports in these networks."""
         with translated(f"unplugging member networks of {record.id}"):
             for network_id in network_ids:
-                port = self._find(member_port_name(record.id, network_id))
+                port = self._find(
+                    inventory.member_port_name(record.id, network_id)
+                )
                 server_id = record.compute_id
                 if port and server_id and port.device_id == server_id:
                     self._driver.unplug_network(server_id, network_id)
@@ -271,8 +270,8 @@ class Network:
 
     def release(self, record: AmphoraRecord) -> None:
         """Delete all ports made for an amphora whose server is gone."""
-        names = [frontend_port_name(record.id)] + [
-            member_port_name(record.id, network_id)
+        names = [inventory.frontend_port_name(record.id)] + [
+            inventory.member_port_name(record.id, network_id)
             for network_id in record.member_network_ids
         ]
         with translated(f"deleting the ports of amphora {record.id}"):
@@ -332,10 +331,7 @@ class Network:
         return list(dict.fromkeys(wanted))
 
     def _set_groups(
-        self,
-        tree: LoadBalancerTree,
-        record: AmphoraRecord,
-        groups: list[str],
+        self, tree: LoadBalancerTree, record: AmphoraRecord, groups: list[str]
     ) -> None:
         update = getattr(self._driver, "update_aap_port_sg", None)
         if update is None or not groups:
@@ -407,7 +403,7 @@ class Network:
             for identifier in tree.member_subnet_ids
             if self._network_of(identifier) == network_id
         ]
-        name = member_port_name(record.id, network_id)
+        name = inventory.member_port_name(record.id, network_id)
         port = self._find(name) or self._driver.create_port(
             network_id,
             name=name,

@@ -101,13 +101,16 @@ class Life:
         One that is told to withdraw in vain is deleted as it announces.
         """
         group = self.group
+        why = "no longer wanted"
+        if group.desired.is_deleted:
+            why = f"the {self.work.noun} is deleted"
         actions: list[Action] = []
         for member in group.members:
             if not self._is_deaf(member) and is_announcing_any(
                 group.desired, member.amphora
             ):
                 actions += self._set_intent(member, Intent.WITHDRAW, "deleted")
-            actions.append(_delete(member, f"the {self.work.noun} is deleted"))
+            actions.append(_delete(member, why))
         return tuple(actions)
 
     def _is_deaf(self, member: Assessment) -> bool:
@@ -251,12 +254,14 @@ class Life:
         if member.amphora.report is None:
             is_managed = desired.is_managed
             return (_delete(member, member.reason),) if is_managed else ()
-        actions: tuple[Action, ...] = ()
+        fence: tuple[Action, ...] = ()
         if not is_current:
-            actions = self._set_intent(member, Intent.WITHDRAW, "fenced")
+            fence = self._set_intent(member, Intent.WITHDRAW, "fenced")
         if not desired.is_managed:
-            return actions
-        return (*actions, _leave(member, member.reason))
+            return fence
+        if self._is_deaf(member):
+            fence = ()  # to be told once more would keep it
+        return (*fence, _leave(member, member.reason))
 
     def _set_intent(
         self, member: Assessment, intent: Intent, why: str

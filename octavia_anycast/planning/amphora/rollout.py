@@ -350,9 +350,7 @@ def _holds_wanted(desired: Desired, member: Assessment) -> bool:
 
 
 def _elsewhere(
-    group: Group,
-    member: Assessment,
-    paths: Callable[[ObservedAmphora], Paths],
+    group: Group, member: Assessment, paths: Callable[[ObservedAmphora], Paths]
 ) -> Paths:
     return frozenset().union(
         *(

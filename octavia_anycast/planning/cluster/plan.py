@@ -111,10 +111,7 @@ def _first_state(
     desired: DesiredCluster, record: AmphoraRecord
 ) -> DesiredState:
     return agent_state(
-        desired,
-        record,
-        intent=Intent.WITHDRAW,
-        configuration=Configuration(),
+        desired, record, intent=Intent.WITHDRAW, configuration=Configuration()
     )
 
 
@@ -125,10 +122,7 @@ def _kept_state(
     intent: Intent,
 ) -> DesiredState:
     return agent_state(
-        desired,
-        record,
-        intent=intent,
-        configuration=Configuration.of(report),
+        desired, record, intent=intent, configuration=Configuration.of(report)
     )
 
 
