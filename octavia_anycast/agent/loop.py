@@ -16,6 +16,7 @@ from contextlib import suppress
 LOG = logging.getLogger(__name__)
 
 _PAUSE_AFTER_ERROR_SECONDS = 0.2
+_FAILED = "The thread %s failed and tries again"
 
 
 class Loop:
@@ -64,13 +65,16 @@ class Loop:
 
     def _run(self) -> None:
         while not self._is_closing:
+            # The loop of a daemon: whatever happens, it goes on.
             try:
-                self._wait(self._turn())
+                pause = self._turn()
             except Exception:
-                # The loop of a daemon: whatever happens, it goes on.
-                LOG.exception(
-                    "The thread %s failed and tries again", self._thread.name
-                )
+                LOG.exception(_FAILED, self._thread.name)
+                pause = _PAUSE_AFTER_ERROR_SECONDS
+            try:
+                self._wait(pause)
+            except Exception:  # such as no descriptor left
+                LOG.exception(_FAILED, self._thread.name)
                 time.sleep(_PAUSE_AFTER_ERROR_SECONDS)
         with self._lock:
             self._has_ended = True

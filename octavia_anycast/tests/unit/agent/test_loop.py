@@ -3,6 +3,7 @@
 """The loop of a thread that has to live."""
 
 import threading
+import time
 
 from octavia_anycast.agent.loop import Loop
 
@@ -25,5 +26,26 @@ def test_it_goes_on_whatever_fails():
     loop.start()
     try:
         assert is_third.wait(5)
+    finally:
+        loop.close()
+
+
+def test_what_is_new_does_not_wait_for_the_pause_after_a_failure():
+    turns = []
+    is_woken = threading.Event()
+
+    def turn():
+        turns.append(time.monotonic())
+        if len(turns) == 1:
+            loop.wake()
+            raise RuntimeError("the turn")
+        is_woken.set()
+        return 60.0
+
+    loop = Loop("test", turn)
+    loop.start()
+    try:
+        assert is_woken.wait(5)
+        assert turns[1] - turns[0] < 0.15
     finally:
         loop.close()
