@@ -272,7 +272,6 @@ _LIMITS: dict[str, dict[str, Any]] = {
     "session_patience": {"min": 1.0},
     "workers": {"min": 1},
     "action_workers": {"min": 1},
-    "heartbeat_bind_port": {"min": 0, "max": 65535},
     "heartbeat_interval": {"min": 1},
     "agent_timeout": {"min": 0.1},
     "configure_timeout": {"min": 1.0},
@@ -310,7 +309,12 @@ _KINDS = {
 
 def _option(name: str) -> Any:
     default = _DEFAULTS[name]
-    return _KINDS[type(default)](
+    kind = _KINDS[type(default)]
+    if name.endswith("_port"):
+        kind = cfg.PortOpt
+    elif kind is cfg.ListOpt:
+        default = list(default)  # a tuple is "()" in a sample file
+    return kind(
         name, default=default, help=HELP[name], **_LIMITS.get(name, {})
     )
 
