@@ -287,7 +287,7 @@ _LIMITS: dict[str, dict[str, Any]] = {
     "cert_expiry_buffer": {"min": 0.0},
     "cert_rotate_threads": {"min": 1},
 }
-_DEFAULTS = {
+_DEFAULTS: dict[str, Any] = {
     "cluster_size": 2,
     "cluster_min_size": 1,
     "cluster_max_size": 8,
