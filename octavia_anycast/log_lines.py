@@ -132,7 +132,6 @@ def set_up(conf: Any) -> None:
 
 
 def _set(context: Any) -> None:
-    """Make it the thread's context; None: none."""
     if context is not None:
         context.update_store()
         return

@@ -279,7 +279,6 @@ _LIMITS: dict[str, dict[str, Any]] = {
     "session_patience": {"min": 1.0},
     "workers": {"min": 1},
     "action_workers": {"min": 1},
-    "heartbeat_bind_port": {"min": 0, "max": 65535},
     "heartbeat_interval": {"min": 1},
     "agent_timeout": {"min": 0.1},
     "configure_timeout": {"min": 1.0},
@@ -295,7 +294,7 @@ _LIMITS: dict[str, dict[str, Any]] = {
     "cert_expiry_buffer": {"min": 0.0},
     "cert_rotate_threads": {"min": 1},
 }
-_DEFAULTS = {
+_DEFAULTS: dict[str, Any] = {
     "cluster_size": 2,
     "cluster_min_size": 1,
     "cluster_max_size": 8,
@@ -317,7 +316,12 @@ _KINDS = {
 
 def _option(name: str) -> Any:
     default = _DEFAULTS[name]
-    return _KINDS[type(default)](
+    kind = _KINDS[type(default)]
+    if name.endswith("_port"):
+        kind = cfg.PortOpt
+    elif kind is cfg.ListOpt:
+        default = list(default)  # a tuple is "()" in a sample file
+    return kind(
         name, default=default, help=HELP[name], **_LIMITS.get(name, {})
     )
 

@@ -23,6 +23,7 @@ _ROUTE_CHANGE = frozenset(
     (traffic_record.Outcome.UNREACHABLE, traffic_record.Outcome.RESET)
 )
 _LATE_MS = 200
+_RESETS_OF_A_CHANGE = 2
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +43,21 @@ class Losses:
     def is_nothing(self) -> bool:
         """True if every packet and request came through."""
         return not self.failed and not self.vanished
+
+    @property
+    def is_planned_change_only(self) -> bool:
+        """True if every packet came through, and next to every request.
+
+        Plain ECMP hashes anew when the set of next hops changes: a connection
+        that is open in that instant reaches another amphora, which resets it.
+        At 30 connections a second, each open for milliseconds, a change of
+        next hops meets one now and then.
+        """
+        return (
+            not self.vanished
+            and self.failed.keys() <= {traffic_record.Outcome.RESET}
+            and sum(self.failed.values()) <= _RESETS_OF_A_CHANGE
+        )
 
     @property
     def is_change_of_routes_only(self) -> bool:

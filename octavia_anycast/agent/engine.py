@@ -160,7 +160,6 @@ class Engine:
         )
 
     def _with_speakers(self, state: DesiredState) -> DesiredState:
-        """The state with the speakers in force, if it keeps them."""
         if not state.keeps_speakers and not state.kept_peer_ids:
             return state
         if self._state is None:

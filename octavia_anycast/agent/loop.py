@@ -9,12 +9,14 @@ import logging
 import os
 import selectors
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 
 LOG = logging.getLogger(__name__)
 
 _PAUSE_AFTER_ERROR_SECONDS = 0.2
+_FAILED = "The thread %s failed and tries again"
 
 
 class Loop:
@@ -63,15 +65,17 @@ class Loop:
 
     def _run(self) -> None:
         while not self._is_closing:
+            # The loop of a daemon: whatever happens, it goes on.
             try:
                 pause = self._turn()
             except Exception:
-                # The loop of a daemon: whatever happens, it goes on.
-                LOG.exception(
-                    "The thread %s failed and tries again", self._thread.name
-                )
+                LOG.exception(_FAILED, self._thread.name)
                 pause = _PAUSE_AFTER_ERROR_SECONDS
-            self._wait(pause)
+            try:
+                self._wait(pause)
+            except Exception:  # such as no descriptor left
+                LOG.exception(_FAILED, self._thread.name)
+                time.sleep(_PAUSE_AFTER_ERROR_SECONDS)
         with self._lock:
             self._has_ended = True
             os.close(self._woken)

@@ -59,11 +59,9 @@ class SystemdUnit:
         self._unit = unit
 
     def start(self) -> None:
-        """Start it, if it does not run."""
         run(["systemctl", "start", "--no-block", self._unit])
 
     def stop(self) -> None:
-        """Stop it."""
         run(["systemctl", "stop", self._unit])
 
     def kill(self) -> None:

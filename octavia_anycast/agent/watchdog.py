@@ -38,11 +38,9 @@ class Watchdog:
         self._told = 0.0
 
     def ready(self) -> None:
-        """Say that the service has started."""
         tell("READY=1")
 
     def beat(self) -> None:
-        """Called in each round."""
         now = time.monotonic()
         if now - self._told >= _PAUSE_SECONDS:
             self._told = now

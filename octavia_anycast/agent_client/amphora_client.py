@@ -143,10 +143,11 @@ class AmphoraClient:
         handshake_seconds: float,
     ) -> Iterator[ssl.SSLSocket]:
         """Open a TLS session with an agent; an error within is mapped too."""
-        context = ssl.create_default_context(cafile=self._ca_file)
-        context.load_cert_chain(self._client_cert_file)
         where = f"amphora {amphora_id} at {address}"
         try:
+            # Somebody may be renewing these files.
+            context = ssl.create_default_context(cafile=self._ca_file)
+            context.load_cert_chain(self._client_cert_file)
             connection = socket.create_connection(
                 (str(address), self._port), self._timeout.connect_seconds
             )
@@ -155,22 +156,22 @@ class AmphoraClient:
             raise NoConnection(f"{where} cannot be reached: {e}") from e
         except OSError as e:
             raise Retryable(f"{where} cannot be reached: {e}") from e
-        with connection:
+        try:
             connection.settimeout(handshake_seconds)
             # Small documents would wait for the acknowledgement of headers.
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            try:
-                with context.wrap_socket(
-                    connection, server_hostname=amphora_id
-                ) as session:
-                    yield session
-            except (OSError, HTTPException) as e:
-                # A wrong certificate too: it may be renewed on either side.
-                raise Retryable(f"{where} cannot be reached: {e}") from e
+            with context.wrap_socket(
+                connection, server_hostname=amphora_id
+            ) as session:
+                yield session
+        except (OSError, HTTPException) as e:
+            # A wrong certificate too: it may be renewed on either side.
+            raise Retryable(f"{where} cannot be reached: {e}") from e
+        finally:
+            connection.close()
 
 
 def _check(amphora_id: str, status: int, content: bytes) -> None:
-    """Map an answer to the errors of the domain."""
     if status == 200:
         return
     if status == 400:

@@ -79,8 +79,7 @@ PEER = Resource(
             is_shown=False,
         ),
         "peer_port": INTEGER(
-            "The TCP port that the peer listens on.",
-            between(1, bgp.PORT_MAX),
+            "The TCP port that the peer listens on.", between(1, bgp.PORT_MAX)
         ),
         "ttl_hops": INTEGER.or_null(
             "GTSM (RFC 5082): how many hops away the peer is; null switches "

@@ -178,7 +178,6 @@ class RegistrationsController(resource.Collection):
         return SPEAKER.one(shown)
 
     def _delete(self, session: Any, id: str) -> None:
-        """Unregister a peer, which remains."""
         distributor_id = _locked_distributor(session, self._id)
         speakers.unregister(session, self._id, id)
         _check_left(session, distributor_id, "peer")
@@ -237,7 +236,6 @@ class SpeakersController(resource.Collection):
         lifecycle.begin_update(session, [record.distributor_id])
 
     def _delete(self, session: Any, id: str) -> None:
-        """Delete one, but not the last one that load balancers need."""
         distributor_id = _locked_distributor(session, id)
         speakers.delete(session, id)
         _check_left(session, distributor_id, "speaker")

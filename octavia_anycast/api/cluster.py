@@ -269,7 +269,6 @@ def changed(
 
 
 def _check_order(change: ClusterChange, given: Mapping[str, Any]) -> None:
-    """Check min <= desired <= max."""
     desired = change.desired_size
     for name, limit, is_wrong, word in (
         ("min_size", change.min_size, desired < change.min_size, "less"),

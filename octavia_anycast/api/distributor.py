@@ -359,7 +359,6 @@ class DistributorsController(resource.Collection):
         return distributors.create(session, body, FernetCipher())
 
     def _update(self, session: Any, id: str, body: Any) -> None:
-        """Change one as it is stored now, after Neutron's answer."""
         lifecycle.lock(session, [id])
         record = distributors.show(session, id)
         before = record.distributor
@@ -424,7 +423,6 @@ def _check_announces_nothing(session: Any, id: str) -> None:
 
 
 def _check_networks(zones: tuple[Zone, ...]) -> None:
-    """Refuse a front-end network or subnet that Neutron does not have."""
     for zone in zones:
         if zone.frontend_network_id is None:
             continue

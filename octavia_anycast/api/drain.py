@@ -85,13 +85,13 @@ _OPTIONS = Resource(
             "withdrawn, even if connections are left. Null: the option "
             "drain_timeout.",
             between(0, TIMEOUT_MAX_SECONDS),
-        ),
+        )
     },
 )
 _REQUEST = Resource(
     name="DrainRequest",
     fields={
-        "drain": nested(_OPTIONS, DrainOptions)("The options of the drain."),
+        "drain": nested(_OPTIONS, DrainOptions)("The options of the drain.")
     },
 )
 SCHEMAS = {
@@ -170,6 +170,3 @@ def _vips(stored: StoredReport | None, counts: dict[str, int]) -> list[Any]:
         )
         for vip in sorted(known | set(counts))
     ]
-
-
-_NO_MARKS = {"draining_since": None, "drained_at": None}

@@ -23,12 +23,11 @@ from octavia_anycast.api.declaration.fields import (
     Resource,
 )
 from octavia_anycast.db import dedicated
-from octavia_anycast.db.distributor import distributors, external_vips
+from octavia_anycast.db.distributor import external_vips
 from octavia_anycast.db.distributor.external_vips import VipRecord
 from octavia_anycast.db.models import new_id
 from octavia_anycast.db.registration import registering
 from octavia_anycast.model.bgp import IPAddress
-from octavia_anycast.model.errors import NotFound
 from octavia_anycast.model.registration import ExternalVip
 from octavia_anycast.planning.dedicated import announces
 
@@ -81,11 +80,6 @@ class VipsController(resource.Collection):
     OF = VIP
     CALLS = CALLS
     ROWS = external_vips
-
-    def _page(self, session: Any, wanted: Any) -> Sequence[Any]:
-        if not distributors.exists(session, self._id):
-            raise NotFound("Distributor", self._id)
-        return external_vips.page(session, self._id, wanted)
 
     def _answers(self, session: Any, records: Sequence[Any]) -> list[Any]:
         reports = dedicated.reports_of(session, self._id)

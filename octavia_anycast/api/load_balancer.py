@@ -98,9 +98,7 @@ class Creation(controllers.LoadBalancersController):
     """Octavia's controller for one POST."""
 
     def __init__(
-        self,
-        controller: "LoadBalancersController",
-        body: Any,
+        self, controller: "LoadBalancersController", body: Any
     ) -> None:
         # Not Octavia's constructor, which loads plug-ins: they are shared.
         self.__dict__.update(vars(controller))
@@ -203,10 +201,7 @@ class LoadBalancersController(
         self._is_shared = is_shared
 
     @wsme_pecan.wsexpose(
-        BALANCER.one_type,
-        wtypes.text,
-        [wtypes.text],
-        ignore_extra_args=True,
+        BALANCER.one_type, wtypes.text, [wtypes.text], ignore_extra_args=True
     )
     def get_one(self, id: str, fields: Any = None) -> Any:
         """Show one."""
@@ -220,10 +215,7 @@ class LoadBalancersController(
         return BALANCER.one(self._selected(shown, fields)[0])
 
     @wsme_pecan.wsexpose(
-        BALANCER.list_type,
-        wtypes.text,
-        [wtypes.text],
-        ignore_extra_args=True,
+        BALANCER.list_type, wtypes.text, [wtypes.text], ignore_extra_args=True
     )
     def get_all(self, project_id: Any = None, fields: Any = None) -> Any:
         """List them."""
@@ -252,10 +244,7 @@ class LoadBalancersController(
         return FULL.one(of_stock(FULL.type, made, choice))
 
     @wsme_pecan.wsexpose(
-        BALANCER.one_type,
-        wtypes.text,
-        status_code=200,
-        body=PUT.one_type,
+        BALANCER.one_type, wtypes.text, status_code=200, body=PUT.one_type
     )
     def put(self, id: str, load_balancer: Any) -> Any:
         """Change one; the arguments' names are Octavia's."""

@@ -102,7 +102,6 @@ class PathsController(resource.Collection):
     CALLS = CALLS
 
     def _page(self, session: Any, wanted: Any) -> Sequence[Any]:
-        """List them by load balancer, VIP, amphora and peer."""
         distributor = distributors.get(
             session, self._id, WithoutPasswords(), unchecked
         )

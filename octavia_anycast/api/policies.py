@@ -14,7 +14,6 @@ from octavia_anycast.api.openapi import CALLS
 
 
 def _guards() -> Iterator[tuple[Rule, str, Call]]:
-    """Each rule, what it allows, and in which call."""
     for call in CALLS:
         if call.rule.check:
             yield call.rule, call.summary, call

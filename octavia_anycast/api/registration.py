@@ -55,8 +55,7 @@ _PATH = Resource(
         ),
         "reason": TEXT("Why it is not to be advertised, if it is not."),
         "announcing_count": INTEGER(
-            "How many dedicated amphorae announce it.",
-            at="announcing_count",
+            "How many dedicated amphorae announce it.", at="announcing_count"
         ),
     },
 )

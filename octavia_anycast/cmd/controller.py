@@ -36,10 +36,10 @@ from octavia_anycast.controller.engine.daemon import Daemon
 from octavia_anycast.controller.engine.work_queue import Reconciler
 from octavia_anycast.controller.heartbeat import HeartbeatReceiver
 from octavia_anycast.controller.housekeeping.housekeeping import (
+    Purge,
     Recurring,
     chores,
 )
-from octavia_anycast.controller.housekeeping.purge import Purge
 from octavia_anycast.controller.housekeeping.sweep import Sweep
 from octavia_anycast.controller.memory import HeartbeatStore
 from octavia_anycast.controller.ports import World
@@ -162,7 +162,6 @@ def make_world(settings: options.Settings) -> World:
 def _agents(
     connect: float, handshake: float, read: float, *, port_offset: int = 0
 ) -> AmphoraClient:
-    """Make a client of the agents that waits so many seconds for each."""
     return AmphoraClient(
         ca_file=cfg.CONF.haproxy_amphora.server_ca,
         client_cert_file=cfg.CONF.haproxy_amphora.client_cert,
@@ -234,7 +233,6 @@ def run(world: World, settings: options.Settings) -> None:
 def _run_beside(
     daemon: Daemon, receiver: HeartbeatReceiver, spare_monitor: SpareMonitor
 ) -> None:
-    """Run the daemon, and the two threads that wake it."""
     receiver.start()
     spare_monitor.start()
     try:

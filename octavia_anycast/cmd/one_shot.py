@@ -21,9 +21,9 @@ from octavia_anycast.controller.engine.coordination import Coordination
 from octavia_anycast.controller.engine.work_queue import Result
 from octavia_anycast.controller.housekeeping.housekeeping import (
     Chore,
+    Purge,
     lock_name,
 )
-from octavia_anycast.controller.housekeeping.purge import Purge
 from octavia_anycast.controller.housekeeping.sweep import Sweep
 from octavia_anycast.controller.memory import HeartbeatStore
 from octavia_anycast.controller.ports import World

@@ -78,7 +78,6 @@ class DedicatedAmphorae:
 
     @property
     def kind(self) -> Kind:
-        """How distributors with amphorae of their own are queued."""
         settings = self._world.settings
         resync = settings.resync_interval
         return Kind(
@@ -98,10 +97,6 @@ class DedicatedAmphorae:
             return self._registered.row_versions(session, self._world.now())
 
     def reconcile(self, distributor_id: str) -> Result:
-        """Bring one distributor as far as it gets without waiting.
-
-        :raises AnycastError: if it could not even be observed.
-        """
         return until_done(lambda: self._round(distributor_id))
 
     def _round(self, distributor_id: str) -> Result:
@@ -197,7 +192,6 @@ class DedicatedAmphorae:
     def _record(
         self, group: Dedicated, outcomes: tuple[Outcome, ...]
     ) -> tuple[ActionFailure, ...]:
-        """Record what fails now; what works again is forgotten."""
         before = group.observed.failures
         boots = boot_failures(group)
         others = carried_on(before, (f for o in outcomes for f in o.failures))
@@ -234,7 +228,6 @@ class DedicatedAmphorae:
                 dedicated.record_failures(session, distributor_id, found)
 
     def _report(self, rows: _Rows, group: Dedicated) -> None:
-        """Keep what the agents said, for the API and the statuses."""
         desired, seen = group.desired, group.observed.amphorae
         confirmed = self._confirmations(desired, seen)
 

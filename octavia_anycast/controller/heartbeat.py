@@ -177,7 +177,6 @@ class HeartbeatReceiver:
             amphora_statistics.add(session, ours)
 
     def _touch(self, amphora_ids: set[str]) -> set[str]:
-        """Record the time; return the ids that are amphorae of ours."""
         now = self._world.now()
         with self._world.database.transaction() as session:
             return heartbeat.touch_all(session, amphora_ids, now, is_beat=True)

@@ -2,9 +2,9 @@
 # Copyright (c) 2026 The octavia-anycast authors
 """What the controller needs of the world, as Protocols.
 
-octavia_adapter and agent_client implement them, octavia_anycast.testing has
-fakes. They raise the errors of the model only. ``cmd`` makes the objects;
-nothing else in the controller imports an adapter.
+octavia_adapter and agent_client implement them and say what each method does;
+octavia_anycast.testing has fakes. They raise the errors of the model only.
+``cmd`` makes the objects; nothing else in the controller imports an adapter.
 
 Layer: controller.
 """
@@ -37,20 +37,11 @@ from octavia_anycast.planning.cluster.culprits import Findings
 class LoadBalancers(Protocol):
     """Octavia's load balancers, read."""
 
-    def pending_ids(self) -> list[str]:
-        """Those in PENDING_*; one query."""
-
-    def all_statuses(self) -> dict[str, str]:
-        """Each that is not DELETED with its status; one query."""
-
-    def read(self, load_balancer_id: str) -> LoadBalancerTree | None:
-        """Read the whole tree."""
-
-    def row_version(self, load_balancer_id: str) -> RowVersion | None:
-        """What changes with anything in the tree; one query."""
-
-    def census(self) -> Census:
-        """Whose is what, for the sweep; a constant number of queries."""
+    def pending_ids(self) -> list[str]: ...
+    def all_statuses(self) -> dict[str, str]: ...
+    def read(self, load_balancer_id: str) -> LoadBalancerTree | None: ...
+    def row_version(self, load_balancer_id: str) -> RowVersion | None: ...
+    def census(self) -> Census: ...
 
 
 class Statuses(Protocol):
@@ -58,22 +49,13 @@ class Statuses(Protocol):
 
     def settle(
         self, tree: LoadBalancerTree, waiting: Collection[str] = ()
-    ) -> bool:
-        """ACTIVE, and remove what was to be deleted; not what waits."""
-
-    def fail(self, tree: LoadBalancerTree) -> bool:
-        """ERROR."""
-
-    def refuse(self, tree: LoadBalancerTree, ids: Collection[str]) -> bool:
-        """ERROR, of objects below; the rest stays as it is."""
-
-    def delete(self, tree: LoadBalancerTree) -> bool:
-        """DELETED, with everything below."""
-
+    ) -> bool: ...
+    def fail(self, tree: LoadBalancerTree) -> bool: ...
+    def refuse(self, tree: LoadBalancerTree, ids: Collection[str]) -> bool: ...
+    def delete(self, tree: LoadBalancerTree) -> bool: ...
     def set_operating(
         self, tree: LoadBalancerTree, changes: dict[tuple[str, str], str]
-    ) -> None:
-        """Operating statuses: (kind, id) -> status."""
+    ) -> None: ...
 
 
 class Haproxy(Protocol):
@@ -84,34 +66,25 @@ class Haproxy(Protocol):
         tree: LoadBalancerTree,
         record: AmphoraRecord,
         peers: Sequence[AmphoraRecord] = (),
-    ) -> None:
-        """Configure it."""
-
+    ) -> None: ...
     def find_culprits(
         self,
         tree: LoadBalancerTree,
         record: AmphoraRecord,
         peers: Sequence[AmphoraRecord] = (),
-    ) -> Findings:
-        """Find out which objects it refuses; nothing goes into force."""
-
+    ) -> Findings: ...
     def plug_network(
         self, record: AmphoraRecord, port_info: dict[str, Any]
-    ) -> None:
-        """Configure the interface of a member network."""
-
+    ) -> None: ...
     def has_addresses(
         self, record: AmphoraRecord, port_info: dict[str, Any]
-    ) -> bool:
-        """Whether the interface of a member network is configured."""
-
+    ) -> bool: ...
     def install_certificate(
         self, record: AmphoraRecord, certificate: Certificate
-    ) -> None:
-        """Give the agent a new certificate."""
-
-    def update_agent(self, record: AmphoraRecord, configuration: str) -> None:
-        """Hand its agent another configuration."""
+    ) -> None: ...
+    def update_agent(
+        self, record: AmphoraRecord, configuration: str
+    ) -> None: ...
 
 
 class Compute(Protocol):
@@ -123,26 +96,15 @@ class Compute(Protocol):
         amphora_id: str,
         zone: str | None,
         drive: ConfigDrive,
-    ) -> str:
-        """Boot a server; without a tree, for no load balancer."""
-
-    def look(self, server_id: str, tree: LoadBalancerTree | None) -> Server:
-        """Look a server up."""
-
-    def delete(self, amphora_id: str, server_id: str | None) -> None:
-        """Delete it, by name if the id is unknown."""
-
-    def list_servers(self) -> tuple[Seen, ...]:
-        """Each server with the name of an amphora, stock Octavia's too."""
-
-    def check_zone(self, zone: str) -> None:
-        """See that an availability zone exists."""
-
-    def ensure_group(self, tree: LoadBalancerTree) -> None:
-        """Make the anti-affinity group."""
-
-    def remove_group(self, tree: LoadBalancerTree) -> None:
-        """Delete the anti-affinity group."""
+    ) -> str: ...
+    def look(
+        self, server_id: str, tree: LoadBalancerTree | None
+    ) -> Server: ...
+    def delete(self, amphora_id: str, server_id: str | None) -> None: ...
+    def list_servers(self) -> tuple[Seen, ...]: ...
+    def check_zone(self, zone: str) -> None: ...
+    def ensure_group(self, tree: LoadBalancerTree) -> None: ...
+    def remove_group(self, tree: LoadBalancerTree) -> None: ...
 
 
 class FrontendNetwork(Protocol):
@@ -150,66 +112,43 @@ class FrontendNetwork(Protocol):
 
     def prepare(
         self, tree: LoadBalancerTree, records: Iterable[AmphoraRecord]
-    ) -> Prepared:
-        """The VIP's port, the security group, QoS."""
-
-    def remove(self, tree: LoadBalancerTree) -> None:
-        """Delete VIP port and security group."""
-
+    ) -> Prepared: ...
+    def remove(self, tree: LoadBalancerTree) -> None: ...
     def check_frontend(
         self, network_id: str | None, subnet_ids: Iterable[str]
-    ) -> None:
-        """See that a front-end network and its subnets exist."""
-
+    ) -> None: ...
     def plug_frontend(
         self,
         tree: LoadBalancerTree,
         record: AmphoraRecord,
         action: PlugFrontend,
-    ) -> tuple[str, Frontend]:
-        """Make and attach the front-end port."""
-
-    def release(self, record: AmphoraRecord) -> None:
-        """Delete all ports of an amphora."""
+    ) -> tuple[str, Frontend]: ...
+    def release(self, record: AmphoraRecord) -> None: ...
 
 
 class MemberNetwork(Protocol):
     """The network service: what the way to the members needs."""
 
-    def networks_of(self, subnet_ids: Iterable[str]) -> MemberNetworks:
-        """The networks of these subnets."""
-
+    def networks_of(self, subnet_ids: Iterable[str]) -> MemberNetworks: ...
     def plug_members(
         self,
         tree: LoadBalancerTree,
         record: AmphoraRecord,
         network_ids: Iterable[str],
-    ) -> list[dict[str, Any]]:
-        """Make and attach ports in networks of members."""
-
+    ) -> list[dict[str, Any]]: ...
     def unplug_members(
         self, record: AmphoraRecord, network_ids: Iterable[str]
-    ) -> None:
-        """Detach and delete them."""
+    ) -> None: ...
 
 
 class PortInventory(Protocol):
     """The network service: what the sweep needs."""
 
-    def list_ports(self) -> tuple[Seen, ...]:
-        """Ports of amphorae and VIPs, stock Octavia's VIPs too."""
-
-    def list_security_groups(self) -> tuple[Seen, ...]:
-        """Security groups of VIPs, stock Octavia's too."""
-
-    def delete_port(self, port_id: str) -> None:
-        """Delete one."""
-
-    def delete_security_group(self, group_id: str) -> None:
-        """Delete one."""
-
-    def remove_vip_of(self, load_balancer_id: str) -> None:
-        """Delete the VIP port of a load balancer without a row."""
+    def list_ports(self) -> tuple[Seen, ...]: ...
+    def list_security_groups(self) -> tuple[Seen, ...]: ...
+    def delete_port(self, port_id: str) -> None: ...
+    def delete_security_group(self, group_id: str) -> None: ...
+    def remove_vip_of(self, load_balancer_id: str) -> None: ...
 
 
 class Network(FrontendNetwork, MemberNetwork, PortInventory, Protocol):
@@ -219,43 +158,30 @@ class Network(FrontendNetwork, MemberNetwork, PortInventory, Protocol):
 class Files(Protocol):
     """Makes config drives."""
 
-    def build(self, first_state: DesiredState, now: datetime) -> ConfigDrive:
-        """The files of one amphora."""
-
-    def issue_certificate(self, amphora_id: str) -> Certificate:
-        """A new certificate for an amphora's agent."""
-
+    def build(
+        self, first_state: DesiredState, now: datetime
+    ) -> ConfigDrive: ...
+    def issue_certificate(self, amphora_id: str) -> Certificate: ...
     @property
-    def certificate_seconds(self) -> float:
-        """For how long a new certificate is valid."""
-
-    def agent_configuration(self, amphora_id: str) -> str:
-        """What its agent is configured with, as of now."""
+    def certificate_seconds(self) -> float: ...
+    def agent_configuration(self, amphora_id: str) -> str: ...
 
 
 class Agents(Protocol):
     """The agents of the amphorae."""
 
-    def get_report(self, amphora_id: str, address: IPAddress) -> Report:
-        """Ask what is."""
-
+    def get_report(self, amphora_id: str, address: IPAddress) -> Report: ...
     def put_state(
         self, amphora_id: str, address: IPAddress, state: DesiredState
-    ) -> None:
-        """Say what is to be."""
-
-    def served_serial(self, amphora_id: str, address: IPAddress) -> int:
-        """The serial number of the certificate that it shows."""
+    ) -> None: ...
+    def served_serial(self, amphora_id: str, address: IPAddress) -> int: ...
 
 
 class Statistics(Protocol):
     """Octavia's listener statistics."""
 
-    def add(self, heartbeats: Iterable[Heartbeat]) -> None:
-        """Add what heartbeats brought."""
-
-    def set_active(self, active: Mapping[str, int]) -> None:
-        """listener_id -> active connections."""
+    def add(self, heartbeats: Iterable[Heartbeat]) -> None: ...
+    def set_active(self, active: Mapping[str, int]) -> None: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -80,9 +80,7 @@ def standing(session: Session, distributor_id: str) -> Standing:
 
 
 def record_failures(
-    session: Session,
-    distributor_id: str,
-    failures: tuple[ActionFailure, ...],
+    session: Session, distributor_id: str, failures: tuple[ActionFailure, ...]
 ) -> None:
     """Store what fails now; ``updated_at`` stays as it is."""
     session.execute(
@@ -134,10 +132,7 @@ def reports_of(session: Session, distributor_id: str) -> list[Report]:
     rows = session.scalars(
         select(AmphoraReport.report)
         .join(Amphora, Amphora.id == AmphoraReport.amphora_id)
-        .where(
-            Amphora.distributor_id == distributor_id,
-            Amphora.is_allocated,
-        )
+        .where(Amphora.distributor_id == distributor_id, Amphora.is_allocated)
         .order_by(Amphora.id)
     )
     return [report for report in rows if report is not None]
@@ -151,10 +146,7 @@ def announced_paths(
         mapping.select_fields(VipRegistration, AnnouncedVip)
         .add_columns(VipRegistration.amphora_id)
         .join(Amphora, Amphora.id == VipRegistration.amphora_id)
-        .where(
-            Amphora.distributor_id == distributor_id,
-            Amphora.is_allocated,
-        )
+        .where(Amphora.distributor_id == distributor_id, Amphora.is_allocated)
     )
     return mapping.grouped(
         (row.pop("amphora_id"), AnnouncedVip(**row))

@@ -155,7 +155,6 @@ def _equals(column: Any, value: Any) -> ColumnElement[bool]:
 
 
 def _value(column: Any, name: str, text: str) -> Any:
-    """Read a text as a value of the column's type."""
     kind = column.type
     try:
         if isinstance(kind, Boolean):

@@ -156,7 +156,6 @@ def _fields(table: type[Base], kind: Any) -> dict[str, _Inner | None]:
 
 
 def _dataclass_in(hint: Any) -> Any:
-    """A dataclass that may be None, or may not; None for other types."""
     is_union = typing.get_origin(hint) in (typing.Union, types.UnionType)
     choices = typing.get_args(hint) if is_union else (hint,)
     found = [one for one in choices if is_dataclass(one)]

@@ -86,8 +86,7 @@ def new_id() -> str:
 
 Uuid = Annotated[str, UUID_LENGTH]
 NewUuid = Annotated[
-    str,
-    mapped_column(String(UUID_LENGTH), primary_key=True, default=new_id),
+    str, mapped_column(String(UUID_LENGTH), primary_key=True, default=new_id)
 ]
 KeyUuid = Annotated[str, mapped_column(String(UUID_LENGTH), primary_key=True)]
 IndexedUuid = Annotated[str, mapped_column(String(UUID_LENGTH), index=True)]

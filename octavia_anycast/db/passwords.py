@@ -10,11 +10,8 @@ HIDDEN = "*"
 class Cipher(Protocol):
     """Encrypts and decrypts the stored passwords."""
 
-    def encrypt(self, text: str) -> str:
-        """Encrypt."""
-
-    def decrypt(self, text: str) -> str:
-        """Decrypt what :meth:`encrypt` made."""
+    def encrypt(self, text: str) -> str: ...
+    def decrypt(self, text: str) -> str: ...
 
 
 class WithoutPasswords:

@@ -371,7 +371,6 @@ def _without_peers(speaker: Speaker) -> Speaker:
 
 
 def _check_exabgp(path: str, peer: Peer) -> None:
-    """Refuse here what every agent would refuse."""
     if peer.bfd:
         raise InvalidRequest(
             f"{path}.bfd", "ExaBGP does not speak BFD; use the bird driver"
@@ -386,7 +385,6 @@ def _check_exabgp(path: str, peer: Peer) -> None:
 
 
 def _check_bird(path: str, peer: Peer) -> None:
-    """Refuse here what every agent would refuse."""
     if peer.bfd and peer.ttl_hops is not None and peer.ttl_hops > 1:
         raise InvalidRequest(
             f"{path}.ttl_hops",

@@ -33,7 +33,6 @@ PASSWORD = "password"
 
 @cache
 def _field_names(kind: Any) -> tuple[str, ...] | None:
-    """A dataclass's fields; None for another type."""
     if not is_dataclass(kind):
         return None
     return tuple(f.name for f in fields(kind))

@@ -113,7 +113,6 @@ def about_distributor(distributor: Distributor) -> Iterator[Complaint]:
 
 
 def _sound_speaker(speaker: Speaker) -> tuple[Speaker, list[Complaint]]:
-    """The valid part of a speaker, and complaints about the rest."""
     complaints = list(
         _refusal(SPEAKER, speaker.id, lambda: replace(speaker, peers=()))
     )

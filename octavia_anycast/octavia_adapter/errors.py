@@ -185,7 +185,6 @@ def _status(error: Any) -> int | None:
 
 
 def _neutron_type(error: Any) -> str:
-    """Return the name that Neutron gives to its error."""
     try:
         body = error.response.json()
         return str(body["NeutronError"]["type"])

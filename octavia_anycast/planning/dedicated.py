@@ -236,7 +236,6 @@ def is_announcing(report: Report | None) -> bool:
 
 
 def _established(report: Report | None) -> set[str]:
-    """The peers whose sessions are Established."""
     return {
         session.peer_id
         for session in (report.sessions if report else ())
@@ -304,7 +303,6 @@ def _kept_state(
 def _next_steps(
     group: Dedicated, vips: tuple[VipState, ...], member: Assessment
 ) -> tuple[Action, ...]:
-    """Have its agent told what is wanted."""
     record, report = member.amphora.record, member.amphora.report
     assert report is not None
     state = _state(group.desired, record, vips)

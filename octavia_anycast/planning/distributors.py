@@ -240,7 +240,6 @@ def _is_stuck(
 
 
 def _down(distributor: Distributor, report: Report) -> list[str]:
-    """Each session that is not Established: peer, state, time, cause."""
     peers = {p.id: p for s in distributor.speakers for p in s.peers}
     return [
         _session_in_words(session, peers.get(session.peer_id))

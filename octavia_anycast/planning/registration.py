@@ -60,9 +60,7 @@ def paths_of(
         for amphora in sorted(amphorae, key=lambda a: a.record.id)
         if registration.covers(amphora.record.id)
         for vip_ip, nexthop_ip in sorted(amphora.vips, key=str)
-        for intent, reason in [
-            _stricter(verdicts[amphora.record.id], drain),
-        ]
+        for intent, reason in [_stricter(verdicts[amphora.record.id], drain)]
     )
 
 
@@ -135,7 +133,6 @@ def _verdicts(
 
 
 def _verdict(amphora: ServingAmphora) -> tuple[Intent, str]:
-    """What is known of one amphora, but for its silence."""
     record = amphora.record
     if record.status is not AmphoraStatus.ALLOCATED:
         return Intent.WITHDRAW, f"it is {record.status}"

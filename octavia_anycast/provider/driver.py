@@ -38,7 +38,7 @@ from octavia_anycast.model.errors import (
 )
 from octavia_anycast.octavia_adapter.cloud import vip as vip_ports
 from octavia_anycast.octavia_adapter.haproxy_syntax import content
-from octavia_anycast.octavia_adapter.load_balancer import parents
+from octavia_anycast.octavia_adapter.load_balancer import rows
 from octavia_anycast.planning.amphora.gate_choice import chosen_gate
 from octavia_anycast.provider import metadata
 from octavia_anycast.provider.support import Support
@@ -50,7 +50,7 @@ NO_DISTRIBUTOR = (
     "has to create a distributor with is_default true, or a flavor with "
     "distributor_id."
 )
-# attribute with the id of a parent -> its kind in ``parents``
+# attribute with the id of a parent -> its kind in ``object_rows``
 LOAD_BALANCER = "loadbalancer_id"
 _PARENTS = {
     "listener_id": "listeners",
@@ -309,7 +309,7 @@ class AnycastProviderDriver(provider_base.ProviderDriver):
             found: str | None = parent_id
             if parent != LOAD_BALANCER:
                 kind = _PARENTS[parent]
-                found = parents.load_balancer_id_of(kind, parent_id)
+                found = rows.load_balancer_id_of(kind, parent_id)
             if found is not None:
                 with self._database.transaction() as session:
                     clusters.record_request(
@@ -324,7 +324,6 @@ class AnycastProviderDriver(provider_base.ProviderDriver):
 
 
 def _check_content(kind: str, new: Any, old: Any = None) -> None:
-    """Refuse what HAProxy would refuse."""
     content.check(
         kind, new.to_dict(recurse=True), None if old is None else vars(old)
     )
@@ -345,7 +344,6 @@ def _check_usable(session: Any, distributor_id: str) -> None:
 
 
 def _check_not_external(session: Any, loadbalancer: Any) -> None:
-    """Check that no VIP is an external VIP of a distributor."""
     given = loadbalancer.to_dict()
     texts = [given.get("vip_address")]
     texts += [v.get("ip_address") for v in given.get("additional_vips") or ()]

@@ -275,7 +275,6 @@ def check_resources(metadata: dict[str, Any]) -> None:
 
 
 def _driver(kind: str) -> Any:
-    """Octavia's configured compute, image or volume driver."""
     return stevedore_driver.DriverManager(
         namespace=f"octavia.{kind}.drivers",
         name=cfg.CONF.controller_worker[f"{kind}_driver"],

@@ -15,7 +15,7 @@ from octavia.common import constants
 from octavia_lib.common import constants as lib_constants
 
 from octavia_anycast.model.errors import InvalidRequest
-from octavia_anycast.octavia_adapter.load_balancer import parents
+from octavia_anycast.octavia_adapter.load_balancer import rows
 
 PROTOCOLS = frozenset(amphora_driver.AMPHORA_SUPPORTED_PROTOCOLS)
 ALGORITHMS = frozenset(amphora_driver.AMPHORA_SUPPORTED_LB_ALGORITHMS)
@@ -57,13 +57,13 @@ class Support:
         elif kind == "healthmonitor":
             self.check_health_monitor(new)
         elif kind == "l7policy":
-            self.check_l7policy(parents.listener(new.listener_id).protocol)
+            self.check_l7policy(rows.listener(new.listener_id).protocol)
 
     def check_members_of(self, pool_id: str, members: list[Any]) -> None:
         """Check members of a pool by their address families."""
         # Without UDP there are none of the pools that have a rule.
         if self._udp_supported:
-            self.check_members(parents.pool(pool_id), members)
+            self.check_members(rows.pool(pool_id), members)
 
     def check_listener(self, listener: Any) -> None:
         """Check protocol and ALPN, and all below in a graph."""
@@ -145,7 +145,6 @@ class Support:
 
 
 def _check_known(name: str, given: Any, supported: frozenset[str]) -> None:
-    """Check one value or several; nothing if none is given."""
     values = [given] if isinstance(given, str) else given or ()
     unknown = set(values) - supported
     if unknown:

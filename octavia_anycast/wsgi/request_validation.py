@@ -69,7 +69,6 @@ def complaint_in(response: Any) -> str | None:
 
 
 def _fault(complaint: str) -> Any:
-    """A response like Octavia's faults."""
     return Response(
         status=400,
         json_body={

@@ -160,7 +160,6 @@ class FrontendSetup:
         self._has_sysctls = run([*inside, "-w", *_SYSCTLS])
 
     def _ensure_interface(self, frontend: Frontend) -> bool:
-        """Have the interface in the namespace, by its name."""
         paths = self._paths
         inside = _link_by_mac(paths.namespace_path, frontend.mac_address)
         if inside is not None:
@@ -298,16 +297,12 @@ def _link_by_mac(namespace_path: str | None, mac: str) -> Link | None:
     return next((link for link in links if link.mac_address == mac), None)
 
 
-def _loopback(
-    vips: frozenset[IPAddress],
-) -> frozenset[tuple[IPAddress, int]]:
+def _loopback(vips: frozenset[IPAddress]) -> frozenset[tuple[IPAddress, int]]:
     addresses = {(ip_address(text), length) for text, length in _LOOPBACK}
     return frozenset(addresses | {(vip, vip.max_prefixlen) for vip in vips})
 
 
-def interface_addresses(
-    frontend: Frontend,
-) -> list[tuple[IPAddress, int]]:
+def interface_addresses(frontend: Frontend) -> list[tuple[IPAddress, int]]:
     """The interface's addresses, with the link-local one of IPv6.
 
     It is listed because ``amphora-interface`` removes what is not. The amphora
@@ -336,7 +331,6 @@ def _versions(frontend: Frontend) -> set[int]:
 def _interface_file(
     name: str, kind: str, addresses: Sequence[tuple[str, int]]
 ) -> dict[str, Any]:
-    """An interface file as Octavia's agent writes and reads it."""
     return {
         "name": name,
         "if_type": kind,

@@ -240,7 +240,6 @@ def told(sample: Sample, evidence: tuple[ProbeReport, ...]) -> Sample:
         if report.probe is sample.probe and report.value:
             since = report.since.isoformat(timespec="milliseconds")
             return replace(
-                sample,
-                reason=f"{report.probe}: {report.value}, since {since}",
+                sample, reason=f"{report.probe}: {report.value}, since {since}"
             )
     return sample

@@ -126,7 +126,6 @@ def _name(listener: ListenerSocket) -> str:
 def _socket_of(
     sockets: Mapping[_Key, TcpSocket], listener: ListenerSocket
 ) -> TcpSocket | None:
-    """The socket at the listener's address, or at every address."""
     found = sockets.get((listener.ip_address, listener.port))
     if found is not None:
         return found

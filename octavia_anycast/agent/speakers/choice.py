@@ -209,7 +209,6 @@ class ChosenSpeaker:
         )
 
     def close(self) -> None:
-        """Disconnect; the daemons go on as they are (fail-static)."""
         for speaker in self._made.values():
             speaker.close()
 

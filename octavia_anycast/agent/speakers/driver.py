@@ -233,17 +233,14 @@ class DaemonDriver(ABC, Generic[S, L]):
     # -- the interface ---------------------------------------------------
 
     def want(self, wish: Wish) -> None:
-        """Have these peers, and announce these paths."""
         if wish != self._asked:
             self._asked = wish
             self._loop.wake()
 
     def status(self) -> SpeakerStatus:
-        """Tell what is, from memory."""
         return self._status
 
     def close(self) -> None:
-        """Disconnect; the daemon goes on announcing (fail-static)."""
         self._loop.close()
         self._disconnect()
 
@@ -347,7 +344,6 @@ class DaemonDriver(ABC, Generic[S, L]):
             os.unlink(os.path.join(settings.directory, name))
 
     def _stored(self) -> Files:
-        """The daemon's files on the disk."""
         directory, files = self._settings.directory, {}
         if not os.path.isdir(directory):
             return {}
@@ -398,11 +394,9 @@ class DaemonDriver(ABC, Generic[S, L]):
     # -- what differs from daemon to daemon ------------------------------
 
     def _pause(self) -> float:
-        """Seconds until the daemon is looked at again."""
         return self._settings.poll_seconds
 
     def _is_path_file(self, name: str) -> bool:
-        """Whether a file of the daemon's directory holds paths."""
         return False
 
     def _sent(self) -> object:

@@ -71,7 +71,6 @@ class BelowAmphora(resource.Controller):
         return self._listed.record.load_balancer_id
 
     def _record_request(self, session: Any) -> None:
-        """Have the controller's log lines bear this request."""
         if self._load_balancer_id is not None:
             clusters.record_request(
                 session, self._load_balancer_id, log_lines.request_id()
@@ -93,10 +92,7 @@ class FailoverController(BelowAmphora):
             clusters.require_managed(session, self._load_balancer_id or "")
         # The mark is committed first: without a lock it is carried out, but
         # a lock without a mark would show a failover that never happens.
-        with (
-            self._locked_load_balancer(),
-            self._transaction() as session,
-        ):
+        with self._locked_load_balancer(), self._transaction() as session:
             amphorae.update(
                 session, self._listed.record.id, failover_wanted=True
             )
@@ -324,6 +320,5 @@ class AmphoraeController(resource.Controller, stock.AmphoraController):
         return super()._lookup(amphora_id, *remainder)
 
     def _find(self, amphora_id: str) -> ListedAmphora | None:
-        """The amphora, if it is one of ours."""
         with self._transaction() as session:
             return amphora_listing.get(session, amphora_id)

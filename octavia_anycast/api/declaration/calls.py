@@ -175,7 +175,6 @@ class Call:
         return rooted(of.root, {"allOf": [shown, required]})
 
     def _parameters(self) -> Iterator[Schema]:
-        """The parameters of the query: attributes, filters, order, pages."""
         if not self.of or not self.has_fields:
             return
         yield query(
@@ -317,7 +316,6 @@ def _json(schema: Schema) -> Schema:
 
 
 def _path_parameters(path: str) -> Schema:
-    """The ids in a path."""
     parameters = [
         {
             "name": name,

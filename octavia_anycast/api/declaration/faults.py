@@ -93,6 +93,5 @@ def _is_out_of_range(error: db_exceptions.DBError) -> bool:
 
 
 def _first_line(error: Any) -> str:
-    """The database's words without the statement."""
     words = getattr(getattr(error, "orig", None), "args", ())
     return str(words[-1] if words else error).partition("\n")[0]

@@ -109,9 +109,7 @@ def cut(
 
 
 def in_order(
-    items: list[Item],
-    order: Order,
-    read: Callable[[Item, str], Any],
+    items: list[Item], order: Order, read: Callable[[Item, str], Any]
 ) -> list[Item]:
     """Sort by attributes; null comes first, as in the database."""
     for name, is_descending in reversed(order):

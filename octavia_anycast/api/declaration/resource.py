@@ -67,7 +67,6 @@ class Controller(base.BaseController):
 
     @property
     def _context(self) -> Any:
-        """Octavia's context of the request."""
         return request.context["octavia_context"]
 
     def _authorize(self, method: str, project_id: str | None) -> None:
@@ -85,13 +84,11 @@ class Controller(base.BaseController):
 
     @contextmanager
     def _octavia_transaction(self) -> Iterator[Any]:
-        """A transaction of Octavia's database, in the request's session."""
         session = self._context.session
         with session.begin():
             yield session
 
     def _selected(self, shown: list[Any], fields: Any) -> list[Any]:
-        """Leave out the attributes that are not wanted."""
         if fields is None:
             return shown
         selected: list[Any] = self._filter_fields(shown, fields)

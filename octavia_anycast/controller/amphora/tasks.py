@@ -46,7 +46,6 @@ LISTED_VIPS_MAX = 8  # more of them are counted in a log line
 
 
 def _boot(job: Job, action: BootAmphora) -> None:
-    """Record the amphora, then have its server built."""
     drive = job.world.files.build(action.first_state, job.world.now())
     record = replace(
         job.new_record(action), cert_expiration=drive.cert_expiration
@@ -259,10 +258,7 @@ def _delete(job: Job, action: DeleteAmphora) -> None:
     )
     delete_amphora(job.world, record)
     LOG.info(
-        "Amphora %s of %s is deleted: %s.",
-        record.id,
-        job.owner,
-        action.reason,
+        "Amphora %s of %s is deleted: %s.", record.id, job.owner, action.reason
     )
 
 

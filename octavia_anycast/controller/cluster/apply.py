@@ -71,10 +71,7 @@ class ActionTask(task.Task):
     """One action as a task; ``after`` names the outcome it waits for."""
 
     def __init__(
-        self,
-        attempt: Callable[[], Outcome],
-        name: str,
-        after: str | None,
+        self, attempt: Callable[[], Outcome], name: str, after: str | None
     ) -> None:
         super().__init__(
             name=name,

@@ -91,7 +91,6 @@ class LoadMeter:
             return found
 
     def _carriers(self, history: _History, cluster: Cluster) -> list[Carrier]:
-        """Take a sample of each amphora that may carry traffic."""
         members = carrying(cluster)
         serving = {m.id for m in members if is_serving(cluster, m)}
         history.serving_since = {

@@ -10,8 +10,6 @@ from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from oslo_log import log as logging
-
 from octavia_anycast import log_lines
 from octavia_anycast.controller.amphora.look import AmphoraObserver
 from octavia_anycast.controller.cluster.distributor_cache import (
@@ -42,7 +40,6 @@ from octavia_anycast.planning.amphora.placement import frontend_networks
 from octavia_anycast.planning.cluster.rescue import secrets_at
 from octavia_anycast.planning.heartbeat import Reception, trouble
 
-LOG = logging.getLogger(__name__)
 _PENDING_CREATE = "PENDING_CREATE"
 
 
@@ -179,7 +176,6 @@ class Observer:
     def _desired(
         self, tree: LoadBalancerTree, rows: _Rows
     ) -> tuple[DesiredCluster, list[ActionFailure]]:
-        """Return what is wanted, and failures to find out parts of it."""
         cluster = rows.cluster
         desired = DesiredCluster(
             load_balancer_id=tree.id,
@@ -222,7 +218,6 @@ class Observer:
         return secrets_at(world.rescue_key, tree.id, world.now())
 
     def _policy(self, tree: LoadBalancerTree) -> ClusterPolicy:
-        """Return the operator's policy with the changes of the flavor."""
         policy = self._world.settings.policy
         return replace(
             policy,
@@ -268,7 +263,6 @@ class Observer:
     def _with_heartbeats(
         self, seen: ObservedAmphora, rows: _Rows
     ) -> ObservedAmphora:
-        """Add why the heartbeats of an amphora that answers do not arrive."""
         record, world = seen.record, self._world
         if seen.report is None or record.lb_network_ip is None:
             return seen

@@ -67,7 +67,6 @@ class ClusterReconciler:
 
     @property
     def kind(self) -> Kind:
-        """How load balancers are queued."""
         settings = self._world.settings
         return Kind(
             noun="load balancer",
@@ -84,14 +83,9 @@ class ClusterReconciler:
         return self._watch.pending(wake)
 
     def reconcile(self, load_balancer_id: str) -> Result:
-        """Bring one load balancer as far as it gets without waiting.
-
-        :raises AnycastError: if it could not even be observed.
-        """
         return until_done(lambda: self._round(load_balancer_id))
 
     def _round(self, load_balancer_id: str) -> Result:
-        """Run one round, with the cached tree first if there is one."""
         kept = self._trees.get(load_balancer_id, self._world.now())
         if kept is not None:
             log_lines.bear(kept.project_id)

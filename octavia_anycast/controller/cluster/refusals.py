@@ -79,7 +79,6 @@ def find_culprits(job: Job, action: FindCulprits) -> None:
 
 
 def _record_culprits(job: Job, culprits: Mapping[str, str]) -> None:
-    """Record the sentences about the objects that are left out."""
     tree = job.tree
 
     def record(session: Any) -> None:

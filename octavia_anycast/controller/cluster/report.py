@@ -88,9 +88,7 @@ class Reporter:
             return
         with self._world.database.transaction() as session:
             clusters.forget_request(
-                session,
-                observation.tree.id,
-                observation.cluster.request_id,
+                session, observation.tree.id, observation.cluster.request_id
             )
 
     def record(
@@ -234,7 +232,6 @@ class Reporter:
             )
 
     def _settle_late(self, observation: Observation) -> None:
-        """Settle listeners whose secrets can be read now."""
         tree, waiting = observation.tree, _waiting(observation)
         if all(pending.id in waiting for pending in tree.pending):
             return
@@ -242,7 +239,6 @@ class Reporter:
             self._world.statuses.settle(tree, waiting)
 
     def _keep(self, cluster: ClusterRecord, **wanted: Any) -> None:
-        """Write what differs from the cluster's row."""
         changed = _changes(cluster, **wanted)
         if changed:
             self._set(cluster.load_balancer_id, **changed)
@@ -290,8 +286,7 @@ class Reporter:
             and tree.provisioning_status == "ACTIVE",
         )
         status = worse_of(
-            verdict.status,
-            worst_below({**tree.operating_statuses, **changes}),
+            verdict.status, worst_below({**tree.operating_statuses, **changes})
         )
         if status != tree.operating_status:
             changes[_LOAD_BALANCERS, tree.id] = status
@@ -303,7 +298,6 @@ class Reporter:
         return changes, verdict.status, verdict.reason
 
     def _told(self, observation: Observation) -> Told:
-        """Return the latest heartbeats of the cluster's amphorae."""
         return self._store.of(
             {
                 amphora.record.id: amphora.record.applied_at
@@ -357,7 +351,6 @@ def patience_of(world: World) -> Patience:
 
 
 def _is_seen(failure: ActionFailure) -> bool:
-    """Whether it failed while the load balancer was observed."""
     return failure.action == OBSERVE
 
 

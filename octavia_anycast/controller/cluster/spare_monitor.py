@@ -127,7 +127,6 @@ class SpareMonitor:
 
 
 def _news(before: object | None, now: object | None) -> str:
-    """Describe the change, for the log."""
     if now is None:
         return "does not answer"
     if before is None:

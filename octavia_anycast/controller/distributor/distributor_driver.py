@@ -159,9 +159,7 @@ class L3BgpDistributorDriver(DistributorDriver):
     def get_drain_amphora_subflow(self) -> Flow:
         """Requires ``distributor_id`` and ``registration``."""
         return self._flow(
-            self._drain,
-            amphora_registrations.restore_drain,
-            "registration",
+            self._drain, amphora_registrations.restore_drain, "registration"
         )
 
     def get_list_amphorae_subflow(self) -> Flow:

@@ -67,7 +67,6 @@ class DistributorLifecycle:
 
     @property
     def kind(self) -> Kind:
-        """How distributors are queued."""
         return Kind(noun="distributor", threads=THREADS, resync=ERROR_SECONDS)
 
     def pending(self, wake: Callable[[str], None]) -> Mapping[str, str]:
@@ -88,16 +87,11 @@ class DistributorLifecycle:
         return found
 
     def _users(self, distributor_id: str) -> list[str]:
-        """The load balancers whose amphorae are concerned."""
         with self._world.database.transaction() as session:
             records = amphorae.list_registered(session, distributor_id)
         return sorted({r.load_balancer_id or "" for r in records} - {""})
 
     def reconcile(self, distributor_id: str) -> Result:
-        """Bring one distributor as far as it gets.
-
-        :raises Retryable: a service did not answer; come again.
-        """
         with self._world.database.transaction() as session:
             # As stored: one that is refused now is to be deleted, too.
             shown = distributors.get(
@@ -111,7 +105,6 @@ class DistributorLifecycle:
         return Result(retry_after_seconds=ERROR_SECONDS if is_failed else 0.0)
 
     def _bring_on(self, shown: Distributor) -> bool:
-        """Whether nothing is awaited any more."""
         distributor_id = shown.id
         with self._world.database.transaction() as session:
             standing = dedicated.standing(session, distributor_id)
@@ -294,7 +287,6 @@ def remove(world: World, distributor_id: str) -> None:
 
 
 def _check(world: World, distributor_id: str) -> None:
-    """Check zones, networks and passwords."""
     with world.database.transaction() as session:
         # Decrypts each password: a lost key shows here.
         distributor = distributors.get(session, distributor_id, world.cipher)
@@ -315,7 +307,6 @@ def _show(
     reason: str,
     expected: Collection[str],
 ) -> bool:
-    """Write its status, if it still has an expected one."""
     with world.database.transaction() as session:
         return lifecycle.settle(
             session,

@@ -5,22 +5,36 @@
 Several controllers, and operators with octavia-anycast-manage, may start the
 same chore at the same time; its tooz lock lets one of them.
 
+The purge removes records of what is long gone. Amphorae that were DELETED
+stay for ``amphora_expiry_age``: the back-off counts their failures, and the
+sweep knows by them that a server is ours. What other tables say of an amphora
+goes with it; should something have written there after that, it goes now.
+Clusters are the sweep's business, as there is more to remove with one than
+its row.
+
 Layer: controller.
 """
 
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from enum import StrEnum
+
+from oslo_log import log as logging
 
 from octavia_anycast.controller.amphora.rotation import Rotation
 from octavia_anycast.controller.engine.work_queue import Kind, Result
-from octavia_anycast.controller.housekeeping.purge import Purge
 from octavia_anycast.controller.housekeeping.sweep import Sweep
+from octavia_anycast.controller.ports import World
+from octavia_anycast.db import housekeeping
+from octavia_anycast.db.amphora import amphorae
 from octavia_anycast.model.errors import Retryable
 from octavia_anycast.model.housekeeping import Outcome
 from octavia_anycast.options import Settings
 
+LOG = logging.getLogger(__name__)
+AMPHORAE = "anycast_amphora"
 # A certificate that could not be replaced is tried again after so long.
 RETRY_SECONDS = 60.0
 _UNDONE = (Outcome.BUSY, Outcome.FAILED, Outcome.SKIPPED)
@@ -37,6 +51,44 @@ class Chore(StrEnum):
 def lock_name(chore: Chore) -> str:
     """The name of the lock under which a chore is done."""
     return f"housekeeping-{chore}"
+
+
+@dataclass(slots=True)
+class Purge:
+    """Finds old records and removes them; table -> rows."""
+
+    world: World
+
+    def find(self) -> dict[str, int]:
+        """Count them; nothing is touched.
+
+        :raises Retryable: the database does not answer.
+        """
+        with self.world.database.transaction() as session:
+            return {
+                AMPHORAE: housekeeping.count_deleted(session, self._limit),
+                **housekeeping.count_ownerless(session),
+            }
+
+    def run(self) -> dict[str, int]:
+        """Remove them.
+
+        :raises Retryable: the database does not answer.
+        """
+        with self.world.database.transaction() as session:
+            removed = {
+                AMPHORAE: amphorae.purge(session, self._limit),
+                **housekeeping.remove_ownerless(session),
+            }
+        for table, count in removed.items():
+            if count:
+                LOG.info("%d rows of %s were purged.", count, table)
+        return removed
+
+    @property
+    def _limit(self) -> datetime:
+        age = self.world.settings.amphora_expiry_age
+        return self.world.now() - timedelta(seconds=age)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +124,6 @@ class Recurring:
         return {self.key: "due"}
 
     def reconcile(self, key: str) -> Result:
-        """Do it.
-
-        :raises AnycastError: it could not be done.
-        """
         self.work()
         return Result(is_settled=True)
 

@@ -249,10 +249,7 @@ def silent(session: Session, before: datetime) -> dict[str, str | None]:
     rows = session.execute(
         select(Amphora.id, Amphora.load_balancer_id)
         .join(AmphoraHealth, AmphoraHealth.amphora_id == Amphora.id)
-        .where(
-            Amphora.is_allocated,
-            AmphoraHealth.last_update < before,
-        )
+        .where(Amphora.is_allocated, AmphoraHealth.last_update < before)
     )
     return {amphora_id: owner for amphora_id, owner in rows}
 

@@ -193,7 +193,6 @@ def delete(session: Session, load_balancer_id: str) -> None:
 
 
 def _values(fields: dict[str, Any]) -> dict[str, Any]:
-    """Attribute of the row -> value, of fields of a cluster."""
     values = dict(fields)
     for name in fields:
         if name not in ClusterRecord.__dataclass_fields__:

@@ -97,7 +97,12 @@ class Announced(Generic[Record]):
     def page(
         self, session: Session, distributor_id: str, request: listing.Request
     ) -> list[Record]:
-        """Get a page of the list; one query, two with a marker."""
+        """Get a page of the list; two queries, three with a marker.
+
+        :raises NotFound: if there is no such distributor.
+        """
+        if not distributors.exists(session, distributor_id):
+            raise NotFound("Distributor", distributor_id)
         rows = listing.page(
             session,
             self._table,

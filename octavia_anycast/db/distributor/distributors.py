@@ -28,9 +28,7 @@ PLAIN = ("name", "description", "is_enabled", "dedicated_count")
 _ROW = models.Distributor
 _IS_DEFAULT = type_coerce(_ROW.is_default, Boolean())
 COLUMNS = listing.columns(
-    _ROW,
-    Distributor,
-    is_default=func.coalesce(_IS_DEFAULT, False),
+    _ROW, Distributor, is_default=func.coalesce(_IS_DEFAULT, False)
 )
 # One query for each relationship, however long the page; "selectin", which
 # the models have for single rows, takes another one for each 500.
@@ -104,10 +102,7 @@ def create(
 
 
 def get(
-    session: Session,
-    distributor_id: str,
-    cipher: Cipher,
-    make: Make = checked,
+    session: Session, distributor_id: str, cipher: Cipher, make: Make = checked
 ) -> Distributor | None:
     """Get one distributor; None if there is none.
 
@@ -309,7 +304,6 @@ def _record(row: models.Distributor, counted: Counts) -> DistributorRecord:
 
 
 def _zone_rows(zones: tuple[Zone, ...]) -> list[models.Zone]:
-    """Make a row for each subnet of each zone."""
     places = [
         mapping.columns_of(models.Zone, zone)
         | {"frontend_subnet_id": subnet_id}

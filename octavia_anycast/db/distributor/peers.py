@@ -59,9 +59,7 @@ def lock(session: Session, peer_id: str) -> None:
 
 
 def find(
-    session: Session,
-    peer_ids: Iterable[str],
-    cipher: Cipher | None = None,
+    session: Session, peer_ids: Iterable[str], cipher: Cipher | None = None
 ) -> dict[str, Peer]:
     """peer_id -> peer, of those that exist; one query.
 

@@ -70,11 +70,7 @@ def page(session: Session, request: listing.Request) -> list[SpeakerRecord]:
 
 
 def update(
-    session: Session,
-    speaker_id: str,
-    *,
-    local_as: int,
-    driver: SpeakerDriver,
+    session: Session, speaker_id: str, *, local_as: int, driver: SpeakerDriver
 ) -> None:
     """Change its AS, and the driver of all speakers of its distributor.
 
@@ -206,7 +202,6 @@ def _record(row: models.Speaker) -> SpeakerRecord:
 
 
 def _forget_distributor(session: Session, distributor_id: str) -> None:
-    """Have this session read the distributor's speakers again."""
     row = session.get(models.Distributor, distributor_id)
     if row is not None:
         session.expire(row, ["speakers"])

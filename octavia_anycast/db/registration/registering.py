@@ -162,7 +162,6 @@ def _distributor(session: Session, distributor_id: str) -> Distributor:
 def _check_load_balancer(
     session: Session, holders: VipHolders, load_balancer_id: str
 ) -> None:
-    """Check that it exists, that it is ours, and that it stays."""
     status = holders.status_of(load_balancer_id)
     if status is None:
         raise NotFound("Load Balancer", load_balancer_id)
@@ -230,7 +229,6 @@ def _check_peers(
 
 
 def _paths(session: Session, holders: VipHolders, distributor_id: str) -> int:
-    """How many paths of registered amphorae there may be at most."""
     registered = amphora_registrations.of_distributor(session, distributor_id)
     if not registered:
         return 0
@@ -373,10 +371,7 @@ def _check_drain(
 
 
 def _by_themselves(
-    session: Session,
-    load_balancer_id: str,
-    limits: DrainLimits,
-    now: datetime,
+    session: Session, load_balancer_id: str, limits: DrainLimits, now: datetime
 ) -> set[IPAddress]:
     """The VIPs that amphorae of a load balancer announce themselves."""
     fresh_since = now - timedelta(seconds=limits.stale_after)

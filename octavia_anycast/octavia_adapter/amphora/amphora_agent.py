@@ -68,7 +68,6 @@ class Loadbalancer(loadbalancer.Loadbalancer):
 
 
 def _written_since(began: float, unit: str) -> str:
-    """Read what a unit wrote to the journal; empty if that is unknown."""
     command = ["journalctl", f"--since=@{began:.3f}", f"--unit={unit}"]
     command += ["--lines=20", "--output=cat", "--no-pager", "--quiet"]
     try:

@@ -116,8 +116,6 @@ class _Explaining:
 
 
 def _bounded(client_class: type, timeouts: dict[str, Any]) -> Any:
-    """Make a REST client of Octavia with these timeouts for each call."""
-
     class Bounded(_Explaining, client_class):
         def request(
             self,
@@ -495,7 +493,6 @@ class _Job:
 
 
 def _served(model: Any, files: Files) -> list[Any]:
-    """The listeners of HAProxy without those whose secrets are missing."""
     return [
         listener
         for listener in haproxy_listeners(model)

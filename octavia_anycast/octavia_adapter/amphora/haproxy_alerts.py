@@ -122,7 +122,6 @@ def _acl_of(raw: str) -> list[str]:
 def _owners_of(
     lines: Sequence[str], index: int, raw: str, owners: Owners
 ) -> tuple[str, ...]:
-    """Return the objects that a line is made from."""
     line = lines[index].strip()
     ids = _ID.findall(line)
     if line.startswith("acl "):
@@ -158,7 +157,6 @@ def _of_server(
 
 
 def _named_by(raw: str, owners: Owners) -> tuple[str, ...]:
-    """Return what the alert names: a server, or a proxy."""
     ids = _ID.findall(raw)
     if "'server " in raw:
         return _of_server(raw, ids[2:3], owners)

@@ -40,13 +40,7 @@ def read(datagram: bytes) -> Heartbeat | Refusal:
         return Refusal.WRONG_KEY
     try:
         return _heartbeat(status_message.decode_obj(payload))
-    except (
-        zlib.error,
-        ValueError,
-        KeyError,
-        TypeError,
-        AttributeError,
-    ) as e:
+    except (zlib.error, ValueError, KeyError, TypeError, AttributeError) as e:
         LOG.debug("A datagram is not a heartbeat: %s", e)
         return Refusal.NOT_A_HEARTBEAT
 

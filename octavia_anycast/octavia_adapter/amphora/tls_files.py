@@ -57,10 +57,7 @@ class Files:
 
 
 def upload_files(
-    driver: Any,
-    load_balancer: Any,
-    amphora: Any,
-    in_force: Callable[[], str],
+    driver: Any, load_balancer: Any, amphora: Any, in_force: Callable[[], str]
 ) -> Files:
     """Upload the secrets of the listeners.
 

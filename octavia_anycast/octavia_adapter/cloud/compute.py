@@ -25,7 +25,6 @@ from octavia_anycast.model.errors import AnycastError, Permanent
 from octavia_anycast.model.housekeeping import Seen
 from octavia_anycast.model.load_balancer import LoadBalancerTree
 from octavia_anycast.octavia_adapter.cloud import inventory
-from octavia_anycast.octavia_adapter.cloud.names import server_name
 from octavia_anycast.octavia_adapter.errors import translated
 from octavia_anycast.octavia_adapter.load_balancer.rows import transaction
 
@@ -82,7 +81,7 @@ class Compute:
         flavor = tree.flavor if tree else {}
         with translated(f"building a server for amphora {amphora_id}"):
             server_id = self._driver.build(
-                name=server_name(amphora_id),
+                name=inventory.server_name(amphora_id),
                 amphora_flavor=flavor.get(
                     constants.COMPUTE_FLAVOR, self._flavor_id
                 ),
@@ -170,7 +169,7 @@ class Compute:
         return False
 
     def delete(self, amphora_id: str, server_id: str | None) -> None:
-        """Delete a server; one that is not there is deleted already."""
+        """Delete a server, by name if its id is unknown; idempotent."""
         with translated(f"deleting the server of amphora {amphora_id}"):
             found = (
                 [server_id] if server_id else self._find_by_name(amphora_id)
@@ -184,8 +183,7 @@ class Compute:
             return inventory.servers(self._driver)
 
     def _find_by_name(self, amphora_id: str) -> list[str]:
-        """Find servers whose ids were never recorded."""
-        name = server_name(amphora_id)
+        name = inventory.server_name(amphora_id)
         find = getattr(self._driver, "find_servers", None)
         if find is not None:
             return [str(identifier) for identifier in find(name)]
@@ -242,7 +240,6 @@ class Compute:
         self._record_group(tree, None)
 
     def _group_of(self, tree: LoadBalancerTree) -> str | None:
-        """Read the recorded server group, as of now."""
         with transaction() as session:
             found: str | None = (
                 session.query(models.LoadBalancer.server_group_id)
@@ -271,7 +268,6 @@ _STATES = {
 
 
 def _management_network(tree: LoadBalancerTree | None) -> str | None:
-    """Return the network that the load balancer's zone profile names."""
     profile = tree.availability_zone if tree else {}
     network_id: str | None = profile.get(constants.MANAGEMENT_NETWORK)
     return network_id

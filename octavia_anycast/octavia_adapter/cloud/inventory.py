@@ -1,22 +1,63 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright (c) 2026 The octavia-anycast authors
-"""What exists in Nova and in Neutron, by name.
+"""Servers, ports and security groups in the cloud, told by their names.
 
-Everything that has the name of an amphora's or a load balancer's, stock
-Octavia's too. The sweep finds out who owns it.
+Servers, VIP ports and security groups have Octavia's names; those of stock
+amphorae and load balancers are the same. Front-end and member ports have
+names of ours. All that has such a name is listed; the sweep finds out who
+owns it.
 
 Layer: octavia_adapter. Reads only; a constant number of calls each.
 """
 
+import re
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from octavia.common import constants
 from oslo_utils import timeutils
 
 from octavia_anycast.model.housekeeping import Seen
-from octavia_anycast.octavia_adapter.cloud import names
+
+SERVER_PREFIX = "amphora-"
+VIP_PREFIX = "octavia-lb-"
+FRONTEND_PREFIX = "octavia-anycast-fe-"
+MEMBER_PREFIX = "octavia-anycast-member-"
+
+_ID = "([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})"
+
+
+def server_name(amphora_id: str) -> str:
+    """The name of an amphora's server: Octavia's."""
+    return SERVER_PREFIX + amphora_id
+
+
+def frontend_port_name(amphora_id: str) -> str:
+    """The name of an amphora's front-end port."""
+    return FRONTEND_PREFIX + amphora_id
+
+
+def member_port_name(amphora_id: str, network_id: str) -> str:
+    """The name of an amphora's port in a network of members."""
+    return f"{MEMBER_PREFIX}{amphora_id}-{network_id}"
+
+
+def _read(pattern: str, name: str | None) -> str | None:
+    """Read the id in a name; None if it is another kind of name."""
+    found = re.fullmatch(pattern, name or "")
+    return next(filter(None, found.groups())) if found else None
+
+
+amphora_of_server = partial(_read, SERVER_PREFIX + _ID)
+amphora_of_port = partial(
+    _read, f"{FRONTEND_PREFIX}{_ID}|{MEMBER_PREFIX}{_ID}-.+"
+)
+load_balancer_of_port = partial(_read, VIP_PREFIX + _ID)
+load_balancer_of_group = partial(
+    _read, constants.VIP_SECURITY_GROUP_PREFIX + _ID
+)
 
 
 def servers(driver: Any) -> tuple[Seen, ...]:
@@ -31,7 +72,7 @@ def servers(driver: Any) -> tuple[Seen, ...]:
     if own is not None:
         found = own()
     elif nova is not None:
-        query = {"name": f"^{names.SERVER_PREFIX}"}
+        query = {"name": f"^{SERVER_PREFIX}"}
         found = (
             (server.id, server.name, _moment(server.created))
             for server in nova.list(search_opts=query, limit=-1)
@@ -39,7 +80,7 @@ def servers(driver: Any) -> tuple[Seen, ...]:
     return tuple(
         Seen(id=str(identifier), amphora_id=amphora_id, created_at=created_at)
         for identifier, name, created_at in found
-        if (amphora_id := names.amphora_of_server(name))
+        if (amphora_id := amphora_of_server(name))
     )
 
 
@@ -62,14 +103,14 @@ def ports(driver: Any) -> tuple[Seen, ...]:
             created_at=_moment(port.created_at),
         )
         for port in proxy.ports(project_id=driver.project_id)
-        if (amphora_id := names.amphora_of_port(port.name))
+        if (amphora_id := amphora_of_port(port.name))
     ]
     vips = [
         port
         for port in proxy.ports(device_owner=constants.OCTAVIA_OWNER)
-        if port.device_id == f"lb-{names.load_balancer_of_port(port.name)}"
+        if port.device_id == f"lb-{load_balancer_of_port(port.name)}"
     ]
-    return (*own, *_of_load_balancers(vips, names.load_balancer_of_port))
+    return (*own, *_of_load_balancers(vips, load_balancer_of_port))
 
 
 def security_groups(driver: Any) -> tuple[Seen, ...]:
@@ -78,7 +119,7 @@ def security_groups(driver: Any) -> tuple[Seen, ...]:
     if proxy is None:
         return ()
     groups = proxy.security_groups(project_id=driver.project_id)
-    return _of_load_balancers(groups, names.load_balancer_of_group)
+    return _of_load_balancers(groups, load_balancer_of_group)
 
 
 def _of_load_balancers(

@@ -31,11 +31,6 @@ from octavia_anycast.model.load_balancer import (
 )
 from octavia_anycast.model.wire import Frontend, FrontendAddress
 from octavia_anycast.octavia_adapter.cloud import inventory
-from octavia_anycast.octavia_adapter.cloud.names import (
-    VIP_PREFIX,
-    frontend_port_name,
-    member_port_name,
-)
 from octavia_anycast.octavia_adapter.errors import translated
 from octavia_anycast.octavia_adapter.load_balancer.rows import transaction
 
@@ -104,7 +99,6 @@ class Network:
         return Prepared(without_port=tuple(without_port), lacks=lacks)
 
     def _update_vip(self, tree: LoadBalancerTree) -> None:
-        """Bring the group up to date; make the VIP's port if it is gone."""
         model = self._model_of(tree)
         try:
             self._driver.update_vip_sg(model, model.vip)
@@ -184,7 +178,9 @@ class Network:
         network driver gives; a user's own port has another name.
         """
         with translated(f"deallocating the VIP of {load_balancer_id}"):
-            self._delete(self._find(f"{VIP_PREFIX}{load_balancer_id}"))
+            self._delete(
+                self._find(f"{inventory.VIP_PREFIX}{load_balancer_id}")
+            )
 
     def networks_of(self, subnet_ids: Iterable[str]) -> MemberNetworks:
         """The networks of these subnets."""
@@ -230,7 +226,7 @@ class Network:
         :returns: the port's id and what the agent needs to know of it
         """
         with self._asking(f"plugging the front end of amphora {record.id}"):
-            name = frontend_port_name(record.id)
+            name = inventory.frontend_port_name(record.id)
             port = self._find(name) or self._driver.create_port(
                 action.network_id,
                 name=name,
@@ -264,7 +260,9 @@ class Network:
         """Detach and delete the ports in these networks."""
         with translated(f"unplugging member networks of {record.id}"):
             for network_id in network_ids:
-                port = self._find(member_port_name(record.id, network_id))
+                port = self._find(
+                    inventory.member_port_name(record.id, network_id)
+                )
                 server_id = record.compute_id
                 if port and server_id and port.device_id == server_id:
                     self._driver.unplug_network(server_id, network_id)
@@ -272,8 +270,8 @@ class Network:
 
     def release(self, record: AmphoraRecord) -> None:
         """Delete all ports made for an amphora whose server is gone."""
-        names = [frontend_port_name(record.id)] + [
-            member_port_name(record.id, network_id)
+        names = [inventory.frontend_port_name(record.id)] + [
+            inventory.member_port_name(record.id, network_id)
             for network_id in record.member_network_ids
         ]
         with translated(f"deleting the ports of amphora {record.id}"):
@@ -281,12 +279,12 @@ class Network:
                 self._delete(self._find(name))
 
     def list_ports(self) -> tuple[Seen, ...]:
-        """Each port with a name of an amphora's or a VIP's."""
+        """Each port of an amphora or a VIP, stock Octavia's VIPs too."""
         with translated("listing ports"):
             return inventory.ports(self._driver)
 
     def list_security_groups(self) -> tuple[Seen, ...]:
-        """Each security group with a name of a VIP's."""
+        """Each security group of a VIP, stock Octavia's VIPs too."""
         with translated("listing security groups"):
             return inventory.security_groups(self._driver)
 
@@ -329,15 +327,11 @@ class Network:
             return self._security_groups(tree)
 
     def _other_groups(self, tree: LoadBalancerTree) -> list[str]:
-        """Return the groups of the VIP's user and ours; each once."""
         wanted = (*self._model_of(tree).vip.sg_ids, *self._frontend_groups)
         return list(dict.fromkeys(wanted))
 
     def _set_groups(
-        self,
-        tree: LoadBalancerTree,
-        record: AmphoraRecord,
-        groups: list[str],
+        self, tree: LoadBalancerTree, record: AmphoraRecord, groups: list[str]
     ) -> None:
         update = getattr(self._driver, "update_aap_port_sg", None)
         if update is None or not groups:
@@ -409,7 +403,7 @@ class Network:
             for identifier in tree.member_subnet_ids
             if self._network_of(identifier) == network_id
         ]
-        name = member_port_name(record.id, network_id)
+        name = inventory.member_port_name(record.id, network_id)
         port = self._find(name) or self._driver.create_port(
             network_id,
             name=name,
@@ -434,7 +428,6 @@ class Network:
             return None
 
     def _port_info(self, port: Any) -> dict[str, Any]:
-        """Describe a port as Octavia's agent wants it (plug/network)."""
         info: dict[str, Any] = {
             "mac_address": port.mac_address,
             "mtu": self._network(port.network_id).mtu,

@@ -179,7 +179,6 @@ def _pool_versions(whole: Document) -> Iterator[tuple[str, str]]:
 
 @cache
 def _tls13_names() -> frozenset[str]:
-    """Return the ciphers of TLS 1.3 that Octavia's template knows."""
     return frozenset(jinja_cfg.JinjaTemplater().tlsv1_3_ciphers)
 
 

@@ -57,7 +57,6 @@ def complaint_about(pattern: str, *, ignores_case: bool = False) -> str | None:
 
 @cache
 def _library() -> Any:
-    """Load the library once; log a warning if it is missing."""
     try:
         library = ctypes.CDLL(LIBRARY)
     except OSError as e:

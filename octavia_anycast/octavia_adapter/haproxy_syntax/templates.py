@@ -115,7 +115,6 @@ def _codes(text: str) -> str:
 
 
 def _address(text: str) -> str:
-    """Write an address where a port may follow."""
     return f"[{text}]" if ":" in text else text
 
 
@@ -125,7 +124,6 @@ def _changed(found: Any, write: Any, *names: str) -> Any:
 
 @cache
 def _environment(directory: str) -> jinja2.Environment:
-    """Make Octavia's environment, without escapes for HTML."""
     environment = jinja2.Environment(
         autoescape=False,
         loader=jinja2.FileSystemLoader(searchpath=directory),

@@ -158,7 +158,6 @@ def _has_its_pool(policy: Any) -> bool:
 
 
 def _has_refused_rule(policy: Any) -> bool:
-    """Whether one of the policy's rules is in ERROR."""
     rules = policy.l7rules or ()
     return any(r.provisioning_status == constants.ERROR for r in rules)
 
@@ -201,7 +200,6 @@ def _by_id(rows: Any) -> list[Any]:
 
 
 def _plain(row: Any) -> dict[str, Any]:
-    """The row's own columns: no lists of children, no references."""
     if row is None:
         return {}
     return {

@@ -67,7 +67,7 @@ class OctaviaLoadBalancers:
         return list(self._statuses(PENDING))
 
     def all_statuses(self) -> dict[str, str]:
-        """Map the id of each that is not DELETED to its status."""
+        """Map the id of each that is not DELETED to its status: one query."""
         return self._statuses((*PENDING, constants.ACTIVE, constants.ERROR))
 
     @staticmethod
@@ -258,7 +258,6 @@ def _vips(load_balancer: Any) -> tuple[Vip, ...]:
 def _sockets(
     load_balancer: Any, vips: tuple[Vip, ...]
 ) -> tuple[ListenerSocket, ...]:
-    """The sockets that HAProxy will hold open; stable order."""
     if not load_balancer.enabled:
         return ()
     return tuple(
@@ -289,7 +288,6 @@ def _scheme(listener: Any) -> Scheme:
 
 
 def _has_stick_tables(load_balancer: Any) -> bool:
-    """Whether HAProxy remembers members in a table, not in a cookie."""
     return any(
         pool.session_persistence is not None
         and pool.session_persistence.type in STICK_TABLE_TYPES
@@ -308,7 +306,6 @@ def _member_subnets(load_balancer: Any) -> tuple[str, ...]:
 
 
 def _disabled_ids(load_balancer: Any) -> frozenset[str]:
-    """Listeners and pools that are down, by themselves or with the whole."""
     return frozenset(
         part.id
         for part in (*load_balancer.listeners, *load_balancer.pools)

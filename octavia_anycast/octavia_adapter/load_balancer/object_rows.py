@@ -90,23 +90,6 @@ def load_balancer(session: Any, **criteria: Any) -> Any:
     )
 
 
-def load_balancer_id_of(
-    session: Any, kind: str, identifier: str
-) -> str | None:
-    """The id of the load balancer above an object; no row is loaded.
-
-    :param kind: "listeners", "pools" or "l7policies"
-    """
-    if kind == "l7policies":
-        query = session.query(models.Listener.load_balancer_id).join(
-            models.L7Policy, models.L7Policy.listener_id == models.Listener.id
-        )
-    else:
-        query = session.query(MODELS[kind].load_balancer_id)
-    found: str | None = query.filter(MODELS[kind].id == identifier).scalar()
-    return found
-
-
 def load(session: Any, kind: str, identifiers: Iterable[str]) -> list[Any]:
     """The rows of one kind that are there, each with all below it."""
     model = MODELS[kind]

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright (c) 2026 The octavia-anycast authors
-"""Transactions on Octavia's own tables.
+"""Transactions on Octavia's own tables, and reads in one of their own.
+
+Octavia's API calls the provider driver in a transaction that is not committed
+yet; the parents of the objects that it is about to write are there already.
 
 Layer: octavia_adapter.
 """
@@ -10,9 +13,11 @@ from contextlib import contextmanager
 from typing import Any
 
 from octavia.db import api as db_api
+from octavia.db import models, repositories
 from oslo_db import exception as db_exceptions
 
 from octavia_anycast.model.errors import Retryable
+from octavia_anycast.octavia_adapter.load_balancer.object_rows import MODELS
 
 _LOST = (
     db_exceptions.DBConnectionError,
@@ -33,3 +38,39 @@ def transaction() -> Iterator[Any]:
     except _LOST as e:
         reason = str(e).splitlines()[0]
         raise Retryable(f"Octavia's database: {reason}") from e
+
+
+def load_balancer_id_of(kind: str, identifier: str) -> str | None:
+    """Return the id of the load balancer above a parent; one query.
+
+    :param kind: "listeners", "pools" or "l7policies"
+    :raises Retryable: the database does not answer.
+    """
+    model = MODELS[kind]
+    with transaction() as session:
+        if kind == "l7policies":
+            query = session.query(models.Listener.load_balancer_id).join(
+                model, model.listener_id == models.Listener.id
+            )
+        else:
+            query = session.query(model.load_balancer_id)
+        found: str | None = query.filter(model.id == identifier).scalar()
+    return found
+
+
+def listener(listener_id: str) -> Any:
+    """Return Octavia's data model of a listener.
+
+    :raises Retryable: the database does not answer.
+    """
+    with transaction() as session:
+        return repositories.ListenerRepository().get(session, id=listener_id)
+
+
+def pool(pool_id: str) -> Any:
+    """Return Octavia's data model of a pool, with its listeners.
+
+    :raises Retryable: the database does not answer.
+    """
+    with transaction() as session:
+        return repositories.PoolRepository().get(session, id=pool_id)

@@ -184,7 +184,6 @@ def _uncounted(tree: LoadBalancerTree) -> frozenset[str]:
 def _by_status(
     changes: dict[tuple[str, str], str],
 ) -> dict[tuple[str, str], list[str]]:
-    """(kind, status) -> ids."""
     found: dict[tuple[str, str], list[str]] = {}
     for (kind, identifier), status in sorted(changes.items()):
         found.setdefault((kind, status), []).append(identifier)
@@ -194,7 +193,6 @@ def _by_status(
 def _ids(
     pending: Iterable[Pending], *, is_deletion: bool
 ) -> dict[str, list[str]]:
-    """kind -> ids of what is to be deleted, or of what is to stay."""
     found: dict[str, list[str]] = {}
     for item in pending:
         if (item.status == constants.PENDING_DELETE) is is_deletion:
@@ -266,7 +264,6 @@ def _refuse_policies(session: Any, identifiers: list[str]) -> None:
 def _delete_children(
     session: Any, pending: Iterable[Pending], use: ProjectUse
 ) -> None:
-    """Delete what is to go, with all below it."""
     doomed = _ids(pending, is_deletion=True)
     for kind in _TOP_DOWN:
         rows = [
@@ -286,7 +283,6 @@ def _delete_children(
 
 
 def _remove(session: Any, rows: Iterable[Any], use: ProjectUse) -> None:
-    """Delete these rows and all below them."""
     doomed = list(rows)
     for kind, row in object_rows.with_all_below(doomed):
         use.removed(kind, row.project_id)

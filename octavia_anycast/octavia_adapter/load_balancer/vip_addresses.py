@@ -32,7 +32,6 @@ class VipHolders:
         self._transaction = transaction
 
     def status_of(self, load_balancer_id: str) -> str | None:
-        """The provisioning status; None: there is no such load balancer."""
         status = models.LoadBalancer.provisioning_status
         with self._transaction() as session:
             found = (

@@ -69,9 +69,7 @@ class Configuration:
         if not sockets and not lvs_ids:
             return self
         return Configuration(
-            revision=self.revision,
-            listeners=sockets,
-            lvs_listener_ids=lvs_ids,
+            revision=self.revision, listeners=sockets, lvs_listener_ids=lvs_ids
         )
 
 

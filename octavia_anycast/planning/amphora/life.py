@@ -101,13 +101,16 @@ class Life:
         One that is told to withdraw in vain is deleted as it announces.
         """
         group = self.group
+        why = "no longer wanted"
+        if group.desired.is_deleted:
+            why = f"the {self.work.noun} is deleted"
         actions: list[Action] = []
         for member in group.members:
             if not self._is_deaf(member) and is_announcing_any(
                 group.desired, member.amphora
             ):
                 actions += self._set_intent(member, Intent.WITHDRAW, "deleted")
-            actions.append(_delete(member, f"the {self.work.noun} is deleted"))
+            actions.append(_delete(member, why))
         return tuple(actions)
 
     def _is_deaf(self, member: Assessment) -> bool:
@@ -140,7 +143,6 @@ class Life:
         return steps
 
     def _boot_missing(self) -> tuple[BootAmphora, ...]:
-        """Boot what is missing, as far as it may boot now."""
         wanted = boots(self.group)
         return tuple(
             self._boot(zone, index, wanted.is_replacement)
@@ -172,7 +174,6 @@ class Life:
         )
 
     def _dismiss_surplus(self) -> tuple[StartLeaving | DeleteAmphora, ...]:
-        """Tell the one that is too many to leave; one that boots just goes."""
         found = dismissal(self.group)
         if found is None:
             return ()
@@ -181,7 +182,6 @@ class Life:
         return (_leave(found.member, found.reason),)
 
     def _drain_and_delete(self, member: Assessment) -> tuple[Action, ...]:
-        """Drain, withdraw, linger, delete."""
         group = self.group
         if group.is_guarded(member):
             return ()
@@ -254,12 +254,14 @@ class Life:
         if member.amphora.report is None:
             is_managed = desired.is_managed
             return (_delete(member, member.reason),) if is_managed else ()
-        actions: tuple[Action, ...] = ()
+        fence: tuple[Action, ...] = ()
         if not is_current:
-            actions = self._set_intent(member, Intent.WITHDRAW, "fenced")
+            fence = self._set_intent(member, Intent.WITHDRAW, "fenced")
         if not desired.is_managed:
-            return actions
-        return (*actions, _leave(member, member.reason))
+            return fence
+        if self._is_deaf(member):
+            fence = ()  # to be told once more would keep it
+        return (*fence, _leave(member, member.reason))
 
     def _set_intent(
         self, member: Assessment, intent: Intent, why: str

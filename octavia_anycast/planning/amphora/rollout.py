@@ -350,11 +350,8 @@ def _holds_wanted(desired: Desired, member: Assessment) -> bool:
 
 
 def _elsewhere(
-    group: Group,
-    member: Assessment,
-    paths: Callable[[ObservedAmphora], Paths],
+    group: Group, member: Assessment, paths: Callable[[ObservedAmphora], Paths]
 ) -> Paths:
-    """What others announce, without this one."""
     return frozenset().union(
         *(
             paths(other.amphora)

@@ -113,13 +113,11 @@ def _is_replacement(group: Group) -> bool:
 
 
 def _room(group: Group) -> int:
-    """How many replacements may begin now."""
     limit = group.desired.policy.replacement_limit
     return max(0, limit - group.observed.replacements_under_way)
 
 
 def _limit_reason(group: Group, waiting: int) -> str:
-    """Why replacements wait."""
     limit = group.desired.policy.replacement_limit
     return (
         f"{waiting} to boot, held by the replacement limit: {limit} "
@@ -200,7 +198,6 @@ def _wanted(group: Group) -> int:
 
 
 def _are_all_drained(group: Group) -> bool:
-    """Whether whoever lives was withdrawn by wish."""
     return (
         group.desired.should_announce
         and bool(group.live)

@@ -180,8 +180,7 @@ def _grown(scaling: Scaling, load: float) -> Decision:
     now_wanted = scaling.size.desired
     target = scaling.settings.target
     wanted = min(
-        math.ceil(load / target) + scaling.out_of_service,
-        scaling.size.maximum,
+        math.ceil(load / target) + scaling.out_of_service, scaling.size.maximum
     )
     if wanted <= now_wanted:
         return Decision(size=now_wanted)

@@ -71,9 +71,7 @@ def operating_statuses(
     for kind, identifier in known:
         if kind == _POOLS and identifier not in tree.disabled_ids:
             verdicts[kind, identifier] = _pool(
-                pools.get(identifier, []),
-                statuses,
-                is_in_force=is_in_force,
+                pools.get(identifier, []), statuses, is_in_force=is_in_force
             )
     return {
         key: verdict
@@ -184,10 +182,7 @@ def _verdict_of(words: list[str]) -> str | None:
 
 
 def _pool(
-    pools: list[PoolBeat],
-    statuses: Mapping[Key, str],
-    *,
-    is_in_force: bool,
+    pools: list[PoolBeat], statuses: Mapping[Key, str], *, is_in_force: bool
 ) -> str | None:
     if not pools:
         return "OFFLINE" if is_in_force else None

@@ -115,7 +115,6 @@ def _join(groups: list[set[str]], newcomer: str, limit: int) -> None:
 
 
 def _end_loneliness(groups: list[set[str]], limit: int) -> None:
-    """One alone joins a group with room; else somebody joins it."""
     while len(groups) > 1:
         lonely = min(groups, key=_size)
         if len(lonely) > 1:

@@ -114,10 +114,7 @@ def _first_state(
     desired: DesiredCluster, record: AmphoraRecord
 ) -> DesiredState:
     return agent_state(
-        desired,
-        record,
-        intent=Intent.WITHDRAW,
-        configuration=Configuration(),
+        desired, record, intent=Intent.WITHDRAW, configuration=Configuration()
     )
 
 
@@ -206,7 +203,6 @@ def _plug_frontend(
 
 
 def _role(cluster: Cluster, member: Assessment) -> tuple[Action, ...]:
-    """Record who stands by, where it is not recorded so."""
     is_spare = member.id in standing_by(cluster)
     if is_spare is (member.amphora.record.spare_since is not None):
         return ()
@@ -223,7 +219,6 @@ def _intent(cluster: Cluster, member: Assessment) -> Intent:
 
 
 def _final_state(cluster: Cluster, member: Assessment) -> DesiredState:
-    """The state of an amphora that holds the current configuration."""
     return agent_state(
         cluster.desired,
         member.amphora.record,

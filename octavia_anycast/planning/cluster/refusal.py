@@ -160,7 +160,6 @@ def _can_be_given(member: Assessment) -> bool:
 
 
 def _answers(member: Assessment) -> bool:
-    """Whether its agent does; speakerd alone takes no configuration."""
     amphora = member.amphora
     return amphora.report is not None and not amphora.is_agent_mute
 

@@ -97,7 +97,6 @@ def _rank(
 
 
 def _could_announce(desired: DesiredCluster, member: Assessment) -> bool:
-    """Whether it needs no more than to be told."""
     report = member.amphora.report
     if report is None or not is_ready(desired, member.amphora):
         return False

@@ -174,7 +174,6 @@ def _remarks(cluster: Cluster, observed: ObservedCluster) -> list[str]:
 
 
 def _complaints(cluster: Cluster) -> list[str]:
-    """What is wrong with single amphorae."""
     found = (
         (
             member.id,
@@ -269,7 +268,6 @@ def _holders(cluster: Cluster, *, is_patience_over: bool) -> list[Assessment]:
 
 
 def _is_prepared(desired: DesiredCluster, observed: ObservedCluster) -> bool:
-    """Whether the VIP's ports are, and all that is wanted is known."""
     is_known = all(
         f.is_aside or f.action != failures.OBSERVE for f in observed.failures
     )
@@ -338,7 +336,6 @@ def _last_step(cluster: Cluster, pending_since: datetime) -> datetime:
 
 
 def _is_to_drain(member: Assessment) -> bool:
-    """Whether it is out of service by wish, but still serves."""
     record = member.amphora.record
     return member.phase is Phase.DRAINED and record.drained_at is None
 

@@ -5,7 +5,7 @@
 from operator import attrgetter
 
 import pytest
-from oslo_config import cfg
+from oslo_config import cfg, generator
 
 from octavia_anycast import options
 from octavia_anycast.model.cluster import ClusterPolicy
@@ -50,3 +50,28 @@ def test_what_does_not_fit_is_named():
     with pytest.raises(InvalidRequest) as refused:
         read(gate_interval_ms=1)
     assert refused.value.field == "gate_interval_ms"
+
+
+def test_a_file_with_every_default_says_what_none_says(tmp_path):
+    """The sample has each default behind a #."""
+    sample, used = tmp_path / "sample", tmp_path / "used.conf"
+    generator.main(
+        ["--namespace", "octavia_anycast", "--output-file", str(sample)]
+    )
+    lines = (
+        line.removeprefix("#")
+        for line in sample.read_text().splitlines()
+        if not line.startswith("# ") and not line.endswith("<None>")
+    )
+    used.write_text("\n".join(lines))
+    conf = cfg.ConfigOpts()
+    conf([], default_config_files=[str(used)])
+
+    assert options.read(conf) == read()
+    assert conf.anycast.heartbeat_controllers == []
+
+
+def test_a_port_is_one():
+    (option,) = (o for o in options.OPTIONS if o.name == "heartbeat_bind_port")
+
+    assert isinstance(option, cfg.PortOpt)

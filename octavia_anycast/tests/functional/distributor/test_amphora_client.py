@@ -10,6 +10,7 @@ import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import ip_address
+from pathlib import Path
 
 import pytest
 from cryptography import x509
@@ -206,6 +207,18 @@ def test_nobody_there(authorities, agent):
     client = client_of(agent, authorities, port=1)
     with pytest.raises(Retryable):
         client.get_report(AMPHORA, LOCALHOST)
+
+
+@pytest.mark.parametrize("content", [None, "", "half a file"])
+def test_a_certificate_that_is_being_renewed(authorities, agent, content):
+    client = client_of(agent, authorities)
+    mine = Path(authorities[1].issue("controller"))
+    mine.unlink()
+    if content is not None:
+        mine.write_text(content)
+    for call in (client.get_report, client.served_serial):
+        with pytest.raises(Retryable):
+            call(AMPHORA, LOCALHOST)
 
 
 def test_a_busy_agent_has_longer_than_its_kernel(authorities, agent):

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright (c) 2026 The octavia-anycast authors
-"""Things in the cloud, told by their names."""
+"""Things in the cloud, told by their inventory."""
 
 from datetime import UTC, datetime
 from types import SimpleNamespace
 
 import pytest
 
-from octavia_anycast.octavia_adapter.cloud import inventory, names
+from octavia_anycast.octavia_adapter.cloud import inventory
 
 A = "d6c15fd0-3b1c-4f7e-9d2a-61a3f6f0b0a1"
 LB = "5f3b7e52-8a4d-4c1f-8e60-0f4f2f1f7c22"
@@ -18,20 +18,20 @@ BORN = datetime(2026, 11, 22, 17, 30, tzinfo=UTC)
 @pytest.mark.parametrize(
     ("read", "name", "wanted"),
     [
-        (names.amphora_of_server, names.server_name(A), A),
-        (names.amphora_of_server, f"amphora-{A}-old", None),
-        (names.amphora_of_server, f"my-amphora-{A}", None),
-        (names.amphora_of_server, "amphora-image-builder", None),
-        (names.amphora_of_port, names.frontend_port_name(A), A),
-        (names.amphora_of_port, names.member_port_name(A, NET), A),
-        (names.amphora_of_port, "octavia-anycast-fe-x", None),
-        (names.amphora_of_port, "", None),
-        (names.amphora_of_port, None, None),
-        (names.load_balancer_of_port, f"octavia-lb-{LB}", LB),
+        (inventory.amphora_of_server, inventory.server_name(A), A),
+        (inventory.amphora_of_server, f"amphora-{A}-old", None),
+        (inventory.amphora_of_server, f"my-amphora-{A}", None),
+        (inventory.amphora_of_server, "amphora-image-builder", None),
+        (inventory.amphora_of_port, inventory.frontend_port_name(A), A),
+        (inventory.amphora_of_port, inventory.member_port_name(A, NET), A),
+        (inventory.amphora_of_port, "octavia-anycast-fe-x", None),
+        (inventory.amphora_of_port, "", None),
+        (inventory.amphora_of_port, None, None),
+        (inventory.load_balancer_of_port, f"octavia-lb-{LB}", LB),
         # Stock amphorae's own ports begin in the same way.
-        (names.load_balancer_of_port, f"octavia-lb-vrrp-{A}", None),
-        (names.load_balancer_of_group, f"lb-{LB}", LB),
-        (names.load_balancer_of_group, "lb-mgmt-sec-grp", None),
+        (inventory.load_balancer_of_port, f"octavia-lb-vrrp-{A}", None),
+        (inventory.load_balancer_of_group, f"lb-{LB}", LB),
+        (inventory.load_balancer_of_group, "lb-mgmt-sec-grp", None),
     ],
 )
 def test_names(read, name, wanted):
@@ -72,9 +72,11 @@ def driver(*things):
 def test_ports():
     found = inventory.ports(
         driver(
-            port(names.frontend_port_name(A), device_owner="compute:rack1"),
+            port(
+                inventory.frontend_port_name(A), device_owner="compute:rack1"
+            ),
             # The same name in a tenant's project is the tenant's.
-            port(names.frontend_port_name(A), project_id="tenant"),
+            port(inventory.frontend_port_name(A), project_id="tenant"),
             port(
                 f"octavia-lb-{LB}", device_id=f"lb-{LB}", project_id="tenant"
             ),

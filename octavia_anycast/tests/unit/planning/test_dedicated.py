@@ -20,6 +20,7 @@ from octavia_anycast.model.actions import (
 )
 from octavia_anycast.model.bgp import SessionState
 from octavia_anycast.model.cluster import (
+    ActionFailure,
     AmphoraRecord,
     AmphoraStatus,
     BootFailure,
@@ -90,6 +91,7 @@ class Machine:
     is_mute: bool = False  # its agent hangs, its heartbeats arrive
     is_deaf: bool = False  # its speakerd hangs as well
     is_full: bool = False  # it takes no other state
+    is_refused_for_good: bool | None = None  # of what it is told, if it fails
 
     def announced(self):
         if not self.is_alive or self.is_refused():
@@ -114,6 +116,7 @@ class Sky:
     builds_fail: bool = False
     bad_password: str | None = None
     replacements_elsewhere: int = 0
+    told_in_vain: dict = field(default_factory=dict)
 
     def observe(self):
         return ObservedCluster(
@@ -123,6 +126,7 @@ class Sky:
             ),
             recent_failures=tuple(self.failures),
             replacements_under_way=self.replacements_elsewhere,
+            failures=tuple(self.told_in_vain.values()),
         )
 
     def group(self, observed=None):
@@ -207,9 +211,31 @@ class Sky:
 
     def step(self):
         actions = plan_dedicated(self.group(self.look()))
+        before, self.told_in_vain = self.told_in_vain, {}
         for action in actions:
-            self._carry_out(action)
+            if action.amphora_id not in self.told_in_vain:
+                self._try(action, before)
         return actions
+
+    def _try(self, action, before):
+        """A failure ends the chain of its amphora, as in apply.py."""
+        machine = self.machines.get(action.amphora_id)
+        if (
+            not isinstance(action, SetAgentState)
+            or machine.is_refused_for_good is None
+        ):
+            self._carry_out(action)
+            return
+        failure = ActionFailure(
+            action="SetAgentState",
+            amphora_id=action.amphora_id,
+            reason="it fails",
+            since=self.now,
+            is_refused=machine.is_refused_for_good,
+        )
+        self.told_in_vain[action.amphora_id] = before.get(
+            action.amphora_id, failure
+        )
 
     def run(self, seconds=120):
         """Until nothing is planned and all is well; what was planned."""
@@ -633,6 +659,25 @@ def test_one_that_takes_no_state_is_replaced(sky):
     pass_time(sky, 90)
     assert victim.record.id not in sky.machines
     assert len(sky.machines) == 2
+
+
+@pytest.mark.parametrize("for_good", [True, False])
+def test_one_that_fails_to_take_a_state_is_replaced(sky, for_good):
+    """Even to withdraw it is told in vain: that must not keep it."""
+    victim = next(iter(sky.machines.values()))
+    victim.is_refused_for_good = for_good
+    sky.change()
+    pass_time(sky, 120)
+    assert victim.record.id not in sky.machines
+    assert len(sky.machines) == 2
+
+
+def test_where_none_is_wanted_any_more_none_is_left(sky):
+    sky.wish = desired(0)
+    actions = sky.step()
+    reasons = {a.reason for a in actions if isinstance(a, DeleteAmphora)}
+    assert reasons == {"no longer wanted"}
+    assert sky.machines == {}
 
 
 def test_where_nobody_takes_a_state_nobody_is_replaced(sky):

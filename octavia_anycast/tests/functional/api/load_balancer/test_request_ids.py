@@ -10,7 +10,7 @@ from sqlalchemy import Engine, event
 from octavia_anycast.db.cluster import clusters
 from octavia_anycast.model.cluster import AmphoraStatus
 from octavia_anycast.model.errors import Retryable
-from octavia_anycast.octavia_adapter.load_balancer import object_rows
+from octavia_anycast.octavia_adapter.load_balancer import rows
 from octavia_anycast.testing import octavia_rows
 from octavia_anycast.tests.functional.amphora_rows import PATH, make_ours
 from octavia_anycast.tests.functional.api.load_balancer.test_objects import (
@@ -178,7 +178,7 @@ def test_a_database_that_fails_fails_no_request(tree, monkeypatch, where):
     if where == "record":
         monkeypatch.setattr(clusters, "record_request", fail)
     else:
-        monkeypatch.setattr(object_rows, "load_balancer_id_of", fail)
+        monkeypatch.setattr(rows, "load_balancer_id_of", fail)
     before = stored(tree)
 
     answer = call(tree, *ROWS["update member"][:-1])

@@ -155,6 +155,7 @@ def test_what_is_not_there_is_not_found(api, path, balancer):
     nowhere = f"{PATH}/{NOBODY}/amphorae"
     for method, where, given in (
         ("GET", nowhere, None),
+        ("GET", f"{nowhere}?colour=red", None),
         ("POST", nowhere, body(balancer)),
         ("DELETE", f"{path}/{NOBODY}", None),
         ("GET", f"{path}/{NOBODY}", None),

@@ -14,10 +14,10 @@ from octavia_anycast.controller.engine.daemon import Lane
 from octavia_anycast.controller.housekeeping.housekeeping import (
     RETRY_SECONDS,
     Chore,
+    Purge,
     chores,
     lock_name,
 )
-from octavia_anycast.controller.housekeeping.purge import Purge
 from octavia_anycast.controller.housekeeping.sweep import Sweep
 
 

@@ -2,7 +2,10 @@
 # Copyright (c) 2026 The octavia-anycast authors
 """The purge, with a load balancer that goes on."""
 
-from octavia_anycast.controller.housekeeping.purge import AMPHORAE, Purge
+from octavia_anycast.controller.housekeeping.housekeeping import (
+    AMPHORAE,
+    Purge,
+)
 from octavia_anycast.db.amphora import amphorae
 
 
