@@ -48,7 +48,7 @@ class Controller(base.BaseController):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         for name, call in vars(cls).get("CALLS", {}).items():
-            method = vars(cls).get(name) or _copy(_METHODS[name])
+            method = vars(cls).get(name) or cls._of_its_own(_METHODS[name])
             setattr(cls, name, call.exposed(method))
 
     @classmethod
@@ -104,6 +104,24 @@ class Collection(Controller):
 
     OF: ClassVar[Resource]
     ROWS: Any
+
+    @classmethod
+    def _of_its_own(cls, method: Any) -> Any:
+        """Copy a function: WSME stores the types of a call in it.
+
+        The body is called as in the document: complaints name it.
+        """
+        code = method.__code__
+        names = tuple(
+            f"{cls.OF.root}_" if name == "body_" else name
+            for name in code.co_varnames
+        )
+        return FunctionType(
+            code.replace(co_varnames=names),
+            method.__globals__,
+            method.__name__.removeprefix("_"),
+            method.__defaults__,
+        )
 
     def __init__(self, database: Database, settings: Settings) -> None:
         super().__init__()
@@ -231,16 +249,6 @@ _METHODS = {
     "put": _put,
     "delete": _delete,
 }
-
-
-def _copy(method: Any) -> Any:
-    """A function of its own: WSME stores the types of a call in it."""
-    return FunctionType(
-        method.__code__,
-        method.__globals__,
-        method.__name__.removeprefix("_"),
-        method.__defaults__,
-    )
 
 
 @contextmanager
