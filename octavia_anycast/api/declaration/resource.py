@@ -24,9 +24,7 @@ from octavia_anycast.db.engine import Database
 from octavia_anycast.db.passwords import WithoutPasswords
 from octavia_anycast.model import stored
 from octavia_anycast.model.errors import InvalidRequest
-from octavia_anycast.octavia_adapter.load_balancer.vip_addresses import (
-    VipHolders,
-)
+from octavia_anycast.octavia_adapter.load_balancer.rows import VipHolders
 from octavia_anycast.options import Settings
 
 LOG = logging.getLogger(__name__)
