@@ -95,11 +95,12 @@ class Reporter:
     ) -> tuple[ActionFailure, ...]:
         """Record which actions fail; forget those that work again."""
         before = observation.cluster.failures
+        seen = observation.observed.failures
         done = {outcome.action for outcome in outcomes if outcome.is_done}
         found = carried_on(
             before,
             (
-                *(f for f in observation.observed.failures if _is_seen(f)),
+                *(f for f in seen if f.action == OBSERVE),
                 *(f for f in before if f.is_aside and f.action not in done),
                 *(f for outcome in outcomes for f in outcome.failures),
             ),
@@ -333,10 +334,6 @@ class Reporter:
             observation.desired, observation.observed, observation.now
         )
         self._agent_reports.record(_owner(tree.id), group, write)
-
-
-def _is_seen(failure: ActionFailure) -> bool:
-    return failure.action == OBSERVE
 
 
 def _pending_since(

@@ -106,7 +106,6 @@ class VipHolders:
         return None if found is None else str(found[0])
 
     def counts_of(self, load_balancer_ids: Iterable[str]) -> dict[str, int]:
-        """load_balancer_id -> how many VIPs it has; two queries."""
         wanted = list(load_balancer_ids)
         with self._transaction() as session:
             return dict(
@@ -120,10 +119,7 @@ class VipHolders:
             )
 
     def holder_of(self, address: IPAddress) -> str | None:
-        """The load balancer that has this VIP; None: nobody has it.
-
-        Neutron writes addresses as we do, and Octavia stores Neutron's.
-        """
+        # Neutron writes addresses as we do, and Octavia stores Neutron's.
         balancer = models.LoadBalancer
         with self._transaction() as session:
             for row in _VIPS:
