@@ -137,16 +137,13 @@ class Collection(Controller):
             )
 
     def _get(self, session: Any, id: str) -> Any:
-        """Read a record."""
         return self.ROWS.get(session, *self._ids, id)
 
     def _page(self, session: Any, wanted: Any) -> Sequence[Any]:
-        """Read the records of a page."""
         found: Sequence[Any] = self.ROWS.page(session, *self._ids, wanted)
         return found
 
     def _answers(self, session: Any, records: Sequence[Any]) -> list[Any]:
-        """Make the answers of records."""
         return [self.OF.shown(record) for record in records]
 
     def _prepare(self, body: Any, id: str | None = None) -> Any:
