@@ -46,8 +46,7 @@ class Controller(base.BaseController):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         for name, call in vars(cls).get("CALLS", {}).items():
-            method = vars(cls).get(name) or cls._of_its_own(_METHODS[name])
-            setattr(cls, name, call.exposed(method))
+            setattr(cls, name, call.exposed(vars(cls)[name]))
 
     @classmethod
     def below(cls, parent: Any, *ids: str) -> Self:
@@ -103,23 +102,11 @@ class Collection(Controller):
     OF: ClassVar[Resource]
     ROWS: Any
 
-    @classmethod
-    def _of_its_own(cls, method: Any) -> Any:
-        """Copy a function: WSME stores the types of a call in it.
-
-        The body is called as in the document: complaints name it.
-        """
-        code = method.__code__
-        names = tuple(
-            f"{cls.OF.root}_" if name == "body_" else name
-            for name in code.co_varnames
-        )
-        return FunctionType(
-            code.replace(co_varnames=names),
-            method.__globals__,
-            method.__name__.removeprefix("_"),
-            method.__defaults__,
-        )
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        for name in vars(cls).get("CALLS", {}):
+            if name not in vars(cls):
+                setattr(cls, name, _copy(_METHODS[name], f"{cls.OF.root}_"))
+        super().__init_subclass__(**kwargs)
 
     def __init__(self, database: Database, settings: Settings) -> None:
         super().__init__()
@@ -244,6 +231,22 @@ _METHODS = {
     "put": _put,
     "delete": _delete,
 }
+
+
+def _copy(method: Any, body_name: str) -> Any:
+    """Copy a function: WSME stores the types of a call in it.
+
+    :param body_name: the name of the argument with the body, as in the
+        document: complaints name it
+    """
+    code = method.__code__
+    names = (body_name if n == "body_" else n for n in code.co_varnames)
+    return FunctionType(
+        code.replace(co_varnames=tuple(names)),
+        method.__globals__,
+        method.__name__.removeprefix("_"),
+        method.__defaults__,
+    )
 
 
 @contextmanager

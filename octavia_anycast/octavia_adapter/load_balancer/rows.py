@@ -41,7 +41,7 @@ def transaction() -> Iterator[Any]:
             yield session
     except _LOST as e:
         reason = str(e).splitlines()[0]
-        raise Retryable(f"Octavia's database: {reason}") from e
+        raise Retryable(f"Octavia's database cannot be used: {reason}") from e
 
 
 def load_balancer_id_of(kind: str, identifier: str) -> str | None:
