@@ -5,9 +5,9 @@
 They live in octavia.conf (or a file beside it) and are read by the provider
 driver, the controller and octavia-anycast-manage. ``HELP`` has all options;
 each text gives the unit, and why the default is what it is. An option has the
-type and the default of a field: of :class:`Settings`, of the planner's policy,
-or of the health gate (with the prefix ``gate_``). Product code gets the frozen
-:class:`Settings`, never the global configuration object.
+type and the default of a field: of :class:`Settings`, of the planner's policy
+or patience, or of the health gate (with the prefix ``gate_``). Product code
+gets the frozen :class:`Settings`, never the global configuration object.
 """
 
 from dataclasses import dataclass, fields
@@ -24,6 +24,7 @@ from octavia_anycast.model.cluster import (
 )
 from octavia_anycast.model.heartbeat import MISSED_HEARTBEATS
 from octavia_anycast.model.wire import GateSettings, SyntheticRequest
+from octavia_anycast.planning.amphora.failures import Patience
 from octavia_anycast.planning.amphora.gate_choice import (
     KEYS,
     PREFIX,
@@ -42,6 +43,7 @@ class Settings:
 
     size: ClusterSize
     policy: ClusterPolicy
+    patience: Patience
     connection: str | None = None
     udp_supported: bool = False
     flow_rescue: bool = False
@@ -60,9 +62,6 @@ class Settings:
     heartbeat_interval: int = 3
     agent_timeout: float = 2.0
     configure_timeout: float = 30.0
-    announce_wait: float = 15.0
-    error_after: float = 600.0
-    refused_after: float = 15.0
     spare_watch_interval: float = 0.5
     spare_watch_timeout: float = 0.2
     orphan_after: float = 120.0
@@ -300,6 +299,7 @@ _DEFAULTS: dict[str, Any] = {
     "cluster_max_size": 8,
     **{f.name: f.default for f in fields(Settings)},
     **{f.name: f.default for f in fields(ClusterPolicy)},
+    **{f.name: f.default for f in fields(Patience)},
     **{PREFIX + f.name: f.default for f in fields(GateSettings)},
     **{REQUEST_PREFIX + f.name: f.default for f in fields(SyntheticRequest)},
     "gate_request_path": "",
@@ -354,6 +354,7 @@ def read(conf: Any) -> Settings:
             maximum=ours["cluster_max_size"],
         ),
         policy=ClusterPolicy(gate=gate, **_of(ClusterPolicy, ours)),
+        patience=Patience(**_of(Patience, ours)),
         **_of(Settings, ours),
     )
 

@@ -2,10 +2,10 @@
 # Copyright (c) 2026 The octavia-anycast authors
 """What a stream of new connections lost: counted, not timed.
 
-A lost packet shows as a SYN that the client's kernel had to send again; the
-connection may still come about, by another amphora, so a failed request alone
-would not show it. Each connection of the stream says it of itself (TCP_INFO):
-the namespace's counter has what is not of the stream, too.
+A lost packet shows as a SYN that nobody answered, so that the client's kernel
+sent it again; the connection may still come about, by another amphora, so a
+failed request alone would not show it. Each connection of the stream says it
+of itself (TCP_INFO): the namespace's counter has what is not of the stream.
 """
 
 import collections
@@ -28,7 +28,7 @@ _RESETS_OF_A_CHANGE = 2
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Losses:
-    """``failed``: outcome -> requests; ``vanished``: SYNs sent again.
+    """``failed``: outcome -> requests; ``vanished``: lost SYNs.
 
     ``late``: the requests that took more than 0.2 s, as (seconds after the
     first one, milliseconds): with a failed test it shows which packet it was.
@@ -100,7 +100,7 @@ class Stream:
         return Losses(
             total=len(records),
             failed=types.MappingProxyType(outcomes),
-            vanished=sum(r.syns_sent_again for r in records),
+            vanished=sum(r.lost_syns for r in records),
             late=tuple(
                 (round(r.start - records[0].start, 2), int(r.duration_ms))
                 for r in records

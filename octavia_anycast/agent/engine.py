@@ -137,7 +137,6 @@ class Engine:
         return answer
 
     def _take(self, state: DesiredState) -> None:
-        """Put a state into force, if it is another one."""
         self._check(state)
         if state == self._state:
             return

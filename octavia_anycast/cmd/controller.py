@@ -57,14 +57,12 @@ from octavia_anycast.octavia_adapter.cloud.network import Network
 from octavia_anycast.octavia_adapter.load_balancer.load_balancers import (
     OctaviaLoadBalancers,
 )
+from octavia_anycast.octavia_adapter.load_balancer.rows import VipHolders
 from octavia_anycast.octavia_adapter.load_balancer.statistics import (
     OctaviaStatistics,
 )
 from octavia_anycast.octavia_adapter.load_balancer.statuses import (
     OctaviaStatuses,
-)
-from octavia_anycast.octavia_adapter.load_balancer.vip_addresses import (
-    VipHolders,
 )
 from octavia_anycast.octavia_adapter.secrets import FernetCipher, derived_key
 

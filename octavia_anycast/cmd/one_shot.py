@@ -82,7 +82,7 @@ def do_chore(
         with bench.lock(lock_name(kind)) as is_held:
             if not is_held:
                 raise Conflict(
-                    f"Somebody else does the same ({kind}): try again "
+                    f"Another process does the same work ({kind}): try again "
                     "later, or wait longer with --wait."
                 )
             return worker.run(*arguments)

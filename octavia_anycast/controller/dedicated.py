@@ -15,7 +15,7 @@ from typing import Any
 from octavia_anycast.controller.amphora.agent_reports import AgentReports
 from octavia_anycast.controller.amphora.look import AmphoraObserver
 from octavia_anycast.controller.cluster.apply import Outcome, apply_plan
-from octavia_anycast.controller.cluster.distributor_cache import needed
+from octavia_anycast.controller.cluster.caches import needed
 from octavia_anycast.controller.cluster.reconciler import result_of, until_done
 from octavia_anycast.controller.engine.job import Job
 from octavia_anycast.controller.engine.work_queue import (

@@ -121,7 +121,7 @@ class HeartbeatReceiver:
             except TimeoutError:
                 continue
             except OSError as e:
-                LOG.warning("Receiving heartbeats: %s", e)
+                LOG.warning("A heartbeat cannot be received: %s", e)
                 self._stop.wait(_WAKE_SECONDS)
                 continue
             source = address[0].partition("%")[0]  # fe80::1%eth0

@@ -143,7 +143,7 @@ class SetAgentState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UpdateAgent:
-    """Hand the agent its configuration anew; that was asked for."""
+    """Give the agent its configuration again; a user asked for it."""
 
     amphora_id: str
 

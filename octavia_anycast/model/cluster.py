@@ -179,7 +179,7 @@ class AmphoraRecord:
     ``speakers_changed_at``: when it was given other BGP speakers while it
     announced; None again as soon as it announces with them.
     ``failover_wanted``: another one is to take its place.
-    ``agent_update_wanted``: its agent is to get its configuration anew.
+    ``agent_update_wanted``: its agent is to be given its configuration again.
     ``spare_since``: when it became a spare, which is ready and does not
     announce; None: it is none. ``is_replacing``: it was booted in the place
     of another one and is not configured yet.

@@ -27,11 +27,9 @@ from octavia_anycast.model.errors import AnycastError
 from octavia_anycast.octavia_adapter.load_balancer.load_balancers import (
     OctaviaLoadBalancers,
 )
+from octavia_anycast.octavia_adapter.load_balancer.rows import VipHolders
 from octavia_anycast.octavia_adapter.load_balancer.statuses import (
     OctaviaStatuses,
-)
-from octavia_anycast.octavia_adapter.load_balancer.vip_addresses import (
-    VipHolders,
 )
 from octavia_anycast.octavia_adapter.secrets import FernetCipher, derived_key
 from octavia_anycast.options import Settings

@@ -15,7 +15,7 @@ def configure(plane: deployment.Deployment) -> Service:
     )
     return Service(
         label="neutron",
-        application="neutron.wsgi.api:application",
+        application="octavia_anycast_lab.cloud.neutron_api:application",
         port=deployment.NEUTRON_PORT,
         program="neutron-api",
         environment={

@@ -52,8 +52,7 @@ def judge(on: Screen, seen: load.Seen) -> None:
     others = seen.outcomes
     reset = others.pop(traffic_record.Outcome.RESET, 0)
     lost = sum(
-        record.outcome is traffic_record.Outcome.OK
-        and record.syns_sent_again > 0
+        record.outcome is traffic_record.Outcome.OK and record.lost_syns > 0
         for records in seen.records.values()
         for record in records
     )

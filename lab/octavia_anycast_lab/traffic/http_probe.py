@@ -23,6 +23,7 @@ _LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*(\d+)", re.IGNORECASE)
 _MEMBER = re.compile(rb"\r\nx-member:[ \t]*([^\r\n]+)", re.IGNORECASE)
 # struct tcp_info (linux/tcp.h): eight octets, then 32-bit numbers.
 _TOTAL_RETRANS = struct.Struct("=100xI")
+_SYN_TIMEOUT_SECONDS = 1.0  # the kernel's TCP_TIMEOUT_INIT
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,13 +58,14 @@ class Response:
 class Connection(asyncio.Protocol):
     """One TCP connection with one request at a time.
 
-    ``syns_sent_again``: how often the kernel sent its SYN again, until it
-    was answered or given up; ``packets_sent_again``: that and what it sent
-    again later, once the connection is closed.
+    ``lost_syns``: how often the kernel waited for an answer to its SYN in
+    vain, until it was answered or given up; ``lost_packets``: that and what it
+    sent again later, once the connection is closed.
     """
 
     def __init__(self) -> None:
-        self.syns_sent_again = self.packets_sent_again = 0
+        self.lost_syns = self.lost_packets = 0
+        self._refused_syns = 0
         self._link: socket.socket | None = None
         self._buffer = b""
         self._answer: asyncio.Future[Response] | None = None
@@ -81,11 +83,11 @@ class Connection(asyncio.Protocol):
         with contextlib.ExitStack() as opening:
             opening.callback(link.close)
             link.setblocking(False)
+            began = time.monotonic()
             try:
                 await loop.sock_connect(link, (target.address, target.port))
             finally:
-                self.syns_sent_again = _retransmissions(link)
-                self.packets_sent_again = self.syns_sent_again
+                self._count_syns(link, time.monotonic() - began)
             await loop.create_connection(
                 lambda: self,
                 sock=link,
@@ -131,9 +133,24 @@ class Connection(asyncio.Protocol):
         if self._transport is not None:
             self._transport.close()
 
+    def _count_syns(self, link: socket.socket, seconds: float) -> None:
+        """Tell lost SYNs from those that were refused.
+
+        A peer that has an old connection of the same addresses and ports
+        answers with a challenge (RFC 5961, section 4); then the kernel resets
+        that one and sends its SYN again after milliseconds. It waits for a
+        second at least if it hears nothing (RFC 6298, section 2).
+        """
+        again = _retransmissions(link)
+        if seconds < _SYN_TIMEOUT_SECONDS:
+            self._refused_syns = again
+        else:
+            self.lost_syns = self.lost_packets = again
+
     def _count(self) -> None:
         if self._link is not None and self._link.fileno() >= 0:
-            self.packets_sent_again = _retransmissions(self._link)
+            again = _retransmissions(self._link)
+            self.lost_packets = again - self._refused_syns
 
     def _try_complete(self, *, at_end: bool) -> None:
         if self._answer is None or self._answer.done():
@@ -211,8 +228,8 @@ async def probe(target: Target) -> traffic_record.Record:
         outcome=outcome,
         status=response.status if response else None,
         member=response.member if response else None,
-        syns_sent_again=connection.syns_sent_again,
-        packets_sent_again=connection.packets_sent_again,
+        lost_syns=connection.lost_syns,
+        lost_packets=connection.lost_packets,
     )
 
 

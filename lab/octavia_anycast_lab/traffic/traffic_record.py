@@ -30,9 +30,10 @@ class Outcome(enum.StrEnum):
 class Record:
     """One request: ``member`` is who answered (header X-Member).
 
-    ``syns_sent_again``: how often its connection's SYN was lost, also if it
-    was given up in the end; ``packets_sent_again``: of all its packets. They
-    are counted, as a slow machine makes a request late and loses nothing.
+    ``lost_syns``: how often its connection's SYN was lost, also if it was
+    given up in the end; ``lost_packets``: that, and lost packets that the
+    client sent later. They are counted, as a slow machine makes a request late
+    and loses nothing.
     """
 
     start: float
@@ -41,13 +42,13 @@ class Record:
     status: int | None = None
     member: str | None = None
     flow: int | None = None
-    syns_sent_again: int = 0
-    packets_sent_again: int = 0
+    lost_syns: int = 0
+    lost_packets: int = 0
 
     @property
     def is_bad(self) -> bool:
-        """True if it failed or a packet had to be sent again."""
-        return self.outcome is not Outcome.OK or self.packets_sent_again > 0
+        """True if it failed or a packet of the client was lost."""
+        return self.outcome is not Outcome.OK or self.lost_packets > 0
 
     def to_json(self) -> str:
         """One line, without its end."""

@@ -72,8 +72,8 @@ def _record(
         duration_ms=ms,
         outcome=traffic_record.Outcome(outcome),
         flow=flow,
-        syns_sent_again=lost,
-        packets_sent_again=lost,
+        lost_syns=lost,
+        lost_packets=lost,
     )
 
 

@@ -3,10 +3,13 @@
 """The HTTP client of the load generators, fed byte by byte."""
 
 import asyncio
+import os
 import socket
 import ssl
+import time
 
 import pytest
+from octavia_anycast_lab.traffic import http_probe
 from octavia_anycast_lab.traffic.http_probe import (
     Connection,
     Response,
@@ -19,6 +22,7 @@ from octavia_anycast_lab.traffic.http_probe import (
 from octavia_anycast_lab.traffic.members import MemberProtocol
 from octavia_anycast_lab.traffic.traffic_record import Outcome
 
+TCP_REPAIR = 19  # linux/tcp.h
 ANSWER = (
     b"HTTP/1.1 200 OK\r\nX-Member: member1\r\nContent-Length: 3\r\n\r\nabc"
 )
@@ -154,7 +158,7 @@ def test_a_syn_that_is_sent_again_is_told():
         done, _ = await asyncio.wait({second}, timeout=0.2)
         assert not done
         listener.accept()[0].close()
-        counts = first.syns_sent_again, (await second).syns_sent_again
+        counts = first.lost_syns, (await second).lost_syns
         first.close()
         second.result().close()
         return counts
@@ -177,8 +181,26 @@ def test_a_syn_that_is_given_up_is_told():
     with socket.create_server(("127.0.0.1", 0), backlog=0) as listener:
         found = asyncio.run(give_up(listener))
     assert found.outcome is Outcome.TIMEOUT
-    assert found.syns_sent_again >= 1
-    assert found.packets_sent_again == found.syns_sent_again
+    assert found.lost_syns >= 1
+    assert found.lost_packets == found.lost_syns
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="TCP_REPAIR needs root")
+def test_a_syn_that_an_old_connection_challenges_is_not_lost():
+    """A client left without a word; another one has its port now."""
+    found = Connection()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        with socket.create_connection(listener.getsockname()) as old:
+            source = old.getsockname()
+            old.setsockopt(socket.IPPROTO_TCP, TCP_REPAIR, 1)
+        with socket.socket() as link:
+            link.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            link.bind(source)
+            began = time.monotonic()
+            link.connect(listener.getsockname())
+            found._count_syns(link, time.monotonic() - began)
+            assert http_probe._retransmissions(link) == 1
+    assert found.lost_syns == 0
 
 
 def test_a_port_that_is_closed_is_refused():
@@ -186,4 +208,4 @@ def test_a_port_that_is_closed_is_refused():
         address, port = listener.getsockname()
     found = asyncio.run(probe(Target(address=address, port=port)))
     assert found.outcome is Outcome.REFUSED
-    assert found.syns_sent_again == 0
+    assert found.lost_syns == 0

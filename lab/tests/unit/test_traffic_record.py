@@ -46,7 +46,7 @@ def test_window_spans_failed_requests_and_lost_packets():
             record(0.0),
             record(1.0, Outcome.TIMEOUT),
             record(1.5),
-            record(3.25, packets_sent_again=1),
+            record(3.25, lost_packets=1),
             record(4.0),
         ]
     )

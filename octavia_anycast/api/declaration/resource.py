@@ -24,9 +24,7 @@ from octavia_anycast.db.engine import Database
 from octavia_anycast.db.passwords import WithoutPasswords
 from octavia_anycast.model import stored
 from octavia_anycast.model.errors import InvalidRequest
-from octavia_anycast.octavia_adapter.load_balancer.vip_addresses import (
-    VipHolders,
-)
+from octavia_anycast.octavia_adapter.load_balancer.rows import VipHolders
 from octavia_anycast.options import Settings
 
 LOG = logging.getLogger(__name__)
@@ -48,8 +46,7 @@ class Controller(base.BaseController):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         for name, call in vars(cls).get("CALLS", {}).items():
-            method = vars(cls).get(name) or _copy(_METHODS[name])
-            setattr(cls, name, call.exposed(method))
+            setattr(cls, name, call.exposed(vars(cls)[name]))
 
     @classmethod
     def below(cls, parent: Any, *ids: str) -> Self:
@@ -105,6 +102,12 @@ class Collection(Controller):
     OF: ClassVar[Resource]
     ROWS: Any
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        for name in vars(cls).get("CALLS", {}):
+            if name not in vars(cls):
+                setattr(cls, name, _copy(_METHODS[name], f"{cls.OF.root}_"))
+        super().__init_subclass__(**kwargs)
+
     def __init__(self, database: Database, settings: Settings) -> None:
         super().__init__()
         self._database, self._settings = database, settings
@@ -121,16 +124,13 @@ class Collection(Controller):
             )
 
     def _get(self, session: Any, id: str) -> Any:
-        """Read a record."""
         return self.ROWS.get(session, *self._ids, id)
 
     def _page(self, session: Any, wanted: Any) -> Sequence[Any]:
-        """Read the records of a page."""
         found: Sequence[Any] = self.ROWS.page(session, *self._ids, wanted)
         return found
 
     def _answers(self, session: Any, records: Sequence[Any]) -> list[Any]:
-        """Make the answers of records."""
         return [self.OF.shown(record) for record in records]
 
     def _prepare(self, body: Any, id: str | None = None) -> Any:
@@ -233,10 +233,16 @@ _METHODS = {
 }
 
 
-def _copy(method: Any) -> Any:
-    """A function of its own: WSME stores the types of a call in it."""
+def _copy(method: Any, body_name: str) -> Any:
+    """Copy a function: WSME stores the types of a call in it.
+
+    :param body_name: the name of the argument with the body, as in the
+        document: complaints name it
+    """
+    code = method.__code__
+    names = (body_name if n == "body_" else n for n in code.co_varnames)
     return FunctionType(
-        method.__code__,
+        code.replace(co_varnames=tuple(names)),
         method.__globals__,
         method.__name__.removeprefix("_"),
         method.__defaults__,

@@ -212,7 +212,7 @@ def _update_agent(job: Job, action: UpdateAgent) -> None:
     )
     job.update(record.id, agent_update_wanted=False)
     LOG.info(
-        "The agent of amphora %s of %s has its configuration anew.",
+        "The agent of amphora %s of %s was given its configuration again.",
         record.id,
         job.owner,
     )

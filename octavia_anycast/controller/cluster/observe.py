@@ -12,10 +12,7 @@ from datetime import datetime, timedelta
 
 from octavia_anycast import log_lines
 from octavia_anycast.controller.amphora.look import AmphoraObserver
-from octavia_anycast.controller.cluster.distributor_cache import (
-    DistributorCache,
-    needed,
-)
+from octavia_anycast.controller.cluster.caches import DistributorCache, needed
 from octavia_anycast.controller.cluster.load_meter import LoadMeter
 from octavia_anycast.controller.ports import World
 from octavia_anycast.db import heartbeat

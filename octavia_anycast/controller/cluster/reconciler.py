@@ -15,14 +15,11 @@ from oslo_log import log as logging
 
 from octavia_anycast import log_lines
 from octavia_anycast.controller.cluster.apply import Outcome, run_phases
+from octavia_anycast.controller.cluster.caches import TreeCache, wants_the_same
 from octavia_anycast.controller.cluster.cluster_watch import ClusterWatch
 from octavia_anycast.controller.cluster.observe import Observation, Observer
 from octavia_anycast.controller.cluster.report import Reporter
 from octavia_anycast.controller.cluster.tasks import remove_load_balancer
-from octavia_anycast.controller.cluster.tree_cache import (
-    TreeCache,
-    wants_the_same,
-)
 from octavia_anycast.controller.engine.job import Job
 from octavia_anycast.controller.engine.work_queue import Kind, Result
 from octavia_anycast.controller.ports import World

@@ -24,7 +24,6 @@ from octavia_anycast.model.load_balancer import LoadBalancerTree
 from octavia_anycast.planning.amphora.assessment import Cluster
 from octavia_anycast.planning.amphora.failures import (
     OBSERVE,
-    Patience,
     carried_on,
     is_refused,
     remarks,
@@ -96,11 +95,12 @@ class Reporter:
     ) -> tuple[ActionFailure, ...]:
         """Record which actions fail; forget those that work again."""
         before = observation.cluster.failures
+        seen = observation.observed.failures
         done = {outcome.action for outcome in outcomes if outcome.is_done}
         found = carried_on(
             before,
             (
-                *(f for f in observation.observed.failures if _is_seen(f)),
+                *(f for f in seen if f.action == OBSERVE),
                 *(f for f in before if f.is_aside and f.action not in done),
                 *(f for outcome in outcomes for f in outcome.failures),
             ),
@@ -138,7 +138,7 @@ class Reporter:
             pending_since=since,
             provisioning_status=tree.provisioning_status,
         )
-        patience = self._patience
+        patience = self._world.settings.patience
         is_late = (
             since is not None
             and (now - since).total_seconds() > patience.error_after
@@ -247,10 +247,6 @@ class Reporter:
         with self._world.database.transaction() as session:
             clusters.update(session, load_balancer_id, **changes)
 
-    @property
-    def _patience(self) -> Patience:
-        return patience_of(self._world)
-
     def _verdict(self, observation: Observation) -> ProvisioningVerdict:
         since = _pending_since(
             observation.cluster, observation.tree, observation.now
@@ -260,7 +256,7 @@ class Reporter:
             observation.observed,
             observation.now,
             pending_since=since or observation.now,
-            patience=self._patience,
+            patience=self._world.settings.patience,
         )
 
     def _operating(
@@ -338,20 +334,6 @@ class Reporter:
             observation.desired, observation.observed, observation.now
         )
         self._agent_reports.record(_owner(tree.id), group, write)
-
-
-def patience_of(world: World) -> Patience:
-    """How long a change may take."""
-    settings = world.settings
-    return Patience(
-        announce_wait=settings.announce_wait,
-        error_after=settings.error_after,
-        refused_after=settings.refused_after,
-    )
-
-
-def _is_seen(failure: ActionFailure) -> bool:
-    return failure.action == OBSERVE
 
 
 def _pending_since(

@@ -3,21 +3,18 @@
 """What each action does: one function per action, idempotent.
 
 Layer: controller. A record is written before the thing is made, so that
-whatever a killed controller left is found by the next look.
+whatever a killed controller left is found by the next look. What amphorae
+refuse is in the database, so another controller can go on: it begins an
+unfinished search again, which changes nothing in any amphora.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
 from oslo_log import log as logging
 
 from octavia_anycast.controller.amphora.tasks import DOERS
-from octavia_anycast.controller.cluster.refusals import (
-    find_culprits,
-    record_refusal,
-    record_unread,
-)
 from octavia_anycast.controller.engine.job import Job, short
 from octavia_anycast.controller.ports import World
 from octavia_anycast.db.amphora import amphorae
@@ -182,10 +179,10 @@ def _configure(job: Job, action: ConfigureHaproxy) -> None:
     try:
         job.world.haproxy.push(job.tree, record, peers)
     except ContentRefused as e:
-        record_refusal(job, record, action.revision, e)
+        _record_refusal(job, record, action.revision, e)
         raise
     except SecretUnread as e:
-        record_unread(job, record, action.revision, e)
+        _record_unread(job, record, action.revision, e)
         raise
     job.update(
         action.amphora_id,
@@ -204,6 +201,83 @@ def _configure(job: Job, action: ConfigureHaproxy) -> None:
         job.owner,
         action.revision,
     )
+
+
+def _record_refusal(
+    job: Job, record: AmphoraRecord, revision: str, error: ContentRefused
+) -> None:
+    """Record that this amphora refused this configuration, and why."""
+    is_again = record.refused_revision == revision
+    job.update(
+        record.id,
+        refused_revision=revision,
+        refused_at=job.world.now(),
+        refusal=short(error.sentence),
+        refusal_count=record.refusal_count + 1 if is_again else 1,
+        refuses_anything=False,
+    )
+
+
+def _record_unread(
+    job: Job, record: AmphoraRecord, revision: str, error: SecretUnread
+) -> None:
+    """Record which listeners wait for secrets that cannot be read."""
+    changes = {
+        "refused_revision": "",
+        "partial_revision": revision,
+        "unread": short(error),
+        "unread_listener_ids": error.unread_ids,
+        "lacking_listener_ids": error.lacking_ids,
+    }
+    if any(getattr(record, name) != value for name, value in changes.items()):
+        job.update(record.id, **changes)
+
+
+def _find_culprits(job: Job, action: FindCulprits) -> None:
+    """Find the objects that the amphora refuses, and show them as ERROR.
+
+    :raises Retryable: the amphora could not be reached or failed.
+    """
+    record, tree = job.record(action.amphora_id), job.tree
+    peers = [seen.record for seen in map(job.seen, action.peer_ids) if seen]
+    found = job.world.haproxy.find_culprits(tree, record, peers)
+    if found.refuses_anything:
+        job.update(record.id, refuses_anything=True)
+        return
+    if not found.culprits:
+        # It takes it now: the refusal was of something that has passed.
+        job.update(record.id, refused_revision="")
+        return
+    _record_culprits(job, found.culprits)
+    if job.world.statuses.refuse(tree, found.culprits.keys()):
+        for identifier, sentence in found.culprits.items():
+            LOG.error(
+                "Load balancer %s: %s is refused and left out: %s",
+                tree.id,
+                identifier,
+                sentence,
+            )
+
+
+def _record_culprits(job: Job, culprits: Mapping[str, str]) -> None:
+    tree = job.tree
+
+    def record(session: Any) -> None:
+        cluster = clusters.lock(session, tree.id)
+        if cluster is None:
+            return
+        kept = {
+            identifier: sentence
+            for identifier, sentence in cluster.refusals.items()
+            if identifier in tree.left_out_ids
+        }
+        new = {
+            identifier: short(f"{identifier} is refused: {sentence}")
+            for identifier, sentence in culprits.items()
+        }
+        clusters.update(session, tree.id, refusals=kept | new)
+
+    job.world.database.transact(record)
 
 
 def _set_role(job: Job, action: SetRole) -> None:
@@ -226,6 +300,6 @@ _DOERS: dict[type, Callable[[Job, Any], tuple[str, ...] | None]] = {
     PlugFrontend: _plug_frontend,
     PlugMemberNetworks: _plug_members,
     ConfigureHaproxy: _configure,
-    FindCulprits: find_culprits,
+    FindCulprits: _find_culprits,
     SetRole: _set_role,
 }

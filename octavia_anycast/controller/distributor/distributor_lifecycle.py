@@ -15,7 +15,6 @@ from typing import Any
 
 from oslo_log import log as logging
 
-from octavia_anycast.controller.cluster.report import patience_of
 from octavia_anycast.controller.engine.work_queue import Kind, Result
 from octavia_anycast.controller.ports import World
 from octavia_anycast.db import dedicated
@@ -123,7 +122,7 @@ class DistributorLifecycle:
         """Show as ERROR what fails for good with amphorae of its own."""
         world = self._world
         is_over = are_hopeless(
-            standing.failures, world.now(), patience_of(world)
+            standing.failures, world.now(), world.settings.patience
         )
         if is_over:
             words = map(shortened, remarks(standing.failures))

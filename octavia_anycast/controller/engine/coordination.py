@@ -89,7 +89,7 @@ class Coordination:
                 if self.member_id not in members:
                     self._join()
             except tooz.ToozError as e:
-                LOG.warning("The coordination service: %s", e)
+                LOG.warning("The coordination service cannot be asked: %s", e)
             self._owned.clear()
 
     def owns(self, key: str) -> bool:

@@ -119,7 +119,9 @@ class Lane:
                     result = self._reconciler.reconcile(key)
                 else:
                     LOG.debug(
-                        "Somebody else is at %s %s.", self._kind.noun, key
+                        "Another controller works on %s %s.",
+                        self._kind.noun,
+                        key,
                     )
                     result = Result()
         except Exception as e:  # noqa: BLE001 - the thread has to live

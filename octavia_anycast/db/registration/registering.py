@@ -63,7 +63,7 @@ class VipHolders(Protocol):
         """The provisioning status; None: there is no such load balancer."""
 
     def counts_of(self, load_balancer_ids: Iterable[str]) -> Mapping[str, int]:
-        """load_balancer_id -> how many VIPs it has."""
+        """load_balancer_id -> how many VIPs it has; two queries."""
 
     def holder_of(self, address: IPAddress) -> str | None:
         """The load balancer that has this VIP; None: nobody has it."""

@@ -34,9 +34,9 @@ class Patience:
     :param refused_after: for an action that is refused to work after all
     """
 
-    announce_wait: float
-    error_after: float
-    refused_after: float
+    announce_wait: float = 15.0
+    error_after: float = 600.0
+    refused_after: float = 15.0
 
 
 def carried_on(

@@ -26,7 +26,7 @@ def _record(
         duration_ms=duration_ms,
         outcome=outcome,
         flow=flow,
-        packets_sent_again=lost,
+        lost_packets=lost,
     )
 
 

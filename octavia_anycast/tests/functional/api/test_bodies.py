@@ -50,6 +50,7 @@ def test_no_body_is_500(tree, collection):
         ):
             answer = send(tree, method, collection + one, body)
             assert answer.status == status, (method, one, body, answer.text)
+            assert "body_" not in answer.text
     for text in (*NO_OBJECT, *NO_ROOT_OBJECT, *OTHER_ROOT):
         body = text.replace("ROOT", root)
         for method, one in (("PUT", f"/{known}"), ("POST", "")):

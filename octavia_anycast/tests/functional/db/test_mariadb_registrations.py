@@ -66,8 +66,8 @@ def test_registered_drained_and_gone(database, filled):
             session,
             filled,
             "r2",
-            since=NOW,
-            deadline=NOW + timedelta(seconds=5),
+            drain_wanted_since=NOW,
+            drain_deadline=NOW + timedelta(seconds=5),
         )
     with database.transaction() as session:
         for text, name in (("true", "r2"), ("false", "r1")):

@@ -276,7 +276,7 @@ def test_beside_a_controller_that_is_at_it(place, chore, command):
     finally:
         controller.stop()
     assert refused.returncode == 1
-    assert "Somebody else does the same" in refused.stderr
+    assert "Another process does the same work" in refused.stderr
     assert "Traceback" not in refused.stderr
     assert refused.stdout == ""
 

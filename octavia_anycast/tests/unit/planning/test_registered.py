@@ -185,6 +185,7 @@ def test_exabgp_is_told_no_paths():
     paths = paths_of(registration(), [serving(1)], NOW, SILENT_AFTER)
     desired = DesiredDistributor(
         distributor=replace(distributor(), dedicated_count=1),
+        revision="1",
         paths=paths,
         policy=ClusterPolicy(),
     )

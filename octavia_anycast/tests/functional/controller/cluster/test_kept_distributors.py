@@ -4,9 +4,7 @@
 
 import pytest
 
-from octavia_anycast.controller.cluster.distributor_cache import (
-    DistributorCache,
-)
+from octavia_anycast.controller.cluster.caches import DistributorCache
 from octavia_anycast.db.distributor import distributors, lifecycle
 from octavia_anycast.octavia_adapter.secrets import FernetCipher
 

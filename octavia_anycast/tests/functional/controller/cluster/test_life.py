@@ -241,7 +241,7 @@ def test_error_is_shown_and_gone_when_it_works_again(stage):
     stage.cloud.build_error = "no valid host was found"
     settings = stage.controller.world.settings
     stage.controller.reconcile(stage.load_balancer_id)
-    stage.cloud.pass_time(settings.error_after + 1)
+    stage.cloud.pass_time(settings.patience.error_after + 1)
     stage.controller.reconcile(stage.load_balancer_id)
     assert stage.show()["provisioning_status"] == "ERROR"
     stage.cloud.build_error = ""

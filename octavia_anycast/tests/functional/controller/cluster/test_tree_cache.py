@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from octavia.db import models
 
-from octavia_anycast.controller.cluster.tree_cache import KEEP, QUIET
+from octavia_anycast.controller.cluster.caches import KEEP, QUIET
 from octavia_anycast.octavia_adapter.load_balancer.rows import transaction
 
 LATER = timedelta(seconds=1)
