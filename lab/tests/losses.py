@@ -23,7 +23,7 @@ _ROUTE_CHANGE = frozenset(
     (traffic_record.Outcome.UNREACHABLE, traffic_record.Outcome.RESET)
 )
 _LATE_MS = 200
-_RESETS_OF_A_CHANGE = 2
+RESETS_OF_A_CHANGE = 2
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +56,7 @@ class Losses:
         return (
             not self.vanished
             and self.failed.keys() <= {traffic_record.Outcome.RESET}
-            and sum(self.failed.values()) <= _RESETS_OF_A_CHANGE
+            and sum(self.failed.values()) <= RESETS_OF_A_CHANGE
         )
 
     @property

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 
+import losses
 import pytest
 from octavia_anycast_lab import cleanup, faults, settings
 from octavia_anycast_lab import registry as registry_lib
@@ -278,12 +279,17 @@ class TestPolicy:
 
 class TestFaults:
     def test_planned_withdrawal_loses_nothing(self, fabric, standins):
-        with _stream(fabric) as records:
-            process.stop(fabric.registry, standins[0].speaker_label)
-            await_announcers(fabric.lab, len(standins) - 1)
-            time.sleep(1)
-        assert traffic_record.window(records).bad == 0
-        standins[0].start_speaker()
+        try:
+            with _stream(fabric) as records:
+                process.stop(fabric.registry, standins[0].speaker_label)
+                await_announcers(fabric.lab, len(standins) - 1)
+                time.sleep(1)
+        finally:
+            standins[0].start_speaker()
+        bad = [record for record in records if record.is_bad]
+        # A request that is under way in that instant may be reset (ADR 0078).
+        assert len(bad) <= losses.RESETS_OF_A_CHANGE, bad
+        assert {r.outcome for r in bad} <= {traffic_record.Outcome.RESET}
 
     def test_silence_costs_the_hold_time(self, fabric, standins):
         """Negative control of the test above: this one must lose."""

@@ -138,43 +138,67 @@ def _serving(server, load_balancer_id):
     return ids[0]
 
 
+CLUSTER = "/v2/lbaas/loadbalancers/{loadbalancer_id}/cluster"
+# Method and path -> a body that is accepted, made of the ids and a number.
+ACCEPTED = {
+    f"POST {DISTRIBUTORS}": lambda ids, n: samples.distributor(name=f"d{n}"),
+    f"PUT {DISTRIBUTORS}/{{distributor_id}}": lambda ids, n: {
+        "distributor": {"description": "changed"}
+    },
+    f"POST {PEERS}": lambda ids, n: {
+        "bgp_peer": samples.peer(peer_ip=f"fd00::{n + 1:x}")
+    },
+    f"PUT {PEERS}/{{bgp_peer_id}}": lambda ids, n: {"bgp_peer": {"med": 7}},
+    f"POST {SPEAKERS}": lambda ids, n: {
+        "bgp_speaker": {
+            "distributor_id": ids["distributor_id"][0],
+            "ip_version": 6,
+            "local_as": 65100,
+        }
+    },
+    f"PUT {SPEAKERS}/{{bgp_speaker_id}}": lambda ids, n: {
+        "bgp_speaker": {"local_as": 65101}
+    },
+    f"POST {VIPS}": lambda ids, n: {
+        "vip": {
+            "vip_address": f"203.0.113.{n % 200 + 10}",
+            "next_hop": "10.1.0.8",
+        }
+    },
+    f"POST {REGISTRATIONS}": lambda ids, n: {
+        # One of those that nothing was registered for.
+        "amphora": {
+            "load_balancer_id": ids["loadbalancer_id"][0],
+            "amphora_id": ids["amphora_id"][0],
+        }
+    },
+    f"PUT {REGISTRATIONS}/{{registration_id}}/drain": lambda ids, n: {},
+    f"PUT {AMPHORA_DRAIN}": lambda ids, n: {},
+    f"PUT {CLUSTER}": lambda ids, n: {"cluster": {"cooldown": 5}},
+}
+
+
 def point(case, ids, turn):
-    """Random ids are of nothing: make them those of something."""
+    """Random ids are of nothing: make them those of something.
+
+    Random attributes contradict one another more often than not, so each
+    third body is one that is accepted.
+    """
+    label = case.operation.label
     for name in case.path_parameters or ():
         case.path_parameters[name] = ids[name][turn % len(ids[name])]
     if case.operation.path == AMPHORA_DRAIN:
         case.path_parameters["amphora_id"] = ids["serving_id"][0]
-    if case.operation.label == f"POST {REGISTRATIONS}":
-        # One of those that nothing was registered for.
-        case.body = {
-            "amphora": {
-                "load_balancer_id": ids["loadbalancer_id"][0],
-                "amphora_id": ids["amphora_id"][0],
-            }
-        }
     if case.operation.path.startswith((VIPS, REGISTRATIONS)):
         case.path_parameters["distributor_id"] = ids["announcer_id"][0]
-    if case.operation.label == f"POST {PEERS}" and turn % 3 == 2:
-        # Random attributes contradict one another more often than not.
-        case.body = {"bgp_peer": samples.peer(peer_ip=f"fd00::{turn + 1:x}")}
-    if case.operation.label == f"POST {DISTRIBUTORS}" and turn % 3 == 2:
-        case.body = samples.distributor(name=f"d{turn}")
-    body = case.body if isinstance(case.body, dict) else {}
-    if (
-        case.operation.label.startswith("POST")
-        and turn % 3 == 2
-        and ("vip" in body)
-    ):
-        case.body = {
-            "vip": {
-                "vip_address": f"203.0.113.{turn % 200 + 10}",
-                "next_hop": "10.1.0.8",
-            }
-        }
-    speaker = body.get("bgp_speaker")
-    if isinstance(speaker, dict) and "distributor_id" in speaker:
-        speaker["distributor_id"] = ids["distributor_id"][0]
-        speaker.pop("peers", None)
+    if turn % 3 == 2 and label in ACCEPTED:
+        case.body = ACCEPTED[label](ids, turn)
+
+
+def spoil(case):
+    """A request that is refused, whatever was drawn: no id, no such limit."""
+    if not case.path_parameters and case.operation.label.startswith("GET"):
+        case.query = {"limit": "none"}
 
 
 @pytest.mark.parametrize("label", sorted(OPERATIONS))
@@ -191,6 +215,8 @@ def test_answers_are_as_documented(label, server, prepared):
         turn = len(statuses)
         if turn % 3:
             point(case, ids, turn)
+        elif turn:
+            spoil(case)
 
         response = case.call(
             app=server.application, base_url="http://localhost"

@@ -236,6 +236,15 @@ def ids(prepared: tuple[Snapshot, dict[str, str]]) -> dict[str, str]:
     return prepared[1]
 
 
+@pytest.fixture(scope="module")
+def untouched(
+    server: ApiServer, prepared: tuple[Snapshot, dict[str, str]]
+) -> str:
+    """What is stored before each test."""
+    server.restore(prepared[0])
+    return _everything(server)
+
+
 @contextmanager
 def _with_octavias_roles(are_wanted: bool) -> Iterator[None]:
     """Have Octavia's own roles count beside Keystone's, for a block."""
@@ -300,9 +309,8 @@ def test_each_rule_has_its_row():
 
 @pytest.mark.parametrize("rule", ROWS)
 @pytest.mark.parametrize("person", PEOPLE)
-def test_rule(api, ids, person, rule, has_octavias_roles):
+def test_rule(api, ids, person, rule, untouched, has_octavias_roles):
     row = ROWS[rule]
-    before = _everything(api)
     is_known = has_octavias_roles or not person.startswith("lb-")
 
     answer = _call(api, person, row, ids)
@@ -312,7 +320,7 @@ def test_rule(api, ids, person, rule, has_octavias_roles):
         return
     assert answer.status == 403, answer.text
     assert answer.fault
-    assert _everything(api) == before
+    assert _everything(api) == untouched
 
 
 @pytest.mark.parametrize("rule", ROWS)
