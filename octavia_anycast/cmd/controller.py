@@ -136,7 +136,9 @@ def make_world(settings: options.Settings) -> World:
             image_tag=settings.amp_image_tag, flavor_id=settings.amp_flavor_id
         ),
         network=Network(
-            load_balancers.model_of, settings.frontend_security_groups
+            load_balancers.model_of,
+            settings.frontend_security_groups,
+            opens_rescue_port=settings.flow_rescue,
         ),
         files=AmphoraFiles(
             heartbeat_controllers=settings.heartbeat_controllers,

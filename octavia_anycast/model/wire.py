@@ -43,6 +43,7 @@ _MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
 _CODES = r"[1-5][0-9]{2}(-[1-5][0-9]{2})?"
 # The amphorae of a cluster at most.
 MEMBERS_MAX = 64
+RESCUE_PORT = 14_789  # UDP
 ADDRESSES_MAX = 256
 SECRET_BYTES = 10
 _SECRET = re.compile(f"[0-9a-f]{{{2 * SECRET_BYTES}}}")
@@ -409,6 +410,17 @@ class FlowRescueReport:
     learned: int = 0
     own: MemberCounts = field(default_factory=MemberCounts)
     members: dict[str, MemberCounts] = field(default_factory=dict)
+
+    @property
+    def total(self) -> MemberCounts:
+        """The counts of all members of now, and of none."""
+        every = (self.own, *self.members.values())
+        return MemberCounts(
+            **{
+                name: sum(getattr(counts, name) for counts in every)
+                for name in MemberCounts.__dataclass_fields__
+            }
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -34,12 +34,12 @@ from octavia_anycast.model.wire import (
     ADDRESSES_MAX,
     FRONTEND_INTERFACE,
     MEMBERS_MAX,
+    RESCUE_PORT,
 )
 
 LOG = logging.getLogger(__name__)
 
 TUNNEL_INTERFACE = "rescue"
-TUNNEL_PORT = 14_789
 OBJECT_PATH = str(Path(__file__).with_name("flow_rescue.bpf.o"))
 _BTF_PATH = "/sys/kernel/btf/vmlinux"
 _PRIORITY, _HANDLE = 7, 1
@@ -224,7 +224,7 @@ class Loader:
         """One VXLAN device for all; what it sends to is in the packet."""
         if TUNNEL_INTERFACE not in self.links():
             kind = ("type", "vxlan", "external", "nolearning")
-            port = ("dstport", str(TUNNEL_PORT))
+            port = ("dstport", str(RESCUE_PORT))
             if not self._ip("link", "add", TUNNEL_INTERFACE, *kind, *port):
                 raise Unsupported("the kernel has no VXLAN device")
         device = ("link", "set", "dev", TUNNEL_INTERFACE)

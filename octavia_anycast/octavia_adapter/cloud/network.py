@@ -30,7 +30,7 @@ from octavia_anycast.model.load_balancer import (
     Prepared,
 )
 from octavia_anycast.model.wire import Frontend, FrontendAddress
-from octavia_anycast.octavia_adapter.cloud import inventory
+from octavia_anycast.octavia_adapter.cloud import inventory, rescue_port
 from octavia_anycast.octavia_adapter.errors import translated
 from octavia_anycast.octavia_adapter.load_balancer.rows import transaction
 
@@ -47,6 +47,8 @@ class Network:
     :param model_of: gives Octavia's data model of a tree
     :param frontend_groups: security groups of each front-end port, beside the
         load balancer's own, whose rules Octavia makes of the listeners alone
+    :param opens_rescue_port: the load balancer's own group lets its members
+        reach each other's tunnel of flow rescue
     """
 
     def __init__(
@@ -54,9 +56,11 @@ class Network:
         model_of: Callable[[LoadBalancerTree], Any],
         frontend_groups: Iterable[str] = (),
         *,
+        opens_rescue_port: bool = False,
         driver: Any = None,
     ) -> None:
         self._model_of = model_of
+        self._opens_rescue_port = opens_rescue_port
         self._frontend_groups = tuple(frontend_groups)
         with translated("reaching the network service"):
             self._driver = driver or octavia_utils.get_network_driver()
@@ -79,7 +83,7 @@ class Network:
         """
         with self._asking(f"preparing the ports of {tree.id}"):
             self._update_vip(tree)
-            groups = self._security_groups(tree)
+            groups = self._open_security_groups(tree)
             policy_id, lacks = self._qos_policy(tree)
             wanted = (tuple(groups), policy_id)
             without_port = []
@@ -312,19 +316,27 @@ class Network:
         except network_base.PortNotFound:
             return None
 
-    def _security_groups(self, tree: LoadBalancerTree) -> list[str]:
+    def _open_security_groups(self, tree: LoadBalancerTree) -> list[str]:
+        """Return the groups; the load balancer's own has flow rescue's rule.
+
+        So has one that was made before flow rescue was switched on, as soon
+        as an amphora is added.
+        """
         name = octavia_utils.get_vip_security_group_name(tree.id)
         group = self._driver.get_security_group(name)
-        own = [group.id] if group is not None else []
-        return own + self._other_groups(tree)
+        if group is None:
+            return self._other_groups(tree)
+        if self._opens_rescue_port:
+            rescue_port.open_port(self._driver, group.id)
+        return [group.id, *self._other_groups(tree)]
 
     def _made_security_groups(self, tree: LoadBalancerTree) -> list[str]:
         """Return the groups; make the load balancer's own again if needed."""
         try:
-            return self._security_groups(tree)
+            return self._open_security_groups(tree)
         except network_base.SecurityGroupNotFound:
             self._update_vip(tree)
-            return self._security_groups(tree)
+            return self._open_security_groups(tree)
 
     def _other_groups(self, tree: LoadBalancerTree) -> list[str]:
         wanted = (*self._model_of(tree).vip.sg_ids, *self._frontend_groups)

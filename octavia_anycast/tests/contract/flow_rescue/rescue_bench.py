@@ -26,13 +26,13 @@ from ipaddress import ip_address
 
 from octavia_anycast.agent.flow_rescue.flow_rescue import Rescuer
 from octavia_anycast.agent.flow_rescue.loader import (
-    TUNNEL_PORT,
     Loader,
     RescuePaths,
 )
 from octavia_anycast.agent.frontend import netns
 from octavia_anycast.agent.frontend.frontend import advertised_mss
 from octavia_anycast.model.wire import (
+    RESCUE_PORT,
     FlowRescue,
     Member,
     MemberState,
@@ -397,7 +397,7 @@ class RescueBench:
             with socket.socket(family, socket.SOCK_DGRAM) as link:
                 address = str(target.addresses[version])
                 for payload in payloads:
-                    link.sendto(payload, (address, TUNNEL_PORT))
+                    link.sendto(payload, (address, RESCUE_PORT))
 
         netns.call_in(f"/run/netns/{self.name(role)}", send)
 

@@ -7,11 +7,13 @@ from contextlib import nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime
 from ipaddress import ip_address, ip_network
+from types import SimpleNamespace
 
 import pytest
 from octavia.common import data_models as dm
 from octavia.network import base as network_base
 from octavia.network import data_models as network_models
+from openstack import exceptions as openstack_exceptions
 
 from octavia_anycast.model.actions import PlugFrontend
 from octavia_anycast.model.cluster import AmphoraRecord, AmphoraStatus
@@ -189,6 +191,48 @@ def test_front_end_ports_get_the_groups_of_the_operator(driver, tree):
     network.prepare(tree, [record(frontend_port_id=port_id)])
     # The VIP's own port, which no packet uses, is as Octavia has it.
     assert told == [["extra"], (port_id, ["extra", "peering"])]
+
+
+class Rules:
+    """Neutron's security group rules; ``has_rival``: somebody is first."""
+
+    has_rival = False
+
+    def __init__(self, *rules):
+        self.rules = list(rules)
+
+    def security_group_rules(self, **wanted):
+        return [
+            rule for rule in self.rules if wanted.items() <= vars(rule).items()
+        ]
+
+    def create_security_group_rule(self, **attributes):
+        rule = SimpleNamespace(**attributes)
+        self.rules.append(rule)
+        if self.has_rival:
+            raise openstack_exceptions.ConflictException("it is there")
+
+
+@pytest.mark.parametrize("has_rival", [False, True])
+def test_members_alone_reach_the_tunnel_of_flow_rescue(
+    driver, tree, has_rival
+):
+    driver.network_proxy = rules = Rules()
+    rules.has_rival = has_rival
+    network = Network(model_of, opens_rescue_port=True, driver=driver)
+    for _ in range(2):
+        network.plug_frontend(tree, record(), plug())
+    assert [rule.ether_type for rule in rules.rules] == ["IPv4", "IPv6"]
+    for rule in rules.rules:
+        assert rule.security_group_id == rule.remote_group_id == "sg"
+        assert (rule.direction, rule.protocol) == ("ingress", "17")
+        assert rule.port_range_min == rule.port_range_max == 14789
+
+
+def test_without_flow_rescue_nothing_is_opened(network, driver, tree):
+    driver.network_proxy = rules = Rules()
+    network.plug_frontend(tree, record(), plug())
+    assert rules.rules == []
 
 
 def test_member_port_and_its_end(network, driver, tree):
