@@ -46,7 +46,7 @@ class Settings:
     patience: Patience
     connection: str | None = None
     udp_supported: bool = False
-    flow_rescue: bool = False
+    flow_rescue: bool = True
     amp_image_tag: str = ""
     amp_flavor_id: str = ""
     poll_interval: float = 0.2
@@ -113,9 +113,9 @@ HELP = {
     "flow_rescue": "Whether amphorae hand packets of each other's connections "
     "to their owner, so that a change of the cluster breaks none. It needs an "
     "image with the BPF program and Linux 5.14 with BTF; an amphora that "
-    "cannot says so and is left out. UDP port 14789 must be open between the "
-    "front-end addresses of a cluster, and to nobody else, so it is off by "
-    "default.",
+    "cannot says so and is left out. The security group of each load "
+    "balancer then opens UDP port 14789 between its amphorae. A flavor or a "
+    "cluster can switch it off for a load balancer.",
     "amp_image_tag": "Glance tag of the image of amphorae whose flavor does "
     "not name one (amp_image_tag), and of dedicated amphorae. Empty: that of "
     "[controller_worker], from which Octavia's own provider boots, too.",
@@ -173,7 +173,9 @@ HELP = {
     "after 45 seconds).",
     "drain_timeout": "Seconds for which an amphora drains at most before it "
     "is deleted; also one that its administrator drains without naming a "
-    "time. The drain ends earlier when no established connection is left.",
+    "time. The drain ends earlier when no established connection is left. "
+    "Without flow rescue the fabric sends an amphora that drains nothing any "
+    "more, and one that leaves is deleted after 5 seconds at most.",
     "withdraw_linger": "Seconds between the withdrawal and the end of the "
     "data path: the fabric needs them to converge.",
     "announce_wait": "Seconds that a change waits for min_size amphorae to "

@@ -44,6 +44,7 @@ from octavia_anycast.model.cluster import (
     ClusterSize,
 )
 from octavia_anycast.model.errors import InvalidRequest, NotFound
+from octavia_anycast.model.wire import Report
 from octavia_anycast.options import Settings
 
 # Statuses in which its size may be changed: nothing else is under way.
@@ -63,6 +64,32 @@ _FRONTEND_NETWORK_ID = UUID.or_null(
     "The chosen network of the amphorae's front ends; null: the "
     "network of the distributor's zone, or else that of the VIP."
 )
+_FLOW_RESCUE = Resource(
+    name="FlowRescue",
+    fields={
+        "state": TEXT(
+            "on; off; unsupported: its image or its kernel cannot; failed: "
+            "it is tried again."
+        ),
+        "reason": TEXT("Why it is unsupported or failed, in a sentence."),
+        "learned": INTEGER(
+            "How many connections of other amphorae it knows the owner of."
+        ),
+        "carried": INTEGER("Packets that it sent to the amphora they are of."),
+        "delivered": INTEGER("Packets that it received from other amphorae."),
+        "floods": INTEGER("How often it asked all others for an owner."),
+        "refused": INTEGER(
+            "Packets that it dropped, as floods have a limit; the client "
+            "sends them again."
+        ),
+        "given_up": INTEGER("Packets of connections that nobody had."),
+        "unanswered": INTEGER("Questions that were not answered in time."),
+        "rejected": INTEGER(
+            "Packets to its tunnel that it dropped: not from a member, with "
+            "a wrong secret, or malformed."
+        ),
+    },
+)
 _MEMBER = Resource(
     name="Member",
     fields={
@@ -79,6 +106,10 @@ _MEMBER = Resource(
         ),
         "announcing": FLAG("Whether it announces every VIP."),
         "spare": FLAG("Whether it is a spare."),
+        "flow_rescue": nested(_FLOW_RESCUE).or_null(
+            "What it did for connections of other amphorae, since it was "
+            "booted and for the amphorae that there are now; null: not known."
+        ),
     },
 )
 _AUTOSCALE = Resource(
@@ -135,6 +166,12 @@ CLUSTER = Resource(
             "configured and announces nothing until another amphora is lost.",
             between(0, SPARE_COUNT_MAX),
         ),
+        "flow_rescue": FLAG(
+            "Whether its amphorae hand packets of each other's connections to "
+            "the amphora that has the connection, so that a change of the "
+            "cluster breaks none. It needs [anycast] flow_rescue; amphorae "
+            "whose image or kernel lacks it are left out."
+        ),
         "autoscale": nested(_AUTOSCALE, Autoscale).or_null(
             "The load of one amphora from which desired_size is computed; "
             "null: users set desired_size."
@@ -189,6 +226,7 @@ class ClusterChange:
     cooldown: int = 0
     enabled: bool = True
     spare_count: int = 0
+    flow_rescue: bool = True
     autoscale: Autoscale | None = None
 
     def __post_init__(self) -> None:
@@ -304,6 +342,7 @@ def updates(
         "cooldown_seconds": change.cooldown,
         "is_enabled": change.enabled,
         "spare_count": change.spare_count,
+        "flow_rescue": change.flow_rescue,
         "autoscale": change.autoscale,
         "changed_at": now,
     }
@@ -404,15 +443,21 @@ class ClusterController(resource.Controller):
             for one in stored
             if one.reported_at >= fresh_since and _announces(one, vips)
         }
+        reported = {one.amphora_id: one.report for one in stored}
         return CLUSTER.shown(
             cluster,
             amphora_count=len(found),
             announcing_count=sum(one.id in announcing for one in found),
-            amphorae=[_member(one, one.id in announcing) for one in found],
+            amphorae=[
+                _member(one, one.id in announcing, reported.get(one.id))
+                for one in found
+            ],
         )
 
 
-def _member(record: AmphoraRecord, is_announcing: bool) -> Any:
+def _member(
+    record: AmphoraRecord, is_announcing: bool, report: Report | None
+) -> Any:
     frontend = record.frontend
     return _MEMBER.shown(
         record,
@@ -421,6 +466,24 @@ def _member(record: AmphoraRecord, is_announcing: bool) -> Any:
         else None,
         announcing=is_announcing,
         spare=record.spare_since is not None,
+        flow_rescue=_rescue_of(report),
+    )
+
+
+def _rescue_of(report: Report | None) -> Any:
+    rescue = report and report.flow_rescue
+    if not rescue:
+        return None
+    total = rescue.total
+    return _FLOW_RESCUE.shown(
+        rescue,
+        carried=total.carried,
+        delivered=total.delivered,
+        floods=total.floods,
+        refused=total.refused + total.waiting,
+        given_up=total.given_up,
+        unanswered=total.unanswered,
+        rejected=total.foreign + total.forged + total.malformed,
     )
 
 

@@ -83,7 +83,7 @@ _OPTIONS = Resource(
         "timeout": INTEGER(
             "Seconds after the first request for the drain until paths are "
             "withdrawn, even if connections are left. Null: the option "
-            "drain_timeout.",
+            "drain_timeout; for the paths of a registration, 5 seconds.",
             between(0, TIMEOUT_MAX_SECONDS),
         )
     },

@@ -85,6 +85,9 @@ class Haproxy(Protocol):
     def update_agent(
         self, record: AmphoraRecord, configuration: str
     ) -> None: ...
+    def finish_connections(
+        self, tree: LoadBalancerTree, record: AmphoraRecord
+    ) -> None: ...
 
 
 class Compute(Protocol):

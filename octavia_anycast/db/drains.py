@@ -23,7 +23,11 @@ from octavia_anycast.model.cluster import (
 from octavia_anycast.model.errors import Conflict, NotFound
 from octavia_anycast.planning.amphora.draining import obstacle, wish
 
-_NO_MARKS = {"draining_since": None, "drained_at": None}
+_NO_MARKS = {
+    "draining_since": None,
+    "drained_at": None,
+    "finishing_since": None,
+}
 
 
 def ask(
@@ -75,6 +79,7 @@ def restore(session: Any, before: AmphoraRecord) -> None:
         drain_deadline=before.drain_deadline,
         draining_since=before.draining_since,
         drained_at=before.drained_at,
+        finishing_since=before.finishing_since,
     )
 
 

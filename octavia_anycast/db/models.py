@@ -23,6 +23,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     false,
+    true,
 )
 from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import (
@@ -364,6 +365,9 @@ class Cluster(Base):
     failover_generation: Mapped[int]
     reason: Mapped[LongText]
     spare_count: Mapped[int] = _added_count()
+    flow_rescue: Mapped[bool] = mapped_column(
+        default=True, server_default=true()
+    )
     # None: its user says its size.
     autoscale: Mapped[Autoscale | None] = mapped_column(Document(autoscale))
     # id -> sentence, of the objects that amphorae refused
@@ -446,6 +450,7 @@ class Amphora(Base):
     drain_deadline: Mapped[datetime | None]
     draining_since: Mapped[datetime | None]
     drained_at: Mapped[datetime | None]
+    finishing_since: Mapped[datetime | None]
     mute_since: Mapped[datetime | None]
     stale_since: Mapped[datetime | None]
 

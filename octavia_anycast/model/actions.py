@@ -149,6 +149,13 @@ class UpdateAgent:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FinishConnections:
+    """Have HAProxy end the connections of one that drains, each tidily."""
+
+    amphora_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StartLeaving:
     """Record that the amphora leaves: it drains from now on."""
 
@@ -186,6 +193,7 @@ AmphoraAction = (
     | SetRole
     | SetAgentState
     | UpdateAgent
+    | FinishConnections
     | StartLeaving
     | FailAmphora
     | DeleteAmphora

@@ -117,10 +117,12 @@ class ClusterRecord:
     older generation is to be replaced. ``is_enabled``: the cluster manager
     looks after it. ``scaled_at``: when its wanted size last changed, and
     ``scaling_reason`` why; empty: its user asked for it. ``changed_at``:
-    when its user last changed any of it. ``failures``: what does not work
-    just now. ``refusals``: id -> sentence, of objects below the load balancer
-    that amphorae refused. ``pending_since``: when the load balancer was first
-    seen in the PENDING_* that it is in, or was in before ERROR.
+    when its user last changed any of it. ``flow_rescue``: its amphorae hand
+    packets of each other's connections to their owner. ``failures``: what
+    does not work just now. ``refusals``: id -> sentence, of objects below
+    the load balancer that amphorae refused. ``pending_since``: when the load
+    balancer was first seen in the PENDING_* that it is in, or was in before
+    ERROR.
     ``is_deletion_wanted``: its deletion failed, so it is in ERROR; the work
     on it goes on. ``request_id``: the last API request that asked for what
     is under way; empty: nobody asked, or it is carried out.
@@ -141,6 +143,7 @@ class ClusterRecord:
     cooldown_seconds: int = 0
     cluster_type: str = "ACTIVE_ACTIVE"
     spare_count: int = within(0, SPARE_COUNT_MAX, default=0)
+    flow_rescue: bool = True
     refusals: Mapping[str, str] = field(default_factory=dict)
     autoscale: Autoscale | None = None
     scaled_at: datetime | None = None
@@ -186,7 +189,8 @@ class AmphoraRecord:
     ``drain_wanted_since``: when it was asked to be taken out of service, and
     ``drain_deadline``: until when it may drain; None: it was not.
     ``draining_since``: when its agent was first told to drain, by wish or on
-    its way out, ``drained_at``: when it was told to withdraw after that.
+    its way out, ``drained_at``: when it was told to withdraw after that, and
+    ``finishing_since``: when its HAProxy was asked to finish its connections.
     ``mute_since``: since when its agent does not answer the controller;
     None: it does. ``stale_since``: since when others hold the current
     configuration and it holds an older one.
@@ -231,6 +235,7 @@ class AmphoraRecord:
     drain_deadline: datetime | None = None
     draining_since: datetime | None = None
     drained_at: datetime | None = None
+    finishing_since: datetime | None = None
     mute_since: datetime | None = None
     stale_since: datetime | None = None
 
@@ -260,7 +265,7 @@ class ClusterPolicy:
     :param gate_timeout: gate not UP for so long while others are: failed;
         an agent that does not answer, or does not take the configuration
         that others have, for so long: replaced
-    :param drain_timeout: how long a leaving amphora drains
+    :param drain_timeout: how long a leaving amphora drains at most
     :param withdraw_linger: between the withdrawal and the deletion
     :param backoff_base: wait before the boot after a failed one; doubles
     :param backoff_max: the longest such wait
@@ -275,7 +280,7 @@ class ClusterPolicy:
     boot_timeout: float = 300.0
     dead_after: float = 15.0
     gate_timeout: float = 60.0
-    drain_timeout: float = 5.0
+    drain_timeout: float = 300.0
     withdraw_linger: float = 2.0
     backoff_base: float = 5.0
     backoff_max: float = 300.0

@@ -285,6 +285,7 @@ class AnycastProviderDriver(provider_base.ProviderDriver):
                         flavor, "cluster_cooldown"
                     ),
                     spare_count=metadata.whole(flavor, "cluster_spare_count"),
+                    flow_rescue=flavor.get(metadata.FLOW_RESCUE, True),
                     autoscale=metadata.autoscale_of(flavor),
                     frontend_network_id=choice.frontend_network_id,
                     frontend_subnet_id=choice.frontend_subnet_id,

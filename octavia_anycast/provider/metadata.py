@@ -31,6 +31,7 @@ from octavia_anycast.model.cluster import (
     CLUSTER_SIZE_MAX,
     COOLDOWN_MAX_SECONDS,
     SPARE_COUNT_MAX,
+    TIMEOUT_MAX_SECONDS,
     ClusterSize,
 )
 from octavia_anycast.model.distributor import (
@@ -47,6 +48,7 @@ from octavia_anycast.planning.amphora.gate_choice import KEYS
 
 CLUSTER_SIZE = "cluster_size"
 CLUSTER_MIN_SIZE = "cluster_min_size"
+FLOW_RESCUE = "flow_rescue"
 CLUSTER_MAX_SIZE = "cluster_max_size"
 AUTOSCALE = "cluster_autoscale_"
 
@@ -139,6 +141,12 @@ FLAVOR: dict[str, Any] = {
             "Amphorae that stand by beside those that serve, and take the "
             "place of a lost one at once.",
         ),
+        FLOW_RESCUE: {
+            "type": "boolean",
+            "description": "Whether amphorae hand packets of each other's "
+            "connections to the amphora that has the connection. Default: "
+            "true. It needs [anycast] flow_rescue.",
+        },
         **_AUTOSCALE,
         **_CHOICE,
         **_GATE,
@@ -147,6 +155,12 @@ FLAVOR: dict[str, Any] = {
             CLUSTER_SIZE_MAX,
             "Amphorae that share their stick tables. Default: [anycast] "
             "peer_group_size.",
+        ),
+        "drain_timeout": _number(
+            0,
+            TIMEOUT_MAX_SECONDS,
+            "Seconds that the connections of an amphora that leaves may last. "
+            "Default: [anycast] drain_timeout.",
         ),
         constants.COMPUTE_FLAVOR: _text("The compute driver flavor ID."),
         constants.AMP_IMAGE_TAG: _text("The amphora image tag."),

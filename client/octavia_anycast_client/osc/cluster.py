@@ -121,12 +121,21 @@ class SetCluster(_Commanding, base.ShowOne):
             "--disable",
             "Look after it: scale it, and replace what dies.",
         )
+        arguments.add_switch(
+            parser,
+            "flow_rescue",
+            "--flow-rescue",
+            "--no-flow-rescue",
+            "Keep connections when its amphorae change.",
+        )
         _add_autoscale(parser)
         arguments.add_wait(parser)
 
     def take_action(self, parsed_args: argparse.Namespace) -> Any:
         balancer = self.load_balancer(parsed_args.loadbalancer)
-        changes = base.given(parsed_args, *_NUMBERS, "is_enabled")
+        changes = base.given(
+            parsed_args, *_NUMBERS, "is_enabled", "flow_rescue"
+        )
         changes |= self._autoscale(balancer, parsed_args)
         return self.change(balancer, changes, parsed_args.wait)
 

@@ -163,6 +163,7 @@ CLUSTER = (
     "desired_size",
     "distributor_id",
     "enabled",
+    "flow_rescue",
     "frontend_network_id",
     "frontend_subnet_id",
     "load_balancer_id",

@@ -60,6 +60,8 @@ class Cluster(resource.Resource):
     is_enabled = resource.Body("enabled", type=bool)
     #: Amphorae that stand by. *Type: int*
     spare_count = resource.Body("spare_count", type=int)
+    #: Whether its amphorae keep each other's connections. *Type: bool*
+    flow_rescue = resource.Body("flow_rescue", type=bool)
     #: ``metric``, ``target``, ``tolerance`` and ``scale_in_delay``, or
     #: None. *Type: dict*
     autoscale = resource.Body("autoscale")

@@ -22,6 +22,7 @@ from octavia_anycast.model.actions import (
     BootAmphora,
     DeleteAmphora,
     FailAmphora,
+    FinishConnections,
     SetAgentState,
     StartLeaving,
     UpdateAgent,
@@ -218,6 +219,21 @@ def _update_agent(job: Job, action: UpdateAgent) -> None:
     )
 
 
+def _finish_connections(job: Job, action: FinishConnections) -> None:
+    """Ask for it once; if HAProxy refuses, they stay until the deadline."""
+    record = job.record(action.amphora_id)
+    try:
+        job.world.haproxy.finish_connections(job.tree, record)
+    except Permanent as e:
+        LOG.warning(
+            "The connections of amphora %s of %s are not ended early: %s",
+            record.id,
+            job.owner,
+            e,
+        )
+    job.update(record.id, finishing_since=job.world.now())
+
+
 def _start_leaving(job: Job, action: StartLeaving) -> None:
     job.update(
         action.amphora_id,
@@ -278,6 +294,7 @@ DOERS: dict[type, Callable[[Job, Any], None]] = {
     BootAmphora: _boot,
     AllocateAmphora: _allocate,
     UpdateAgent: _update_agent,
+    FinishConnections: _finish_connections,
     StartLeaving: _start_leaving,
     SetAgentState: _set_agent_state,
     FailAmphora: _fail,

@@ -201,7 +201,9 @@ class Observer:
             frontend_network_id=cluster.frontend_network_id,
             frontend_subnet_id=cluster.frontend_subnet_id,
             failover_generation=cluster.failover_generation,
-            rescue_secrets=self._rescue_secrets(tree),
+            rescue_secrets=self._rescue_secrets(tree)
+            if cluster.flow_rescue
+            else (),
             policy=self._policy(tree),
         )
         networks, lacks = self._member_networks(tree, desired, rows)
@@ -221,6 +223,9 @@ class Observer:
             gate=chosen_gate(policy.gate, tree.flavor),
             peer_group_size=int(
                 tree.flavor.get("peer_group_size", policy.peer_group_size)
+            ),
+            drain_timeout=float(
+                tree.flavor.get("drain_timeout", policy.drain_timeout)
             ),
         )
 

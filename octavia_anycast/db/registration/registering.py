@@ -128,7 +128,7 @@ def drain_amphora(
     """Drain the paths of a registration; idempotent.
 
     :param timeout: seconds from when it was first asked for; None: as it
-        was, or the limits' ``drain_timeout``
+        was, or five
     :raises NotFound: no such distributor or registration.
     :raises Conflict: nobody else announces one of its VIPs.
     """

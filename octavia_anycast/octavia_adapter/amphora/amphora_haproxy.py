@@ -63,6 +63,8 @@ from octavia_anycast.octavia_adapter.load_balancer.data_model import (
 from octavia_anycast.planning.cluster.culprits import Alert, Findings, find
 
 CONNECT_SECONDS = 5.0
+_IDLE_CLOSE = "option idle-close-on-response"
+_KNOWS_IDLE_CLOSE = (2, 6)
 # Octavia's agent calls every listener of keepalived, SCTP too, so.
 _LVS_TYPE = "UDP"
 # How many of them run, in the agent's details.
@@ -282,6 +284,21 @@ class AmphoraHaproxy:
         with self._agent("updating the agent of", record) as (client, amp):
             client.update_agent_config(amp, configuration)
 
+    def finish_connections(
+        self, tree: LoadBalancerTree, record: AmphoraRecord
+    ) -> None:
+        """Have HAProxy finish the connections that it has.
+
+        It is a reload: a new process takes new connections, so nothing has to
+        be undone if the amphora comes back. The old one answers the next
+        request on a kept-open connection with ``Connection: close`` or
+        GOAWAY, and ends with the last one.
+
+        :raises Permanent: HAProxy cannot be reloaded.
+        """
+        with self._agent("finishing the connections of", record) as (c, amp):
+            c.reload_listener(amp, tree.id)
+
     def install_certificate(
         self, record: AmphoraRecord, certificate: Certificate
     ) -> None:
@@ -381,16 +398,16 @@ class _Job:
 
     def configuration(self, listeners: list[Any], files: Files) -> str:
         """Render HAProxy's configuration of these listeners."""
-        return str(
-            self.driver.jinja_combo.build_config(
-                self.amphora,
-                self._with_peers(listeners),
-                files.names,
-                # As Octavia's driver, which makes a call of its own for it.
-                self.details["haproxy_version"].split(".")[:2],
-                _with_bounded_memory(self.details),
-            )
+        # As Octavia's driver, which makes a call of its own for it.
+        version = self.details["haproxy_version"].split(".")[:2]
+        rendered = self.driver.jinja_combo.build_config(
+            self.amphora,
+            self._with_peers(listeners),
+            files.names,
+            version,
+            _with_bounded_memory(self.details),
         )
+        return _ending_tidily(str(rendered), version)
 
     def _with_peers(self, listeners: list[Any]) -> list[Any]:
         """Make these the listeners of a copy of the load balancer, with peers.
@@ -532,6 +549,19 @@ def _amphora_model(load_balancer: Any, record: AmphoraRecord) -> Any:
         vrrp_port_id=record.frontend_port_id,
         ha_ip=vip.ip_address if vip else None,
         ha_port_id=vip.port_id if vip else None,
+    )
+
+
+def _ending_tidily(config: str, version: Sequence[str]) -> str:
+    """Have the soft stop wait for a request on each idle connection.
+
+    HAProxy would close it at once, and reset a request that is on its way.
+    An older HAProxy does not know the option.
+    """
+    if tuple(map(int, version)) < _KNOWS_IDLE_CLOSE:
+        return config
+    return config.replace(
+        "\ndefaults\n", f"\ndefaults\n    {_IDLE_CLOSE}\n", 1
     )
 
 

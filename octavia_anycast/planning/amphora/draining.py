@@ -15,6 +15,7 @@ depends on what is seen at that moment.
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
+from octavia_anycast.model.actions import FinishConnections
 from octavia_anycast.model.bgp import IPAddress
 from octavia_anycast.model.cluster import (
     AmphoraRecord,
@@ -24,7 +25,13 @@ from octavia_anycast.model.cluster import (
     drain_of,
 )
 from octavia_anycast.model.registration import AmphoraRegistration
-from octavia_anycast.model.wire import DesiredState, Intent, PathState, Report
+from octavia_anycast.model.wire import (
+    DesiredState,
+    Intent,
+    PathState,
+    Report,
+    RescueState,
+)
 from octavia_anycast.planning.amphora.assessment import (
     Assessment,
     Group,
@@ -32,6 +39,9 @@ from octavia_anycast.planning.amphora.assessment import (
     holds_revision,
     is_announcing_any,
 )
+
+# Of what has no connections that a longer drain would keep.
+SHORT_DRAIN_SECONDS = 5.0
 
 
 def wish(
@@ -43,12 +53,17 @@ def wish(
     """Name -> value of the fields that ask for a drain; idempotent.
 
     :param timeout: seconds from when it was first asked for; None: as it
-        was, or the limits' ``drain_timeout``
+        was, or the limits' ``drain_timeout``; of the paths of a registration,
+        whose amphora stays where it is, five seconds
     """
     since = asked_of.drain_wanted_since or now
     deadline = asked_of.drain_deadline
     if timeout is not None or deadline is None:
-        seconds = limits.drain_timeout if timeout is None else timeout
+        seconds = timeout
+        if seconds is None:
+            seconds = limits.drain_timeout
+            if isinstance(asked_of, AmphoraRegistration):
+                seconds = min(seconds, SHORT_DRAIN_SECONDS)
         deadline = since + timedelta(seconds=seconds)
     return {"drain_wanted_since": since, "drain_deadline": deadline}
 
@@ -108,12 +123,36 @@ def is_over(group: Group, member: Assessment) -> bool:
         return True
     if not is_announcing_any(group.desired, member.amphora):
         return True
-    drain = drain_of(record, group.desired.drain_seconds)
+    drain = drain_of(record, _seconds(group, report))
     if drain is None or group.now >= drain.deadline:
         return True
     return _has_converged(group, record, report) and (
         connections_left(group.desired, report) == 0
     )
+
+
+def finishing(
+    group: Group, member: Assessment
+) -> tuple[FinishConnections, ...]:
+    """Have HAProxy finish, as soon as the fabric sends it nothing new.
+
+    Only where the others hand on the packets of its connections: elsewhere
+    they are broken already, and nothing would be ended tidily.
+    """
+    record, report = member.amphora.record, member.amphora.report
+    if record.finishing_since is not None or report is None:
+        return ()
+    if not report.listeners:
+        return ()  # HAProxy does not run
+    if not is_rescued(report) or not _has_converged(group, record, report):
+        return ()
+    return (FinishConnections(amphora_id=member.id),)
+
+
+def is_rescued(report: Report) -> bool:
+    """Whether other amphorae hand packets of its connections to it."""
+    rescue = report.flow_rescue
+    return rescue is not None and rescue.state is RescueState.ON
 
 
 def is_gone(group: Group, member: Assessment) -> bool:
@@ -127,7 +166,7 @@ def is_gone(group: Group, member: Assessment) -> bool:
     record, desired = member.amphora.record, group.desired
     since = record.drained_at
     if since is None:
-        drain = drain_of(record, desired.drain_seconds)
+        drain = drain_of(record, _seconds(group, member.amphora.report))
         if drain is None:
             return False
         since = drain.deadline
@@ -138,6 +177,18 @@ def is_gone(group: Group, member: Assessment) -> bool:
     ):
         wait += desired.withdraw_patience
     return waited >= wait
+
+
+def _seconds(group: Group, report: Report | None) -> float:
+    """How long one drains that leaves.
+
+    Plain ECMP forgets established connections at once, so without flow
+    rescue nothing is kept by waiting.
+    """
+    seconds: float = group.desired.drain_seconds
+    if report is not None and is_rescued(report):
+        return seconds
+    return min(seconds, SHORT_DRAIN_SECONDS)
 
 
 def connections_left(desired: Desired, report: Report) -> int | None:

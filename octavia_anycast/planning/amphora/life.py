@@ -184,11 +184,15 @@ class Life:
     def _drain_and_delete(self, member: Assessment) -> tuple[Action, ...]:
         group = self.group
         if group.is_guarded(member):
-            return ()
+            # Those that are to take its place wait until it knows them.
+            has_begun = member.amphora.record.draining_since is not None
+            stays = Intent.DRAIN if has_begun else Intent.ADVERTISE
+            return self._set_intent(member, stays, "guarded")
         # What serves an old configuration does not drain: it stops.
         is_stale = member.amphora.record.stale_since is not None
         if not is_stale and not draining.is_over(group, member):
-            return self._set_intent(member, Intent.DRAIN, "leaving")
+            told = self._set_intent(member, Intent.DRAIN, "leaving")
+            return told or draining.finishing(group, member)
         actions = self._set_intent(member, Intent.WITHDRAW, "leaving")
         if not draining.is_gone(group, member):
             return actions

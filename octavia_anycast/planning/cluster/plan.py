@@ -52,7 +52,11 @@ from octavia_anycast.planning.amphora.assessment import (
     holds_revision,
     is_announcing_any,
 )
-from octavia_anycast.planning.amphora.draining import intent_by_wish, mark
+from octavia_anycast.planning.amphora.draining import (
+    finishing,
+    intent_by_wish,
+    mark,
+)
 from octavia_anycast.planning.amphora.life import Life, Work
 from octavia_anycast.planning.amphora.placement import candidate_zones
 from octavia_anycast.planning.amphora.rollout import (
@@ -165,8 +169,11 @@ def _next_steps(cluster: Cluster, member: Assessment) -> tuple[Action, ...]:
     )
     if holds_revision(cluster.desired, amphora):
         # Who its peers are is no other revision: it serves either way.
-        is_told = record.peer_amphora_ids == push.peer_ids
-        return tuple(steps) if is_told else (*steps, push)
+        if record.peer_amphora_ids != push.peer_ids:
+            steps.append(push)
+        elif member.phase is Phase.DRAINED:
+            steps += finishing(cluster, member)
+        return tuple(steps)
     if not may_be_given(cluster, member):
         return tuple(steps)
     steps.append(push)

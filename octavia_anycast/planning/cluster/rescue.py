@@ -35,6 +35,7 @@ from octavia_anycast.planning.amphora.assessment import (
 )
 
 _EPOCH_SECONDS = 86_400
+_NOT_ASKED = (Phase.SILENT, Phase.MUTE, Phase.FAILED, Phase.SICK)
 
 
 def secrets_at(
@@ -80,7 +81,9 @@ def may_begin(cluster: Cluster, member: Assessment) -> bool:
     """Whether an amphora that does not announce may begin to (invariant 6).
 
     Where nobody announces there is no connection to be kept. Who cannot be
-    told, because it is silent or its agent is mute, holds nobody back.
+    told, because it is silent or its agent is mute, holds nobody back, nor
+    does one whose gate is closed: it gets no packets. A spare was told of to
+    all before it stood by, so who does not answer just now knows it.
     """
     amphora = member.amphora
     if wanted_rescue(cluster, amphora.record, amphora.report) is None:
@@ -92,11 +95,13 @@ def may_begin(cluster: Cluster, member: Assessment) -> bool:
         return True
     if not _is_member(cluster, member) or not _is_set_up(amphora):
         return not _can_rescue(amphora)
+    is_spare = amphora.record.spare_since is not None
     return all(
         _knows(other.amphora, member.id)
         for other in others
         if _is_member(cluster, other)
-        and other.phase not in (Phase.SILENT, Phase.MUTE, Phase.FAILED)
+        and other.phase not in _NOT_ASKED
+        and not (is_spare and other.amphora.report is None)
     )
 
 

@@ -23,6 +23,7 @@ from octavia_anycast.planning.amphora.assessment import (
     is_outdated,
     is_ready,
 )
+from octavia_anycast.planning.amphora.draining import SHORT_DRAIN_SECONDS
 
 
 def standing_by(cluster: Cluster) -> frozenset[str]:
@@ -64,7 +65,7 @@ def intent_of(cluster: Cluster, member: Assessment) -> Intent:
     if not is_announcing_any(cluster.desired, member.amphora):
         return Intent.WITHDRAW
     since = member.amphora.record.spare_since
-    drain = timedelta(seconds=cluster.desired.policy.drain_timeout)
+    drain = timedelta(seconds=SHORT_DRAIN_SECONDS)
     if since is None or cluster.now < since + drain:
         return Intent.DRAIN
     return Intent.WITHDRAW

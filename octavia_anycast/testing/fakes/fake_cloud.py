@@ -430,6 +430,13 @@ class FakeCloud(FakeInventory):
         self._machine(record).configurations.append(configuration)
         self.step("update agent done")
 
+    def finish_connections(
+        self, tree: LoadBalancerTree, record: AmphoraRecord
+    ) -> None:
+        """Reload HAProxy."""
+        self.step("finish connections")
+        self._machine(record).connections_finished += 1
+
     # -- agents ------------------------------------------------------------
 
     @property
@@ -500,6 +507,7 @@ class FakeCloud(FakeInventory):
                 is_up=self.is_established(machine)
             ),
             flow_rescue=fake_rescue.report(machine.state),
+            connections={str(path.vip_ip): 0 for path in paths},
         )
 
     def put_state(

@@ -34,6 +34,7 @@ class Machine:
     pushes: int = 0
     session_since: datetime | None = None
     configurations: list[str] = field(default_factory=list)
+    connections_finished: int = 0
     serial: int = 0  # of the certificate that its agent shows
     certificates: int = 0  # how often it got another
 

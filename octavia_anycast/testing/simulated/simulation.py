@@ -23,6 +23,7 @@ from octavia_anycast.model.actions import (
     DeleteAmphora,
     FailAmphora,
     FindCulprits,
+    FinishConnections,
     PlugFrontend,
     PlugMemberNetworks,
     PrepareLoadBalancer,
@@ -394,6 +395,8 @@ class World:
             case DeleteAmphora(amphora_id=amphora_id):
                 self._check_delete(amphora_id)
                 self.guests.pop(amphora_id)
+            case FinishConnections(amphora_id=amphora_id):
+                self._change(amphora_id, finishing_since=self.now)
             case UpdateAgent(amphora_id=amphora_id):
                 self._change(amphora_id, agent_update_wanted=False)
             case StartLeaving(amphora_id=amphora_id):
@@ -550,6 +553,7 @@ class World:
                 drain_deadline=None,
                 draining_since=None,
                 drained_at=None,
+                finishing_since=None,
             )
 
     def refuse(self, *passwords: str) -> None:

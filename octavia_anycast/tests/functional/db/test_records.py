@@ -180,6 +180,7 @@ WHOLE = make_amphora(
     drain_deadline=NOW + timedelta(seconds=30),
     draining_since=NOW,
     drained_at=NOW,
+    finishing_since=NOW,
     mute_since=NOW,
     stale_since=NOW,
     reason="because",

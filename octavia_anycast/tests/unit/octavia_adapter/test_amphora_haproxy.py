@@ -38,6 +38,7 @@ class FakeClient:
         self.calls = []
         self.config = ""
         self.failure = None
+        self.version = "2.6.12-1+deb12u4"
         self.addresses = set()
         self.memory = {"free": 500_000, "buffers": 0, "cached": 0}
         self.lvs = {}  # listener id -> the configuration in force
@@ -53,7 +54,7 @@ class FakeClient:
 
     def get_details(self, amphora, **kwargs):
         return {
-            "haproxy_version": "2.6.12-1+deb12u4",
+            "haproxy_version": self.version,
             "memory": self.memory,
             "cpu_count": 2,
             "lvs_listener_process_count": len(self.lvs),
@@ -157,6 +158,26 @@ def test_configuration_listens_on_every_vip_and_is_loaded(haproxy, client):
     assert "bind 198.51.100.10:80" in client.config
     assert "bind 2001:db8:100::10:80" in client.config
     assert "peers" not in client.config
+
+
+@pytest.mark.parametrize(
+    ("version", "waits"), [("2.6.12-1+deb12u4", True), ("2.4.22", False)]
+)
+def test_a_soft_stop_waits_for_a_request_on_idle_connections(
+    haproxy, client, version, waits
+):
+    client.version = version
+    haproxy.push(tree(listener()), RECORD)
+    assert client.config.count("option idle-close-on-response") == int(waits)
+
+
+def test_connections_are_finished_by_a_reload(haproxy, client):
+    haproxy.push(tree(listener()), RECORD)
+    haproxy.finish_connections(tree(listener()), RECORD)
+    assert client.calls == ["upload", "reload", "reload"]
+    client.failure = agent_exceptions.NotFound()
+    with pytest.raises(Retryable):
+        haproxy.finish_connections(tree(listener()), RECORD)
 
 
 def sticky(kind="SOURCE_IP", cookie=None, **fields):

@@ -93,6 +93,6 @@ def desired_cluster(
         member_network_ids=("backend",),
         size=ClusterSize(desired=size, minimum=minimum),
         distributor=distributor(*RACKS),
-        policy=ClusterPolicy(boot_timeout=60.0),
+        policy=ClusterPolicy(boot_timeout=60.0, drain_timeout=5.0),
     )
     return replace(cluster, **changes)  # type: ignore[arg-type]

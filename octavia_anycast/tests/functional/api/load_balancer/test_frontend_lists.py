@@ -191,6 +191,7 @@ def test_the_cluster_is_shown(api, vip, front, default):
             "cooldown": 0,
             "enabled": True,
             "spare_count": 0,
+            "flow_rescue": True,
             "autoscale": None,
             "scaled_at": None,
             "scaling_reason": "",
@@ -262,6 +263,7 @@ def test_what_the_agents_reported_last_counts(
             "applied_revision": "r1",
             "announcing": announcing,
             "spare": False,
+            "flow_rescue": None,
         }
     ]
 

@@ -197,6 +197,8 @@ def test_capabilities_are_described(api):
         "cluster_max_size",
         "cluster_cooldown",
         "cluster_spare_count",
+        "drain_timeout",
+        "flow_rescue",
         "peer_group_size",
         "cluster_autoscale_metric",
         "cluster_autoscale_target",

@@ -7,9 +7,9 @@ from oslo_config import cfg
 
 
 @pytest.fixture
-def is_on(api):
+def is_off(api):
     """The operator's choice, before the controller reads it."""
-    cfg.CONF.set_override("flow_rescue", True, group="anycast")
+    cfg.CONF.set_override("flow_rescue", False, group="anycast")
     yield
     cfg.CONF.clear_override("flow_rescue", group="anycast")
 
@@ -22,14 +22,50 @@ def rescues(stage):
     }
 
 
-def test_by_default_nobody_is_told_of_it(stage):
+def cluster_path(stage):
+    return f"/v2/lbaas/loadbalancers/{stage.load_balancer_id}/cluster"
+
+
+def switch(stage, value):
+    body = {"cluster": {"flow_rescue": value}}
+    answer = stage.api.call("PUT", cluster_path(stage), body)
+    assert answer.status == 202, answer.text
+    assert answer.body["cluster"]["flow_rescue"] is value
+
+
+def test_the_operator_can_switch_it_off(is_off, stage):
     stage.run()
     stage.add_listener()
     stage.run()
     assert set(rescues(stage).values()) == {None}
+    switch(stage, True)
+    stage.run()
+    assert set(rescues(stage).values()) == {None}
 
 
-def test_all_amphorae_know_each_other_and_share_a_secret(is_on, stage):
+def test_a_cluster_can_switch_it_off_and_on(stage):
+    stage.run()
+    stage.add_listener()
+    stage.run()
+    switch(stage, False)
+    stage.run()
+    assert set(rescues(stage).values()) == {None}
+    assert len(stage.cloud.announcers(stage.load_balancer_id)) == 2
+    switch(stage, True)
+    stage.run()
+    assert None not in rescues(stage).values()
+
+
+@pytest.mark.parametrize("value", ["yes", 1])
+def test_it_is_on_or_off(stage, value):
+    stage.run()
+    body = {"cluster": {"flow_rescue": value}}
+    answer = stage.api.call("PUT", cluster_path(stage), body)
+    assert answer.status == 400
+    assert "flow_rescue" in answer.fault
+
+
+def test_all_amphorae_know_each_other_and_share_a_secret(stage):
     stage.run()
     stage.add_listener()
     stage.run()

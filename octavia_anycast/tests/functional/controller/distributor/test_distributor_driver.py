@@ -27,7 +27,7 @@ from octavia_anycast.model.distributor import Distributor
 from octavia_anycast.model.errors import Conflict, NotFound, Permanent
 from octavia_anycast.model.wire import Intent
 
-DRAIN_SECONDS = 5  # the default of drain_timeout
+DRAIN_SECONDS = 300  # the default of drain_timeout
 
 
 @dataclass

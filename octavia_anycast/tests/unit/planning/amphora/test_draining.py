@@ -12,9 +12,10 @@ from octavia_anycast.model.actions import (
     BootAmphora,
     ConfigureHaproxy,
     DeleteAmphora,
+    FinishConnections,
     SetAgentState,
 )
-from octavia_anycast.model.cluster import ClusterSize
+from octavia_anycast.model.cluster import ClusterPolicy, ClusterSize
 from octavia_anycast.model.wire import Intent, Report
 from octavia_anycast.planning.amphora.draining import connections_left
 from octavia_anycast.planning.cluster.status import (
@@ -294,8 +295,8 @@ def test_scale_in_is_quick_when_nothing_is_left():
         return seconds_until(world, lambda: len(world.guests) == 3)
 
     slow, quick = lasting(1), lasting(0)
-    drain = desired_cluster().policy.drain_timeout
-    assert slow >= drain + LINGER
+    assert slow >= 5 + LINGER, "nothing is kept by waiting for longer"
+    assert slow < 20
     assert 2 * LINGER <= quick < slow
 
 
@@ -309,6 +310,73 @@ def test_it_lingers_after_an_early_end(world):
                 gone = before[action.amphora_id].drained_at
                 assert (now - gone).total_seconds() >= LINGER
     assert len(world.guests) == 3
+
+
+# With flow rescue, which keeps the connections of one that drains
+
+
+@pytest.fixture
+def rescuing() -> World:
+    """A converged cluster of four in which flows are rescued."""
+    desired = desired_cluster(
+        size=4,
+        rescue_secrets=("0" * 20,),
+        policy=ClusterPolicy(boot_timeout=60.0),
+    )
+    world = World(desired=desired)
+    world.run(60)
+    assert len(world.announcers()) == 4
+    return world
+
+
+def finished(world: World, seconds: int) -> list[str]:
+    """Whose connections HAProxy was asked to finish in so many seconds."""
+    return [
+        action.amphora_id
+        for _ in range(seconds)
+        for action in world.step()
+        if isinstance(action, FinishConnections)
+    ]
+
+
+def test_haproxy_is_asked_once_and_after_the_fabric_had_time(rescuing):
+    guest = first(rescuing)
+    guest.connections = 1
+    rescuing.drain(guest.record.id, 60)
+    assert finished(rescuing, 40) == [guest.record.id]
+    lasted = guest.record.finishing_since - guest.record.draining_since
+    assert lasted.total_seconds() >= LINGER
+    assert guest.record.drained_at is None
+
+
+def test_each_drain_asks_anew(rescuing):
+    guest = first(rescuing)
+    guest.connections = 1
+    for _ in range(2):
+        rescuing.drain(guest.record.id, 60)
+        assert finished(rescuing, 20) == [guest.record.id]
+        rescuing.undo_drain(guest.record.id)
+        assert finished(rescuing, 20) == []
+    assert len(rescuing.announcers()) == 4
+
+
+def test_without_flow_rescue_it_is_not_asked(world):
+    guest = first(world)
+    guest.connections = 1
+    world.drain(guest.record.id, 60)
+    assert finished(world, 40) == []
+
+
+@pytest.mark.parametrize("connections", [0, 1])
+def test_one_that_leaves_waits_for_its_connections(rescuing, connections):
+    for guest in rescuing.guests.values():
+        guest.connections = connections
+    rescuing.desired = replace(rescuing.desired, size=ClusterSize(desired=3))
+    lasted = seconds_until(
+        rescuing, lambda: len(rescuing.guests) == 3, limit=400
+    )
+    drain = rescuing.desired.policy.drain_timeout
+    assert (lasted > drain) is bool(connections)
 
 
 # What is left

@@ -185,3 +185,26 @@ def test_a_secret_is_of_one_cluster_and_one_day():
         for day in range(3)
     }
     assert len(found) == 12
+
+
+def test_one_that_may_not_leave_yet_is_told_of_those_that_replace_it():
+    """All old ones leave at once: the new ones wait until these know them."""
+    world = World(desired=rescuing(size=2))
+    world.run(60)
+    old = set(world.guests)
+    for amphora_id in old:
+        world.ask(amphora_id, leaving_since=world.now, reason="broken")
+    world.run(120)
+    assert len(world.announcers()) == 2
+    assert not old & set(world.guests)
+
+
+def test_a_spare_takes_the_place_of_one_that_does_not_answer():
+    """It was known to all before it stood by; nobody is waited for."""
+    world = World(desired=rescuing(size=2, spare_count=1))
+    world.run(90)
+    (spare,) = set(world.guests) - world.announcers()
+    victim = world.guests[next(iter(world.announcers()))]
+    victim.is_dead = True
+    world.run(3)
+    assert spare in world.announcers()
