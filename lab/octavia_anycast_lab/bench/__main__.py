@@ -27,7 +27,7 @@ from octavia_anycast_lab.bench import (
     throughput,
     world,
 )
-from octavia_anycast_lab.bench.events import comparison, restore, spare
+from octavia_anycast_lab.bench.events import comparison, rescue, restore, spare
 from octavia_anycast_lab.bench.scale import idle, many, thousand, vips
 from octavia_anycast_lab.cli import EXPECTED
 from octavia_anycast_lab.progress import Progress
@@ -46,6 +46,7 @@ IN_LAB: collections.abc.Mapping[str, Measure] = {
     "api-distributor": api.measure_distributor,
     "api-lb-show": api.measure_show,
     **comparison.BENCHES,
+    "rescue": rescue.measure,
     "restore": restore.measure,
     "spare": spare.measure,
     "thousand": thousand.measure,

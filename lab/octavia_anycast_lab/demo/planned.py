@@ -2,9 +2,8 @@
 # Copyright (c) 2026 The octavia-anycast authors
 """What an operator and a tenant plan, under traffic: nobody is to notice.
 
-A drain and its undo, one amphora more, one fewer. A request which is under
-way in the instant of a change may be reset (ADR 0078): a few are, of
-thousands; none is lost.
+A drain and its undo, one amphora more, one fewer. Connections that are held
+open go on: amphorae hand their packets to the one that has them (ADR 0120).
 """
 
 import dataclasses
@@ -64,6 +63,11 @@ def judge(on: Screen, seen: load.Seen) -> None:
         else f"{seen.total} new requests: {reset} reset in the instant of "
         f"the change, {dict(others) or 'none'} failed otherwise"
         + (f", {lost} asked twice" if lost else ""),
+    )
+    on.claim(
+        not seen.broken,
+        f"{seen.held_before} connections were held open: "
+        f"{seen.broken or 'none'} broke",
     )
 
 

@@ -82,7 +82,9 @@ async def keepalive(
 ) -> None:
     """Hold connections open, each with a request every interval.
 
-    A flow ends with its first failure: it is then broken.
+    A flow ends with its first failure: it is then broken. If the server ends
+    a connection tidily, which HTTP/1.1 lets it do between two answers (RFC
+    9112, section 9.6), the flow goes on with a new one, as with any client.
     """
     stop = _stop_on_sigterm()
     until = time.monotonic() + seconds
@@ -122,7 +124,7 @@ async def _turn(
     response: http_probe.Response | None = None
     try:
         async with asyncio.timeout(target.timeout_seconds):
-            if connection is None:
+            if connection is None or connection.is_ended:
                 connection = await http_probe.connect(target)
             request = target.request_bytes(keep_alive=True)
             response = await connection.ask(request)

@@ -55,6 +55,10 @@ class Response:
     member: str | None
 
 
+class _TidyEnd(ConnectionResetError):
+    """The peer closed the connection while it owed no answer."""
+
+
 class Connection(asyncio.Protocol):
     """One TCP connection with one request at a time.
 
@@ -110,9 +114,14 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """An answer without a length ends here; any other one is lost."""
         self._count()
-        self._lost = exc or ConnectionResetError("closed")
         self._try_complete(at_end=exc is None)
-        if self._answer is not None and not self._answer.done():
+        is_waiting = self._answer is not None and not self._answer.done()
+        self._lost = exc or (
+            ConnectionResetError("closed")
+            if is_waiting
+            else _TidyEnd("closed")
+        )
+        if self._answer is not None and is_waiting:
             self._answer.set_exception(exc or EOFError("closed"))
 
     async def ask(self, request: bytes) -> Response:
@@ -126,6 +135,11 @@ class Connection(asyncio.Protocol):
         self._answer = asyncio.get_running_loop().create_future()
         self._transport.write(request)
         return await self._answer
+
+    @property
+    def is_ended(self) -> bool:
+        """Whether the peer ended it tidily, between two answers."""
+        return isinstance(self._lost, _TidyEnd)
 
     def close(self) -> None:
         """End the connection."""

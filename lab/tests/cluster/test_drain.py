@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright (c) 2026 The octavia-anycast authors
-"""Taking one amphora out of service, and back: what it costs (ADR 0078).
+"""Taking one amphora out of service, and back: what it costs (ADR 0123).
 
 Four amphorae, over two racks and in one, so that the leaf's ECMP group goes
 from two to one, or from four to three. New requests, and connections that
@@ -8,7 +8,8 @@ are held open, go through each change; broken ones are counted and printed:
 
     python -m pytest -s lab/tests/cluster/test_drain.py
 
-The control, an amphora that loses power, loses both.
+The controls lose: without flow rescue connections break, and an amphora that
+loses power loses both.
 """
 
 import collections.abc
@@ -33,6 +34,7 @@ GRACEFUL_SHUTDOWN = "gracefulShutdown"  # as FRR writes 65535:0
 SECONDS = 60.0
 FLOWS = 200
 SIZE = 4
+RESCUE_PORT = 14_789
 
 
 @pytest.fixture(scope="module", params=["two racks", "one rack"])
@@ -126,6 +128,7 @@ class Flows:
 def flows(bench: Bench, four: Balancer) -> collections.abc.Iterator[Flows]:
     """Two hundred of them, on a whole cluster."""
     bench.await_converged(four)
+    await_rescue(bench, four, "on")
     target = http_probe.Target(address=four.v4, port=80)
     generator = clients.start_keepalive(
         bench.lab, bench.registry, target, FLOWS, seconds=300.0
@@ -134,6 +137,32 @@ def flows(bench: Bench, four: Balancer) -> collections.abc.Iterator[Flows]:
         yield Flows(generator)
     finally:
         process.stop(bench.registry, generator.label, 10.0)
+
+
+def switch_rescue(bench: Bench, balancer: Balancer, *, is_on: bool) -> None:
+    """Switch flow rescue, and wait until each amphora says so."""
+    path = f"/v2/lbaas/loadbalancers/{balancer.id}/cluster"
+    body = {"cluster": {"flow_rescue": is_on}}
+    bench.admin.request("PUT", rest.LOAD_BALANCER, path, body)
+    await_rescue(bench, balancer, "on" if is_on else "off")
+
+
+def await_rescue(bench: Bench, balancer: Balancer, state: str) -> None:
+    """Wait until each amphora reports this state of flow rescue."""
+
+    def is_there() -> bool:
+        shown = cluster(bench, balancer)["amphorae"]
+        return all(
+            (a["flow_rescue"] or {}).get("state") == state for a in shown
+        )
+
+    process.wait_until(is_there, SECONDS, f"flow rescue {state}", 0.5)
+
+
+def counted(bench: Bench, balancer: Balancer, name: str) -> int:
+    """The sum of one count of flow rescue over all amphorae."""
+    shown = cluster(bench, balancer)["amphorae"]
+    return sum((one["flow_rescue"] or {}).get(name, 0) for one in shown)
 
 
 def is_draining(bench: Bench, balancer: Balancer, amphora: Amphora) -> bool:
@@ -187,19 +216,65 @@ def test_drain_and_undo_cost_no_new_request(
         )
         by_undo = flows.broken() - by_drain - by_withdrawal
         lost = stream.end()
-    print(  # noqa: T201 - the figures of ADR 0078
+    print(  # noqa: T201 - the figures of ADR 0123
         f"\n{four.name}: of {FLOWS} connections broke: {len(by_drain)} as "
         f"the drain began, {len(by_withdrawal)} by the withdrawal, "
         f"{len(by_undo)} by the undo; {drained['connections']} were left at "
         f"its end; of {lost.total} new requests failed: {dict(lost.failed)}"
     )
     assert lost.is_planned_change_only, lost
-    assert not by_withdrawal, "the set had changed before"
+    assert not by_drain | by_withdrawal | by_undo
+    process.wait_until(
+        lambda: counted(bench, four, "carried") > 0,
+        SECONDS,
+        "counts of flow rescue, which are stored at intervals",
+        1.0,
+    )
     assert f"{victim.id}: drained by wish" in shown["reason"]
     assert shown["operating_status"] == "DEGRADED"
     assert bench.provisioning(four.id) == "ACTIVE"
     bench.await_converged(four)
     assert bench.instance_ids(four) == instances, "nobody was replaced"
+
+
+def test_members_alone_reach_the_tunnel_of_flow_rescue(
+    bench: Bench, four: Balancer
+) -> None:
+    """Neutron's rules, after all that Octavia did to the group."""
+    (group,) = bench.admin.get(
+        rest.NETWORK, f"/v2.0/security-groups?name=lb-{four.id}"
+    )["security_groups"]
+    rules = [
+        rule
+        for rule in group["security_group_rules"]
+        if rule["port_range_min"] == RESCUE_PORT
+    ]
+    assert sorted(rule["ethertype"] for rule in rules) == ["IPv4", "IPv6"]
+    for rule in rules:
+        assert rule["direction"] == "ingress"
+        assert rule["remote_group_id"] == group["id"]
+        assert rule["remote_ip_prefix"] is None
+
+
+def test_without_flow_rescue_a_drain_breaks_connections(
+    bench: Bench, four: Balancer, flows: Flows
+) -> None:
+    """The control."""
+    victim = bench.amphorae(four)[0]
+    switch_rescue(bench, four, is_on=False)
+    assert not flows.broken()
+    call(bench, "PUT", victim, {"drain": {"timeout": 5}})
+    process.wait_until(
+        lambda: bench.is_withdrawn(four, victim), SECONDS, "a drain", 0.05
+    )
+    broken = flows.broken()
+    call(bench, "DELETE", victim)
+    switch_rescue(bench, four, is_on=True)
+    print(  # noqa: T201 - the figures of ADR 0123
+        f"\n{four.name}: without flow rescue {len(broken)} of {FLOWS} broke"
+    )
+    assert broken
+    bench.await_converged(four)
 
 
 def test_nobody_drains_below_the_minimum(bench: Bench, four: Balancer) -> None:

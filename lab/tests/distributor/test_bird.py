@@ -10,6 +10,7 @@ logs and routes and by the client's requests.
 import dataclasses
 import logging
 import re
+import sys
 from collections.abc import Callable, Iterator
 
 import losses
@@ -18,7 +19,7 @@ from cluster_bench import Amphora, Balancer, Bench
 from octavia_anycast_lab import settings
 from octavia_anycast_lab.api import distributors, rest
 from octavia_anycast_lab.fabric import frr, observe
-from octavia_anycast_lab.host import process
+from octavia_anycast_lab.host import netns, process
 from octavia_anycast_lab.traffic import clients, http_probe, traffic_record
 
 LOG = logging.getLogger(__name__)
@@ -130,6 +131,45 @@ def test_bird_announces_and_bfd_watches(bench: Bench, bird: Balancer) -> None:
         assert {a.status for a in bench.ask(str(vip), count=20)} == {200}
         paths = observe.paths(bench.lab, "leaf1", f"{vip}/{vip.max_prefixlen}")
         assert {p.as_path[-1] for p in paths} == {settings.AMPHORA_AS}
+
+
+def test_garbage_takes_no_session_down(bench: Bench, bird: Balancer) -> None:
+    """Segments that nobody has a connection for, 20,000 a second.
+
+    Amphorae ask each other about each (ADR 0121). BGP and BFD go on, and so
+    do requests.
+    """
+    amphorae = bench.amphorae(bird)
+    for amphora in amphorae:
+        _await(lambda a=amphora: _is_watched(bench, a), "BFD is up")
+    verdicts = [Verdicts.from_now(bench, amphora) for amphora in amphorae]
+    before = [bench.established(amphora) for amphora in amphorae]
+    with losses.stream(bench, bird) as stream:
+        argv = [sys.executable, "-m", "octavia_anycast_lab.traffic.garbage"]
+        sent = netns.run(
+            bench.lab.namespace(settings.CLIENT),
+            [*argv, bird.v4, "80", "--count", "200000", "--rate", "20000"],
+        )
+        lost = stream.end()
+    assert int(sent.stdout) == 200_000
+    path = f"/v2/lbaas/loadbalancers/{bird.id}/cluster"
+
+    def counted(name: str) -> int:
+        shown = bench.admin.get(rest.LOAD_BALANCER, path)["cluster"]
+        return sum(a["flow_rescue"][name] for a in shown["amphorae"])
+
+    process.wait_until(
+        lambda: counted("floods") > 0, SECONDS, "counts of flow rescue", 1.0
+    )
+    LOG.info(
+        "floods %s, refused %s, given up %s; %s",
+        *map(counted, ("floods", "refused", "given_up")),
+        lost,
+    )
+    assert [verdict.all() for verdict in verdicts] == [[], []]
+    for amphora, since in zip(amphorae, before, strict=True):
+        assert abs(bench.established(amphora) - since) <= 2
+    assert sum(lost.failed.values()) <= 0.05 * lost.total
 
 
 def test_the_agent_may_die(bench: Bench, bird: Balancer) -> None:
