@@ -5,14 +5,15 @@
 A lost packet shows as a SYN that nobody answered, so that the client's kernel
 sent it again; the connection may still come about, by another amphora, so a
 failed request alone would not show it. Each connection of the stream says it
-of itself (TCP_INFO): the namespace's counter has what is not of the stream.
+of itself (TCP_INFO). The counter of the namespace is not used: it counts the
+connections of other programs, too.
 """
 
 import collections
 import contextlib
 import dataclasses
 import types
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from cluster_bench import Balancer, Bench
 from octavia_anycast_lab.host import process
@@ -23,7 +24,7 @@ _ROUTE_CHANGE = frozenset(
     (traffic_record.Outcome.UNREACHABLE, traffic_record.Outcome.RESET)
 )
 _LATE_MS = 200
-RESETS_OF_A_CHANGE = 2
+_RESETS_OF_A_CHANGE = 2
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +39,22 @@ class Losses:
     failed: Mapping[traffic_record.Outcome, int]
     vanished: int
     late: tuple[tuple[float, int], ...] = ()
+
+    @classmethod
+    def of(cls, records: Sequence[traffic_record.Record]) -> "Losses":
+        """Count what these requests lost, by start."""
+        outcomes = collections.Counter(r.outcome for r in records)
+        del outcomes[traffic_record.Outcome.OK]
+        return cls(
+            total=len(records),
+            failed=types.MappingProxyType(outcomes),
+            vanished=sum(r.lost_syns for r in records),
+            late=tuple(
+                (round(r.start - records[0].start, 2), int(r.duration_ms))
+                for r in records
+                if r.duration_ms > _LATE_MS
+            ),
+        )
 
     @property
     def is_nothing(self) -> bool:
@@ -56,7 +73,7 @@ class Losses:
         return (
             not self.vanished
             and self.failed.keys() <= {traffic_record.Outcome.RESET}
-            and sum(self.failed.values()) <= RESETS_OF_A_CHANGE
+            and sum(self.failed.values()) <= _RESETS_OF_A_CHANGE
         )
 
     @property
@@ -94,19 +111,7 @@ class Stream:
             30.0,
             "a stream of requests",
         )
-        records = self._generator.stop()
-        outcomes = collections.Counter(r.outcome for r in records)
-        del outcomes[traffic_record.Outcome.OK]
-        return Losses(
-            total=len(records),
-            failed=types.MappingProxyType(outcomes),
-            vanished=sum(r.lost_syns for r in records),
-            late=tuple(
-                (round(r.start - records[0].start, 2), int(r.duration_ms))
-                for r in records
-                if r.duration_ms > _LATE_MS
-            ),
-        )
+        return Losses.of(self._generator.stop())
 
 
 @contextlib.contextmanager

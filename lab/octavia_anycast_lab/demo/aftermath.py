@@ -154,7 +154,7 @@ def _check_rows(stage: context.Stage, subject: context.Subject) -> None:
         kept = survey.KEPT_UNTIL_PURGED
         sentence = (
             "Octavia keeps its row (with the VIPs' addresses) as DELETED "
-            "until it purges it; no other"
+            "until it purges it; no other row is left"
         )
     holds = own in (None, "DELETED") and rows.keys() <= kept
     stage.screen.claim(

@@ -69,7 +69,7 @@ class Connection(asyncio.Protocol):
 
     def __init__(self) -> None:
         self.lost_syns = self.lost_packets = 0
-        self._refused_syns = 0
+        self._challenged_syns = 0
         self._link: socket.socket | None = None
         self._buffer = b""
         self._answer: asyncio.Future[Response] | None = None
@@ -148,7 +148,7 @@ class Connection(asyncio.Protocol):
             self._transport.close()
 
     def _count_syns(self, link: socket.socket, seconds: float) -> None:
-        """Tell lost SYNs from those that were refused.
+        """Tell lost SYNs from those that were challenged.
 
         A peer that has an old connection of the same addresses and ports
         answers with a challenge (RFC 5961, section 4); then the kernel resets
@@ -157,14 +157,14 @@ class Connection(asyncio.Protocol):
         """
         again = _retransmissions(link)
         if seconds < _SYN_TIMEOUT_SECONDS:
-            self._refused_syns = again
+            self._challenged_syns = again
         else:
             self.lost_syns = self.lost_packets = again
 
     def _count(self) -> None:
         if self._link is not None and self._link.fileno() >= 0:
             again = _retransmissions(self._link)
-            self.lost_packets = again - self._refused_syns
+            self.lost_packets = again - self._challenged_syns
 
     def _try_complete(self, *, at_end: bool) -> None:
         if self._answer is None or self._answer.done():

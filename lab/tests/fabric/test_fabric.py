@@ -279,6 +279,11 @@ class TestPolicy:
 
 class TestFaults:
     def test_planned_withdrawal_loses_nothing(self, fabric, standins):
+        """No packet; a request that is under way may be reset (ADR 0078).
+
+        That was one of 30,000 requests in 69 withdrawals on a busy machine:
+        it took 13 ms, and the paths went in the middle of them.
+        """
         try:
             with _stream(fabric) as records:
                 process.stop(fabric.registry, standins[0].speaker_label)
@@ -286,10 +291,10 @@ class TestFaults:
                 time.sleep(1)
         finally:
             standins[0].start_speaker()
-        bad = [record for record in records if record.is_bad]
-        # A request that is under way in that instant may be reset (ADR 0078).
-        assert len(bad) <= losses.RESETS_OF_A_CHANGE, bad
-        assert {r.outcome for r in bad} <= {traffic_record.Outcome.RESET}
+        assert losses.Losses.of(records).is_planned_change_only, [
+            record for record in records if record.is_bad
+        ]
+        assert not any(record.lost_packets for record in records)
 
     def test_silence_costs_the_hold_time(self, fabric, standins):
         """Negative control of the test above: this one must lose."""

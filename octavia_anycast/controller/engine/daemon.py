@@ -119,7 +119,7 @@ class Lane:
                     result = self._reconciler.reconcile(key)
                 else:
                     LOG.debug(
-                        "Another controller works on %s %s.",
+                        "Another process works on %s %s.",
                         self._kind.noun,
                         key,
                     )

@@ -2,9 +2,11 @@
 # Copyright (c) 2026 The octavia-anycast authors
 """The OpenAPI document, and schemathesis, which believes nothing else.
 
-It makes requests of the document, valid and invalid ones, always the same
-ones, and holds the answers against it: a status that is not documented, a
-body that does not fit its schema, or a 5xx is a failure.
+It makes requests of the document, valid and invalid ones, and holds the
+answers against it: a status that is not documented, a body that does not fit
+its schema, or a 5xx is a failure. The requests are the same in each run of one
+installation; with other packages they may be others, so nothing depends on
+what is drawn.
 """
 
 import json
@@ -44,6 +46,44 @@ BOUNDED = settings(
     database=None,
     suppress_health_check=list(HealthCheck),
 )
+CLUSTER = "/v2/lbaas/loadbalancers/{loadbalancer_id}/cluster"
+# Method and path -> a body that is accepted, made of the ids and a number.
+ACCEPTED = {
+    f"POST {DISTRIBUTORS}": lambda ids, n: samples.distributor(name=f"d{n}"),
+    f"PUT {DISTRIBUTORS}/{{distributor_id}}": lambda ids, n: {
+        "distributor": {"description": "changed"}
+    },
+    f"POST {PEERS}": lambda ids, n: {
+        "bgp_peer": samples.peer(peer_ip=f"fd00::{n + 1:x}")
+    },
+    f"PUT {PEERS}/{{bgp_peer_id}}": lambda ids, n: {"bgp_peer": {"med": 7}},
+    f"POST {SPEAKERS}": lambda ids, n: {
+        "bgp_speaker": {
+            "distributor_id": ids["distributor_id"][0],
+            "ip_version": 6,
+            "local_as": 65100,
+        }
+    },
+    f"PUT {SPEAKERS}/{{bgp_speaker_id}}": lambda ids, n: {
+        "bgp_speaker": {"local_as": 65101}
+    },
+    f"POST {VIPS}": lambda ids, n: {
+        "vip": {
+            "vip_address": f"203.0.113.{n % 200 + 10}",
+            "next_hop": "10.1.0.8",
+        }
+    },
+    f"POST {REGISTRATIONS}": lambda ids, n: {
+        # One of those that nothing was registered for.
+        "amphora": {
+            "load_balancer_id": ids["loadbalancer_id"][0],
+            "amphora_id": ids["amphora_id"][0],
+        }
+    },
+    f"PUT {REGISTRATIONS}/{{registration_id}}/drain": lambda ids, n: {},
+    f"PUT {AMPHORA_DRAIN}": lambda ids, n: {},
+    f"PUT {CLUSTER}": lambda ids, n: {"cluster": {"cooldown": 5}},
+}
 schema = schemathesis.openapi.from_dict(openapi.document())
 # method and path -> the documented call
 OPERATIONS = {one.ok().label: one.ok() for one in schema.get_all_operations()}
@@ -136,46 +176,6 @@ def _serving(server, load_balancer_id):
             )
             amphorae.create(session, record)
     return ids[0]
-
-
-CLUSTER = "/v2/lbaas/loadbalancers/{loadbalancer_id}/cluster"
-# Method and path -> a body that is accepted, made of the ids and a number.
-ACCEPTED = {
-    f"POST {DISTRIBUTORS}": lambda ids, n: samples.distributor(name=f"d{n}"),
-    f"PUT {DISTRIBUTORS}/{{distributor_id}}": lambda ids, n: {
-        "distributor": {"description": "changed"}
-    },
-    f"POST {PEERS}": lambda ids, n: {
-        "bgp_peer": samples.peer(peer_ip=f"fd00::{n + 1:x}")
-    },
-    f"PUT {PEERS}/{{bgp_peer_id}}": lambda ids, n: {"bgp_peer": {"med": 7}},
-    f"POST {SPEAKERS}": lambda ids, n: {
-        "bgp_speaker": {
-            "distributor_id": ids["distributor_id"][0],
-            "ip_version": 6,
-            "local_as": 65100,
-        }
-    },
-    f"PUT {SPEAKERS}/{{bgp_speaker_id}}": lambda ids, n: {
-        "bgp_speaker": {"local_as": 65101}
-    },
-    f"POST {VIPS}": lambda ids, n: {
-        "vip": {
-            "vip_address": f"203.0.113.{n % 200 + 10}",
-            "next_hop": "10.1.0.8",
-        }
-    },
-    f"POST {REGISTRATIONS}": lambda ids, n: {
-        # One of those that nothing was registered for.
-        "amphora": {
-            "load_balancer_id": ids["loadbalancer_id"][0],
-            "amphora_id": ids["amphora_id"][0],
-        }
-    },
-    f"PUT {REGISTRATIONS}/{{registration_id}}/drain": lambda ids, n: {},
-    f"PUT {AMPHORA_DRAIN}": lambda ids, n: {},
-    f"PUT {CLUSTER}": lambda ids, n: {"cluster": {"cooldown": 5}},
-}
 
 
 def point(case, ids, turn):
