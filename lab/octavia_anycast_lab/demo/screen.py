@@ -2,13 +2,15 @@
 # Copyright (c) 2026 The octavia-anycast authors
 """What the demonstration prints, and the statements it stands by.
 
-Plain text, at most ``WIDTH`` columns. A statement is printed only after it
+Plain text, at most ``WIDTH`` columns: a longer sentence goes on in the next
+line. A statement is printed only after it
 was checked; one that does not hold ends the demonstration.
 """
 
 import collections.abc
 import itertools
 import shlex
+import textwrap
 import time
 
 from octavia_anycast_lab.progress import Progress
@@ -35,8 +37,8 @@ class Screen:
         self._line(f"== {title} ".ljust(WIDTH, "="))
 
     def say(self, text: str) -> None:
-        """One line of text."""
-        self._line(f"{_INDENT}{text}")
+        """A sentence, or a line that is laid out."""
+        self._lines(_INDENT, text)
 
     def command(
         self, argv: collections.abc.Sequence[str], prompt: str = "$"
@@ -72,7 +74,21 @@ class Screen:
         """
         if not holds:
             raise NotTrueError(sentence)
-        self._line(f"   +  {sentence}")
+        self._lines("   +  ", sentence)
+
+    def _lines(self, start: str, text: str) -> None:
+        if len(start) + len(text) <= WIDTH:
+            self._line(start + text)
+            return
+        for line in textwrap.wrap(
+            text,
+            WIDTH,
+            initial_indent=start,
+            subsequent_indent=_INDENT,
+            break_long_words=False,
+            break_on_hyphens=False,
+        ):
+            self._line(line)
 
     def _line(self, text: str) -> None:
         print(text, flush=True)  # noqa: T201

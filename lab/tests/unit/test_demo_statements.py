@@ -32,6 +32,18 @@ def test_a_statement_that_holds_is_printed(
     assert capsys.readouterr().out == "   +  all is well\n"
 
 
+def test_a_long_sentence_goes_on_in_the_next_line(
+    shown: screen.Screen, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sentence = " ".join(["word"] * 40)
+    shown.claim(True, sentence)
+    shown.say(sentence)
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= screen.WIDTH
+    assert [line[:6].strip() for line in lines] == ["+", "", "", "", "", ""]
+    assert " ".join(line[6:] for line in lines) == f"{sentence} {sentence}"
+
+
 def test_commands_fit_the_width_and_can_be_pasted(
     shown: screen.Screen, capsys: pytest.CaptureFixture[str]
 ) -> None:
