@@ -183,6 +183,16 @@ def _mark_drain(job: Job, record: AmphoraRecord, mark: DrainMark) -> None:
             )
 
     job.world.database.transact(record_it)
+    seen = job.seen(record.id)
+    left = sum(seen.report.connections.values()) if seen and seen.report else 0
+    if mark is DrainMark.ENDED and left:
+        LOG.info(
+            "The drain of amphora %s of %s is over with %d established "
+            "connections left: they break now.",
+            record.id,
+            job.owner,
+            left,
+        )
 
 
 def _register_vips(job: Job, amphora_id: str, action: SetAgentState) -> None:

@@ -507,7 +507,9 @@ class FakeCloud(FakeInventory):
                 is_up=self.is_established(machine)
             ),
             flow_rescue=fake_rescue.report(machine.state),
-            connections={str(path.vip_ip): 0 for path in paths},
+            connections={
+                str(path.vip_ip): machine.established for path in paths
+            },
         )
 
     def put_state(

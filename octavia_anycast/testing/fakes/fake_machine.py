@@ -35,6 +35,7 @@ class Machine:
     session_since: datetime | None = None
     configurations: list[str] = field(default_factory=list)
     connections_finished: int = 0
+    established: int = 0  # connections of each VIP
     serial: int = 0  # of the certificate that its agent shows
     certificates: int = 0  # how often it got another
 

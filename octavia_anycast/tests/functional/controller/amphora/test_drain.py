@@ -83,6 +83,21 @@ def test_drained_and_back(serving):
     assert serving.show()["operating_status"] == "ONLINE"
 
 
+@pytest.mark.parametrize(("established", "told"), [(0, 0), (3, 1)])
+def test_what_is_left_at_the_deadline_is_told(
+    serving, caplog, established, told
+):
+    first, _ = (r.id for r in records(serving))
+    for machine in serving.cloud.machines.values():
+        machine.established = established
+    drain(serving, first, 30)
+    serving.run(120)
+    assert show(serving, first)["state"] == "DRAINED"
+    vips = len(show(serving, first)["vips"])
+    sentence = f"is over with {established * vips} established connections"
+    assert caplog.text.count(sentence) == told
+
+
 def test_a_controller_that_dies_meanwhile_forgets_nothing(serving):
     first, _ = (r.id for r in records(serving))
     drain(serving, first, 30)
