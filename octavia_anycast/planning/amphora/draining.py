@@ -116,6 +116,20 @@ def intent_by_wish(group: Group, member: Assessment) -> Intent:
     return Intent.WITHDRAW if is_over(group, member) else Intent.DRAIN
 
 
+def drained_since(
+    group: Group, member: Assessment, since: datetime | None, seconds: float
+) -> Intent:
+    """WITHDRAW; before that DRAIN for some seconds, if it announces.
+
+    :param since: when its reason to withdraw was recorded; None: not yet
+    """
+    if not is_announcing_any(group.desired, member.amphora):
+        return Intent.WITHDRAW
+    if since is None or group.now < since + timedelta(seconds=seconds):
+        return Intent.DRAIN
+    return Intent.WITHDRAW
+
+
 def is_over(group: Group, member: Assessment) -> bool:
     """Whether it has drained, or has nothing to: it may withdraw."""
     record, report = member.amphora.record, member.amphora.report

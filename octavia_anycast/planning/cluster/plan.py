@@ -53,6 +53,7 @@ from octavia_anycast.planning.amphora.assessment import (
     is_announcing_any,
 )
 from octavia_anycast.planning.amphora.draining import (
+    drained_since,
     finishing,
     intent_by_wish,
     mark,
@@ -248,7 +249,8 @@ def _interim_state(
     With another than the current one it is not announced, unless it is and
     too few others are (invariant 1); its gate then watches only the listeners
     that both configurations have, so that the change itself does not close
-    it.
+    it. It drains before it withdraws, so that routers that lose a path know
+    another one already.
     """
     desired = cluster.desired
     record = member.amphora.record
@@ -266,11 +268,17 @@ def _interim_state(
     may_stay = is_announcing_any(desired, member.amphora) and (
         cluster.is_guarded(member) or not _is_left_behind(cluster, member)
     )
-    stays = may_stay and desired.should_announce
+    if not desired.should_announce:
+        intent = Intent.WITHDRAW
+    elif may_stay:
+        intent = _intent(cluster, member)
+    else:
+        since, linger = record.stale_since, desired.policy.withdraw_linger
+        intent = drained_since(cluster, member, since, linger)
     return agent_state(
         desired,
         record,
-        intent=_intent(cluster, member) if stays else Intent.WITHDRAW,
+        intent=intent,
         configuration=Configuration.of(report).kept_by(
             Configuration.of(desired)
         ),

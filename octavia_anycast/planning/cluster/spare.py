@@ -9,8 +9,6 @@ nothing has to be remembered for that. What is recorded (``spare_since``)
 only settles a tie, and says since when one that announced drains.
 """
 
-from datetime import timedelta
-
 from octavia_anycast.model.bgp import SessionState
 from octavia_anycast.model.cluster import DesiredCluster, ObservedAmphora
 from octavia_anycast.model.wire import Intent
@@ -23,7 +21,10 @@ from octavia_anycast.planning.amphora.assessment import (
     is_outdated,
     is_ready,
 )
-from octavia_anycast.planning.amphora.draining import SHORT_DRAIN_SECONDS
+from octavia_anycast.planning.amphora.draining import (
+    SHORT_DRAIN_SECONDS,
+    drained_since,
+)
 
 
 def standing_by(cluster: Cluster) -> frozenset[str]:
@@ -62,13 +63,8 @@ def intent_of(cluster: Cluster, member: Assessment) -> Intent:
         return Intent.WITHDRAW
     if member.id not in standing_by(cluster):
         return Intent.ADVERTISE
-    if not is_announcing_any(cluster.desired, member.amphora):
-        return Intent.WITHDRAW
     since = member.amphora.record.spare_since
-    drain = timedelta(seconds=SHORT_DRAIN_SECONDS)
-    if since is None or cluster.now < since + drain:
-        return Intent.DRAIN
-    return Intent.WITHDRAW
+    return drained_since(cluster, member, since, SHORT_DRAIN_SECONDS)
 
 
 def ready_spares(cluster: Cluster) -> int:

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from octavia_anycast.model.cluster import ClusterSize
+from octavia_anycast.model.wire import Intent
 from octavia_anycast.planning.amphora.assessment import Cluster, Phase, lapses
 from octavia_anycast.planning.cluster.status import (
     OperatingStatus,
@@ -57,15 +58,21 @@ def verdict(world):
     )
 
 
-def test_a_hung_one_is_withdrawn_as_soon_as_others_have_the_change():
+def test_a_hung_one_drains_and_is_withdrawn_as_soon_as_others_have_the_change():
     world = running()
     (victim,) = hang(world)
     world.run(3)
     update(world)
-    world.run(4)
+    intents = []
+    for _ in range(8):
+        world.run(1)
+        intents += {vip.intent for vip in victim.state.vips}
     assert verdict(world) is ProvisioningVerdict.ACTIVE
     assert not old_announcers(world)
     assert victim.record.id in world.guests
+    # Routers know another path before they lose this one.
+    order = list(dict.fromkeys(intents))
+    assert order[-2:] == [Intent.DRAIN, Intent.WITHDRAW]
 
 
 def test_a_hung_one_that_heals_takes_the_change_and_stays():
