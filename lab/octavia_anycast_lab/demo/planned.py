@@ -2,7 +2,8 @@
 # Copyright (c) 2026 The octavia-anycast authors
 """What an operator and a tenant plan, under traffic: nobody is to notice.
 
-A drain and its undo, one amphora more, one fewer. Connections that are held
+A drain and its undo, one amphora more, one fewer, one that is replaced by
+another (a failover). Connections that are held
 open go on: amphorae hand their packets to the one that has them (ADR 0120).
 """
 
@@ -38,6 +39,9 @@ def show(stage: context.Stage, subject: context.Subject) -> None:
         judge(screen, traffic.take())
         screen.act("scale in, under the same traffic")
         _scale_in(stage, subject)
+        judge(screen, traffic.take())
+        screen.act("failover of an amphora, under the same traffic")
+        _fail_over(stage, subject)
         judge(screen, traffic.stop())
 
 
@@ -135,6 +139,30 @@ def _scale_in(stage: context.Stage, subject: context.Subject) -> None:
     stage.screen.claim(
         len(gone) == 1,
         f"{', '.join(gone)} leaves: it drains before it is deleted",
+    )
+
+
+def _fail_over(stage: context.Stage, subject: context.Subject) -> None:
+    victim = context.amphorae(stage, subject)[0]
+    amphora_id = context.amphora_ids(stage, subject)[victim.instance.id]
+    old = {a.label for a in context.amphorae(stage, subject)}
+    clock = Clock(stage.screen)
+    stage.operator.run("loadbalancer", "amphora", "failover", amphora_id)
+
+    def labels() -> set[str]:
+        return {a.label for a in context.amphorae(stage, subject)}
+
+    process.wait_until(
+        lambda: victim.label not in labels(),
+        _SECONDS,
+        f"{victim.label} replaced",
+        _LOOK_SECONDS,
+    )
+    context.await_announced(stage, subject)
+    clock.say(f"{victim.label} is deleted; {subject.size} announce each VIP")
+    new = labels() - old
+    stage.screen.claim(
+        len(new) == 1, f"{', '.join(new)} announced before it and stays"
     )
 
 
