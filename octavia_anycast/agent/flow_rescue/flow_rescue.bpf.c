@@ -365,8 +365,7 @@ static __always_inline void set_size(struct __sk_buff *skb,
 				     struct packet *packet, __u32 length,
 				     __u32 header)
 {
-	packet->size = length || !skb->gso_size ? ETH_HLEN + header + length :
-						  skb->len;
+	packet->size = length ? ETH_HLEN + header + length : skb->len;
 }
 
 static __always_inline bool parse_tcp(struct __sk_buff *skb, __u32 offset,

@@ -49,9 +49,11 @@ def garbage(version, ports, **changes):
 
 
 @FAMILIES
-@pytest.mark.parametrize("is_learned", [True, False])
-def test_ports_alone_do_not_end_a_connection(bench, version, is_learned):
-    """Who guesses addresses and ports, but no sequence numbers, fails."""
+@pytest.mark.parametrize(
+    ("is_learned", "far"), [(True, (FAR, 1)), (False, (0, FAR))]
+)
+def test_ports_alone_do_not_end_a_connection(bench, version, is_learned, far):
+    """Nor one of its two numbers: who has not both, fails."""
     bench.switch_on()
     bench.route(1)
     connection = bench.connect(version)
@@ -63,16 +65,12 @@ def test_ports_alone_do_not_end_a_connection(bench, version, is_learned):
     forged = [
         packets.segment_of(
             connection,
-            sequence=sequence - FAR,
-            acknowledgement=acknowledgement - FAR,
+            sequence=sequence - far[0],
+            acknowledgement=acknowledgement - far[1],
             flags=flags,
             payload=payload,
         ).packet()
-        for flags, payload in (
-            (packets.SYN, b""),
-            (packets.ACK, b"forged"),
-            (packets.RST, b""),
-        )
+        for flags, payload in ((packets.SYN, b""), (packets.ACK, b"forged"))
     ]
 
     def is_given_up():
@@ -82,6 +80,25 @@ def test_ports_alone_do_not_end_a_connection(bench, version, is_learned):
     eventually(is_given_up, "nobody owns what is forged")
     assert echoes(connection)
     assert two.of(bench.members[0]).learned > 0
+
+
+@FAMILIES
+def test_a_forged_syn_lets_no_owner_be_forgotten(bench, version):
+    bench.switch_on()
+    bench.route(1)
+    connection = bench.connect(version)
+    assert echoes(connection)
+    bench.route(2)
+    assert echoes(connection)
+    two = bench.members[1]
+    forged = packets.segment_of(connection, flags=packets.SYN, sequence=1)
+    bench.inject("client", forged.packet())
+    eventually(
+        lambda: "SYN-RECV" in bench.within("m2", "ss", "-Htan"),
+        "the stack takes it for a new connection",
+    )
+    assert two.rescuer.report().learned == 1
+    assert echoes(connection)
 
 
 @FAMILIES

@@ -15,6 +15,7 @@ from octavia_anycast.tests.contract.flow_rescue.rescue_bench import (
     CLIENT,
     PORT,
     VIPS,
+    eventually,
 )
 
 MARK = 0x0A7E5C0E
@@ -94,6 +95,17 @@ def test_what_is_left_alone(bench, frontend, version):
     assert bench.members[0].own().floods == 0
     assert frontend.run(frontend.ethernet(unknown)).verdict == DROPPED
     assert bench.members[0].own().floods == 1
+
+
+def test_what_the_kernel_merged_beyond_64_kib_is_asked_for(bench, frontend):
+    """BIG TCP: the length in the header is 0, here and at the others."""
+    packet = bytearray(segment(4, payload=bytes(2000)).packet())
+    packet[2:4] = bytes(2)
+    frontend.run_all([frontend.ethernet(bytes(packet))], gso_size=1000)
+    one, two, three = bench.members
+    eventually(lambda: two.of(one).probed == 1, "one has the question")
+    eventually(lambda: three.of(one).probed == 1, "the other has it")
+    assert two.of(one).malformed == three.of(one).malformed == 0
 
 
 def test_a_mapped_address_in_ipv6_is_not_an_ipv4_one(frontend):
