@@ -56,6 +56,8 @@
 #define FLOODS_MAX 2
 /* A flow that nobody claimed may be searched for again after this. */
 #define SEARCH_LIFETIME (30 * SECOND)
+/* What differs by more than a MiB is searched for by itself. */
+#define SEARCH_SHIFT 20
 #define ELAPSED_MAX (1000 * SECOND)
 #define FRAGMENT_LIFETIME (30 * SECOND)
 
@@ -162,6 +164,15 @@ struct learned {
 	__u32 padding;
 };
 
+/*
+ * With the numbers' high bits: whoever knows the addresses and ports alone must
+ * not be able to end the search for the real connection.
+ */
+struct sought {
+	struct flow flow;
+	__u32 sequence, acknowledgement;
+};
+
 struct search {
 	__u64 flooded;
 	__u64 floods;
@@ -230,7 +241,7 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, SEARCHES_MAX);
-	__type(key, struct flow);
+	__type(key, struct sought);
 	__type(value, struct search);
 } searches SEC(".maps");
 
@@ -305,6 +316,7 @@ struct packet {
 	struct flow flow;
 	__be32 fragment_id; /* 0: not a fragment */
 	__u32 headers_size; /* of Ethernet, IP and TCP without options */
+	__u32 size; /* of the frame by its IP header; more is padding */
 	enum kind kind;
 	bool has_payload;
 	/* For an ICMP error the sequence number of what the VIP sent. */
@@ -348,21 +360,30 @@ static __always_inline bool is_same(const struct address *a,
 
 /* -- Parsing ---------------------------------------------------------- */
 
-/* ``size``: of the segment with its header, as the IP header has it. */
+/* What the kernel merged beyond 64 KiB has a length of 0 (BIG TCP). */
+static __always_inline void set_size(struct __sk_buff *skb,
+				     struct packet *packet, __u32 length,
+				     __u32 header)
+{
+	packet->size = length ? ETH_HLEN + header + length : skb->len;
+}
+
 static __always_inline bool parse_tcp(struct __sk_buff *skb, __u32 offset,
-				      __u32 size, struct packet *packet)
+				      struct packet *packet)
 {
 	struct tcphdr *tcp = &packet->tcp;
 
-	if (bpf_skb_load_bytes(skb, offset, tcp, sizeof(*tcp)) ||
-	    tcp->doff < sizeof(*tcp) / 4)
+	/* Port 0 has no listener; as a service it is the VIP itself. */
+	if (packet->size < offset + sizeof(*tcp) ||
+	    bpf_skb_load_bytes(skb, offset, tcp, sizeof(*tcp)) ||
+	    tcp->doff < sizeof(*tcp) / 4 || !tcp->dest)
 		return false;
 	packet->kind = SEGMENT;
 	packet->flow.client_port = tcp->source;
 	packet->flow.vip_port = tcp->dest;
 	packet->sequence = bpf_ntohl(tcp->seq);
 	packet->headers_size = offset + sizeof(*tcp);
-	packet->has_payload = size > tcp->doff * 4;
+	packet->has_payload = packet->size > offset + tcp->doff * 4;
 	return true;
 }
 
@@ -377,7 +398,8 @@ static __always_inline bool parse_sent(struct __sk_buff *skb, __u32 offset,
 	} tcp;
 
 	if (!is_same(source, &packet->flow.vip) ||
-	    bpf_skb_load_bytes(skb, offset, &tcp, sizeof(tcp)))
+	    packet->size < offset + sizeof(tcp) ||
+	    bpf_skb_load_bytes(skb, offset, &tcp, sizeof(tcp)) || !tcp.source)
 		return false;
 	packet->kind = ICMP_ERROR;
 	packet->flow.client_port = tcp.dest;
@@ -444,11 +466,10 @@ static __always_inline bool parse_ipv4(struct __sk_buff *skb,
 		/* An id of 0 is one, too. */
 		packet->fragment_id = bpf_htonl(0x10000 | bpf_ntohs(ip->id));
 	offset = ETH_HLEN + ip->ihl * 4;
+	set_size(skb, packet, bpf_ntohs(ip->tot_len), 0);
 	if (ip->protocol == IPPROTO_TCP) {
 		if (!(fragment & IP_FRAGMENT_OFFSET))
-			return parse_tcp(skb, offset,
-					 bpf_ntohs(ip->tot_len) - ip->ihl * 4,
-					 packet);
+			return parse_tcp(skb, offset, packet);
 		packet->kind = LATER_FRAGMENT;
 		return true;
 	}
@@ -478,6 +499,7 @@ static __always_inline bool parse_ipv6(struct __sk_buff *skb,
 	/* A mapped address on the wire would be taken for an IPv4 one. */
 	if (is_ipv4(&packet->flow.client) || is_ipv4(&packet->flow.vip))
 		return false;
+	set_size(skb, packet, bpf_ntohs(ip->payload_len), sizeof(*ip));
 	protocol = ip->nexthdr;
 	if (protocol == NEXTHDR_FRAGMENT) {
 		if (bpf_skb_load_bytes(skb, offset, &fragment,
@@ -492,8 +514,7 @@ static __always_inline bool parse_ipv6(struct __sk_buff *skb,
 		}
 	}
 	if (protocol == IPPROTO_TCP)
-		return parse_tcp(skb, offset, bpf_ntohs(ip->payload_len),
-				 packet);
+		return parse_tcp(skb, offset, packet);
 	return protocol == IPPROTO_ICMPV6 && !packet->fragment_id &&
 	       parse_icmpv6(skb, offset, packet);
 }
@@ -501,6 +522,9 @@ static __always_inline bool parse_ipv6(struct __sk_buff *skb,
 static __always_inline bool parse(struct __sk_buff *skb,
 				  struct packet *packet)
 {
+	/* A tagged frame is of another network than the front end's. */
+	if (skb->vlan_present)
+		return false;
 	if (skb->protocol == bpf_htons(ETH_P_IP))
 		return parse_ipv4(skb, packet);
 	if (skb->protocol == bpf_htons(ETH_P_IPV6))
@@ -729,6 +753,8 @@ static __always_inline bool take_tokens(struct config *config, __u32 reserve)
 		return false;
 	bpf_spin_lock(&budget->lock);
 	elapsed = now - budget->filled;
+	if ((__s64)elapsed < 0) /* another processor's clock was read later */
+		elapsed = 0;
 	if (elapsed > ELAPSED_MAX) { /* at first, and after a long rest */
 		budget->filled = now;
 		tokens = config->probe_burst;
@@ -805,6 +831,19 @@ static __always_inline bool is_closing(const struct packet *packet)
 	return packet->tcp.fin || packet->tcp.rst;
 }
 
+static __always_inline struct sought sought_of(const struct packet *packet)
+{
+	struct sought sought = {
+		.flow = packet->flow,
+		.sequence = packet->sequence >> SEARCH_SHIFT,
+	};
+
+	if (packet->tcp.ack)
+		sought.acknowledgement =
+			bpf_ntohl(packet->tcp.ack_seq) >> SEARCH_SHIFT;
+	return sought;
+}
+
 static __always_inline int search(struct __sk_buff *skb,
 				  struct config *config,
 				  struct packet *packet)
@@ -812,11 +851,12 @@ static __always_inline int search(struct __sk_buff *skb,
 	struct search fresh = { .flooded = bpf_ktime_get_ns(), .floods = 1 };
 	__u32 floods_max = is_closing(packet) ? 1 : FLOODS_MAX;
 	__u32 reserve = is_closing(packet) ? config->probe_burst / 2 : 0;
+	struct sought sought = sought_of(packet);
 	struct search *search;
 
-	search = bpf_map_lookup_elem(&searches, &packet->flow);
+	search = bpf_map_lookup_elem(&searches, &sought);
 	if (search && fresh.flooded - search->flooded > SEARCH_LIFETIME) {
-		bpf_map_delete_elem(&searches, &packet->flow);
+		bpf_map_delete_elem(&searches, &sought);
 		search = NULL;
 	}
 	if (search) {
@@ -838,7 +878,7 @@ static __always_inline int search(struct __sk_buff *skb,
 			/* It is at its end anyway. */
 			return is_closing(packet) ? PASS : TC_ACT_SHOT;
 		}
-		if (bpf_map_update_elem(&searches, &packet->flow, &fresh,
+		if (bpf_map_update_elem(&searches, &sought, &fresh,
 					BPF_NOEXIST))
 			return refuse(WAITING);
 	}
@@ -981,16 +1021,16 @@ int flow_rescue_frontend(struct __sk_buff *skb)
 	}
 	/* A bridge may show us what is for others. */
 	if (skb->pkt_type != PACKET_HOST || !parse(skb, &packet) ||
-	    !is_served(&packet))
+	    !is_served(&packet) || packet.size > skb->len)
 		return PASS;
 	if (packet.kind == LATER_FRAGMENT)
 		return rescue_fragment(skb, &packet);
-	if (packet.kind == SEGMENT && packet.tcp.syn && !packet.tcp.ack) {
-		/* A new connection of the same addresses and ports. */
-		bpf_map_delete_elem(&owners, &packet.flow);
-		bpf_map_delete_elem(&searches, &packet.flow);
+	/*
+	 * What was learnt of the same addresses and ports stays: the SYN may be
+	 * forged, and a new connection is known by its socket here.
+	 */
+	if (packet.kind == SEGMENT && packet.tcp.syn && !packet.tcp.ack)
 		return PASS;
-	}
 	if (look_up(skb, &packet) != OWN)
 		return rescue(skb, &packet);
 	if (packet.fragment_id)
@@ -1058,17 +1098,18 @@ static __always_inline void learn(const struct packet *packet,
 		/* The next one to come is no repetition. */
 		.sequence = packet->sequence - !packet->has_payload,
 	};
+	struct sought sought = sought_of(packet);
 	struct member *member;
 
 	/* Only an answer to what was asked. */
-	if (!bpf_map_lookup_elem(&searches, &packet->flow) &&
+	if (!bpf_map_lookup_elem(&searches, &sought) &&
 	    !bpf_map_lookup_elem(&owners, &packet->flow))
 		return;
 	member = bpf_map_lookup_elem(&members, &learned.slot);
 	if (!member)
 		return;
 	learned.tag = member->tag;
-	if (bpf_map_delete_elem(&searches, &packet->flow) == 0)
+	if (bpf_map_delete_elem(&searches, &sought) == 0)
 		count(sender->slot, LEARNED);
 	bpf_map_update_elem(&owners, &packet->flow, &learned, BPF_ANY);
 }
@@ -1135,6 +1176,31 @@ static __always_inline int deliver_and_answer(struct __sk_buff *skb,
 	return answer(skb, config, packet, sender, MINE);
 }
 
+/*
+ * Whether the message may be of this packet, all of the packet is there, and
+ * the front end can have brought it. Questions and answers are headers alone.
+ */
+static __always_inline bool is_whole(struct __sk_buff *skb,
+				     const struct packet *packet,
+				     enum message message, __u32 ifindex)
+{
+	__u32 mtu = 0;
+
+	switch (message) {
+	case CARRY:
+	case ASK:
+	case PROBE:
+		return packet->size <= skb->len &&
+		       !bpf_check_mtu(skb, ifindex, &mtu, 0, 0);
+	case QUESTION:
+	case MINE:
+	case NOT_MINE:
+		return packet->kind == SEGMENT;
+	default:
+		return false;
+	}
+}
+
 static __always_inline int receive(struct __sk_buff *skb,
 				   struct config *config,
 				   struct packet *packet,
@@ -1168,10 +1234,8 @@ static __always_inline int receive(struct __sk_buff *skb,
 		if (verdict == OWN)
 			return deliver_and_answer(skb, config, packet, sender);
 		break;
-	case CARRY:
+	default: /* CARRY */
 		break;
-	default:
-		return drop(sender->slot, MALFORMED);
 	}
 	if (verdict == NO_SOCKET)
 		return answer(skb, config, packet, sender, NOT_MINE);
@@ -1194,10 +1258,8 @@ int flow_rescue_tunnel(struct __sk_buff *skb)
 		return drop(0, FOREIGN);
 	if (!is_signed(skb, config))
 		return drop(sender.slot, FORGED);
-	if (!parse(skb, &packet) || !is_served(&packet))
-		return drop(sender.slot, MALFORMED);
-	if (packet.kind != SEGMENT &&
-	    (sender.message == MINE || sender.message == NOT_MINE))
+	if (!parse(skb, &packet) || !is_served(&packet) ||
+	    !is_whole(skb, &packet, sender.message, config->frontend_ifindex))
 		return drop(sender.slot, MALFORMED);
 	if (sender.message == MINE)
 		learn(&packet, &sender);

@@ -73,7 +73,9 @@ class Rescuer:
 
     def _become(self, state: RescueState, reason: str = "") -> None:
         if (state, reason) != (self._state, self._reason):
-            LOG.info("Flow rescue is %s. %s", state, reason)
+            LOG.info(
+                "Flow rescue is %s%s", state, f": {reason}" if reason else ""
+            )
         self._state, self._reason = state, reason
 
     def report(self) -> FlowRescueReport:

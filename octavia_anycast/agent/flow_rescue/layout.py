@@ -23,7 +23,7 @@ from octavia_anycast.model.wire import (
 
 # Pins are below a directory of this name: programs of another layout do not
 # find these maps.
-VERSION = "1"
+VERSION = "2"
 
 
 class Map(StrEnum):

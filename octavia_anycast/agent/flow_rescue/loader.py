@@ -135,7 +135,8 @@ class Loader:
     def attach(self, attached: Attached) -> None:
         """Put the programs in their place, if they are not there.
 
-        The tunnel's comes first: who sends can also receive.
+        The tunnel's comes first: who sends can also receive. Its device is
+        down until then: without the program it would let all in.
         """
         for link, program in (
             (attached.tunnel, Program.TUNNEL),
@@ -145,11 +146,17 @@ class Loader:
             if found is not None and found == self._filters.get(link.index):
                 continue
             self._attach_to(link, program)
+            if link is attached.tunnel:
+                self._ip("link", "set", "dev", link.name, "up")
             found = self._filter_id(link)
             if found is None:
                 raise Retryable(f"{program} is not attached to {link.name}")
+            if link.index in self._filters:
+                LOG.info(
+                    "%s was not attached to %s any more; attached it again",
+                    *(program, link.name),
+                )
             self._filters[link.index] = found
-            LOG.info("Attached %s to %s", program, link.name)
 
     def doubt(self) -> None:
         """Load anew at the next :meth:`ensure`: something is not there."""
@@ -228,7 +235,7 @@ class Loader:
             if not self._ip("link", "add", TUNNEL_INTERFACE, *kind, *port):
                 raise Unsupported("the kernel has no VXLAN device")
         device = ("link", "set", "dev", TUNNEL_INTERFACE)
-        self._ip(*device, "addrgenmode", "none", "up")
+        self._ip(*device, "addrgenmode", "none")
 
     def _attach_to(self, link: Link, program: Program) -> None:
         # It fails where it is already, and so it says nothing.

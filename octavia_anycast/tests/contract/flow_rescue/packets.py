@@ -131,13 +131,13 @@ def too_big(sent, router, mtu):
     return ip_packet(reply, ICMPV6, body[:2] + check + body[4:])
 
 
-def vxlan(kind, secret, inner, *, ethertype=None):
+def vxlan(kind, secret, inner, *, ethertype=None, tag=b""):
     """What a member sends to another one: the content of the datagram."""
     if ethertype is None:
         ethertype = 0x0800 if inner[:1] and inner[0] >> 4 == 4 else 0x86DD
     octets = bytes.fromhex(secret)
     macs = b"\x02" + octets[:5] + b"\x02" + octets[5:]
-    frame = macs + struct.pack("!H", ethertype) + inner
+    frame = macs + tag + struct.pack("!H", ethertype) + inner
     return struct.pack("!II", 0x08000000, kind << 8) + frame
 
 

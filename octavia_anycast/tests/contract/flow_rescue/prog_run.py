@@ -10,7 +10,8 @@ from octavia_anycast.agent.frontend import netns
 
 # TC_ACT_UNSPEC (-1) and TC_ACT_SHOT.
 PASSED, DROPPED = 0xFFFFFFFF, 2
-_MARK_OFFSET, _IFINDEX_OFFSET, _CONTEXT_SIZE = 8, 40, 192
+_MARK_OFFSET, _IFINDEX_OFFSET, _GSO_SIZE_OFFSET = 8, 40, 176
+_CONTEXT_SIZE = 192
 
 
 class _Options(ctypes.Structure):
@@ -67,7 +68,7 @@ class Runner:
         """One frame."""
         return self.run_all([frame], repeat=repeat, mark=mark)[0]
 
-    def run_all(self, frames, *, repeat=1, mark=0):
+    def run_all(self, frames, *, repeat=1, mark=0, gso_size=0):
         """Many frames, in the member's namespace."""
 
         def call():
@@ -77,6 +78,9 @@ class Runner:
             )
             context[_IFINDEX_OFFSET : _IFINDEX_OFFSET + 4] = (
                 self.link.index.to_bytes(4, "little")
+            )
+            context[_GSO_SIZE_OFFSET : _GSO_SIZE_OFFSET + 4] = (
+                gso_size.to_bytes(4, "little")
             )
             options = _Options(
                 sz=ctypes.sizeof(_Options),

@@ -94,6 +94,12 @@ def eventually(condition, what, seconds=DEADLINE_SECONDS):
         time.sleep(0.01)
 
 
+def ethernet(macs, packet, tag=b""):
+    """The frame of a packet, with the tag of a VLAN (IEEE 802.1Q) or none."""
+    kind = b"\x08\x00" if packet[0] >> 4 == 4 else b"\x86\xdd"
+    return macs + tag + kind + packet
+
+
 class EchoServer(threading.Thread):
     """Sends back what it gets, on all VIPs of a member."""
 
@@ -371,14 +377,19 @@ class RescueBench:
         """
         interface = "c0" if role == "client" else "eth1"
         number = "c0" if role == "client" else role
-        mac = self.mac("fabric", number)
+        macs = self.mac("fabric", number) + self.mac(role, interface)
+        self.send_frames(
+            role, interface, *(ethernet(macs, each) for each in datagrams)
+        )
+
+    def send_frames(self, role, interface, *frames):
+        """Send whole frames by an interface of a role."""
 
         def send():
             with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as link:
                 link.bind((interface, 0))
-                for packet in datagrams:
-                    kind = b"\x08\x00" if packet[0] >> 4 == 4 else b"\x86\xdd"
-                    link.send(mac + link.getsockname()[4] + kind + packet)
+                for frame in frames:
+                    link.send(frame)
 
         netns.call_in(f"/run/netns/{self.name(role)}", send)
 

@@ -21,6 +21,7 @@ from octavia_anycast.tests.contract.flow_rescue.rescue_bench import (
 
 FAMILIES = pytest.mark.parametrize("version", [4, 6])
 MEGABYTE = 1 << 20
+VLAN_TAG = b"\x81\0\0\x64"
 NO_ACKS = f"""
 add table inet block
 add chain inet block out {{ type filter hook output priority 0; }}
@@ -401,6 +402,13 @@ def malformed(secret, version):
     body = good.packet()
     elsewhere = values | {"destination": CLIENT[version]}
     other_port = values | {"destination_port": 81}
+    zero = packets.Segment(**values | {"destination_port": 0})
+    answer = packets.Segment(
+        source=str(VIPS[version]),
+        source_port=PORT,
+        destination=CLIENT[version],
+        destination_port=5555,
+    )
     yield "unknown kind", packets.vxlan(99, secret, body)
     yield "kind 0", packets.vxlan(0, secret, body)
     yield (
@@ -411,7 +419,16 @@ def malformed(secret, version):
         "no listener",
         packets.vxlan(3, secret, packets.Segment(**other_port).packet()),
     )
-    yield "truncated", packets.vxlan(1, secret, body[:-8])
+    error = packets.too_big(answer, CLIENT[version], 1300)
+    large = packets.Segment(**values, payload=bytes(1461)).packet()
+    yield "port 0", packets.vxlan(1, secret, zero.packet())
+    yield "truncated header", packets.vxlan(1, secret, body[:-8])
+    for kind in (1, 2, 3):
+        yield "truncated", packets.vxlan(kind, secret, large[:-500])
+        yield "oversize", packets.vxlan(kind, secret, large)
+    yield "tag of a VLAN", packets.vxlan(1, secret, body, tag=VLAN_TAG)
+    for kind in (0, 4, 6, 99):
+        yield f"{kind} of an error", packets.vxlan(kind, secret, error)
     yield "no IP", packets.vxlan(1, secret, b"", ethertype=0x0806)
     yield (
         "SYN",
@@ -429,7 +446,7 @@ def malformed(secret, version):
     )
     yield (
         "MINE of an error",
-        packets.vxlan(5, secret, packets.too_big(good, CLIENT[version], 1300)),
+        packets.vxlan(5, secret, error),
     )
 
 

@@ -5,7 +5,12 @@
 Each test of traffic has connections at member 1 whose packets reach member 2.
 """
 
+import logging
 import os
+import pickle
+import signal
+import subprocess
+import sys
 from dataclasses import replace
 from ipaddress import ip_address
 
@@ -34,6 +39,7 @@ from octavia_anycast.model.wire import (
     ListenerSocket,
     RescueState,
 )
+from octavia_anycast.tests.contract.flow_rescue import killed_loader
 from octavia_anycast.tests.contract.flow_rescue.rescue_bench import (
     SECRETS,
     SERVICES,
@@ -73,13 +79,14 @@ def test_a_restart_of_the_agent_loses_nothing(bench, traffic):
 
 
 def test_a_release_with_other_maps_takes_over(bench, traffic, monkeypatch):
+    before = layout.VERSION
     monkeypatch.setattr(layout, "VERSION", "next")
     for member in bench.members:
         member.rescuer = member.make_rescuer()
         member.apply(bench.wanted())
         traffic.goes_on()
         pins = member.rescuer.loader.paths.pin_root
-        assert not os.path.exists(f"{pins}/1")
+        assert not os.path.exists(f"{pins}/{before}")
 
 
 def test_the_secret_rotates(bench, traffic):
@@ -140,29 +147,141 @@ def test_the_same_again_changes_nothing(bench):
     assert seen() == before
 
 
+def traces(bench, member):
+    """What flow rescue leaves in a member's namespace and file system."""
+    role = f"m{member.number}"
+    with open("/proc/self/mounts", encoding="utf-8") as stream:
+        mounts = [line for line in stream if member.namespace in line]
+    return (
+        bench.within(role, "ip", "-br", "link"),
+        bench.within(role, "tc", "qdisc"),
+        filters(bench, member, "eth1"),
+        os.path.exists(member.rescuer.loader.paths.pin_root),
+        # The namespace's own file is mounted, too.
+        [line for line in mounts if "nsfs" not in line],
+    )
+
+
 def test_switched_off_it_leaves_no_trace(bench):
     bench.route(1)
-
-    def traces(member):
-        role = f"m{member.number}"
-        with open("/proc/self/mounts", encoding="utf-8") as stream:
-            mounts = [line for line in stream if member.namespace in line]
-        return (
-            bench.within(role, "ip", "-br", "link"),
-            bench.within(role, "tc", "qdisc"),
-            filters(bench, member, "eth1"),
-            sorted(os.listdir(bench.directory)),
-            # The namespace's own file is mounted, too.
-            [line for line in mounts if "nsfs" not in line],
-        )
-
-    before = [traces(member) for member in bench.members]
+    before = [traces(bench, member) for member in bench.members]
     bench.switch_on()
-    assert [traces(member) for member in bench.members] != before
+    assert [traces(bench, member) for member in bench.members] != before
     for member in bench.members:
         member.apply(None)
-    assert [traces(member) for member in bench.members] == before
+    assert [traces(bench, member) for member in bench.members] == before
     assert echoes(bench.connect(4))
+
+
+def dies(member, wanted, step, number):
+    """Let an agent of this member be killed after the n-th call of a step."""
+    content = pickle.dumps(
+        (member.id, member.rescuer.loader.paths, wanted, SERVICES)
+    )
+    argv = (sys.executable, "-m", killed_loader.__name__, step, str(number))
+    done = subprocess.run(
+        argv, check=False, capture_output=True, input=content
+    )
+    assert done.returncode == -signal.SIGKILL, (step, number, done)
+
+
+LOADING = (
+    ("libbpf", 10),  # the maps are pinned, no program is
+    ("libbpf", 11),  # one of two programs is
+    ("command", 1),  # the device is made
+    ("write", 7),
+    ("command", 4),  # the tunnel has its program, the front end has none
+)
+REMOVING = (
+    ("command", 1),  # no filter at the front end
+    ("command", 3),  # no device
+    ("umount", 1),
+)
+
+
+def test_an_agent_that_was_killed_while_it_sets_up_is_followed(bench):
+    """Its successor brings about what is wanted, whatever it finds."""
+    bench.switch_on()
+    two = bench.members[1]
+    for step, number in LOADING:
+        two.apply(None)
+        dies(two, bench.wanted(), step, number)
+        two.rescuer = two.make_rescuer()
+        two.apply(bench.wanted())
+        bench.route(1)
+        connection = bench.connect(4)
+        assert echoes(connection)
+        bench.route(2)
+        assert echoes(connection), (step, number)
+
+
+@pytest.mark.parametrize("steps", [LOADING[::2], REMOVING])
+def test_an_agent_that_was_killed_in_the_middle_leaves_no_trace(bench, steps):
+    """Its successor removes what it finds."""
+    two = bench.members[1]
+    before = traces(bench, two)
+    for step, number in steps:
+        is_removing = steps is REMOVING
+        if is_removing:
+            two.apply(bench.wanted())
+        dies(two, None if is_removing else bench.wanted(), step, number)
+        two.rescuer = two.make_rescuer()
+        two.apply(None)
+        assert traces(bench, two) == before, (step, number)
+
+
+def test_a_tunnel_without_its_program_is_closed(bench):
+    """Anybody's frames would come in by it, whatever their secret."""
+    two = bench.members[1]
+    dies(two, bench.wanted(), "command", 3)  # it has no program yet
+    device = ("-n", two.namespace, "-br", "link", "show", TUNNEL_INTERFACE)
+    assert "UP" not in ip(*device)
+    two.rescuer = two.make_rescuer()
+    two.apply(bench.wanted())
+    assert "UP" in ip(*device)
+
+
+def test_one_line_for_each_change_of_state(bench, caplog, monkeypatch):
+    """None for what stays as it is, and none for packets."""
+    member = bench.members[0]
+    caplog.set_level(logging.INFO, "octavia_anycast")
+
+    def lines(wanted=True):
+        caplog.clear()
+        for _ in range(3):
+            member.rescuer.apply(
+                bench.wanted() if wanted else None,
+                SERVICES,
+                member.ip_versions,
+            )
+        return [record.getMessage() for record in caplog.records]
+
+    assert lines(wanted=False) == []
+    assert lines() == ["Flow rescue is on"]
+    bench.route(1)
+    connection = bench.connect(4)
+    caplog.clear()
+    assert echoes(connection)
+    bench.inject("client", *[b"\x45" + bytes(39)] * 10)
+    assert caplog.records == []
+    assert lines(wanted=False) == ["Flow rescue is off"]
+    monkeypatch.setattr(loader, "_BTF_PATH", "/nonexistent/vmlinux")
+    assert lines() == [
+        "Flow rescue is unsupported: the kernel has no BTF "
+        "(/nonexistent/vmlinux is missing)"
+    ]
+    monkeypatch.undo()
+    assert lines() == ["Flow rescue is on"]
+    tc = ("tc", "filter", "del", "dev", "eth1", "ingress")
+    bench.within("m1", *tc)
+    assert lines() == [
+        "flow_rescue_frontend was not attached to eth1 any more; "
+        "attached it again"
+    ]
+    ip("-n", member.namespace, "link", "set", "eth1", "name", "eth9")
+    assert lines() == [
+        "Flow rescue is failed: the front-end interface is not there yet"
+    ]
 
 
 def test_a_filter_of_somebody_else_stays_and_works(bench):
