@@ -30,7 +30,7 @@ class Lost(enum.StrEnum):
     over. Connections of all other amphorae are kept, by flow rescue.
     """
 
-    HAPROXY = "the process that has its connections is dead, or hangs"
+    HAPROXY = "the process that has its connections is dead"
     AMPHORA = "it is dead"
     LINK = "no packet reaches it, so those that search for it give up"
     RACK = "no packet reaches its rack"
