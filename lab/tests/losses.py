@@ -20,6 +20,8 @@ from octavia_anycast_lab.host import process
 from octavia_anycast_lab.traffic import clients, http_probe, traffic_record
 
 RATE = 30.0
+# Longer than a round of chaos that takes all of its time to converge.
+_LONGEST_SECONDS = 600.0
 _ROUTE_CHANGE = frozenset(
     (traffic_record.Outcome.UNREACHABLE, traffic_record.Outcome.RESET)
 )
@@ -119,6 +121,6 @@ def stream(bench: Bench, balancer: Balancer) -> Iterator[Stream]:
     """Traffic for the length of a block."""
     target = http_probe.Target(address=balancer.v4, port=80)
     with clients.streaming(
-        bench.lab, bench.registry, target, RATE
+        bench.lab, bench.registry, target, RATE, _LONGEST_SECONDS
     ) as generator:
         yield Stream(generator)

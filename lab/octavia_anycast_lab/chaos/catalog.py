@@ -17,7 +17,14 @@ from octavia_anycast_lab.chaos import (
     refused,
     two_controllers,
 )
-from octavia_anycast_lab.chaos.fault import Fault, Scene, Step, Toll, nothing
+from octavia_anycast_lab.chaos.fault import (
+    Fault,
+    Lost,
+    Scene,
+    Step,
+    Toll,
+    nothing,
+)
 from octavia_anycast_lab.cloud import (
     control_plane,
     controller,
@@ -136,46 +143,62 @@ def _repair_control_plane(scene: Scene) -> None:
     control_plane.start(scene.plane, scene.registry, Progress())
 
 
-def _cut(name: str, make: Step, mend: Step, toll: Toll) -> Fault:
-    return Fault(name=name, inject=make, heal=mend, toll=toll)
+def _cut(
+    name: str, make: Step, mend: Step, toll: Toll, lost: Lost | None = None
+) -> Fault:
+    return Fault(name=name, inject=make, heal=mend, toll=toll, lost=lost)
 
 
-def _killed(name: str, unit: _Unit, toll: Toll) -> Fault:
+def _killed(
+    name: str, unit: _Unit, toll: Toll, lost: Lost | None = None
+) -> Fault:
     """Systemd starts it again."""
     return Fault(
         name=f"{name}-killed",
         inject=functools.partial(_signal, unit, signal.SIGKILL),
         heal=nothing,
         toll=toll,
+        lost=lost,
     )
 
 
-def _hangs(name: str, unit: _Unit, toll: Toll, seconds: float) -> Fault:
+def _hangs(
+    name: str,
+    unit: _Unit,
+    toll: Toll,
+    seconds: float,
+    lost: Lost | None = None,
+) -> Fault:
     """It is alive and does nothing."""
     return Fault(
         name=name,
         inject=functools.partial(_signal, unit, signal.SIGSTOP),
         heal=functools.partial(_signal, unit, signal.SIGCONT),
         toll=toll,
+        lost=lost,
         seconds=seconds,
     )
 
 
 def _links(name: str, bridges: tuple[str, ...]) -> tuple[Fault, Fault]:
     """A carrier that is lost, and a silence that no carrier tells."""
-    data = Toll.PACKETS if links.FRONT in bridges else Toll.ROUTES
+    is_data = links.FRONT in bridges
+    data = Toll.PACKETS if is_data else Toll.ROUTES
+    lost = Lost.LINK if is_data else None
     return (
         _cut(
             f"{name}-down",
             functools.partial(links.take_down, bridges),
             functools.partial(links.bring_up, bridges),
             data,
+            lost,
         ),
         _cut(
             f"{name}-silent",
             functools.partial(links.silence, bridges),
             functools.partial(links.end_silence, bridges),
             data,
+            lost,
         ),
     )
 
@@ -192,7 +215,8 @@ def _deleted(name: str, delete: Step, toll: Toll = Toll.NOTHING) -> Fault:
 
 
 _ALL = (
-    _killed("haproxy", _haproxy, Toll.REFUSED),
+    _killed("haproxy", _haproxy, Toll.REFUSED, Lost.HAPROXY),
+    # Its kernel acknowledges, and the requests are answered afterwards.
     _hangs("haproxy-hangs", _haproxy, Toll.PACKETS, 8.0),
     _killed("speaker", _speaker, Toll.ROUTES),
     _hangs("speaker-hangs", _speaker, Toll.ROUTES, 8.0),
@@ -202,12 +226,13 @@ _ALL = (
     _hangs("agent-hangs", _agent, Toll.NOTHING, 4.0),
     # Longer than ``dead_after``: it is deleted as it announces, and nothing
     # can tell it to stop; its leaf notices by the hold time.
-    _hangs("agent-hangs-for-good", _agent, Toll.PACKETS, 12.0),
+    _hangs("agent-hangs-for-good", _agent, Toll.PACKETS, 12.0, Lost.SILENT),
     Fault(
         name="amphora-killed",
         inject=_kill_amphora,
         heal=nothing,
         toll=Toll.PACKETS,
+        lost=Lost.AMPHORA,
     ),
     Fault(
         name="amphora-hangs",
@@ -223,18 +248,22 @@ _ALL = (
         functools.partial(links.drop_one_way, "prerouting", "iifname"),
         links.pass_both_ways,
         Toll.PACKETS,
+        Lost.LINK,
     ),
     _cut(
         "front-end-deaf",
         functools.partial(links.drop_one_way, "postrouting", "oifname"),
         links.pass_both_ways,
         Toll.PACKETS,
+        Lost.LINK,
     ),
-    _cut("leaf-reboots", _reboot_leaf, _leaf_is_back, Toll.PACKETS),
+    _cut("leaf-reboots", _reboot_leaf, _leaf_is_back, Toll.PACKETS, Lost.RACK),
     _cut("spine-lost", _spine_off, _spine_on, Toll.PACKETS),
     _deleted("vip-port", behind.delete_vip_port),
     _deleted("security-group", behind.delete_group),
     _deleted("security-group-rules", behind.delete_rules),
+    # Nobody unplugs it in the lab, so the amphora drains; where Neutron does,
+    # its connections are lost with the port.
     _deleted("front-end-port", behind.delete_frontend_port, Toll.ROUTES),
     Fault(
         name="content-refused",

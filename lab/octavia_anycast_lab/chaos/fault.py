@@ -23,6 +23,20 @@ class Toll(enum.StrEnum):
 _ORDER = tuple(Toll)
 
 
+class Lost(enum.StrEnum):
+    """Why a fault may break connections that an amphora has accepted.
+
+    Its kernel and its HAProxy have them, and no other amphora can take them
+    over. Connections of all other amphorae are kept, by flow rescue.
+    """
+
+    HAPROXY = "the process that has its connections is dead"
+    AMPHORA = "it is dead"
+    LINK = "no packet reaches it, so those that search for it give up"
+    RACK = "no packet reaches its rack"
+    SILENT = "it is deleted as silent: nobody can tell it to drain"
+
+
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Scene:
     """Where it happens: a load balancer's cluster and one victim of it.
@@ -80,7 +94,8 @@ def nothing(scene: Scene) -> None:
 class Fault:
     """``heal`` may be called twice, and if the victim is gone.
 
-    ``toll``: what it may cost alone. ``seconds``: how long it lasts.
+    ``toll``: what it may cost alone. ``lost``: why connections of the victim
+    may break; None if all are kept. ``seconds``: how long it lasts.
     ``needs_api``: it begins with a request, so it begins before others.
     ``prepare``: what there has to be before the round. ``is_last``: it begins
     while the others last, and is healed when they are.
@@ -90,6 +105,7 @@ class Fault:
     inject: Step
     heal: Step
     toll: Toll
+    lost: Lost | None = None
     seconds: float = 4.0
     needs_api: bool = False
     prepare: Step = nothing
@@ -106,3 +122,16 @@ def toll_of(faults: collections.abc.Iterable[Fault]) -> Toll:
     if sum(toll is not Toll.NOTHING for toll in tolls) > 1:
         return Toll.PACKETS
     return max(tolls, key=_ORDER.index)
+
+
+def lost_owners(
+    faults: collections.abc.Iterable[Fault],
+    victim: machine.Instance,
+    amphorae: collections.abc.Iterable[machine.Instance],
+) -> frozenset[str]:
+    """Labels of the amphorae whose connections several at once may break."""
+    reasons = {fault.lost for fault in faults} - {None}
+    if Lost.RACK in reasons:
+        beside = {a.label for a in amphorae if a.zone == victim.zone}
+        return frozenset(beside | {victim.label})
+    return frozenset((victim.label,) if reasons else ())

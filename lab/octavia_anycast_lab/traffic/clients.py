@@ -110,12 +110,13 @@ def streaming(
     registry: registry_lib.Registry,
     target: http_probe.Target,
     rate: float,
+    seconds: float = 120.0,
 ) -> collections.abc.Iterator[Generator]:
     """A stream for the length of a block, stopped even if that fails.
 
     Call ``stop`` inside of the block for the records.
     """
-    generator = start_stream(lab, registry, target, rate)
+    generator = start_stream(lab, registry, target, rate, seconds)
     try:
         yield generator
     finally:

@@ -125,6 +125,7 @@ async def _turn(
     try:
         async with asyncio.timeout(target.timeout_seconds):
             if connection is None or connection.is_ended:
+                connection = None
                 connection = await http_probe.connect(target)
             request = target.request_bytes(keep_alive=True)
             response = await connection.ask(request)
@@ -138,6 +139,7 @@ async def _turn(
         status=response.status if response else None,
         member=response.member if response else None,
         flow=flow,
+        port=connection.port if connection else None,
     )
     return record, connection
 

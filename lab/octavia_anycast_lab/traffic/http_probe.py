@@ -64,11 +64,12 @@ class Connection(asyncio.Protocol):
 
     ``lost_syns``: how often the kernel waited for an answer to its SYN in
     vain, until it was answered or given up; ``lost_packets``: that and what it
-    sent again later, once the connection is closed.
+    sent again later, once the connection is closed. ``port``: ours.
     """
 
     def __init__(self) -> None:
         self.lost_syns = self.lost_packets = 0
+        self.port: int | None = None
         self._challenged_syns = 0
         self._link: socket.socket | None = None
         self._buffer = b""
@@ -92,6 +93,7 @@ class Connection(asyncio.Protocol):
                 await loop.sock_connect(link, (target.address, target.port))
             finally:
                 self._count_syns(link, time.monotonic() - began)
+            self.port = link.getsockname()[1]
             await loop.create_connection(
                 lambda: self,
                 sock=link,

@@ -33,7 +33,8 @@ class Record:
     ``lost_syns``: how often its connection's SYN was lost, also if it was
     given up in the end; ``lost_packets``: that, and lost packets that the
     client sent later. They are counted, as a slow machine makes a request late
-    and loses nothing.
+    and loses nothing. ``port`` is the client's, where a connection is held;
+    None if the request got none.
     """
 
     start: float
@@ -44,6 +45,7 @@ class Record:
     flow: int | None = None
     lost_syns: int = 0
     lost_packets: int = 0
+    port: int | None = None
 
     @property
     def is_bad(self) -> bool:

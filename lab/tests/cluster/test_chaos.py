@@ -12,8 +12,10 @@ During a round the client's leaf keeps a route to every VIP, amphorae announce
 nothing foreign, none is booted twice and no load balancer is PENDING for
 longer than is stated; after it the cluster converges (an
 empty plan) and as much is on the machine, on the fabric, in Neutron and in
-our tables as before. A round that must lose nothing is made once more, with
-the front ends cut off meanwhile: then it must.
+our tables as before. Connections that are held meanwhile are kept, but for
+those of amphorae that the round's faults may lose (``Fault.lost``). A round
+that must lose nothing is made once more, with the front ends cut off
+meanwhile: then it must.
 """
 
 import contextlib
@@ -23,17 +25,19 @@ from collections.abc import Iterator
 
 import losses
 import pytest
+import rescuing
 import watching
 from cluster_bench import Amphora, Balancer, Bench
 from octavia_anycast_lab.amphora import hypervisor
 from octavia_anycast_lab.api import distributors, rest
-from octavia_anycast_lab.chaos import leftovers, schedule
+from octavia_anycast_lab.chaos import held, leftovers, schedule
 from octavia_anycast_lab.chaos.catalog import FAULTS
 from octavia_anycast_lab.chaos.fault import (
     SPEAKERS,
     Fault,
     Scene,
     Toll,
+    lost_owners,
     toll_of,
 )
 from octavia_anycast_lab.cloud import (
@@ -175,6 +179,7 @@ def test_round(bench: Bench, cluster: Balancer, drawn: schedule.Round) -> None:
     print(f"seed {SEED}, round {drawn}")  # noqa: T201
     second_controller.stop(bench.registry)  # of a round that failed
     bench.await_converged(cluster)
+    rescuing.await_state(bench, cluster, "on")
     before = leftovers.count(bench.plane, bench.admin)
     amphorae = bench.amphorae(cluster)
     scene = _scene(bench, cluster, amphorae[drawn.victim % len(amphorae)])
@@ -184,15 +189,27 @@ def test_round(bench: Bench, cluster: Balancer, drawn: schedule.Round) -> None:
     with (
         watching.watcher(bench, cluster) as watcher,
         losses.stream(bench, cluster) as stream,
+        held.holding(bench.lab, bench.registry, cluster.vips) as holding,
     ):
+        holding.begin()
         with _faults(scene, drawn):
+            holding.look()
             _see_out(scene, chosen)
         bench.await_converged(cluster)
         lost = stream.end()
+        kept = holding.outcome()
     print(f"{drawn.label}: {lost}")  # noqa: T201
+    print(f"{drawn.label} on {scene.victim.label}: {kept}")  # noqa: T201
     assert watcher.looks
     assert not watcher.violations, sorted(watcher.violations)
     _judge(lost, toll_of(chosen))
+    owners = _lost_owners(bench, cluster, scene, chosen, amphorae)
+    broken = kept.broken_of_others(owners)
+    assert not broken, "\n".join(
+        f"{drawn.label} broke a connection of an amphora that was not lost: "
+        f"{one}"
+        for one in broken
+    )
     second_controller.stop(bench.registry)
     lifecycle.wait_until_converged(bench.lab)
     _await_nothing_left(bench, before)
@@ -201,6 +218,26 @@ def test_round(bench: Bench, cluster: Balancer, drawn: schedule.Round) -> None:
     for vip in cluster.vips:
         answers = bench.ask(str(vip), count=20)
         assert {answer.status for answer in answers} == {200}
+
+
+def _lost_owners(
+    bench: Bench,
+    cluster: Balancer,
+    scene: Scene,
+    chosen: list[Fault],
+    before: tuple[Amphora, ...],
+) -> frozenset[str]:
+    """Whose connections may have broken.
+
+    Two faults together may make an amphora silent for so long that it is
+    deleted, though each alone is over before.
+    """
+    instances = [amphora.seen.instance for amphora in before]
+    owners = lost_owners(chosen, scene.victim, instances)
+    now = {amphora.seen.instance.id for amphora in bench.amphorae(cluster)}
+    if len(chosen) > 1 and scene.victim.id not in now:
+        owners |= {scene.victim.label}
+    return owners
 
 
 def _see_it_lose(
@@ -278,3 +315,36 @@ def test_what_hits_everybody_is_seen_to_lose(
     assert not lost.is_nothing
     assert not lost.is_change_of_routes_only
     bench.await_converged(cluster)
+
+
+def test_without_flow_rescue_connections_of_others_break(
+    bench: Bench, cluster: Balancer
+) -> None:
+    """The control: a fault that breaks none, with flow rescue switched off.
+
+    The victim's paths go and come back, and each change hashes anew.
+    """
+    bench.await_converged(cluster)
+    rescuing.switch(bench, cluster, is_on=False)
+    fault = FAULTS["speaker-hangs"]
+    assert fault.lost is None
+    victim = bench.amphorae(cluster)[0]
+    scene = _scene(bench, cluster, victim)
+    with (
+        contextlib.ExitStack() as mending,
+        held.holding(bench.lab, bench.registry, cluster.vips) as holding,
+    ):
+        mending.callback(rescuing.switch, bench, cluster, is_on=True)
+        holding.begin()
+        mending.callback(fault.heal, scene)
+        fault.inject(scene)
+        process.wait_until(
+            lambda: bench.is_withdrawn(cluster, victim),
+            SECONDS,
+            "the withdrawal",
+        )
+        fault.heal(scene)
+        bench.await_converged(cluster)
+        kept = holding.outcome()
+    print(f"without flow rescue: {kept}")  # noqa: T201
+    assert kept.broken_of_others(()), kept

@@ -19,6 +19,7 @@ import time
 
 import losses
 import pytest
+import rescuing
 from cluster_bench import Amphora, Balancer, Bench, prefix, web_listener
 from octavia_anycast_lab.amphora import hypervisor
 from octavia_anycast_lab.api import distributors, rest, seed
@@ -98,12 +99,6 @@ def call(
     return dict((answer or {}).get("drain") or {})
 
 
-def cluster(bench: Bench, balancer: Balancer) -> rest.Body:
-    """The cluster as the API shows it."""
-    path = f"/v2/lbaas/loadbalancers/{balancer.id}/cluster"
-    return dict(bench.admin.get(rest.LOAD_BALANCER, path)["cluster"])
-
-
 @dataclasses.dataclass(frozen=True, slots=True)
 class Flows:
     """Connections that are held open, with a request each 0.2 s."""
@@ -128,7 +123,7 @@ class Flows:
 def flows(bench: Bench, four: Balancer) -> collections.abc.Iterator[Flows]:
     """Two hundred of them, on a whole cluster."""
     bench.await_converged(four)
-    await_rescue(bench, four, "on")
+    rescuing.await_state(bench, four, "on")
     target = http_probe.Target(address=four.v4, port=80)
     generator = clients.start_keepalive(
         bench.lab, bench.registry, target, FLOWS, seconds=300.0
@@ -137,32 +132,6 @@ def flows(bench: Bench, four: Balancer) -> collections.abc.Iterator[Flows]:
         yield Flows(generator)
     finally:
         process.stop(bench.registry, generator.label, 10.0)
-
-
-def switch_rescue(bench: Bench, balancer: Balancer, *, is_on: bool) -> None:
-    """Switch flow rescue, and wait until each amphora says so."""
-    path = f"/v2/lbaas/loadbalancers/{balancer.id}/cluster"
-    body = {"cluster": {"flow_rescue": is_on}}
-    bench.admin.request("PUT", rest.LOAD_BALANCER, path, body)
-    await_rescue(bench, balancer, "on" if is_on else "off")
-
-
-def await_rescue(bench: Bench, balancer: Balancer, state: str) -> None:
-    """Wait until each amphora reports this state of flow rescue."""
-
-    def is_there() -> bool:
-        shown = cluster(bench, balancer)["amphorae"]
-        return all(
-            (a["flow_rescue"] or {}).get("state") == state for a in shown
-        )
-
-    process.wait_until(is_there, SECONDS, f"flow rescue {state}", 0.5)
-
-
-def counted(bench: Bench, balancer: Balancer, name: str) -> int:
-    """The sum of one count of flow rescue over all amphorae."""
-    shown = cluster(bench, balancer)["amphorae"]
-    return sum((one["flow_rescue"] or {}).get(name, 0) for one in shown)
 
 
 def is_draining(bench: Bench, balancer: Balancer, amphora: Amphora) -> bool:
@@ -209,7 +178,7 @@ def test_drain_and_undo_cost_no_new_request(
         )
         by_withdrawal = flows.broken() - by_drain
         drained = call(bench, "GET", victim)
-        shown = cluster(bench, four)
+        shown = rescuing.cluster(bench, four)
         call(bench, "DELETE", victim)
         process.wait_until(
             lambda: bench.announces(four, victim), SECONDS, "its paths", 0.05
@@ -225,7 +194,7 @@ def test_drain_and_undo_cost_no_new_request(
     assert lost.is_planned_change_only, lost
     assert not by_drain | by_withdrawal | by_undo
     process.wait_until(
-        lambda: counted(bench, four, "carried") > 0,
+        lambda: rescuing.counted(bench, four, "carried") > 0,
         SECONDS,
         "counts of flow rescue, which are stored at intervals",
         1.0,
@@ -261,7 +230,7 @@ def test_without_flow_rescue_a_drain_breaks_connections(
 ) -> None:
     """The control."""
     victim = bench.amphorae(four)[0]
-    switch_rescue(bench, four, is_on=False)
+    rescuing.switch(bench, four, is_on=False)
     assert not flows.broken()
     call(bench, "PUT", victim, {"drain": {"timeout": 5}})
     process.wait_until(
@@ -269,7 +238,7 @@ def test_without_flow_rescue_a_drain_breaks_connections(
     )
     broken = flows.broken()
     call(bench, "DELETE", victim)
-    switch_rescue(bench, four, is_on=True)
+    rescuing.switch(bench, four, is_on=True)
     print(  # noqa: T201 - the figures of ADR 0123
         f"\n{four.name}: without flow rescue {len(broken)} of {FLOWS} broke"
     )
