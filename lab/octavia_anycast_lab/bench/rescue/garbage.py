@@ -3,11 +3,15 @@
 """Garbage to the VIP from outside: what its amphorae and clients notice.
 
 The client beside it asks at a steady rate, before (idle) and meanwhile.
+
+A control group has what its processes use. What the kernel does with packets
+belongs to whoever was interrupted, so the whole machine's time is kept too.
 """
 
 import collections.abc
 import contextlib
 import dataclasses
+import os
 import pathlib
 import sys
 import time
@@ -32,6 +36,7 @@ _ASKED_PER_SECOND = 200.0
 _IDLE_SECONDS = 10.0
 _LOOK_SECONDS = 0.5
 _LABEL = "traffic-garbage"
+_MACHINE = "machine"
 CPU = result.Question(
     name="rescue_garbage_cpu_over_idle",
     unit="times",
@@ -57,10 +62,12 @@ ANSWERED = result.Question(
 class Cost:
     """What so much garbage did.
 
-    ``cpu``: instance id -> processor shares, idle and meanwhile.
+    ``cpu``: instance id -> processor shares, idle and meanwhile; ``machine``:
+    the same of the whole machine.
     """
 
     seconds: float
+    machine: tuple[float, float]
     cpu: collections.abc.Mapping[str, tuple[float, float]]
     sessions_lost: int
     answered_share: float
@@ -85,7 +92,8 @@ def measure(cluster: columns.Cluster) -> tuple[result.Result, ...]:
             cluster.lab.say(
                 f"garbage {word}: {cost.cpu_over_idle:.2f} of idle, "
                 f"{cost.sessions_lost} sessions lost, "
-                f"{cost.answered_share:.4f} answered, {cost.seconds:.0f} s"
+                f"{cost.answered_share:.4f} answered, {cost.seconds:.0f} s, "
+                f"machine {cost.machine[0]:.2f}, then {cost.machine[1]:.2f}"
             )
             costs.append(cost)
         pairs.append((costs[0], costs[1]))
@@ -142,6 +150,7 @@ def _once(cluster: columns.Cluster) -> Cost:
     answered = traffic_record.summarize(during).ok
     return Cost(
         seconds=ended.wall - busy_from.wall,
+        machine=(idle.pop(_MACHINE), busy.pop(_MACHINE)),
         cpu={name: (share, busy[name]) for name, share in idle.items()},
         sessions_lost=up - least,
         answered_share=answered / len(during),
@@ -150,7 +159,7 @@ def _once(cluster: columns.Cluster) -> Cost:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class _Moment:
-    """Processor seconds of each amphora at a moment (epoch)."""
+    """Processor seconds of each amphora and the machine, then (epoch)."""
 
     wall: float
     used: collections.abc.Mapping[str, float]
@@ -161,8 +170,11 @@ class _Moment:
         return cls(
             wall=world.moment(),
             used={
-                instance.id: _used(cgroup.path(name, instance.label))
-                for instance in cluster.amphorae().values()
+                _MACHINE: _used_by_all(),
+                **{
+                    instance.id: _used(cgroup.path(name, instance.label))
+                    for instance in cluster.amphorae().values()
+                },
             },
         )
 
@@ -180,6 +192,13 @@ def _used(group: pathlib.Path) -> float:
         line.split() for line in (group / "cpu.stat").read_text().splitlines()
     )
     return int(fields["usage_usec"]) / 1e6
+
+
+def _used_by_all() -> float:
+    """All but idle and iowait, the fourth and fifth (proc(5))."""
+    line = pathlib.Path("/proc/stat").read_text().partition("\n")[0]
+    ticks = [int(word) for word in line.split()[1:9]]
+    return (sum(ticks) - ticks[3] - ticks[4]) / os.sysconf("SC_CLK_TCK")
 
 
 def _sessions(lab: world.World) -> tuple[observe.Session, ...]:

@@ -2,7 +2,8 @@
 # Copyright (c) 2026 The octavia-anycast authors
 """Whose connections may break, and how the rows of flow rescue are made."""
 
-import pytest
+import dataclasses
+
 from octavia_anycast_lab.bench import result
 from octavia_anycast_lab.bench.events import event_run
 from octavia_anycast_lab.bench.rescue import (
@@ -97,6 +98,7 @@ def test_a_row_has_its_control_and_its_limit() -> None:
 def test_garbage_is_judged_by_the_worst_member() -> None:
     cost = garbage.Cost(
         seconds=50.0,
+        machine=(0.5, 1.0),
         cpu={"one": (0.1, 0.15), "two": (0.1, 0.25)},
         sessions_lost=0,
         answered_share=0.99,
@@ -113,11 +115,12 @@ def test_latency_is_that_beyond_the_direct_way() -> None:
         *(_record(flow, BEGAN + 5, duration_ms=9.0) for flow in range(3)),
         *(_record(flow, BEGAN + 6, duration_ms=2.5) for flow in range(3)),
     ]
-    first, learned = elsewhere.added(records, BEGAN, BEGAN + 4)
-    assert (first.ours, learned.ours) == (7.0, 0.5)
-    records.append(_record(1, BEGAN + 7, Outcome.RESET))
-    with pytest.raises(RuntimeError, match="broke"):
-        elsewhere.added(records, BEGAN, BEGAN + 4)
+    moved = elsewhere.Moved(records=records, began=BEGAN, moved=BEGAN + 4)
+    first, learned = moved.added()
+    assert (first.ours, learned.ours, moved.broken) == (7.0, 0.5, 0)
+    reset = _record(1, BEGAN + 7, Outcome.RESET)
+    moved = dataclasses.replace(moved, records=[*records, reset])
+    assert moved.broken == 1
 
 
 def test_quantiles_are_values() -> None:
