@@ -212,12 +212,11 @@ def _steering(
     def steer(leaf: str) -> None:
         for (spine, vip), gateways in hops.items():
             gateway = gateways[leaf]
-            family = ("inet6",) if vip.version == 4 and ":" in gateway else ()
             ip(
                 spine,
                 vip,
                 *("route", "replace", str(vip), "table", _TABLE),
-                *("via", *family, gateway, "dev", leaf),
+                *("via", gateway, "dev", leaf, "onlink"),
             )
 
     rule = ("pref", _TABLE, "lookup", _TABLE)
