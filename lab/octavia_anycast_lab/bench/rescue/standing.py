@@ -17,7 +17,7 @@ from octavia_anycast_lab.cloud import controller
 from octavia_anycast_lab.host import process
 from octavia_anycast_lab.traffic import held
 
-DRAIN_SECONDS = 30
+DRAIN_SECONDS = 20
 TCP_PORT = 81
 # Ten thousand over three amphorae and two listeners, and some of them twice;
 # an amphora of the lab may open 20,000 files.
