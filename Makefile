@@ -102,9 +102,10 @@ chaos: root packages $(STAMP) ## Faults alone and in pairs; SEED=, ROUNDS=, FIRS
 demo: root packages $(STAMP) ## Watch it work (root)
 	@$(BIN)/python -m octavia_anycast_lab.demo
 
-bench: root packages $(STAMP) ## Figures and ratios; NAME=... for one, RUNS=... (root)
+bench: root packages $(STAMP) ## Figures and ratios; NAME=... for one, RUNS=, HELD=, ROWS="a b" (root)
 	@$(BIN)/python -m octavia_anycast_lab.bench \
-		$(if $(NAME),--name $(NAME)) $(if $(RUNS),--runs $(RUNS))
+		$(if $(NAME),--name $(NAME)) $(if $(RUNS),--runs $(RUNS)) \
+		$(if $(HELD),--held $(HELD)) $(if $(ROWS),--rows $(ROWS))
 
 statuses: root packages $(STAMP) ## Our statuses beside Octavia's own provider's; RECORD=1 keeps those (root)
 	@$(BIN)/python -m octavia_anycast_lab.statuses $(if $(RECORD),--record)

@@ -27,7 +27,8 @@ from octavia_anycast_lab.bench import (
     throughput,
     world,
 )
-from octavia_anycast_lab.bench.events import comparison, rescue, restore, spare
+from octavia_anycast_lab.bench.events import comparison, restore, spare
+from octavia_anycast_lab.bench.rescue import rows as rescue
 from octavia_anycast_lab.bench.scale import idle, many, thousand, vips
 from octavia_anycast_lab.cli import EXPECTED
 from octavia_anycast_lab.progress import Progress
@@ -89,6 +90,10 @@ def main() -> None:
     parser.add_argument("--name", choices=sorted((*IN_LAB, DEMO)))
     parser.add_argument("--lab", default=_LAB)
     parser.add_argument("--runs", type=int, default=comparison.RUNS)
+    parser.add_argument("--held", type=int, default=400)
+    parser.add_argument(
+        "--rows", nargs="+", choices=sorted(rescue.ROWS), default=[]
+    )
     parser.add_argument("--keep-lab", action="store_true")
     options = parser.parse_args()
     names = [options.name] if options.name else [*IN_LAB, DEMO]
@@ -97,7 +102,7 @@ def main() -> None:
         lab = settings.Lab(name=options.lab)
         up.require_machine()
         if names != [DEMO]:
-            _in_lab(lab, names, session, options.runs)
+            _in_lab(lab, names, session, options)
             if not options.keep_lab:
                 down.down(lab, session.progress)
         if DEMO in names:
@@ -117,7 +122,10 @@ def main() -> None:
 
 
 def _in_lab(
-    lab: settings.Lab, names: list[str], session: Session, runs: int
+    lab: settings.Lab,
+    names: list[str],
+    session: Session,
+    options: argparse.Namespace,
 ) -> None:
     """Those which share a lab, in it."""
     plane = up.up(lab, session.progress)
@@ -126,7 +134,9 @@ def _in_lab(
         api=rest.Api(plane=plane),
         registry=registry_lib.Registry(lab.run_dir),
         say=session.progress.note,
-        runs=runs,
+        runs=options.runs,
+        held=options.held,
+        rows=tuple(options.rows),
     )
     place.prepare()
     for name in names:

@@ -10,6 +10,7 @@ measurement. ``load`` is the machine's load (1 minute) before and after.
 import collections.abc
 import dataclasses
 import json
+import math
 import os
 import pathlib
 import statistics
@@ -101,6 +102,16 @@ class Question:
             runs=tuple(runs),
             load={"before": load_before, "after": load()},
         )
+
+
+def quantile(values: collections.abc.Collection[float], rank: float) -> float:
+    """The smallest value that so large a share of them does not exceed.
+
+    :raises ValueError: there is none.
+    """
+    if not values:
+        raise ValueError("no values")
+    return sorted(values)[math.ceil(rank * len(values)) - 1]
 
 
 def load() -> float:

@@ -4,7 +4,8 @@
 
 HAProxy listens on the VIP only. So one amphora gets, for the time of the
 benchmark, a second HAProxy of the same configuration on its front-end
-address: what differs is the way there, ECMP over four against one address.
+address. It is alone in its cluster, so both have the same processor, and what
+differs is the way: a routed VIP under flow rescue against an address.
 """
 
 import collections.abc
@@ -17,7 +18,7 @@ from octavia_anycast_lab.bench import result, world
 from octavia_anycast_lab.host import netns
 
 RUNS = 5
-CLUSTER_SIZE = 4
+CLUSTER_SIZE = 1
 _SECONDS = 5
 _CONNECTIONS = 32
 _INNER = "amphora-haproxy"
@@ -25,9 +26,9 @@ _PID_FILE = "/run/bench-haproxy.pid"
 QUESTION = result.Question(
     name="throughput_keepalive",
     unit="requests/s",
-    expected="ratio 0.9-1: all of it shares two cores, so this shows the "
-    "overhead of the distribution, not that it scales",
-    target=result.Target(quantity="ratio", limit=0.9, is_upper=False),
+    expected="ratio 0.98-1.02: flow rescue looks at each packet of the VIP "
+    "for 0.2 us, a request takes 50 us",
+    target=result.Target(quantity="ratio", limit=0.98, is_upper=False),
 )
 
 
@@ -40,12 +41,12 @@ def measure(lab: world.World) -> tuple[result.Result, ...]:
         one = cluster.amphorae(lab.plane, lab.api, there)[0]
         vip = str(balancer.vips[0])
         with _direct(lab, one, balancer) as address:
-            _wrk(lab, vip, 1)
-            _wrk(lab, address, 1)
+            wrk(lab, vip, 1)
+            wrk(lab, address, 1)
             for turn in range(RUNS):
                 # Whoever goes first meets the other's closing connections.
                 order = (vip, address) if turn % 2 else (address, vip)
-                rates = {to: _wrk(lab, to, _SECONDS) for to in order}
+                rates = {to: wrk(lab, to, _SECONDS) for to in order}
                 run = result.Run(ours=rates[vip], peer=rates[address])
                 lab.say(f"run {turn + 1}: {run.ours:.0f}, {run.peer:.0f}")
                 runs.append(run)
@@ -92,8 +93,8 @@ def _inside(
         raise RuntimeError(f"{line}: {done.stderr.strip()}")
 
 
-def _wrk(lab: world.World, address: str, seconds: int) -> float:
-    """Requests a second.
+def wrk(lab: world.World, address: str, seconds: int, *options: str) -> float:
+    """Requests a second, with further options of wrk.
 
     :raises RuntimeError: answers other than 2xx or 3xx, or broken sockets.
     """
@@ -101,7 +102,7 @@ def _wrk(lab: world.World, address: str, seconds: int) -> float:
         lab.lab.namespace(settings.CLIENT),
         [
             *("wrk", "--threads", "1", "--connections", str(_CONNECTIONS)),
-            *("--duration", f"{seconds}s", f"http://{address}/"),
+            *("--duration", f"{seconds}s", *options, f"http://{address}/"),
         ],
         timeout_seconds=seconds + 30,
     )

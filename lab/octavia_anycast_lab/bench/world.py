@@ -35,7 +35,9 @@ class LoadBalancer:
 class World:
     """The lab, as operator; ``say`` tells how far the benchmark is.
 
-    ``runs``: how often each event happens to each column.
+    ``runs``: how often each event happens to each column; ``held``: how many
+    connections are held meanwhile, and ``rows``: which rows alone (none: all),
+    both of the benchmark ``rescue``.
     """
 
     plane: deployment.Deployment
@@ -43,6 +45,8 @@ class World:
     registry: registry_lib.Registry
     say: collections.abc.Callable[[str], None]
     runs: int = 5
+    held: int = 400
+    rows: tuple[str, ...] = ()
 
     @property
     def lab(self) -> settings.Lab:
@@ -63,10 +67,10 @@ class World:
         """POST a whole load balancer, ours of that size or a stock one.
 
         One request with listener, pool and three members, and with ``more``
-        attributes. Does not wait.
+        attributes in place of these. Does not wait.
         """
         service = stock.API_LABEL if size is None else rest.LOAD_BALANCER
-        body = {"loadbalancer": {"name": name, **self._graph()}}
+        body = {"loadbalancer": {"name": name, "listeners": [self.listener()]}}
         body["loadbalancer"].update(
             self._stock_place() if size is None else self._our_place(size)
         )
@@ -151,7 +155,10 @@ class World:
         machines = hypervisor.Hypervisor(self.lab)
         return tuple(i for i in machines.instances() if machines.is_running(i))
 
-    def _graph(self) -> dict[str, typing.Any]:
+    def listener(
+        self, protocol: str = "HTTP", port: int = PORT
+    ) -> dict[str, typing.Any]:
+        """A listener as created with its load balancer: three members."""
         members = [
             {
                 "name": member.name,
@@ -161,19 +168,18 @@ class World:
             }
             for member in settings.MEMBERS
         ]
-        pool = {
-            "name": "web",
-            "protocol": "HTTP",
-            "lb_algorithm": "ROUND_ROBIN",
-            "members": members,
+        name = f"{protocol.lower()}-{port}"
+        return {
+            "name": name,
+            "protocol": protocol,
+            "protocol_port": port,
+            "default_pool": {
+                "name": name,
+                "protocol": protocol,
+                "lb_algorithm": "ROUND_ROBIN",
+                "members": members,
+            },
         }
-        listener = {
-            "name": "web",
-            "protocol": "HTTP",
-            "protocol_port": PORT,
-            "default_pool": pool,
-        }
-        return {"listeners": [listener]}
 
     def _our_place(self, size: int) -> dict[str, typing.Any]:
         flavors = self.api.get(rest.LOAD_BALANCER, "/v2/lbaas/flavors")

@@ -13,10 +13,11 @@ import sys
 from octavia_anycast_lab import registry as registry_lib
 from octavia_anycast_lab import settings
 from octavia_anycast_lab.host import netns, process
-from octavia_anycast_lab.traffic import http_probe, traffic_record
+from octavia_anycast_lab.traffic import held, http_probe, traffic_record
 
 _SHARES_TIMEOUT_SECONDS = 300.0
 _START_DEADLINE_SECONDS = 10.0
+_HELD_DEADLINE_SECONDS = 60.0
 _serial = itertools.count(1)
 
 
@@ -104,6 +105,37 @@ def start_keepalive(
     return generator
 
 
+def start_held(
+    lab: settings.Lab,
+    registry: registry_lib.Registry,
+    places: collections.abc.Iterable[held.Place],
+    flows: int,
+    seconds: float,
+) -> Generator:
+    """Start up to 10,000 long-lived connections, evenly to these places.
+
+    Returns once each has been answered or is broken.
+
+    :raises TimeoutError: some did neither.
+    """
+    record = _record_path(lab, "held")
+    argv = [sys.executable, "-m", held.__name__, "--record", str(record)]
+    argv += ["--flows", str(flows), "--seconds", str(seconds)]
+    for place in places:
+        kind = "--tcp" if place.is_tcp else "--http"
+        argv += [kind, place.address, str(place.port)]
+    generator = _spawn(lab, registry, record, argv, held.TIMEOUT_SECONDS)
+    process.wait_until(
+        lambda: (
+            traffic_record.summarize_flows(generator.records()).flows >= flows
+        ),
+        _HELD_DEADLINE_SECONDS,
+        f"{flows} flows",
+        1.0,
+    )
+    return generator
+
+
 @contextlib.contextmanager
 def streaming(
     lab: settings.Lab,
@@ -131,24 +163,36 @@ def _start(
     arguments: list[str],
 ) -> Generator:
     record = _record_path(lab, mode)
+    argv = [*_argv(mode, target, record), *arguments]
+    return _spawn(lab, registry, record, argv, target.timeout_seconds)
+
+
+def _spawn(
+    lab: settings.Lab,
+    registry: registry_lib.Registry,
+    record: pathlib.Path,
+    argv: list[str],
+    timeout_seconds: float,
+) -> Generator:
+    """Start one in the client's namespace; returns once it recorded."""
     generator = Generator(
         lab=lab,
         registry=registry,
         label=f"traffic-{record.stem}",
         record=record,
-        grace_seconds=target.timeout_seconds + 5.0,
+        grace_seconds=timeout_seconds + 5.0,
     )
     process.spawn(
         registry,
         generator.label,
-        [*_argv(mode, target, record), *arguments],
+        argv,
         namespace=lab.namespace(settings.CLIENT),
         log=lab.log_dir / f"{record.stem}.log",
     )
     process.wait_until(
         lambda: record.exists() and record.stat().st_size > 0,
         _START_DEADLINE_SECONDS,
-        f"{mode} flows",
+        f"{record.stem} flows",
     )
     return generator
 

@@ -17,6 +17,7 @@ import sys
 from octavia_anycast_lab import registry as registry_lib
 from octavia_anycast_lab import settings
 from octavia_anycast_lab.host import netns, process
+from octavia_anycast_lab.traffic import held
 
 _LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*(\d+)", re.IGNORECASE)
 _CLOSE = re.compile(rb"\r\nconnection:[ \t]*close", re.IGNORECASE)
@@ -143,6 +144,7 @@ async def serve(name: str, port: int) -> None:
 
 def main(arguments: list[str]) -> None:
     """Entry point of the server process."""
+    held.allow_many_files()
     asyncio.run(serve(arguments[0], int(arguments[1])))
 
 

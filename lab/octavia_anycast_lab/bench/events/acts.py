@@ -166,10 +166,9 @@ def fail_over(column: columns.Column) -> event_run.Act:
     """All amphorae of the load balancer are replaced, by its API."""
     old = set(column.amphorae())
     balancer = column.balancer
-    path = f"/v2/lbaas/loadbalancers/{balancer.id}/failover"
 
     def do() -> None:
-        column.lab.api.request("PUT", balancer.service, path)
+        request_failover(column)
         process.wait_until(
             lambda: not old & set(column.amphorae()) and column.is_whole(),
             _CHANGED_SECONDS,
@@ -178,6 +177,12 @@ def fail_over(column: columns.Column) -> event_run.Act:
         )
 
     return event_run.Act(do=do)
+
+
+def request_failover(column: columns.Column) -> None:
+    """Ask for it, and do not wait."""
+    path = f"/v2/lbaas/loadbalancers/{column.balancer.id}/failover"
+    column.lab.api.request("PUT", column.balancer.service, path)
 
 
 def control_plane_down(more: str, column: columns.Column) -> event_run.Act:

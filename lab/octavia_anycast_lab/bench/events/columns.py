@@ -247,16 +247,18 @@ def standing(
 
 @contextlib.contextmanager
 def distributor(
-    lab: world.World, peering: Peering = Peering.MANAGEMENT
+    lab: world.World,
+    peering: Peering = Peering.MANAGEMENT,
+    bfd: collections.abc.Mapping[str, int] = BFD,
 ) -> collections.abc.Iterator[str]:
     """The id of one with BIRD and BFD; the leaves are as fast meanwhile."""
     name = f"{DISTRIBUTOR}-{peering}"
     body = distributors.body(lab.api, name)
     body["distributor"]["is_default"] = False
-    distributors.speak_bird(body, BFD)
+    distributors.speak_bird(body, bfd)
     if peering is Peering.FRONT_END:
         distributors.over_front_ends(body)
-    frr.set_bfd_interval(lab.lab, BFD["min_tx_ms"])
+    frr.set_bfd_interval(lab.lab, bfd["min_tx_ms"])
     found = distributors.find(lab.api, name)
     if found is None:
         found = lab.api.request(

@@ -10,6 +10,7 @@ import re
 import pytest
 from octavia_anycast_lab.bench import result
 from octavia_anycast_lab.bench.__main__ import DEMO, IN_LAB
+from octavia_anycast_lab.bench.rescue import rows
 from octavia_anycast_lab.bench.scale import many
 
 QUESTION = result.Question(
@@ -81,7 +82,7 @@ def test_one_benchmark_leaves_the_others_in_the_file(
 def test_the_guide_names_every_benchmark():
     guide = pathlib.Path(__file__).parents[4] / "bench/README.rst"
     named = set(re.findall(r"^``([a-z-]+)``  ", guide.read_text(), re.M))
-    assert named == {*IN_LAB, DEMO}
+    assert named == {*IN_LAB, DEMO, *rows.ROWS}
 
 
 def test_rows_of_many_objects_come_from_their_own_step() -> None:
@@ -95,12 +96,12 @@ def test_rows_of_many_objects_come_from_their_own_step() -> None:
 
     found = many._answers([(times(1), times(2))], 0.0)
 
-    rows = {row.name: (row.ours, row.peer, row.ratio) for row in found}
-    assert rows["create_30_listeners_call"] == (1, 2, 0.5)
-    assert rows["change_with_30_listeners"] == (30, 60, 0.5)
-    assert rows["put_1000_members_call"] == (4, 8, 0.5)
-    assert rows["cascade_delete_gone"] == (50, 100, 0.5)
-    assert len(rows) == len(found) == 9
+    by_name = {row.name: (row.ours, row.peer, row.ratio) for row in found}
+    assert by_name["create_30_listeners_call"] == (1, 2, 0.5)
+    assert by_name["change_with_30_listeners"] == (30, 60, 0.5)
+    assert by_name["put_1000_members_call"] == (4, 8, 0.5)
+    assert by_name["cascade_delete_gone"] == (50, 100, 0.5)
+    assert len(by_name) == len(found) == 9
 
 
 def test_a_thousand_members_have_a_thousand_addresses() -> None:

@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The octavia-anycast authors
+"""Let something happen while connections are held, and count who broke.
+
+New connections to both VIPs at a steady rate beside those which are held.
+Each of these has an owner, the amphora that has its socket: a change says
+from which moment an owner's connections may break, and all others are counted.
+"""
+
+import collections.abc
+import contextlib
+import dataclasses
+import time
+
+from octavia_anycast_lab.bench import world
+from octavia_anycast_lab.bench.events import columns, event_run
+from octavia_anycast_lab.bench.rescue import standing
+from octavia_anycast_lab.host import process
+from octavia_anycast_lab.traffic import clients, http_probe, traffic_record
+
+Ends = collections.abc.Mapping[str, float]
+_LONGEST_SECONDS = 600.0
+_QUIET_SECONDS = 6.0  # each connection asks once
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """What happens, and how it is undone once nobody watches.
+
+    ``do`` gives instance id -> from when (epoch) its connections may break.
+    """
+
+    do: collections.abc.Callable[[], Ends]
+    undo: collections.abc.Callable[[], None] = lambda: None
+
+
+Prepare = collections.abc.Callable[[columns.Cluster], Change]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Cost:
+    """What it cost; ``broken`` does not count what the change may break.
+
+    ``excused``: how many broke that may; ``before``: before it began.
+    """
+
+    held: int
+    broken: int
+    excused: int
+    before: int
+    broken_outcomes: collections.abc.Mapping[str, int]
+    owned: collections.abc.Mapping[str, int]
+    new: event_run.Cost
+
+
+def measure(
+    cluster: columns.Cluster, prepare: Prepare, seconds: float
+) -> Cost:
+    """Once, on a whole cluster: load, let it happen, wait, undo."""
+    change = prepare(cluster)
+    lab, balancer = cluster.lab, cluster.balancer
+    with contextlib.ExitStack() as running:
+        running.callback(change.undo)
+        held = clients.start_held(
+            lab.lab,
+            lab.registry,
+            standing.places(balancer),
+            lab.held,
+            _LONGEST_SECONDS,
+        )
+        running.callback(process.stop, lab.registry, held.label)
+        streams = _streams(cluster, running)
+        time.sleep(_QUIET_SECONDS)
+        owners = owners_of(cluster)
+        began = world.moment()
+        ends = change.do()
+        took = world.moment() - began
+        time.sleep(seconds)
+        new = [record for stream in streams for record in stream.stop()]
+        process.stop(lab.registry, held.label, held.grace_seconds)
+        return judge(
+            event_run.judge(new, (), began, took),
+            held.records(),
+            owners,
+            ends,
+            began,
+        )
+
+
+def _streams(
+    cluster: columns.Cluster, running: contextlib.ExitStack
+) -> list[clients.Generator]:
+    lab, vips = cluster.lab, cluster.balancer.vips
+    rate = event_run.RATE_PER_SECOND / len(vips)
+    found = []
+    for vip in vips:
+        target = http_probe.Target(address=str(vip), port=world.PORT)
+        stream = clients.start_stream(
+            lab.lab, lab.registry, target, rate, _LONGEST_SECONDS
+        )
+        running.callback(process.stop, lab.registry, stream.label)
+        found.append(stream)
+    return found
+
+
+def judge(
+    new: event_run.Cost,
+    held: collections.abc.Sequence[traffic_record.Record],
+    owners: collections.abc.Mapping[str, str],
+    ends: Ends,
+    began: float,
+) -> Cost:
+    """What an event that began then (epoch) broke; pure.
+
+    :param owners: client's end of a connection -> instance id
+    """
+    bad = [r for r in held if r.outcome is not traffic_record.Outcome.OK]
+    after = [r for r in bad if _end(r) >= began]
+    broken = [
+        record
+        for record in after
+        if _end(record) < ends.get(owners.get(record.source or "", ""), _NEVER)
+    ]
+    counted = collections.Counter(owners.values())
+    return Cost(
+        held=len({record.flow for record in held}) - (len(bad) - len(after)),
+        broken=len(broken),
+        excused=len(after) - len(broken),
+        before=len(bad) - len(after),
+        broken_outcomes=traffic_record.summarize(broken).outcomes,
+        owned=dict(counted),
+        new=new,
+    )
+
+
+_NEVER = float("inf")
+
+
+def _end(record: traffic_record.Record) -> float:
+    return record.start + record.duration_ms / 1000
+
+
+def owners_of(cluster: columns.Cluster) -> dict[str, str]:
+    """Client's end of each established connection -> instance id."""
+    ports = f"( sport = :{world.PORT} or sport = :{standing.TCP_PORT} )"
+    found = {}
+    for instance in cluster.amphorae().values():
+        done = cluster.machines.execute(
+            instance,
+            ["ss", "-Htn", "state", "established", ports],
+            namespace=columns.INNER_NAMESPACE,
+        )
+        for source in sources(done.stdout):
+            found[source] = instance.id
+    return found
+
+
+def sources(text: str) -> collections.abc.Iterator[str]:
+    """Peers' ends of the connections that ``ss -Htn state ...`` prints."""
+    for line in text.splitlines():
+        address, _, port = line.split()[3].rpartition(":")
+        plain = address.strip("[]").removeprefix("::ffff:")
+        yield traffic_record.source(plain, port)

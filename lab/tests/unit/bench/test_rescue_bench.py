@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The octavia-anycast authors
+"""Whose connections may break, and how the rows of flow rescue are made."""
+
+import dataclasses
+
+from octavia_anycast_lab.bench import result
+from octavia_anycast_lab.bench.events import event_run
+from octavia_anycast_lab.bench.rescue import (
+    elsewhere,
+    events,
+    garbage,
+    held_run,
+    rows,
+)
+from octavia_anycast_lab.traffic import traffic_record
+from octavia_anycast_lab.traffic.traffic_record import Outcome
+
+BEGAN = 1000.0
+OWNERS = {"10.3.0.10 4000": "lost", "10.3.0.10 4001": "kept"}
+SS = """\
+0 0 198.51.100.10:80 10.3.0.10:41022
+0 0 [2001:db8:100::10]:81 [fd00:10:3::10]:41024
+0 0 [::ffff:198.51.100.10]:80 [::ffff:10.3.0.10]:41026
+"""
+
+
+def _new() -> event_run.Cost:
+    return event_run.judge((), (), BEGAN, 0.0)
+
+
+def _record(
+    flow: int,
+    start: float,
+    outcome: Outcome = Outcome.OK,
+    source: str | None = None,
+    duration_ms: float = 1.0,
+) -> traffic_record.Record:
+    return traffic_record.Record(
+        start=start,
+        duration_ms=duration_ms,
+        outcome=outcome,
+        flow=flow,
+        source=source,
+    )
+
+
+def _cost(**ends: float) -> held_run.Cost:
+    reset = Outcome.RESET
+    held = [
+        *(_record(flow, BEGAN - 9) for flow in range(5)),
+        _record(0, BEGAN - 5, reset, "10.3.0.10 4005"),
+        _record(1, BEGAN + 2, reset, "10.3.0.10 4000"),
+        _record(2, BEGAN + 2, reset, "10.3.0.10 4001"),
+        _record(3, BEGAN + 2, reset),
+    ]
+    return held_run.judge(_new(), held, OWNERS, ends, BEGAN)
+
+
+def test_a_planned_change_may_break_nobody() -> None:
+    cost = _cost()
+    assert (cost.held, cost.broken, cost.excused, cost.before) == (4, 3, 0, 1)
+    assert cost.broken_outcomes == {"reset": 3}
+    assert cost.owned == {"lost": 1, "kept": 1}
+
+
+def test_a_loss_may_break_those_of_the_lost_one() -> None:
+    cost = _cost(lost=BEGAN)
+    assert (cost.broken, cost.excused) == (2, 1)
+
+
+def test_a_drain_may_break_none_before_its_end() -> None:
+    cost = _cost(lost=BEGAN + 3, kept=BEGAN + 1)
+    assert (cost.broken, cost.excused) == (2, 1)
+
+
+def test_both_ends_name_a_connection_alike() -> None:
+    assert list(held_run.sources(SS)) == [
+        "10.3.0.10 41022",
+        "fd00:10:3::10 41024",
+        "10.3.0.10 41026",
+    ]
+    assert traffic_record.source("fd00:10:3:0::10", 41024) == (
+        "fd00:10:3::10 41024"
+    )
+
+
+def test_a_row_has_its_control_and_its_limit() -> None:
+    pair = (_cost(lost=BEGAN), _cost())
+    broken, failed = events.answers("silent-loss", [pair], 400, 0.0)
+    assert broken.name == "rescue_silent-loss_broken_of_400"
+    assert (broken.ours, broken.peer, broken.met) == (2.0, 3.0, True)
+    assert failed.target is None
+    broken, failed = events.answers("drain", [pair], 400, 0.0)
+    assert (broken.met, failed.met) == (False, True)
+
+
+def test_garbage_is_judged_by_the_worst_member() -> None:
+    cost = garbage.Cost(
+        seconds=50.0,
+        machine=(0.5, 1.0),
+        cpu={"one": (0.1, 0.15), "two": (0.1, 0.25)},
+        sessions_lost=0,
+        answered_share=0.99,
+    )
+    cpu, lost, answered = garbage.answers([(cost, cost)], 0.0)
+    assert (cpu.ours, cpu.met) == (2.5, False)
+    assert (lost.met, answered.met) == (True, True)
+
+
+def test_latency_is_that_beyond_the_direct_way() -> None:
+    records = [
+        *(_record(flow, BEGAN - 5) for flow in range(3)),  # its opening
+        *(_record(flow, BEGAN + 1, duration_ms=2.0) for flow in range(3)),
+        *(_record(flow, BEGAN + 5, duration_ms=9.0) for flow in range(3)),
+        *(_record(flow, BEGAN + 6, duration_ms=2.5) for flow in range(3)),
+    ]
+    moved = elsewhere.Moved(records=records, began=BEGAN, moved=BEGAN + 4)
+    first, learned = moved.added()
+    assert (first.ours, learned.ours, moved.broken) == (7.0, 0.5, 0)
+    reset = _record(1, BEGAN + 7, Outcome.RESET)
+    moved = dataclasses.replace(moved, records=[*records, reset])
+    assert moved.broken == 1
+
+
+def test_quantiles_are_values() -> None:
+    values = [float(number) for number in range(1, 101)]
+    assert result.quantile(values, 0.99) == 99.0
+    assert result.quantile([3.0], 0.95) == 3.0
+
+
+def test_a_row_has_one_name() -> None:
+    assert len(set(rows.ROWS)) == len(rows.ROWS)
+    assert set(events.EVENTS) < set(rows.ROWS)
