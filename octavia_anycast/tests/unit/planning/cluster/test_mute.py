@@ -58,7 +58,7 @@ def verdict(world):
     )
 
 
-def test_a_hung_one_drains_and_is_withdrawn_as_soon_as_others_have_the_change():
+def test_a_hung_one_drains_and_withdraws_as_soon_as_others_have_the_change():
     world = running()
     (victim,) = hang(world)
     world.run(3)

@@ -150,7 +150,7 @@ def test_amphora_that_rejects_a_configuration_is_withdrawn(world):
     sick = next(iter(world.guests.values()))
     sick.rejects_configuration = True
     world.desired = replace(world.desired, revision="r2")
-    world.run(3)
+    world.run(6)  # it drains first
     assert sick.record.id not in world.announcers()
     assert len(world.announcers()) == 3
 
