@@ -25,6 +25,9 @@ from octavia_anycast.tests.contract.flow_rescue.rescue_bench import (
     ethernet,
     eventually,
 )
+from octavia_anycast.tests.contract.flow_rescue.test_flow_rescue import (
+    NO_ACKS,
+)
 
 FAMILIES = pytest.mark.parametrize("version", [4, 6])
 VLAN_TAG = b"\x81\0\0\x64"
@@ -92,12 +95,15 @@ def test_a_forged_syn_lets_no_owner_be_forgotten(bench, version):
     assert echoes(connection)
     two = bench.members[1]
     forged = packets.segment_of(connection, flags=packets.SYN, sequence=1)
+    # The client would answer, and the owner would be learnt anew.
+    bench.within("client", "nft", "-f", "-", stdin=NO_ACKS)
     bench.inject("client", forged.packet())
     eventually(
         lambda: "SYN-RECV" in bench.within("m2", "ss", "-Htan"),
         "the stack takes it for a new connection",
     )
     assert two.rescuer.report().learned == 1
+    bench.within("client", "nft", "delete table inet block")
     assert echoes(connection)
 
 
