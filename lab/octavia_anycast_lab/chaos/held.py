@@ -15,11 +15,11 @@ import collections.abc
 import contextlib
 import dataclasses
 import time
-import typing
 
 from octavia_anycast_lab import registry as registry_lib
 from octavia_anycast_lab import settings
-from octavia_anycast_lab.amphora import hypervisor
+from octavia_anycast_lab.amphora import hypervisor, sockets
+from octavia_anycast_lab.amphora.sockets import Connection
 from octavia_anycast_lab.host import process
 from octavia_anycast_lab.traffic import clients, http_probe, traffic_record
 
@@ -28,17 +28,6 @@ FLOWS = 24  # to each VIP
 ANSWER_SECONDS = 20.0
 _INTERVAL_SECONDS = 0.5
 _LONGEST_SECONDS = 600.0
-_NAMESPACE = "amphora-haproxy"
-
-
-class Connection(typing.NamedTuple):
-    """A connection as both of its ends know it."""
-
-    vip: str
-    client_port: int
-
-    def __str__(self) -> str:
-        return f"from client port {self.client_port} to {self.vip}"
 
 
 # Connection -> the label of the amphora that accepted it.
@@ -128,12 +117,8 @@ class Held:
         ours = self._latest()
         for instance in self._machines.instances():
             with contextlib.suppress(hypervisor.InstanceStateError):
-                done = self._machines.execute(
-                    instance,
-                    ("ss", "-Htn", "state", "established"),
-                    namespace=_NAMESPACE,
-                )
-                for one in ours.intersection(parse(done.stdout)):
+                seen = sockets.established(self._machines, instance)
+                for one in ours & seen:
                     self._owners.setdefault(one, instance.label)
 
     def outcome(self) -> Outcome:
@@ -161,7 +146,7 @@ class Held:
 
     def _latest(self) -> set[Connection]:
         return {
-            Connection(vip, record.port)
+            Connection(vip, PORT, record.port)
             for vip, records in self._records().items()
             for record in {r.flow: r for r in records}.values()
             if record.port is not None
@@ -193,18 +178,6 @@ def holding(
         yield Held(lab, generators)
 
 
-def parse(text: str) -> list[Connection]:
-    """Connections to the port out of what ``ss -Htn`` prints."""
-    found = []
-    for line in text.splitlines():
-        ours, peer = line.split()[-2:]
-        vip, _, port = ours.rpartition(":")
-        if int(port) == PORT:
-            client_port = int(peer.rpartition(":")[2])
-            found.append(Connection(vip.strip("[]"), client_port))
-    return found
-
-
 def judge(
     records: collections.abc.Mapping[
         str, collections.abc.Iterable[traffic_record.Record]
@@ -224,7 +197,7 @@ def judge(
         for record in found:
             if record.port is None:
                 continue
-            connection = Connection(vip, record.port)
+            connection = Connection(vip, PORT, record.port)
             owner = owners.get(connection)
             flows.add((vip, record.flow))
             if connection not in seen and owner is not None:

@@ -71,6 +71,11 @@ def _judge_requests(
     load.show_failed(stage.screen, seen.seen)
     load.show_held(stage.screen, seen.seen)
     stage.screen.claim(
+        seen.seen.broken <= seen.owned,
+        f"{seen.owned} of these were the lost amphora's: none of the others' "
+        "broke",
+    )
+    stage.screen.claim(
         is_served,
         "once the paths were gone, at least 99 of 100 requests were served "
         "well",

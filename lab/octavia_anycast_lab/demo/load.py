@@ -12,6 +12,7 @@ import contextlib
 import dataclasses
 
 from octavia_anycast_lab import settings
+from octavia_anycast_lab.amphora import hypervisor, machine, sockets
 from octavia_anycast_lab.demo import context
 from octavia_anycast_lab.demo.screen import Screen
 from octavia_anycast_lab.host import process
@@ -71,6 +72,16 @@ class Load:
         return self._seen(
             {v: s.records() for v, s in self._streams.items()},
             self._held.records(),
+        )
+
+    def held_by(
+        self, machines: hypervisor.Hypervisor, instance: machine.Instance
+    ) -> int:
+        """How many of those that are held open an amphora has."""
+        ports = {r.flow: r.port for r in self._held.records()}
+        return sum(
+            c.vip_port == _PORT and c.client_port in ports.values()
+            for c in sockets.established(machines, instance)
         )
 
     def stop(self) -> Seen:

@@ -32,11 +32,13 @@ _LOOK_SECONDS = 0.1
 class Outage:
     """What was measured; times are seconds since the epoch.
 
-    ``verdict``: why the leaf ended its session with the amphora.
+    ``verdict``: why the leaf ended its session with the amphora. ``owned``:
+    how many of the connections that were held open it had.
     """
 
     shrunk_at: float
     paths_left: int
+    owned: int
     verdict: str
     seen: load.Seen
     provisioning: set[str] = dataclasses.field(default_factory=set)
@@ -133,6 +135,7 @@ class _Watch:
         self._operating = ""
         self._shrunk_at = 0.0
         self._paths_left = 0
+        self._owned = 0
 
     def begin(
         self,
@@ -144,6 +147,8 @@ class _Watch:
         self._look_at_api()
         time.sleep(_BEFORE_SECONDS)
         traffic.take()
+        machines = hypervisor.Hypervisor(self._stage.lab)
+        self._owned = traffic.held_by(machines, self._victim.instance)
         self._clock = Clock(self._stage.screen)
         happen()
         self._clock.say(what)
@@ -181,6 +186,7 @@ class _Watch:
         return Outage(
             shrunk_at=self._shrunk_at,
             paths_left=self._paths_left,
+            owned=self._owned,
             verdict=next(
                 iter(self._verdicts()[self._said_before :]), "nothing"
             ),

@@ -57,7 +57,7 @@ class Flow(asyncio.Protocol):
 
     __slots__ = (
         *("number", "place", "is_broken", "_sink", "_random", "_transport"),
-        *("_buffer", "_asked", "_is_first", "_source", "_opening", "_request"),
+        *("_buffer", "_asked", "_is_first", "_port", "_opening", "_request"),
     )
 
     def __init__(
@@ -72,7 +72,7 @@ class Flow(asyncio.Protocol):
         self._buffer = b""
         self._asked: float | None = None
         self._is_first = True
-        self._source: str | None = None
+        self._port: int | None = None
         self._opening: asyncio.Task[None] | None = None
         target = http_probe.Target(address=place.address, port=place.port)
         self._request = target.request_bytes(keep_alive=True)
@@ -94,8 +94,7 @@ class Flow(asyncio.Protocol):
         """Send the request for which it was opened."""
         assert isinstance(transport, asyncio.Transport)
         self._transport, self._is_first = transport, True
-        address, port = transport.get_extra_info("sockname")[:2]
-        self._source = traffic_record.source(address, port)
+        self._port = transport.get_extra_info("sockname")[1]
         transport.write(self._request)
 
     def data_received(self, data: bytes) -> None:
@@ -157,7 +156,7 @@ class Flow(asyncio.Protocol):
                 duration_ms=(now - start) * 1000,
                 outcome=outcome,
                 flow=self.number,
-                source=self._source,
+                port=self._port,
             )
         )
 

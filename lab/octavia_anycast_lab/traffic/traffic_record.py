@@ -10,7 +10,6 @@ import collections
 import collections.abc
 import dataclasses
 import enum
-import ipaddress
 import json
 import typing
 
@@ -31,7 +30,6 @@ class Outcome(enum.StrEnum):
 class Record:
     """One request: ``member`` is who answered (header X-Member).
 
-    ``source``: the client's address and port, as :func:`source` writes them.
     ``lost_syns``: how often its connection's SYN was lost, also if it was
     given up in the end; ``lost_packets``: that, and lost packets that the
     client sent later. They are counted, as a slow machine makes a request late
@@ -48,7 +46,6 @@ class Record:
     lost_syns: int = 0
     lost_packets: int = 0
     port: int | None = None
-    source: str | None = None
 
     @property
     def is_bad(self) -> bool:
@@ -105,11 +102,6 @@ class FlowSummary:
     flows: int
     broken: frozenset[int]
     requests: int
-
-
-def source(address: str, port: int | str) -> str:
-    """One end of a connection, by which both ends can name it."""
-    return f"{ipaddress.ip_address(address)} {port}"
 
 
 def parse(text: str) -> tuple[Record, ...]:

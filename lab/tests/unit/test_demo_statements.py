@@ -99,6 +99,7 @@ def test_the_window_ends_where_the_paths_were_gone() -> None:
     seen = outage.Outage(
         shrunk_at=13.0,
         paths_left=3,
+        owned=0,
         verdict="",
         seen=_seen(
             _record(9.0, "ok"),

@@ -12,11 +12,13 @@ import contextlib
 import dataclasses
 import time
 
+from octavia_anycast_lab.amphora import sockets
 from octavia_anycast_lab.bench import world
 from octavia_anycast_lab.bench.events import columns, event_run
 from octavia_anycast_lab.bench.rescue import standing
 from octavia_anycast_lab.host import process
 from octavia_anycast_lab.traffic import clients, http_probe, traffic_record
+from octavia_anycast_lab.traffic import held as held_traffic
 
 Ends = collections.abc.Mapping[str, float]
 _LONGEST_SECONDS = 600.0
@@ -81,6 +83,7 @@ def measure(
         return judge(
             event_run.judge(new, (), began, took),
             held.records(),
+            standing.places(cluster.balancer),
             owners,
             ends,
             began,
@@ -106,20 +109,23 @@ def _streams(
 def judge(
     new: event_run.Cost,
     held: collections.abc.Sequence[traffic_record.Record],
-    owners: collections.abc.Mapping[str, str],
+    places: collections.abc.Sequence[held_traffic.Place],
+    owners: collections.abc.Mapping[sockets.Connection, str],
     ends: Ends,
     began: float,
 ) -> Cost:
     """What an event that began then (epoch) broke; pure.
 
-    :param owners: client's end of a connection -> instance id
+    :param places: where the flows go, round and round
+    :param owners: connection -> instance id
     """
     bad = [r for r in held if r.outcome is not traffic_record.Outcome.OK]
     after = [r for r in bad if _end(r) >= began]
     broken = [
         record
         for record in after
-        if _end(record) < ends.get(owners.get(record.source or "", ""), _NEVER)
+        if _end(record)
+        < ends.get(owners.get(_connection(record, places), ""), _NEVER)
     ]
     counted = collections.Counter(owners.values())
     return Cost(
@@ -140,24 +146,19 @@ def _end(record: traffic_record.Record) -> float:
     return record.start + record.duration_ms / 1000
 
 
-def owners_of(cluster: columns.Cluster) -> dict[str, str]:
-    """Client's end of each established connection -> instance id."""
-    ports = f"( sport = :{world.PORT} or sport = :{standing.TCP_PORT} )"
-    found = {}
-    for instance in cluster.amphorae().values():
-        done = cluster.machines.execute(
-            instance,
-            ["ss", "-Htn", "state", "established", ports],
-            namespace=columns.INNER_NAMESPACE,
-        )
-        for source in sources(done.stdout):
-            found[source] = instance.id
-    return found
+def _connection(
+    record: traffic_record.Record,
+    places: collections.abc.Sequence[held_traffic.Place],
+) -> sockets.Connection:
+    place = places[(record.flow or 0) % len(places)]
+    return sockets.Connection(place.address, place.port, record.port or 0)
 
 
-def sources(text: str) -> collections.abc.Iterator[str]:
-    """Peers' ends of the connections that ``ss -Htn state ...`` prints."""
-    for line in text.splitlines():
-        address, _, port = line.split()[3].rpartition(":")
-        plain = address.strip("[]").removeprefix("::ffff:")
-        yield traffic_record.source(plain, port)
+def owners_of(cluster: columns.Cluster) -> dict[sockets.Connection, str]:
+    """Each established connection -> instance id."""
+    return {
+        connection: instance.id
+        for instance in cluster.amphorae().values()
+        for connection in sockets.established(cluster.machines, instance)
+        if connection.vip_port in (world.PORT, standing.TCP_PORT)
+    }

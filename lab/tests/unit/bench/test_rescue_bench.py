@@ -4,6 +4,7 @@
 
 import dataclasses
 
+from octavia_anycast_lab.amphora import sockets
 from octavia_anycast_lab.bench import result
 from octavia_anycast_lab.bench.events import event_run
 from octavia_anycast_lab.bench.rescue import (
@@ -13,16 +14,15 @@ from octavia_anycast_lab.bench.rescue import (
     held_run,
     rows,
 )
-from octavia_anycast_lab.traffic import traffic_record
+from octavia_anycast_lab.traffic import held, traffic_record
 from octavia_anycast_lab.traffic.traffic_record import Outcome
 
 BEGAN = 1000.0
-OWNERS = {"10.3.0.10 4000": "lost", "10.3.0.10 4001": "kept"}
-SS = """\
-0 0 198.51.100.10:80 10.3.0.10:41022
-0 0 [2001:db8:100::10]:81 [fd00:10:3::10]:41024
-0 0 [::ffff:198.51.100.10]:80 [::ffff:10.3.0.10]:41026
-"""
+PLACES = (held.Place(address="198.51.100.10", port=80, is_tcp=False),)
+OWNERS = {
+    sockets.Connection("198.51.100.10", 80, 4000): "lost",
+    sockets.Connection("198.51.100.10", 80, 4001): "kept",
+}
 
 
 def _new() -> event_run.Cost:
@@ -33,7 +33,7 @@ def _record(
     flow: int,
     start: float,
     outcome: Outcome = Outcome.OK,
-    source: str | None = None,
+    port: int | None = None,
     duration_ms: float = 1.0,
 ) -> traffic_record.Record:
     return traffic_record.Record(
@@ -41,20 +41,20 @@ def _record(
         duration_ms=duration_ms,
         outcome=outcome,
         flow=flow,
-        source=source,
+        port=port,
     )
 
 
 def _cost(**ends: float) -> held_run.Cost:
     reset = Outcome.RESET
-    held = [
+    records = [
         *(_record(flow, BEGAN - 9) for flow in range(5)),
-        _record(0, BEGAN - 5, reset, "10.3.0.10 4005"),
-        _record(1, BEGAN + 2, reset, "10.3.0.10 4000"),
-        _record(2, BEGAN + 2, reset, "10.3.0.10 4001"),
+        _record(0, BEGAN - 5, reset, 4005),
+        _record(1, BEGAN + 2, reset, 4000),
+        _record(2, BEGAN + 2, reset, 4001),
         _record(3, BEGAN + 2, reset),
     ]
-    return held_run.judge(_new(), held, OWNERS, ends, BEGAN)
+    return held_run.judge(_new(), records, PLACES, OWNERS, ends, BEGAN)
 
 
 def test_a_planned_change_may_break_nobody() -> None:
@@ -72,17 +72,6 @@ def test_a_loss_may_break_those_of_the_lost_one() -> None:
 def test_a_drain_may_break_none_before_its_end() -> None:
     cost = _cost(lost=BEGAN + 3, kept=BEGAN + 1)
     assert (cost.broken, cost.excused) == (2, 1)
-
-
-def test_both_ends_name_a_connection_alike() -> None:
-    assert list(held_run.sources(SS)) == [
-        "10.3.0.10 41022",
-        "fd00:10:3::10 41024",
-        "10.3.0.10 41026",
-    ]
-    assert traffic_record.source("fd00:10:3:0::10", 41024) == (
-        "fd00:10:3::10 41024"
-    )
 
 
 def test_a_row_has_its_control_and_its_limit() -> None:
