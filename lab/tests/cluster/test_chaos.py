@@ -199,11 +199,14 @@ def test_round(bench: Bench, cluster: Balancer, drawn: schedule.Round) -> None:
         lost = stream.end()
         kept = holding.outcome()
     print(f"{drawn.label}: {lost}")  # noqa: T201
-    print(f"{drawn.label} on {scene.victim.label}: {kept}")  # noqa: T201
+    owners = _lost_owners(bench, cluster, scene, chosen, amphorae)
+    print(  # noqa: T201
+        f"{drawn.label} on {scene.victim.label}: {kept}; may be lost: "
+        f"{sorted(owners)}"
+    )
     assert watcher.looks
     assert not watcher.violations, sorted(watcher.violations)
     _judge(lost, toll_of(chosen))
-    owners = _lost_owners(bench, cluster, scene, chosen, amphorae)
     broken = kept.broken_of_others(owners)
     assert not broken, "\n".join(
         f"{drawn.label} broke a connection of an amphora that was not lost: "
