@@ -15,10 +15,12 @@ from octavia_anycast_lab.bench.rescue import (
     steady,
     window,
 )
+from octavia_anycast_lab.cli import EXPECTED
 
 Measure = collections.abc.Callable[
     [columns.Cluster], tuple[result.Result, ...]
 ]
+Row = collections.abc.Callable[[], tuple[result.Result, ...]]
 # They share a cluster of four.
 IN_CLUSTER: collections.abc.Mapping[str, Measure] = {
     **{
@@ -40,20 +42,32 @@ ROWS = (*IN_CLUSTER, *ALONE)
 
 
 def measure(lab: world.World) -> tuple[result.Result, ...]:
-    """Each row, kept as soon as it is there."""
+    """Each row, kept as soon as it is there; one that fails stops no other.
+
+    :raises RuntimeError: a row failed; the results of the others are kept.
+    """
     wanted = lab.rows or ROWS
     found: list[result.Result] = []
+    failed: list[str] = []
 
-    def keep(results: tuple[result.Result, ...]) -> None:
-        result.store(result.RESULTS, results)
-        found.extend(results)
+    def run(name: str, row: Row) -> None:
+        try:
+            results = row()
+        except (RuntimeError, *EXPECTED) as error:
+            lab.say(f"{name} failed: {error}")
+            failed.append(name)
+        else:
+            result.store(result.RESULTS, results)
+            found.extend(results)
 
     if any(name in wanted for name in IN_CLUSTER):
         with standing.standing(lab) as cluster:
-            for name, in_cluster in IN_CLUSTER.items():
+            for name, measure_in in IN_CLUSTER.items():
                 if name in wanted:
-                    keep(in_cluster(cluster))
-    for name, alone in ALONE.items():
+                    run(name, functools.partial(measure_in, cluster))
+    for name, measure_alone in ALONE.items():
         if name in wanted:
-            keep(alone(lab))
+            run(name, functools.partial(measure_alone, lab))
+    if failed:
+        raise RuntimeError(f"rows failed: {', '.join(failed)}")
     return tuple(found)

@@ -3,9 +3,13 @@
 """Whose connections may break, and how the rows of flow rescue are made."""
 
 import dataclasses
+import pathlib
+import types
+import typing
 
+import pytest
 from octavia_anycast_lab.amphora import sockets
-from octavia_anycast_lab.bench import result
+from octavia_anycast_lab.bench import result, world
 from octavia_anycast_lab.bench.events import event_run
 from octavia_anycast_lab.bench.rescue import (
     elsewhere,
@@ -116,6 +120,25 @@ def test_quantiles_are_values() -> None:
     values = [float(number) for number in range(1, 101)]
     assert result.quantile(values, 0.99) == 99.0
     assert result.quantile([3.0], 0.95) == 3.0
+
+
+def test_a_row_that_fails_stops_no_other(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path
+) -> None:
+    def fail(_: object) -> tuple[result.Result, ...]:
+        raise TimeoutError("not whole")
+
+    question = result.Question(name="good", unit="s", expected="1 s")
+    good = question.answer([result.Run(ours=1.0)], 0.0)
+    alone = {"bad": fail, "good": lambda _: (good,)}
+    monkeypatch.setattr(rows, "ALONE", alone)
+    monkeypatch.setattr(result, "RESULTS", tmp_path / "latest.json")
+    said: list[str] = []
+    lab = types.SimpleNamespace(rows=("bad", "good"), say=said.append)
+    with pytest.raises(RuntimeError, match="rows failed: bad"):
+        rows.measure(typing.cast(world.World, lab))
+    assert said == ["bad failed: not whole"]
+    assert '"good"' in result.RESULTS.read_text("utf-8")
 
 
 def test_a_row_has_one_name() -> None:
