@@ -143,7 +143,11 @@ def _scale_in(stage: context.Stage, subject: context.Subject) -> None:
 
 
 def _fail_over(stage: context.Stage, subject: context.Subject) -> None:
-    victim = context.amphorae(stage, subject)[0]
+    # Not one which leaves anyway, as the cluster became smaller.
+    staying = _announcing(stage, subject)
+    victim = next(
+        a for a in context.amphorae(stage, subject) if a.label in staying
+    )
     amphora_id = context.amphora_ids(stage, subject)[victim.instance.id]
     old = {a.label for a in context.amphorae(stage, subject)}
     clock = Clock(stage.screen)
