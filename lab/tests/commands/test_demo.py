@@ -12,7 +12,7 @@ from octavia_anycast_lab.demo import screen
 
 pytestmark = pytest.mark.lab
 
-LINES_MAX = 225
+LINES_MAX = 240
 COLUMNS_MAX = 100
 LIMIT_SECONDS = 900.0
 
