@@ -191,9 +191,16 @@ class TestEcmp:
                     _extra(fabric, PREFIXES, index=index, rack=rack)
                 )
             await_announcers(fabric.lab, settings.AMPHORA_LIMIT)
-            for prefix in PREFIXES:
-                for leaf in settings.RACK_LEAVES:
-                    assert len(observe.fib(fabric.lab, leaf.name, prefix)) == 4
+            # A kernel follows its bgpd a little later.
+            process.wait_until(
+                lambda: all(
+                    len(observe.fib(fabric.lab, leaf.name, prefix)) == 4
+                    for prefix in PREFIXES
+                    for leaf in settings.RACK_LEAVES
+                ),
+                DEADLINE_SECONDS,
+                "four next hops in the kernel of each leaf",
+            )
             for vip in (VIP_V4, VIP_V6):
                 await_answer(fabric.lab, vip)
                 summary = traffic_record.summarize(
