@@ -310,6 +310,7 @@ def test_where_one_haproxy_does_not_start_it_withdraws_and_is_replaced(
     change(stage, tree, "listener")
     assert look(stage, 3) == "ACTIVE"
     assert NO_START in reason(stage)
+    look(stage, 5)  # it drains first
     assert stage.cloud.announcers(stage.load_balancer_id) == [second]
     look(stage, 90)
     assert first not in stage.cloud.of(stage.load_balancer_id)
