@@ -32,6 +32,7 @@ from octavia_anycast_lab.bench.rescue import rows as rescue
 from octavia_anycast_lab.bench.scale import idle, many, thousand, vips
 from octavia_anycast_lab.cli import EXPECTED
 from octavia_anycast_lab.progress import Progress
+from octavia_anycast_lab.traffic import held
 
 Measure = collections.abc.Callable[[world.World], tuple[result.Result, ...]]
 IN_LAB: collections.abc.Mapping[str, Measure] = {
@@ -55,6 +56,7 @@ IN_LAB: collections.abc.Mapping[str, Measure] = {
 # It makes labs of its own, with no other one beside them.
 DEMO = "demo"
 _LAB = "bench"
+RUNS_MAX = 100
 
 
 @dataclasses.dataclass(slots=True)
@@ -84,13 +86,29 @@ class Session:
             result.store(result.RESULTS, found)
 
 
+def run_number(text: str) -> int:
+    """How often each is run, 1 to ``RUNS_MAX``; errors are argparse's."""
+    return _number(text, RUNS_MAX)
+
+
+def held_number(text: str) -> int:
+    """How many connections are held, 1 to 10,000; errors are argparse's."""
+    return _number(text, held.FLOWS_MAX)
+
+
+def _number(text: str, most: int) -> int:
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= most:
+        raise argparse.ArgumentTypeError(f"{text!r} is not in 1..{most}")
+    return int(text)
+
+
 def main() -> None:
     """Run all benchmarks, or one."""
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
     parser.add_argument("--name", choices=sorted((*IN_LAB, DEMO)))
     parser.add_argument("--lab", default=_LAB)
-    parser.add_argument("--runs", type=int, default=comparison.RUNS)
-    parser.add_argument("--held", type=int, default=400)
+    parser.add_argument("--runs", type=run_number, default=comparison.RUNS)
+    parser.add_argument("--held", type=held_number, default=400)
     parser.add_argument(
         "--rows", nargs="+", choices=sorted(rescue.ROWS), default=[]
     )

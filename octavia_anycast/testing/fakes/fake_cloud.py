@@ -464,23 +464,7 @@ class FakeCloud(FakeInventory):
             raise Permanent("its answer is not understood: version")
         gate = GateState.UP if machine.gate_is_up() else GateState.DOWN
         up = gate is GateState.UP and self.is_established(machine)
-        paths = []
-        is_distributor = machine.state.is_distributor
-        for vip in () if is_distributor else machine.state.vips:
-            state = PathState.WITHDRAWN
-            if up and vip.intent is Intent.ADVERTISE:
-                state = PathState.ADVERTISED
-            elif up and vip.intent is Intent.DRAIN:
-                state = PathState.DRAINING
-            paths.append(
-                PathReport(
-                    vip_ip=vip.vip_ip,
-                    nexthop_ip=vip.nexthop_ip,
-                    peer_id=VIP_PEER,
-                    state=state,
-                    reason="",
-                )
-            )
+        paths = _paths(machine, up=up)
         return Report(
             amphora_id=amphora_id,
             digest=digest(machine.state),
@@ -498,7 +482,7 @@ class FakeCloud(FakeInventory):
             listeners=machine.state.listeners,
             lvs_listener_ids=machine.state.lvs_listener_ids,
             sessions=machine.sessions(is_up=self.is_established(machine)),
-            paths=tuple(paths),
+            paths=paths,
             speakers_digest=speakers_digest(machine.state.speakers),
             peer_digests=peer_digests(machine.state.speakers),
             driver=machine.state.driver,
@@ -634,3 +618,25 @@ class Speakerds:
         if machine.is_speakerd_deaf:
             raise Retryable(f"the speakerd of {amphora_id} does not answer")
         return machine
+
+
+def _paths(machine: Machine, *, up: bool) -> tuple[PathReport, ...]:
+    """The paths of its VIPs; a distributor's own only counts its paths."""
+    if machine.state.is_distributor:
+        return ()
+    states = {
+        Intent.ADVERTISE: PathState.ADVERTISED,
+        Intent.DRAIN: PathState.DRAINING,
+    }
+    return tuple(
+        PathReport(
+            vip_ip=vip.vip_ip,
+            nexthop_ip=vip.nexthop_ip,
+            peer_id=VIP_PEER,
+            state=states.get(vip.intent, PathState.WITHDRAWN)
+            if up
+            else PathState.WITHDRAWN,
+            reason="",
+        )
+        for vip in machine.state.vips
+    )

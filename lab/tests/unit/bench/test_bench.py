@@ -2,6 +2,7 @@
 # Copyright (c) 2026 The octavia-anycast authors
 """How results of benchmarks are summed up and kept; never the timings."""
 
+import argparse
 import ipaddress
 import json
 import pathlib
@@ -9,7 +10,12 @@ import re
 
 import pytest
 from octavia_anycast_lab.bench import result
-from octavia_anycast_lab.bench.__main__ import DEMO, IN_LAB
+from octavia_anycast_lab.bench.__main__ import (
+    DEMO,
+    IN_LAB,
+    held_number,
+    run_number,
+)
 from octavia_anycast_lab.bench.rescue import rows
 from octavia_anycast_lab.bench.scale import many
 
@@ -112,3 +118,16 @@ def test_a_thousand_members_have_a_thousand_addresses() -> None:
         in ipaddress.ip_network("198.18.0.0/15")
         for member in members
     )
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "10001", "x", "1.5", ""])
+def test_a_number_out_of_its_limits_is_refused(text: str) -> None:
+    with pytest.raises(argparse.ArgumentTypeError, match=r"in 1\.\.10000"):
+        held_number(text)
+
+
+def test_numbers_of_runs_and_of_held_connections() -> None:
+    assert held_number("10000") == 10_000
+    assert run_number("1") == 1
+    with pytest.raises(argparse.ArgumentTypeError):
+        run_number("101")
