@@ -107,18 +107,20 @@ def _remove(job: Job, action: RemoveLoadBalancer) -> None:
 def remove_load_balancer(world: World, tree: Any) -> None:
     """Remove what is left of a load balancer; Octavia's row goes last.
 
-    The cluster's row goes after it. If the controller stops in between, the
-    sweep removes the row.
+    Whoever sees it as DELETED may at once delete what it used: its
+    distributor, for one. So the cluster's row goes before. If the controller
+    stops in between, the load balancer is still PENDING_DELETE, and the next
+    look, which finds no cluster, comes here again.
 
     :raises Retryable: something did not work; come again.
     """
     world.network.remove(tree)
     world.compute.remove_group(tree)
-    if not world.statuses.delete(tree):
-        raise Retryable(f"Load balancer {tree.id} changed meanwhile.")
     with world.database.transaction() as session:
         amphorae.purge_of(session, tree.id)
         clusters.delete(session, tree.id)
+    if not world.statuses.delete(tree):
+        raise Retryable(f"Load balancer {tree.id} changed meanwhile.")
     LOG.info("Load balancer %s is deleted.", tree.id)
 
 

@@ -177,6 +177,42 @@ def test_cascade_delete_leaves_nothing(stage):
         assert session.query(FrontendAddress).count() == 0
 
 
+def test_whoever_sees_it_deleted_finds_its_distributor_free(
+    stage, monkeypatch
+):
+    """The cluster's row goes before Octavia's says DELETED."""
+    stage.run()
+    statuses = stage.controller.world.statuses
+    delete, clusters_left = statuses.delete, []
+
+    def look(tree):
+        with stage.api.database.transaction() as session:
+            clusters_left.append(clusters.list_all(session))
+        return delete(tree)
+
+    monkeypatch.setattr(statuses, "delete", look)
+    stage.delete()
+    stage.controller.run(stage.load_balancer_id)
+    assert clusters_left == [[]]
+
+
+def test_a_deletion_that_stops_in_between_goes_on(stage, monkeypatch):
+    """Octavia's row is PENDING_DELETE, and no cluster row is left."""
+    stage.run()
+    statuses = stage.controller.world.statuses
+    delete, answers = statuses.delete, [False]
+    monkeypatch.setattr(
+        statuses,
+        "delete",
+        lambda tree: answers.pop() if answers else delete(tree),
+    )
+    stage.delete()
+    stage.controller.run(stage.load_balancer_id, seconds=60)
+    assert answers == []
+    assert stage.quota().in_use_load_balancer == 0
+    assert stage.cloud.violations == []
+
+
 def test_dead_amphora_is_replaced_without_locking(stage):
     stage.run()
     stage.add_listener()
