@@ -244,9 +244,9 @@ class Bench:
     def hops(
         self, balancer: Balancer
     ) -> dict[settings.Address, frozenset[settings.Address]]:
-        """VIP -> next hops in use at the racks' leaves."""
+        """VIP -> next hops in the kernels of the racks' leaves."""
         return {
-            vip: observe.announcers(self.lab, prefix(vip))
+            vip: observe.forwarded_to(self.lab, prefix(vip))
             for vip in balancer.vips
         }
 

@@ -61,12 +61,20 @@ def amphora_ids(stage: Stage, subject: Subject) -> dict[str, str]:
     return {str(a["compute_id"]): str(a["id"]) for a in found}
 
 
+def next_hops(
+    stage: Stage, subject: Subject
+) -> list[frozenset[settings.Address]]:
+    """For each VIP the amphorae to which the leaves forward its packets."""
+    return [
+        observe.forwarded_to(stage.lab, prefix(vip)) for vip in subject.vips
+    ]
+
+
 def await_announced(stage: Stage, subject: Subject) -> None:
-    """Wait until the leaves use a path to each amphora for each VIP."""
+    """Wait until the leaves forward to each amphora for each VIP."""
     process.wait_until(
         lambda: all(
-            len(observe.announcers(stage.lab, prefix(vip))) == subject.size
-            for vip in subject.vips
+            len(hops) == subject.size for hops in next_hops(stage, subject)
         ),
         _ANNOUNCED_SECONDS,
         f"paths of {subject.size} amphorae for each VIP",

@@ -17,7 +17,7 @@ from octavia_anycast_lab.amphora import cluster, hypervisor
 from octavia_anycast_lab.api import rest
 from octavia_anycast_lab.demo import context, load
 from octavia_anycast_lab.demo.screen import Clock
-from octavia_anycast_lab.fabric import frr, observe
+from octavia_anycast_lab.fabric import frr
 from octavia_anycast_lab.host import netns
 from octavia_anycast_lab.traffic import traffic_record
 
@@ -195,10 +195,7 @@ class _Watch:
         )
 
     def _hops(self) -> list[frozenset[settings.Address]]:
-        return [
-            observe.announcers(self._stage.lab, context.prefix(vip))
-            for vip in self._subject.vips
-        ]
+        return context.next_hops(self._stage, self._subject)
 
     def _counts(self) -> str:
         return ", ".join(

@@ -8,14 +8,11 @@ open go on: amphorae hand their packets to the one that has them (ADR 0120).
 """
 
 import dataclasses
-import time
 
-from octavia_anycast_lab import settings
 from octavia_anycast_lab.amphora import cluster
 from octavia_anycast_lab.api import rest
 from octavia_anycast_lab.demo import context, load
 from octavia_anycast_lab.demo.screen import Clock, Screen
-from octavia_anycast_lab.fabric import observe
 from octavia_anycast_lab.host import process
 from octavia_anycast_lab.traffic import flows, traffic_record
 
@@ -85,8 +82,6 @@ def _drain(stage: context.Stage, subject: context.Subject) -> None:
     )
     _await_used(stage, subject, victim, used=False)
     clock.say(f"the leaves use no path to {victim.label} any more")
-    # A kernel follows its bgpd a little later.
-    time.sleep(_LOOK_SECONDS)
     flows.reset(stage.lab)
     path = f"/v2/octavia/amphorae/{amphora_id}/drain"
     process.wait_until(
@@ -182,7 +177,7 @@ def _resize(stage: context.Stage, subject: context.Subject, size: int) -> None:
 
 def _announcing(stage: context.Stage, subject: context.Subject) -> set[str]:
     """The amphorae to which the leaves use a path for each VIP."""
-    hops = _hops(stage, subject)
+    hops = context.next_hops(stage, subject)
     return {
         amphora.label
         for amphora in context.amphorae(stage, subject)
@@ -201,21 +196,12 @@ def _await_used(
     process.wait_until(
         lambda: all(
             bool(hops & amphora.addresses) is used
-            for hops in _hops(stage, subject)
+            for hops in context.next_hops(stage, subject)
         ),
         _SECONDS,
         f"paths to {amphora.label} {'used' if used else 'not used'}",
         _LOOK_SECONDS,
     )
-
-
-def _hops(
-    stage: context.Stage, subject: context.Subject
-) -> list[frozenset[settings.Address]]:
-    return [
-        observe.announcers(stage.lab, context.prefix(vip))
-        for vip in subject.vips
-    ]
 
 
 def _taken(stage: context.Stage, subject: context.Subject) -> dict[str, int]:

@@ -20,7 +20,6 @@ from octavia_anycast_lab.demo import (
     pinned,
     planned,
 )
-from octavia_anycast_lab.fabric import observe
 from octavia_anycast_lab.host import process
 from octavia_anycast_lab.traffic import fetch
 
@@ -73,16 +72,26 @@ def _tell(stage: context.Stage) -> None:
 
 def _clear_earlier(stage: context.Stage) -> None:
     """Remove what an interrupted demonstration has left."""
-    left = [found for found in (_find(stage, n) for n in NAMES) if found]
-    if left:
-        with stage.screen.progress.step("removing an earlier demonstration"):
-            for found in left:
-                _delete_quietly(stage, found["id"])
-    old = distributors.find(stage.admin)
+    is_left = any(_find(stage.tenant, name) for name in NAMES)
+    step = stage.screen.progress.step("removing an earlier demonstration")
+    with step if is_left else contextlib.nullcontext():
+        remove(stage.admin, stage.tenant)
+
+
+def remove(admin: rest.Api, tenant: rest.Api) -> None:
+    """Remove the load balancers of a demonstration, then its distributor.
+
+    That stays if somebody's own load balancers in this lab use it.
+
+    :raises TimeoutError: a load balancer is still there after 60 s.
+    """
+    for found in [_find(tenant, name) for name in NAMES]:
+        if found:
+            _delete_quietly(tenant, found["id"])
+    old = distributors.find(admin)
     if old is not None:
-        # It stays if somebody's own load balancers in this lab use it.
         with contextlib.suppress(distributors.InUseError):
-            distributors.delete(stage.admin, old["id"])
+            distributors.delete(admin, old["id"])
 
 
 def _create_load_balancer(
@@ -133,11 +142,7 @@ def _silence_one(
     """One amphora is lost in silence; its replacement is awaited later."""
     screen = stage.screen
     screen.act("one amphora is lost in silence, under traffic")
-    used = {
-        hop
-        for vip in subject.vips
-        for hop in observe.announcers(stage.lab, context.prefix(vip))
-    }
+    used = frozenset().union(*context.next_hops(stage, subject))
     # Not one which leaves anyway, as the cluster became smaller.
     victim = next(
         a for a in context.amphorae(stage, subject) if a.addresses <= used
@@ -190,11 +195,9 @@ def _delete_all(
     aftermath.check_nothing_left(stage, subject, alive)
 
 
-def _find(stage: context.Stage, name: str = NAME) -> dict[str, typing.Any]:
+def _find(tenant: rest.Api, name: str) -> dict[str, typing.Any]:
     """A load balancer of this demonstration, empty if there is none."""
-    answer = stage.tenant.get(
-        rest.LOAD_BALANCER, f"{_LOAD_BALANCERS}?name={name}"
-    )
+    answer = tenant.get(rest.LOAD_BALANCER, f"{_LOAD_BALANCERS}?name={name}")
     return dict(next(iter(answer["loadbalancers"]), {}))
 
 
@@ -203,25 +206,27 @@ def _await_active(
 ) -> dict[str, typing.Any]:
     """What ``--wait`` does, without its pauses of three seconds."""
     process.wait_until(
-        lambda: _find(stage, name).get("provisioning_status") == "ACTIVE",
+        lambda: (
+            _find(stage.tenant, name).get("provisioning_status") == "ACTIVE"
+        ),
         _ACTIVE_SECONDS,
         f"load balancer {name} ACTIVE",
     )
-    return _find(stage, name)
+    return _find(stage.tenant, name)
 
 
 def _await_gone(stage: context.Stage, name: str) -> None:
     process.wait_until(
-        lambda: not _find(stage, name), _GONE_SECONDS, f"{name} deleted"
+        lambda: not _find(stage.tenant, name), _GONE_SECONDS, f"{name} deleted"
     )
 
 
-def _delete_quietly(stage: context.Stage, load_balancer_id: str) -> None:
+def _delete_quietly(tenant: rest.Api, load_balancer_id: str) -> None:
     path = f"{_LOAD_BALANCERS}/{load_balancer_id}?cascade=true"
 
     def is_gone() -> bool:
         try:
-            stage.tenant.request("DELETE", rest.LOAD_BALANCER, path)
+            tenant.request("DELETE", rest.LOAD_BALANCER, path)
         except rest.ApiError as error:
             if error.status not in (404, 409):
                 raise

@@ -165,6 +165,22 @@ def fib(
     return frozenset(found)
 
 
+def forwarded_to(
+    lab: settings.Lab, prefix: Prefix | str
+) -> frozenset[settings.Address]:
+    """Next hops (front-end addresses) in the kernels of the racks' leaves.
+
+    A kernel follows its bgpd (``announcers``) a moment later, and each in its
+    own time: only here is seen where packets go.
+    """
+    return frozenset(
+        ipaddress.ip_address(gateway)
+        for leaf in settings.RACK_LEAVES
+        for gateway, interface in fib(lab, leaf.name, prefix)
+        if interface == settings.FRONT_END_BRIDGE
+    )
+
+
 def is_routed(lab: settings.Lab, prefix: Prefix | str) -> bool:
     """True if every router's kernel has a route to a prefix.
 
