@@ -188,9 +188,7 @@ class Life:
             has_begun = member.amphora.record.draining_since is not None
             stays = Intent.DRAIN if has_begun else Intent.ADVERTISE
             return self._set_intent(member, stays, "guarded")
-        # What serves an old configuration does not drain: it stops.
-        is_stale = member.amphora.record.stale_since is not None
-        if not is_stale and not draining.is_over(group, member):
+        if self._may_drain(member):
             told = self._set_intent(member, Intent.DRAIN, "leaving")
             return told or draining.finishing(group, member)
         actions = self._set_intent(member, Intent.WITHDRAW, "leaving")
@@ -199,6 +197,17 @@ class Life:
         if self._is_deaf(member):
             actions = ()  # to be told once more would hold its deletion up
         return (*actions, _delete(member, member.reason))
+
+    def _may_drain(self, member: Assessment) -> bool:
+        """Not over yet; with an old configuration as long as routers need."""
+        stale_since = member.amphora.record.stale_since
+        if stale_since is None:
+            return not draining.is_over(self.group, member)
+        linger = self.group.desired.policy.withdraw_linger
+        intent = draining.drained_since(
+            self.group, member, stale_since, linger
+        )
+        return intent is Intent.DRAIN
 
     def _replace_failed(self, member: Assessment) -> tuple[Action, ...]:
         """Give up an amphora that failed, when it can be missed.

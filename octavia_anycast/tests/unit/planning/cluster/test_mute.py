@@ -75,6 +75,26 @@ def test_a_hung_one_drains_and_withdraws_as_soon_as_others_have_the_change():
     assert order[-2:] == [Intent.DRAIN, Intent.WITHDRAW]
 
 
+def test_one_that_becomes_stale_and_leaves_drains_as_long_as_routers_need():
+    world = running(3)
+    victim = next(iter(world.guests.values()))
+    victim.rejects_configuration = True
+    world.run(3)
+    update(world)
+    intents = []
+    for _ in range(60):
+        world.run(1)
+        intents += {vip.intent for vip in victim.state.vips}
+        if intents[-1] is Intent.DRAIN and not victim.record.leaving_since:
+            world.ask(
+                victim.record.id, leaving_since=world.now, reason="broken"
+            )
+    assert victim.record.id not in world.guests
+    linger = world.desired.policy.withdraw_linger
+    assert intents.count(Intent.DRAIN) >= linger
+    assert Intent.WITHDRAW in intents
+
+
 def test_a_hung_one_that_heals_takes_the_change_and_stays():
     world = running()
     (victim,) = hang(world)
