@@ -10,9 +10,10 @@
     balancer       that one, as it was made, for the length of a module
 
 ``OA_LAB`` names the instance (default ``oat``), ``OA_LAB_KEEP=1`` leaves it
-up, ``OA_LAB_REUSE=1`` takes it as it is. Without root or tools a lab test is
-skipped with the reason; in CI (``CI`` or ``OA_LAB_REQUIRED`` set) that is an
-error: nothing is skipped silently.
+up, ``OA_LAB_REUSE=1`` takes it as it is. ``OA_LAB_PATIENCE=3`` stretches all
+deadlines, as ``make test`` does, where three groups share the machine. Without
+root or tools a lab test is skipped with the reason; in CI (``CI`` or
+``OA_LAB_REQUIRED`` set) that is an error: nothing is skipped silently.
 """
 
 import collections.abc

@@ -18,7 +18,7 @@ from octavia_anycast_lab.api import rest
 from octavia_anycast_lab.demo import context, load
 from octavia_anycast_lab.demo.screen import Clock
 from octavia_anycast_lab.fabric import frr
-from octavia_anycast_lab.host import netns
+from octavia_anycast_lab.host import netns, process
 from octavia_anycast_lab.traffic import traffic_record
 
 _BEFORE_SECONDS = 1.0
@@ -155,28 +155,29 @@ class _Watch:
 
     def await_shrunk(self) -> None:
         """Until no leaf uses a path to the victim; looks at nothing else."""
-        deadline = time.monotonic() + _NOTICED_SECONDS
-        while any(h & self._victim.addresses for h in self._hops()):
-            if time.monotonic() > deadline:
-                raise TimeoutError(
-                    f"paths to {self._victim.label} are still used after "
-                    f"{_NOTICED_SECONDS:.0f} s"
-                )
+        process.wait_until(
+            lambda: not any(h & self._victim.addresses for h in self._hops()),
+            _NOTICED_SECONDS,
+            f"no leaf that uses a path to {self._victim.label}",
+            0.0,
+        )
         self._shrunk_at = time.time()
         self._paths_left = min(map(len, self._hops()))
         self._clock.say(f"the leaves dropped its paths: {self._counts()}")
 
     def await_grown(self) -> None:
         """Until the leaves use as many paths as before."""
-        deadline = time.monotonic() + _HEAL_SECONDS
-        while not all(len(h) >= self._subject.size for h in self._hops()):
-            if time.monotonic() > deadline:
-                raise TimeoutError(
-                    f"paths of {self._subject.size} amphorae: not within "
-                    f"{_HEAL_SECONDS:.0f} s of the loss"
-                )
+
+        def is_grown() -> bool:
             self._look_at_api()
-            time.sleep(_LOOK_SECONDS)
+            return all(len(h) >= self._subject.size for h in self._hops())
+
+        process.wait_until(
+            is_grown,
+            _HEAL_SECONDS,
+            f"paths of {self._subject.size} amphorae after the loss",
+            _LOOK_SECONDS,
+        )
         self._clock.say(f"the replacement announces: {self._counts()}")
 
     def end(self, traffic: load.Load) -> Outage:
