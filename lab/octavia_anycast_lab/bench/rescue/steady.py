@@ -3,12 +3,15 @@
 """What flow rescue costs while nothing changes: wrk with it and without."""
 
 import collections.abc
+import time
 
 from octavia_anycast_lab.bench import result, throughput, world
 from octavia_anycast_lab.bench.events import columns
 from octavia_anycast_lab.bench.rescue import standing
 
 _SECONDS = 5
+# After a switch controller and agents have work, on the same processors.
+_REST_SECONDS = 8.0
 _NEW = ("--header", "Connection: close")
 _TARGET = result.Target(quantity="ratio", limit=0.98, is_upper=False)
 QUESTIONS: collections.abc.Mapping[
@@ -46,6 +49,7 @@ def _turn(
     rates: dict[bool, dict[result.Question, float]] = {}
     for is_on in (True, False) if turn % 2 == 0 else (False, True):
         standing.switch(cluster.lab, cluster.balancer, is_on=is_on)
+        time.sleep(_REST_SECONDS)
         rates[is_on] = _rates(cluster.lab, str(cluster.vip))
     runs = {
         question: result.Run(
