@@ -24,10 +24,12 @@ def main(paths: list[str]) -> None:
 
 
 def _failures(path: pathlib.Path) -> collections.abc.Iterator[str]:
-    if not path.exists():
-        yield f"{path.stem}: no report, it did not end"
+    try:
+        report = ElementTree.parse(path)
+    except (OSError, ElementTree.ParseError) as error:
+        yield f"{path.stem}: no whole report, it did not end: {error}"
         return
-    for case in ElementTree.parse(path).iter("testcase"):
+    for case in report.iter("testcase"):
         for found in [*case.iter("failure"), *case.iter("error")]:
             name = f"{case.get('classname')}::{case.get('name')}"
             yield f"{path.stem}: {found.tag} of {name}"

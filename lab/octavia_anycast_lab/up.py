@@ -9,13 +9,13 @@ keeps its load balancers. What a crash left of any other is removed first.
 import concurrent.futures
 import os
 import shutil
-import time
 from pathlib import Path
 
 from octavia_anycast_lab import cleanup, deployment, lock, settings
 from octavia_anycast_lab.amphora import image
 from octavia_anycast_lab.cloud import control_plane
 from octavia_anycast_lab.fabric import lifecycle
+from octavia_anycast_lab.host import process
 from octavia_anycast_lab.progress import Progress
 from octavia_anycast_lab.registry import Registry
 
@@ -135,13 +135,13 @@ def _await_namespaces(
     lab: settings.Lab, fabric: "concurrent.futures.Future[None]"
 ) -> None:
     """Wait for the fabric's namespaces, not for its routing."""
-    deadline = time.monotonic() + _FABRIC_SECONDS
-    while not lifecycle.is_built(lab):
+
+    def is_built() -> bool:
         if fabric.done():
-            fabric.result()
-        if time.monotonic() > deadline:
-            raise TimeoutError("the lab's namespaces are not made")
-        time.sleep(0.05)
+            fabric.result()  # it may have failed
+        return lifecycle.is_built(lab)
+
+    process.wait_until(is_built, _FABRIC_SECONDS, "the lab's namespaces", 0.05)
 
 
 def _fabric(lab: settings.Lab, registry: Registry, progress: Progress) -> None:

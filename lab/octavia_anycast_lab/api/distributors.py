@@ -3,12 +3,13 @@
 """The lab's distributor: its racks' leaves as BGP peers, through the API."""
 
 import collections.abc
+import functools
 import http
-import time
 import typing
 
 from octavia_anycast_lab import settings
 from octavia_anycast_lab.api import rest, seed
+from octavia_anycast_lab.host import process
 
 NAME = "lab-fabric"
 PATH = "/v2/lbaas/distributors"
@@ -138,11 +139,16 @@ def delete(api: rest.Api, distributor_id: str) -> None:
     :raises TimeoutError: no controller does it.
     """
     path = f"{PATH}/{distributor_id}"
-    deadline = time.monotonic() + DELETED_WITHIN_SECONDS
-    while not _is_accepted(api, path):
-        _wait(path, deadline)
-    while not _is_gone(api, path):
-        _wait(path, deadline)
+    for is_done, what in (
+        (_is_accepted, f"deletion of {path} accepted"),
+        (_is_gone, f"{path} deleted (does a controller run?)"),
+    ):
+        process.wait_until(
+            functools.partial(is_done, api, path),
+            DELETED_WITHIN_SECONDS,
+            what,
+            LOOK_EVERY_SECONDS,
+        )
 
 
 def _is_accepted(api: rest.Api, path: str) -> bool:
@@ -166,12 +172,6 @@ def _is_gone(api: rest.Api, path: str) -> bool:
             raise
         return True
     return False
-
-
-def _wait(path: str, deadline: float) -> None:
-    if time.monotonic() > deadline:
-        raise TimeoutError(f"{path} is still there: does a controller run?")
-    time.sleep(LOOK_EVERY_SECONDS)
 
 
 def _peer(leaf: settings.Leaf) -> dict[str, typing.Any]:

@@ -20,6 +20,7 @@ from octavia_anycast_lab import registry as registry_lib
 from octavia_anycast_lab.host import netns
 
 PATIENCE = "OA_LAB_PATIENCE"
+PATIENCE_MAX = 100
 # "$1" is the directory to start in; the rest is the program. The shell reads
 # one line (or sees end of file and gives up) before it is replaced.
 _LAUNCHER = (
@@ -190,14 +191,28 @@ def wait_until(
     that run beside each other stretch it: ``OA_LAB_PATIENCE`` is a factor.
 
     :raises TimeoutError: not true before the deadline; names ``what``.
+    :raises ValueError: ``OA_LAB_PATIENCE`` is not a number from 1 to 100.
     """
     began = time.monotonic()
-    deadline = deadline_seconds * float(os.environ.get(PATIENCE, "1"))
+    deadline = deadline_seconds * _patience()
     while not condition():
         if time.monotonic() - began > deadline:
-            raise TimeoutError(f"{what}: not within {deadline} s")
+            raise TimeoutError(f"{what}: not within {deadline:g} s")
         time.sleep(interval_seconds)
     return time.monotonic() - began
+
+
+def _patience() -> float:
+    text = os.environ.get(PATIENCE, "1")
+    try:
+        factor = float(text)
+    except ValueError:
+        factor = 0.0
+    if not 1 <= factor <= PATIENCE_MAX:
+        raise ValueError(
+            f"{PATIENCE}: {text!r} is not a number from 1 to {PATIENCE_MAX}"
+        )
+    return factor
 
 
 def _launch(

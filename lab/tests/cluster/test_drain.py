@@ -149,6 +149,23 @@ def is_draining(bench: Bench, balancer: Balancer, amphora: Amphora) -> bool:
     )
 
 
+def drain(bench: Bench, balancer: Balancer, amphora: Amphora) -> None:
+    """Ask for it, and wait until no leaf forwards to the amphora."""
+    wanted = {"drain": {"timeout": DRAIN_SECONDS}}
+    asked = call(bench, "PUT", amphora, wanted)
+    assert asked["deadline"]
+    process.wait_until(
+        lambda: is_draining(bench, balancer, amphora), SECONDS, "GSHUT", 0.05
+    )
+    assert call(bench, "GET", amphora)["state"] == "DRAINING"
+    process.wait_until(
+        lambda: bench.is_withdrawn(balancer, amphora),
+        SECONDS,
+        "no leaf that uses its paths",
+        0.05,
+    )
+
+
 def test_drain_and_undo_cost_no_new_request(
     bench: Bench, four: Balancer, flows: Flows
 ) -> None:
@@ -159,19 +176,7 @@ def test_drain_and_undo_cost_no_new_request(
     assert before["state"] == "NONE"
     assert not flows.broken()
     with losses.stream(bench, four) as stream:
-        drain = {"drain": {"timeout": DRAIN_SECONDS}}
-        asked = call(bench, "PUT", victim, drain)
-        assert asked["deadline"]
-        process.wait_until(
-            lambda: is_draining(bench, four, victim), SECONDS, "GSHUT", 0.05
-        )
-        assert call(bench, "GET", victim)["state"] == "DRAINING"
-        process.wait_until(
-            lambda: bench.is_withdrawn(four, victim),
-            SECONDS,
-            "no leaf that uses its paths",
-            0.05,
-        )
+        drain(bench, four, victim)
         by_drain = flows.broken()
         process.wait_until(
             lambda: call(bench, "GET", victim)["state"] == "DRAINED",

@@ -48,6 +48,13 @@ def old_announcers(world):
     }
 
 
+def intents(world, guest, *, seconds):
+    """What it is told for its VIPs, after each second."""
+    for _ in range(seconds):
+        world.run(1)
+        yield from {vip.intent for vip in guest.state.vips}
+
+
 def verdict(world):
     return provisioning_verdict(
         world.desired,
@@ -63,15 +70,11 @@ def test_a_hung_one_drains_and_withdraws_as_soon_as_others_have_the_change():
     (victim,) = hang(world)
     world.run(3)
     update(world)
-    intents = []
-    for _ in range(8):
-        world.run(1)
-        intents += {vip.intent for vip in victim.state.vips}
+    order = list(dict.fromkeys(intents(world, victim, seconds=8)))
     assert verdict(world) is ProvisioningVerdict.ACTIVE
     assert not old_announcers(world)
     assert victim.record.id in world.guests
     # Routers know another path before they lose this one.
-    order = list(dict.fromkeys(intents))
     assert order[-2:] == [Intent.DRAIN, Intent.WITHDRAW]
 
 
@@ -81,18 +84,17 @@ def test_one_that_becomes_stale_and_leaves_drains_as_long_as_routers_need():
     victim.rejects_configuration = True
     world.run(3)
     update(world)
-    intents = []
-    for _ in range(60):
-        world.run(1)
-        intents += {vip.intent for vip in victim.state.vips}
-        if intents[-1] is Intent.DRAIN and not victim.record.leaving_since:
+    seen = []
+    for intent in intents(world, victim, seconds=60):
+        seen.append(intent)
+        if intent is Intent.DRAIN and not victim.record.leaving_since:
             world.ask(
                 victim.record.id, leaving_since=world.now, reason="broken"
             )
     assert victim.record.id not in world.guests
     linger = world.desired.policy.withdraw_linger
-    assert intents.count(Intent.DRAIN) >= linger
-    assert Intent.WITHDRAW in intents
+    assert seen.count(Intent.DRAIN) >= linger
+    assert Intent.WITHDRAW in seen
 
 
 def test_a_hung_one_that_heals_takes_the_change_and_stays():
