@@ -23,13 +23,14 @@ from octavia_anycast_lab import registry as registry_lib
 from octavia_anycast_lab.amphora import cluster, hypervisor
 from octavia_anycast_lab.api import distributors, rest
 from octavia_anycast_lab.cloud import database, survey
-from octavia_anycast_lab.fabric import frr, observe
+from octavia_anycast_lab.fabric import observe
 from octavia_anycast_lab.host import cgroup, netns, process
 
 HERE = pathlib.Path(__file__).parent
 ACTIVE_SECONDS = 180.0
 GONE_SECONDS = 120.0
 CONVERGED_SECONDS = 180.0
+BgpSession = tuple[int, int] | None
 MEMBERS = frozenset(member.name for member in settings.MEMBERS)
 
 
@@ -264,27 +265,19 @@ class Bench:
             for hops in self.hops(balancer).values()
         )
 
-    def established(self, amphora: Amphora) -> int:
-        """When its BGP session came up, by its leaf's clock; 0 if down.
-
-        Give or take a second: FRR makes it of now and an age.
-        """
-        peer = str(amphora.management)
-        answer = frr.show(
-            self.lab, amphora.leaf.name, f"show bgp neighbors {peer} json"
+    def session(self, amphora: Amphora) -> BgpSession:
+        """Its BGP session, by its leaf; None if it is down."""
+        return observe.connection(
+            self.lab, amphora.leaf.name, amphora.management
         )
-        found = answer.get(peer, {})
-        if found.get("bgpState") != "Established":
-            return 0
-        return int(found["bgpTimerUpEstablishedEpoch"])
 
-    def is_kept(self, amphora: Amphora, since: int) -> bool:
-        """True if its session is the one which came up then."""
-        return abs(self.established(amphora) - since) <= 1
+    def is_kept(self, amphora: Amphora, before: BgpSession) -> bool:
+        """True if its session was up then, and is the same one now."""
+        return before is not None and self.session(amphora) == before
 
-    def is_new(self, amphora: Amphora, since: int) -> bool:
-        """True if its session came up after that."""
-        return self.established(amphora) > since + 1
+    def is_new(self, amphora: Amphora, before: BgpSession) -> bool:
+        """True if its session is up, and was not up then."""
+        return self.session(amphora) not in (None, before)
 
     def is_whole(self, balancer: Balancer) -> bool:
         """True if exactly its amphorae are the next hops of every VIP.

@@ -80,6 +80,23 @@ def sessions(lab: settings.Lab, router: str) -> tuple[Session, ...]:
     return tuple(found.values())
 
 
+def connection(
+    lab: settings.Lab, router: str, peer: settings.Address
+) -> tuple[int, int] | None:
+    """TCP ports of an established session: the router's and the peer's.
+
+    Another session has other ports. (The time at which FRR says that a session
+    came up is made of now and an age: it is a second off now and then.)
+
+    :raises RouterError: the router does not answer.
+    """
+    answer = frr.show(lab, router, f"show bgp neighbors {peer} json")
+    found = answer.get(str(peer), {})
+    if found.get("bgpState") != "Established":
+        return None
+    return found["portLocal"], found["portForeign"]
+
+
 def bfd_up(lab: settings.Lab, router: str) -> frozenset[str]:
     """Interfaces of a router on which a BFD session is up.
 

@@ -104,9 +104,8 @@ def test_the_agent_takes_its_configuration_anew(
     bench: Bench, balancer: Balancer
 ) -> None:
     first, *others = bench.amphorae(balancer)
-    since = {
-        a.id: (bench.established(a), _written(bench, a))
-        for a in (first, *others)
+    before = {
+        a.id: (bench.session(a), _written(bench, a)) for a in (first, *others)
     }
     bench.inside(first, "sh", "-c", f"echo '# mark' >> {CONFIGURATION}")
 
@@ -120,9 +119,9 @@ def test_the_agent_takes_its_configuration_anew(
     )
     assert first.id in bench.inside(first, "cat", CONFIGURATION)
     for amphora in others:
-        assert _written(bench, amphora) == since[amphora.id][1]
+        assert _written(bench, amphora) == before[amphora.id][1]
     for amphora in (first, *others):
-        assert bench.is_kept(amphora, since[amphora.id][0])
+        assert bench.is_kept(amphora, before[amphora.id][0])
     bench.await_converged(balancer)
 
 
@@ -167,7 +166,7 @@ def test_the_client_replaces_one_without_a_loss(
     bench: Bench, balancer: Balancer
 ) -> None:
     first, *others = bench.amphorae(balancer)
-    since = {a.id: bench.established(a) for a in others}
+    before = {a.id: bench.session(a) for a in others}
     with losses.stream(bench, balancer) as stream:
         order(bench, "failover", first.id)
         statuses = set()
@@ -185,10 +184,10 @@ def test_the_client_replaces_one_without_a_loss(
     assert "PENDING_UPDATE" in statuses  # what a client's --wait looks at
     bench.await_active(balancer.id)
     now = {a.id: a for a in bench.amphorae(balancer)}
-    (new,) = set(now) - since.keys()
+    (new,) = set(now) - before.keys()
     assert now[new].seen.rack == first.seen.rack
     for amphora in others:
-        assert bench.is_kept(now[amphora.id], since[amphora.id])
+        assert bench.is_kept(now[amphora.id], before[amphora.id])
     with pytest.raises(rest.ApiError) as gone:
         show(bench, first.id)
     assert gone.value.status == 404

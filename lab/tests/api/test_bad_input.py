@@ -171,7 +171,7 @@ def test_agent_refuses_a_state_whole(
 ) -> None:
     amphora = bench.amphorae(balancer)[0]
     good = _state(bench, amphora)
-    up_since = bench.established(amphora)
+    session = bench.session(amphora)
     assert _call(bench, amphora, good)[0] == 200, "the negative control"
     wrong = copy.deepcopy(good)
     wrong["vips"] = []
@@ -181,8 +181,8 @@ def test_agent_refuses_a_state_whole(
     assert field in json.loads(text)["field"]
     assert _state(bench, amphora) == good
     assert bench.announces(balancer, amphora)
-    assert up_since
-    assert bench.is_kept(amphora, up_since)
+    assert session
+    assert bench.is_kept(amphora, session)
 
 
 @pytest.mark.parametrize("raw", ["", "{", "[]", "null", '"text"', "7"])

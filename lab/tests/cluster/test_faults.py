@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 
 import losses
 import pytest
-from cluster_bench import Amphora, Balancer, Bench, prefix
+from cluster_bench import Amphora, Balancer, Bench, BgpSession, prefix
 from octavia_anycast_lab import faults, settings
 from octavia_anycast_lab.amphora import hypervisor
 from octavia_anycast_lab.cloud import control_plane, controller, database
@@ -62,7 +62,7 @@ def test_speaker_killed(
     bench: Bench, balancer: Balancer, victim: Amphora
 ) -> None:
     """A new session; HAProxy serves all the time, so nothing vanishes."""
-    before = bench.established(victim)
+    before = bench.session(victim)
     assert before
     with losses.stream(bench, balancer) as stream:
         bench.signal(victim, EXABGP, "KILL")
@@ -96,7 +96,7 @@ def test_speaker_misconfigured(
 ) -> None:
     """Its file is spoiled and it starts from that: the agent mends it."""
     good = bench.inside(victim, "cat", EXABGP_CONFIGURATION)
-    before = bench.established(victim)
+    before = bench.session(victim)
     bench.inside(
         victim,
         *("sh", "-c", f"echo 'neighbor {{ nonsense' > {EXABGP_CONFIGURATION}"),
@@ -115,7 +115,7 @@ def test_speaker_daemon_killed(
     bench: Bench, balancer: Balancer, victim: Amphora
 ) -> None:
     """Fail-static: the session does not even notice."""
-    before = bench.established(victim)
+    before = bench.session(victim)
     pid = bench.main_pid(victim, SPEAKERD)
     bench.signal(victim, SPEAKERD, "KILL")
     _await(
@@ -130,7 +130,7 @@ def test_agent_killed(
     bench: Bench, balancer: Balancer, victim: Amphora
 ) -> None:
     """The session stays; a change made at once is made in the end."""
-    before = bench.established(victim)
+    before = bench.session(victim)
     pid = bench.main_pid(victim, AGENT)
     bench.signal(victim, AGENT, "KILL")
     _change(bench, balancer)
@@ -245,7 +245,7 @@ def test_amphora_reboots_without_controller(
     bench: Bench, balancer: Balancer, victim: Amphora
 ) -> None:
     """What it was last told is on its disk."""
-    before = bench.established(victim)
+    before = bench.session(victim)
     controller.stop(bench.registry)
     try:
         bench.machines.reboot(victim.instance_id)
@@ -381,7 +381,7 @@ def test_routing_daemon_of_a_leaf_killed(
 ) -> None:
     """Its amphorae's sessions end and come again; none is replaced."""
     before = bench.instance_ids(balancer)
-    since = bench.established(victim)
+    session = bench.session(victim)
     leaf = victim.leaf.name
     pid = faults.kill_daemon(bench.lab, bench.registry, leaf)
     _await(
@@ -392,16 +392,16 @@ def test_routing_daemon_of_a_leaf_killed(
         "another bgpd",
     )
     process.wait_until(
-        lambda: _is_up(bench, victim, since) and bench.is_whole(balancer),
+        lambda: _is_up(bench, victim, session) and bench.is_whole(balancer),
         120.0,
         "another session, with the paths",
     )
     assert bench.instance_ids(balancer) == before
 
 
-def _is_up(bench: Bench, amphora: Amphora, since: int) -> bool:
+def _is_up(bench: Bench, amphora: Amphora, before: BgpSession) -> bool:
     try:
-        return bench.is_new(amphora, since)
+        return bench.is_new(amphora, before)
     except frr.RouterError:
         return False
 

@@ -143,7 +143,7 @@ def test_rotation_under_traffic_loses_nothing(
     amphorae = bench.amphorae(balancer)
     before = {a.id: look(bench, a) for a in amphorae}
     assert all(shown.is_refusing_strangers for shown in before.values())
-    sessions = {a.id: bench.established(a) for a in amphorae}
+    sessions = {a.id: bench.session(a) for a in amphorae}
     pids = {
         (a.id, unit): bench.main_pid(a, unit)
         for a in amphorae

@@ -108,7 +108,7 @@ def test_a_distributor_lives_and_goes(
     shared = distributors.peers(bench.admin, distributors.ensure(bench.admin))[
         0
     ]
-    sessions = {a.id: bench.established(a) for a in bench.amphorae(balancer)}
+    sessions = {a.id: bench.session(a) for a in bench.amphorae(balancer)}
     assert all(sessions.values())
     body = distributors.body(bench.admin, NAME)
     body["distributor"]["is_default"] = False
