@@ -7,7 +7,11 @@
 # computes: it has a process for each processor, and takes the time that the
 # labs leave. The output of "lab" is shown at once, that of the other groups at
 # the end; the last lines of all are pytest's closing lines of each group.
-# With REPORTS=DIRECTORY each group writes DIRECTORY/GROUP.xml (JUnit).
+# Tests of a lab that failed, at most three of a group, run once more when the
+# groups have ended, alone on the machine: this tells a fault from a lack of
+# time. A group passes if they pass then; both results are shown.
+# With REPORTS=DIRECTORY each group writes DIRECTORY/GROUP.xml (JUnit), and
+# DIRECTORY/GROUP-again.xml if tests ran once more.
 # The exit code is zero if all groups passed.
 set -u
 
@@ -22,14 +26,38 @@ name=${OA_LAB:-oat}
 export OA_LAB_PATIENCE="${OA_LAB_PATIENCE:-3}"
 output=$(mktemp -d)
 
-# run GROUP COMMAND ...: its output and its exit code are kept in $output
+# run GROUP COMMAND ...: its output is kept in $output
 run() {
     group=$1
     shift
     if [ -n "${REPORTS:-}" ]; then
         set -- "$@" "--junitxml=$REPORTS/$group.xml"
     fi
-    exec "$@" -o "cache_dir=.pytest_cache/$group" >"$output/$group" 2>&1
+    exec "$@" -o "cache_dir=.pytest_cache/${group%-again}" \
+        >"$output/$group" 2>&1
+}
+
+# again GROUP CODE LAB FOLDER ...: its few failures once more, if CODE is that
+# of failures; the exit code is the group's now
+again() {
+    group=$1
+    code=$2
+    lab_name=$3
+    shift 3
+    [ "$code" -eq 1 ] || return "$code"
+    failed=$(grep -cE '^(FAILED|ERROR) ' "$output/$group")
+    if [ "$failed" -eq 0 ] || [ "$failed" -gt 3 ]; then
+        return "$code"
+    fi
+    (export OA_LAB="$lab_name" && run "$group-again" "$python" -m pytest \
+        --last-failed --last-failed-no-failures=none "$@") &
+    running=$!
+    wait "$running"
+    code=$?
+    groups="$groups $group-again"
+    # pytest's 5: the failed tests were not found; this is no pass.
+    [ "$code" -ne 5 ] || code=1
+    return "$code"
 }
 
 # show: what was not shown yet, and how each group ended
@@ -58,7 +86,7 @@ running=
 trap stop INT TERM
 
 first=
-rest=
+rest="octavia_anycast/tests/contract lab/tests"
 for folder in unit $first_lab; do
     [ "$folder" = unit ] || first="$first lab/tests/$folder"
     rest="$rest --ignore=lab/tests/$folder"
@@ -67,8 +95,7 @@ done
 (export OA_LAB="$name" && run lab "$python" -m pytest $first "$@") &
 lab=$!
 # shellcheck disable=SC2086
-(export OA_LAB="${name}2" && run lab2 "$python" -m pytest \
-    octavia_anycast/tests/contract lab/tests $rest "$@") &
+(export OA_LAB="${name}2" && run lab2 "$python" -m pytest $rest "$@") &
 lab2=$!
 (run others nice -n 10 "$python" -m pytest -n auto --dist loadfile \
     octavia_anycast/tests/unit octavia_anycast/tests/functional \
@@ -84,6 +111,12 @@ lab_code=$?
 wait "$lab2"
 lab2_code=$?
 wait
+# shellcheck disable=SC2086
+again lab "$lab_code" "$name" $first "$@"
+lab_code=$?
+# shellcheck disable=SC2086
+again lab2 "$lab2_code" "${name}2" $rest "$@"
+lab2_code=$?
 show
 
 # pytest's 5: no test of this group was selected, by -k for instance.
