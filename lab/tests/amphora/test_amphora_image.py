@@ -53,7 +53,7 @@ def _unit(bench, amphora, question, name):
 
 
 def test_our_agent_stands_in_for_octavias(bench, amphora):
-    assert _unit(bench, amphora, "is-enabled", "amphora-agent") == "disabled"
+    assert _unit(bench, amphora, "is-enabled", "amphora-agent") == "masked"
     assert _unit(bench, amphora, "is-active", "amphora-agent") == "inactive"
     for name in ("octavia-anycast-agent", "octavia-anycast-speakerd"):
         assert _unit(bench, amphora, "is-active", name) == "active"

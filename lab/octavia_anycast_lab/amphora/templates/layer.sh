@@ -27,6 +27,8 @@ for device in null zero full random urandom tty; do
 done
 mkdir "$root/tmp/in_target.d"
 mount --bind "$hooks" "$root/tmp/in_target.d"
+# As diskimage-builder does: a script that writes there has to fail here too.
+mount -o remount,ro,bind "$hooks" "$root/tmp/in_target.d"
 
 for phase in pre-install.d install.d post-install.d finalise.d; do
     for script in "$hooks/$phase"/*; do
@@ -38,7 +40,6 @@ for phase in pre-install.d install.d post-install.d finalise.d; do
             PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
             HOME=/root LANG=C.UTF-8 DEBIAN_FRONTEND=noninteractive \
             DIB_INIT_SYSTEM=systemd DISTRO_NAME=debian DIB_RELEASE=bookworm \
-            TMP_HOOKS_PATH=/tmp/in_target.d \
             PIP_NO_INDEX=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore \
             PIP_DISABLE_PIP_VERSION_CHECK=1 \
             PIP_FIND_LINKS=/tmp/in_target.d/octavia-anycast-wheels \
