@@ -23,7 +23,7 @@ export PIP_CACHE_DIR := $(CACHE)/pip
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help venv packages bpf root lint format test test-all test-unit \
+.PHONY: help venv packages bpf image root lint format test test-all test-unit \
 	test-functional test-client test-contract test-upstream test-search \
 	test-lab chaos demo bench statuses lab-up lab-down lab-status lab-shell \
 	docs clean
@@ -46,6 +46,9 @@ packages: ## Install missing Debian packages (root)
 
 bpf: ## Compile flow rescue's program, if it changed
 	@tools/compile-bpf.sh
+
+image: ## Build the amphora image and check it; IMAGE_LAYOUT=, IMAGE_REBUILD=1 (root)
+	@tools/build-image.sh "$(PYTHON)"
 
 root:
 	@[ "$$(id -u)" -eq 0 ] || { echo "This makes network namespaces and \

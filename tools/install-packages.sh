@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# Install the Debian packages that the lab needs, those that are missing only.
+# Install the Debian packages that the lab needs, or those that are named: the
+# missing ones only. install-packages.sh [PACKAGE ...]
 #
 # Some of them bring daemons that Debian starts, and starts again at every
 # boot. The lab starts its own, in its own namespaces, so here they are kept
@@ -12,6 +13,7 @@ set -eu
 packages="bird2 clang conntrack curl ethtool frr haproxy iproute2 iputils-ping
 libbpf-dev mariadb-server mmdebstrap nftables python3-venv systemd-container
 tcpdump util-linux wrk"
+[ $# -eq 0 ] || packages=$*
 
 missing=
 for package in $packages; do

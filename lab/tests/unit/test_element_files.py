@@ -3,7 +3,7 @@
 """The elements as diskimage-builder takes them.
 
 What it refuses, and what it ignores in silence, is found here and not after
-minutes of building: the rules are those of diskimage-builder 3.43.
+minutes of ``make image``: the rules are those of diskimage-builder 3.43.
 """
 
 import importlib.metadata
@@ -259,3 +259,15 @@ def test_the_lab_hides_no_fault_of_a_script() -> None:
     text = (ROOT / name).read_text()
     assert "TMP_HOOKS_PATH" not in text
     assert 'remount,ro,bind "$hooks" "$root/tmp/in_target.d"' in text
+
+
+def test_the_build_script_names_elements_and_packages_that_are_there() -> None:
+    script = ROOT / "tools" / "build-image.sh"
+    subprocess.run(["bash", "-n", str(script)], check=True)
+    text = script.read_text()
+    (names,) = re.findall(r"DIB_LOCAL_ELEMENTS=(\S+)", text)
+    ours = {element.name for element in ELEMENTS}
+    assert set(names.split()) <= ours
+    pinned = (ROOT / "requirements/constraints.txt").read_text()
+    for name in re.findall(r"\$\(version ([\w-]+)\)", text):
+        assert re.search(rf"^{name}==", pinned, re.MULTILINE)
