@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# Install the Debian packages that the lab needs, those that are missing only.
+# Install the Debian packages that the lab needs, those that are missing only:
+# those that bindep.txt lists with the profile "lab".
 #
 # Some of them bring daemons that Debian starts, and starts again at every
 # boot. The lab starts its own, in its own namespaces, so here they are kept
@@ -9,9 +10,13 @@
 # left as it is: only what this run installs is touched.
 set -eu
 
-packages="bird2 clang conntrack curl ethtool frr haproxy iproute2 iputils-ping
-libbpf-dev mariadb-server mmdebstrap nftables python3-venv systemd-container
-tcpdump util-linux wrk"
+list=$(dirname "$0")/../bindep.txt
+packages=$(sed -nE 's/^([a-z0-9][a-z0-9.+-]*) \[(.* )?lab( .*)?\]$/\1/p' \
+    "$list")
+if [ -z "$packages" ]; then
+    echo "$list lists no package with the profile lab." >&2
+    exit 1
+fi
 
 missing=
 for package in $packages; do
