@@ -88,6 +88,7 @@ DISTRIBUTIONS = (
             "releasenotes/",
             "setup.py",
             "tools/compile-bpf.sh",
+            "tox.ini",
         ),
         extra="agent",
     ),
