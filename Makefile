@@ -16,6 +16,10 @@ STAMP := $(VENV)/made-$(call key,$(INPUTS))
 UPSTREAM := $(VENV)-upstream
 UPSTREAM_INPUTS := pyproject.toml $(CONSTRAINTS) requirements/upstream.txt
 UPSTREAM_STAMP := $(UPSTREAM)/made-$(call key,$(UPSTREAM_INPUTS))
+# And one for what builds the distributions and checks them.
+PACKAGE := $(VENV)-package
+PACKAGE_INPUTS := $(CONSTRAINTS) requirements/package.txt
+PACKAGE_STAMP := $(PACKAGE)/made-$(call key,$(PACKAGE_INPUTS))
 PYTEST := $(BIN)/python -m pytest
 # A process for each processor; the tests of one file stay together.
 SPREAD := -n auto --dist loadfile
@@ -24,9 +28,9 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
 .PHONY: help venv packages bpf image root lint format test test-all test-unit \
-	test-functional test-client test-contract test-upstream test-search \
-	test-lab chaos demo bench statuses lab-up lab-down lab-status lab-shell \
-	docs clean
+	test-functional test-client test-contract test-upstream test-package \
+	test-search test-lab chaos demo bench statuses lab-up lab-down lab-status \
+	lab-shell docs clean
 
 help: ## Show this
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -40,6 +44,10 @@ $(STAMP): $(INPUTS)
 $(UPSTREAM_STAMP): $(UPSTREAM_INPUTS)
 	@tools/make-venv.sh "$(PYTHON)" "$(UPSTREAM)" "$@" \
 		requirements/upstream.txt .
+
+$(PACKAGE_STAMP): $(PACKAGE_INPUTS)
+	@tools/make-venv.sh "$(PYTHON)" "$(PACKAGE)" "$@" \
+		requirements/package.txt
 
 packages: ## Install missing Debian packages (root)
 	@tools/install-packages.sh
@@ -88,6 +96,9 @@ test-contract: packages bpf $(STAMP) ## Speaker drivers against real daemons, fl
 test-upstream: root packages $(UPSTREAM_STAMP) ## Octavia's own tests of its API, against ours (root)
 	tools/run-upstream.sh $(UPSTREAM)/bin/python -n auto $(ARGS)
 
+test-package: $(PACKAGE_STAMP) ## Wheels and sdists: built, compared, installed alone
+	$(PACKAGE)/bin/python tools/check_package.py $(ARGS)
+
 test-search: $(STAMP) ## Properties on new random histories, ROUNDS= times
 	for round in $$(seq $(or $(ROUNDS),5)); do \
 		$(PYTEST) -q octavia_anycast/tests/unit -m hypothesis \
@@ -134,7 +145,8 @@ docs: $(STAMP) ## Check and build the documentation; warnings are errors
 clean: ## Remove the lab, the environments and all caches
 	@if [ -x $(BIN)/octavia-anycast-lab ] && [ "$$(id -u)" -eq 0 ]; then \
 		$(BIN)/octavia-anycast-lab clean; fi
-	rm -rf $(VENV) $(VENV).lock $(UPSTREAM) $(UPSTREAM).lock $(CACHE) \
+	rm -rf $(VENV) $(VENV).lock $(UPSTREAM) $(UPSTREAM).lock \
+		$(PACKAGE) $(PACKAGE).lock $(CACHE) .tox cover \
 		doc/build .ci/logs .mypy_cache .pytest_cache .ruff_cache \
 		.import_linter_cache .hypothesis build dist
 	find . -name __pycache__ -prune -exec rm -rf {} +

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# Install the Debian packages that the lab needs, or those that are named: the
-# missing ones only. install-packages.sh [PACKAGE ...]
+# Install the Debian packages that bindep.txt lists with a profile, those that
+# are missing only: install-packages.sh [PROFILE]; without one those of the lab.
 #
 # Some of them bring daemons that Debian starts, and starts again at every
 # boot. The lab starts its own, in its own namespaces, so here they are kept
@@ -10,10 +10,14 @@
 # left as it is: only what this run installs is touched.
 set -eu
 
-packages="bird2 clang conntrack curl ethtool frr haproxy iproute2 iputils-ping
-libbpf-dev mariadb-server mmdebstrap nftables python3-venv systemd-container
-tcpdump util-linux wrk"
-[ $# -eq 0 ] || packages=$*
+profile=${1:-lab}
+list=$(dirname "$0")/../bindep.txt
+packages=$(sed -nE \
+    "s/^([a-z0-9][a-z0-9.+-]*) \[(.* )?$profile( .*)?\]\$/\1/p" "$list")
+if [ -z "$packages" ]; then
+    echo "$list lists no package with the profile $profile." >&2
+    exit 1
+fi
 
 missing=
 for package in $packages; do
