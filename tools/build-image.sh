@@ -26,8 +26,6 @@ cache=${XDG_CACHE_HOME:-$HOME/.cache}/octavia-anycast
 draft=$cache/.amphora-image.draft
 log=$cache/amphora-image.log
 constraints=$project/requirements/constraints.txt
-packages="bc clang curl debootstrap git kpartx libbpf-dev lsb-release
-mmdebstrap python3-venv qemu-utils sudo"
 export PIP_CACHE_DIR=$cache/pip PIP_DISABLE_PIP_VERSION_CHECK=1
 
 refuse() {
@@ -175,8 +173,7 @@ if [ "$(id -u)" -ne 0 ]; then
     refuse "run it as root: it mounts what it builds. Nothing was changed."
 fi
 chosen=$(layout) || refuse "IMAGE_LAYOUT is disk or root, not $IMAGE_LAYOUT"
-# shellcheck disable=SC2086 # a list of words
-tools/install-packages.sh $packages
+tools/install-packages.sh image
 if [ "$("$python" -c 'import sys; print(*sys.version_info[:2])')" != "3 11" ]
 then
     refuse "PYTHON has to be a Python 3.11, as the image has: its wheels are" \

@@ -13,7 +13,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[4]
 TOOL = ROOT / "tools" / "install-packages.sh"
 LIST = ROOT / "bindep.txt"
 LINE = re.compile(
-    r"[a-z0-9][a-z0-9.+-]* \[platform:dpkg( build| test| lab)+\]"
+    r"[a-z0-9][a-z0-9.+-]* \[platform:dpkg( build| test| image| lab)+\]"
 )
 # What the lab starts: without one of these `make demo` ends before it begins.
 NEEDED = {"bird2", "frr", "haproxy", "mariadb-server", "systemd-container"}
@@ -32,10 +32,10 @@ class Machine:
         path.write_text(f"#!/bin/sh\n{script}\n")
         path.chmod(0o755)
 
-    def run(self) -> subprocess.CompletedProcess[str]:
+    def run(self, *profile: str) -> subprocess.CompletedProcess[str]:
         """What make runs, from another folder than make does."""
         return subprocess.run(
-            [str(TOOL)],
+            [str(TOOL), *profile],
             cwd=self.folder,
             env={"PATH": f"{self.folder}:{os.environ['PATH']}"},
             capture_output=True,
@@ -68,9 +68,14 @@ def _installed(machine: Machine, missing: str) -> None:
     )
 
 
-def _listed() -> list[str]:
+def _listed(profile: str = "") -> list[str]:
+    """All packages of the list, or those of a profile."""
     lines = LIST.read_text().splitlines()
-    return [line.split()[0] for line in lines if not line.startswith("#")]
+    return [
+        line.split()[0]
+        for line in lines
+        if not line.startswith("#") and profile in line
+    ]
 
 
 def test_every_line_of_the_list_is_one_that_the_script_reads():
@@ -84,7 +89,16 @@ def test_nothing_is_said_where_all_is_there(machine):
     _installed(machine, missing="")
     done = machine.run()
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
-    assert machine.lines() == [f"query {name}" for name in _listed()]
+    assert machine.lines() == [f"query {name}" for name in _listed(" lab]")]
+
+
+def test_an_image_needs_others(machine):
+    _installed(machine, missing="")
+    assert machine.run("image").returncode == 0
+    asked = machine.lines()
+    assert asked == [f"query {name}" for name in _listed(" image")]
+    assert "query qemu-utils" in asked
+    assert "query frr" not in asked
 
 
 def test_what_is_missing_is_installed_alone(machine):
