@@ -60,6 +60,9 @@ class Settings:
     frontend_security_groups: tuple[str, ...] = ()
     heartbeat_controllers: tuple[str, ...] = ()
     heartbeat_interval: int = 3
+    metrics_bind_ip: str = "127.0.0.1"
+    metrics_bind_port: int = 0
+    metrics_per_load_balancer: bool = False
     agent_timeout: float = 2.0
     configure_timeout: float = 30.0
     spare_watch_interval: float = 0.5
@@ -153,6 +156,15 @@ HELP = {
     "heartbeat_controllers": "ADDRESS:PORT of each controller, written into "
     "the amphorae.",
     "heartbeat_interval": "Seconds between two heartbeats of an amphora.",
+    "metrics_bind_ip": "Address on which the controller serves /metrics, for "
+    "Prometheus, and /healthz. There is no authentication, so it is this "
+    "host only by default; name an address of the management network, and no "
+    "other.",
+    "metrics_bind_port": "TCP port for /metrics and /healthz; 0: they are not "
+    "served. Off by default: nobody has asked for another open port.",
+    "metrics_per_load_balancer": "Whether /metrics counts the amphorae of "
+    "each load balancer, too: four lines for each, with its id. Off by "
+    "default, because so many series are costly in Prometheus.",
     "agent_timeout": "Seconds to wait for the answer of an amphora's agent to "
     "a GET. The answer comes from memory: it is quick, or it does not come.",
     "configure_timeout": "Seconds to wait for one configuration call to an "

@@ -54,7 +54,8 @@ GATE = ROOT / "octavia_anycast/agent/gate"
 PROBES = ("probes", "haproxy", "processes", "synthetic")
 SAMPLES = ("bad", "partial", "unknown", "_end")
 TOP = (
-    "octavia_anycast|client|lab|doc|elements|tools|bench|devstack|releasenotes"
+    "octavia_anycast|client|lab|doc|elements|tools|bench|devstack|monitoring|"
+    "releasenotes"
 )
 PATH = re.compile(rf"`((?:{TOP})/[\w./*-]*|[\w-]+\.toml|Makefile)`")
 SHORT_PATH = re.compile(r"`((?:tests|planning|model|testing)/[\w./*-]+)`")

@@ -12,11 +12,15 @@
 ``.. database-tables::``
     One table per table of ours, from SQLAlchemy's metadata.
 
+``.. metrics:: deployment``
+    One table of all metrics about the deployment, or about the process.
+
 What these pages say cannot differ from what the code does.
 """
 
 import inspect
 import json
+import re
 import types
 import typing
 from collections.abc import Iterator
@@ -31,6 +35,7 @@ from docutils.parsers.rst import Directive
 from docutils.statemachine import StringList
 from sqlalchemy import Table
 
+from octavia_anycast.controller.metrics.families import FAMILIES, Family
 from octavia_anycast.db import models
 from octavia_anycast.model import bgp, codec, wire
 
@@ -266,6 +271,36 @@ def tables_lines() -> list[str]:
     return lines
 
 
+def metrics_lines(source: str) -> list[str]:
+    """The reference of the metrics about the deployment, or the process."""
+    return list_table(
+        ["Metric", "Labels", "What it is", "When it moves"],
+        [
+            [
+                f"``{family.name}`` ({family.type}; {family.unit})",
+                labels_text(family),
+                escaped(family.text),
+                escaped(family.action),
+            ]
+            for family in FAMILIES
+            if family.source == source
+        ],
+    )
+
+
+def labels_text(family: Family) -> str:
+    """The labels of a metric, each with what it may be."""
+    texts = (
+        f"``{name}``: {escaped(text)}" for name, text in family.labels.items()
+    )
+    return ". ".join(texts) or "none"
+
+
+def escaped(text: str) -> str:
+    """A text in which nothing is markup."""
+    return re.sub(r"([*`|_\\])", r"\\\1", text)
+
+
 class _Generated(Directive):
     """Parses the lines that a subclass makes."""
 
@@ -319,9 +354,20 @@ class DatabaseTables(_Generated):
         return tables_lines()
 
 
+class Metrics(_Generated):
+    """``.. metrics:: SOURCE``"""
+
+    required_arguments = 1
+
+    def lines(self) -> list[str]:
+        """Every metric of this source."""
+        return metrics_lines(self.arguments[0])
+
+
 def setup(app: Any) -> dict[str, bool]:
     """Register the directives."""
     app.add_directive("contract", Contract)
     app.add_directive("contract-example", ContractExample)
     app.add_directive("database-tables", DatabaseTables)
+    app.add_directive("metrics", Metrics)
     return {"parallel_read_safe": True}

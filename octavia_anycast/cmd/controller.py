@@ -13,7 +13,7 @@ from collections.abc import Callable
 from concurrent.futures import Executor
 from contextlib import ExitStack
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Protocol
 
 from octavia.common import config as octavia_config
 from oslo_config import cfg
@@ -21,6 +21,7 @@ from oslo_log import log as logging
 
 from octavia_anycast import log_lines, options
 from octavia_anycast.agent_client.amphora_client import AmphoraClient, Timeout
+from octavia_anycast.cmd import controller_metrics
 from octavia_anycast.controller.amphora.rotation import Rotation
 from octavia_anycast.controller.cluster.reconciler import ClusterReconciler
 from octavia_anycast.controller.cluster.report import Reporter
@@ -84,7 +85,8 @@ def main() -> int:
         logging.getLogger("octavia_anycast").logger.setLevel(
             "DEBUG" if cfg.CONF.debug else "INFO"
         )
-        run(_await_world(settings), settings)
+        world = controller_metrics.metered(_await_world(settings))
+        run(world, settings)
     except InvalidRequest as e:
         print(f"[anycast] {e}", file=sys.stderr)  # noqa: T201
         return 2
@@ -214,6 +216,7 @@ def run(world: World, settings: options.Settings) -> None:
             coordination=coordination,
             workers=workers,
             poll_interval=settings.poll_interval,
+            meter=world.meter,
         )
         receiver = HeartbeatReceiver(
             world, store, heartbeats.read, daemon.wake
@@ -222,24 +225,34 @@ def run(world: World, settings: options.Settings) -> None:
         spare_monitor = SpareMonitor(
             world, world.fast_agents, daemon.wake_at_once, coordination.owns
         )
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: daemon.stop())
+        _stop_on_signals(daemon)
+        servers = controller_metrics.servers(
+            world, coordination, daemon, receiver, spare_monitor
+        )
         coordination.start()
-        _run_beside(daemon, receiver, spare_monitor)
+        _run_beside(daemon, receiver, spare_monitor, *servers)
     coordination.stop()
     LOG.info("The controller has stopped.")
 
 
-def _run_beside(
-    daemon: Daemon, receiver: HeartbeatReceiver, spare_monitor: SpareMonitor
-) -> None:
-    receiver.start()
-    spare_monitor.start()
-    try:
+def _stop_on_signals(daemon: Daemon) -> None:
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: daemon.stop())
+
+
+class _Beside(Protocol):
+    """What runs in threads of its own, beside the daemon."""
+
+    def start(self) -> None: ...
+    def stop(self) -> None: ...
+
+
+def _run_beside(daemon: Daemon, *others: _Beside) -> None:
+    with ExitStack() as stack:
+        for other in others:
+            other.start()
+            stack.callback(other.stop)
         daemon.run()
-    finally:
-        spare_monitor.stop()
-        receiver.stop()
 
 
 def _distributors(world: World, observers: Executor) -> tuple[Reconciler, ...]:

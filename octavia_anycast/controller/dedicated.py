@@ -82,6 +82,7 @@ class DedicatedAmphorae:
         resync = settings.resync_interval
         return Kind(
             noun="the amphorae of distributor",
+            label="dedicated amphorae",
             lock_prefix="dedicated-",
             threads=settings.workers,
             resync=resync,

@@ -110,6 +110,26 @@ class HeartbeatReceiver:
         if self._socket is not None:
             self._socket.close()
 
+    def trouble(self) -> str:
+        """Say why heartbeats are not received; empty: they are."""
+        settings, error = self._world.settings, self._error()
+        if not error:
+            return ""
+        return (
+            "heartbeats are not received on "
+            f"{settings.heartbeat_bind_ip}, UDP "
+            f"{settings.heartbeat_bind_port} (heartbeat_bind_ip, "
+            f"heartbeat_bind_port): {error}"
+        )
+
+    def _error(self) -> str:
+        if self._world.refusals.receiver_error:
+            return self._world.refusals.receiver_error
+        if not self._threads:
+            return "their threads were not started"
+        ended = [x.name for x in self._threads if not x.is_alive()]
+        return f"the thread {ended[0]} has ended" if ended else ""
+
     def _receive(self) -> None:
         while self._socket is None:
             if self._stop.wait(_BIND_AGAIN_SECONDS):
@@ -127,8 +147,7 @@ class HeartbeatReceiver:
             source = address[0].partition("%")[0]  # fe80::1%eth0
             heartbeat = self._read(datagram)
             if isinstance(heartbeat, Refusal):
-                now = self._world.now()
-                self._world.refusals.note(source, heartbeat, now)
+                self._refuse(source, heartbeat, self._world.now())
                 continue
             try:
                 self._queue.put_nowait(
@@ -136,7 +155,12 @@ class HeartbeatReceiver:
                 )
             except queue.Full:
                 self._listen_anew()
+                self._world.meter.heartbeats_lost(1)
                 LOG.warning("A heartbeat is dropped: too many wait.")
+
+    def _refuse(self, source: str, why: Refusal, at: datetime) -> None:
+        self._world.refusals.note(source, why, at)
+        self._world.meter.heartbeat_refused(why)
 
     def _listen_anew(self) -> None:
         """Do not report heartbeats as missing that were lost until now."""
@@ -150,6 +174,7 @@ class HeartbeatReceiver:
             work = partial(self._record_batch, batch)
             if batch and not attempt(what, work):
                 self._listen_anew()
+                self._world.meter.heartbeats_lost(len(batch))
 
     def _drain(self) -> list[_Arrival]:
         batch: list[_Arrival] = []
@@ -164,13 +189,14 @@ class HeartbeatReceiver:
         refusals = self._world.refusals
         for arrival in batch:
             if arrival.heartbeat.amphora_id not in known:
-                refusals.note(arrival.source, Refusal.UNKNOWN, arrival.at)
+                self._refuse(arrival.source, Refusal.UNKNOWN, arrival.at)
         arrivals = [x for x in batch if x.heartbeat.amphora_id in known]
         for arrival in arrivals:
             refusals.first_at = refusals.first_at or arrival.at
             news_for = self._store.put(arrival.heartbeat, arrival.at)
             if news_for is not None:
                 self._wake(news_for)
+        self._world.meter.heartbeats_received(len(arrivals))
         ours = [arrival.heartbeat for arrival in arrivals]
         self._world.statistics.add(ours)
         with self._world.database.transaction() as session:

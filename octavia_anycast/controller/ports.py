@@ -15,6 +15,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from octavia_anycast.controller.memory import AmphoraMemory, HeartbeatRefusals
+from octavia_anycast.controller.meter import NO_METER, Meter
 from octavia_anycast.db.engine import Database
 from octavia_anycast.db.passwords import Cipher
 from octavia_anycast.db.registration.registering import VipHolders
@@ -197,6 +198,7 @@ class World:
     ``speakerds``: speakerd's own port, for amphorae whose agents do not
     answer. ``fast_agents``: the agents, asked with short timeouts.
     ``rescue_key``: of which clusters' secrets of flow rescue are made.
+    ``meter``: is told what happens, for metrics.
     """
 
     database: Database
@@ -217,3 +219,4 @@ class World:
     speakerds: Agents | None = None
     fast_agents: Agents | None = None
     memory: AmphoraMemory = field(default_factory=AmphoraMemory)
+    meter: Meter = NO_METER

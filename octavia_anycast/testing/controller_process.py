@@ -21,6 +21,7 @@ from octavia_anycast.controller.distributor.distributor_lifecycle import (
 from octavia_anycast.controller.engine.work_queue import Result
 from octavia_anycast.controller.housekeeping.sweep import Sweep
 from octavia_anycast.controller.memory import HeartbeatStore
+from octavia_anycast.controller.meter import NO_METER, Meter
 from octavia_anycast.controller.ports import World
 from octavia_anycast.log_lines import CarryingExecutor
 from octavia_anycast.model.errors import AnycastError
@@ -54,7 +55,9 @@ class MortalStatuses(OctaviaStatuses):
 class ControllerProcess:
     """A reconciler with its threads; end it with :meth:`stop`."""
 
-    def __init__(self, cloud: FakeCloud, settings: Settings) -> None:
+    def __init__(
+        self, cloud: FakeCloud, settings: Settings, meter: Meter = NO_METER
+    ) -> None:
         self._cloud = cloud
         self.errors: list[Exception] = []
         self.load_balancers = OctaviaLoadBalancers()
@@ -75,6 +78,7 @@ class ControllerProcess:
             settings=settings,
             rescue_key=derived_key("flow rescue"),
             now=cloud.clock,
+            meter=meter,
         )
         # One thread each: SQLite has one writer.
         self._observers = CarryingExecutor(1)

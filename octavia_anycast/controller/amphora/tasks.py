@@ -14,6 +14,7 @@ from typing import Any
 from oslo_log import log as logging
 
 from octavia_anycast.controller.engine.job import Job, short
+from octavia_anycast.controller.meter import Boot
 from octavia_anycast.controller.ports import Agents, World
 from octavia_anycast.db.amphora import amphorae
 from octavia_anycast.db.registration import registrations
@@ -87,8 +88,11 @@ def _build(job: Job, action: BootAmphora, drive: ConfigDrive) -> None:
             is_refused=isinstance(e, Permanent),
             is_invalid=isinstance(e, Permanent) and not isinstance(e, NoRoom),
         )
+        is_refused = isinstance(e, Permanent)
+        job.world.meter.boot(Boot.REFUSED if is_refused else Boot.UNORDERED)
         raise
     job.update(action.amphora_id, compute_id=server_id)
+    job.world.meter.boot(Boot.ORDERED)
     LOG.info(
         "Amphora %s of %s boots as server %s in zone %s.",
         action.amphora_id,
@@ -107,6 +111,7 @@ def _check_limit(world: World, session: Any) -> None:
     since = world.now() - timedelta(seconds=policy.boot_timeout)
     under_way = amphorae.replacements_under_way(session, since, is_locked=True)
     if under_way >= policy.replacement_limit:
+        world.meter.boot(Boot.HELD)
         raise Conflict(
             f"{under_way} replacements are under way in the cloud, and there "
             f"may be {policy.replacement_limit} (replacement_limit)."
@@ -265,6 +270,7 @@ def _fail(job: Job, action: FailAmphora) -> None:
         reason=short(action.reason),
         is_refused=action.is_refused,
     )
+    job.world.meter.boot(Boot.FAILED)
     LOG.warning(
         "Amphora %s of %s failed: %s.",
         action.amphora_id,

@@ -60,6 +60,12 @@ class SpareMonitor:
         if self._thread is not None:
             self._thread.join()
 
+    def trouble(self) -> str:
+        """Say why spares are not watched; empty: they are."""
+        if self._thread is not None and self._thread.is_alive():
+            return ""
+        return "the thread spare_monitor does not run"
+
     def _run(self) -> None:
         interval = self.world.settings.spare_watch_interval
         due = time.monotonic()

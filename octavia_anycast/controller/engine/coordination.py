@@ -61,6 +61,7 @@ class Coordination:
         self._guard = threading.Lock()
         self._partitioner: Any = None
         self._owned: dict[str, bool] = {}  # until the next refresh
+        self.is_answering = True  # the service, at the last refresh
 
     def start(self) -> None:
         """Connect and join the group."""
@@ -88,7 +89,9 @@ class Coordination:
                 members = self._coordinator.get_members(GROUP).get()
                 if self.member_id not in members:
                     self._join()
+                self.is_answering = True
             except tooz.ToozError as e:
+                self.is_answering = False
                 LOG.warning("The coordination service cannot be asked: %s", e)
             self._owned.clear()
 

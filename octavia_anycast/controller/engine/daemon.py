@@ -19,10 +19,12 @@ from oslo_log import log as logging
 from octavia_anycast import log_lines
 from octavia_anycast.controller.engine.coordination import Coordination
 from octavia_anycast.controller.engine.work_queue import (
+    Backlog,
     Reconciler,
     Result,
     WorkQueue,
 )
+from octavia_anycast.controller.meter import NO_METER, Ending, Meter
 from octavia_anycast.model.errors import AnycastError
 
 LOG = logging.getLogger(__name__)
@@ -51,6 +53,7 @@ class Lane:
     """Has all keys of one kind reconciled, each under its lock.
 
     :param clock: seconds of a clock that only goes forward
+    :param meter: is told of each reconcile
     """
 
     def __init__(
@@ -59,11 +62,13 @@ class Lane:
         coordination: Coordination,
         workers: Executor,
         clock: Clock = time.monotonic,
+        meter: Meter = NO_METER,
     ) -> None:
         self._reconciler = reconciler
         self._coordination = coordination
         self._workers = workers
         self._clock = clock
+        self._meter = meter
         self._kind = reconciler.kind
         self._queue = WorkQueue(self._kind, coordination.owns)
         self._free = self._kind.threads
@@ -74,6 +79,15 @@ class Lane:
     def close(self) -> None:
         """Begin no more work."""
         self._is_closed = True
+
+    @property
+    def label(self) -> str:
+        """The kind of work, for metrics."""
+        return self._kind.metric_label
+
+    def backlog(self) -> Backlog:
+        """Count what is to be done now."""
+        return self._queue.backlog(self._clock())
 
     def wake(self, key: str) -> None:
         """Look at this one at once, if it is ours."""
@@ -104,30 +118,36 @@ class Lane:
     def _work(self, key: str) -> None:
         try:
             with log_lines.kept():
-                self._reconcile(key)
+                began = self._clock()
+                ending = self._reconcile(key)
+                took = self._clock() - began
+            self._meter.reconciled(self.label, ending, took)
         finally:
             with self._guard:
                 self._free += 1
             # Not at the next poll: that would be so many looks a poll.
             self.hand_out()
 
-    def _reconcile(self, key: str) -> None:
+    def _reconcile(self, key: str) -> Ending:
         try:
             lock = self._coordination.lock(f"{self._kind.lock_prefix}{key}")
             with lock as is_held:
                 if is_held:
                     result = self._reconciler.reconcile(key)
+                    ending = _ending(result)
                 else:
                     LOG.debug(
                         "Another process works on %s %s.",
                         self._kind.noun,
                         key,
                     )
-                    result = Result()
+                    result, ending = Result(), Ending.BUSY
         except Exception as e:  # noqa: BLE001 - the thread has to live
             self._postpone(key, e)
-        else:
-            self._queue.done(key, self._clock(), result)
+            is_ours = isinstance(e, AnycastError)
+            return Ending.FAILED if is_ours else Ending.CRASHED
+        self._queue.done(key, self._clock(), result)
+        return ending
 
     def _postpone(self, key: str, error: Exception) -> None:
         """Have the key tried again later, and log why."""
@@ -142,12 +162,21 @@ class Lane:
         )
 
 
+def _ending(result: Result) -> Ending:
+    if result.is_gone:
+        return Ending.GONE
+    if result.is_settled:
+        return Ending.SETTLED
+    return Ending.ACTED if result.did_something else Ending.WAITING
+
+
 class Daemon:
     """Runs every reconciler over what of it is this controller's.
 
     :param clusters: the load balancers, which others may wake
     :param others: all other kinds of work
     :param poll_interval: seconds
+    :param meter: is told of each reconcile
     """
 
     def __init__(
@@ -159,17 +188,19 @@ class Daemon:
         workers: Executor,
         poll_interval: float,
         clock: Clock = time.monotonic,
+        meter: Meter = NO_METER,
     ) -> None:
         self._coordination = coordination
         self._poll_interval = poll_interval
         self._clock = clock
         self._lanes = [
-            Lane(reconciler, coordination, workers, clock)
+            Lane(reconciler, coordination, workers, clock, meter)
             for reconciler in (clusters, *others)
         ]
         self._clusters = self._lanes[0]
         self._stop = threading.Event()
         self._refresh_due = 0.0
+        self._came_round_at = clock()
 
     def stop(self) -> None:
         """Ask the loop to end; safe in a signal handler."""
@@ -180,6 +211,14 @@ class Daemon:
     def is_stopping(self) -> bool:
         """Whether the loop is to end."""
         return self._stop.is_set()
+
+    def idle_seconds(self) -> float:
+        """For how long the loop has not come round."""
+        return self._clock() - self._came_round_at
+
+    def backlogs(self) -> dict[str, Backlog]:
+        """Kind of work -> what is to be done now."""
+        return {lane.label: lane.backlog() for lane in self._lanes}
 
     def wake(self, load_balancer_id: str) -> None:
         """Look at this load balancer at once, if it is ours."""
@@ -198,6 +237,7 @@ class Daemon:
             wait = self._poll_interval if is_done else FAILED_WAIT_SECONDS
             for lane in self._lanes:
                 lane.hand_out()
+            self._came_round_at = self._clock()
         LOG.info("Stopping; waiting for the work under way.")
 
     def poll(self) -> None:

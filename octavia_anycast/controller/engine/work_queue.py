@@ -26,17 +26,19 @@ FAILED_MAX_SECONDS = 15.0
 class Kind:
     """What the queue has to know of one kind of work; times are in seconds.
 
-    ``noun`` names it in the log. ``lock_prefix``, and the key, is the name
-    of the lock. ``threads`` work on it side by side. ``notice``: between two
-    calls of ``pending()``, 0 for each poll. ``busy``: until the next look
-    while something is under way, up to ``busy_max`` if nothing happens.
-    ``resync``: until the next look at what is settled, more or less by the
-    share ``spread``. ``failed``: after the first failure, twice as long after
-    the next one, up to ``failed_max``. ``steal_after``: so long the owner of
-    a key has before another controller takes it.
+    ``noun`` names it in the log, and ``label`` in metrics; empty: the noun.
+    ``lock_prefix``, and the key, is the name of the lock. ``threads`` work on
+    it side by side. ``notice``: between two calls of ``pending()``, 0 for each
+    poll. ``busy``: until the next look while something is under way, up to
+    ``busy_max`` if nothing happens. ``resync``: until the next look at what is
+    settled, more or less by the share ``spread``. ``failed``: after the first
+    failure, twice as long after the next one, up to ``failed_max``.
+    ``steal_after``: so long the owner of a key has before another controller
+    takes it.
     """
 
     noun: str
+    label: str = ""
     lock_prefix: str = ""
     threads: int = 1
     notice: float = 0.5
@@ -47,6 +49,11 @@ class Kind:
     failed: float = 5.0
     failed_max: float = FAILED_MAX_SECONDS
     steal_after: float = STEAL_AFTER_SECONDS
+
+    @property
+    def metric_label(self) -> str:
+        """Its name in metrics."""
+        return (self.label or self.noun).replace(" ", "_").replace("-", "_")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +69,19 @@ class Result:
     is_settled: bool = False
     did_something: bool = False
     retry_after_seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backlog:
+    """What one queue has to do now.
+
+    ``due``: how many keys wait for a thread; ``busy``: how many have one.
+    ``oldest_seconds``: for how long the one that waits longest has waited.
+    """
+
+    due: int = 0
+    busy: int = 0
+    oldest_seconds: float = 0.0
 
 
 class Reconciler(Protocol):
@@ -167,6 +187,25 @@ class WorkQueue:
         if entry.is_busy or entry.due > now:
             return False
         return entry.is_ours or now > entry.since + self._kind.steal_after
+
+    def backlog(self, now: float) -> Backlog:
+        """Count what is to be done now."""
+        with self._lock:
+            due = [
+                now - self._due_at(entry)
+                for entry in self._entries.values()
+                if self._is_due(entry, now)
+            ]
+            busy = sum(entry.is_busy for entry in self._entries.values())
+        return Backlog(
+            due=len(due), busy=busy, oldest_seconds=max(due, default=0.0)
+        )
+
+    def _due_at(self, entry: _Entry) -> float:
+        """Since when it is due here: another controller has its time."""
+        if entry.is_ours:
+            return entry.due
+        return max(entry.due, entry.since + self._kind.steal_after)
 
     def done(self, key: str, now: float, result: Result) -> None:
         """Take the result, and set when the key is due again.

@@ -110,6 +110,7 @@ class Recurring:
         again = min(self.retry, self.interval)
         return Kind(
             noun="chore",
+            label=self.key,
             busy=again,
             busy_max=again,
             resync=self.interval,

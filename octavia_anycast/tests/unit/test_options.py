@@ -30,6 +30,7 @@ def test_the_model_has_the_values_of_the_options() -> None:
     [
         ("connection", "sqlite://", "connection", "sqlite://"),
         ("workers", 3, "workers", 3),
+        ("metrics_bind_port", 9180, "metrics_bind_port", 9180),
         (
             "frontend_security_groups",
             ["a"],
@@ -44,6 +45,11 @@ def test_the_model_has_the_values_of_the_options() -> None:
 )
 def test_what_an_operator_sets_is_read(name, value, path, expected):
     assert attrgetter(path)(read(**{name: value})) == expected
+
+
+def test_metrics_are_off_by_default():
+    assert read().metrics_bind_port == 0
+    assert read().metrics_bind_ip == "127.0.0.1"
 
 
 def test_what_does_not_fit_is_named():

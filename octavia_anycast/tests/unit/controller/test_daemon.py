@@ -9,7 +9,11 @@ from contextlib import contextmanager
 import pytest
 
 from octavia_anycast.controller.engine.daemon import Daemon
-from octavia_anycast.controller.engine.work_queue import Kind, Result
+from octavia_anycast.controller.engine.work_queue import (
+    Backlog,
+    Kind,
+    Result,
+)
 from octavia_anycast.model.errors import Retryable
 
 DEADLINE_SECONDS = 10
@@ -122,3 +126,40 @@ def test_whoever_stops_begins_nothing_more(daemon, reconciler):
 
     assert not reconciler.is_over.acquire(timeout=0.2)
     assert len(reconciler.looked) == WORKERS
+
+
+class Turns:
+    """A loop's event: it is set after so many rounds, and a minute each."""
+
+    def __init__(self, count):
+        self.left = count
+        self.now = 1000.0
+
+    def wait(self, seconds):
+        self.now += 60.0
+        self.left -= 1
+        return self.left < 0
+
+    def set(self):
+        self.left = 0
+
+
+def test_it_is_known_when_the_loop_last_came_round(reconciler):
+    turns = Turns(2)
+    reconciler.pending = lambda wake: {}
+    ours = Everything()
+    ours.refresh = lambda: None
+    daemon = Daemon(
+        reconciler,
+        coordination=ours,
+        workers=None,
+        poll_interval=1,
+        clock=lambda: turns.now,
+    )
+    turns.now += 5.0
+    assert daemon.idle_seconds() == 5.0
+    daemon._stop = turns
+    daemon.run()
+    # A minute after the second of two rounds it was asked to end.
+    assert daemon.idle_seconds() == 60.0
+    assert daemon.backlogs() == {"load_balancer": Backlog()}

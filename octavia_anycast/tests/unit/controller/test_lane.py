@@ -11,6 +11,7 @@ from octavia_anycast import log_lines
 from octavia_anycast.controller.engine.daemon import LOG, Lane
 from octavia_anycast.controller.engine.work_queue import (
     STEAL_AFTER_SECONDS,
+    Backlog,
     Kind,
     Result,
 )
@@ -18,7 +19,9 @@ from octavia_anycast.controller.housekeeping.housekeeping import (
     RETRY_SECONDS,
     Recurring,
 )
+from octavia_anycast.controller.meter import Ending
 from octavia_anycast.model.errors import Retryable
+from octavia_anycast.testing.fakes.fake_meter import FakeMeter
 from octavia_anycast.tests.log_capture import captured
 
 BUSY_SECONDS = 0.9
@@ -83,8 +86,13 @@ class Stage:
         self.coordination = Coordination()
         self.woken = []
         self.now = 0.0
+        self.meter = FakeMeter()
         self.lane = Lane(
-            reconciler, self.coordination, Workers(), lambda: self.now
+            reconciler,
+            self.coordination,
+            Workers(),
+            lambda: self.now,
+            self.meter,
         )
 
     def poll(self, *moments):
@@ -232,3 +240,47 @@ def test_a_chore_that_somebody_else_does_is_not_done(work):
     stage.coordination.held = {"sweep"}
     stage.poll(0.0)
     assert work.count == 0
+
+
+@pytest.mark.parametrize(
+    ("result", "ending"),
+    [
+        (Result(is_settled=True), Ending.SETTLED),
+        (Result(is_settled=True, did_something=True), Ending.SETTLED),
+        (Result(did_something=True), Ending.ACTED),
+        (Result(), Ending.WAITING),
+        (Result(is_gone=True, is_settled=True), Ending.GONE),
+        (Retryable("out"), Ending.FAILED),
+        (RuntimeError("bug"), Ending.CRASHED),
+    ],
+)
+def test_the_meter_is_told_how_each_reconcile_ended(
+    stage, things, result, ending
+):
+    if isinstance(result, Exception):
+        things.failure = result
+    else:
+        things.result = result
+    reconcile = things.reconcile
+
+    def take_two_seconds(key):
+        stage.now += 2.0
+        return reconcile(key)
+
+    things.reconcile = take_two_seconds
+    stage.poll(100.0)
+    assert stage.meter.reconciles == [("thing", ending, 2.0)]
+
+
+def test_the_meter_is_told_of_what_others_hold(stage):
+    stage.coordination.held = {"thing-d"}
+    stage.poll(100.0)
+    assert stage.meter.reconciles == [("thing", Ending.BUSY, 0.0)]
+
+
+def test_a_lane_says_what_is_to_be_done(stage, things):
+    stage.coordination.foreign = {"d"}
+    stage.poll(100.0)
+    stage.now = 103.0 + STEAL_AFTER_SECONDS
+    assert stage.lane.label == "thing"
+    assert stage.lane.backlog() == Backlog(due=1, oldest_seconds=3.0)

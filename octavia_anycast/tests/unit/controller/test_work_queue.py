@@ -2,11 +2,14 @@
 # Copyright (c) 2026 The octavia-anycast authors
 """The work queue: who is looked at when."""
 
+from dataclasses import replace
+
 import pytest
 
 from octavia_anycast.controller.engine.work_queue import (
     FAILED_MAX_SECONDS,
     STEAL_AFTER_SECONDS,
+    Backlog,
     Kind,
     Result,
     WorkQueue,
@@ -207,3 +210,39 @@ def test_what_is_gone_is_not_looked_at_again(work_queue):
     work_queue.take_due(0, limit=1)
     work_queue.done("a", 0, Result(is_gone=True, is_settled=True))
     assert work_queue.take_due(1000, limit=1) == []
+
+
+def test_the_backlog_is_what_is_due_and_what_is_worked_on(work_queue):
+    assert work_queue.backlog(0) == Backlog()
+    for key, now in (("first", 100), ("second", 101), ("third", 103)):
+        work_queue.wake(key, now=now)
+    work_queue.wake("later", now=200)
+    found = work_queue.backlog(104)
+    assert found == Backlog(due=3, busy=0, oldest_seconds=4)
+    assert work_queue.take_due(104, limit=1) == ["first"]
+    found = work_queue.backlog(104)
+    assert found == Backlog(due=2, busy=1, oldest_seconds=3)
+    work_queue.done("first", 105, Result(is_settled=True))
+    assert work_queue.backlog(105).busy == 0
+
+
+def test_what_another_controller_has_time_for_is_no_backlog(
+    work_queue, foreign
+):
+    foreign.add("a")
+    work_queue.see({"a": "PENDING"}, now=100)
+    assert work_queue.backlog(100 + STEAL_AFTER_SECONDS) == Backlog()
+    found = work_queue.backlog(102 + STEAL_AFTER_SECONDS)
+    assert found == Backlog(due=1, oldest_seconds=2)
+
+
+@pytest.mark.parametrize(
+    ("kind", "label"),
+    [
+        (KIND, "load_balancer"),
+        (replace(KIND, label="dedicated amphorae"), "dedicated_amphorae"),
+        (replace(KIND, label="housekeeping-purge"), "housekeeping_purge"),
+    ],
+)
+def test_a_kind_has_a_name_in_metrics(kind, label):
+    assert kind.metric_label == label

@@ -21,6 +21,7 @@ from octavia_anycast.db.cluster import clusters
 from octavia_anycast.model.errors import Retryable
 from octavia_anycast.model.heartbeat import Refusal
 from octavia_anycast.octavia_adapter.amphora import heartbeats
+from octavia_anycast.testing.fakes.fake_meter import FakeMeter
 
 KEY = "a key of these tests"
 HEARTBEAT = {"id": "unknown", "ver": 3, "listeners": {}, "pools": {}}
@@ -84,6 +85,7 @@ class Port:
                 heartbeat_bind_ip=self.address,
                 heartbeat_bind_port=self.number,
             ),
+            meter=FakeMeter(),
         )
         self.refusals = self.world.refusals
         self.receiver = HeartbeatReceiver(
@@ -117,6 +119,8 @@ def test_refusals_are_counted_with_their_source(port):
     eventually(lambda: port.refusals.counts() == {port.address: 3})
     now = port.world.now()
     assert port.refusals.why(port.address, now) is Refusal.UNKNOWN
+    told = {Refusal.WRONG_KEY: 2, Refusal.UNKNOWN: 1}
+    eventually(lambda: port.world.meter.refused == told)
 
 
 def test_a_flood_of_garbage_is_bounded(port, caplog):
@@ -206,6 +210,7 @@ def test_heartbeats_that_the_database_did_not_take_are_not_missed(port):
     with patch.object(port.receiver, "_touch", side_effect=away):
         port.send(signed(HEARTBEAT))
         eventually(lambda: port.refusals.listening_since is not None)
+        eventually(lambda: port.world.meter.lost == 1)
 
 
 def test_the_wrong_key_is_named_for_that_amphora_alone(stage):
@@ -222,3 +227,17 @@ def test_the_wrong_key_is_named_for_that_amphora_alone(stage):
     text = reason(stage)
     assert text.count("another heartbeat_key") == 1
     assert text.index(first.amphora_id) < len(text)
+
+
+def test_heartbeats_of_ours_are_told_to_the_meter(stage, key):
+    stage.run()
+    first = stage.cloud.of(stage.load_balancer_id)[0]
+    made = Port(stage)
+    made.receiver.start()
+    try:
+        made.send(signed(HEARTBEAT | {"id": first.amphora_id}))
+        eventually(lambda: made.world.meter.received == 1)
+        assert made.world.meter.refused == {}
+    finally:
+        made.receiver.stop()
+        made.sender.close()

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The octavia-anycast authors
+"""Makes what serves the controller's metrics, if they are wanted.
+
+Layer: cmd.
+"""
+
+import time
+from dataclasses import replace
+
+from octavia_anycast.controller.engine.coordination import Coordination
+from octavia_anycast.controller.engine.daemon import Daemon
+from octavia_anycast.controller.metrics.application import Application
+from octavia_anycast.controller.metrics.exposition import Exposition
+from octavia_anycast.controller.metrics.health import Health, Troubled
+from octavia_anycast.controller.metrics.kept import Kept
+from octavia_anycast.controller.metrics.process import ProcessMetrics
+from octavia_anycast.controller.metrics.server import MetricsServer
+from octavia_anycast.controller.ports import World
+
+METRICS_SECONDS = 5.0
+HEALTH_SECONDS = 1.0
+
+
+def metered(world: World) -> World:
+    """Give the world a meter that counts, if metrics are to be served."""
+    if not world.settings.metrics_bind_port:
+        return world
+    return replace(world, meter=ProcessMetrics())
+
+
+def servers(
+    world: World,
+    coordination: Coordination,
+    daemon: Daemon,
+    receiver: Troubled,
+    spare_monitor: Troubled,
+) -> tuple[MetricsServer, ...]:
+    """Make what serves metrics and health; nothing, if it is not wanted.
+
+    :param world: with the meter that :func:`metered` gave it
+    """
+    process, settings = world.meter, world.settings
+    if not isinstance(process, ProcessMetrics):
+        return ()
+    health = Health(
+        database=world.database,
+        coordination=coordination,
+        daemon=daemon,
+        receiver=receiver,
+        spare_monitor=spare_monitor,
+    )
+    troubles = Kept(health.troubles, HEALTH_SECONDS, time.monotonic)
+    exposition = Exposition(
+        world,
+        process,
+        backlogs=daemon.backlogs,
+        troubles=troubles.get,
+        clock=time.monotonic,
+    )
+    text = Kept(exposition.text, METRICS_SECONDS, time.monotonic)
+    return (
+        MetricsServer(
+            settings.metrics_bind_ip,
+            settings.metrics_bind_port,
+            Application(text.get, troubles.get),
+        ),
+    )
