@@ -38,6 +38,8 @@ MEMBER_PORT = 8080
 
 VIP_NETWORK_V4 = ipaddress.ip_network("198.51.100.0/24")
 VIP_NETWORK_V6 = ipaddress.ip_network("2001:db8:100::/64")
+# What Neutron chooses from: guides and tests name VIPs below and above these.
+VIP_POOL_V4 = ("198.51.100.20", "198.51.100.239")
 
 SPINE_AS = 65000
 AMPHORA_AS = 65100

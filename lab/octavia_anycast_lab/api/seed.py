@@ -78,7 +78,11 @@ def networks() -> tuple[Network, ...]:
     anycast = Network(
         name=ANYCAST_NETWORK,
         subnets=(
-            Subnet(name="anycast-v4", cidr=settings.VIP_NETWORK_V4),
+            Subnet(
+                name="anycast-v4",
+                cidr=settings.VIP_NETWORK_V4,
+                pool=settings.VIP_POOL_V4,
+            ),
             Subnet(name="anycast-v6", cidr=settings.VIP_NETWORK_V6),
         ),
     )

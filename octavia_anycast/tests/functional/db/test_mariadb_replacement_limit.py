@@ -16,6 +16,7 @@ import pytest
 
 from octavia_anycast.controller.cluster import tasks
 from octavia_anycast.controller.engine.job import Job
+from octavia_anycast.controller.meter import NO_METER
 from octavia_anycast.db.amphora import amphorae
 from octavia_anycast.db.engine import Database
 from octavia_anycast.model.actions import BootAmphora
@@ -51,6 +52,7 @@ class Controller:
                 build=lambda *_: SimpleNamespace(cert_expiration=NOW)
             ),
             compute=SimpleNamespace(build=self._build),
+            meter=NO_METER,
         )
 
     def _build(self, tree, amphora_id, zone, drive):
