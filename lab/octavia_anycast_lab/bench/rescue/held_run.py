@@ -20,6 +20,7 @@ from octavia_anycast_lab.host import process
 from octavia_anycast_lab.traffic import clients, http_probe, traffic_record
 from octavia_anycast_lab.traffic import held as held_traffic
 
+Owners = collections.abc.Mapping[sockets.Connection, frozenset[str]]
 Ends = collections.abc.Mapping[str, float]
 _LONGEST_SECONDS = 600.0
 _QUIET_SECONDS = 6.0  # each connection asks once
@@ -44,6 +45,7 @@ class Cost:
     """What it cost; ``broken`` does not count what the change may break.
 
     ``excused``: how many broke that may; ``before``: before it began.
+    ``shared``: how many several amphorae had among their sockets.
     """
 
     held: int
@@ -52,6 +54,7 @@ class Cost:
     before: int
     broken_outcomes: collections.abc.Mapping[str, int]
     owned: collections.abc.Mapping[str, int]
+    shared: int
     new: event_run.Cost
 
 
@@ -110,14 +113,17 @@ def judge(
     new: event_run.Cost,
     held: collections.abc.Sequence[traffic_record.Record],
     places: collections.abc.Sequence[held_traffic.Place],
-    owners: collections.abc.Mapping[sockets.Connection, str],
+    owners: Owners,
     ends: Ends,
     began: float,
 ) -> Cost:
     """What an event that began then (epoch) broke; pure.
 
+    Of a connection with several owners one is real, and it is not known which:
+    it may break with any of them.
+
     :param places: where the flows go, round and round
-    :param owners: connection -> instance id
+    :param owners: connection -> instance ids
     """
     bad = [r for r in held if r.outcome is not traffic_record.Outcome.OK]
     after = [r for r in bad if _end(r) >= began]
@@ -125,9 +131,17 @@ def judge(
         record
         for record in after
         if _end(record)
-        < ends.get(owners.get(_connection(record, places), ""), _NEVER)
+        < min(
+            (
+                ends.get(owner, _NEVER)
+                for owner in owners.get(_connection(record, places), ())
+            ),
+            default=_NEVER,
+        )
     ]
-    counted = collections.Counter(owners.values())
+    counted = collections.Counter(
+        owner for found in owners.values() for owner in found
+    )
     return Cost(
         held=len({record.flow for record in held}) - (len(bad) - len(after)),
         broken=len(broken),
@@ -135,6 +149,7 @@ def judge(
         before=len(bad) - len(after),
         broken_outcomes=traffic_record.summarize(broken).outcomes,
         owned=dict(counted),
+        shared=sum(len(found) > 1 for found in owners.values()),
         new=new,
     )
 
@@ -154,11 +169,16 @@ def _connection(
     return sockets.Connection(place.address, place.port, record.port or 0)
 
 
-def owners_of(cluster: columns.Cluster) -> dict[sockets.Connection, str]:
-    """Each established connection -> instance id."""
-    return {
-        connection: instance.id
-        for instance in cluster.amphorae().values()
-        for connection in sockets.established(cluster.machines, instance)
-        if connection.vip_port in (world.PORT, standing.TCP_PORT)
-    }
+def owners_of(cluster: columns.Cluster) -> Owners:
+    """Each established connection -> ids of the instances that have it.
+
+    One of them, as a rule. A connection whose client is gone stays with its
+    amphora where the client's last packets went to another one, until HAProxy
+    gives it up. A new one from the same port may be another amphora's.
+    """
+    found = collections.defaultdict[sockets.Connection, set[str]](set)
+    for instance in cluster.amphorae().values():
+        for connection in sockets.established(cluster.machines, instance):
+            if connection.vip_port in (world.PORT, standing.TCP_PORT):
+                found[connection].add(instance.id)
+    return {one: frozenset(ids) for one, ids in found.items()}

@@ -24,8 +24,8 @@ from octavia_anycast_lab.traffic.traffic_record import Outcome
 BEGAN = 1000.0
 PLACES = (held.Place(address="198.51.100.10", port=80, is_tcp=False),)
 OWNERS = {
-    sockets.Connection("198.51.100.10", 80, 4000): "lost",
-    sockets.Connection("198.51.100.10", 80, 4001): "kept",
+    sockets.Connection("198.51.100.10", 80, 4000): frozenset({"lost"}),
+    sockets.Connection("198.51.100.10", 80, 4001): frozenset({"kept"}),
 }
 
 
@@ -71,6 +71,16 @@ def test_a_planned_change_may_break_nobody() -> None:
 def test_a_loss_may_break_those_of_the_lost_one() -> None:
     cost = _cost(lost=BEGAN)
     assert (cost.broken, cost.excused) == (2, 1)
+
+
+def test_a_connection_of_two_may_break_with_either() -> None:
+    connection = sockets.Connection("198.51.100.10", 80, 4000)
+    owners = {connection: frozenset({"kept", "lost"})}
+    broken = [_record(1, BEGAN + 2, Outcome.TIMEOUT, 4000)]
+    for ends, excused in (({"lost": BEGAN}, 1), ({"other": BEGAN}, 0)):
+        cost = held_run.judge(_new(), broken, PLACES, owners, ends, BEGAN)
+        assert (cost.broken, cost.excused) == (1 - excused, excused)
+        assert (cost.shared, cost.owned) == (1, {"kept": 1, "lost": 1})
 
 
 def test_a_drain_may_break_none_before_its_end() -> None:
