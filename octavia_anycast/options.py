@@ -22,6 +22,7 @@ from octavia_anycast.model.cluster import (
     ClusterSize,
     DrainLimits,
 )
+from octavia_anycast.model.errors import InvalidRequest
 from octavia_anycast.model.heartbeat import MISSED_HEARTBEATS
 from octavia_anycast.model.wire import GateSettings, SyntheticRequest
 from octavia_anycast.planning.amphora.failures import Patience
@@ -333,6 +334,8 @@ def _option(name: str) -> Any:
     kind = _KINDS[type(default)]
     if name.endswith("_port"):
         kind = cfg.PortOpt
+    elif name.endswith("_bind_ip"):
+        kind = cfg.IPOpt  # nothing at all would be every address
     elif kind is cfg.ListOpt:
         default = list(default)  # a tuple is "()" in a sample file
     return kind(
@@ -351,11 +354,11 @@ def register(conf: Any) -> None:
 def read(conf: Any) -> Settings:
     """Read the settings of a configured oslo.config object.
 
-    :raises InvalidRequest: if sizes contradict one another, or a value of
-        the health gate is out of its range.
+    :raises InvalidRequest: if sizes contradict one another, or a value is not
+        of its type or out of its range.
     """
     register(conf)
-    found = {name: conf[GROUP][name] for name in HELP}
+    found = {name: _value(conf, name) for name in HELP}
     ours: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value
         for name, value in found.items()
@@ -371,6 +374,14 @@ def read(conf: Any) -> Settings:
         patience=Patience(**_of(Patience, ours)),
         **_of(Settings, ours),
     )
+
+
+def _value(conf: Any, name: str) -> Any:
+    try:
+        return conf[GROUP][name]
+    except cfg.ConfigFileValueError as e:
+        reason = str(e).rpartition(" is not valid: ")[2]
+        raise InvalidRequest(name, reason) from e
 
 
 def _of(model: type, ours: dict[str, Any]) -> dict[str, Any]:

@@ -90,6 +90,9 @@ def main() -> int:
     except InvalidRequest as e:
         print(f"[anycast] {e}", file=sys.stderr)  # noqa: T201
         return 2
+    except cfg.Error as e:
+        print(e, file=sys.stderr)  # noqa: T201
+        return 2
     return 0
 
 
@@ -218,19 +221,10 @@ def run(world: World, settings: options.Settings) -> None:
             poll_interval=settings.poll_interval,
             meter=world.meter,
         )
-        receiver = HeartbeatReceiver(
-            world, store, heartbeats.read, daemon.wake
-        )
-        assert world.fast_agents is not None
-        spare_monitor = SpareMonitor(
-            world, world.fast_agents, daemon.wake_at_once, coordination.owns
-        )
+        beside = _beside(world, store, coordination, daemon)
         _stop_on_signals(daemon)
-        servers = controller_metrics.servers(
-            world, coordination, daemon, receiver, spare_monitor
-        )
         coordination.start()
-        _run_beside(daemon, receiver, spare_monitor, *servers)
+        _run_beside(daemon, *beside)
     coordination.stop()
     LOG.info("The controller has stopped.")
 
@@ -245,6 +239,23 @@ class _Beside(Protocol):
 
     def start(self) -> None: ...
     def stop(self) -> None: ...
+
+
+def _beside(
+    world: World,
+    store: HeartbeatStore,
+    coordination: Coordination,
+    daemon: Daemon,
+) -> tuple[_Beside, ...]:
+    receiver = HeartbeatReceiver(world, store, heartbeats.read, daemon.wake)
+    assert world.fast_agents is not None
+    spare_monitor = SpareMonitor(
+        world, world.fast_agents, daemon.wake_at_once, coordination.owns
+    )
+    servers = controller_metrics.servers(
+        world, coordination, daemon, receiver, spare_monitor
+    )
+    return receiver, spare_monitor, *servers
 
 
 def _run_beside(daemon: Daemon, *others: _Beside) -> None:

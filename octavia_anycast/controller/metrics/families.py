@@ -12,6 +12,7 @@ Layer: controller. Pure: standard library only.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import partial
 
 PREFIX = "octavia_anycast_"
 
@@ -55,27 +56,8 @@ class Family:
         return tuple(self.labels)
 
 
-def _of_all(
-    name: str,
-    unit: str,
-    text: str,
-    action: str,
-    metric_type: Type = Type.GAUGE,
-    /,
-    **labels: str,
-) -> Family:
-    return Family(
-        name=PREFIX + name,
-        type=metric_type,
-        source=Source.DEPLOYMENT,
-        unit=unit,
-        text=text,
-        action=action,
-        labels=labels,
-    )
-
-
-def _here(
+def _family(
+    source: Source,
     name: str,
     unit: str,
     text: str,
@@ -88,7 +70,7 @@ def _here(
     return Family(
         name=PREFIX + name,
         type=metric_type,
-        source=Source.PROCESS,
+        source=source,
         unit=unit,
         text=text,
         action=action,
@@ -97,6 +79,8 @@ def _here(
     )
 
 
+_of_all = partial(_family, Source.DEPLOYMENT)
+_here = partial(_family, Source.PROCESS)
 _STATE = "as in troubleshooting"
 _WORK = "the kind of work: load_balancer, distributor, a chore"
 

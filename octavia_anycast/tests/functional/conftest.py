@@ -1,12 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright (c) 2026 The octavia-anycast authors
-"""The API over WSGI, one application for all functional tests."""
+"""The API over WSGI, one application for all; our tables by themselves."""
 
 import pytest
 
+from octavia_anycast.db import schema
+from octavia_anycast.db.engine import Database
 from octavia_anycast.testing import api_server, samples
 from octavia_anycast.tests.functional import object_tree
 from octavia_anycast.tests.functional.balancers import DISTRIBUTORS
+
+
+@pytest.fixture
+def database(tmp_path):
+    """An upgraded database with nothing in it."""
+    database = Database(f"sqlite:///{tmp_path}/anycast.db")
+    schema.upgrade(database.engine())
+    return database
 
 
 @pytest.fixture(scope="session")

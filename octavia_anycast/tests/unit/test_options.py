@@ -10,15 +10,7 @@ from oslo_config import cfg, generator
 from octavia_anycast import options
 from octavia_anycast.model.cluster import ClusterPolicy
 from octavia_anycast.model.errors import InvalidRequest
-
-
-def read(**values):
-    conf = cfg.ConfigOpts()
-    conf([], default_config_files=[])
-    options.register(conf)
-    for name, value in values.items():
-        conf.set_override(name, value, group=options.GROUP)
-    return options.read(conf)
+from octavia_anycast.testing.operator_settings import read
 
 
 def test_the_model_has_the_values_of_the_options() -> None:
@@ -77,7 +69,36 @@ def test_a_file_with_every_default_says_what_none_says(tmp_path):
     assert conf.anycast.heartbeat_controllers == []
 
 
-def test_a_port_is_one():
-    (option,) = (o for o in options.OPTIONS if o.name == "heartbeat_bind_port")
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("heartbeat_bind_port", "70000"),
+        ("metrics_bind_port", "x"),
+        ("heartbeat_bind_ip", "localhost"),
+        ("metrics_bind_ip", ""),
+        ("metrics_bind_ip", "192.0.2.0/24"),
+        ("metrics_per_load_balancer", "maybe"),
+        ("workers", "0"),
+        ("poll_interval", "soon"),
+        ("gate_request_method", "POST"),
+    ],
+)
+def test_a_value_that_is_none_is_refused_by_its_name(tmp_path, name, value):
+    """An address is no name, which may change, nor nothing: that is any."""
+    written = tmp_path / "octavia.conf"
+    written.write_text(f"[anycast]\n{name} = {value}\n")
+    conf = cfg.ConfigOpts()
+    conf([], default_config_files=[str(written)])
+    with pytest.raises(InvalidRequest) as refused:
+        options.read(conf)
+    assert refused.value.field == name
+    assert refused.value.reason
+    assert str(tmp_path) not in str(refused.value)
 
-    assert isinstance(option, cfg.PortOpt)
+
+@pytest.mark.parametrize("name", ["heartbeat_bind_ip", "metrics_bind_ip"])
+@pytest.mark.parametrize(
+    "value", ["192.0.2.1", "2001:db8::1", "0.0.0.0", "::"]
+)
+def test_an_address_to_bind_is_of_either_family(name, value):
+    assert getattr(read(**{name: value}), name) == value

@@ -16,6 +16,7 @@ import pytest
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[3]
+BASH = shutil.which("bash") or "/bin/bash"
 PHASES = ("stack install", "stack post-config", "stack extra")
 CONTROLLER = "octavia-anycast-controller"
 # The chain of Octavia's plugin, first rule first, as its inserts leave it.
@@ -58,66 +59,69 @@ class Stacked:
         raise AssertionError("the chain has an end")
 
 
-@pytest.fixture
-def stack(tmp_path):
-    """Run phases of the plugin, with settings of local.conf."""
-    programs = tmp_path / "venv" / "bin"
-    programs.mkdir(parents=True)
-    manage = programs / "octavia-anycast-manage"
-    bash = shutil.which("bash")
-    manage.write_text(
-        f'#!{bash}\nprintf \'manage\\t%s\\n\' "$*" >>"$RECORD"\n'
-    )
-    manage.chmod(0o755)
-    record, state = tmp_path / "record", tmp_path / "state"
+class Host:
+    """A host on which phases of the plugin run."""
 
-    def run(*phases: str, **settings: str) -> Stacked:
-        record.write_text("")
-        state.write_text("")
-        environment = {
+    def __init__(self, folder: pathlib.Path) -> None:
+        self.folder = folder
+        self.record, self.state = folder / "record", folder / "state"
+        programs = folder / "venv" / "bin"
+        programs.mkdir(parents=True)
+        manage = programs / "octavia-anycast-manage"
+        manage.write_text(
+            f'#!{BASH}\nprintf \'manage\\t%s\\n\' "$*" >>"$RECORD"\n'
+        )
+        manage.chmod(0o755)
+
+    def stack(self, *phases: str, **settings: str) -> Stacked:
+        """Run phases, all by default, with settings of local.conf."""
+        self.record.write_text("")
+        self.state.write_text("")
+        script = 'set -o errexit; source "$0"; stack "$@"'
+        recorded = str(HERE / "recorded_devstack.sh")
+        done = subprocess.run(
+            [BASH, "--norc", "-c", script, recorded, *(phases or PHASES)],
+            env=self._environment() | settings,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        files = {}
+        for line in self.state.read_text().splitlines():
+            *key, value = line.split("|", 3)
+            files[tuple(key)] = value
+        calls = self.record.read_text().splitlines()
+        return Stacked(
+            code=done.returncode,
+            calls=[line.split("\t") for line in calls],
+            files=files,
+            stderr=done.stderr,
+        )
+
+    def _environment(self) -> dict[str, str]:
+        return {
             "PATH": "/nowhere",
-            "RECORD": str(record),
-            "STATE": str(state),
+            "RECORD": str(self.record),
+            "STATE": str(self.state),
             "PLUGIN": str(ROOT / "devstack"),
             "DEST": str(ROOT.parent),
-            "DATA_DIR": str(tmp_path),
+            "DATA_DIR": str(self.folder),
             "OCTAVIA_ANYCAST_DIR": str(ROOT),
-            "OCTAVIA_CONF": str(tmp_path / "octavia.conf"),
-            "OCTAVIA_UWSGI_CONF": str(tmp_path / "octavia-uwsgi.ini"),
+            "OCTAVIA_CONF": str(self.folder / "octavia.conf"),
+            "OCTAVIA_UWSGI_CONF": str(self.folder / "octavia-uwsgi.ini"),
             "OCTAVIA_NODE": "standalone",
             "OCTAVIA_ADDRESS": "192.168.0.3",
             "SERVICE_IP_VERSION": "4",
             "WSGI_MODE": "uwsgi",
             "FIREWALL": "nft",
             "ENABLED_SERVICES": "octavia,o-api,o-cw,o-hm,o-hk",
-            **settings,
         }
-        done = subprocess.run(
-            [
-                bash,
-                "--norc",
-                "-c",
-                'set -o errexit; source "$0"; stack "$@"',
-                str(HERE / "recorded_devstack.sh"),
-                *(phases or PHASES),
-            ],
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        files = {}
-        for line in state.read_text().splitlines():
-            *key, value = line.split("|", 3)
-            files[tuple(key)] = value
-        return Stacked(
-            code=done.returncode,
-            calls=[x.split("\t") for x in record.read_text().splitlines()],
-            files=files,
-            stderr=done.stderr,
-        )
 
-    return run
+
+@pytest.fixture
+def stack(tmp_path):
+    """Run phases of the plugin, with settings of local.conf."""
+    return Host(tmp_path).stack
 
 
 def test_a_whole_stack_uses_nothing_that_devstack_does_not_know(stack):

@@ -4,17 +4,6 @@
 
 import pytest
 
-from octavia_anycast.db import schema
-from octavia_anycast.db.engine import Database
-
-
-@pytest.fixture
-def database(tmp_path):
-    """An upgraded database with nothing in it."""
-    database = Database(f"sqlite:///{tmp_path}/anycast.db")
-    schema.upgrade(database.engine())
-    return database
-
 
 @pytest.fixture
 def session(database):

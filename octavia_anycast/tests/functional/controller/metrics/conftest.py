@@ -5,28 +5,15 @@
 from types import SimpleNamespace
 
 import pytest
-from oslo_config import cfg
 from prometheus_client.parser import text_string_to_metric_families
 
-from octavia_anycast import options
 from octavia_anycast.controller.engine.work_queue import Backlog
 from octavia_anycast.controller.metrics.exposition import Exposition
 from octavia_anycast.controller.metrics.process import ProcessMetrics
-from octavia_anycast.db import schema
-from octavia_anycast.db.engine import Database
+from octavia_anycast.testing import operator_settings
 from octavia_anycast.tests.functional import deployment_rows as rows
 
 DEADLINE_SECONDS = 30
-
-
-def settings(**values):
-    """The settings that an operator gets, but for these."""
-    conf = cfg.ConfigOpts()
-    conf([], default_config_files=[])
-    options.register(conf)
-    for name, value in values.items():
-        conf.set_override(name, value, group=options.GROUP)
-    return options.read(conf)
 
 
 class LoadBalancers:
@@ -75,7 +62,7 @@ class Scene:
         self.world = SimpleNamespace(
             database=database,
             load_balancers=self.load_balancers,
-            settings=settings(**values),
+            settings=operator_settings.read(**values),
             now=lambda: rows.NOW,
         )
         self.process = ProcessMetrics()
@@ -98,14 +85,6 @@ class Scene:
 
     def scrape(self):
         return Samples(self.exposition.text().plain.decode())
-
-
-@pytest.fixture
-def database(tmp_path):
-    """Our tables with nothing in them."""
-    database = Database(f"sqlite:///{tmp_path}/anycast.db")
-    schema.upgrade(database.engine())
-    return database
 
 
 @pytest.fixture

@@ -22,11 +22,11 @@ from octavia_anycast.controller.meter import NO_METER
 from octavia_anycast.controller.metrics.health import IDLE_MAX_SECONDS, Health
 from octavia_anycast.controller.metrics.process import ProcessMetrics
 from octavia_anycast.model.errors import Retryable
+from octavia_anycast.testing import operator_settings
 from octavia_anycast.tests.functional import deployment_rows as rows
 from octavia_anycast.tests.functional.controller.metrics.conftest import (
     DEADLINE_SECONDS,
     Samples,
-    settings,
 )
 
 
@@ -145,7 +145,7 @@ def test_the_coordination_service_is_looked_at(tmp_path, monkeypatch):
 
 def test_a_receiver_says_what_is_wrong_with_it():
     world = SimpleNamespace(
-        settings=settings(heartbeat_bind_ip="127.0.0.1"),
+        settings=operator_settings.read(heartbeat_bind_ip="127.0.0.1"),
         refusals=HeartbeatRefusals(),
         now=lambda: rows.NOW,
         meter=NO_METER,

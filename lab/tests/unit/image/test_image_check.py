@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 import pytest
 
-ROOT = pathlib.Path(__file__).resolve().parents[3]
+ROOT = pathlib.Path(__file__).resolve().parents[4]
 sys.path.append(str(ROOT / "tools"))
 
 import check_image  # noqa: E402

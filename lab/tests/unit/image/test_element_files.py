@@ -16,7 +16,7 @@ import tomllib
 import pytest
 import yaml
 
-ROOT = pathlib.Path(__file__).resolve().parents[3]
+ROOT = pathlib.Path(__file__).resolve().parents[4]
 ELEMENTS = sorted(x for x in (ROOT / "elements").iterdir() if x.is_dir())
 # Their scripts run in the image; those of extra-data.d outside of it.
 INSIDE = ("pre-install.d", "install.d", "post-install.d", "finalise.d")
