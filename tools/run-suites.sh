@@ -7,9 +7,10 @@
 # computes: it has a process for each processor, and takes the time that the
 # labs leave. The output of "lab" is shown at once, that of the other groups at
 # the end; the last lines of all are pytest's closing lines of each group.
-# Tests of a lab that failed, at most three of a group, run once more when the
-# groups have ended, alone on the machine: this tells a fault from a lack of
-# time. A group passes if they pass then; both results are shown.
+# If a single test of a lab's group failed, it runs once more when the groups
+# have ended, alone on the machine and with no more time than its deadlines say:
+# this tells a fault from a lack of time. The group passes if it passes then;
+# both results are shown.
 # With REPORTS=DIRECTORY each group writes DIRECTORY/GROUP.xml (JUnit), and
 # DIRECTORY/GROUP-again.xml if tests ran once more.
 # The exit code is zero if all groups passed.
@@ -23,6 +24,7 @@ first_lab="fabric amphora commands distributor"
 name=${OA_LAB:-oat}
 # They share the machine: a failover of the demonstration takes 20 s alone, and
 # has taken more than 60 s beside the other groups.
+patience_alone=${OA_LAB_PATIENCE:-1}
 export OA_LAB_PATIENCE="${OA_LAB_PATIENCE:-3}"
 output=$(mktemp -d)
 
@@ -37,7 +39,7 @@ run() {
         >"$output/$group" 2>&1
 }
 
-# again GROUP CODE LAB FOLDER ...: its few failures once more, if CODE is that
+# again GROUP CODE LAB FOLDER ...: its only failure once more, if CODE is that
 # of failures; the exit code is the group's now
 again() {
     group=$1
@@ -46,11 +48,10 @@ again() {
     shift 3
     [ "$code" -eq 1 ] || return "$code"
     failed=$(grep -cE '^(FAILED|ERROR) ' "$output/$group")
-    if [ "$failed" -eq 0 ] || [ "$failed" -gt 3 ]; then
-        return "$code"
-    fi
-    (export OA_LAB="$lab_name" && run "$group-again" "$python" -m pytest \
-        --last-failed --last-failed-no-failures=none "$@") &
+    [ "$failed" -eq 1 ] || return "$code"
+    (export OA_LAB="$lab_name" OA_LAB_PATIENCE="$patience_alone" &&
+        run "$group-again" "$python" -m pytest \
+            --last-failed --last-failed-no-failures=none "$@") &
     running=$!
     wait "$running"
     code=$?
