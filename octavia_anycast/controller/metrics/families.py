@@ -275,10 +275,11 @@ BUILD = _here(
 DATABASE_UP = _here(
     "database_up",
     "1 or 0",
-    "Whether the database answered this scrape; if not, nothing about the "
-    "deployment is in it.",
-    "0: nothing is changed or replaced until it answers again; what is "
-    "announced stays (Known situations).",
+    "Whether the deployment was read from the database within five seconds; "
+    "if not, nothing about it is in this scrape.",
+    "0, and /healthz says that the database does not answer: nothing is "
+    "changed or replaced until it does; what is announced stays (Known "
+    "situations). 0, and it answers: reading takes too long.",
 )
 COLLECTION_SECONDS = _here(
     "collection_duration_seconds",
