@@ -20,6 +20,15 @@ UPSTREAM_STAMP := $(UPSTREAM)/made-$(call key,$(UPSTREAM_INPUTS))
 PACKAGE := $(VENV)-package
 PACKAGE_INPUTS := $(CONSTRAINTS) requirements/package.txt
 PACKAGE_STAMP := $(PACKAGE)/made-$(call key,$(PACKAGE_INPUTS))
+# One with Heat, and one with Ansible, whose collection for OpenStack wants an
+# older openstacksdk.
+CLIENTS := $(VENV)-clients
+CLIENTS_INPUTS := pyproject.toml lab/pyproject.toml client/pyproject.toml \
+	$(CONSTRAINTS) requirements/clients.txt
+CLIENTS_STAMP := $(CLIENTS)/made-$(call key,$(CLIENTS_INPUTS))
+ANSIBLE := $(VENV)-ansible
+ANSIBLE_INPUTS := $(CONSTRAINTS) requirements/ansible.txt
+ANSIBLE_STAMP := $(ANSIBLE)/made-$(call key,$(ANSIBLE_INPUTS))
 PYTEST := $(BIN)/python -m pytest
 # A process for each processor; the tests of one file stay together.
 SPREAD := -n auto --dist loadfile
@@ -28,8 +37,8 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
 .PHONY: help venv packages bpf image root lint format test test-all test-unit \
-	test-functional test-client test-contract test-upstream test-package \
-	test-search test-lab chaos demo bench statuses lab-up lab-down lab-status \
+	test-functional test-client test-clients test-contract test-upstream \
+	test-package test-search test-lab chaos demo bench statuses lab-up lab-down lab-status \
 	lab-shell docs clean
 
 help: ## Show this
@@ -48,6 +57,14 @@ $(UPSTREAM_STAMP): $(UPSTREAM_INPUTS)
 $(PACKAGE_STAMP): $(PACKAGE_INPUTS)
 	@tools/make-venv.sh "$(PYTHON)" "$(PACKAGE)" "$@" \
 		requirements/package.txt
+
+$(CLIENTS_STAMP): $(CLIENTS_INPUTS)
+	@tools/make-venv.sh "$(PYTHON)" "$(CLIENTS)" "$@" \
+		requirements/clients.txt . lab client
+
+$(ANSIBLE_STAMP): $(ANSIBLE_INPUTS)
+	@tools/make-venv.sh "$(PYTHON)" "$(ANSIBLE)" "$@" \
+		requirements/ansible.txt
 
 packages: ## Install missing Debian packages (root)
 	@tools/install-packages.sh
@@ -89,6 +106,10 @@ test-functional: $(STAMP) ## The API over WSGI, flows against fakes
 
 test-client: $(STAMP) ## The SDK and the commands of openstack
 	$(PYTEST) $(SPREAD) client/tests $(ARGS)
+
+test-clients: root packages bpf $(CLIENTS_STAMP) $(ANSIBLE_STAMP) ## Ansible, Heat, openstacksdk, as the guide has them (root)
+	OA_LAB_REQUIRED=1 PATH="$$PATH:$(CURDIR)/$(ANSIBLE)/bin" \
+		$(CLIENTS)/bin/python -m pytest lab/tests/automation $(ARGS)
 
 test-contract: packages bpf $(STAMP) ## Speaker drivers against real daemons, flow rescue in the kernel
 	$(PYTEST) octavia_anycast/tests/contract $(ARGS)
@@ -146,7 +167,8 @@ clean: ## Remove the lab, the environments and all caches
 	@if [ -x $(BIN)/octavia-anycast-lab ] && [ "$$(id -u)" -eq 0 ]; then \
 		$(BIN)/octavia-anycast-lab clean; fi
 	rm -rf $(VENV) $(VENV).lock $(UPSTREAM) $(UPSTREAM).lock \
-		$(PACKAGE) $(PACKAGE).lock $(CACHE) .tox cover \
+		$(PACKAGE) $(PACKAGE).lock $(CLIENTS) $(CLIENTS).lock \
+		$(ANSIBLE) $(ANSIBLE).lock $(CACHE) .tox cover \
 		doc/build .ci/logs .mypy_cache .pytest_cache .ruff_cache \
 		.import_linter_cache .hypothesis build dist
 	find . -name __pycache__ -prune -exec rm -rf {} +

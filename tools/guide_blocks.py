@@ -31,12 +31,14 @@ from pathlib import Path
 GUIDES = (
     "README.md",
     "doc/source/user",
+    "doc/source/user/automation",
     "doc/source/contributor/demo.rst",
     "doc/source/contributor/lab.rst",
     "doc/source/operator",
 )
 # The order in which they are typed: each may use what one before it made.
 ORDER = (
+    "doc/source/user/automation/sdk.rst",
     "doc/source/user/load-balancers.rst",
     "doc/source/user/scaling.rst",
     "doc/source/contributor/lab.rst",
@@ -48,6 +50,13 @@ ORDER = (
     "doc/source/operator/housekeeping.rst",
     "doc/source/operator/fabric.rst",
     "doc/source/operator/troubleshooting.rst",
+    "doc/source/user/automation/ansible.rst",
+    "doc/source/user/automation/heat.rst",
+)
+# Typed only by a suite of their own (make test-clients), which has the tools.
+OWN_SUITE = (
+    "doc/source/user/automation/ansible.rst",
+    "doc/source/user/automation/heat.rst",
 )
 CONTROL = "control"
 MACHINE = "machine"

@@ -3,9 +3,9 @@
 # Make a Python environment:
 # make-venv.sh PYTHON DIRECTORY STAMP REQUIREMENTS OWN ...
 #
-# Third-party distributions exactly as in requirements/constraints.txt, then
-# those of this repository in the folders OWN, editable. One at a time: a
-# second make waits.
+# Third-party distributions exactly as in requirements/constraints.txt, unless
+# REQUIREMENTS says another version, then those of this repository in the
+# folders OWN, editable. One at a time: a second make waits.
 # While the constraints are the same the environment is only brought up to
 # date; other constraints make it anew. The stamp says that it is complete.
 set -eu
@@ -34,8 +34,14 @@ fi
 
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
+# constraints: those that REQUIREMENTS leaves as they are
+constraints() {
+    awk -F== 'FNR == NR { if (NF > 1) own[tolower($1)]; next }
+        !(tolower($1) in own)' "$requirements" requirements/constraints.txt
+}
 pinned() {
-    "$venv/bin/pip" install --constraint requirements/constraints.txt "$@"
+    constraints >"$venv/constraints-used.txt"
+    "$venv/bin/pip" install --constraint "$venv/constraints-used.txt" "$@"
 }
 create() {
     "$python" -m venv --clear "$venv" &&

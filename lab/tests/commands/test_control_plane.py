@@ -178,6 +178,11 @@ def test_a_tenant_is_not_an_operator(cli: Cli) -> None:
     assert seed.MANAGEMENT_NETWORK not in networks
 
 
+def test_a_tenant_may_ask_for_floating_ips(cli: Cli) -> None:
+    """There are none, but Ansible's load balancer module asks for them."""
+    assert cli.ask("floating", "ip", "list", cloud="demo") == []
+
+
 def test_no_token_no_answer(cli: Cli) -> None:
     plane = deployment.Deployment.of(cli.lab)
     for url in (

@@ -5,6 +5,7 @@
 In the order of ``guide_blocks.ORDER``; each document is one test, and may use
 what one before it made, as a reader would who follows them all. What their
 sources mark as not run is not. At the end all that they made is removed.
+Ansible's and Heat's pages have a suite of their own, ``lab/tests/automation``.
 """
 
 import pathlib
@@ -24,8 +25,9 @@ DOCUMENTS = [
     path
     for path in guide_blocks.guides(ROOT)
     if any(b.reason is None for b in guide_blocks.blocks(path, ROOT))
+    and str(path.relative_to(ROOT)) not in guide_blocks.OWN_SUITE
 ]
-BALANCERS = ("mine", "web", "pinned", "first", "lab-web")
+BALANCERS = ("mine", "web", "pinned", "first", "lab-web", "sdk-web")
 FLAVORS = ("anycast-2",)
 FABRICS = ("fabric",)
 PEERS = ("tor1", "tor2", "tor3", "leaf1-bfd", "leaf1-front")

@@ -135,6 +135,7 @@ def test_a_command_cannot_be_hidden_as_a_picture(
         ("  openstack loadbalancer creat --name a\n", "no such command"),
         ("  openstack network create --share a\n", None),
         ("  openstack network kreate a\n", "no such command"),
+        ("  openstack stack create -t web.yaml web\n", None),
         ("  openstack compute service set --disable H n\n", None),
         ("  $MANAGE housekeeping sweep --dry-run   # look\n", None),
         ("  $MANAGE housekeeping sweeps\n", "invalid choice"),

@@ -16,13 +16,13 @@ import select
 import subprocess
 import sys
 import threading
-import time
 import typing
 
 from octavia_anycast_lab import deployment, shell
+from octavia_anycast_lab.host import process
 
 HERE = pathlib.Path(__file__).parent
-ROOT = HERE.parents[2]
+ROOT = HERE.parents[1]
 sys.path.append(str(ROOT / "tools"))
 
 import guide_blocks  # noqa: E402
@@ -95,7 +95,7 @@ class Shell:
         with contextlib.suppress(BrokenPipeError):
             stdin.write(f"{text}\necho {_END}\n".encode())
             stdin.flush()
-        said = self._read(time.monotonic() + seconds)
+        said = self._read(seconds)
         if not said.rstrip().endswith(_END):
             raise GuideError(f"a command failed or did not end: {said}")
         return said.rpartition(_END)[0]
@@ -112,16 +112,21 @@ class Shell:
             self._process.wait()
         os.close(self._terminal)
 
-    def _read(self, deadline: float) -> str:
+    def _read(self, seconds: float) -> str:
         pipe = self._process.stdout
         assert pipe is not None
         said = b""
-        while time.monotonic() < deadline:
-            if select.select([pipe], [], [], 0.5)[0]:
-                more = os.read(pipe.fileno(), 65536)
-                said += more
-                if not more or said.rstrip().endswith(_END.encode()):
-                    break
+
+        def has_ended() -> bool:
+            nonlocal said
+            if not select.select([pipe], [], [], 0.5)[0]:
+                return False
+            more = os.read(pipe.fileno(), 65536)
+            said += more
+            return not more or said.rstrip().endswith(_END.encode())
+
+        with contextlib.suppress(TimeoutError):
+            process.wait_until(has_ended, seconds, "a block has ended", 0.0)
         return said.decode(errors="replace")
 
     def _answer_questions(self) -> None:
