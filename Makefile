@@ -20,6 +20,11 @@ UPSTREAM_STAMP := $(UPSTREAM)/made-$(call key,$(UPSTREAM_INPUTS))
 PACKAGE := $(VENV)-package
 PACKAGE_INPUTS := $(CONSTRAINTS) requirements/package.txt
 PACKAGE_STAMP := $(PACKAGE)/made-$(call key,$(PACKAGE_INPUTS))
+# And one for tempest, which knows the product by its API alone.
+TEMPEST := $(VENV)-tempest
+TEMPEST_INPUTS := tempest_plugin/pyproject.toml $(CONSTRAINTS) \
+	requirements/tempest.txt
+TEMPEST_STAMP := $(TEMPEST)/made-$(call key,$(TEMPEST_INPUTS))
 PYTEST := $(BIN)/python -m pytest
 # A process for each processor; the tests of one file stay together.
 SPREAD := -n auto --dist loadfile
@@ -29,8 +34,8 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 .DEFAULT_GOAL := help
 .PHONY: help venv packages bpf image root lint format test test-all test-unit \
 	test-functional test-client test-contract test-upstream test-package \
-	test-search test-lab chaos demo bench statuses lab-up lab-down lab-status \
-	lab-shell docs clean
+	test-tempest test-search test-lab chaos demo bench statuses lab-up lab-down \
+	lab-status lab-shell docs clean
 
 help: ## Show this
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -48,6 +53,10 @@ $(UPSTREAM_STAMP): $(UPSTREAM_INPUTS)
 $(PACKAGE_STAMP): $(PACKAGE_INPUTS)
 	@tools/make-venv.sh "$(PYTHON)" "$(PACKAGE)" "$@" \
 		requirements/package.txt
+
+$(TEMPEST_STAMP): $(TEMPEST_INPUTS)
+	@tools/make-venv.sh "$(PYTHON)" "$(TEMPEST)" "$@" \
+		requirements/tempest.txt tempest_plugin
 
 packages: ## Install missing Debian packages (root)
 	@tools/install-packages.sh
@@ -99,6 +108,10 @@ test-upstream: root packages $(UPSTREAM_STAMP) ## Octavia's own tests of its API
 test-package: $(PACKAGE_STAMP) ## Wheels and sdists: built, compared, installed alone
 	$(PACKAGE)/bin/python tools/check_package.py $(ARGS)
 
+test-tempest: root packages bpf $(STAMP) $(TEMPEST_STAMP) ## Our tempest plug-in, then Octavia's API tests, in a lab (root)
+	$(BIN)/python -m octavia_anycast_lab.tempest $(TEMPEST)/bin \
+		doc/source/contributor/tempest-skips.toml $(ARGS)
+
 test-search: $(STAMP) ## Properties on new random histories, ROUNDS= times
 	for round in $$(seq $(or $(ROUNDS),5)); do \
 		$(PYTEST) -q octavia_anycast/tests/unit -m hypothesis \
@@ -146,7 +159,7 @@ clean: ## Remove the lab, the environments and all caches
 	@if [ -x $(BIN)/octavia-anycast-lab ] && [ "$$(id -u)" -eq 0 ]; then \
 		$(BIN)/octavia-anycast-lab clean; fi
 	rm -rf $(VENV) $(VENV).lock $(UPSTREAM) $(UPSTREAM).lock \
-		$(PACKAGE) $(PACKAGE).lock $(CACHE) .tox cover \
-		doc/build .ci/logs .mypy_cache .pytest_cache .ruff_cache \
+		$(PACKAGE) $(PACKAGE).lock $(TEMPEST) $(TEMPEST).lock \
+		$(CACHE) .tox cover doc/build .ci/logs .mypy_cache .pytest_cache .ruff_cache \
 		.import_linter_cache .hypothesis build dist
 	find . -name __pycache__ -prune -exec rm -rf {} +
