@@ -8,6 +8,7 @@ it took. The lab goes at the end, unless OA_LAB_KEEP is set.
 """
 
 import argparse
+import contextlib
 import os
 import pathlib
 import re
@@ -15,8 +16,17 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 
-from octavia_anycast_lab import cleanup, deployment, down, settings, shell, up
+from octavia_anycast_lab import (
+    cleanup,
+    deployment,
+    down,
+    lock,
+    settings,
+    shell,
+    up,
+)
 from octavia_anycast_lab.api import distributors, rest
 from octavia_anycast_lab.cli import EXPECTED
 from octavia_anycast_lab.cloud import octavia_api
@@ -41,13 +51,8 @@ def main() -> None:
         os.environ.get(settings.LAB_ENVIRONMENT, TEST_LAB)
     )
     try:
-        plane = _lab_up(lab)
-        try:
+        with _lab_up(lab) as plane:
             wrong = _run_parts(plane, options)
-        finally:
-            down.keep_logs(lab)
-            if not os.environ.get("OA_LAB_KEEP"):
-                cleanup.clean(lab)
     except EXPECTED as error:
         sys.exit(f"test-tempest: {error}")
     except KeyboardInterrupt:
@@ -69,15 +74,27 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _lab_up(lab: settings.Lab) -> deployment.Deployment:
-    """One amphora is enough for calls; our tests ask for as many as they need.
+@contextlib.contextmanager
+def _lab_up(lab: settings.Lab) -> Iterator[deployment.Deployment]:
+    """Bring the lab up, and remove it, also what came up of it.
 
+    One amphora is enough for calls; our tests ask for as many as they need.
     Octavia's tests make hundreds of load balancers.
     """
     os.environ.setdefault(octavia_api.SIZE_ENVIRONMENT, "1")
-    plane = up.up(lab, Progress())
-    distributors.ensure_default(rest.Api(plane=plane))
-    return plane
+    is_ours = True
+    try:
+        plane = up.up(lab, Progress())
+        distributors.ensure_default(rest.Api(plane=plane))
+        yield plane
+    except lock.BusyError:
+        is_ours = False
+        raise
+    finally:
+        if is_ours:
+            down.keep_logs(lab)
+        if is_ours and not os.environ.get("OA_LAB_KEEP"):
+            cleanup.clean(lab)
 
 
 def _run_parts(
