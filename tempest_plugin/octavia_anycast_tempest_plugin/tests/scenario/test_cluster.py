@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright (c) 2026 The octavia-anycast authors
-"""The cluster of a load balancer: show, scale, stop; refusals; who may."""
+"""The cluster of a load balancer: show, scale; refusals; who may."""
 
 from tempest.lib import decorators, exceptions
 
@@ -47,29 +47,6 @@ class ClusterTest(scenario.ScenarioTest):
         self.own_cluster.update(self.balancer_id, desired_size=SIZE)
         fewer = {a["id"] for a in self.await_cluster(SIZE)["amphorae"]}
         self.assertEqual(fewer, self.announcers())
-
-    @decorators.idempotent_id("5c7f5b2e-9f76-4f4a-a6f4-0d1f6a7d2b03")
-    def test_stop_and_go_on(self) -> None:
-        """A cluster that is not enabled keeps its amphorae as they are."""
-        before = self.await_cluster(SIZE)["amphorae"]
-        self.own_cluster.update(
-            self.balancer_id, enabled=False, desired_size=1
-        )
-        # The controller has looked at it, and has removed none.
-        self.wait_until(self._is_offline, "the cluster OFFLINE")
-        found = self.clusters.show(self.balancer_id)
-        self.assertFalse(found["enabled"])
-        self.assertEqual(1, found["desired_size"])
-        self.assertEqual(SIZE, found["amphora_count"])
-        self.own_cluster.update(
-            self.balancer_id, enabled=True, desired_size=SIZE
-        )
-        after = self.await_cluster(SIZE)["amphorae"]
-        self.assertEqual({a["id"] for a in before}, {a["id"] for a in after})
-
-    def _is_offline(self) -> bool:
-        found = self.clusters.show(self.balancer_id)
-        return bool(found["operating_status"] == "OFFLINE")
 
     @decorators.attr(type=["negative"])
     @decorators.idempotent_id("5c7f5b2e-9f76-4f4a-a6f4-0d1f6a7d2b04")
