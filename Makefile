@@ -29,6 +29,11 @@ CLIENTS_STAMP := $(CLIENTS)/made-$(call key,$(CLIENTS_INPUTS))
 ANSIBLE := $(VENV)-ansible
 ANSIBLE_INPUTS := $(CONSTRAINTS) requirements/ansible.txt
 ANSIBLE_STAMP := $(ANSIBLE)/made-$(call key,$(ANSIBLE_INPUTS))
+# And one for tempest, which knows the product by its API alone.
+TEMPEST := $(VENV)-tempest
+TEMPEST_INPUTS := tempest_plugin/pyproject.toml $(CONSTRAINTS) \
+	requirements/tempest.txt
+TEMPEST_STAMP := $(TEMPEST)/made-$(call key,$(TEMPEST_INPUTS))
 PYTEST := $(BIN)/python -m pytest
 # A process for each processor; the tests of one file stay together.
 SPREAD := -n auto --dist loadfile
@@ -36,10 +41,7 @@ export PIP_CACHE_DIR := $(CACHE)/pip
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help venv packages bpf image root lint format test test-all test-unit \
-	test-functional test-client test-clients test-contract test-upstream \
-	test-package test-search test-lab chaos demo bench statuses lab-up lab-down lab-status \
-	lab-shell docs clean
+.PHONY: root $(shell sed -n 's/^\([a-z-]*\):.*\#\#.*/\1/p' Makefile)
 
 help: ## Show this
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -65,6 +67,9 @@ $(CLIENTS_STAMP): $(CLIENTS_INPUTS)
 $(ANSIBLE_STAMP): $(ANSIBLE_INPUTS)
 	@tools/make-venv.sh "$(PYTHON)" "$(ANSIBLE)" "$@" \
 		requirements/ansible.txt
+$(TEMPEST_STAMP): $(TEMPEST_INPUTS)
+	@tools/make-venv.sh "$(PYTHON)" "$(TEMPEST)" "$@" \
+		requirements/tempest.txt tempest_plugin
 
 packages: ## Install missing Debian packages (root)
 	@tools/install-packages.sh
@@ -120,6 +125,10 @@ test-upstream: root packages $(UPSTREAM_STAMP) ## Octavia's own tests of its API
 test-package: $(PACKAGE_STAMP) ## Wheels and sdists: built, compared, installed alone
 	$(PACKAGE)/bin/python tools/check_package.py $(ARGS)
 
+test-tempest: root packages bpf $(STAMP) $(TEMPEST_STAMP) ## Our tempest plug-in, then Octavia's API tests, in a lab (root)
+	$(BIN)/python -m octavia_anycast_lab.tempest $(TEMPEST)/bin \
+		doc/source/contributor/tempest-skips.toml $(ARGS)
+
 test-search: $(STAMP) ## Properties on new random histories, ROUNDS= times
 	for round in $$(seq $(or $(ROUNDS),5)); do \
 		$(PYTEST) -q octavia_anycast/tests/unit -m hypothesis \
@@ -166,9 +175,7 @@ docs: $(STAMP) ## Check and build the documentation; warnings are errors
 clean: ## Remove the lab, the environments and all caches
 	@if [ -x $(BIN)/octavia-anycast-lab ] && [ "$$(id -u)" -eq 0 ]; then \
 		$(BIN)/octavia-anycast-lab clean; fi
-	rm -rf $(VENV) $(VENV).lock $(UPSTREAM) $(UPSTREAM).lock \
-		$(PACKAGE) $(PACKAGE).lock $(CLIENTS) $(CLIENTS).lock \
-		$(ANSIBLE) $(ANSIBLE).lock $(CACHE) .tox cover \
+	rm -rf $(VENV) $(VENV).lock $(VENV)-* $(CACHE) .tox cover \
 		doc/build .ci/logs .mypy_cache .pytest_cache .ruff_cache \
 		.import_linter_cache .hypothesis build dist
 	find . -name __pycache__ -prune -exec rm -rf {} +

@@ -55,7 +55,7 @@ PROBES = ("probes", "haproxy", "processes", "synthetic")
 SAMPLES = ("bad", "partial", "unknown", "_end")
 TOP = (
     "octavia_anycast|client|lab|doc|elements|tools|bench|devstack|monitoring|"
-    "releasenotes"
+    "releasenotes|tempest_plugin"
 )
 PATH = re.compile(rf"`((?:{TOP})/[\w./*-]*|[\w-]+\.toml|Makefile)`")
 SHORT_PATH = re.compile(r"`((?:tests|planning|model|testing)/[\w./*-]+)`")

@@ -98,6 +98,9 @@ DISTRIBUTIONS = (
         package="octavia_anycast_lab",
         needs=("octavia_anycast",),
     ),
+    Distribution(
+        folder="tempest_plugin", package="octavia_anycast_tempest_plugin"
+    ),
 )
 
 

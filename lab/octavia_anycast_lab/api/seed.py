@@ -159,8 +159,11 @@ def seed_networks(
 def wiring(
     lab: settings.Lab, ids: Mapping[str, str]
 ) -> dict[str, dict[str, dict[str, str]]]:
-    """Network id -> rack (``*`` is any) -> namespace and bridge."""
-    return {
+    """Network id -> rack (``*`` is any) -> namespace and bridge.
+
+    The network ``*``, without a bridge, is any that a tenant makes.
+    """
+    wired = {
         ids[network.name]: {
             network.rack: {
                 "namespace": lab.namespace(network.role),
@@ -170,6 +173,8 @@ def wiring(
         for network in networks()
         if network.bridge is not None and network.role is not None
     }
+    tenants = {"namespace": lab.namespace("tenant")}
+    return {**wired, "*": {"*": tenants}}
 
 
 def _create_subnet(connection: Any, network: Any, subnet: Subnet) -> None:

@@ -12,6 +12,8 @@ from octavia_anycast_lab.cloud.service import Service
 OWN_APPLICATION = "octavia_anycast.wsgi.api"
 STOCK_APPLICATION = "octavia.wsgi.api"
 APPLICATION_ENVIRONMENT = "OA_LAB_OCTAVIA_APPLICATION"
+# Amphorae of a load balancer whose flavor names no size.
+SIZE_ENVIRONMENT = "OA_LAB_CLUSTER_SIZE"
 COMPUTE_DRIVER = "octavia_anycast_lab"
 
 
@@ -63,14 +65,19 @@ def _application() -> str:
     )
 
 
-def _choices(plane: deployment.Deployment) -> Mapping[str, object]:
-    """What depends on which parts are installed."""
-    providers = {
+def providers() -> dict[str, str]:
+    """Name -> description of each provider that is enabled."""
+    enabled = {
         "amphora": "Octavia's own amphora driver",
         "octavia": "Deprecated alias of the amphora driver",
     }
     if has_anycast():
-        providers["anycast"] = "Active-active amphorae announced by BGP"
+        enabled["anycast"] = "Active-active amphorae announced by BGP"
+    return enabled
+
+
+def _choices(plane: deployment.Deployment) -> Mapping[str, object]:
+    """What depends on which parts are installed."""
     compute = (
         COMPUTE_DRIVER
         if deployment.has_entry_point(
@@ -80,7 +87,7 @@ def _choices(plane: deployment.Deployment) -> Mapping[str, object]:
         else "compute_noop_driver"
     )
     return {
-        "providers": ", ".join(f"{k}: {v}" for k, v in providers.items()),
+        "providers": ", ".join(f"{k}: {v}" for k, v in providers().items()),
         "default_provider": "anycast" if has_anycast() else "amphora",
         "compute_driver": compute,
         "heartbeat_interval_seconds": deployment.HEARTBEAT_INTERVAL_SECONDS,
@@ -105,4 +112,11 @@ def _anycast_options(plane: deployment.Deployment) -> dict[str, object]:
         "boot_timeout": 120,
         "orphan_after": 30,
         "sweep_interval": 10,
+        **_default_size(),
     }
+
+
+def _default_size() -> dict[str, object]:
+    """The size that the environment asks for, if it asks for one."""
+    asked = os.environ.get(SIZE_ENVIRONMENT)
+    return {"cluster_size": int(asked)} if asked else {}

@@ -182,11 +182,14 @@ def bridge(
 
 def delete_link(namespace: str, interface: str) -> None:
     """Remove an interface (with its veth peer), which need not exist."""
-    if not exists(namespace):
-        return
-    found = run(namespace, ["ip", "link", "show", interface], check=False)
-    if found.returncode == 0:
+    if exists(namespace) and has_link(namespace, interface):
         ip_batch(namespace, [f"link delete {interface}"])
+
+
+def has_link(namespace: str, interface: str) -> bool:
+    """Whether a namespace has that interface."""
+    found = run(namespace, ["ip", "link", "show", interface], check=False)
+    return found.returncode == 0
 
 
 def _bring_up(port: Port) -> None:

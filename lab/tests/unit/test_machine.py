@@ -10,6 +10,7 @@ import types
 import pytest
 from octavia_anycast_lab import settings
 from octavia_anycast_lab.amphora import compute, hypervisor, machine, wiring
+from octavia_anycast_lab.host import netns
 
 NIC = machine.Nic(
     port_id="423ac364-6c00-4000-8000-000000000000",
@@ -69,6 +70,19 @@ def test_wire_is_that_of_the_zone_or_of_any(tmp_path):
     for network, zone in (("front", "rack2"), ("unknown", "rack1")):
         with pytest.raises(wiring.WiringError, match=network):
             wiring.wire_of(lab, network, zone)
+
+
+def test_a_tenants_network_has_a_bridge_of_its_own(tmp_path):
+    lab = settings.Lab(name="unit", run_root=tmp_path)
+    lab.run_dir.mkdir()
+    lab.wiring.write_text(
+        json.dumps({"*": {"*": {"namespace": "unit-tenant"}}})
+    )
+    network = "ba0af4a9-4ed1-4eb0-a63b-4ae3a1fca6a8"
+    wire = wiring.wire_of(lab, network, "rack1")
+    assert wire == machine.Wire(namespace="unit-tenant", bridge="nba0af4a9")
+    # The bridge's dead end has a name, too (netns.bridge).
+    assert len(wire.bridge + netns.SINK_SUFFIX) < 16
 
 
 def test_unwired_lab_is_said_to_be_down(tmp_path):
