@@ -20,6 +20,15 @@ UPSTREAM_STAMP := $(UPSTREAM)/made-$(call key,$(UPSTREAM_INPUTS))
 PACKAGE := $(VENV)-package
 PACKAGE_INPUTS := $(CONSTRAINTS) requirements/package.txt
 PACKAGE_STAMP := $(PACKAGE)/made-$(call key,$(PACKAGE_INPUTS))
+# And one for each older release of Octavia that the product works with.
+RELEASE := 18
+RELEASE_VENV := $(VENV)-release-$(RELEASE)
+RELEASE_CONSTRAINTS := requirements/octavia-$(RELEASE).txt
+ifeq ($(wildcard $(RELEASE_CONSTRAINTS)),)
+$(error RELEASE=$(RELEASE): there is no $(RELEASE_CONSTRAINTS))
+endif
+RELEASE_INPUTS := pyproject.toml $(RELEASE_CONSTRAINTS) requirements/release.txt
+RELEASE_STAMP := $(RELEASE_VENV)/made-$(call key,$(RELEASE_INPUTS))
 PYTEST := $(BIN)/python -m pytest
 # A process for each processor; the tests of one file stay together.
 SPREAD := -n auto --dist loadfile
@@ -28,9 +37,9 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
 .PHONY: help venv packages bpf image root lint format test test-all test-unit \
-	test-functional test-client test-contract test-upstream test-package \
-	test-search test-lab chaos demo bench statuses lab-up lab-down lab-status \
-	lab-shell docs clean
+	test-functional test-client test-contract test-upstream test-release \
+	test-package test-search test-lab chaos demo bench statuses \
+	lab-up lab-down lab-status lab-shell docs clean
 
 help: ## Show this
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -48,6 +57,10 @@ $(UPSTREAM_STAMP): $(UPSTREAM_INPUTS)
 $(PACKAGE_STAMP): $(PACKAGE_INPUTS)
 	@tools/make-venv.sh "$(PYTHON)" "$(PACKAGE)" "$@" \
 		requirements/package.txt
+
+$(RELEASE_STAMP): $(RELEASE_INPUTS)
+	@CONSTRAINTS=$(RELEASE_CONSTRAINTS) tools/make-venv.sh "$(PYTHON)" \
+		"$(RELEASE_VENV)" "$@" requirements/release.txt ".[agent,etcd]"
 
 packages: ## Install missing Debian packages (root)
 	@tools/install-packages.sh
@@ -76,9 +89,10 @@ format: $(STAMP) ## Let ruff rewrite what it can
 test: root packages bpf $(STAMP) ## Every suite of ours (root)
 	OA_LAB_REQUIRED=1 tools/run-suites.sh $(BIN)/python $(ARGS)
 
-test-all: ## These, Octavia's own, and 22 rounds of chaos (root)
+test-all: ## These, Octavia's own, an older Octavia, 22 rounds of chaos (root)
 	$(MAKE) test
 	$(MAKE) test-upstream
+	$(MAKE) test-release
 	$(MAKE) chaos SEED=$(or $(SEED),11) ROUNDS=$(or $(ROUNDS),22)
 
 test-unit: $(STAMP) ## No I/O, seconds
@@ -95,6 +109,10 @@ test-contract: packages bpf $(STAMP) ## Speaker drivers against real daemons, fl
 
 test-upstream: root packages $(UPSTREAM_STAMP) ## Octavia's own tests of its API, against ours (root)
 	tools/run-upstream.sh $(UPSTREAM)/bin/python -n auto $(ARGS)
+
+test-release: $(RELEASE_STAMP) ## Unit and functional tests with an older Octavia; RELEASE=18
+	PYTHONPATH=lab $(RELEASE_VENV)/bin/python -m pytest $(SPREAD) \
+		octavia_anycast/tests/unit octavia_anycast/tests/functional $(ARGS)
 
 test-package: $(PACKAGE_STAMP) ## Wheels and sdists: built, compared, installed alone
 	$(PACKAGE)/bin/python tools/check_package.py $(ARGS)
@@ -146,7 +164,7 @@ clean: ## Remove the lab, the environments and all caches
 	@if [ -x $(BIN)/octavia-anycast-lab ] && [ "$$(id -u)" -eq 0 ]; then \
 		$(BIN)/octavia-anycast-lab clean; fi
 	rm -rf $(VENV) $(VENV).lock $(UPSTREAM) $(UPSTREAM).lock \
-		$(PACKAGE) $(PACKAGE).lock $(CACHE) .tox cover \
+		$(PACKAGE) $(PACKAGE).lock $(VENV)-release-* $(CACHE) .tox cover \
 		doc/build .ci/logs .mypy_cache .pytest_cache .ruff_cache \
 		.import_linter_cache .hypothesis build dist
 	find . -name __pycache__ -prune -exec rm -rf {} +

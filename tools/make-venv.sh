@@ -3,9 +3,9 @@
 # Make a Python environment:
 # make-venv.sh PYTHON DIRECTORY STAMP REQUIREMENTS OWN ...
 #
-# Third-party distributions exactly as in requirements/constraints.txt, then
-# those of this repository in the folders OWN, editable. One at a time: a
-# second make waits.
+# Third-party distributions exactly as in requirements/constraints.txt, or in
+# the file that the variable CONSTRAINTS names, then those of this repository
+# in the folders OWN, editable. One at a time: a second make waits.
 # While the constraints are the same the environment is only brought up to
 # date; other constraints make it anew. The stamp says that it is complete.
 set -eu
@@ -14,6 +14,7 @@ python=$1
 venv=$2
 stamp=$3
 requirements=$4
+constraints=${CONSTRAINTS:-requirements/constraints.txt}
 shift 4
 for folder; do
     set -- "$@" --editable "$folder"
@@ -35,7 +36,7 @@ fi
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 pinned() {
-    "$venv/bin/pip" install --constraint requirements/constraints.txt "$@"
+    "$venv/bin/pip" install --constraint "$constraints" "$@"
 }
 create() {
     "$python" -m venv --clear "$venv" &&
@@ -51,12 +52,12 @@ attempt() {
     exit 1
 }
 
-if cmp -s requirements/constraints.txt "$venv/constraints.txt"; then
+if cmp -s "$constraints" "$venv/constraints.txt"; then
     echo "Bringing the Python environment $venv up to date"
 else
     echo "Making the Python environment $venv (about a minute, once)"
     attempt create
-    cp requirements/constraints.txt "$venv/constraints.txt"
+    cp "$constraints" "$venv/constraints.txt"
 fi
 rm -f "$venv"/made-*
 attempt populate "$@"
