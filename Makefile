@@ -34,6 +34,15 @@ TEMPEST := $(VENV)-tempest
 TEMPEST_INPUTS := tempest_plugin/pyproject.toml $(CONSTRAINTS) \
 	requirements/tempest.txt
 TEMPEST_STAMP := $(TEMPEST)/made-$(call key,$(TEMPEST_INPUTS))
+# And one for each older release of Octavia that the product works with.
+RELEASE := 18
+RELEASE_VENV := $(VENV)-release-$(RELEASE)
+RELEASE_CONSTRAINTS := requirements/octavia-$(RELEASE).txt
+ifeq ($(wildcard $(RELEASE_CONSTRAINTS)),)
+$(error RELEASE=$(RELEASE): there is no $(RELEASE_CONSTRAINTS))
+endif
+RELEASE_INPUTS := pyproject.toml $(RELEASE_CONSTRAINTS) requirements/release.txt
+RELEASE_STAMP := $(RELEASE_VENV)/made-$(call key,$(RELEASE_INPUTS))
 PYTEST := $(BIN)/python -m pytest
 # A process for each processor; the tests of one file stay together.
 SPREAD := -n auto --dist loadfile
@@ -67,9 +76,14 @@ $(CLIENTS_STAMP): $(CLIENTS_INPUTS)
 $(ANSIBLE_STAMP): $(ANSIBLE_INPUTS)
 	@tools/make-venv.sh "$(PYTHON)" "$(ANSIBLE)" "$@" \
 		requirements/ansible.txt
+
 $(TEMPEST_STAMP): $(TEMPEST_INPUTS)
 	@tools/make-venv.sh "$(PYTHON)" "$(TEMPEST)" "$@" \
 		requirements/tempest.txt tempest_plugin
+
+$(RELEASE_STAMP): $(RELEASE_INPUTS)
+	@CONSTRAINTS=$(RELEASE_CONSTRAINTS) tools/make-venv.sh "$(PYTHON)" \
+		"$(RELEASE_VENV)" "$@" requirements/release.txt ".[agent,etcd]"
 
 packages: ## Install missing Debian packages (root)
 	@tools/install-packages.sh
@@ -98,9 +112,10 @@ format: $(STAMP) ## Let ruff rewrite what it can
 test: root packages bpf $(STAMP) ## Every suite of ours (root)
 	OA_LAB_REQUIRED=1 tools/run-suites.sh $(BIN)/python $(ARGS)
 
-test-all: ## These, Octavia's own, and 22 rounds of chaos (root)
+test-all: ## These, Octavia's own, an older Octavia, 22 rounds of chaos (root)
 	$(MAKE) test
 	$(MAKE) test-upstream
+	$(MAKE) test-release
 	$(MAKE) chaos SEED=$(or $(SEED),11) ROUNDS=$(or $(ROUNDS),22)
 
 test-unit: $(STAMP) ## No I/O, seconds
@@ -121,6 +136,10 @@ test-contract: packages bpf $(STAMP) ## Speaker drivers against real daemons, fl
 
 test-upstream: root packages $(UPSTREAM_STAMP) ## Octavia's own tests of its API, against ours (root)
 	tools/run-upstream.sh $(UPSTREAM)/bin/python -n auto $(ARGS)
+
+test-release: $(RELEASE_STAMP) ## Unit and functional tests with an older Octavia; RELEASE=18
+	PYTHONPATH=lab $(RELEASE_VENV)/bin/python -m pytest $(SPREAD) \
+		octavia_anycast/tests/unit octavia_anycast/tests/functional $(ARGS)
 
 test-package: $(PACKAGE_STAMP) ## Wheels and sdists: built, compared, installed alone
 	$(PACKAGE)/bin/python tools/check_package.py $(ARGS)

@@ -3,9 +3,10 @@
 # Make a Python environment:
 # make-venv.sh PYTHON DIRECTORY STAMP REQUIREMENTS OWN ...
 #
-# Third-party distributions exactly as in requirements/constraints.txt, unless
-# REQUIREMENTS says another version, then those of this repository in the
-# folders OWN, editable. One at a time: a second make waits.
+# Third-party distributions exactly as in requirements/constraints.txt, or in
+# the file that the variable CONSTRAINTS names, unless REQUIREMENTS says another
+# version; then those of this repository in the folders OWN, editable. One at a
+# time: a second make waits.
 # While the constraints are the same the environment is only brought up to
 # date; other constraints make it anew. The stamp says that it is complete.
 set -eu
@@ -14,6 +15,7 @@ python=$1
 venv=$2
 stamp=$3
 requirements=$4
+constraints=${CONSTRAINTS:-requirements/constraints.txt}
 shift 4
 for folder; do
     set -- "$@" --editable "$folder"
@@ -34,13 +36,13 @@ fi
 
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
-# constraints: those that REQUIREMENTS leaves as they are
-constraints() {
+# left: the constraints that REQUIREMENTS leaves as they are
+left() {
     awk -F== 'FNR == NR { if (NF > 1) own[tolower($1)]; next }
-        !(tolower($1) in own)' "$requirements" requirements/constraints.txt
+        !(tolower($1) in own)' "$requirements" "$constraints"
 }
 pinned() {
-    constraints >"$venv/constraints-used.txt"
+    left >"$venv/constraints-used.txt"
     "$venv/bin/pip" install --constraint "$venv/constraints-used.txt" "$@"
 }
 create() {
@@ -57,12 +59,12 @@ attempt() {
     exit 1
 }
 
-if cmp -s requirements/constraints.txt "$venv/constraints.txt"; then
+if cmp -s "$constraints" "$venv/constraints.txt"; then
     echo "Bringing the Python environment $venv up to date"
 else
     echo "Making the Python environment $venv (about a minute, once)"
     attempt create
-    cp requirements/constraints.txt "$venv/constraints.txt"
+    cp "$constraints" "$venv/constraints.txt"
 fi
 rm -f "$venv"/made-*
 attempt populate "$@"

@@ -33,6 +33,7 @@ from octavia_anycast.model.distributor import (
     Choice,
 )
 from octavia_anycast.model.errors import InvalidRequest, NotFound
+from octavia_anycast.octavia_adapter import compat
 from octavia_anycast.octavia_adapter.cloud import frontends
 from octavia_anycast.octavia_adapter.haproxy_syntax import content
 from octavia_anycast.octavia_adapter.load_balancer.load_balancers import (
@@ -210,7 +211,7 @@ class LoadBalancersController(
             self._auth_validate_action(
                 self._context, row.project_id, constants.RBAC_GET_ONE
             )
-            shown = [BALANCER.type.from_db_obj(row)]
+            shown = [compat.answer(BALANCER.type, row)]
             self._add_choices(shown, session)
         return BALANCER.one(self._selected(shown, fields)[0])
 
@@ -228,7 +229,7 @@ class LoadBalancersController(
                 pagination_helper=helper,
                 **query_filter,
             )
-            shown = [BALANCER.type.from_db_obj(r) for r in rows]
+            shown = [compat.answer(BALANCER.type, row) for row in rows]
             self._add_choices(shown, session)
         return BALANCER.list(self._selected(shown, fields), links)
 

@@ -23,9 +23,11 @@ from octavia_anycast.db.engine import Database
 from octavia_anycast.model.errors import AnycastError, Permanent
 
 PROGRAM = "octavia-anycast-manage"
+# The commands that do not need the tables of this release.
+MIGRATIONS = "db"
 _GROUPS: tuple[tuple[str, str, dict[str, Callable[..., None]]], ...] = (
     (
-        "db",
+        MIGRATIONS,
         "migrations of our tables",
         {
             "upgrade": manage_state.upgrade,
@@ -91,6 +93,8 @@ def main(argv: list[str] | None = None) -> int:
             project="octavia",
             prog=PROGRAM,
         )
+        if conf.command.name != MIGRATIONS:
+            manage_state.require_tables(_database(conf))
         task = conf.command.prepare(conf)
         _forget(conf, command)
         return task() or 0

@@ -73,15 +73,32 @@ def check(database: Database) -> None:
     """
     version = schema.version(database.engine())
     if not version.is_current:
-        raise Permanent(
-            f"the tables are at version {version.current or 'none'}, this "
-            f"release needs {version.head}: run 'octavia-anycast-manage db "
-            "upgrade'"
-        )
+        raise _of_another_release(version)
     differences = schema.differences(database.engine())
     if differences:
         raise Permanent(f"the tables differ from the models: {differences}")
     say(f"The tables are at version {version.head}, as this release needs.")
+
+
+def require_tables(database: Database) -> None:
+    """Check that the tables are not those of an older release.
+
+    Those of a newer one have what this release reads: while an upgrade is
+    under way its commands go on.
+
+    :raises Permanent: a migration is missing.
+    """
+    version = schema.version(database.engine())
+    if version.is_older:
+        raise _of_another_release(version)
+
+
+def _of_another_release(version: schema.Version) -> Permanent:
+    return Permanent(
+        f"the tables are at version {version.current or 'none'}, this "
+        f"release needs {version.head}: run 'octavia-anycast-manage db "
+        "upgrade'"
+    )
 
 
 def status(database: Database) -> None:

@@ -23,7 +23,10 @@ METADATA = models.Base.metadata
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Version:
-    """``current`` None: the database has none of our tables yet."""
+    """``current`` None: the database has none of our tables yet.
+
+    A version is a number of four digits, and each is one more than the last.
+    """
 
     current: str | None
     head: str
@@ -32,6 +35,11 @@ class Version:
     def is_current(self) -> bool:
         """Whether no migration is missing."""
         return self.current == self.head
+
+    @property
+    def is_older(self) -> bool:
+        """Whether the tables are those of an older release."""
+        return self.current is not None and self.current < self.head
 
 
 def is_ours(

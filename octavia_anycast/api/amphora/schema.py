@@ -26,6 +26,7 @@ from octavia_anycast.api.declaration.fields import (
 from octavia_anycast.db.amphora import amphora_listing
 from octavia_anycast.db.amphora.amphora_listing import ROLE, ListedAmphora
 from octavia_anycast.db.amphora.amphora_statistics import ListenerCount
+from octavia_anycast.octavia_adapter import compat
 from octavia_anycast.octavia_adapter.amphora.stock_amphorae import (
     FRONTEND,
     VipPort,
@@ -183,7 +184,7 @@ CALLS_OF_CONFIG = _request(
 
 def of_stock(row: Any) -> Any:
     """Make the answer of a row of Octavia's."""
-    response = AMPHORA.type.from_db_obj(row)
+    response = compat.answer(AMPHORA.type, row)
     for name, vrrp in FRONTEND.items():
         setattr(response, name, getattr(response, vrrp))
     response.frontend_subnet_id = None

@@ -20,10 +20,10 @@ from typing import Any
 
 from octavia.common import constants
 from octavia.common import utils as octavia_utils
-from octavia.common.jinja.haproxy.combined_listeners import jinja_cfg
 from octavia_lib.common import constants as lib_constants
 
 from octavia_anycast.model.errors import InvalidValue
+from octavia_anycast.octavia_adapter import compat
 from octavia_anycast.octavia_adapter.haproxy_syntax import pcre2
 
 Document = Mapping[str, Any]
@@ -144,11 +144,9 @@ def _cookie(whole: Document) -> Iterator[tuple[str, str]]:
 
 def _ciphers(whole: Document) -> Iterator[tuple[str, str]]:
     """Ask OpenSSL about the ciphers, in the order of Octavia's template."""
-    versions = whole.get("tls_versions")
-    if versions and not set(versions) & set(constants.TLS_PRE_1_3_VERSIONS):
-        return
-    names = set(str(whole.get("tls_ciphers") or "").split(":"))
-    older = ":".join(sorted(names - _tls13_names()))
+    older = compat.older_ciphers(
+        str(whole.get("tls_ciphers") or ""), whole.get("tls_versions")
+    )
     if not older:
         return
     try:
@@ -156,9 +154,16 @@ def _ciphers(whole: Document) -> Iterator[tuple[str, str]]:
     except (ssl.SSLError, ValueError):
         yield (
             "tls_ciphers",
-            f"OpenSSL takes no cipher from {older[:200]!r}; for TLS 1.3 it "
-            f"knows {', '.join(sorted(_tls13_names()))}",
+            f"OpenSSL takes no cipher from {older[:200]!r}; {_of_tls13()}",
         )
+
+
+def _of_tls13() -> str:
+    """What to say of the ciphers of TLS 1.3."""
+    names = compat.tls13_ciphers()
+    if names is None:
+        return "this release of Octavia cannot choose those of TLS 1.3"
+    return f"for TLS 1.3 it knows {', '.join(sorted(names))}"
 
 
 def _listener_versions(whole: Document) -> Iterator[tuple[str, str]]:
@@ -175,11 +180,6 @@ def _pool_versions(whole: Document) -> Iterator[tuple[str, str]]:
     versions = whole.get("tls_versions")
     if versions and set(versions) == {_SSL_3}:
         yield "tls_versions", "OpenSSL does not support SSLv3 any more"
-
-
-@cache
-def _tls13_names() -> frozenset[str]:
-    return frozenset(jinja_cfg.JinjaTemplater().tlsv1_3_ciphers)
 
 
 @cache

@@ -65,6 +65,38 @@ def test_without_tables_it_fails_in_one_line(configured):
     assert "Traceback" not in failed.stderr
 
 
+@pytest.mark.parametrize(
+    "command",
+    [("distributor", "check"), ("status",), ("reconcile", "load-balancer")],
+    ids=" ".join,
+)
+def test_tables_of_an_older_release_are_named(configured, command):
+    run, database = configured
+    schema.upgrade(database.engine(), "0017")
+
+    failed = run(*command)
+
+    assert failed.returncode == 1
+    assert "the tables are at version 0017, this release needs" in (
+        failed.stderr
+    )
+    assert "Traceback" not in failed.stderr
+
+
+def test_tables_of_a_newer_release_can_be_read(configured):
+    """While an upgrade is under way, the older release's commands go on."""
+    run, database = configured
+    schema.upgrade(database.engine())
+    with database.transaction() as session:
+        session.connection().exec_driver_sql(
+            f"UPDATE {schema.VERSION_TABLE} SET version_num = '9999'"
+        )
+
+    listed = run("distributor", "check")
+
+    assert listed.returncode == 0, listed.stderr
+
+
 def test_without_a_connection_it_says_so(tmp_path):
     (tmp_path / "empty.conf").write_text("")
     failed = subprocess.run(

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from octavia_anycast.model.errors import InvalidValue
+from octavia_anycast.octavia_adapter import compat
 from octavia_anycast.octavia_adapter.haproxy_syntax import content, pcre2
 from octavia_anycast.octavia_adapter.haproxy_syntax.templates import (
     pattern,
@@ -52,9 +53,7 @@ MEANT = {
         {"url_path": "/a?b=c#d"},
     ],
     "listener": [
-        {"tls_ciphers": "TLS_AES_128_GCM_SHA256"},
         {"tls_ciphers": "HIGH:!aNULL"},
-        {"tls_ciphers": "FOO", "tls_versions": ["TLSv1.3"]},
         {"tls_ciphers": "FOO:ECDHE-RSA-AES128-GCM-SHA256"},
         {"tls_versions": ["TLSv1", "TLSv1.2"]},
         {"tls_versions": None, "tls_ciphers": None},
@@ -90,6 +89,22 @@ def test_what_haproxy_refuses_is_refused(row):
 )
 def test_what_haproxy_takes_is_taken(kind, document):
     content.check(kind, document)
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"tls_ciphers": "TLS_AES_128_GCM_SHA256"},
+        {"tls_ciphers": "FOO", "tls_versions": ["TLSv1.3"]},
+    ],
+)
+def test_ciphers_of_tls_1_3_are_taken_where_octavia_tells_them_apart(document):
+    """Octavia 18 hands them to HAProxy as older ones, which it refuses."""
+    if compat.tls13_ciphers() is not None:
+        content.check("listener", document)
+    else:
+        with pytest.raises(InvalidValue, match=r"cannot choose those of TLS"):
+            content.check("listener", document)
 
 
 def test_a_change_is_checked_with_what_stays():
