@@ -46,7 +46,7 @@ class Settings:
     policy: ClusterPolicy
     patience: Patience
     connection: str | None = None
-    udp_supported: bool = False
+    udp_allowed: bool = True
     flow_rescue: bool = True
     amp_image_tag: str = ""
     amp_flavor_id: str = ""
@@ -109,11 +109,12 @@ HELP = {
     "load balancer becomes ACTIVE. With fewer that announce, the operating "
     "status is ERROR.",
     "cluster_max_size": "The largest cluster that a flavor may ask for.",
-    "udp_supported": "Whether UDP and SCTP listeners are accepted. They need "
-    "the ip_vs kernel module, keepalived and ipvsadm in the amphora image; a "
-    "container or a minimal kernel lacks ip_vs, so they are refused by "
-    "default. If this is set and the image lacks them, such a listener is not "
-    "served, and a load balancer with no other listener is not announced.",
+    "udp_allowed": "Whether UDP and SCTP listeners are accepted at all. "
+    "Whether amphorae can serve them is not set but found out: each agent "
+    "reports whether its image has keepalived, ipvsadm and a kernel with "
+    "ip_vs. Where no amphora of a load balancer does, such a listener is "
+    "refused, or goes to ERROR if that is known only later. False forbids "
+    "them whatever the image has.",
     "flow_rescue": "Whether amphorae hand packets of each other's connections "
     "to their owner, so that a change of the cluster breaks none. It needs an "
     "image with the BPF program and Linux 5.14 with BTF; an amphora that "
@@ -308,6 +309,8 @@ _LIMITS: dict[str, dict[str, Any]] = {
     "cert_expiry_buffer": {"min": 0.0},
     "cert_rotate_threads": {"min": 1},
 }
+# name -> its former name, which is read still
+_RENAMED = {"udp_allowed": "udp_supported"}
 _DEFAULTS: dict[str, Any] = {
     "cluster_size": 2,
     "cluster_min_size": 1,
@@ -339,7 +342,11 @@ def _option(name: str) -> Any:
     elif kind is cfg.ListOpt:
         default = list(default)  # a tuple is "()" in a sample file
     return kind(
-        name, default=default, help=HELP[name], **_LIMITS.get(name, {})
+        name,
+        default=default,
+        help=HELP[name],
+        deprecated_name=_RENAMED.get(name),
+        **_LIMITS.get(name, {}),
     )
 
 

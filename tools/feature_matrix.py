@@ -21,8 +21,8 @@ TITLE = "Anycast Provider"
 LINK = "https://example.org/octavia-anycast"
 _DRIVER = ("", f"[driver.{NAME}]", f"title={TITLE}", f"link={LINK}")
 _NEEDS_IP_VS = (
-    "Accepted if the operator says that the amphora image has the ip_vs "
-    "kernel module."
+    "Accepted if the amphora image has the ip_vs kernel module, keepalived "
+    "and ipvsadm."
 )
 # Features that are not there as in the amphora provider, and why.
 PARTIAL = {

@@ -34,6 +34,7 @@ WANTED_BY_OTHERS = ("amphora-netns.service", "certs-ramfs.service")
 # What the agents call by name; programs of units are read in the units.
 PROGRAMS = (
     "/usr/bin/ip",
+    "/usr/bin/nc",
     "/usr/sbin/birdc",
     "/usr/sbin/cryptsetup",
     "/usr/sbin/haproxy",
@@ -42,6 +43,7 @@ PROGRAMS = (
     "/usr/sbin/nft",
     "/usr/sbin/sysctl",
     "/usr/sbin/tc",
+    "/usr/local/bin/amphora-health-checker",
     "/usr/local/bin/amphora-interface",
     "/usr/local/bin/exabgp",
     "/usr/local/bin/octavia-anycast-exabgp-relay",
@@ -52,6 +54,9 @@ MODULES = (
     "brd",
     "dm-crypt",
     "ip_vs",
+    "ip_vs_lc",
+    "ip_vs_sh",
+    "ip_vs_wrr",
     "nf_tables",
     "virtio_blk",
     "virtio_net",

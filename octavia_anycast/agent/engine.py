@@ -30,6 +30,7 @@ from octavia_anycast.agent.frontend.frontend import (
 )
 from octavia_anycast.agent.frontend.netlink import Netlink
 from octavia_anycast.agent.gate import gate as gates
+from octavia_anycast.agent.gate.lvs import LvsWatch
 from octavia_anycast.agent.gate.probes import Prober
 from octavia_anycast.agent.paths import (
     check_next_hops,
@@ -48,6 +49,7 @@ from octavia_anycast.model.wire import (
     DesiredState,
     GateReport,
     Intent,
+    LvsReport,
     ProbeReport,
     Report,
 )
@@ -69,6 +71,7 @@ class EngineParts:
     frontend: FrontendSetup
     rescue: RescueSetup
     prober: Prober
+    lvs: LvsWatch
     namespace_path: str
     beat: Callable[[], None]
 
@@ -225,7 +228,13 @@ class Engine:
             are_speakers_loaded=status.speakers == state.speakers,
             path_counts=path_counts(state, status),
             connections=self._count_connections(vip_addresses(state)),
+            lvs=self._look_at_lvs(state),
         )
+
+    def _look_at_lvs(self, state: DesiredState) -> LvsReport | None:
+        if state.is_distributor:
+            return None  # it serves no listener
+        return self._parts.lvs.report(is_used=bool(state.lvs_listener_ids))
 
     def _count_connections(self, vips: frozenset[IPAddress]) -> dict[str, int]:
         if not vips:

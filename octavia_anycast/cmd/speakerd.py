@@ -22,6 +22,7 @@ from octavia_anycast.agent.frontend.frontend import (
     FrontendPaths,
     FrontendSetup,
 )
+from octavia_anycast.agent.gate.lvs import LvsPaths, LvsWatch
 from octavia_anycast.agent.gate.probes import Prober
 from octavia_anycast.agent.gate.processes import ProbePaths
 from octavia_anycast.agent.process import SystemdUnit
@@ -152,6 +153,7 @@ def run(amphora_id: str, direct: DirectSettings) -> None:
             frontend=frontend,
             rescue=rescue,
             prober=Prober(ProbePaths(namespace_path=paths.namespace_path)),
+            lvs=LvsWatch(LvsPaths(namespace_path=paths.namespace_path)),
             namespace_path=paths.namespace_path,
             beat=watchdog.beat,
         ),

@@ -67,12 +67,14 @@ class Haproxy(Protocol):
         tree: LoadBalancerTree,
         record: AmphoraRecord,
         peers: Sequence[AmphoraRecord] = (),
+        left_out_ids: Sequence[str] = (),
     ) -> None: ...
     def find_culprits(
         self,
         tree: LoadBalancerTree,
         record: AmphoraRecord,
         peers: Sequence[AmphoraRecord] = (),
+        left_out_ids: Sequence[str] = (),
     ) -> Findings: ...
     def plug_network(
         self, record: AmphoraRecord, port_info: dict[str, Any]

@@ -98,11 +98,13 @@ class ConfigureHaproxy:
     """Push certificates and HAProxy configuration; record the revision.
 
     ``peer_ids``: the amphorae that share stick tables with it, itself too.
+    ``left_out_ids``: UDP and SCTP listeners that it cannot serve.
     """
 
     amphora_id: str
     revision: str
     peer_ids: tuple[str, ...] = ()
+    left_out_ids: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,12 +112,26 @@ class FindCulprits:
     """Find out by trials at this amphora which objects it refuses.
 
     Nothing of a trial goes into force. The objects go to ERROR and are left
-    out of the configuration from then on.
+    out of the configuration from then on. ``left_out_ids``: as in
+    :class:`ConfigureHaproxy`.
     """
 
     amphora_id: str
     revision: str
     peer_ids: tuple[str, ...] = ()
+    left_out_ids: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefuseListeners:
+    """Show listeners as ERROR that no amphora can serve, and leave them out.
+
+    ``sentence``: why, for whoever asks.
+    """
+
+    load_balancer_id: str
+    listener_ids: tuple[str, ...]
+    sentence: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -202,6 +218,7 @@ Action = (
     ScaleCluster
     | PrepareLoadBalancer
     | EnsureServerGroup
+    | RefuseListeners
     | RemoveLoadBalancer
     | AmphoraAction
 )

@@ -581,6 +581,22 @@ class CpuTime:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LvsReport:
+    """What an amphora has for UDP and SCTP listeners, and what arrives there.
+
+    ``lack``: what it lacks for them, as a sentence; empty: nothing.
+    ``associations``: the established SCTP associations.
+    ``quiet_seconds``: for how long no packet of such a listener has come or
+    gone, at least. Both are None where there is no such listener, or where
+    the kernel does not tell.
+    """
+
+    lack: str = ""
+    associations: int | None = None
+    quiet_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """What is: the answer to ``GET /1.0/anycast``.
 
@@ -596,7 +612,8 @@ class Report:
     are taken. ``connections``: VIP as text ->
     established TCP connections, counted when asked. A distributor's paths
     are counted only (``path_counts``), there are thousands. ``cpu`` None:
-    its kernel does not tell. ``flow_rescue`` None: the agent does not know it.
+    its kernel does not tell. ``flow_rescue`` and ``lvs`` None: the agent does
+    not know them.
     """
 
     amphora_id: str
@@ -621,6 +638,7 @@ class Report:
     flow_rescue: FlowRescueReport | None = field(
         default=None, metadata=ABSENT_IF_NONE
     )
+    lvs: LvsReport | None = field(default=None, metadata=ABSENT_IF_NONE)
     version: str = WIRE_VERSION
 
     def is_announcing(self, vip_ip: IPAddress) -> bool:

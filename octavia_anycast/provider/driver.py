@@ -20,6 +20,7 @@ from oslo_db.exception import DBError
 from oslo_log import log as logging
 
 from octavia_anycast import log_lines, options
+from octavia_anycast.db.amphora import reports
 from octavia_anycast.db.cluster import clusters
 from octavia_anycast.db.distributor import (
     distributors,
@@ -40,6 +41,7 @@ from octavia_anycast.octavia_adapter.cloud import vip as vip_ports
 from octavia_anycast.octavia_adapter.haproxy_syntax import content
 from octavia_anycast.octavia_adapter.load_balancer import rows
 from octavia_anycast.planning.amphora.gate_choice import chosen_gate
+from octavia_anycast.planning.cluster.lvs import refusal
 from octavia_anycast.provider import metadata
 from octavia_anycast.provider.support import Support
 
@@ -121,7 +123,10 @@ class AnycastProviderDriver(provider_base.ProviderDriver):
     def __init__(self) -> None:
         super().__init__()
         self._settings = options.read(cfg.CONF)
-        self._support = Support(udp_supported=self._settings.udp_supported)
+        self._support = Support(
+            udp_allowed=self._settings.udp_allowed,
+            lvs_refusal=self._lvs_refusal,
+        )
 
     @cached_property
     def _database(self) -> Database:
@@ -129,6 +134,11 @@ class AnycastProviderDriver(provider_base.ProviderDriver):
         return Database(
             self._settings.connection or cfg.CONF.database.connection
         )
+
+    def _lvs_refusal(self, load_balancer_id: str) -> str:
+        with self._database.transaction() as session:
+            found = reports.list_of_balancer(session, load_balancer_id)
+        return refusal(found)
 
     # Load balancer
 

@@ -3,10 +3,11 @@
 """What the provider supports, and why it refuses the rest.
 
 It accepts what Octavia's amphora provider accepts, as the same HAProxy serves
-it; UDP and SCTP only if the operator says that the image supports them.
+it; UDP and SCTP unless the operator forbids them, or the load balancer's own
+amphorae say that they cannot serve them (ADR 0134).
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from ipaddress import ip_address
 from typing import Any
 
@@ -35,10 +36,16 @@ class Support:
 
     Each raises InvalidRequest naming the attribute. An attribute that is
     unset, as in an update, is not checked.
+
+    :param lvs_refusal: load_balancer_id -> why its amphorae cannot serve UDP
+        and SCTP; empty: they can, or that is not known yet
     """
 
-    def __init__(self, *, udp_supported: bool) -> None:
-        self._udp_supported = udp_supported
+    def __init__(
+        self, *, udp_allowed: bool, lvs_refusal: Callable[[str], str]
+    ) -> None:
+        self._udp_allowed = udp_allowed
+        self._lvs_refusal = lvs_refusal
 
     def check(self, kind: str, new: Any, old: Any) -> None:
         """Check an object that is new, or what changes of one.
@@ -48,6 +55,8 @@ class Support:
         """
         if kind == "listener":
             self.check_listener(new)
+            if old is None:
+                self._check_amphorae(new)
         elif kind == "pool":
             self.check_pool(new)
         elif old is not None:
@@ -62,7 +71,7 @@ class Support:
     def check_members_of(self, pool_id: str, members: list[Any]) -> None:
         """Check members of a pool by their address families."""
         # Without UDP there are none of the pools that have a rule.
-        if self._udp_supported:
+        if self._udp_allowed:
             self.check_members(rows.pool(pool_id), members)
 
     def check_listener(self, listener: Any) -> None:
@@ -86,9 +95,9 @@ class Support:
 
     def check_health_monitor(self, monitor: Any) -> None:
         """Check the type."""
-        if monitor.type in LVS_MONITORS and not self._udp_supported:
+        if monitor.type in LVS_MONITORS and not self._udp_allowed:
             raise InvalidRequest(
-                "type", _needs_ip_vs(f"{monitor.type} health monitors")
+                "type", _forbidden(f"{monitor.type} health monitors")
             )
 
     def check_l7policy(self, protocol: str) -> None:
@@ -138,9 +147,17 @@ class Support:
 
     def _check_protocol(self, what: str, protocol: str) -> None:
         _check_known("protocol", protocol, PROTOCOLS)
-        if protocol in LVS_PROTOCOLS and not self._udp_supported:
+        if protocol in LVS_PROTOCOLS and not self._udp_allowed:
+            raise InvalidRequest("protocol", _forbidden(f"{protocol} {what}s"))
+
+    def _check_amphorae(self, listener: Any) -> None:
+        """Refuse what the load balancer's own amphorae cannot serve."""
+        if listener.protocol not in LVS_PROTOCOLS:
+            return
+        refusal = self._lvs_refusal(listener.loadbalancer_id)
+        if refusal:
             raise InvalidRequest(
-                "protocol", _needs_ip_vs(f"{protocol} {what}s")
+                "protocol", f"{listener.protocol}: {refusal}."
             )
 
 
@@ -159,9 +176,5 @@ def _names(values: Iterable[str]) -> str:
     return ", ".join(sorted(values))
 
 
-def _needs_ip_vs(what: str) -> str:
-    return (
-        f"{what} need the ip_vs kernel module in the amphora image; the "
-        "operator has not confirmed that the image has it ([anycast] "
-        "udp_supported)."
-    )
+def _forbidden(what: str) -> str:
+    return f"{what} are forbidden here ([anycast] udp_allowed is false)."

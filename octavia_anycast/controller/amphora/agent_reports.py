@@ -130,6 +130,7 @@ def _gist(report: Report) -> object:
             (s.peer_id, s.peer_ip, s.state, s.error) for s in report.sessions
         ),
         report.refusal,
+        report.lvs.lack if report.lvs else "",
         report.paths,
         report.revision,
         report.path_counts,

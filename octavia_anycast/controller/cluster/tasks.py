@@ -27,6 +27,7 @@ from octavia_anycast.model.actions import (
     PlugFrontend,
     PlugMemberNetworks,
     PrepareLoadBalancer,
+    RefuseListeners,
     RemoveLoadBalancer,
     ScaleCluster,
     SetRole,
@@ -179,7 +180,9 @@ def _configure(job: Job, action: ConfigureHaproxy) -> None:
         _extend_members(job, record)
     peers = [seen.record for seen in map(job.seen, action.peer_ids) if seen]
     try:
-        job.world.haproxy.push(job.tree, record, peers)
+        job.world.haproxy.push(
+            job.tree, record, peers, left_out_ids=action.left_out_ids
+        )
     except ContentRefused as e:
         _record_refusal(job, record, action.revision, e)
         raise
@@ -191,7 +194,7 @@ def _configure(job: Job, action: ConfigureHaproxy) -> None:
         refused_revision="",
         partial_revision="",
         unread_listener_ids=(),
-        lacking_listener_ids=(),
+        lacking_listener_ids=action.left_out_ids,
         applied_revision=action.revision,
         peer_amphora_ids=action.peer_ids,
         applied_at=job.world.now(),
@@ -242,7 +245,9 @@ def _find_culprits(job: Job, action: FindCulprits) -> None:
     """
     record, tree = job.record(action.amphora_id), job.tree
     peers = [seen.record for seen in map(job.seen, action.peer_ids) if seen]
-    found = job.world.haproxy.find_culprits(tree, record, peers)
+    found = job.world.haproxy.find_culprits(
+        tree, record, peers, left_out_ids=action.left_out_ids
+    )
     if found.refuses_anything:
         job.update(record.id, refuses_anything=True)
         return
@@ -250,12 +255,21 @@ def _find_culprits(job: Job, action: FindCulprits) -> None:
         # It takes it now: the refusal was of something that has passed.
         job.update(record.id, refused_revision="")
         return
-    _record_culprits(job, found.culprits)
-    if job.world.statuses.refuse(tree, found.culprits.keys()):
-        for identifier, sentence in found.culprits.items():
+    _leave_out(job, found.culprits)
+
+
+def _refuse_listeners(job: Job, action: RefuseListeners) -> None:
+    _leave_out(job, dict.fromkeys(action.listener_ids, action.sentence))
+
+
+def _leave_out(job: Job, culprits: Mapping[str, str]) -> None:
+    """Record why objects are left out, and show them as ERROR."""
+    _record_culprits(job, culprits)
+    if job.world.statuses.refuse(job.tree, culprits.keys()):
+        for identifier, sentence in culprits.items():
             LOG.error(
                 "Load balancer %s: %s is refused and left out: %s",
-                tree.id,
+                job.tree.id,
                 identifier,
                 sentence,
             )
@@ -303,5 +317,6 @@ _DOERS: dict[type, Callable[[Job, Any], tuple[str, ...] | None]] = {
     PlugMemberNetworks: _plug_members,
     ConfigureHaproxy: _configure,
     FindCulprits: _find_culprits,
+    RefuseListeners: _refuse_listeners,
     SetRole: _set_role,
 }

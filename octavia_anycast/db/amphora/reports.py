@@ -114,6 +114,18 @@ def _stored(
     return [one for one in found if one.report is not None]
 
 
+def list_of_balancer(session: Session, load_balancer_id: str) -> list[Report]:
+    """The last reports of the load balancer's amphorae in use; one query."""
+    found = session.scalars(
+        select(AmphoraReport.report)
+        .join(Amphora, Amphora.id == AmphoraReport.amphora_id)
+        .where(
+            Amphora.load_balancer_id == load_balancer_id, Amphora.is_allocated
+        )
+    )
+    return [report for report in found if report is not None]
+
+
 def list_all(session: Session) -> dict[str, Report]:
     """amphora_id -> its last report, of those that can be read; one query."""
     rows = session.execute(

@@ -181,6 +181,7 @@ class AmphoraHaproxy:
         tree: LoadBalancerTree,
         record: AmphoraRecord,
         peers: Sequence[AmphoraRecord] = (),
+        left_out_ids: Sequence[str] = (),
     ) -> None:
         """Make this amphora run the tree's configuration.
 
@@ -188,6 +189,7 @@ class AmphoraHaproxy:
         keepalived runs for each enabled UDP and SCTP listener.
 
         :param peers: who shares stick tables with it, itself too
+        :param left_out_ids: UDP and SCTP listeners that it cannot serve
         :raises SecretUnread: a secret could not be read; the listeners that
             need it are as they were, and everything else is pushed.
         :raises ContentRefused: the amphora refused the configuration, or a
@@ -198,8 +200,9 @@ class AmphoraHaproxy:
             self._partial.pop(record.id, None)
         with self._job("configuring", tree, record, peers) as job:
             unread = self._push_haproxy(job)
-            if lvs_listeners(job.load_balancer) or job.details.get(_LVS_COUNT):
-                job.push_lvs()
+            listeners = _lvs_without(job.load_balancer, left_out_ids)
+            if listeners or job.details.get(_LVS_COUNT):
+                job.push_lvs(listeners)
         if unread:
             raise SecretUnread(
                 "; ".join(unread.unread.values()),
@@ -240,6 +243,7 @@ class AmphoraHaproxy:
         tree: LoadBalancerTree,
         record: AmphoraRecord,
         peers: Sequence[AmphoraRecord] = (),
+        left_out_ids: Sequence[str] = (),
     ) -> Findings:
         """Find out which objects this amphora refuses; see ``planning``.
 
@@ -252,8 +256,9 @@ class AmphoraHaproxy:
                     suspects(job.load_balancer),
                     lambda left_out: job.alerts_without(left_out, files),
                 )
-                if found == Findings() and lvs_listeners(job.load_balancer):
-                    job.push_lvs()
+                listeners = _lvs_without(job.load_balancer, left_out_ids)
+                if found == Findings() and listeners:
+                    job.push_lvs(listeners)
             except ContentRefused as e:
                 return Findings(culprits=e.blamed)
             return found
@@ -471,8 +476,8 @@ class _Job:
             Alert(sentence=" ".join(output.split())),
         )
 
-    def push_lvs(self) -> None:
-        """Have keepalived run for each UDP and SCTP listener, and no other.
+    def push_lvs(self, listeners: list[Any]) -> None:
+        """Have keepalived run for each of these listeners, and no other.
 
         A listener whose configuration is in force is left alone: Octavia's
         agent restarts keepalived at each reload, which interrupts the
@@ -484,7 +489,7 @@ class _Job:
             for item in client.get_all_listeners(amphora)
             if item["type"] == _LVS_TYPE
         }
-        wanted = {x.id: x for x in lvs_listeners(self.load_balancer)}
+        wanted = {x.id: x for x in listeners}
         blamed: dict[str, str] = {}
         for listener_id in sorted(running.keys() - wanted.keys()):
             client.delete_listener(amphora, listener_id)
@@ -515,6 +520,10 @@ def _served(model: Any, files: Files) -> list[Any]:
         for listener in haproxy_listeners(model)
         if listener.id not in files.lacking_ids
     ]
+
+
+def _lvs_without(model: Any, left_out_ids: Sequence[str]) -> list[Any]:
+    return [x for x in lvs_listeners(model) if x.id not in left_out_ids]
 
 
 def _refusal(

@@ -149,6 +149,9 @@ def prune(load_balancer: Any, *, is_trial: bool = False) -> None:
     load_balancer.pools = _kept(load_balancer.pools)
     for pool in load_balancer.pools:
         pool.members = _kept(pool.members)
+        if pool.protocol in constants.LVS_PROTOCOLS:
+            # ip_vs chooses by their order for SOURCE_IP: the same everywhere.
+            pool.members.sort(key=lambda member: member.id)
         if not _is_kept(pool.health_monitor):
             pool.health_monitor = None
 

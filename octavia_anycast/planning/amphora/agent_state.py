@@ -52,6 +52,11 @@ class Configuration:
                 for socket in self.listeners
                 if socket.listener_id not in listener_ids
             ),
+            lvs_listener_ids=tuple(
+                identifier
+                for identifier in self.lvs_listener_ids
+                if identifier not in listener_ids
+            ),
         )
 
     def kept_by(self, following: "Configuration") -> "Configuration":

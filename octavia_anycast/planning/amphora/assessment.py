@@ -256,6 +256,28 @@ def holds_partially(desired: Desired, amphora: ObservedAmphora) -> bool:
     return amphora.record.partial_revision == desired.revision
 
 
+def lack_of(desired: Desired, amphora: ObservedAmphora) -> str:
+    """What it says it lacks for UDP and SCTP listeners that are wanted."""
+    report = amphora.report
+    if not desired.lvs_listener_ids or report is None or report.lvs is None:
+        return ""
+    return report.lvs.lack
+
+
+def went_without(desired: Desired, amphora: ObservedAmphora) -> bool:
+    """Whether it was given the configuration without these listeners."""
+    return (
+        bool(desired.lvs_listener_ids)
+        and holds_revision(desired, amphora)
+        and bool(amphora.record.lacking_listener_ids)
+    )
+
+
+def is_incomplete(desired: Desired, amphora: ObservedAmphora) -> bool:
+    """Whether it does not serve these listeners, whatever else it has."""
+    return bool(lack_of(desired, amphora)) or went_without(desired, amphora)
+
+
 def is_up_to_date(desired: Desired, amphora: ObservedAmphora) -> bool:
     """Whether nothing that it has is old but what cannot be read."""
     return holds_revision(desired, amphora) or holds_partially(
@@ -327,6 +349,10 @@ def lapses(
         if lapse != before:
             found[record.id] = lapse
     return found
+
+
+# What they serve is old, or nothing.
+_OUT_OF_ORDER = (Phase.FAILED, Phase.SILENT, Phase.SICK, Phase.STALE)
 
 
 class AmphoraGroup(Generic[D_co]):
@@ -409,10 +435,34 @@ class AmphoraGroup(Generic[D_co]):
     def _count_staying(
         self, but: str, test: Callable[[ObservedAmphora], bool]
     ) -> int:
+        """Count those that could take the place of ``but``.
+
+        One that lacks what UDP and SCTP listeners need cannot take that of one
+        that serves them: it stands back for it.
+        """
+        serves_all = any(
+            m.id == but and self.serves_all(m) for m in self.members
+        )
         return sum(
             1
             for m in self.members
-            if m.id != but and m.phase is Phase.SERVING and test(m.amphora)
+            if m.id != but
+            and m.phase is Phase.SERVING
+            and test(m.amphora)
+            and not (serves_all and is_incomplete(self.desired, m.amphora))
+        )
+
+    def serves_all(self, member: Assessment) -> bool:
+        """Whether it has, or may have, all listeners, those of UDP too."""
+        amphora = member.amphora
+        if member.phase in (Phase.MUTE, Phase.LEAVING) and not is_up_to_date(
+            self.desired, amphora
+        ):
+            return False  # it is given no other configuration
+        return (
+            member.phase not in _OUT_OF_ORDER
+            and amphora.record.was_configured
+            and not is_incomplete(self.desired, amphora)
         )
 
     def is_guarded(self, member: Assessment) -> bool:

@@ -42,6 +42,11 @@ from octavia_anycast.planning.amphora.assessment import (
 
 # Of what has no connections that a longer drain would keep.
 SHORT_DRAIN_SECONDS = 5.0
+# Without a packet of a UDP or SCTP listener for so long, nothing goes on. The
+# ends of an SCTP association say that they live each 30 seconds and a bit (RFC
+# 9260, HB.interval).
+LVS_QUIET_SECONDS = 10.0
+ASSOCIATION_QUIET_SECONDS = 35.0
 
 
 def wish(
@@ -140,8 +145,10 @@ def is_over(group: Group, member: Assessment) -> bool:
     drain = drain_of(record, _seconds(group, report))
     if drain is None or group.now >= drain.deadline:
         return True
-    return _has_converged(group, record, report) and (
-        connections_left(group.desired, report) == 0
+    return (
+        _has_converged(group, record, report)
+        and connections_left(report) == 0
+        and is_quiet(group.desired, report)
     )
 
 
@@ -205,13 +212,30 @@ def _seconds(group: Group, report: Report | None) -> float:
     return min(seconds, SHORT_DRAIN_SECONDS)
 
 
-def connections_left(desired: Desired, report: Report) -> int | None:
-    """How many established connections it has; None: that is not known.
+def is_quiet(desired: Desired, report: Report) -> bool:
+    """Whether nothing goes on at its UDP and SCTP listeners.
 
-    UDP and SCTP have none that could be counted.
+    UDP has no connections that could be counted, and those of SCTP that the
+    fabric has sent elsewhere are counted for a quarter of an hour. So what
+    tells is that no packet comes and goes. What is not known is not quiet.
     """
-    if desired.lvs_listener_ids:
-        return None
+    if not desired.lvs_listener_ids:
+        return True
+    lvs = report.lvs
+    if lvs is None:
+        return False
+    if lvs.lack:
+        return True  # it never served them
+    if lvs.quiet_seconds is None:
+        return False
+    least = (
+        ASSOCIATION_QUIET_SECONDS if lvs.associations else LVS_QUIET_SECONDS
+    )
+    return lvs.quiet_seconds >= least
+
+
+def connections_left(report: Report) -> int | None:
+    """How many established TCP connections; None: that is not known."""
     counts = [report.connections.get(str(vip)) for vip in report.announced()]
     known = [count for count in counts if count is not None]
     return sum(known) if known and len(known) == len(counts) else None

@@ -66,6 +66,13 @@ from octavia_anycast.planning.amphora.rollout import (
     with_allowed_speakers,
 )
 from octavia_anycast.planning.cluster import autoscale
+from octavia_anycast.planning.cluster.lvs import (
+    has_healed,
+    leave_out,
+    left_out,
+    servable,
+    stands_back,
+)
 from octavia_anycast.planning.cluster.peer_groups import wanted_peers
 from octavia_anycast.planning.cluster.refusal import (
     follow_up,
@@ -100,7 +107,7 @@ def _converge(cluster: Cluster) -> tuple[Action, ...]:
             revision=desired.revision,
         )
         actions = (prepare, *actions)
-    return (*actions, *follow_up(cluster))
+    return (*actions, *follow_up(cluster), *leave_out(cluster))
 
 
 def _life(cluster: Cluster) -> Life:
@@ -167,10 +174,13 @@ def _next_steps(cluster: Cluster, member: Assessment) -> tuple[Action, ...]:
         amphora_id=record.id,
         revision=cluster.desired.revision,
         peer_ids=wanted_peers(cluster, member),
+        left_out_ids=left_out(cluster.desired, amphora),
     )
     if holds_revision(cluster.desired, amphora):
         # Who its peers are is no other revision: it serves either way.
-        if record.peer_amphora_ids != push.peer_ids:
+        if record.peer_amphora_ids != push.peer_ids or has_healed(
+            cluster.desired, amphora
+        ):
             steps.append(push)
         elif member.phase is Phase.DRAINED:
             steps += finishing(cluster, member)
@@ -219,7 +229,7 @@ def _role(cluster: Cluster, member: Assessment) -> tuple[Action, ...]:
 
 def _intent(cluster: Cluster, member: Assessment) -> Intent:
     """What is to become of its VIPs: as a wish, or as its role, has it."""
-    if not may_begin(cluster, member):
+    if stands_back(cluster, member) or not may_begin(cluster, member):
         return Intent.WITHDRAW
     if member.phase is Phase.DRAINED and cluster.desired.should_announce:
         return intent_by_wish(cluster, member)
@@ -231,7 +241,7 @@ def _final_state(cluster: Cluster, member: Assessment) -> DesiredState:
         cluster.desired,
         member.amphora.record,
         intent=_intent(cluster, member),
-        configuration=Configuration.of(cluster.desired),
+        configuration=servable(cluster.desired, member.amphora),
         flow_rescue=_rescue(cluster, member),
     )
 

@@ -33,7 +33,9 @@ from octavia_anycast.planning.amphora.assessment import (
     holds_partially,
     holds_revision,
     is_announcing_any,
+    lack_of,
 )
+from octavia_anycast.planning.cluster.lvs import left_out, servable
 from octavia_anycast.planning.cluster.peer_groups import wanted_peers
 
 PUSHES_MAX = 3  # of one configuration to one amphora that refuses it
@@ -87,7 +89,9 @@ def serves_the_rest(
     desired, record = cluster.desired, member.amphora.record
     if not holds_partially(desired, member.amphora):
         return None
-    rest = Configuration.of(desired).without(record.lacking_listener_ids)
+    rest = servable(desired, member.amphora).without(
+        record.lacking_listener_ids
+    )
     if not rest.listeners and not rest.lvs_listener_ids:
         return None
     if record.lacking_listener_ids and any(
@@ -111,7 +115,8 @@ def complaint(cluster: Cluster, member: Assessment) -> str:
     if holds_partially(cluster.desired, member.amphora):
         return member.amphora.record.unread
     if not has_refused(cluster, member):
-        return ""
+        lack = lack_of(cluster.desired, member.amphora)
+        return f"it cannot serve UDP and SCTP: {lack}" if lack else ""
     record = member.amphora.record
     if record.refuses_anything:
         return f"its HAProxy refuses any configuration: {record.refusal}"
@@ -134,6 +139,7 @@ def follow_up(cluster: Cluster) -> tuple[Action, ...]:
             amphora_id=asked[0].id,
             revision=cluster.desired.revision,
             peer_ids=wanted_peers(cluster, asked[0]),
+            left_out_ids=left_out(cluster.desired, asked[0].amphora),
         ),
     )
 

@@ -18,6 +18,7 @@ from octavia_anycast.planning.amphora.assessment import (
     Phase,
     is_announcing,
     is_announcing_any,
+    is_incomplete,
     is_outdated,
     is_ready,
 )
@@ -86,7 +87,9 @@ def _rank(
     if desired.should_announce and is_announcing(desired, amphora):
         # The one with the fewest connections is missed least.
         return 0, is_spare, -_connections(amphora), member.id
-    if _could_announce(desired, member):
+    if _could_announce(desired, member) and not is_incomplete(
+        desired, amphora
+    ):
         return 1, is_spare, 0, member.id
     if amphora.report is not None:
         return 2, is_spare, 0, member.id

@@ -38,6 +38,7 @@ from octavia_anycast.planning.amphora.scaling import (
     coming_up,
     has_trouble,
 )
+from octavia_anycast.planning.cluster.lvs import is_at_rest, is_settling
 from octavia_anycast.planning.cluster.refusal import complaint
 from octavia_anycast.planning.cluster.spare import ready_spares, standing_by
 
@@ -238,6 +239,8 @@ def provisioning_verdict(
         return _failover_verdict(
             cluster, observed, pending_since, patience, is_hopeless=is_hopeless
         )
+    if is_settling(cluster):
+        return _pending(is_over=is_over)
     announcing = sum(1 for m in holders if is_announcing(desired, m.amphora))
     if not desired.should_announce or announcing >= desired.minimum:
         return ProvisioningVerdict.ACTIVE
@@ -365,7 +368,8 @@ def is_settled(
         and not any(m.amphora.record.agent_update_wanted for m in cluster.live)
         and is_rolled_out(cluster)
         and all(
-            _is_settled(desired, m, stands_by=m.id in spares)
+            is_at_rest(cluster, m)
+            or _is_settled(desired, m, stands_by=m.id in spares)
             for m in cluster.live
         )
         and not any(

@@ -44,6 +44,7 @@ from octavia_anycast.model.wire import (
     GateReport,
     GateState,
     Intent,
+    LvsReport,
     PathReport,
     PathState,
     Report,
@@ -93,6 +94,7 @@ class FakeCloud(FakeInventory):
         self.heartbeats: list[Heartbeat] = []
         self.refused_passwords: set[str] = set()  # by the fabric
         self.missing: set[str | None] = set()  # zones, networks, subnets
+        self.image_lack = ""  # for UDP and SCTP, of servers built from now on
         self.do_heartbeats_arrive = True
         self.cut_sessions: set[str] = set()  # amphora ids
         self.speaker_changes: list[str] = []  # amphora ids, in order
@@ -200,6 +202,7 @@ class FakeCloud(FakeInventory):
             state=state,
             fault=self.build_fault,
             has_power=not self.build_fault,
+            lvs=LvsReport(lack=self.image_lack),
         )
         self.step("build done")
         return server_id
@@ -366,6 +369,7 @@ class FakeCloud(FakeInventory):
         tree: LoadBalancerTree,
         record: AmphoraRecord,
         peers: Sequence[AmphoraRecord] = (),
+        left_out_ids: Sequence[str] = (),
     ) -> None:
         """Configure HAProxy."""
         self.step("push")
@@ -387,7 +391,10 @@ class FakeCloud(FakeInventory):
             for s in tree.listeners
             if not unread or s.listener_id not in unread.lacking_ids
         )
-        machine.lvs_listener_ids = frozenset(tree.lvs_listener_ids)
+        given = frozenset(tree.lvs_listener_ids) - frozenset(left_out_ids)
+        if given and machine.lvs and machine.lvs.lack:
+            self.violations.append("keepalived where there is no ip_vs")
+        machine.lvs_listener_ids = given
         machine.pushes += 1
         self.step("push done")
         if unread:
@@ -398,6 +405,7 @@ class FakeCloud(FakeInventory):
         tree: LoadBalancerTree,
         record: AmphoraRecord,
         peers: Sequence[AmphoraRecord] = (),
+        left_out_ids: Sequence[str] = (),
     ) -> Findings:
         """Find out what it refuses; each trial may be the last."""
         machine = self._machine(record)
@@ -462,7 +470,7 @@ class FakeCloud(FakeInventory):
         amphora_id = machine.amphora_id
         if machine.speaks_another_version:
             raise Permanent("its answer is not understood: version")
-        gate = GateState.UP if machine.gate_is_up() else GateState.DOWN
+        gate = machine.gate
         up = gate is GateState.UP and self.is_established(machine)
         paths = _paths(machine, up=up)
         return Report(
@@ -491,6 +499,7 @@ class FakeCloud(FakeInventory):
                 is_up=self.is_established(machine)
             ),
             flow_rescue=fake_rescue.report(machine.state),
+            lvs=machine.lvs,
             connections={
                 str(path.vip_ip): machine.established for path in paths
             },

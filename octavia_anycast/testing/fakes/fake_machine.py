@@ -6,7 +6,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from octavia_anycast.model.bgp import IPAddress, SessionState
-from octavia_anycast.model.wire import DesiredState, PathCounts, SessionReport
+from octavia_anycast.model.wire import (
+    DesiredState,
+    GateState,
+    LvsReport,
+    PathCounts,
+    SessionReport,
+)
 
 
 @dataclass(slots=True)
@@ -29,6 +35,7 @@ class Machine:
     revision: str | None = None  # HAProxy's configuration; None: no HAProxy
     sockets: frozenset[tuple[IPAddress, int]] = frozenset()
     lvs_listener_ids: frozenset[str] = frozenset()
+    lvs: LvsReport | None = None  # what it says of UDP and SCTP
     member_networks: set[str] = field(default_factory=set)
     peers: frozenset[str] = frozenset()  # who shares stick tables with it
     pushes: int = 0
@@ -81,6 +88,14 @@ class Machine:
             )
             for peer_id, count in wanted.items()
         )
+
+    @property
+    def gate(self) -> GateState:
+        """What its health gate says."""
+        if self.gate_is_up():
+            return GateState.UP
+        is_told = self.state.listeners or self.state.lvs_listener_ids
+        return GateState.DOWN if is_told else GateState.DISABLED
 
     def gate_is_up(self) -> bool:
         """Whether HAProxy opens all that the agent watches."""

@@ -15,6 +15,7 @@ from octavia_anycast.model.wire import (
     DesiredState,
     Frontend,
     FrontendAddress,
+    GateState,
     Intent,
     PathState,
 )
@@ -47,6 +48,9 @@ class Guest:
     is_session_down: bool = False
     is_ipv6_refused: bool = False
     is_of_old_image: bool = False  # knows nothing of keeps_speakers
+    lack: str = ""  # for UDP and SCTP listeners
+    serves: tuple[str, ...] = ()  # UDP and SCTP listeners
+    quiet_since: datetime | None = None  # no packet of these came since then
     connections: int = 0  # established, to each VIP
     last_heard: datetime | None = None
     gate_since: datetime = EPOCH
@@ -62,6 +66,16 @@ class Guest:
         age = (now - self.born).total_seconds()
         return not self.is_dead and age >= BOOT_SECONDS
 
+    @property
+    def gate(self) -> GateState:
+        """What its health gate says."""
+        if self.gate_is_up():
+            return GateState.UP
+        is_told = self.state and (
+            self.state.listeners or self.state.lvs_listener_ids
+        )
+        return GateState.DOWN if is_told else GateState.DISABLED
+
     def gate_is_up(self) -> bool:
         """Whether its data path works."""
         return bool(
@@ -69,6 +83,11 @@ class Guest:
             and (self.state.listeners or self.state.lvs_listener_ids)
             and self.configured
             and not self.is_gate_broken
+            # What never ran beside others does not close a gate.
+            and (
+                self.state.listeners
+                or set(self.state.lvs_listener_ids) <= set(self.serves)
+            )
         )
 
     def announced(self, now: datetime) -> frozenset[IPAddress]:

@@ -27,6 +27,7 @@ from octavia_anycast.model.actions import (
     PlugFrontend,
     PlugMemberNetworks,
     PrepareLoadBalancer,
+    RefuseListeners,
     RemoveLoadBalancer,
     SetAgentState,
     SetRole,
@@ -49,8 +50,8 @@ from octavia_anycast.model.codec import digest, peer_digests, speakers_digest
 from octavia_anycast.model.wire import (
     DesiredState,
     GateReport,
-    GateState,
     Intent,
+    LvsReport,
     PathReport,
     PathState,
     Report,
@@ -90,6 +91,7 @@ class World:
     is_removed: bool = False
     boots_fail: bool = False
     quota: int | None = None  # so many servers there can be
+    image_lack: str = ""  # what those lack that boot from now on
     boots: int = 0
     tries: int = 0  # boots that were asked for, refused ones too
     refused_passwords: frozenset[str] = frozenset()
@@ -167,6 +169,12 @@ class World:
             )
         return report
 
+    def _lvs_report(self, guest: Guest) -> LvsReport:
+        if not guest.serves:
+            return LvsReport(lack=guest.lack)
+        quiet = self.now - (guest.quiet_since or self.now)
+        return LvsReport(associations=0, quiet_seconds=quiet.total_seconds())
+
     def _whole_report(self, guest: Guest) -> Report:
         state = guest.state
         announced = guest.announced(self.now)
@@ -177,7 +185,7 @@ class World:
             listeners=state.listeners if state else (),
             lvs_listener_ids=state.lvs_listener_ids if state else (),
             gate=GateReport(
-                state=GateState.UP if guest.gate_is_up() else GateState.DOWN,
+                state=guest.gate,
                 reason="simulated",
                 since=guest.gate_since,
             ),
@@ -191,6 +199,7 @@ class World:
             driver=state.driver if state else None,
             are_speakers_loaded=bool(state),
             flow_rescue=fake_rescue.report(state),
+            lvs=self._lvs_report(guest),
             connections={
                 str(vip.vip_ip): guest.connections
                 for vip in (state.vips if state else ())
@@ -374,6 +383,8 @@ class World:
         match action:
             case PrepareLoadBalancer(revision=revision):
                 self.prepared_revision = revision
+            case RefuseListeners():
+                self._leave_out(action)
             case RemoveLoadBalancer():
                 assert not self.guests, "amphorae left behind"
                 self.is_removed = True
@@ -447,7 +458,11 @@ class World:
                     self._change(guest.record.id, speakers_changed_at=self.now)
                 self._tell(guest, state)
                 self._record_drain(guest.record.id, action.drain)
-            case ConfigureHaproxy(revision=revision, peer_ids=peer_ids):
+            case ConfigureHaproxy(
+                revision=revision,
+                peer_ids=peer_ids,
+                left_out_ids=left_out_ids,
+            ):
                 if guest.rejects_configuration:
                     return False
                 if self._refuses(guest, revision):
@@ -456,14 +471,42 @@ class World:
                 assert guest.state, "configured before the data path is there"
                 assert guest.state.frontend, "no front end yet"
                 guest.configured = revision
+                self._give_lvs(guest, left_out_ids)
                 self._change(
                     action.amphora_id,
                     applied_revision=revision,
+                    lacking_listener_ids=left_out_ids,
                     refused_revision="",
                     peer_amphora_ids=peer_ids,
                     applied_at=self.now,
                 )
         return True
+
+    def _give_lvs(self, guest: Guest, left_out_ids: tuple[str, ...]) -> None:
+        """keepalived starts only where there is ip_vs."""
+        guest.serves = tuple(
+            identifier
+            for identifier in self.desired.lvs_listener_ids
+            if identifier not in left_out_ids
+        )
+        assert not (guest.serves and guest.lack), "keepalived without ip_vs"
+
+    def _leave_out(self, action: RefuseListeners) -> None:
+        """Listeners are given up only where nobody serves them."""
+        assert not any(
+            guest.serves and not guest.lack and guest.is_up(self.now)
+            for guest in self.guests.values()
+            if guest.record.status is AmphoraStatus.ALLOCATED
+        ), "listeners were given up that somebody serves"
+        left = frozenset(self.desired.lvs_listener_ids)
+        assert left.issuperset(action.listener_ids)
+        self.desired = replace(
+            self.desired,
+            lvs_listener_ids=tuple(
+                sorted(left.difference(action.listener_ids))
+            ),
+            revision=f"{self.desired.revision}-",
+        )
 
     def _refuses(self, guest: Guest, revision: str) -> bool:
         return (
@@ -583,6 +626,7 @@ class World:
             is_dead=self.boots_fail,
             is_dead_known=self.boots_fail,
             state=action.first_state,
+            lack=self.image_lack,
             record=AmphoraRecord(
                 id=action.amphora_id,
                 load_balancer_id=self.desired.load_balancer_id,

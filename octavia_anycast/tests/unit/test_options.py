@@ -39,6 +39,19 @@ def test_what_an_operator_sets_is_read(name, value, path, expected):
     assert attrgetter(path)(read(**{name: value})) == expected
 
 
+@pytest.mark.parametrize("name", ["udp_allowed", "udp_supported"])
+@pytest.mark.parametrize(
+    ("value", "expected"), [("false", False), ("1", True)]
+)
+def test_udp_is_forbidden_by_either_name(tmp_path, name, value, expected):
+    path = tmp_path / "octavia.conf"
+    path.write_text(f"[anycast]\n{name} = {value}\n")
+    conf = cfg.ConfigOpts()
+    conf([], default_config_files=[str(path)])
+    assert options.read(conf).udp_allowed is expected
+    assert read().udp_allowed
+
+
 def test_metrics_are_off_by_default():
     assert read().metrics_bind_port == 0
     assert read().metrics_bind_ip == "127.0.0.1"

@@ -57,8 +57,8 @@ def _added(text: str) -> configparser.ConfigParser:
         (
             "protocol.UDP",
             "partial",
-            "Accepted if the operator says that the amphora image has the "
-            "ip_vs kernel module.",
+            "Accepted if the amphora image has the ip_vs kernel module, "
+            "keepalived and ipvsadm.",
         ),
     ],
 )

@@ -26,6 +26,7 @@ from octavia_anycast.model.wire import (
     GateSettings,
     GateState,
     Intent,
+    LvsReport,
     Member,
     PathState,
     Probe,
@@ -95,6 +96,13 @@ class Rescue:
         )
 
 
+class Lvs:
+    """Says whether it is used, in the place of counters."""
+
+    def report(self, *, is_used):
+        return LvsReport(associations=0 if is_used else None)
+
+
 class Bench:
     """An engine that can be restarted; its peer goes on without it."""
 
@@ -111,6 +119,7 @@ class Bench:
         self.prober, self.frontend = Prober(), Frontend()
         self.prober.verdict = verdict
         self.rescue = Rescue()
+        self.lvs = Lvs()
         self.speaker = FakeSpeaker({PEER4.peer_ip: self.peer})
         self.engine = Engine(
             AMPHORA,
@@ -124,6 +133,7 @@ class Bench:
                 frontend=self.frontend,
                 rescue=self.rescue,
                 prober=self.prober,
+                lvs=self.lvs,
                 namespace_path=str(self.directory / "no-namespace"),
                 beat=self.beat,
             ),
@@ -320,6 +330,14 @@ def test_flow_rescue_is_brought_about_and_reported(bench):
     eventually(lambda: bench.rescue.wanted == rescue)
     assert bench.frontend.is_rescuing
     assert bench.engine.report().flow_rescue.state is RescueState.ON
+
+
+def test_counters_of_lvs_are_read_where_it_has_listeners(bench):
+    assert bench.engine.report().lvs is None
+    for ids, associations in (((), None), (("dns",), 0)):
+        bench.apply(state(gate=FAST, lvs_listener_ids=ids))
+        found = bench.engine.report().lvs
+        assert found == LvsReport(associations=associations)
 
 
 def test_the_same_state_again_is_nothing(bench):

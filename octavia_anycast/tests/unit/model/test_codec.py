@@ -32,6 +32,7 @@ from octavia_anycast.model.wire import (
     GateState,
     Intent,
     ListenerSocket,
+    LvsReport,
     Member,
     MemberCounts,
     PathReport,
@@ -119,6 +120,7 @@ REPORT = Report(
         ),
     ),
     connections={"198.51.100.10": 3},
+    lvs=LvsReport(associations=2, quiet_seconds=1.5),
 )
 
 

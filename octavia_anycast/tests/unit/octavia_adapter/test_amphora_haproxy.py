@@ -347,6 +347,16 @@ def test_keepalived_is_not_restarted_for_what_it_has(haproxy, client):
     assert client.calls[1:] == ["delete l53", "upload l514", "reload l514"]
 
 
+def test_what_an_amphora_cannot_serve_it_is_not_given(haproxy, client):
+    both = tree(listener(), udp(), udp(514))
+    haproxy.push(both, RECORD, left_out_ids=("l53", "l514"))
+    assert client.calls == ["upload", "reload"]
+    haproxy.push(both, RECORD)
+    client.calls.clear()
+    haproxy.push(both, RECORD, left_out_ids=("l53",))
+    assert client.calls == ["upload", "reload", "delete l53"]
+
+
 @pytest.mark.parametrize(
     "wanted",
     [

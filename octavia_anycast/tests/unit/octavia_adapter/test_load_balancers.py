@@ -118,6 +118,19 @@ def test_no_socket_where_haproxy_will_not_listen(tree, change):
 
 
 @pytest.mark.parametrize("protocol", ["UDP", "SCTP"])
+def test_members_that_lvs_serves_have_one_order(tree, protocol):
+    """The scheduler of SOURCE_IP takes it: all amphorae have to agree."""
+    (pool,) = tree.pools
+    pool.protocol = protocol
+    pool.members = [
+        dm.Member(id=identifier, provisioning_status="ACTIVE")
+        for identifier in ("m3", "m1", "m2")
+    ]
+    data_model.prune(tree)
+    assert [member.id for member in pool.members] == ["m1", "m2", "m3"]
+
+
+@pytest.mark.parametrize("protocol", ["UDP", "SCTP"])
 @pytest.mark.parametrize(
     ("field", "value", "is_served"),
     [

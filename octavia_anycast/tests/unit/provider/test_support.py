@@ -10,8 +10,11 @@ from octavia_lib.api.drivers import data_models as driver_models
 from octavia_anycast.model.errors import InvalidRequest
 from octavia_anycast.provider.support import Support
 
-PLAIN = Support(udp_supported=False)
-WITH_UDP = Support(udp_supported=True)
+LACK = "no amphora can serve it: keepalived cannot be found"
+PLAIN = Support(udp_allowed=False, lvs_refusal=lambda _: "")
+WITH_UDP = Support(
+    udp_allowed=True, lvs_refusal={"lb": "", "lacking": LACK}.__getitem__
+)
 EVERY_PROTOCOL = [
     "HTTP",
     "HTTPS",
@@ -38,18 +41,39 @@ def test_tcp_based_protocols_are_accepted(protocol):
         ("check_pool", driver_models.Pool),
     ],
 )
-def test_udp_needs_the_operators_word(protocol, check, model):
-    with pytest.raises(InvalidRequest, match="ip_vs kernel module"):
+def test_an_operator_may_forbid_udp(protocol, check, model):
+    with pytest.raises(InvalidRequest, match="udp_allowed is false"):
         getattr(PLAIN, check)(model(protocol=protocol))
     getattr(WITH_UDP, check)(model(protocol=protocol))
 
 
 @pytest.mark.parametrize("kind", ["UDP-CONNECT", "SCTP"])
-def test_udp_monitors_need_it_too(kind):
+def test_udp_monitors_are_forbidden_with_it(kind):
     monitor = driver_models.HealthMonitor(type=kind)
-    with pytest.raises(InvalidRequest, match="ip_vs kernel module"):
+    with pytest.raises(InvalidRequest, match="udp_allowed is false"):
         PLAIN.check_health_monitor(monitor)
     WITH_UDP.check_health_monitor(monitor)
+
+
+def listener(protocol, load_balancer_id):
+    return driver_models.Listener(
+        protocol=protocol, loadbalancer_id=load_balancer_id
+    )
+
+
+@pytest.mark.parametrize("protocol", LVS)
+def test_a_new_listener_is_refused_where_no_amphora_can_serve_it(protocol):
+    new = listener(protocol, "lacking")
+    with pytest.raises(InvalidRequest, match=f"{protocol}: {LACK}"):
+        WITH_UDP.check("listener", new, None)
+    WITH_UDP.check("listener", listener(protocol, "lb"), None)
+    WITH_UDP.check("listener", listener("TCP", "lacking"), None)
+
+
+def test_one_that_is_there_can_be_changed_all_the_same():
+    """Whether it is served is seen again when the change is carried out."""
+    there = listener("UDP", "lacking")
+    WITH_UDP.check("listener", driver_models.Listener(name="dns"), there)
 
 
 @pytest.mark.parametrize("udp", LVS)

@@ -3,12 +3,13 @@
 """What cannot work is refused, alone and in a graph; nothing is left."""
 
 import pytest
+from oslo_config import cfg
 
 from octavia_anycast.testing import octavia_rows
 from octavia_anycast.tests.functional.object_tree import call
 
 CREATE = "PENDING_CREATE"
-UDP = "udp_supported"
+UDP = "udp_allowed"
 REFUSED = {
     # name: (part of the sentence, method, path, root, body)
     "UDP listener": (
@@ -62,6 +63,14 @@ REFUSED = {
         {"listener_id": "{tcp}", "action": "REJECT"},
     ),
 }
+
+
+@pytest.fixture(autouse=True)
+def _udp_is_forbidden(server):
+    """The operator's choice; each request reads it."""
+    cfg.CONF.set_override("udp_allowed", False, group="anycast")
+    yield
+    cfg.CONF.clear_override("udp_allowed", group="anycast")
 
 
 @pytest.mark.parametrize("name", REFUSED)

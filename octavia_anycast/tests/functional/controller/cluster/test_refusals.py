@@ -285,10 +285,10 @@ def does_not_start(stage, monkeypatch, *amphora_ids):
     """What HAProxy takes with -c, and does not start with, in these."""
     push = stage.cloud.push
 
-    def attempt(tree, record, peers=()):
+    def attempt(tree, record, peers=(), **also):
         if record.id in amphora_ids:
             raise Permanent(NO_START)
-        push(tree, record, peers)
+        push(tree, record, peers, **also)
 
     monkeypatch.setattr(stage.cloud, "push", attempt)
 

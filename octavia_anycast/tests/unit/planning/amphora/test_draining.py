@@ -16,8 +16,12 @@ from octavia_anycast.model.actions import (
     SetAgentState,
 )
 from octavia_anycast.model.cluster import ClusterPolicy, ClusterSize
-from octavia_anycast.model.wire import Intent, Report
-from octavia_anycast.planning.amphora.draining import connections_left
+from octavia_anycast.model.wire import Intent, LvsReport, Report
+from octavia_anycast.planning.amphora.draining import (
+    LVS_QUIET_SECONDS,
+    connections_left,
+    is_quiet,
+)
 from octavia_anycast.planning.cluster.status import (
     OperatingStatus,
     is_settled,
@@ -383,22 +387,59 @@ def test_one_that_leaves_waits_for_its_connections(rescuing, connections):
 
 
 @pytest.mark.parametrize(
-    ("counts", "lvs", "left"),
+    ("counts", "left"),
     [
-        ({VIP4: 2, VIP6: 3}, (), 5),
-        ({VIP4: 0, VIP6: 0}, (), 0),
-        ({VIP4: 0}, (), None),
-        ({}, (), None),
-        ({VIP4: 0, VIP6: 0}, ("dns",), None),
+        ({VIP4: 2, VIP6: 3}, 5),
+        ({VIP4: 0, VIP6: 0}, 0),
+        ({VIP4: 0}, None),
+        ({}, None),
     ],
 )
-def test_what_is_not_known_is_not_nothing(world, counts, lvs, left):
+def test_what_is_not_known_is_not_nothing(world, counts, left):
     amphora = world.observe().amphorae[0]
     report: Report = replace(
         amphora.report, connections={str(v): n for v, n in counts.items()}
     )
-    desired = replace(world.desired, lvs_listener_ids=lvs)
-    assert connections_left(desired, report) == left
+    assert connections_left(report) == left
+
+
+def traffic(quiet: float | None, associations: int | None = 0) -> LvsReport:
+    return LvsReport(quiet_seconds=quiet, associations=associations)
+
+
+@pytest.mark.parametrize(
+    ("lvs", "expected"),
+    [
+        (None, False),  # an agent that does not know
+        (traffic(None, None), False),  # a kernel that does not tell
+        (traffic(9.0), False),
+        (traffic(10.0), True),
+        (traffic(34.0, 1), False),
+        (traffic(35.0, 1), True),
+        (LvsReport(lack="no ip_vs"), True),
+    ],
+)
+def test_datagrams_are_over_when_none_comes_any_more(world, lvs, expected):
+    report = replace(world.observe().amphorae[0].report, lvs=lvs)
+    desired = replace(world.desired, lvs_listener_ids=("dns",))
+    assert is_quiet(desired, report) is expected
+    assert is_quiet(world.desired, report)
+
+
+@pytest.mark.parametrize(
+    ("quiet_since", "is_early"), [(0.0, True), (None, False)]
+)
+def test_a_drain_waits_for_datagrams(world, quiet_since, is_early):
+    world.desired = replace(
+        world.desired, lvs_listener_ids=("dns",), revision="udp"
+    )
+    world.run(30)
+    guest = first(world)
+    guest.quiet_since = world.now if quiet_since is not None else None
+    world.drain(guest.record.id, 60)
+    lasted = seconds_until(world, lambda: not guest.announced(world.now))
+    assert (lasted < 30) is is_early
+    assert LVS_QUIET_SECONDS <= lasted <= 62
 
 
 # Histories

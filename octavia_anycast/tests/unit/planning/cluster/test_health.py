@@ -75,11 +75,17 @@ def verdicts(*beats, is_in_force=True, **options):
         (("DRAIN", "DRAIN"), "DRAINING"),
         (("MAINT",), "OFFLINE"),
         (("no check", "no check"), "NO_MONITOR"),
+        (("UP", "RESTARTING"), "ONLINE"),
     ],
 )
 def test_member(words, status):
     beats = [beat(str(n), member=word) for n, word in enumerate(words)]
     assert verdicts(*beats)[MEMBER] == status
+
+
+def test_a_member_is_as_it_was_while_keepalived_restarts():
+    """Octavia's agent says so of a new configuration of UDP and SCTP."""
+    assert MEMBER not in verdicts(beat("0", member="RESTARTING"))
 
 
 @pytest.mark.parametrize(
