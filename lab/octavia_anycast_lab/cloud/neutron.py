@@ -2,24 +2,16 @@
 # Copyright (c) 2026 The octavia-anycast authors
 """Neutron as IPAM, ports and security groups: no agents, no message bus."""
 
-import pathlib
-
 from octavia_anycast_lab import deployment
 from octavia_anycast_lab.cloud.service import Service
 
 
-def configure(
-    plane: deployment.Deployment, taps: pathlib.Path | None = None
-) -> Service:
-    """Write Neutron's file; returns what to start.
-
-    :param taps: where the agents of the lab of virtual machines meet Neutron
-        (``vm.network.signals.directory``); without it no port is bound
-    """
+def configure(plane: deployment.Deployment) -> Service:
+    """Write Neutron's file; returns what to start."""
     (plane.state_dir / "neutron" / "lock").mkdir(parents=True, exist_ok=True)
     deployment.write_private(
         plane.config_dir / "neutron.conf",
-        deployment.render(plane, "neutron.conf.j2", taps=taps),
+        deployment.render(plane, "neutron.conf.j2"),
     )
     return Service(
         label="neutron",
