@@ -67,6 +67,7 @@ def driver(plugin, tmp_path):
     )
     yield made
     cfg.CONF.reset()
+    cfg.CONF.unregister_opts(mechanism.OPTIONS, group=mechanism.GROUP)
 
 
 def test_port_of_the_lab_is_bound_as_a_tap(driver):
