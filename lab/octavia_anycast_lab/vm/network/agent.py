@@ -106,7 +106,7 @@ class Agent:
             if ports != self._ports:
                 nft.apply(self._namespace, ports, self._bridges)
                 LOG.info("%d ports are known", len(ports))
-        except (rest.ApiError, netns.NamespaceError, OSError, ValueError) as e:
+        except (rest.ApiError, netns.NamespaceError) as e:
             LOG.warning("The filter stays as it is: %s", e)
             return
         self._has_failed = False

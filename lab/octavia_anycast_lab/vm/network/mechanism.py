@@ -27,7 +27,6 @@ GROUP = "octavia_anycast_lab_tap"
 OPTIONS = [
     cfg.StrOpt(
         "directory",
-        required=True,
         help="Where Neutron and the lab's agents meet: "
         "octavia_anycast_lab.vm.network.signals.",
     )
@@ -44,8 +43,13 @@ class TapDriver(api.MechanismDriver):
     """Binds ports as taps; the agent filters them."""
 
     def initialize(self) -> None:
-        """Read the option, and hear of groups and of the agents."""
+        """Read the option, and hear of groups and of the agents.
+
+        :raises cfg.RequiredOptError: the option is not set.
+        """
         cfg.CONF.register_opts(OPTIONS, group=GROUP)
+        if not cfg.CONF[GROUP].directory:
+            raise cfg.RequiredOptError("directory", cfg.OptGroup(GROUP))
         self._place = pathlib.Path(cfg.CONF[GROUP].directory)
         for resource, event in _WATCHED:
             registry.subscribe(self._rules_changed, resource, event)

@@ -33,7 +33,6 @@ class Neutron(typing.Protocol):
         """Every port of the rack's hosts.
 
         :raises rest.ApiError: there is no answer, or a refusal.
-        :raises ValueError: a rule has what the lab does not know.
         """
 
     def report(self, port_id: str, *, is_up: bool) -> None:
@@ -62,7 +61,6 @@ class LabNeutron:
         """Every port of the rack's hosts.
 
         :raises rest.ApiError: there is no answer, or a refusal.
-        :raises ValueError: a rule has what the lab does not know.
         """
         fields = "&".join(f"fields={name}" for name in _FIELDS)
         ports = self.api.get(rest.NETWORK, f"/v2.0/ports?{fields}")

@@ -16,12 +16,14 @@ import collections.abc
 import dataclasses
 import enum
 import ipaddress
+import logging
 import typing
 
 from neutron_lib import constants
 
 from octavia_anycast_lab import settings
 
+LOG = logging.getLogger(__name__)
 Raw = collections.abc.Mapping[str, typing.Any]
 Members = collections.abc.Mapping[str, tuple[settings.Network, ...]]
 
@@ -137,13 +139,16 @@ def ports_of(
 ) -> tuple[Port, ...]:
     """The ports bound on these hosts, by Neutron's lists of ports and rules.
 
-    :raises ValueError: a rule has what this lab does not know.
+    A rule that is not known here allows nothing; the log names it.
     """
     members = _members(ports)
     by_group: dict[str, list[Rule]] = {}
     for raw in rules:
-        group = str(raw["security_group_id"])
-        by_group.setdefault(group, []).append(rule_of(raw, members))
+        of_group = by_group.setdefault(str(raw["security_group_id"]), [])
+        try:
+            of_group.append(rule_of(raw, members))
+        except ValueError as error:
+            LOG.warning("A rule of a security group is left out: %s", error)
     return tuple(
         _port(raw, by_group)
         for raw in sorted(ports, key=lambda port: str(port["id"]))

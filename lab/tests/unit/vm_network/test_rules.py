@@ -99,9 +99,13 @@ def test_rule(raw, expected):
         ({"remote_address_group_id": "a"}, "remote_address_group_id"),
     ],
 )
-def test_unknown_rule_is_refused(raw, sentence):
+def test_unknown_rule_is_named_and_allows_nothing(raw, sentence, caplog):
     with pytest.raises(ValueError, match=sentence):
-        rules.ports_of([port()], [rule(**raw)], HOSTS)
+        rules.rule_of(rule(**raw), {})
+    both = [rule(**raw), rule(protocol="tcp")]
+    (found,) = rules.ports_of([port()], both, HOSTS)
+    assert [known.protocol for known in found.rules] == [6]
+    assert "is left out" in caplog.text
 
 
 def test_group_has_the_address_pairs_of_ports_anywhere():

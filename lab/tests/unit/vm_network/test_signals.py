@@ -4,9 +4,10 @@
 
 import socket
 import threading
+from types import SimpleNamespace
 
 import pytest
-from neutron_lib import constants
+from neutron_lib import constants, context
 from neutron_lib.api.definitions import portbindings
 from neutron_lib.callbacks import events, registry, resources
 from neutron_lib.plugins import directory
@@ -55,10 +56,11 @@ def plugin(monkeypatch):
 
 
 @pytest.fixture
-def driver(plugin, tmp_path):
+def driver(plugin, monkeypatch, tmp_path):
     made = mechanism.TapDriver()
-    # As in Neutron, whose contexts look for its files of policies.
-    cfg.CONF([], default_config_files=[], default_config_dirs=[])
+    # Neutron's look for its files of policies.
+    admin = SimpleNamespace(is_admin=True)
+    monkeypatch.setattr(context, "get_admin_context", lambda: admin)
     cfg.CONF.register_opts(mechanism.OPTIONS, group=mechanism.GROUP)
     cfg.CONF.set_override("directory", str(tmp_path), mechanism.GROUP)
     made.initialize()
@@ -66,14 +68,13 @@ def driver(plugin, tmp_path):
         (tmp_path / signals.SOCKET).exists, 5.0, "the driver listens", 0.01
     )
     yield made
-    cfg.CONF.reset()
-    cfg.CONF.unregister_opts(mechanism.OPTIONS, group=mechanism.GROUP)
+    cfg.CONF.clear_override("directory", mechanism.GROUP)
 
 
 def test_port_of_the_lab_is_bound_as_a_tap(driver):
-    context = FakeBinding("rack1-host1")
-    driver.bind_port(context)
-    assert context.bindings == [
+    binding = FakeBinding("rack1-host1")
+    driver.bind_port(binding)
+    assert binding.bindings == [
         (
             "segment",
             portbindings.VIF_TYPE_TAP,
@@ -85,9 +86,15 @@ def test_port_of_the_lab_is_bound_as_a_tap(driver):
 
 @pytest.mark.parametrize("host", ["", None, "elsewhere"])
 def test_port_of_another_host_is_not_bound(driver, host):
-    context = FakeBinding(host)
-    driver.bind_port(context)
-    assert context.bindings == []
+    binding = FakeBinding(host)
+    driver.bind_port(binding)
+    assert binding.bindings == []
+
+
+def test_option_is_required():
+    cfg.CONF.register_opts(mechanism.OPTIONS, group=mechanism.GROUP)
+    with pytest.raises(cfg.RequiredOptError, match="directory"):
+        mechanism.TapDriver().initialize()
 
 
 def test_status_follows_the_agents(driver, plugin, tmp_path):
@@ -103,12 +110,12 @@ def test_status_follows_the_agents(driver, plugin, tmp_path):
 def test_changes_are_told(driver, tmp_path):
     port = {"id": "one", "status": "DOWN", "revision_number": 1}
     moments = [signals.changed_at(tmp_path)]
-    for call, context in (
+    for call, change in (
         (driver.create_port_postcommit, None),
         (driver.update_port_postcommit, FakeUpdate(port, port | {"mac": 1})),
         (driver.delete_port_postcommit, None),
     ):
-        call(context)
+        call(change)
         moments.append(signals.changed_at(tmp_path))
     assert moments == sorted(set(moments))
     only_status = port | {"status": "ACTIVE", "revision_number": 2}
