@@ -7,7 +7,7 @@ import json
 import pytest
 from octavia_anycast_lab import cleanup, settings
 from octavia_anycast_lab import registry as registry_lib
-from octavia_anycast_lab.host import netns
+from octavia_anycast_lab.host import netns, process
 from octavia_anycast_lab.vm.network import racks
 
 pytestmark = pytest.mark.lab
@@ -46,6 +46,13 @@ def reaches(lab, rack, address):
     return netns.run(home, command, check=False).returncode == 0
 
 
+def await_reach(lab, rack, address):
+    """A new cable has its carrier after a moment."""
+    process.wait_until(
+        lambda: reaches(lab, rack, address), 10.0, f"{rack} reaches {address}"
+    )
+
+
 def interfaces(lab, rack):
     shown = netns.run(racks.namespace(lab, rack), ["ip", "-j", "link"])
     return {i["ifname"]: i["ifindex"] for i in json.loads(shown.stdout)}
@@ -55,7 +62,7 @@ def test_hypervisors_are_in_the_management_network_alone(bare):
     lab, registry = bare
     racks.up(lab, registry)
     for rack in ("rack1", "rack2"):
-        assert reaches(lab, rack, settings.CTL_MGMT.ip)
+        await_reach(lab, rack, settings.CTL_MGMT.ip)
         shown = netns.run(
             racks.namespace(lab, rack), ["ip", "-4", "-br", "address"]
         ).stdout.split()
@@ -77,7 +84,7 @@ def test_each_bridge_leads_to_that_of_its_name(bare):
             mine = f"{end.ip + 200}/{end.network.prefixlen}"
             home = racks.namespace(lab, rack)
             netns.ip_batch(home, [f"address add {mine} dev {bridge}"])
-            assert reaches(lab, rack, end.ip)
+            await_reach(lab, rack, end.ip)
             netns.ip_batch(home, [f"address delete {mine} dev {bridge}"])
 
 
@@ -100,6 +107,6 @@ def test_up_repairs(bare):
     (lab.run_dir / "racks" / "hv2").unlink()
     racks.up(lab, registry)
     for rack in ("rack1", "rack2"):
-        assert reaches(lab, rack, settings.CTL_MGMT.ip)
+        await_reach(lab, rack, settings.CTL_MGMT.ip)
     after = interfaces(lab, "rack1")
     assert {k for k in after if after[k] != before.get(k)} == {"up-br-mgmt"}

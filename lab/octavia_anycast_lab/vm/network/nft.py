@@ -43,7 +43,7 @@ _HOOKS = {
 _FAMILY = {4: "ip", 6: "ip6"}
 _ICMP = {rules.ICMP: "icmp", rules.ICMPV6: "icmpv6"}
 # RFC 4861 and 3810, as Neutron lets them through.
-_ND_TO = "{ 130, 131, 132, 134, 135, 136 }"
+_ND_TO = "{ 130, 134, 135, 136 }"
 _ND_FROM = "{ 131, 132, 133, 135, 136, 143 }"
 _UNSPECIFIED_FROM = "{ 131, 132, 133, 135, 143 }"
 _SPOOFED = "spoofed"
