@@ -194,23 +194,45 @@ def _create_subnet(connection: Any, network: Any, subnet: Subnet) -> None:
     connection.network.create_subnet(**attributes)
 
 
+def management_rules() -> tuple[dict[str, Any], ...]:
+    """What the management group of amphorae lets in, as the guide says.
+
+    And SSH from the controllers, for whoever looks at an amphora.
+    """
+    controllers = [settings.CTL_MGMT]
+    leaves = [leaf.mgmt for leaf in settings.RACK_LEAVES]
+    return tuple(
+        {
+            "direction": "ingress",
+            "ethertype": "IPv4",
+            "protocol": protocol,
+            "port_range_min": port,
+            "port_range_max": port,
+            "remote_ip_prefix": f"{source.ip}/32",
+        }
+        for protocol, port, sources in (
+            ("tcp", 22, controllers),
+            ("tcp", 9443, controllers),
+            ("tcp", 9444, controllers),
+            ("udp", 3784, leaves),
+        )
+        for source in sources
+    )
+
+
 def _security_group(connection: Any, project_id: str) -> str:
-    """The amphorae's management group; it only has to exist here."""
-    found = connection.network.find_security_group(MANAGEMENT_SECURITY_GROUP)
+    """The amphorae's management group; the lab of containers has no filter."""
+    network = connection.network
+    found = network.find_security_group(MANAGEMENT_SECURITY_GROUP)
     if found:
         return str(found.id)
-    group = connection.network.create_security_group(
+    group = network.create_security_group(
         name=MANAGEMENT_SECURITY_GROUP, project_id=project_id
     )
-    connection.network.create_security_group_rule(
-        security_group_id=group.id,
-        project_id=project_id,
-        direction="ingress",
-        ethertype="IPv4",
-        protocol="tcp",
-        port_range_min=9443,
-        port_range_max=9443,
-    )
+    for rule in management_rules():
+        network.create_security_group_rule(
+            security_group_id=group.id, project_id=project_id, **rule
+        )
     return str(group.id)
 
 
