@@ -23,12 +23,18 @@ def configure(plane: deployment.Deployment) -> Service:
         plane.config_dir / "octavia.conf",
         deployment.render(plane, "octavia.conf.j2", **_choices(plane)),
     )
+    files = (
+        plane.config_dir / "octavia.conf",
+        *plane.added_config("octavia"),
+    )
     return Service(
         label="octavia-api",
         application=f"{_application()}:application",
         port=deployment.OCTAVIA_PORT,
         program="octavia-api",
-        arguments=("--config-file", str(plane.config_dir / "octavia.conf")),
+        arguments=tuple(
+            word for path in files for word in ("--config-file", str(path))
+        ),
     )
 
 
