@@ -20,6 +20,10 @@ UPSTREAM_STAMP := $(UPSTREAM)/made-$(call key,$(UPSTREAM_INPUTS))
 PACKAGE := $(VENV)-package
 PACKAGE_INPUTS := $(CONSTRAINTS) requirements/package.txt
 PACKAGE_STAMP := $(PACKAGE)/made-$(call key,$(PACKAGE_INPUTS))
+# And one for the lab of virtual machines, which needs Nova.
+VM := $(VENV)-vm
+VM_INPUTS := $(INPUTS) requirements/vm.txt
+VM_STAMP := $(VM)/made-$(call key,$(VM_INPUTS))
 PYTEST := $(BIN)/python -m pytest
 # A process for each processor; the tests of one file stay together.
 SPREAD := -n auto --dist loadfile
@@ -30,7 +34,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 .PHONY: help venv packages bpf image root lint format test test-all test-unit \
 	test-functional test-client test-contract test-upstream test-package \
 	test-search test-lab chaos demo bench statuses lab-up lab-down lab-status \
-	lab-shell docs clean
+	lab-shell vm-packages vm-up vm-down vm-status docs clean
 
 help: ## Show this
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -49,8 +53,17 @@ $(PACKAGE_STAMP): $(PACKAGE_INPUTS)
 	@tools/make-venv.sh "$(PYTHON)" "$(PACKAGE)" "$@" \
 		requirements/package.txt
 
+# libvirt's bindings are compiled: its headers have to be there first.
+$(VM_STAMP): $(VM_INPUTS)
+	@tools/install-packages.sh vm
+	@tools/make-venv.sh "$(PYTHON)" "$(VM)" "$@" requirements/vm.txt \
+		. lab client
+
 packages: ## Install missing Debian packages (root)
 	@tools/install-packages.sh
+
+vm-packages: packages ## And those of the lab of virtual machines (root)
+	@tools/install-packages.sh vm
 
 bpf: ## Compile flow rescue's program, if it changed
 	@tools/compile-bpf.sh
@@ -136,6 +149,15 @@ lab-status: root $(STAMP) ## What runs (root)
 lab-shell: root $(STAMP) ## A shell with credentials, inside the lab (root)
 	@$(BIN)/octavia-anycast-lab shell
 
+vm-up: root vm-packages $(VM_STAMP) ## Bring the lab of virtual machines up, after `make image` (root)
+	@$(VM)/bin/python -m octavia_anycast_lab.vm up
+
+vm-down: root $(VM_STAMP) ## Remove that lab (root)
+	@$(VM)/bin/python -m octavia_anycast_lab.vm down
+
+vm-status: root $(VM_STAMP) ## What runs of it (root)
+	@$(VM)/bin/python -m octavia_anycast_lab.vm status
+
 docs: $(STAMP) ## Check and build the documentation; warnings are errors
 	$(BIN)/python tools/check_documents.py
 	$(BIN)/reno -q lint
@@ -146,7 +168,7 @@ clean: ## Remove the lab, the environments and all caches
 	@if [ -x $(BIN)/octavia-anycast-lab ] && [ "$$(id -u)" -eq 0 ]; then \
 		$(BIN)/octavia-anycast-lab clean; fi
 	rm -rf $(VENV) $(VENV).lock $(UPSTREAM) $(UPSTREAM).lock \
-		$(PACKAGE) $(PACKAGE).lock $(CACHE) .tox cover \
+		$(PACKAGE) $(PACKAGE).lock $(VM) $(VM).lock $(CACHE) .tox cover \
 		doc/build .ci/logs .mypy_cache .pytest_cache .ruff_cache \
 		.import_linter_cache .hypothesis build dist
 	find . -name __pycache__ -prune -exec rm -rf {} +

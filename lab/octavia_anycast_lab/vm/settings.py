@@ -23,7 +23,7 @@ RABBIT_PORT = 5672
 
 FLAVOR = "amphora"
 # Too small for HAProxy and the agents: a boot that cannot end well.
-SMALL_FLAVOR = "amphora-small"
+SMALL_FLAVOR = "anycast-tiny"
 IMAGE_TAG = "amphora"
 KEY_NAME = "amphora"
 GUEST_USER = "debian"
@@ -38,7 +38,7 @@ class Hypervisor:
 
     @property
     def role(self) -> str:
-        """Its namespace is that of this role."""
+        """Its namespace is that of this role (``vm.network.racks``)."""
         return f"hv{self.index}"
 
     @property

@@ -4,6 +4,7 @@
 
 from octavia_anycast_lab import deployment
 from octavia_anycast_lab.vm import settings
+from octavia_anycast_lab.vm.network import signals
 
 
 def configure(plane: deployment.Deployment) -> None:
@@ -17,5 +18,6 @@ def configure(plane: deployment.Deployment) -> None:
                 flavor=settings.FLAVOR,
                 image_tag=settings.IMAGE_TAG,
                 key_name=settings.KEY_NAME,
+                signals=signals.directory(plane.lab),
             ),
         )

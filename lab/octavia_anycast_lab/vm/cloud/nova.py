@@ -25,6 +25,7 @@ def configure(plane: deployment.Deployment) -> Service:
         plane.config_dir / "nova.conf",
         settings.render(plane, "nova.conf.j2", hypervisor=None),
     )
+    paste = f"{sys.prefix}/etc/nova/api-paste.ini"
     return Service(
         label=LABEL,
         application="nova.wsgi.osapi_compute:application",
@@ -32,7 +33,8 @@ def configure(plane: deployment.Deployment) -> Service:
         program="nova-api",
         environment={
             "OS_NOVA_CONFIG_DIR": str(plane.config_dir),
-            "OS_NOVA_CONFIG_FILES": "nova.conf",
+            # The first one is where it looks for its pipelines.
+            "OS_NOVA_CONFIG_FILES": f"{paste};nova.conf",
         },
     )
 
