@@ -189,23 +189,44 @@ def _create_subnet(connection: Any, network: Any, subnet: Subnet) -> None:
     connection.network.create_subnet(**attributes)
 
 
+def management_rules() -> tuple[dict[str, Any], ...]:
+    """What the management group of amphorae lets in, as the guide says.
+
+    From controllers and leaves, which have the first addresses of the
+    management network; Neutron gives none of these to amphorae.
+    """
+    sources = str(next(settings.MGMT_NETWORK.subnets(new_prefix=24)))
+    return tuple(
+        {
+            "direction": "ingress",
+            "ethertype": "IPv4",
+            "protocol": protocol,
+            "port_range_min": port,
+            "port_range_max": port,
+            "remote_ip_prefix": sources,
+        }
+        for protocol, port in (
+            ("tcp", 22),
+            ("tcp", 9443),
+            ("tcp", 9444),
+            ("udp", 3784),
+        )
+    )
+
+
 def _security_group(connection: Any, project_id: str) -> str:
-    """The amphorae's management group; it only has to exist here."""
-    found = connection.network.find_security_group(MANAGEMENT_SECURITY_GROUP)
+    """The amphorae's management group; the lab of containers has no filter."""
+    network = connection.network
+    found = network.find_security_group(MANAGEMENT_SECURITY_GROUP)
     if found:
         return str(found.id)
-    group = connection.network.create_security_group(
+    group = network.create_security_group(
         name=MANAGEMENT_SECURITY_GROUP, project_id=project_id
     )
-    connection.network.create_security_group_rule(
-        security_group_id=group.id,
-        project_id=project_id,
-        direction="ingress",
-        ethertype="IPv4",
-        protocol="tcp",
-        port_range_min=9443,
-        port_range_max=9443,
-    )
+    for rule in management_rules():
+        network.create_security_group_rule(
+            security_group_id=group.id, project_id=project_id, **rule
+        )
     return str(group.id)
 
 

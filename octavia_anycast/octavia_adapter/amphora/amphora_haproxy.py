@@ -24,12 +24,14 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
+from ipaddress import ip_address
 from typing import Any
 
 from octavia.amphorae.drivers.haproxy import exceptions as agent_exceptions
 from octavia.amphorae.drivers.haproxy import rest_api_driver
 from octavia.common import constants, data_models
 
+from octavia_anycast.model.bgp import IPAddress
 from octavia_anycast.model.cluster import AmphoraRecord
 from octavia_anycast.model.errors import (
     ContentRefused,
@@ -535,8 +537,7 @@ def _first_sentence(output: str) -> str:
 
 def _amphora_model(load_balancer: Any, record: AmphoraRecord) -> Any:
     vip = load_balancer.vip
-    frontend = record.frontend
-    address = frontend.addresses[0].ip_address if frontend else None
+    address = _peer_address(record, vip)
     return data_models.Amphora(
         id=record.id,
         load_balancer_id=load_balancer.id,
@@ -550,6 +551,19 @@ def _amphora_model(load_balancer: Any, record: AmphoraRecord) -> Any:
         ha_ip=vip.ip_address if vip else None,
         ha_port_id=vip.port_id if vip else None,
     )
+
+
+def _peer_address(record: AmphoraRecord, vip: Any) -> IPAddress | None:
+    """The address at which other amphorae reach this one's stick tables.
+
+    It is of the primary VIP's family, if the front end has one of it: for
+    other families Octavia opens no port in the security group.
+    """
+    if record.frontend is None:
+        return None
+    addresses = [a.ip_address for a in record.frontend.addresses]
+    family = ip_address(vip.ip_address).version if vip else None
+    return next((a for a in addresses if a.version == family), addresses[0])
 
 
 def _ending_tidily(config: str, version: Sequence[str]) -> str:

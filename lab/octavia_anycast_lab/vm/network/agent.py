@@ -24,6 +24,7 @@ import time
 from octavia_anycast_lab import registry as registry_lib
 from octavia_anycast_lab import settings
 from octavia_anycast_lab.amphora import wiring
+from octavia_anycast_lab.api import rest
 from octavia_anycast_lab.host import netns, process
 from octavia_anycast_lab.vm.network import neutron_ports, nft, racks, rules
 
@@ -60,6 +61,11 @@ class Agent:
         self._has_failed = False
         self._reported: dict[str, bool] = {}
         self._links_changed = threading.Event()
+
+    @property
+    def follows(self) -> int:
+        """Neutron's ``changed_at`` that the filter is of; -1: none yet."""
+        return self._changed_at
 
     def run(self, stop: threading.Event) -> None:
         """Work until told to stop."""
@@ -100,8 +106,8 @@ class Agent:
             if ports != self._ports:
                 nft.apply(self._namespace, ports, self._bridges)
                 LOG.info("%d ports are known", len(ports))
-        except Exception as error:  # the last rules hold
-            LOG.warning("The filter stays as it is: %s", error)
+        except (rest.ApiError, netns.NamespaceError, OSError, ValueError) as e:
+            LOG.warning("The filter stays as it is: %s", e)
             return
         self._has_failed = False
         self._ports, self._changed_at = ports, changed_at

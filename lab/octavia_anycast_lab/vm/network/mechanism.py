@@ -24,7 +24,7 @@ from octavia_anycast_lab.vm.network import signals
 
 LOG = log.getLogger(__name__)
 GROUP = "octavia_anycast_lab_tap"
-_OPTIONS = [
+OPTIONS = [
     cfg.StrOpt(
         "directory",
         required=True,
@@ -45,7 +45,7 @@ class TapDriver(api.MechanismDriver):  # type: ignore[misc]
 
     def initialize(self) -> None:
         """Read the option, and hear of groups and of the agents."""
-        cfg.CONF.register_opts(_OPTIONS, group=GROUP)
+        cfg.CONF.register_opts(OPTIONS, group=GROUP)
         self._place = pathlib.Path(cfg.CONF[GROUP].directory)
         for resource, event in _WATCHED:
             registry.subscribe(self._rules_changed, resource, event)

@@ -32,7 +32,8 @@ class Neutron(typing.Protocol):
     def ports(self) -> tuple[rules.Port, ...]:
         """Every port of the rack's hosts.
 
-        :raises Exception: of any kind, if there is no answer.
+        :raises rest.ApiError: there is no answer, or a refusal.
+        :raises ValueError: a rule has what the lab does not know.
         """
 
     def report(self, port_id: str, *, is_up: bool) -> None:
@@ -60,8 +61,7 @@ class LabNeutron:
     def ports(self) -> tuple[rules.Port, ...]:
         """Every port of the rack's hosts.
 
-        :raises rest.ApiError: Neutron refuses.
-        :raises OSError: Neutron does not answer.
+        :raises rest.ApiError: there is no answer, or a refusal.
         :raises ValueError: a rule has what the lab does not know.
         """
         fields = "&".join(f"fields={name}" for name in _FIELDS)

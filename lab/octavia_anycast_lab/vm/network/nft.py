@@ -33,6 +33,13 @@ SYSCTLS = {
 _CHAIN = {Direction.EGRESS: "from", Direction.INGRESS: "to"}
 _INTERFACE = {Direction.EGRESS: "iifname", Direction.INGRESS: "oifname"}
 _REMOTE = {Direction.EGRESS: "daddr", Direction.INGRESS: "saddr"}
+# What a port sends is judged once, as soon as br_netfilter (its priority is 0)
+# has marked it; what it gets, where it is known to be for the port.
+_HOOKS = {
+    "prerouting": (10, Direction.EGRESS),
+    "forward": (0, Direction.INGRESS),
+    "output": (0, Direction.INGRESS),
+}
 _FAMILY = {4: "ip", 6: "ip6"}
 _ICMP = {rules.ICMP: "icmp", rules.ICMPV6: "icmpv6"}
 # RFC 4861 and 3810, as Neutron lets them through.
@@ -198,10 +205,10 @@ def _frame(ports: tuple[rules.Port, ...]) -> list[str]:
     """Table, hooks, chains and counters; and no rule in any of them."""
     table = f"bridge {TABLE}"
     lines = [f"add table {table}"]
-    for hook in ("input", "forward", "output"):
+    for hook, (priority, _) in _HOOKS.items():
         lines.append(
-            f"add chain {table} {hook} "
-            f"{{ type filter hook {hook} priority filter; policy accept; }}"
+            f"add chain {table} {hook} {{ type filter hook {hook} "
+            f"priority {priority}; policy accept; }}"
         )
     lines.append(f"add counter {table} unknown")
     for end in _CHAIN.values():
@@ -247,25 +254,20 @@ def _hooks(ports: tuple[rules.Port, ...]) -> list[str]:
     """
     known = _set_of(f'"{port.tap}"' for port in ports)
     lines = []
-    for hook, ends in {
-        "input": (Direction.EGRESS,),
-        "forward": (Direction.EGRESS, Direction.INGRESS),
-        "output": (Direction.INGRESS,),
-    }.items():
+    for hook, (_, direction) in _HOOKS.items():
         chain = f"add rule bridge {TABLE} {hook}"
-        for direction in ends:
-            interface = _INTERFACE[direction]
-            jumps = [
-                f'"{p.tap}" : jump {p.tap}-{_CHAIN[direction]}'
-                for p in ports
-                if p.is_filtered
-            ]
-            if jumps:
-                lines.append(f"{chain} {interface} vmap {_set_of(jumps)}")
-            unless = f" {interface} != {known}" if ports else ""
-            lines.append(
-                f'{chain} {interface} "tap*"{unless} counter name unknown drop'
-            )
+        interface = _INTERFACE[direction]
+        jumps = [
+            f'"{p.tap}" : jump {p.tap}-{_CHAIN[direction]}'
+            for p in ports
+            if p.is_filtered
+        ]
+        if jumps:
+            lines.append(f"{chain} {interface} vmap {_set_of(jumps)}")
+        unless = f" {interface} != {known}" if ports else ""
+        lines.append(
+            f'{chain} {interface} "tap*"{unless} counter name unknown drop'
+        )
     return lines
 
 

@@ -46,9 +46,11 @@ def changed_at(place: pathlib.Path) -> int:
 def report(place: pathlib.Path, port_id: str, *, is_up: bool) -> None:
     """Tell Neutron that a port is plugged and filtered, or is not."""
     message = json.dumps({"port_id": port_id, "is_up": is_up}).encode()
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
-        with contextlib.suppress(OSError):  # it does not run: told again
-            sender.sendto(message, str(place / SOCKET))
+    with (
+        socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender,
+        contextlib.suppress(OSError),  # Neutron does not run: told again
+    ):
+        sender.sendto(message, str(place / SOCKET))
 
 
 def reports(

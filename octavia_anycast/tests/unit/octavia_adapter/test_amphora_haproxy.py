@@ -258,6 +258,36 @@ def test_a_peer_group_shares_stick_tables(
     assert "peers" not in client.config
 
 
+@pytest.mark.parametrize(
+    ("vip", "addresses"),
+    [
+        ("198.51.100.20", ("127.0.0.1", "127.0.0.2")),
+        ("2001:db8:100::20", ("fd00:10:1::1", "fd00:10:1::2")),
+    ],
+)
+def test_peers_meet_where_the_group_of_the_vip_has_a_rule(
+    haproxy, client, vip, addresses
+):
+    """Octavia opens the port of peers for the families of the VIPs only."""
+    wanted = balancer_with(sticky())
+    model_of(wanted).vip = dm.Vip(ip_address=vip)
+    haproxy.push(tree_of(model_of(wanted)), PEERS[0], PEERS)
+    lines = [line.strip() for line in client.config.splitlines()]
+    first = lines.index("peers lb_peers")
+    assert lines[first + 1 : first + 3] == [
+        f"peer {name_of(PEERS[1])} {addresses[0]}:1025",
+        f"peer {name_of(PEERS[0])} {addresses[1]}:1025",
+    ]
+
+
+def test_peer_without_an_address_of_that_family_has_another(haproxy, client):
+    wanted = balancer_with(sticky())
+    model_of(wanted).vip = dm.Vip(ip_address="2001:db8:100::20")
+    peers = (peer(1, "127.0.0.1"), peer(2, "127.0.0.2"))
+    haproxy.push(tree_of(model_of(wanted)), peers[0], peers)
+    assert f"peer {name_of(peers[0])} 127.0.0.1:1025" in client.config
+
+
 def test_a_cookie_of_haproxy_needs_no_table():
     assert not balancer_with(sticky("HTTP_COOKIE")).has_stick_tables
     assert not tree(listener()).has_stick_tables
