@@ -7,13 +7,10 @@ control namespace. The second half is ``seed_compute``.
 """
 
 import argparse
-from typing import Any
 
 from octavia_anycast_lab import deployment, settings
 from octavia_anycast_lab.api import identity, seed
 from octavia_anycast_lab.vm import settings as vm_settings
-
-_SSH_PORT = 22
 
 
 def main() -> None:
@@ -32,7 +29,6 @@ def main() -> None:
     connection = seed.connect(plane)
     seed.await_service(plane.network_url)
     seed.seed_networks(connection, plane)
-    _let_operators_in(connection)
     seed.report("networks")
 
 
@@ -42,30 +38,6 @@ def plane_of_arguments(description: str) -> deployment.Deployment:
     parser.add_argument("--lab")
     lab = settings.Lab.from_environment(parser.parse_args().lab)
     return deployment.Deployment.of(lab)
-
-
-def _let_operators_in(connection: Any) -> None:
-    """SSH to amphorae from the control namespace, and from nowhere else."""
-    group = connection.network.find_security_group(
-        seed.MANAGEMENT_SECURITY_GROUP
-    )
-    source = f"{settings.CTL_MGMT.ip}/32"
-    rules = connection.network.security_group_rules(security_group_id=group.id)
-    if any(
-        rule.port_range_min == _SSH_PORT and rule.remote_ip_prefix == source
-        for rule in rules
-    ):
-        return
-    connection.network.create_security_group_rule(
-        security_group_id=group.id,
-        project_id=group.project_id,
-        direction="ingress",
-        ethertype="IPv4",
-        protocol="tcp",
-        port_range_min=_SSH_PORT,
-        port_range_max=_SSH_PORT,
-        remote_ip_prefix=source,
-    )
 
 
 if __name__ == "__main__":
