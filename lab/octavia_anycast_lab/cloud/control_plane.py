@@ -27,7 +27,7 @@ from octavia_anycast_lab.cloud import (
 from octavia_anycast_lab.cloud.service import Service, ServiceError
 from octavia_anycast_lab.host import netns, process
 from octavia_anycast_lab.progress import Progress
-from octavia_anycast_lab.registry import Registry
+from octavia_anycast_lab.registry import Kind, Registry
 
 _SEED_LABEL = "seed"
 _SEED_SECONDS = 400.0
@@ -148,20 +148,24 @@ def state(
     """One process; without ``probed`` it answers if it lives."""
     pid = process.pid_of(registry, label)
     alive = pid is not None
+    entry = registry.get(Kind.PROCESS, label)
+    home = entry.attrs.get("namespace") if entry else None
     return State(
         label=label,
         pid=pid,
         is_answering=service.is_answering(plane, probed)
         if probed and alive
         else alive,
-        memory_mb=session_memory_mb(plane, pid) if pid else 0,
+        memory_mb=session_memory_mb(plane, pid, home) if pid else 0,
     )
 
 
-def session_memory_mb(plane: deployment.Deployment, leader: int) -> int:
+def session_memory_mb(
+    plane: deployment.Deployment, leader: int, namespace: str | None = None
+) -> int:
     """Proportional set size of a process and all of its session, in MB."""
     total_kb = 0
-    for pid in service.session_of(plane, leader):
+    for pid in service.session_of(plane, leader, namespace):
         try:
             rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
         except OSError:

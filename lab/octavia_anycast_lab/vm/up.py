@@ -2,10 +2,10 @@
 # Copyright (c) 2026 The octavia-anycast authors
 """Bring the lab of virtual machines up, or a running one back to health.
 
-    MariaDB -> schemas, RabbitMQ -> all APIs, conductor, scheduler
-            -> identity, networks
-            -> hypervisors: bridges, libvirtd, L2 agent, nova-compute
-            -> flavors, image, zones -> controller
+MariaDB -> schemas, RabbitMQ -> all APIs, conductor, scheduler
+        -> identity, networks
+        -> hypervisors: bridges, libvirtd, L2 agent, nova-compute
+        -> flavors, image, zones -> controller
 """
 
 import itertools

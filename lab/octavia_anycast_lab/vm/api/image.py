@@ -94,9 +94,7 @@ def _part(connection: Any, name: str, suffix: str, kind: str) -> Any:
     )
 
 
-def _upload(
-    connection: Any, name: str, suffix: str, **attributes: Any
-) -> Any:
+def _upload(connection: Any, name: str, suffix: str, **attributes: Any) -> Any:
     return connection.image.create_image(
         name=name,
         filename=str(folder() / f"{NAME}.{suffix}"),

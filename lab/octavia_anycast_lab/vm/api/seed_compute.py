@@ -77,21 +77,34 @@ def _zone(connection: Any, hypervisor: settings.Hypervisor) -> None:
     ) or compute.create_aggregate(
         name=hypervisor.rack, availability_zone=hypervisor.rack
     )
-    if hypervisor.host in (aggregate.hosts or []):
+    host = hypervisor.host
+    if host in (aggregate.hosts or []):
         return
 
     def is_added() -> bool:
-        """Nova knows a host once its compute came up and was discovered."""
+        """Nova knows a host once its compute was discovered.
+
+        Placement may miss what Nova tells it then, and Nova does not say it
+        again: without that no server is built in the zone.
+        """
+        providers = list(connection.placement.resource_providers(name=host))
+        if not providers:
+            return False
         try:
-            compute.add_host_to_aggregate(aggregate, hypervisor.host)
+            compute.add_host_to_aggregate(aggregate, host)
         except exceptions.NotFoundException:
             return False
-        return True
+        (provider,) = providers
+        provider.fetch_aggregates(connection.placement)
+        if aggregate.uuid in provider.aggregates:
+            return True
+        compute.remove_host_from_aggregate(aggregate, host)
+        return False
 
     process.wait_until(
         is_added,
         _COMPUTE_SECONDS,
-        f"Nova knows the compute host {hypervisor.host}",
+        f"Nova knows the compute host {host}",
         _LOOK_EVERY_SECONDS,
     )
 

@@ -7,7 +7,6 @@ its own folders where libvirt has fixed paths: two of them, and one of the
 machine, do not meet. Nothing is mounted in the machine's mount namespace.
 """
 
-import os
 import uuid
 from pathlib import Path
 
@@ -29,7 +28,7 @@ PLACES = {
 _START_SECONDS = 60.0
 # "$1" is the host name, "$2" the hypervisor's folder; then comes libvirtd.
 _ENTER = (
-    "set -e; hostname -- \"$1\"; mount -t sysfs sysfs /sys; "
+    'set -e; hostname -- "$1"; mount -t sysfs sysfs /sys; '
     + " ".join(
         f'mount --bind "$2/{name}" {target};'
         for name, target in PLACES.items()
@@ -102,4 +101,3 @@ def _write(
             place / "etc" / name,
             settings.render(plane, f"{name}.j2", host_uuid=identity),
         )
-    os.chmod(place, 0o755)  # noqa: S103

@@ -37,6 +37,7 @@ def start(
         raise process.ProcessError(
             f"{name}: {libvirtd.label(hypervisor)} does not run"
         )
+    service.clear_remains(plane, registry, name)
     config = plane.config_dir / f"nova-{hypervisor.rack}.conf"
     deployment.write_private(
         config,

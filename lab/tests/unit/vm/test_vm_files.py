@@ -140,6 +140,9 @@ def test_the_lab_of_containers_imports_none_of_it() -> None:
         "print([m for m in sys.modules if 'lab.vm' in m or m == 'nova'])"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert done.stdout.strip() == "[]"
