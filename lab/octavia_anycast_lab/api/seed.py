@@ -192,10 +192,10 @@ def _create_subnet(connection: Any, network: Any, subnet: Subnet) -> None:
 def management_rules() -> tuple[dict[str, Any], ...]:
     """What the management group of amphorae lets in, as the guide says.
 
-    From controllers and leaves, which have the first addresses of the
-    management network; Neutron gives none of these to amphorae.
+    And SSH from the controllers, for whoever looks at an amphora.
     """
-    sources = str(next(settings.MGMT_NETWORK.subnets(new_prefix=24)))
+    controllers = [settings.CTL_MGMT]
+    leaves = [leaf.mgmt for leaf in settings.RACK_LEAVES]
     return tuple(
         {
             "direction": "ingress",
@@ -203,14 +203,15 @@ def management_rules() -> tuple[dict[str, Any], ...]:
             "protocol": protocol,
             "port_range_min": port,
             "port_range_max": port,
-            "remote_ip_prefix": sources,
+            "remote_ip_prefix": f"{source.ip}/32",
         }
-        for protocol, port in (
-            ("tcp", 22),
-            ("tcp", 9443),
-            ("tcp", 9444),
-            ("udp", 3784),
+        for protocol, port, sources in (
+            ("tcp", 22, controllers),
+            ("tcp", 9443, controllers),
+            ("tcp", 9444, controllers),
+            ("udp", 3784, leaves),
         )
+        for source in sources
     )
 
 

@@ -27,6 +27,8 @@ DEADLINE_SECONDS = 2.0
 PACKETS = pathlib.Path(__file__).with_name("packets.py")
 GROUP, LEAVES = "group", "leaves"
 HOST = "rack1-host1"
+NUMBERS = {"tcp": 6, "udp": 17, "sctp": 132}
+FAMILIES = ("AF_INET", "AF_INET6")
 _SEEN = """
 add table inet seen
 add set inet seen v4 {{ type ipv4_addr . inet_proto . inet_service; \
@@ -91,6 +93,22 @@ class Machine:
         return [source, protocol, port] in [
             element["concat"] for element in found.get("elem", ())
         ]
+
+    @contextlib.contextmanager
+    def having(self, text, *, once=False):
+        """Give it an address more; ``once``: unless it has it."""
+        show = ["ip", "-o", "address", "show", "to", text]
+        if once and netns.run(self.namespace, show).stdout:
+            yield
+            return
+        length = 128 if ":" in text else 32
+        suffix = " nodad" if ":" in text else ""
+        command = f"address {{}} {text}/{length} dev lo"
+        netns.ip_batch(self.namespace, [command.format("add") + suffix])
+        try:
+            yield
+        finally:
+            netns.ip_batch(self.namespace, [command.format("delete")])
 
     def forget(self):
         text = "flush set inet seen v4\nflush set inet seen v6\n"
@@ -281,11 +299,51 @@ class Bench:
         """How many packets of a machine were dropped for this reason."""
         return nft.dropped(self.hypervisor, machine.port_id)[reason]
 
-    def all_dropped(self):
-        return sum(
-            sum(nft.dropped(self.hypervisor, machine.port_id).values())
+    def arrives(self, sender, receiver, kind, port=0, *, to, source=None):
+        """Whether a packet arrives: False once the filter has counted it."""
+        source = source or sender.address(6 if ":" in to else 4)
+        packet = (source, NUMBERS.get(kind) or int(kind), port)
+        before = self._drops_of(*packet)
+        receiver.forget()
+        sender.send(kind, to, port, source=source)
+        outcome = []
+
+        def is_told():
+            outcome[:] = (
+                receiver.has_seen(*packet),
+                self._drops_of(*packet) > before,
+            )
+            return any(outcome)
+
+        self.wait(is_told, f"{kind} {port} arrives or is dropped")
+        return outcome[0]
+
+    def _drops_of(self, source, protocol, port):
+        """Packets like that, or of no machine's own address, or invalid."""
+        counted = sum(
+            packets
             for machine in self.machines
+            for reason, packets in nft.dropped(
+                self.hypervisor, machine.port_id
+            ).items()
+            if reason not in (nft.Reason.SENT, nft.Reason.DENIED)
         )
+        return counted + sum(
+            flow.packets
+            for flow in self.flows()
+            if (flow.source, flow.protocol, flow.port)
+            == (source, str(protocol), port)
+        )
+
+    @contextlib.contextmanager
+    def held(self, at, by, port, address=None):
+        """A TCP connection that stays open, once it is."""
+        address = address or at.v4
+        with (
+            server(at, address, port),
+            client(by, address, port) as connection,
+        ):
+            yield connection
 
     def flows(self):
         return nft.dropped_flows(self.hypervisor)
@@ -312,16 +370,18 @@ class Connection:
 
 
 @contextlib.contextmanager
-def server(machine, port):
+def server(machine, address, port):
     """A server that answers each line of a connection with it."""
     code = (
+        "import socket\n"
         "import socketserver as s\n"
         "class H(s.StreamRequestHandler):\n"
         "  def handle(self):\n"
         "    for line in self.rfile: self.wfile.write(line)\n"
         "class S(s.ThreadingTCPServer):\n"
         "  allow_reuse_address = True\n"
-        f"server = S(('{machine.v4}', {port}), H)\n"
+        f"  address_family = socket.{FAMILIES[':' in address]}\n"
+        f"server = S(('{address}', {port}), H)\n"
         "print('ready')\n"
         "server.serve_forever()"
     )
@@ -331,11 +391,11 @@ def server(machine, port):
 
 
 @contextlib.contextmanager
-def client(machine, to, port):
+def client(machine, address, port):
     """A connection that is established."""
     code = (
         "import socket, sys\n"
-        f"s = socket.create_connection(('{to.v4}', {port}), 5)\n"
+        f"s = socket.create_connection(('{address}', {port}), 5)\n"
         "f = s.makefile('rw')\n"
         "for line in sys.stdin:\n"
         "  print(line, file=f, end='', flush=True)\n"

@@ -18,7 +18,6 @@ OUT = (
     {"direction": "egress", "ethertype": "IPv6"},
 )
 VIP = {4: "198.51.100.20", 6: "2001:db8:100::20"}
-NUMBERS = {"tcp": 6, "udp": 17, "sctp": 132}
 LEAF = "10.9.0.1/32"
 
 # A rule, what is sent to the machine, and whether the rule is for that.
@@ -92,25 +91,8 @@ def plain(bench):
 
 
 def arrives(bench, sender, receiver, kind, port=0, source=None, version=4):
-    """Whether a packet arrives: False once the filter has counted it."""
     to = receiver.address(version)
-    source = source or sender.address(version)
-    before = bench.all_dropped()
-    receiver.forget()
-    sender.send(kind, to, port, source=source)
-    number = NUMBERS.get(kind) or int(kind)
-    seen_port = port if kind in NUMBERS else 0
-    outcome = []
-
-    def is_told():
-        outcome[:] = (
-            receiver.has_seen(source, number, seen_port),
-            bench.all_dropped() > before,
-        )
-        return any(outcome)
-
-    bench.wait(is_told, f"{kind} {port} arrives or is dropped")
-    return outcome[0]
+    return bench.arrives(sender, receiver, kind, port, to=to, source=source)
 
 
 @pytest.mark.parametrize(
@@ -176,7 +158,7 @@ class TestSpoofing:
     def test_vip_is_a_source_only_with_its_address_pair(self, bench, version):
         bench.has(*OUT)
         vip = VIP[version]
-        with address(bench.one, vip):
+        with bench.one.having(vip):
             for pairs in ([], [{"ip_address": vip}], []):
                 bench.has(*OUT, machine=bench.one, allowed_address_pairs=pairs)
                 before = bench.dropped(bench.one, Reason.SPOOFED)
@@ -194,7 +176,7 @@ class TestSpoofing:
         vip = VIP[version]
         before = bench.dropped(bench.one, Reason.SPOOFED)
         bench.out.forget()
-        with address(bench.one, vip):
+        with bench.one.having(vip):
             bench.one.send("udp", bench.out.address(version), 53, source=vip)
             bench.wait(
                 lambda: bench.dropped(bench.one, Reason.SPOOFED) > before,
@@ -273,7 +255,7 @@ class TestConnections:
     def test_held_connection_ends_with_its_rule(self, bench):
         web = {"protocol": "tcp", "port": 80}
         bench.has(*OUT, web)
-        with held(bench, bench.one, bench.out, 80) as connection:
+        with bench.held(bench.one, bench.out, 80) as connection:
             assert connection.echoes("first")
             # Another rule more is nothing to it.
             bench.has(*OUT, web, {"protocol": "udp", "port": 53})
@@ -290,7 +272,7 @@ class TestConnections:
     def test_answers_need_no_rule(self, bench):
         """A machine's own connection to a server outside, BGP's for one."""
         bench.has(*OUT)
-        with held(bench, bench.out, bench.one, 179) as connection:
+        with bench.held(bench.out, bench.one, 179) as connection:
             assert connection.echoes("an update")
         assert not arrives(bench, bench.out, bench.one, "tcp", 179)
 
@@ -332,7 +314,7 @@ class TestConnections:
 def test_port_without_port_security_is_not_filtered(bench):
     bench.has(machine=bench.one, port_security_enabled=False)
     assert arrives(bench, bench.out, bench.one, "udp", 3784)
-    with address(bench.one, VIP[4]):
+    with bench.one.having(VIP[4]):
         assert arrives(bench, bench.one, bench.out, "udp", 7, VIP[4])
 
 
@@ -375,19 +357,6 @@ def test_silent_neutron_leaves_the_rules(bench):
 
 
 @contextlib.contextmanager
-def address(machine, text):
-    """An address more on a machine."""
-    length = 128 if ":" in text else 32
-    suffix = " nodad" if ":" in text else ""
-    command = f"address {{}} {text}/{length} dev lo"
-    netns.ip_batch(machine.namespace, [command.format("add") + suffix])
-    try:
-        yield
-    finally:
-        netns.ip_batch(machine.namespace, [command.format("delete")])
-
-
-@contextlib.contextmanager
 def tap(bench, name):
     """A tap that Neutron does not know; its other end is ``stranger``."""
     netns.ip_batch(
@@ -402,13 +371,3 @@ def tap(bench, name):
         yield
     finally:
         netns.delete_link(bench.hypervisor, name)
-
-
-@contextlib.contextmanager
-def held(bench, server, client, port):
-    """A TCP connection that stays open, once it is."""
-    with (
-        port_filter_bench.server(server, port),
-        port_filter_bench.client(client, server, port) as connection,
-    ):
-        yield connection
