@@ -336,12 +336,12 @@ class Bench:
         )
 
     @contextlib.contextmanager
-    def held(self, at, by, port, address=None):
+    def held(self, at, by, port, address=None, patience_seconds=5):
         """A TCP connection that stays open, once it is."""
         address = address or at.v4
         with (
             server(at, address, port),
-            client(by, address, port) as connection,
+            client(by, address, port, patience_seconds) as connection,
         ):
             yield connection
 
@@ -391,11 +391,12 @@ def server(machine, address, port):
 
 
 @contextlib.contextmanager
-def client(machine, address, port):
-    """A connection that is established."""
+def client(machine, address, port, patience_seconds):
+    """A connection that is established; it ends if nothing answers."""
     code = (
         "import socket, sys\n"
-        f"s = socket.create_connection(('{address}', {port}), 5)\n"
+        f"to = ('{address}', {port})\n"
+        f"s = socket.create_connection(to, {patience_seconds})\n"
         "f = s.makefile('rw')\n"
         "for line in sys.stdin:\n"
         "  print(line, file=f, end='', flush=True)\n"

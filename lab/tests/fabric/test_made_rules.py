@@ -13,10 +13,13 @@ import pytest
 from octavia_anycast_lab.host import netns
 from octavia_anycast_lab.vm.network.nft import Reason
 
+from octavia_anycast.agent.frontend import frontend
 from octavia_anycast.testing import made_ports
 
 pytestmark = pytest.mark.lab
 
+# A sender waits for its fourth time out before it looks: a second and a half.
+PATIENCE_SECONDS = 60
 VIP = {4: "198.51.100.20", 6: "2001:db8:100::20"}
 CLOSED = {
     "BGP": ("tcp", 179),
@@ -60,15 +63,30 @@ def bench(lab):
             yield running
 
 
-def routes(sender, machine):
+def routes(sender, machine, extra=""):
     """Lead packets to the VIPs to one of the amphorae, as a leaf does."""
     netns.ip_batch(
         sender.namespace,
         [
-            f"route replace {VIP[version]} via {machine.address(version)}"
-            for version in (4, 6)
+            f"route replace {VIP[v]} via {machine.address(v)} {extra}"
+            for v in (4, 6)
         ],
     )
+
+
+@contextlib.contextmanager
+def narrow(bench):
+    """A link to the user for 1280 bytes, of which neither side is told."""
+    whole = "link set eth0 gso_max_segs {}"
+    netns.ip_batch(bench.one.namespace, [whole.format(1)])
+    netns.ip_batch(bench.hypervisor, ["link set uplink mtu 1280"])
+    routes(bench.out, bench.one, "mtu 1280 advmss 1400")
+    try:
+        yield
+    finally:
+        routes(bench.out, bench.one)
+        netns.ip_batch(bench.hypervisor, ["link set uplink mtu 1500"])
+        netns.ip_batch(bench.one.namespace, [whole.format(65535)])
 
 
 @pytest.mark.parametrize("version", [4, 6])
@@ -85,6 +103,19 @@ class TestUsers:
             assert connection.echoes("first")
             netns.run(bench.hypervisor, ["conntrack", "-F"])
             assert connection.echoes("second")
+
+    def test_answers_find_a_narrow_link_without_icmp(self, bench, version):
+        """A bridge drops what is too big, and says nothing, as a filter may
+        that takes the ICMP error for invalid."""
+        settings = dict(text.split("=") for text in frontend.SYSCTLS)
+        netns.sysctls(bench.one.namespace, settings)
+        with (
+            narrow(bench),
+            bench.held(
+                bench.one, bench.out, 80, VIP[version], PATIENCE_SECONDS
+            ) as connection,
+        ):
+            assert connection.echoes("x" * 100_000)
 
     def test_listener_of_udp_is_reached(self, bench, version):
         assert bench.arrives(bench.out, bench.one, "udp", 53, to=VIP[version])

@@ -167,6 +167,12 @@ class TestSpoofing:
                 ) is bool(pairs)
                 spoofed = bench.dropped(bench.one, Reason.SPOOFED) - before
                 assert (spoofed > 0) is not bool(pairs)
+            assert vip in {
+                flow.source
+                for flow in bench.flows()
+                if (flow.direction, flow.tap, flow.protocol, flow.port)
+                == (Direction.EGRESS, bench.one.tap, "17", 7)
+            }
 
     @pytest.mark.parametrize("version", [4, 6])
     def test_answers_too_have_their_own_source(self, bench, version):

@@ -42,7 +42,11 @@ _CHECK_SECONDS = 2.0
 _VIP_TABLE = 1
 _IPV4 = 4
 _LOOPBACK = (("127.0.0.1", 8), ("::1", 128))
-_SYSCTLS = (
+SYSCTLS = (
+    # An ICMP error about a connection may come to another amphora, and be
+    # dropped there, by the host's security groups for one. So TCP finds out
+    # by itself (RFC 4821) that its segments are too big; IPv6 has it, too.
+    "net.ipv4.tcp_mtu_probing=1",
     "net.ipv4.ip_nonlocal_bind=1",
     "net.ipv6.ip_nonlocal_bind=1",
     "net.ipv4.ip_forward=1",
@@ -157,7 +161,7 @@ class FrontendSetup:
         # As Octavia's own unit amphora-netns, before an interface is in it.
         # It complains of each setting that is the machine's, and goes on.
         run([*inside, "--system"], level=logging.DEBUG)
-        self._has_sysctls = run([*inside, "-w", *_SYSCTLS])
+        self._has_sysctls = run([*inside, "-w", *SYSCTLS])
 
     def _ensure_interface(self, frontend: Frontend) -> bool:
         paths = self._paths

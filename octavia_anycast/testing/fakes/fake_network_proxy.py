@@ -185,7 +185,7 @@ class FakeNetworkProxy:
         return next(str(host) for host in usable if str(host) not in taken)
 
 
-class FakeNetworkDriver(allowed_address_pairs.AllowedAddressPairsDriver):  # type: ignore[misc]
+class FakeNetworkDriver(allowed_address_pairs.AllowedAddressPairsDriver):
     """Octavia's own driver, over this proxy and with a compute that obeys."""
 
     def __init__(self, proxy: FakeNetworkProxy) -> None:

@@ -40,7 +40,7 @@ _WATCHED = (
 )
 
 
-class TapDriver(api.MechanismDriver):  # type: ignore[misc]
+class TapDriver(api.MechanismDriver):
     """Binds ports as taps; the agent filters them."""
 
     def initialize(self) -> None:

@@ -46,6 +46,7 @@ _ICMP = {rules.ICMP: "icmp", rules.ICMPV6: "icmpv6"}
 _ND_TO = "{ 130, 131, 132, 134, 135, 136 }"
 _ND_FROM = "{ 131, 132, 133, 135, 136, 143 }"
 _UNSPECIFIED_FROM = "{ 131, 132, 133, 135, 143 }"
+_SPOOFED = "spoofed"
 _FLOWS = "size 1024; flags dynamic"
 _KEY = "ifname . {address} . {address} . inet_proto . inet_service"
 
@@ -62,7 +63,10 @@ class Reason(enum.StrEnum):
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Flow:
-    """Packets that no rule allowed; ``port`` is 0 where there is none."""
+    """Packets that were dropped; ``port`` is 0 where there is none.
+
+    Those that no rule allowed, and those with a source that is not the port's.
+    """
 
     direction: Direction
     tap: str
@@ -119,7 +123,7 @@ def dropped(namespace: str, port_id: str) -> dict[Reason, int]:
 
 
 def dropped_flows(namespace: str) -> tuple[Flow, ...]:
-    """What no rule allowed, by addresses and ports: the last thousand."""
+    """What was dropped, by addresses and ports: the first thousand flows."""
     found = []
     for item in _listed(namespace):
         name = item.get("set", {}).get("name", "")
@@ -210,7 +214,7 @@ def _frame(ports: tuple[rules.Port, ...]) -> list[str]:
             f"add chain {table} {hook} {{ type filter hook {hook} "
             f"priority {priority}; policy accept; }}"
         )
-    lines.append(f"add counter {table} unknown")
+    lines += [f"add counter {table} unknown", f"add chain {table} {_SPOOFED}"]
     for end in _CHAIN.values():
         lines.append(f"add chain {table} note-{end}")
         for version, address in ((4, "ipv4_addr"), (6, "ipv6_addr")):
@@ -226,7 +230,11 @@ def _frame(ports: tuple[rules.Port, ...]) -> list[str]:
     lines.append(f"flush table {table}")
     for direction in Direction:
         lines += _note(direction)
-    return lines
+    return [
+        *lines,
+        f"add rule {table} {_SPOOFED} jump note-{_CHAIN[Direction.EGRESS]}",
+        f"add rule {table} {_SPOOFED} drop",
+    ]
 
 
 def _note(direction: Direction) -> list[str]:
@@ -274,7 +282,7 @@ def _hooks(ports: tuple[rules.Port, ...]) -> list[str]:
 def _sent(port: rules.Port) -> list[str]:
     """What a port sends: with its own addresses, and as its rules allow."""
     chain = f"add rule bridge {TABLE} {port.tap}-from"
-    spoofed = f"counter name {port.tap}-{Reason.SPOOFED} drop"
+    spoofed = f"counter name {port.tap}-{Reason.SPOOFED} goto {_SPOOFED}"
     lines = [f"{chain} ether saddr != {_set_of(port.macs)} {spoofed}"]
     for mac in port.macs:
         lines += _own_addresses(port, mac, chain, spoofed)
