@@ -4,6 +4,7 @@
 
 import os
 from collections.abc import Mapping
+from typing import Any
 
 from octavia_anycast_lab import deployment
 from octavia_anycast_lab.cloud import pki
@@ -69,7 +70,7 @@ def _application() -> str:
     )
 
 
-def _choices(plane: deployment.Deployment) -> Mapping[str, object]:
+def _choices(plane: deployment.Deployment) -> Mapping[str, Any]:
     """What depends on which parts are installed."""
     providers = {
         "amphora": "Octavia's own amphora driver",
