@@ -128,7 +128,9 @@ def _complete(
         racks.up(plane.lab, registry)
         agent.start(plane.lab, registry)
         for hypervisor in settings.HYPERVISORS:
-            libvirtd.start(plane, registry, hypervisor)
+            if libvirtd.start(plane, registry, hypervisor):
+                # It sees what its libvirtd saw, and waits for that one.
+                process.stop(registry, nova_compute.label(hypervisor))
             nova_compute.start(plane, registry, hypervisor)
     if not _seeded(plane).exists():
         with progress.step("flavors, image, availability zones"):

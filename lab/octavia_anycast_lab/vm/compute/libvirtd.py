@@ -46,11 +46,11 @@ def start(
     plane: deployment.Deployment,
     registry: Registry,
     hypervisor: settings.Hypervisor,
-) -> None:
-    """Start it, unless it runs, and wait until it answers."""
+) -> bool:
+    """Start it, unless it runs, and wait until it answers; True if it did."""
     name = label(hypervisor)
     if process.is_alive(registry, name):
-        return
+        return False
     place = settings.place(plane.lab, hypervisor)
     _write(plane, hypervisor, place)
     process.spawn(
@@ -76,6 +76,7 @@ def start(
         return socket.is_socket()
 
     process.wait_until(is_answering, _START_SECONDS, f"{name} listens")
+    return True
 
 
 def inside(pid: int) -> list[str]:
