@@ -43,6 +43,10 @@ $(error RELEASE=$(RELEASE): there is no $(RELEASE_CONSTRAINTS))
 endif
 RELEASE_INPUTS := pyproject.toml $(RELEASE_CONSTRAINTS) requirements/release.txt
 RELEASE_STAMP := $(RELEASE_VENV)/made-$(call key,$(RELEASE_INPUTS))
+# And one for the lab of virtual machines, which needs Nova.
+VM := $(VENV)-vm
+VM_INPUTS := $(INPUTS) requirements/vm.txt
+VM_STAMP := $(VM)/made-$(call key,$(VM_INPUTS))
 PYTEST := $(BIN)/python -m pytest
 # A process for each processor; the tests of one file stay together.
 SPREAD := -n auto --dist loadfile
@@ -85,8 +89,17 @@ $(RELEASE_STAMP): $(RELEASE_INPUTS)
 	@CONSTRAINTS=$(RELEASE_CONSTRAINTS) tools/make-venv.sh "$(PYTHON)" \
 		"$(RELEASE_VENV)" "$@" requirements/release.txt ".[agent,etcd]"
 
+# libvirt's bindings are compiled: its headers have to be there first.
+$(VM_STAMP): $(VM_INPUTS)
+	@tools/install-packages.sh vm
+	@tools/make-venv.sh "$(PYTHON)" "$(VM)" "$@" requirements/vm.txt \
+		. lab client
+
 packages: ## Install missing Debian packages (root)
 	@tools/install-packages.sh
+
+vm-packages: packages ## And those of the lab of virtual machines (root)
+	@tools/install-packages.sh vm
 
 bpf: ## Compile flow rescue's program, if it changed
 	@tools/compile-bpf.sh
@@ -184,6 +197,15 @@ lab-status: root $(STAMP) ## What runs (root)
 
 lab-shell: root $(STAMP) ## A shell with credentials, inside the lab (root)
 	@$(BIN)/octavia-anycast-lab shell
+
+vm-up: root vm-packages $(VM_STAMP) ## Bring the lab of virtual machines up, after `make image` (root)
+	@$(VM)/bin/python -m octavia_anycast_lab.vm up
+
+vm-down: root $(VM_STAMP) ## Remove that lab (root)
+	@$(VM)/bin/python -m octavia_anycast_lab.vm down
+
+vm-status: root $(VM_STAMP) ## What runs of it (root)
+	@$(VM)/bin/python -m octavia_anycast_lab.vm status
 
 docs: $(STAMP) ## Check and build the documentation; warnings are errors
 	$(BIN)/python tools/check_documents.py

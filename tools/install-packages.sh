@@ -43,7 +43,12 @@ for package in $missing; do
     bird2) units="$units bird.service" ;;
     frr) units="$units frr.service" ;;
     haproxy) units="$units haproxy.service" ;;
+    libvirt-daemon-system) units="$units libvirtd.service libvirtd.socket \
+libvirtd-ro.socket libvirtd-admin.socket libvirt-guests.service \
+virtlogd.socket virtlockd.socket" ;;
     mariadb-server) units="$units mariadb.service" ;;
+    rabbitmq-server) units="$units rabbitmq-server.service epmd.service \
+epmd.socket" ;;
     esac
 done
 has_systemd=no

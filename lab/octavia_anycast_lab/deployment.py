@@ -144,7 +144,16 @@ class Deployment:
         return (
             self.config_dir / "octavia.conf",
             self.config_dir / "octavia-networks.conf",
+            *self.added_config("octavia"),
         )
+
+    def added_config(self, service: str) -> tuple[Path, ...]:
+        """What another kind of lab adds to a service's file, and which wins.
+
+        Empty in a lab of containers.
+        """
+        path = self.config_dir / "kind" / f"{service}.conf"
+        return (path,) if path.exists() else ()
 
     def connection(self, database: str) -> str:
         """SQLAlchemy's address of a database."""
@@ -209,10 +218,21 @@ def write_private(path: Path, text: str) -> None:
     draft.replace(path)
 
 
-def render(deployment: Deployment, template: str, **context: Any) -> str:
-    """Render one template of the control plane's ``templates``."""
+def render(
+    deployment: Deployment,
+    template: str,
+    package: str = "octavia_anycast_lab.cloud",
+    **context: Any,
+) -> str:
+    """Render one template of a package's folder ``templates``.
+
+    It may include those of the control plane.
+    """
+    packages = dict.fromkeys((package, "octavia_anycast_lab.cloud"))
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("octavia_anycast_lab.cloud", "templates"),
+        loader=jinja2.ChoiceLoader(
+            [jinja2.PackageLoader(name, "templates") for name in packages]
+        ),
         undefined=jinja2.StrictUndefined,
         keep_trailing_newline=True,
         trim_blocks=True,

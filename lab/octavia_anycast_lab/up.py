@@ -61,12 +61,17 @@ def require_machine() -> None:
 
 
 def up(
-    lab: settings.Lab, progress: Progress, *, with_image: bool = True
+    lab: settings.Lab,
+    progress: Progress,
+    *,
+    with_image: bool = True,
+    addition: control_plane.Addition | None = None,
 ) -> deployment.Deployment:
     """Bring the whole lab up; on a healthy lab this changes nothing.
 
     Without the image (a minute, the first time) everything works except
-    that the first amphora has to wait for it.
+    that the first amphora has to wait for it. ``addition`` makes it a lab of
+    another kind.
 
     :raises NotPossibleError: the machine lacks something.
     :raises lock.BusyError: another command works on this lab.
@@ -75,7 +80,13 @@ def up(
     with lock.held(lab):
         registry = Registry(lab.run_dir)
         _discard_broken(lab, registry, progress)
-        return bring_up(lab, registry, progress, with_image=with_image)
+        return bring_up(
+            lab,
+            registry,
+            progress,
+            with_image=with_image,
+            addition=addition,
+        )
 
 
 def bring_up(
@@ -84,6 +95,7 @@ def bring_up(
     progress: Progress,
     *,
     with_image: bool = True,
+    addition: control_plane.Addition | None = None,
 ) -> deployment.Deployment:
     """Start all that does not run, the parts side by side.
 
@@ -94,7 +106,9 @@ def bring_up(
         parts = [pool.submit(_fabric, lab, registry, progress)]
         if with_image:
             parts.append(pool.submit(_image, lab, progress))
-        plane = _control_plane(lab, registry, progress, parts[0])
+        plane = deployment.Deployment.of(lab)
+        _await_namespaces(lab, parts[0])
+        control_plane.start(plane, registry, progress, addition)
         for part in parts:
             part.result()
     control_plane.start_controller(plane, registry, progress)
@@ -117,18 +131,6 @@ def _discard_broken(
         return
     with progress.step(f"removing what is left of lab {lab.name}"):
         cleanup.clean(lab, registry)
-
-
-def _control_plane(
-    lab: settings.Lab,
-    registry: Registry,
-    progress: Progress,
-    fabric: "concurrent.futures.Future[None]",
-) -> deployment.Deployment:
-    plane = deployment.Deployment.of(lab)
-    _await_namespaces(lab, fabric)
-    control_plane.start(plane, registry, progress)
-    return plane
 
 
 def _await_namespaces(

@@ -5,9 +5,10 @@
 
 # It takes 2 for Debian, which has none.
 export DIB_PYTHON_VERSION=${DIB_PYTHON_VERSION:-3}
-# DHCP for the management interface alone. eth1 is the front end: it belongs
-# to another namespace, and its network has no DHCP server to wait for.
-export DIB_NETWORK_INTERFACE_NAMES=${DIB_NETWORK_INTERFACE_NAMES:-eth0}
+# cloud-init alone configures the management interface, by what the cloud says
+# of it. With DHCP in a file beside that, a boot in a network without DHCP waits
+# a minute for it.
+export DIB_APT_MINIMAL_CREATE_INTERFACES=${DIB_APT_MINIMAL_CREATE_INTERFACES:-0}
 
 # For each pip, Octavia's too.
 if [ -n "${DIB_OCTAVIA_ANYCAST_WHEELS:-}" ]; then

@@ -41,6 +41,22 @@ def seed(connection: Any, plane: deployment.Deployment) -> None:
     _catalog(keystone, "load-balancer", "octavia", plane.octavia_url)
 
 
+def add_service(
+    connection: Any,
+    plane: deployment.Deployment,
+    kind: str,
+    name: str,
+    url: str,
+) -> None:
+    """Make a further service with its user; again changes nothing."""
+    keystone = connection.identity
+    roles = {role.name: role for role in keystone.roles()}
+    user = _user(keystone, name, plane.secrets.service_password)
+    project = _project(keystone, "service")
+    _grant(keystone, project, user, roles, ("admin", "service"))
+    _catalog(keystone, kind, name, url)
+
+
 def _project(keystone: Any, name: str) -> Any:
     found = keystone.find_project(name)
     return found or keystone.create_project(name=name, domain_id="default")

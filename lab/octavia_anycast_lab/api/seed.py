@@ -281,7 +281,7 @@ def connect(plane: deployment.Deployment, cloud: str = "admin") -> Any:
     )
 
 
-def _await_login(plane: deployment.Deployment) -> Any:
+def await_login(plane: deployment.Deployment) -> Any:
     """The operator's connection, once Keystone knows operator and itself.
 
     Its bootstrap makes the operator first and its own endpoint last.
@@ -312,21 +312,22 @@ def main() -> None:
     parser.add_argument("--lab")
     lab = settings.Lab.from_environment(parser.parse_args().lab)
     plane = deployment.Deployment.of(lab)
-    connection = _await_login(plane)
-    _report("login")
+    connection = await_login(plane)
+    report("login")
     identity.seed(connection, plane)
-    _report("identity")
+    report("identity")
     # A new token: the catalog of the first one was still empty.
     connection = connect(plane)
-    _await_service(plane.network_url)
+    await_service(plane.network_url)
     seed_networks(connection, plane)
-    _report("networks")
-    _await_service(plane.octavia_url)
+    report("networks")
+    await_service(plane.octavia_url)
     seed_load_balancing(connection)
-    _report("load balancing")
+    report("load balancing")
 
 
-def _await_service(url: str) -> None:
+def await_service(url: str) -> None:
+    """Wait until a service answers, whatever it says."""
     import requests
 
     deadline = time.monotonic() + _READY_SECONDS
@@ -341,7 +342,7 @@ def _await_service(url: str) -> None:
             return
 
 
-def _report(stage: str) -> None:
+def report(stage: str) -> None:
     """Into the log: which stage is done, seconds after the start."""
     print(f"{time.monotonic() - _BEGAN:.1f} s {stage}", flush=True)  # noqa: T201
 

@@ -10,6 +10,7 @@ address.
 
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,10 +27,27 @@ from octavia_anycast_lab.cloud import (
 from octavia_anycast_lab.cloud.service import Service, ServiceError
 from octavia_anycast_lab.host import netns, process
 from octavia_anycast_lab.progress import Progress
-from octavia_anycast_lab.registry import Registry
+from octavia_anycast_lab.registry import Kind, Registry
 
 _SEED_LABEL = "seed"
 _SEED_SECONDS = 400.0
+SEED_MODULE = "octavia_anycast_lab.api.seed"
+_Step = Callable[[deployment.Deployment, Registry, Progress], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Addition:
+    """What another kind of lab has beyond this control plane.
+
+    ``configure`` writes its files, before all others, and returns services
+    that start with ours. ``prepare`` runs when MariaDB answers, ``complete``
+    when everything does and ``seed_module`` has ended.
+    """
+
+    configure: Callable[[deployment.Deployment], tuple[Service, ...]]
+    prepare: _Step
+    complete: _Step
+    seed_module: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,22 +71,29 @@ def configure(plane: deployment.Deployment) -> tuple[Service, ...]:
 
 
 def start(
-    plane: deployment.Deployment, registry: Registry, progress: Progress
+    plane: deployment.Deployment,
+    registry: Registry,
+    progress: Progress,
+    addition: Addition | None = None,
 ) -> None:
     """Start what does not run; on a running control plane: nothing.
 
     :raises ServiceError: a service did not come up.
     :raises DatabaseError: MariaDB did not.
     """
-    services = configure(plane)
+    added = addition.configure(plane) if addition else ()
+    services = (*configure(plane), *added)
     with progress.step("control plane: MariaDB"):
         database.prepare(plane, progress.note)
         database.start(plane, registry)
         database.upgrade_own_tables(plane)
+    if addition:
+        addition.prepare(plane, registry, progress)
     bootstrap = keystone.bootstrap(plane) if not _is_seeded(plane) else None
     for each in services:
         service.start(plane, registry, each)
-    seeding = None if _is_seeded(plane) else _begin_seed(plane)
+    module = addition.seed_module if addition else SEED_MODULE
+    seeding = None if _is_seeded(plane) else begin_seed(plane, module)
     if bootstrap is not None:
         with progress.step("control plane: Keystone bootstrap"):
             keystone.await_bootstrap(plane, bootstrap)
@@ -77,7 +102,10 @@ def start(
             service.await_answer(plane, registry, each)
     if seeding is not None:
         with progress.step("control plane: identity, networks, flavors"):
-            _await_seed(plane, seeding)
+            await_seed(plane, seeding)
+        _seeded(plane).touch()
+    if addition:
+        addition.complete(plane, registry, progress)
 
 
 def start_controller(
@@ -92,42 +120,52 @@ def start_controller(
 
 
 def states(
-    plane: deployment.Deployment, registry: Registry
+    plane: deployment.Deployment,
+    registry: Registry,
+    added: tuple[Service, ...] = (),
 ) -> tuple[State, ...]:
-    """Every process of the control plane, dead or alive."""
-    services = {each.label: each for each in configure(plane)}
+    """Every process of the control plane, dead or alive.
+
+    ``added``: the services of another kind of lab.
+    """
+    services = {each.label: each for each in (*configure(plane), *added)}
     labels = [database.LABEL, *services]
     if controller.is_installed():
         labels.append(controller.LABEL)
     if process.is_alive(registry, second_controller.LABEL):
         labels.append(second_controller.LABEL)
     return tuple(
-        _state(plane, registry, label, services.get(label)) for label in labels
+        state(plane, registry, label, services.get(label)) for label in labels
     )
 
 
-def _state(
+def state(
     plane: deployment.Deployment,
     registry: Registry,
     label: str,
-    probed: Service | None,
+    probed: Service | None = None,
 ) -> State:
+    """One process; without ``probed`` it answers if it lives."""
     pid = process.pid_of(registry, label)
     alive = pid is not None
+    entry = registry.get(Kind.PROCESS, label)
+    home = entry.attrs.get("namespace") if entry else None
     return State(
         label=label,
         pid=pid,
         is_answering=service.is_answering(plane, probed)
         if probed and alive
         else alive,
-        memory_mb=session_memory_mb(plane, pid) if pid else 0,
+        memory_mb=session_memory_mb(plane, pid, home) if pid else 0,
     )
 
 
-def session_memory_mb(plane: deployment.Deployment, leader: int) -> int:
+def session_memory_mb(
+    plane: deployment.Deployment, leader: int, namespace: str | None = None
+) -> int:
     """Proportional set size of a process and all of its session, in MB."""
     total_kb = 0
-    for pid in service.session_of(plane, leader):
+    for pid in service.session_of(plane, leader, namespace):
         try:
             rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
         except OSError:
@@ -141,18 +179,24 @@ def session_memory_mb(plane: deployment.Deployment, leader: int) -> int:
 
 
 def _is_seeded(plane: deployment.Deployment) -> bool:
-    return (plane.state_dir / "seeded").exists()
+    return _seeded(plane).exists()
 
 
-def _begin_seed(plane: deployment.Deployment) -> "subprocess.Popen[bytes]":
-    """Start the seeding process inside the control namespace."""
+def _seeded(plane: deployment.Deployment) -> Path:
+    return plane.state_dir / "seeded"
+
+
+def begin_seed(
+    plane: deployment.Deployment, module: str
+) -> "subprocess.Popen[bytes]":
+    """Start a process that seeds, inside the control namespace."""
     with plane.log(_SEED_LABEL).open("ab") as log:
         return subprocess.Popen(
             [
                 # It ends with us, as Keystone's bootstrap does.
                 *("setpriv", "--pdeathsig", "KILL", "--"),
                 *("nsenter", f"--net={netns.path(plane.namespace)}", "--"),
-                *(sys.executable, "-m", "octavia_anycast_lab.api.seed"),
+                *(sys.executable, "-m", module),
                 *("--lab", plane.lab.name),
             ],
             env=service.clean_environment(),
@@ -162,9 +206,13 @@ def _begin_seed(plane: deployment.Deployment) -> "subprocess.Popen[bytes]":
         )
 
 
-def _await_seed(
+def await_seed(
     plane: deployment.Deployment, seeding: "subprocess.Popen[bytes]"
 ) -> None:
+    """Wait for its end.
+
+    :raises ServiceError: it failed; with its log.
+    """
     try:
         code = seeding.wait(_SEED_SECONDS)
     except subprocess.TimeoutExpired as error:
@@ -173,4 +221,3 @@ def _await_seed(
     if code:
         log = service.tail(plane.log(_SEED_LABEL))
         raise ServiceError(f"seeding failed; the end of its log:\n{log}")
-    (plane.state_dir / "seeded").touch()

@@ -13,6 +13,10 @@ def configure(plane: deployment.Deployment) -> Service:
         plane.config_dir / "neutron.conf",
         deployment.render(plane, "neutron.conf.j2"),
     )
+    files = (
+        plane.config_dir / "neutron.conf",
+        *plane.added_config("neutron"),
+    )
     return Service(
         label="neutron",
         application="octavia_anycast_lab.cloud.neutron_api:application",
@@ -20,6 +24,8 @@ def configure(plane: deployment.Deployment) -> Service:
         program="neutron-api",
         environment={
             "OS_NEUTRON_CONFIG_DIR": str(plane.config_dir),
-            "OS_NEUTRON_CONFIG_FILES": "neutron.conf",
+            "OS_NEUTRON_CONFIG_FILES": ";".join(
+                str(path.relative_to(plane.config_dir)) for path in files
+            ),
         },
     )

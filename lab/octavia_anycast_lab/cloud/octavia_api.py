@@ -4,6 +4,7 @@
 
 import os
 from collections.abc import Mapping
+from typing import Any
 
 from octavia_anycast_lab import deployment
 from octavia_anycast_lab.cloud import pki
@@ -25,12 +26,18 @@ def configure(plane: deployment.Deployment) -> Service:
         plane.config_dir / "octavia.conf",
         deployment.render(plane, "octavia.conf.j2", **_choices(plane)),
     )
+    files = (
+        plane.config_dir / "octavia.conf",
+        *plane.added_config("octavia"),
+    )
     return Service(
         label="octavia-api",
         application=f"{_application()}:application",
         port=deployment.OCTAVIA_PORT,
         program="octavia-api",
-        arguments=("--config-file", str(plane.config_dir / "octavia.conf")),
+        arguments=tuple(
+            word for path in files for word in ("--config-file", str(path))
+        ),
     )
 
 
@@ -76,7 +83,7 @@ def providers() -> dict[str, str]:
     return enabled
 
 
-def _choices(plane: deployment.Deployment) -> Mapping[str, object]:
+def _choices(plane: deployment.Deployment) -> Mapping[str, Any]:
     """What depends on which parts are installed."""
     compute = (
         COMPUTE_DRIVER

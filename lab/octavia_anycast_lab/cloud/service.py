@@ -112,19 +112,22 @@ def clear_remains(
 ) -> None:
     """Kill what a dead service left: the members of its session.
 
-    Only processes inside the lab's own namespace are looked at.
+    Only processes inside the namespace that it was started in are looked at.
     """
     entry = registry.get(Kind.PROCESS, label)
     if entry is None:
         return
-    for pid in session_of(plane, int(entry.attrs["pid"])):
+    home = entry.attrs.get("namespace")
+    for pid in session_of(plane, int(entry.attrs["pid"]), home):
         process.terminate(pid, signal.SIGKILL, _PROBE_SECONDS)
 
 
-def session_of(plane: deployment.Deployment, leader: int) -> list[int]:
-    """Processes in the control namespace of one session."""
+def session_of(
+    plane: deployment.Deployment, leader: int, namespace: str | None = None
+) -> list[int]:
+    """Processes of one session in a namespace, else the control namespace."""
     members = []
-    for pid in cleanup.pids_in(plane.namespace):
+    for pid in cleanup.pids_in(namespace or plane.namespace):
         with contextlib.suppress(ProcessLookupError):
             if os.getsid(pid) == leader:
                 members.append(pid)

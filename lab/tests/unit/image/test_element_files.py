@@ -104,6 +104,18 @@ def _relative(path: pathlib.Path) -> str:
     return str(path.relative_to(ROOT))
 
 
+@pytest.mark.parametrize(
+    "unit",
+    [u for u in _units() if "\nType=notify\n" in u.read_text()],
+    ids=_relative,
+)
+def test_no_start_ends_because_the_machine_is_slow(
+    unit: pathlib.Path,
+) -> None:
+    # systemd's 90 s would end it, and start it again, for ever.
+    assert "\nTimeoutStartSec=infinity\n" in unit.read_text()
+
+
 @pytest.mark.parametrize("script", _scripts(*PHASES), ids=_relative)
 def test_script_runs_and_stops_at_the_first_failure(
     script: pathlib.Path,

@@ -87,7 +87,7 @@ def sound(tmp_path: pathlib.Path) -> pathlib.Path:
         _write(root, f"boot/{name}")
     lines = (f"kernel/a/{name}.ko:\n" for name in image_tree.MODULES)
     _write(root, MODULES, "".join(lines))
-    _write(root, "etc/network/interfaces.d/eth0", "auto eth0\n")
+    _write(root, "etc/network/interfaces.d/lo", "auto lo\n")
     _write(root, "etc/resolv.conf", "nameserver 127.0.0.1\n")
     _write(root, "etc/machine-id", "uninitialized\n")
     _write(root, "etc/shadow", "root:*:1:\ncloud:!:1:\n")
@@ -162,6 +162,10 @@ def _enable(name: str) -> Plant:
         (
             _add(MODULES, "kernel/a/brd.ko:\n"),
             "the kernel 6.1.0-1-amd64 has no module ip_vs",
+        ),
+        (
+            _add("etc/network/interfaces.d/eth0", "auto eth0\n"),
+            "/etc/network/interfaces.d/eth0 brings eth0 up at boot",
         ),
         (
             _add("etc/network/interfaces.d/eth1", "auto eth1\n"),

@@ -13,7 +13,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[4]
 TOOL = ROOT / "tools" / "install-packages.sh"
 LIST = ROOT / "bindep.txt"
 LINE = re.compile(
-    r"[a-z0-9][a-z0-9.+-]* \[platform:dpkg( build| test| image| lab)+\]"
+    r"[a-z0-9][a-z0-9.+-]* \[platform:dpkg( build| test| image| lab| vm)+\]"
 )
 # What the lab starts: without one of these `make demo` ends before it begins.
 NEEDED = {"bird2", "frr", "haproxy", "mariadb-server", "systemd-container"}
@@ -99,6 +99,15 @@ def test_an_image_needs_others(machine):
     assert asked == [f"query {name}" for name in _listed(" image")]
     assert "query qemu-utils" in asked
     assert "query frr" not in asked
+
+
+def test_a_lab_of_virtual_machines_needs_others_beside(machine):
+    _installed(machine, missing="")
+    assert machine.run("vm").returncode == 0
+    asked = machine.lines()
+    assert asked == [f"query {name}" for name in _listed(" vm]")]
+    assert {"query rabbitmq-server", "query qemu-system-x86"} <= set(asked)
+    assert "query mariadb-server" not in asked
 
 
 def test_what_is_missing_is_installed_alone(machine):
