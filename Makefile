@@ -34,7 +34,8 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 .PHONY: help venv packages bpf image root lint format test test-all test-unit \
 	test-functional test-client test-contract test-upstream test-package \
 	test-search test-lab chaos demo bench statuses lab-up lab-down lab-status \
-	lab-shell vm-packages vm-up vm-down vm-status docs clean
+	lab-shell vm-packages vm-image vm-up vm-down vm-status demo-vm test-vm \
+	docs clean
 
 help: ## Show this
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -157,6 +158,15 @@ vm-down: root $(VM_STAMP) ## Remove that lab (root)
 
 vm-status: root $(VM_STAMP) ## What runs of it (root)
 	@$(VM)/bin/python -m octavia_anycast_lab.vm status
+
+demo-vm: root vm-image $(VM_STAMP) ## Watch a load balancer on virtual machines (root)
+	@$(VM)/bin/python -m octavia_anycast_lab.vm.demo
+
+test-vm: root vm-image $(VM_STAMP) ## Tests on virtual machines (root)
+	$(VM)/bin/python -m pytest lab/vm_tests $(ARGS)
+
+vm-image: vm-packages
+	@IMAGE_LAYOUT=root $(MAKE) --no-print-directory image
 
 docs: $(STAMP) ## Check and build the documentation; warnings are errors
 	$(BIN)/python tools/check_documents.py
