@@ -207,6 +207,15 @@ vm-down: root $(VM_STAMP) ## Remove that lab (root)
 vm-status: root $(VM_STAMP) ## What runs of it (root)
 	@$(VM)/bin/python -m octavia_anycast_lab.vm status
 
+demo-vm: root vm-image $(VM_STAMP) ## Watch a load balancer on virtual machines (root)
+	@$(VM)/bin/python -m octavia_anycast_lab.vm.demo
+
+test-vm: root vm-image $(VM_STAMP) ## Tests on virtual machines (root)
+	$(VM)/bin/python -m pytest lab/vm_tests $(ARGS)
+
+vm-image: vm-packages
+	@IMAGE_LAYOUT=root $(MAKE) --no-print-directory image
+
 docs: $(STAMP) ## Check and build the documentation; warnings are errors
 	$(BIN)/python tools/check_documents.py
 	$(BIN)/reno -q lint

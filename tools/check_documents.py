@@ -147,7 +147,12 @@ def missing_tests(text: str) -> Iterator[str]:
 @functools.cache
 def tests() -> str:
     """The text of all tests."""
-    suites = ("octavia_anycast/tests", "client/tests", "lab/tests")
+    suites = (
+        "octavia_anycast/tests",
+        "client/tests",
+        "lab/tests",
+        "lab/vm_tests",
+    )
     folders = (ROOT / suite for suite in suites)
     return "".join(
         path.read_text() for top in folders for path in top.rglob("*.py")

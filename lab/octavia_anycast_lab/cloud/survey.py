@@ -48,6 +48,14 @@ def take(plane: deployment.Deployment, api: rest.Api) -> Survey:
         ),
         "network namespaces": frozenset(_namespaces(plane.lab)),
     }
+    return Survey(things={**things, **in_services(plane, api)})
+
+
+def in_services(
+    plane: deployment.Deployment, api: rest.Api
+) -> dict[str, frozenset[str]]:
+    """What Neutron and our tables have, whatever the amphorae are."""
+    things = {}
     for kind in _NEUTRON:
         answer = api.get(rest.NETWORK, f"/v2.0/{kind}")
         (items,) = answer.values()
@@ -56,7 +64,7 @@ def take(plane: deployment.Deployment, api: rest.Api) -> Survey:
         )
     with reading(plane) as cursor:
         things["rows in our tables"] = frozenset(_own_rows(cursor))
-    return Survey(things=things)
+    return things
 
 
 def rows_of(
