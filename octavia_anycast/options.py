@@ -64,7 +64,8 @@ class Settings:
     metrics_bind_ip: str = "127.0.0.1"
     metrics_bind_port: int = 0
     metrics_per_load_balancer: bool = False
-    agent_timeout: float = 2.0
+    agent_connect_timeout: float = 2.0
+    agent_timeout: float = 5.0
     configure_timeout: float = 30.0
     spare_watch_interval: float = 0.5
     spare_watch_timeout: float = 0.2
@@ -167,15 +168,25 @@ HELP = {
     "metrics_per_load_balancer": "Whether /metrics counts the amphorae of "
     "each load balancer, too: four lines for each, with its id. Off by "
     "default, because so many series are costly in Prometheus.",
+    "agent_connect_timeout": "Seconds to wait until an amphora accepts a TCP "
+    "connection. Its kernel does that, however busy the agent is; where "
+    "nobody does, the server is stopped or cut off, and each look at its "
+    "cluster waits for so long.",
     "agent_timeout": "Seconds to wait for the answer of an amphora's agent to "
-    "a GET. The answer comes from memory: it is quick, or it does not come.",
+    "a GET, once it is connected. The agent answers one call at a time, and a "
+    "virtual machine on a busy host takes seconds. A hung agent holds one of "
+    "the workers for so long in each look, until systemd starts it anew.",
     "configure_timeout": "Seconds to wait for one configuration call to an "
-    "amphora.",
+    "amphora. Shorter than the agent's watchdog (45 seconds, in its systemd "
+    "unit), which takes a longer call for a hang.",
     "boot_timeout": "Seconds after which an amphora that does not answer has "
-    "failed.",
+    "failed, from the order of its server on: image copy, boot, cloud-init. "
+    "Like Octavia, which waits for the agent for ten minutes: one that is "
+    "slow must not be thrown away for the next one that is as slow.",
     "dead_after": "Seconds without heartbeat and answer after which an "
     "amphora is replaced. Its traffic left it long before, by hold time or "
-    "BFD. Also seconds without an answer of its agent after which an amphora "
+    "BFD. At least three times agent_timeout, so that one late answer is no "
+    "death. Also seconds without an answer of its agent after which one "
     "that still sends heartbeats and has an old configuration is replaced: an "
     "ACTIVE load balancer is announced with an older configuration for at "
     "most as long. Also seconds without a heartbeat after which an amphora "
@@ -196,7 +207,9 @@ HELP = {
     "announce. After that, the load balancer becomes ACTIVE without them.",
     "error_after": "Seconds in PENDING_* with fewer than min_size configured "
     "amphorae after which the load balancer is shown as ERROR. Work on it "
-    "goes on. A failover may take longer: each of its amphorae has as long, "
+    "goes on. Servers that boot have boot_timeout in addition, as long as no "
+    "boot failed; after five boots that failed in a row nobody waits any "
+    "longer. A failover may take longer: each of its amphorae has as long, "
     "and drain_timeout. A deletion that is not done by then is shown as "
     "ERROR, too, so that it can be requested again.",
     "refused_after": "Seconds that another service may refuse a step (a port "
@@ -295,6 +308,7 @@ _LIMITS: dict[str, dict[str, Any]] = {
     "workers": {"min": 1},
     "action_workers": {"min": 1},
     "heartbeat_interval": {"min": 1},
+    "agent_connect_timeout": {"min": 0.1},
     "agent_timeout": {"min": 0.1},
     "configure_timeout": {"min": 1.0},
     "refused_after": {"min": 0.0},

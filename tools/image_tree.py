@@ -67,6 +67,12 @@ MANIFESTS = (
     "dib-manifest-dpkg-*",
     "dib-manifest-git-*",
 )
+# HAProxy's own limit of connections, 1,000,000, takes two files each; the unit
+# that Octavia's agent writes asks for so many (LimitNOFILE).
+OPEN_FILES = {"fs.file-max": 2_600_000, "fs.nr_open": 2_600_000}
+_NEEDS_RAM_DISK = (
+    "/etc/systemd/system/octavia-anycast-agent.service.d/certs-ramfs.conf"
+)
 _COMPILERS = ("*clang*", "llvm-*", "llc*", "*gcc*", "g++*", "cc", "c++")
 _COMPILER_FILES = ("usr/lib/clang", "usr/lib/llvm-*", "usr/lib/gcc/*/*/cc1")
 # None of these folders may hold a file.
@@ -82,6 +88,7 @@ _EMPTY = (
 _HARMLESS = ("lock",)
 _LOCAL_NAMESERVER = "127.0.0.1"
 _EXEC = re.compile(r"^Exec\w+=[-@:+!]*(\S+)", re.MULTILINE)
+_SETTING = re.compile(r"^\s*(fs\.[\w-]+)\s*=\s*(\d+)\s*$", re.MULTILINE)
 _PRIVATE_KEY = re.compile(
     rb"-----BEGIN (?:[A-Z]+ )*PRIVATE KEY-----\r?\n"
     rb"(?:[\w-]+: [^\n]*\n|\r?\n)*[A-Za-z0-9+/=]{32,}"
@@ -179,6 +186,26 @@ def units(tree: Tree) -> Iterator[str]:
         for program in _EXEC.findall(unit.read_text("utf-8")):
             if not _is_program(tree, program):
                 yield f"{name} runs {program}, which is no program here"
+
+
+def keys_in_memory(tree: Tree) -> Iterator[str]:
+    """Without its RAM disk the agent must not take keys of tenants."""
+    if "Requires=certs-ramfs.service" not in tree.text(_NEEDS_RAM_DISK):
+        yield (
+            "octavia-anycast-agent.service starts without certs-ramfs.service"
+        )
+
+
+def open_files(tree: Tree) -> Iterator[str]:
+    """As many as the connection limits of many listeners need."""
+    found: dict[str, int] = {}
+    for folder in ("/usr/lib/sysctl.d", "/etc/sysctl.d"):
+        for path in tree.entries(folder):
+            for name, value in _SETTING.findall(path.read_text("utf-8")):
+                found[name] = int(value)
+    for name, least in OPEN_FILES.items():
+        if found.get(name, 0) < least:
+            yield f"{name} is not set to {least}: HAProxy has too few files"
 
 
 def _is_enabled(tree: Tree, name: str) -> bool:
@@ -318,6 +345,8 @@ def manifests(tree: Tree) -> Iterator[str]:
 
 CHECKS = (
     units,
+    keys_in_memory,
+    open_files,
     programs,
     flow_rescue,
     compilers,

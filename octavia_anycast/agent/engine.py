@@ -274,7 +274,8 @@ class Engine:
     def _wait(self, seconds: float) -> bool:
         """Wait for anything; True if a sample must be taken at once."""
         prober = self._parts.prober
-        with selectors.DefaultSelector() as selector:
+        # Not epoll, which would be made and filled for each pause.
+        with selectors.PollSelector() as selector:
             selector.register(self._woken, selectors.EVENT_READ)
             for descriptor, is_alarm in prober.descriptors():
                 selector.register(descriptor, selectors.EVENT_READ, is_alarm)

@@ -82,7 +82,8 @@ class Loop:
 
     def _wait(self, seconds: float) -> None:
         source = self._source()
-        with selectors.DefaultSelector() as selector:
+        # Not epoll, which would be made and filled for each pause.
+        with selectors.PollSelector() as selector:
             selector.register(self._woken, selectors.EVENT_READ)
             if source is not None:
                 selector.register(source, selectors.EVENT_READ)

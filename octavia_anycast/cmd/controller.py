@@ -53,6 +53,7 @@ from octavia_anycast.octavia_adapter.amphora.amphora_files import AmphoraFiles
 from octavia_anycast.octavia_adapter.amphora.amphora_haproxy import (
     AmphoraHaproxy,
 )
+from octavia_anycast.octavia_adapter.cloud.answer_limit import limit_answers
 from octavia_anycast.octavia_adapter.cloud.compute import Compute
 from octavia_anycast.octavia_adapter.cloud.network import Network
 from octavia_anycast.octavia_adapter.load_balancer.load_balancers import (
@@ -126,8 +127,10 @@ def _await_world(settings: options.Settings) -> World:
 
 def make_world(settings: options.Settings) -> World:
     """Make every collaborator from the configuration."""
+    limit_answers(cfg.CONF)
     load_balancers = OctaviaLoadBalancers()
-    patience, fast = settings.agent_timeout, settings.spare_watch_timeout
+    connect, patience = settings.agent_connect_timeout, settings.agent_timeout
+    fast = settings.spare_watch_timeout
     return World(
         database=Database(settings.connection or cfg.CONF.database.connection),
         cipher=FernetCipher(),
@@ -150,10 +153,10 @@ def make_world(settings: options.Settings) -> World:
             heartbeat_interval=settings.heartbeat_interval,
         ),
         # The agent answers one call at a time; a GET may queue.
-        agents=_agents(patience, patience, 2 * patience + 1),
+        agents=_agents(connect, patience, 2 * patience + 1),
         # A kernel that lives answers at once, speakerd from its memory.
         speakerds=_agents(
-            patience / 2, patience, 2 * patience, port_offset=PORT_OFFSET
+            connect, patience, 2 * patience, port_offset=PORT_OFFSET
         ),
         # An agent that is busy is not lost.
         fast_agents=_agents(fast, 2 * fast, 4 * fast),

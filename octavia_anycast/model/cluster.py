@@ -277,7 +277,7 @@ class ClusterPolicy:
         whole cloud
     """
 
-    boot_timeout: float = 300.0
+    boot_timeout: float = 600.0
     dead_after: float = 15.0
     gate_timeout: float = 60.0
     drain_timeout: float = 300.0

@@ -44,7 +44,7 @@ from octavia_anycast.planning.amphora.assessment import (
     Phase,
     is_announcing_any,
 )
-from octavia_anycast.planning.amphora.failures import are_boots_refused
+from octavia_anycast.planning.amphora.failures import are_boots_hopeless
 from octavia_anycast.planning.amphora.life import Life, Work
 from octavia_anycast.planning.amphora.rollout import (
     is_in_force,
@@ -201,7 +201,7 @@ def boot_failures(group: Dedicated) -> tuple[ActionFailure, ...]:
             action=BootAmphora.__name__,
             reason=streak[-1].reason,
             since=streak[0].at,
-            is_refused=are_boots_refused(group),
+            is_refused=are_boots_hopeless(group),
         ),
     )
 

@@ -53,15 +53,24 @@ class MortalStatuses(OctaviaStatuses):
 
 
 class ControllerProcess:
-    """A reconciler with its threads; end it with :meth:`stop`."""
+    """A reconciler with its threads; end it with :meth:`stop`.
+
+    :param compute: another compute service than the fake cloud's
+    """
 
     def __init__(
-        self, cloud: FakeCloud, settings: Settings, meter: Meter = NO_METER
+        self,
+        cloud: FakeCloud,
+        settings: Settings,
+        meter: Meter = NO_METER,
+        *,
+        compute: Any = None,
     ) -> None:
         self._cloud = cloud
         self.errors: list[Exception] = []
         self.load_balancers = OctaviaLoadBalancers()
         self.store = HeartbeatStore(stale_after=30)
+        self.files = FakeFiles(cloud.clock)
         self.world = World(
             database=cloud.database,
             cipher=FernetCipher(),
@@ -69,9 +78,9 @@ class ControllerProcess:
             vip_holders=VipHolders(),
             statuses=MortalStatuses(cloud),
             haproxy=cloud,
-            compute=cloud,
+            compute=compute or cloud,
             network=cloud,
-            files=FakeFiles(cloud.clock),
+            files=self.files,
             agents=cloud,
             speakerds=cloud.speakerds,
             statistics=cloud,

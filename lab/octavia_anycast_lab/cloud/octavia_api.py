@@ -114,6 +114,7 @@ def _anycast_options(plane: deployment.Deployment) -> dict[str, object]:
         "heartbeat_interval": deployment.HEARTBEAT_INTERVAL_SECONDS,
         "resync_interval": 5,
         "session_patience": 15,
+        "agent_timeout": 2,
         "dead_after": 6,
         "gate_timeout": 30,
         "boot_timeout": 120,

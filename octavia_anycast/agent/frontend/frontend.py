@@ -20,11 +20,11 @@ import os
 from collections.abc import Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
-from ipaddress import IPv6Address, ip_address, ip_interface
+from ipaddress import IPv6Address, ip_address, ip_interface, ip_network
 from typing import Any
 
 from octavia_anycast.agent import atomic_file
-from octavia_anycast.agent.frontend.netlink import Link, Netlink
+from octavia_anycast.agent.frontend.netlink import Link, Netlink, Route
 from octavia_anycast.agent.loop import Loop
 from octavia_anycast.agent.process import run
 from octavia_anycast.model.bgp import IPAddress
@@ -40,6 +40,7 @@ _RETRY_SECONDS = 0.1
 _CHECK_SECONDS = 2.0
 # As in Octavia's interface files.
 _VIP_TABLE = 1
+_MAIN_TABLE = 254
 _IPV4 = 4
 _LOOPBACK = (("127.0.0.1", 8), ("::1", 128))
 SYSCTLS = (
@@ -146,7 +147,7 @@ class FrontendSetup:
             if frontend is not None and is_complete:
                 link = links[FRONTEND_INTERFACE]
                 self._set_frontend(inside, link, frontend)
-                self._set_routes(frontend, is_rescuing)
+                self._set_routes(inside, link, frontend, is_rescuing)
                 self._set_rules(inside, vips)
         return is_complete
 
@@ -238,12 +239,22 @@ class FrontendSetup:
             inside, link, frozenset(interface_addresses(frontend))
         )
 
-    def _set_routes(self, frontend: Frontend, is_rescuing: bool) -> None:
+    def _set_routes(
+        self,
+        inside: Netlink,
+        link: Link,
+        frontend: Frontend,
+        is_rescuing: bool,
+    ) -> None:
+        """Set what the kernel does not have; look without a process."""
+        present = inside.static_routes()
         for route in _routes(frontend):
-            mss: tuple[str, ...] = ()
+            size = 0
             if is_rescuing and route.table == _VIP_TABLE:
                 size = advertised_mss(frontend.mtu, route.version)
-                mss = ("advmss", str(size))
+            if route.as_in_kernel(link.index, size) in present:
+                continue
+            mss = ("advmss", str(size)) if size else ()
             self._ip(
                 *(f"-{route.version}", "route", "replace"),
                 *(*route.words, "dev", FRONTEND_INTERFACE),
@@ -375,6 +386,16 @@ class _Route:
         elif self.version == _IPV4:
             words += ["scope", "link"]
         return words + (["table", str(self.table)] if self.table else [])
+
+    def as_in_kernel(self, index: int, advertised_mss: int) -> Route:
+        """As the kernel lists it."""
+        return Route(
+            destination=ip_network(self.destination),
+            table=self.table or _MAIN_TABLE,
+            index=index,
+            gateway=self.gateway,
+            advertised_mss=advertised_mss,
+        )
 
     @property
     def document(self) -> dict[str, Any]:

@@ -16,7 +16,13 @@ import struct
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Address
+from ipaddress import (
+    IPv4Address,
+    IPv4Network,
+    IPv6Address,
+    IPv6Network,
+    ip_network,
+)
 
 from octavia_anycast.agent.frontend import netns
 
@@ -27,10 +33,13 @@ TCP_LISTEN = 10
 
 _NETLINK_ROUTE, _NETLINK_SOCK_DIAG = 0, 4
 _RTM_GETLINK, _RTM_GETADDR, _RTM_GETNEIGH, _RTM_GETRULE = 18, 22, 30, 34
-_RTM_GETTFILTER = 46
+_RTM_GETROUTE, _RTM_GETTFILTER = 26, 46
 _TC_H_CLSACT_INGRESS = 0xFFFFFFF2
 _TCA_OPTIONS, _TCA_BPF_ID = 2, 11
 _FRA_SRC, _FRA_TABLE = 2, 15
+_RTA_DST, _RTA_OIF, _RTA_GATEWAY, _RTA_METRICS, _RTA_TABLE = 1, 4, 5, 8, 15
+_RTAX_ADVMSS = 8
+_RTN_UNICAST, _RTPROT_STATIC = 1, 4
 _SOCK_DIAG_BY_FAMILY = 20
 _NLMSG_ERROR, _NLMSG_DONE = 2, 3
 _NLM_F_REQUEST_DUMP = 0x301
@@ -63,6 +72,17 @@ class Address:
     index: int
     ip_address: IPAddress
     prefix_length: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """A route over one link; ``advertised_mss`` 0: that of the link."""
+
+    destination: IPv4Network | IPv6Network
+    table: int
+    index: int
+    gateway: IPAddress | None = None
+    advertised_mss: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,6 +164,29 @@ class Netlink:
                 continue
             if struct.unpack("=I", attributes[_FRA_TABLE])[0] == table:
                 found.add(_ip(source))
+        return frozenset(found)
+
+    def static_routes(self) -> frozenset[Route]:
+        """List the unicast routes of the protocol ``static``."""
+        found = set()
+        for body in _dump(self._route, _RTM_GETROUTE, bytes(12)):
+            family, length, _, _, _, protocol, _, kind = body[:8]
+            if (protocol, kind) != (_RTPROT_STATIC, _RTN_UNICAST):
+                continue
+            attributes = _attributes(body, 12)
+            size = 4 if family == socket.AF_INET else 16
+            start = _ip(attributes.get(_RTA_DST, bytes(size)))
+            metrics = _attributes(attributes.get(_RTA_METRICS, b""), 0)
+            gateway = attributes.get(_RTA_GATEWAY)
+            found.add(
+                Route(
+                    destination=ip_network((start, length)),
+                    table=_number(attributes.get(_RTA_TABLE)),
+                    index=_number(attributes.get(_RTA_OIF)),
+                    gateway=_ip(gateway) if gateway else None,
+                    advertised_mss=_number(metrics.get(_RTAX_ADVMSS)),
+                )
+            )
         return frozenset(found)
 
     def ingress_programs(self, index: int) -> dict[tuple[int, int], int]:
@@ -254,6 +297,11 @@ def _source(body: bytes) -> bytes:
 
 def _ip(packed: bytes) -> IPAddress:
     return IPv4Address(packed) if len(packed) == 4 else IPv6Address(packed)
+
+
+def _number(packed: bytes | None) -> int:
+    """Read a number of 32 bits; 0 where there is none."""
+    return int(struct.unpack("=I", packed)[0]) if packed else 0
 
 
 def _attributes(body: bytes, offset: int) -> dict[int, bytes]:

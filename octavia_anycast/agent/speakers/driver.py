@@ -46,7 +46,8 @@ class DaemonSettings:
     """Where a daemon's files are, and its driver's patience (seconds).
 
     ``group`` may read the files, which hold passwords; ``main_file`` is the
-    one that the daemon is started with.
+    one that the daemon is started with. ``rest_seconds``: between two looks
+    when nothing has changed for ``settle_seconds``.
     """
 
     directory: str
@@ -54,6 +55,8 @@ class DaemonSettings:
     group: str | None
     socket_path: str
     poll_seconds: float = 0.2
+    rest_seconds: float = 0.5
+    settle_seconds: float = 10.0
     hang_seconds: float = 5.0
     connect_seconds: float = 0.05
     start_seconds: float = 2.0
@@ -226,6 +229,7 @@ class DaemonDriver(ABC, Generic[S, L]):
         self._sessions: Mapping[Any, Session] = {}
         # What the status was made of.
         self._published: object = None
+        self._changed_at = 0.0
         self._started_at: float | None = None
         self._loop = Loop(name, self._turn, self._link_descriptor)
         self._loop.start()
@@ -373,7 +377,7 @@ class DaemonDriver(ABC, Generic[S, L]):
         seen = (wish, loaded, is_running, self._sessions, self._sent())
         if seen == self._published:
             return
-        self._published = seen
+        self._published, self._changed_at = seen, time.monotonic()
         self._status = SpeakerStatus(
             is_running=is_running,
             speakers=loaded.speakers if loaded else None,
@@ -391,10 +395,22 @@ class DaemonDriver(ABC, Generic[S, L]):
             error=session.error,
         )
 
+    def _is_at_rest(self) -> bool:
+        """Whether all is as it is wanted, and has been for a while."""
+        settings, peers = self._settings, self._wish.peers()
+        return (
+            self._loaded == self._wish
+            and all(self._session(peer).is_established for peer in peers)
+            and time.monotonic() - self._changed_at > settings.settle_seconds
+        )
+
     # -- what differs from daemon to daemon ------------------------------
 
     def _pause(self) -> float:
-        return self._settings.poll_seconds
+        settings = self._settings
+        if self._is_at_rest():
+            return settings.rest_seconds
+        return settings.poll_seconds
 
     def _is_path_file(self, name: str) -> bool:
         return False

@@ -11,6 +11,7 @@ Layer: octavia_adapter.
 from ipaddress import ip_address
 from typing import Any
 
+import tenacity
 from novaclient import exceptions as nova_exceptions
 from octavia.common import constants
 from octavia.common import exceptions as octavia_exceptions
@@ -151,22 +152,26 @@ class Compute:
 
     def _look(self, server_id: str, network_id: str | None) -> Any:
         try:
-            return self._driver.get_amphora(server_id, network_id)
-        except octavia_exceptions.NotFound:
+            return self._get_amphora(server_id, network_id)
+        except (octavia_exceptions.NotFound, nova_exceptions.NotFound):
             return None, None
-        except octavia_exceptions.ComputeGetException:
-            if self._is_gone_from_nova(server_id):
-                return None, None
-            raise
 
-    def _is_gone_from_nova(self, server_id: str) -> bool:
-        """Ask Nova: Octavia's driver does not tell a 404 from an outage."""
-        try:
-            if self._nova is not None:
-                self._nova.get(server_id)
-        except nova_exceptions.ClientException as e:
-            return isinstance(e, nova_exceptions.NotFound)
-        return False
+    def _get_amphora(self, server_id: str, network_id: str | None) -> Any:
+        """Ask once; the controller itself asks again.
+
+        Octavia's Nova driver asks 15 times, a second apart, whatever the
+        answer was, and tells none of them.
+        """
+        get = self._driver.get_amphora
+        retry_with = getattr(get, "retry_with", None)
+        if retry_with is None:
+            return get(server_id, network_id)
+        once = retry_with(
+            stop=tenacity.stop_after_attempt(1),
+            retry_error_callback=None,
+            reraise=True,
+        )
+        return once(self._driver, server_id, network_id)
 
     def delete(self, amphora_id: str, server_id: str | None) -> None:
         """Delete a server, by name if its id is unknown; idempotent."""

@@ -15,10 +15,14 @@ from octavia_anycast.model.cluster import ActionFailure
 from octavia_anycast.model.errors import Permanent
 from octavia_anycast.planning.amphora import backoff
 from octavia_anycast.planning.amphora.assessment import Group
+from octavia_anycast.planning.amphora.scaling import coming_up
 
 # Boots that are refused one after the other, before and after an old amphora
 # made room: one more will not do better.
 BOOTS_REFUSED = 3
+# Boots that fail one after the other, however: by the default back-off more
+# than a minute passes until the last of them, longer than a service restarts.
+BOOTS_FAILED = 5
 # The look itself, where it is what fails.
 OBSERVE = "Observe"
 RETRY_MAX_SECONDS = 30.0
@@ -113,7 +117,24 @@ def are_hopeless(
     )
 
 
-def are_boots_refused(group: Group) -> bool:
-    """Whether the compute service refuses one boot after the other."""
-    last = backoff.streak(group)[-BOOTS_REFUSED:]
-    return len(last) == BOOTS_REFUSED and all(f.is_refused for f in last)
+def are_boots_hopeless(group: Group) -> bool:
+    """Whether one boot after the other is refused, or fails otherwise."""
+    failed = backoff.streak(group)
+    refused = failed[-BOOTS_REFUSED:]
+    return len(failed) >= BOOTS_FAILED or (
+        len(refused) == BOOTS_REFUSED and all(f.is_refused for f in refused)
+    )
+
+
+def boot_seconds(group: Group) -> float:
+    """How much longer a change may take, because amphorae come up.
+
+    As long as nothing has failed: each has ``boot_timeout``.
+    """
+    if not group.desired.wanted or not coming_up(group):
+        return 0.0
+    if backoff.streak(group) or any(
+        not failure.is_aside for failure in group.observed.failures
+    ):
+        return 0.0
+    return group.desired.policy.boot_timeout

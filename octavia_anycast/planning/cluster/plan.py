@@ -22,7 +22,7 @@ Invariants (tests/unit/planning hold them as properties):
    longer than ``dead_after``.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 
 from octavia_anycast.model.actions import (
@@ -40,7 +40,14 @@ from octavia_anycast.model.cluster import (
     DesiredCluster,
     ObservedCluster,
 )
-from octavia_anycast.model.wire import DesiredState, FlowRescue, Intent, Report
+from octavia_anycast.model.wire import (
+    DesiredState,
+    FlowRescue,
+    Intent,
+    Probe,
+    ProbeVerdict,
+    Report,
+)
 from octavia_anycast.planning.amphora.agent_state import (
     Configuration,
     agent_state,
@@ -178,8 +185,10 @@ def _next_steps(cluster: Cluster, member: Assessment) -> tuple[Action, ...]:
     )
     if holds_revision(cluster.desired, amphora):
         # Who its peers are is no other revision: it serves either way.
-        if record.peer_amphora_ids != push.peer_ids or has_healed(
-            cluster.desired, amphora
+        if (
+            record.peer_amphora_ids != push.peer_ids
+            or has_healed(cluster.desired, amphora)
+            or _has_lost_it(cluster, member)
         ):
             steps.append(push)
         elif member.phase is Phase.DRAINED:
@@ -193,6 +202,26 @@ def _next_steps(cluster: Cluster, member: Assessment) -> tuple[Action, ...]:
     )
     steps.append(_set(cluster, member, state, "configured"))
     return tuple(steps)
+
+
+def _has_lost_it(cluster: Cluster, member: Assessment) -> bool:
+    """Whether it was given a configuration and does not run with it.
+
+    Keys and certificates are gone with a reboot where they are on a RAM disk
+    (Octavia's element certs-ramfs). Where others serve, it is replaced.
+    """
+    report, applied_at = (
+        member.amphora.report,
+        member.amphora.record.applied_at,
+    )
+    if report is None or applied_at is None:
+        return False
+    since = max(report.gate.since, applied_at)
+    patience = timedelta(seconds=cluster.desired.policy.gate_timeout)
+    return cluster.now - since > patience and any(
+        found.probe is Probe.PROCESS and found.verdict is ProbeVerdict.BAD
+        for found in report.gate.evidence
+    )
 
 
 def _plug_frontend(

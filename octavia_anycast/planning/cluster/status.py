@@ -220,15 +220,17 @@ def provisioning_verdict(
     as long as min_size others hold it. Neither does a secret that cannot be
     read, for longer than UNREAD_PATIENCE. A failover may take as long as it
     goes on. What is refused ends in ERROR after ``refused_after``, what
-    fails otherwise, or does not end, after ``error_after``.
+    fails otherwise, or does not end, after ``error_after``; servers that
+    boot for the first time have ``boot_timeout`` in addition.
     """
     waited = (now - pending_since).total_seconds()
     cluster = Cluster(desired, observed, now)
     is_hopeless = waited >= patience.refused_after and (
         failures.is_refused(observed.failures, now, patience)
-        or failures.are_boots_refused(cluster)
+        or failures.are_boots_hopeless(cluster)
     )
-    is_over = is_hopeless or waited > patience.error_after
+    limit = patience.error_after + failures.boot_seconds(cluster)
+    is_over = is_hopeless or waited > limit
     if desired.is_deleted:
         # The rows go when RemoveLoadBalancer was carried out, by its doer.
         return _pending(is_over=is_over)

@@ -191,8 +191,28 @@ class FakeCloud(FakeInventory):
         if self.build_error:
             raise Retryable(self.build_error)
         server_id = str(uuid.uuid4())
-        self._addresses += 1
         (state,) = drive.first_states  # type: ignore[attr-defined]
+        self.power_on(
+            server_id,
+            amphora_id,
+            zone=zone,
+            state=state,
+            fault=self.build_fault,
+        )
+        self.step("build done")
+        return server_id
+
+    def power_on(
+        self,
+        server_id: str,
+        amphora_id: str,
+        *,
+        zone: str | None,
+        state: DesiredState,
+        fault: str = "",
+    ) -> None:
+        """Let a server be there; with a fault it was not built."""
+        self._addresses += 1
         self.machines[server_id] = Machine(
             server_id=server_id,
             amphora_id=amphora_id,
@@ -200,12 +220,10 @@ class FakeCloud(FakeInventory):
             address=ip_address(f"172.31.1.{self._addresses % 250}"),
             booted_at=self.now,
             state=state,
-            fault=self.build_fault,
-            has_power=not self.build_fault,
+            fault=fault,
+            has_power=not fault,
             lvs=LvsReport(lack=self.image_lack),
         )
-        self.step("build done")
-        return server_id
 
     def look(self, server_id: str, tree: LoadBalancerTree | None) -> Server:
         """Look a server up."""

@@ -166,9 +166,11 @@ class FakeFiles:
     def __init__(self, now: Callable[[], datetime] | None = None) -> None:
         self._now = now or (lambda: datetime.now(UTC))
         self._serial = 0
+        self.first_states: dict[str, DesiredState] = {}  # by amphora id
 
     def build(self, first_state: DesiredState, now: datetime) -> Any:
         """The files of one amphora."""
+        self.first_states[first_state.amphora_id] = first_state
         return FakeDrive(
             files={},
             cert_expiration=now + timedelta(days=CERTIFICATE_DAYS),

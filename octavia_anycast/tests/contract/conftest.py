@@ -39,6 +39,7 @@ EXABGP_ENVIRONMENT = {
     "exabgp_tcp_bind": "",
     "exabgp_api_cli": "false",
     "exabgp_log_statistics": "false",
+    "exabgp_reactor_speed": "5",
     "PYTHONUNBUFFERED": "1",
 }
 

@@ -199,8 +199,8 @@ def test_a_peer_that_forgets_the_session_in_silence(bench):
     ip(*link, "down")
     bench.stop_peers()
     bench.start_peers()
-    ip(*link, "up")
     assert bench.rib("p1") == {}
+    ip(*link, "up")
     eventually(holds(bench, "p1", V4), "p1 holds it again", 40)
 
 

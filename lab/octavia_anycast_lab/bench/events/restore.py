@@ -26,9 +26,10 @@ OURS = """[anycast]
 heartbeat_interval = 3
 resync_interval = 10
 session_patience = 60
+agent_timeout = 5
 dead_after = 15
 gate_timeout = 60
-boot_timeout = 300
+boot_timeout = 600
 """
 PEER = """[health_manager]
 heartbeat_interval = 10

@@ -22,6 +22,10 @@ VENV = "opt/amphora-agent-venv/lib/python3.11/site-packages/octavia_anycast"
 OBJECT = f"{VENV}/agent/flow_rescue/flow_rescue.bpf.o"
 ETC_UNITS = "etc/systemd/system"
 USR_UNITS = "usr/lib/systemd/system"
+NEEDS_RAM_DISK = (
+    f"{ETC_UNITS}/octavia-anycast-agent.service.d/certs-ramfs.conf"
+)
+SYSCTL = "etc/sysctl.d"
 WANTS = f"{ETC_UNITS}/multi-user.target.wants"
 MODULES = "usr/lib/modules/6.1.0-1-amd64/modules.dep"
 DPKG = "etc/dib-manifests/dib-manifest-dpkg-amphora"
@@ -67,6 +71,10 @@ def _units(root: pathlib.Path) -> None:
         _link(root, f"usr/local/bin/{name}", f"/opt/venv/bin/{name}")
     for name in image_tree.ENABLED:
         _link(root, f"{WANTS}/{name}", f"/lib/systemd/system/{name}")
+    needs = "[Unit]\nRequires=certs-ramfs.service\n"
+    _write(root, NEEDS_RAM_DISK, needs)
+    for name, value in image_tree.OPEN_FILES.items():
+        _write(root, f"{SYSCTL}/{name}.conf", f"{name} = {value}\n")
     for name in image_tree.MASKED:
         _link(root, f"{ETC_UNITS}/{name}", "/dev/null")
 
@@ -134,6 +142,18 @@ def _enable(name: str) -> Plant:
         (
             _remove(f"{ETC_UNITS}/amphora-agent.service"),
             "amphora-agent.service is not masked: it would stop our agent",
+        ),
+        (
+            _remove(NEEDS_RAM_DISK),
+            "octavia-anycast-agent.service starts without certs-ramfs.service",
+        ),
+        (
+            _remove(f"{SYSCTL}/fs.nr_open.conf"),
+            "fs.nr_open is not set to 2600000: HAProxy has too few files",
+        ),
+        (
+            _add(f"{SYSCTL}/fs.file-max.conf", "fs.file-max = 65536\n"),
+            "fs.file-max is not set to 2600000: HAProxy has too few files",
         ),
         (
             _remove(f"{USR_UNITS}/certs-ramfs.service"),

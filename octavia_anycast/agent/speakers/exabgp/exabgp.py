@@ -142,6 +142,8 @@ class ExabgpSpeaker(DaemonDriver[ExabgpSettings, ExabgpLink]):
         settings = self._settings
         due_at = self._audited_at + settings.audit_seconds
         left = max(due_at - time.monotonic(), _RELOADING_SECONDS)
+        if self._is_at_rest():
+            return left  # what ExaBGP says ends the pause
         return min(left, settings.poll_seconds)
 
     def _take(self, wish: Wish) -> None:

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 from novaclient import exceptions as nova_exceptions
+from octavia.common import config as octavia_config  # noqa: F401
 from octavia.common import data_models as dm
 from octavia.common import exceptions as octavia_exceptions
 from octavia.compute.drivers.nova_driver import VirtualMachineManager

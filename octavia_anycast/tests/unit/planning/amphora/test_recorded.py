@@ -52,7 +52,7 @@ def ago(seconds):
 CASES = {
     "serves": ({}, Phase.SERVING),
     "boots": ({"status": BOOTING, "age": 10}, Phase.BOOTING),
-    "boots for too long": ({"status": BOOTING, "age": 301}, Phase.FAILED),
+    "boots for too long": ({"status": BOOTING, "age": 601}, Phase.FAILED),
     "in error": ({"status": AmphoraStatus.ERROR}, Phase.FAILED),
     "going": ({"status": AmphoraStatus.PENDING_DELETE}, Phase.FAILED),
     "just up": (
@@ -60,7 +60,7 @@ CASES = {
         Phase.SERVING,
     ),
     "never came up": (
-        {"age": 301, "heard": None, "has_frontend": False, "gate": None},
+        {"age": 601, "heard": None, "has_frontend": False, "gate": None},
         Phase.FAILED,
     ),
     "silent": ({"heard": 16, "gate": None}, Phase.SILENT),

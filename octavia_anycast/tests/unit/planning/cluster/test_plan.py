@@ -4,6 +4,7 @@
 
 from collections import Counter
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -15,7 +16,15 @@ from octavia_anycast.model.actions import (
     StartLeaving,
 )
 from octavia_anycast.model.cluster import ClusterSize
-from octavia_anycast.model.wire import Intent
+from octavia_anycast.model.wire import (
+    GateReport,
+    GateState,
+    Intent,
+    Probe,
+    ProbeReport,
+    ProbeVerdict,
+)
+from octavia_anycast.planning.cluster.plan import plan
 from octavia_anycast.testing.simulated.simulation import World
 from octavia_anycast.tests.unit.planning.clusters import (
     desired_cluster,
@@ -315,3 +324,39 @@ def test_family_that_the_fabric_refuses_does_not_keep_the_dead(world):
     victim.is_cut_off = True
     world.run(90)
     assert victim.record.id not in world.guests
+
+
+@pytest.mark.parametrize(
+    ("lost", "probe", "seconds", "pushed"),
+    [
+        (4, Probe.PROCESS, 61, 4),  # a reboot emptied the RAM disks of all
+        (4, Probe.PROCESS, 59, 0),
+        (4, Probe.GATEWAY, 61, 0),  # a push does not help
+        (3, Probe.PROCESS, 61, 0),  # others serve: they are replaced
+    ],
+)
+def test_where_nobody_runs_what_it_was_given_it_is_given_again(
+    world, lost, probe, seconds, pushed
+):
+    world.run(120)
+    since = world.now - timedelta(seconds=seconds)
+    observed = world.observe()
+    amphorae = [
+        with_closed_gate(amphora, probe, since) if index < lost else amphora
+        for index, amphora in enumerate(observed.amphorae)
+    ]
+    observed = replace(observed, amphorae=tuple(amphorae))
+    actions = plan(world.desired, observed, world.now)
+    pushes = [a for a in actions if isinstance(a, ConfigureHaproxy)]
+    assert len(pushes) == pushed
+
+
+def with_closed_gate(amphora, probe, since):
+    """What a probe of its health gate closed."""
+    found = ProbeReport(
+        probe=probe, verdict=ProbeVerdict.BAD, value="", since=since
+    )
+    gate = GateReport(
+        state=GateState.DOWN, reason="closed", since=since, evidence=(found,)
+    )
+    return replace(amphora, report=replace(amphora.report, gate=gate))

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from octavia_anycast.model.cluster import AmphoraStatus
-from octavia_anycast.planning.amphora.failures import Patience
+from octavia_anycast.planning.amphora.failures import BOOTS_FAILED, Patience
 from octavia_anycast.planning.cluster.status import (
     REMARK_LENGTH,
     OperatingStatus,
@@ -113,6 +113,26 @@ def test_error_after_its_time_and_active_again_once_healed():
     world.boots_fail = False
     world.run(400)
     assert verdict(world) is ProvisioningVerdict.ACTIVE
+
+
+def test_five_boots_that_failed_are_enough():
+    """Its user can delete it then, long before ``error_after``."""
+    world = World(desired=desired_cluster(), boots_fail=True)
+    while len(world.failures) < BOOTS_FAILED:
+        assert verdict(world) is ProvisioningVerdict.PENDING
+        world.step()
+    assert verdict(world) is ProvisioningVerdict.ERROR
+    assert world.now - EPOCH < timedelta(seconds=PATIENCE.error_after / 2)
+
+
+def test_a_slow_boot_is_no_error():
+    """Servers that boot for the first time have ``boot_timeout``, too."""
+    haste = replace(PATIENCE, error_after=2.0)
+    world = World(desired=desired_cluster())
+    while verdict(world, patience=haste) is not ProvisioningVerdict.ACTIVE:
+        assert verdict(world, patience=haste) is ProvisioningVerdict.PENDING
+        world.step()
+    assert world.now - EPOCH > timedelta(seconds=haste.error_after)
 
 
 def test_failover_is_done_when_no_old_amphora_is_left(world):
