@@ -23,6 +23,8 @@ BOOTS_REFUSED = 3
 # Boots that fail one after the other, however: by the default back-off more
 # than a minute passes until the last of them, longer than a service restarts.
 BOOTS_FAILED = 5
+# Where it fails before there is a server, so long: as these five boots take.
+UNBOOTED_SECONDS = 75.0
 # The look itself, where it is what fails.
 OBSERVE = "Observe"
 RETRY_MAX_SECONDS = 30.0
@@ -123,6 +125,21 @@ def are_boots_hopeless(group: Group) -> bool:
     refused = failed[-BOOTS_REFUSED:]
     return len(failed) >= BOOTS_FAILED or (
         len(refused) == BOOTS_REFUSED and all(f.is_refused for f in refused)
+    )
+
+
+def is_kept_from_booting(group: Group) -> bool:
+    """Whether it has no server, and what comes before one goes on failing.
+
+    Neither the look at what is there, nor the server group, nor a network is
+    a boot: what fails in them makes no streak of failed boots.
+    """
+    if any(member.amphora.record.compute_id for member in group.members):
+        return False
+    return any(
+        not failure.is_aside
+        and (group.now - failure.since).total_seconds() >= UNBOOTED_SECONDS
+        for failure in group.observed.failures
     )
 
 

@@ -228,6 +228,7 @@ def provisioning_verdict(
     is_hopeless = waited >= patience.refused_after and (
         failures.is_refused(observed.failures, now, patience)
         or failures.are_boots_hopeless(cluster)
+        or failures.is_kept_from_booting(cluster)
     )
     limit = patience.error_after + failures.boot_seconds(cluster)
     is_over = is_hopeless or waited > limit

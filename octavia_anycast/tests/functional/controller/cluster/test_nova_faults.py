@@ -179,6 +179,20 @@ def test_one_that_cannot_boot_is_deleted_and_leaves_nothing(nova, stage, name):
     assert nova.groups == {}
 
 
+@pytest.mark.parametrize("code", [500, 503])
+def test_a_server_group_that_is_not_made(nova, stage, code):
+    answers(code, "Nova is not well", "/os-server-groups$")(nova)
+
+    took = look(stage, 120, "ERROR")
+
+    assert took <= 90, cluster(stage)
+    assert "Nova is not well" in cluster(stage).reason
+    assert nova.built == []
+    heal(nova)
+    look(stage, 400, "ACTIVE")
+    assert status(stage) == "ACTIVE"
+
+
 @pytest.fixture
 def serving(nova, stage):
     """Two amphorae that announce."""

@@ -7,8 +7,12 @@ from datetime import timedelta
 
 import pytest
 
-from octavia_anycast.model.cluster import AmphoraStatus
-from octavia_anycast.planning.amphora.failures import BOOTS_FAILED, Patience
+from octavia_anycast.model.cluster import ActionFailure, AmphoraStatus
+from octavia_anycast.planning.amphora.failures import (
+    BOOTS_FAILED,
+    UNBOOTED_SECONDS,
+    Patience,
+)
 from octavia_anycast.planning.cluster.status import (
     REMARK_LENGTH,
     OperatingStatus,
@@ -123,6 +127,51 @@ def test_five_boots_that_failed_are_enough():
         world.step()
     assert verdict(world) is ProvisioningVerdict.ERROR
     assert world.now - EPOCH < timedelta(seconds=PATIENCE.error_after / 2)
+
+
+@pytest.mark.parametrize(
+    ("age", "is_aside", "expected"),
+    [
+        (UNBOOTED_SECONDS - 1, False, ProvisioningVerdict.PENDING),
+        (UNBOOTED_SECONDS, False, ProvisioningVerdict.ERROR),
+        (UNBOOTED_SECONDS, True, ProvisioningVerdict.PENDING),
+    ],
+)
+def test_what_fails_before_there_is_a_server(age, is_aside, expected):
+    world = World(desired=desired_cluster())
+    failure = ActionFailure(
+        action="EnsureServerGroup",
+        reason="Unexpected API Error.",
+        since=EPOCH,
+        is_aside=is_aside,
+    )
+    observed = replace(world.observe(), amphorae=(), failures=(failure,))
+    found = provisioning_verdict(
+        world.desired,
+        observed,
+        EPOCH + timedelta(seconds=age),
+        pending_since=EPOCH,
+        patience=PATIENCE,
+    )
+    assert found is expected
+
+
+def test_what_fails_beside_a_server_has_its_time():
+    world = World(desired=desired_cluster())
+    world.step()
+    failure = ActionFailure(
+        action="ConfigureHaproxy", reason="no answer", since=EPOCH
+    )
+    observed = replace(world.observe(), failures=(failure,))
+    assert observed.amphorae
+    found = provisioning_verdict(
+        world.desired,
+        observed,
+        EPOCH + timedelta(seconds=UNBOOTED_SECONDS),
+        pending_since=EPOCH,
+        patience=PATIENCE,
+    )
+    assert found is ProvisioningVerdict.PENDING
 
 
 def test_a_slow_boot_is_no_error():
