@@ -125,11 +125,11 @@ format: $(STAMP) ## Let ruff rewrite what it can
 test: root packages bpf $(STAMP) ## Every suite of ours (root)
 	OA_LAB_REQUIRED=1 tools/run-suites.sh $(BIN)/python $(ARGS)
 
-test-all: ## These, Octavia's own, an older Octavia, 22 rounds of chaos (root)
+test-all: ## These, Octavia's own, 22 rounds of chaos, an older Octavia (root)
 	$(MAKE) test
 	$(MAKE) test-upstream
-	$(MAKE) test-release
 	$(MAKE) chaos SEED=$(or $(SEED),11) ROUNDS=$(or $(ROUNDS),22)
+	$(MAKE) test-release
 
 test-unit: $(STAMP) ## No I/O, seconds
 	$(PYTEST) $(SPREAD) octavia_anycast/tests/unit lab/tests/unit $(ARGS)
@@ -141,8 +141,9 @@ test-client: $(STAMP) ## The SDK and the commands of openstack
 	$(PYTEST) $(SPREAD) client/tests $(ARGS)
 
 test-clients: root packages bpf $(CLIENTS_STAMP) $(ANSIBLE_STAMP) ## Ansible, Heat, openstacksdk, as the guide has them (root)
-	OA_LAB_REQUIRED=1 PATH="$$PATH:$(CURDIR)/$(ANSIBLE)/bin" \
-		$(CLIENTS)/bin/python -m pytest lab/tests/automation $(ARGS)
+	OA_LAB_REQUIRED=1 OA_LAB=$${OA_LAB:-oatc} \
+		PATH="$$PATH:$(abspath $(ANSIBLE))/bin" $(CLIENTS)/bin/python -m pytest \
+		lab/tests/automation $(ARGS)
 
 test-contract: packages bpf $(STAMP) ## Speaker drivers against real daemons, flow rescue in the kernel
 	$(PYTEST) octavia_anycast/tests/contract $(ARGS)

@@ -45,7 +45,7 @@ for package in $missing; do
     haproxy) units="$units haproxy.service" ;;
     libvirt-daemon-system) units="$units libvirtd.service libvirtd.socket \
 libvirtd-ro.socket libvirtd-admin.socket libvirt-guests.service \
-virtlogd.socket virtlockd.socket" ;;
+virtlogd.socket virtlogd-admin.socket virtlockd.socket virtlockd-admin.socket" ;;
     mariadb-server) units="$units mariadb.service" ;;
     rabbitmq-server) units="$units rabbitmq-server.service epmd.service \
 epmd.socket" ;;

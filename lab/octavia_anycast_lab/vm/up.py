@@ -32,7 +32,7 @@ from octavia_anycast_lab.vm.cloud import (
     schemas,
 )
 from octavia_anycast_lab.vm.compute import libvirtd, nova_compute
-from octavia_anycast_lab.vm.network import agent, racks
+from octavia_anycast_lab.vm.network import agent, nft, racks
 
 PROGRAMS = {
     "qemu-system-x86_64": "qemu-system-x86",
@@ -70,6 +70,8 @@ def require_machine() -> None:
             "Nova is not in this Python environment: `make vm-up` makes the "
             "one that has it. Nothing was changed."
         )
+    if not nft.is_possible():
+        raise lab_up.NotPossibleError(f"{nft.LACK} Nothing was changed.")
     image.require()
 
 

@@ -69,8 +69,9 @@ class Agent:
 
     def run(self, stop: threading.Event) -> None:
         """Work until told to stop."""
-        netns.sysctls(self._namespace, nft.SYSCTLS)
+        # The rules load what tracks connections, and that has a setting.
         nft.apply(self._namespace, (), self._bridges)
+        netns.sysctls(self._namespace, nft.SYSCTLS)
         with self._watching_links():
             self._links_changed.set()
             while not stop.is_set():

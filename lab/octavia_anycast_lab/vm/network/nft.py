@@ -15,6 +15,7 @@ import collections.abc
 import dataclasses
 import enum
 import json
+import pathlib
 import typing
 
 from octavia_anycast_lab import settings
@@ -23,6 +24,12 @@ from octavia_anycast_lab.vm.network import rules
 from octavia_anycast_lab.vm.network.rules import Direction
 
 TABLE = "octavia_anycast_lab"
+# What br_netfilter brings. Debian has it as a module, and whoever loads it
+# changes all bridges of the machine: so the lab does not.
+LACK = (
+    "This kernel does not show bridged packets to nftables: load it by "
+    "`modprobe br_netfilter` (it changes all bridges of this machine)."
+)
 ANSWER, INVALID = "0x1", "0x2"
 SYSCTLS = {
     "net.bridge.bridge-nf-call-iptables": "1",
@@ -49,6 +56,11 @@ _UNSPECIFIED_FROM = "{ 131, 132, 133, 135, 143 }"
 _SPOOFED = "spoofed"
 _FLOWS = "size 1024; flags dynamic"
 _KEY = "ifname . {address} . {address} . inet_proto . inet_service"
+
+
+def is_possible() -> bool:
+    """Whether the kernel can filter a bridge as this module wants it."""
+    return pathlib.Path("/proc/sys/net/bridge").is_dir()
 
 
 class Reason(enum.StrEnum):

@@ -15,6 +15,7 @@ import json
 import os
 import pathlib
 import socket
+import time
 
 from octavia_anycast_lab import settings
 
@@ -33,7 +34,9 @@ def mark_changed(place: pathlib.Path) -> None:
     place.mkdir(parents=True, exist_ok=True)
     file = place / CHANGES
     file.touch()
-    os.utime(file)
+    # The file system's own times are as coarse as the kernel's ticks.
+    now = max(time.time_ns(), changed_at(place) + 1)
+    os.utime(file, ns=(now, now))
 
 
 def changed_at(place: pathlib.Path) -> int:

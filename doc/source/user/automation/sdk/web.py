@@ -67,7 +67,7 @@ def document(cloud, algorithm):
         "provider": "anycast",
         "flavor_id": cloud.load_balancer.find_flavor("cluster-2").id,
         "vip_subnet_id": cloud.get_subnet("anycast-v4").id,
-        "vip_address": "198.51.100.232",
+        "vip_address": "198.51.100.242",
         "listeners": [listener],
     }
 
