@@ -155,6 +155,9 @@ class Compute:
             return self._get_amphora(server_id, network_id)
         except (octavia_exceptions.NotFound, nova_exceptions.NotFound):
             return None, None
+        except Exception as e:
+            # Whatever it is: the server is not known, and the others are.
+            raise octavia_exceptions.ComputeGetException() from e
 
     def _get_amphora(self, server_id: str, network_id: str | None) -> Any:
         """Ask once; the controller itself asks again.

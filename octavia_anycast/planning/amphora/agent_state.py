@@ -21,6 +21,7 @@ from octavia_anycast.model.wire import (
     Report,
     VipState,
 )
+from octavia_anycast.planning.amphora.assessment import Paths
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,8 +120,11 @@ def agent_state(
     intent: Intent,
     configuration: Configuration,
     flow_rescue: FlowRescue | None = None,
+    withdrawn: Paths = frozenset(),
 ) -> DesiredState:
     """Compose the whole desired state of one amphora.
+
+    :param withdrawn: VIPs that it does not announce, whatever the intent is
 
     A VIP whose family the front end lacks has no next hop and is left out:
     an announcement without a data path is worse than none.
@@ -134,7 +138,7 @@ def agent_state(
         router_id=router_id(record.id),
         driver=desired.distributor.driver,
         speakers=speakers,
-        vips=_vips(desired, record, intent),
+        vips=_vips(desired, record, intent, withdrawn),
         frontend=record.frontend,
         load_balancer_id=desired.load_balancer_id,
         listeners=configuration.listeners,
@@ -145,7 +149,10 @@ def agent_state(
 
 
 def _vips(
-    desired: DesiredCluster, record: AmphoraRecord, intent: Intent
+    desired: DesiredCluster,
+    record: AmphoraRecord,
+    intent: Intent,
+    withdrawn: Paths,
 ) -> tuple[VipState, ...]:
     if record.frontend is None:
         return ()
@@ -158,7 +165,9 @@ def _vips(
             vip_ip=vip.ip_address,
             nexthop_ip=next_hops[vip.ip_address.version],
             load_balancer_id=desired.load_balancer_id,
-            intent=intent,
+            intent=(
+                Intent.WITHDRAW if vip.ip_address in withdrawn else intent
+            ),
         )
         for vip in desired.vips
         if vip.ip_address.version in next_hops

@@ -22,7 +22,7 @@ from octavia_anycast.model.cluster import (
     ObservedAmphora,
     ObservedCluster,
 )
-from octavia_anycast.model.wire import GateState
+from octavia_anycast.model.wire import GateState, Probe, ProbeVerdict
 
 D_co = TypeVar("D_co", bound=Desired, covariant=True)
 # What the fabric holds of an amphora: VIPs of its load balancer, or all that
@@ -230,6 +230,20 @@ def holds_revision(desired: Desired, amphora: ObservedAmphora) -> bool:
     return (
         record.applied_revision == desired.revision
         and not record.partial_revision
+    )
+
+
+def stopped_since(amphora: ObservedAmphora) -> datetime | None:
+    """Since when a process that it is to serve with does not run, if so."""
+    evidence = amphora.report.gate.evidence if amphora.report else ()
+    return next(
+        (
+            found.since
+            for found in evidence
+            if found.probe is Probe.PROCESS
+            and found.verdict is ProbeVerdict.BAD
+        ),
+        None,
     )
 
 

@@ -19,14 +19,22 @@ from octavia_anycast.planning.amphora.assessment import (
     Assessment,
     Group,
     Phase,
+    stopped_since,
 )
 
 REFUSALS = 2  # so many in a row, and there is no room for one more
 
 
 def streak(group: Group) -> tuple[BootFailure, ...]:
-    """The failures since an amphora last came up, oldest first."""
-    moments = [m.amphora.record.applied_at for m in group.live]
+    """The failures since an amphora last came up, oldest first.
+
+    One whose processes do not run has not, however often it is configured.
+    """
+    moments = [
+        m.amphora.record.applied_at
+        for m in group.live
+        if stopped_since(m.amphora) is None
+    ]
     last = max((moment for moment in moments if moment), default=None)
     return tuple(
         failure

@@ -121,6 +121,8 @@ def are_hopeless(
 
 def are_boots_hopeless(group: Group) -> bool:
     """Whether one boot after the other is refused, or fails otherwise."""
+    if not group.desired.wanted:
+        return False
     failed = backoff.streak(group)
     refused = failed[-BOOTS_REFUSED:]
     return len(failed) >= BOOTS_FAILED or (
@@ -134,7 +136,9 @@ def is_kept_from_booting(group: Group) -> bool:
     Neither the look at what is there, nor the server group, nor a network is
     a boot: what fails in them makes no streak of failed boots.
     """
-    if any(member.amphora.record.compute_id for member in group.members):
+    if not group.desired.wanted or any(
+        member.amphora.record.compute_id for member in group.members
+    ):
         return False
     return any(
         not failure.is_aside

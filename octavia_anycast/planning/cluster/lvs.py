@@ -5,8 +5,9 @@
 Layer: planning. Pure. Each agent reports what it lacks (ADR 0134):
 
 * All that answer lack something: the listeners go to ERROR and are left out.
-* Some do: those serve the rest, and are announced only while nobody serves
-  all. They are not replaced: another boot of the same image would not help.
+* Some do: those serve the rest, and announce a VIP only while nobody does who
+  serves all. They are not replaced: another boot of the same image would not
+  help.
 
 An agent that does not say is taken to lack nothing.
 """
@@ -20,9 +21,9 @@ from octavia_anycast.planning.amphora.agent_state import Configuration
 from octavia_anycast.planning.amphora.assessment import (
     Assessment,
     Cluster,
+    Paths,
     Phase,
     holds_revision,
-    is_announcing_any,
     is_incomplete,
     lack_of,
     went_without,
@@ -55,44 +56,52 @@ def servable(
     return wanted
 
 
-def stands_back(cluster: Cluster, member: Assessment) -> bool:
-    """Whether it is not announced, because others can serve all listeners.
+def left_to_others(cluster: Cluster, member: Assessment) -> Paths:
+    """The VIPs that it does not announce: others serve all listeners there.
 
     Also while those are given another configuration: it must not be announced
     for that moment. It stays so while one of them does not answer but is not
-    silent either: a slow answer is no reason to lose datagrams.
+    silent either: a slow answer is no reason to lose datagrams. A VIP that
+    none of them announces it does announce: to serve a part is better than
+    nothing.
     """
-    desired = cluster.desired
-    if not is_incomplete(desired, member.amphora):
-        return False
+    if not is_incomplete(cluster.desired, member.amphora):
+        return frozenset()
     others = [
-        other.amphora
+        other
         for other in cluster.members
         if other.id != member.id and cluster.serves_all(other)
     ]
-    if any(is_announcing_any(desired, other) for other in others):
-        return True
-    return not is_announcing_any(desired, member.amphora) and any(
-        other.report is None for other in others
-    )
+    left = frozenset().union(*(cluster.announced(o.amphora) for o in others))
+    if any(
+        other.amphora.report is None and other.phase is not Phase.MUTE
+        for other in others
+    ):
+        left |= cluster.all_paths() - cluster.announced(member.amphora)
+    return left
+
+
+def stands_back(cluster: Cluster, member: Assessment) -> bool:
+    """Whether it announces nothing, because others serve all listeners."""
+    return left_to_others(cluster, member) >= cluster.all_paths()
 
 
 def is_at_rest(cluster: Cluster, member: Assessment) -> bool:
-    """Whether it stands back and has all that it can have."""
+    """Whether it leaves VIPs to others and has all that it can have."""
     amphora = member.amphora
+    left = left_to_others(cluster, member)
     return (
-        stands_back(cluster, member)
+        bool(left)
         and holds_revision(cluster.desired, amphora)
         and not has_healed(cluster.desired, amphora)
-        and not is_announcing_any(cluster.desired, amphora)
+        and cluster.announced(amphora) == cluster.all_paths() - left
     )
 
 
 def is_settling(cluster: Cluster) -> bool:
-    """Whether one is still announced that is to stand back."""
+    """Whether one still announces what it is to leave to others."""
     return any(
-        stands_back(cluster, member)
-        and is_announcing_any(cluster.desired, member.amphora)
+        left_to_others(cluster, member) & cluster.announced(member.amphora)
         for member in cluster.members
     )
 

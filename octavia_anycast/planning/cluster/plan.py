@@ -44,8 +44,6 @@ from octavia_anycast.model.wire import (
     DesiredState,
     FlowRescue,
     Intent,
-    Probe,
-    ProbeVerdict,
     Report,
 )
 from octavia_anycast.planning.amphora.agent_state import (
@@ -58,6 +56,7 @@ from octavia_anycast.planning.amphora.assessment import (
     Phase,
     holds_revision,
     is_announcing_any,
+    stopped_since,
 )
 from octavia_anycast.planning.amphora.draining import (
     drained_since,
@@ -77,6 +76,7 @@ from octavia_anycast.planning.cluster.lvs import (
     has_healed,
     leave_out,
     left_out,
+    left_to_others,
     servable,
     stands_back,
 )
@@ -185,11 +185,12 @@ def _next_steps(cluster: Cluster, member: Assessment) -> tuple[Action, ...]:
     )
     if holds_revision(cluster.desired, amphora):
         # Who its peers are is no other revision: it serves either way.
-        if (
+        is_due = (
             record.peer_amphora_ids != push.peer_ids
             or has_healed(cluster.desired, amphora)
             or _has_lost_it(cluster, member)
-        ):
+        )
+        if is_due and may_be_given(cluster, member):
             steps.append(push)
         elif member.phase is Phase.DRAINED:
             steps += finishing(cluster, member)
@@ -210,18 +211,12 @@ def _has_lost_it(cluster: Cluster, member: Assessment) -> bool:
     Keys and certificates are gone with a reboot where they are on a RAM disk
     (Octavia's element certs-ramfs). Where others serve, it is replaced.
     """
-    report, applied_at = (
-        member.amphora.report,
-        member.amphora.record.applied_at,
-    )
-    if report is None or applied_at is None:
+    applied_at = member.amphora.record.applied_at
+    stopped_at = stopped_since(member.amphora)
+    if applied_at is None or stopped_at is None:
         return False
-    since = max(report.gate.since, applied_at)
-    patience = timedelta(seconds=cluster.desired.policy.gate_timeout)
-    return cluster.now - since > patience and any(
-        found.probe is Probe.PROCESS and found.verdict is ProbeVerdict.BAD
-        for found in report.gate.evidence
-    )
+    waited = cluster.now - max(stopped_at, applied_at)
+    return waited > timedelta(seconds=cluster.desired.policy.gate_timeout)
 
 
 def _plug_frontend(
@@ -272,6 +267,7 @@ def _final_state(cluster: Cluster, member: Assessment) -> DesiredState:
         intent=_intent(cluster, member),
         configuration=servable(cluster.desired, member.amphora),
         flow_rescue=_rescue(cluster, member),
+        withdrawn=left_to_others(cluster, member),
     )
 
 
@@ -303,6 +299,7 @@ def _interim_state(
             intent=_intent(cluster, member),
             configuration=the_rest,
             flow_rescue=_rescue(cluster, member),
+            withdrawn=left_to_others(cluster, member),
         )
     may_stay = is_announcing_any(desired, member.amphora) and (
         cluster.is_guarded(member) or not _is_left_behind(cluster, member)
@@ -322,6 +319,7 @@ def _interim_state(
             Configuration.of(desired)
         ),
         flow_rescue=_rescue(cluster, member),
+        withdrawn=left_to_others(cluster, member),
     )
 
 

@@ -72,6 +72,7 @@ def is_to_blame(cluster: Cluster, member: Assessment) -> bool:
         return False
     return member.amphora.record.refuses_anything or any(
         holds_revision(cluster.desired, other.amphora)
+        and not has_refused(cluster, other)
         for other in cluster.members
         if other.id != member.id and other.phase is not Phase.FAILED
     )
@@ -147,8 +148,11 @@ def follow_up(cluster: Cluster) -> tuple[Action, ...]:
 def _is_waited_for(cluster: Cluster) -> bool:
     """Whether somebody has the configuration, or is about to be given it."""
     return any(
-        holds_revision(cluster.desired, member.amphora)
-        or (_can_be_given(member) and not has_refused(cluster, member))
+        not has_refused(cluster, member)
+        and (
+            holds_revision(cluster.desired, member.amphora)
+            or _can_be_given(member)
+        )
         for member in cluster.live
     )
 

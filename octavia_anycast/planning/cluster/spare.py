@@ -81,19 +81,22 @@ def ready_spares(cluster: Cluster) -> int:
 def _rank(
     desired: DesiredCluster, member: Assessment
 ) -> tuple[int, bool, int, str]:
-    """The first ones serve: by what they do, then by what they were."""
+    """The first ones serve: by what they do, then by what they were.
+
+    One that cannot serve all listeners comes behind those that could.
+    """
     amphora = member.amphora
     is_spare = amphora.record.spare_since is not None
+    is_whole = not is_incomplete(desired, amphora)
     if desired.should_announce and is_announcing(desired, amphora):
         # The one with the fewest connections is missed least.
-        return 0, is_spare, -_connections(amphora), member.id
-    if _could_announce(desired, member) and not is_incomplete(
-        desired, amphora
-    ):
+        place = 0 if is_whole else 2
+        return place, is_spare, -_connections(amphora), member.id
+    if _could_announce(desired, member) and is_whole:
         return 1, is_spare, 0, member.id
     if amphora.report is not None:
-        return 2, is_spare, 0, member.id
-    return 3, is_spare, 0, member.id
+        return 3, is_spare, 0, member.id
+    return 4, is_spare, 0, member.id
 
 
 def _could_announce(desired: DesiredCluster, member: Assessment) -> bool:

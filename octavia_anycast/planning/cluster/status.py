@@ -30,6 +30,7 @@ from octavia_anycast.planning.amphora.assessment import (
     is_configured,
     is_new_to_announcing,
     is_ready,
+    stopped_since,
 )
 from octavia_anycast.planning.amphora.failures import Patience
 from octavia_anycast.planning.amphora.rollout import is_rolled_out
@@ -332,12 +333,18 @@ def _failover_verdict(
 def _last_step(cluster: Cluster, pending_since: datetime) -> datetime:
     """When the last new amphora was configured, or the last old one left.
 
-    A boot does not count: it may be one of many that fail.
+    A boot does not count: it may be one of many that fail. Nor does one that
+    was configured again and does not run with it.
     """
-    records = [member.amphora.record for member in cluster.members]
+    amphorae = [member.amphora for member in cluster.members]
     wanted = cluster.desired.failover_generation
-    moments = [r.applied_at for r in records if r.generation >= wanted]
-    moments += [record.leaving_since for record in records]
+    moments = [
+        amphora.record.applied_at
+        for amphora in amphorae
+        if amphora.record.generation >= wanted
+        and stopped_since(amphora) is None
+    ]
+    moments += [amphora.record.leaving_since for amphora in amphorae]
     return max([pending_since, *(moment for moment in moments if moment)])
 
 

@@ -24,6 +24,8 @@ from octavia_anycast.planning.cluster.status import (
 )
 from octavia_anycast.testing.simulated.simulation import EPOCH, World
 from octavia_anycast.tests.unit.planning.clusters import (
+    VIP4,
+    VIP6,
     desired_cluster,
     sockets,
 )
@@ -233,6 +235,35 @@ def test_a_spare_that_can_serve_takes_the_place_of_one_that_lacks():
     world.run(60)
     assert world.announcers() == world.guests.keys() - {loud}
     assert world.step() == ()
+
+
+def test_a_spare_that_can_serve_takes_the_only_place():
+    world = World(desired=desired_cluster(size=1, spare_count=1))
+    world.run(40)
+    (loud,) = world.announcers()
+    world.guests[loud].lack = LACK
+    add_listener(world)
+    world.run(60)
+    assert world.announcers() == world.guests.keys() - {loud}
+    assert world.step() == ()
+
+
+def test_a_vip_that_no_other_announces_stays():
+    """What the fabric does not take of the whole one, the other announces."""
+    world = made(1, size=2)
+    (lacking,) = lacking_ids(world)
+    (whole,) = world.guests.keys() - {lacking}
+    world.guests[whole].is_ipv6_refused = True
+    add_listener(world)
+    world.run(60)
+    assert world.guests[whole].announced(world.now) == {VIP4}
+    assert world.guests[lacking].announced(world.now) == {VIP6}
+    assert world.step() == ()
+    assert world.status is ProvisioningVerdict.ACTIVE
+    world.guests[whole].is_ipv6_refused = False
+    world.run(60)
+    assert world.announcers() == {whole}
+    assert not world.guests[lacking].announced(world.now)
 
 
 EVENTS = st.lists(

@@ -12,10 +12,11 @@ from octavia_anycast.model.actions import (
     BootAmphora,
     ConfigureHaproxy,
     DeleteAmphora,
+    FindCulprits,
     SetAgentState,
     StartLeaving,
 )
-from octavia_anycast.model.cluster import ClusterSize
+from octavia_anycast.model.cluster import BootFailure, ClusterSize
 from octavia_anycast.model.wire import (
     GateReport,
     GateState,
@@ -24,8 +25,10 @@ from octavia_anycast.model.wire import (
     ProbeReport,
     ProbeVerdict,
 )
+from octavia_anycast.planning.amphora.assessment import Cluster
+from octavia_anycast.planning.amphora.backoff import streak
 from octavia_anycast.planning.cluster.plan import plan
-from octavia_anycast.testing.simulated.simulation import World
+from octavia_anycast.testing.simulated.simulation import EPOCH, World
 from octavia_anycast.tests.unit.planning.clusters import (
     desired_cluster,
     sockets,
@@ -349,6 +352,42 @@ def test_where_nobody_runs_what_it_was_given_it_is_given_again(
     actions = plan(world.desired, observed, world.now)
     pushes = [a for a in actions if isinstance(a, ConfigureHaproxy)]
     assert len(pushes) == pushed
+
+
+def test_what_refuses_it_again_is_not_given_it_again(world):
+    """Then what is to blame is sought, as for any that refuses."""
+    world.run(120)
+    since = world.now - timedelta(seconds=61)
+    observed = world.observe()
+    amphorae = [
+        replace(
+            found,
+            record=replace(
+                found.record, refused_revision=world.desired.revision
+            ),
+        )
+        for found in (
+            with_closed_gate(amphora, Probe.PROCESS, since)
+            for amphora in observed.amphorae
+        )
+    ]
+    observed = replace(observed, amphorae=tuple(amphorae))
+    actions = plan(world.desired, observed, world.now)
+    assert not [a for a in actions if isinstance(a, ConfigureHaproxy)]
+    assert [type(action) for action in actions] == [FindCulprits]
+
+
+def test_what_does_not_run_ends_no_streak_of_failed_boots(world):
+    world.run(120)
+    failure = BootFailure(at=EPOCH, reason="no host")
+    observed = replace(world.observe(), recent_failures=(failure,))
+    assert streak(Cluster(world.desired, observed, world.now)) == ()
+    stopped = tuple(
+        with_closed_gate(amphora, Probe.PROCESS, world.now)
+        for amphora in observed.amphorae
+    )
+    observed = replace(observed, amphorae=stopped)
+    assert streak(Cluster(world.desired, observed, world.now)) == (failure,)
 
 
 def with_closed_gate(amphora, probe, since):

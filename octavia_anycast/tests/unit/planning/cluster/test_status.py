@@ -156,6 +156,32 @@ def test_what_fails_before_there_is_a_server(age, is_aside, expected):
     assert found is expected
 
 
+@pytest.mark.parametrize(
+    ("seconds", "expected"),
+    [
+        (PATIENCE.error_after, ProvisioningVerdict.PENDING),
+        (PATIENCE.error_after + 1, ProvisioningVerdict.ERROR),
+    ],
+)
+def test_a_deletion_has_its_time(seconds, expected):
+    """Boots that failed before, and a cloud that fails now, are no refusal."""
+    world = World(desired=desired_cluster(), boots_fail=True)
+    while len(world.failures) < BOOTS_FAILED:
+        world.step()
+    began = world.now
+    failure = ActionFailure(
+        action="RemoveLoadBalancer", reason="Neutron is away", since=began
+    )
+    found = provisioning_verdict(
+        replace(world.desired, is_deleted=True),
+        replace(world.observe(), amphorae=(), failures=(failure,)),
+        began + timedelta(seconds=seconds),
+        pending_since=began,
+        patience=PATIENCE,
+    )
+    assert found is expected
+
+
 def test_what_fails_beside_a_server_has_its_time():
     world = World(desired=desired_cluster())
     world.step()
