@@ -210,6 +210,8 @@ def test_networks_are_seeded_as_the_fabric_has_them(cli: Cli) -> None:
 def test_wired_networks_have_a_bridge(cli: Cli) -> None:
     ids = {row["ID"]: row["Name"] for row in cli.ask("network", "list")}
     wiring = json.loads(cli.lab.wiring.read_text())
+    (of_tenants,) = wiring.pop("*").values()
+    assert netns.exists(of_tenants["namespace"])
     assert {ids[network] for network in wiring} == {
         network.name for network in seed.networks() if network.bridge
     }
