@@ -630,6 +630,7 @@ class World:
             record=AmphoraRecord(
                 id=action.amphora_id,
                 load_balancer_id=self.desired.load_balancer_id,
+                compute_id=f"server-{self.boots}",
                 status=AmphoraStatus.BOOTING,
                 status_since=self.now,
                 generation=action.generation,
