@@ -19,7 +19,6 @@ import sys
 import threading
 
 import pytest
-
 from octavia_anycast_lab.api import rest
 from octavia_anycast_lab.host import netns, process
 from octavia_anycast_lab.vm.network import agent, nft, rules
