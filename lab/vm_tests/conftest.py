@@ -7,10 +7,10 @@
     amphorae  these two, for one test; afterwards the pair is whole again
 
 A boot is dear where processors are emulated, so what can be asked of one that
-runs is asked of the pair. ``OA_VM_LAB`` names the lab (default ``oavm``),
-``OA_LAB_KEEP=1`` leaves it up, with the pair, and the next run goes on with
-both; ``OA_LAB_REUSE=1`` takes the lab as it is. ``OA_LAB_PATIENCE=3``
-stretches all deadlines.
+runs is asked of the pair. ``OA_VM_LAB`` names the lab (default ``oavmt``),
+which is removed at the end. ``OA_LAB_KEEP=1`` leaves it up, with the pair, and
+the next run goes on with both; ``OA_LAB_REUSE=1`` takes the lab as it is.
+``OA_LAB_PATIENCE=3`` stretches all deadlines.
 """
 
 import collections.abc
@@ -36,6 +36,7 @@ from octavia_anycast_lab.vm import survey as vm_survey
 from octavia_anycast_lab.vm.balancers import Amphora, Balancer
 from octavia_anycast_lab.vm.world import BOOT_SECONDS, CHANGE_SECONDS, World
 
+TEST_LAB = "oavmt"
 PAIR = "pair"
 SIZE = 2
 FLAVOR = "cluster-2"
@@ -52,7 +53,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def world() -> collections.abc.Iterator[World]:
     """The lab with Nova, with members that answer over UDP and SCTP."""
-    lab = vm_settings.lab()
+    lab = vm_settings.lab(
+        os.environ.get(vm_settings.LAB_ENVIRONMENT, TEST_LAB)
+    )
     is_reused = bool(os.environ.get(_REUSE))
     made = World(
         deployment.Deployment.of(lab) if is_reused else up.up(lab, Progress())

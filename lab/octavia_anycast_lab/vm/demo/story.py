@@ -188,4 +188,7 @@ def _delete(stage: Stage, made: Balancer) -> None:
     judge.claim_nothing_left(screen, made.before, alive, after)
     distributor = distributors.find(world.admin)
     if distributor is not None:
-        distributors.delete(world.admin, distributor["id"])
+        try:
+            distributors.delete(world.admin, distributor["id"])
+        except distributors.InUseError:
+            screen.say("(the distributor stays: your load balancers use it)")
