@@ -30,6 +30,7 @@ Growing = collections.abc.Callable[[], contextlib.AbstractContextManager[None]]
 WATCHED_SECONDS = 60.0
 SERVERS_AT_ONCE = 1
 SERVERS_IN_ALL = 4
+CLOSED_SECONDS = 10.0
 NAME = "unlucky"
 
 FAULTS = {
@@ -144,10 +145,13 @@ def test_rabbitmq_is_killed(
     """Nova does nothing meanwhile; the failover ends when it is back."""
     old = amphorae[0]
     with faults.killed(
-        world.registry,
-        rabbitmq.LABEL,
-        lambda: _restart_messages(world),
+        world, rabbitmq.LABEL, lambda: _restart_messages(world)
     ):
+        process.wait_until(
+            lambda: not rabbitmq.is_listening(world.plane),
+            CLOSED_SECONDS,
+            "nobody listens to RabbitMQ's port",
+        )
         world.fail_over(old)
         time.sleep(WATCHED_SECONDS)
         for service in content.SERVICES:
@@ -176,7 +180,7 @@ def test_nova_compute_is_killed_while_it_builds(
     )
     hypervisor = vm_settings.hypervisor(old.rack)
     with faults.killed(
-        world.registry,
+        world,
         nova_compute.label(hypervisor),
         lambda: nova_compute.start(world.plane, world.registry, hypervisor),
     ):

@@ -9,7 +9,6 @@ import collections.abc
 import contextlib
 import sys
 
-from octavia_anycast_lab import registry as registry_lib
 from octavia_anycast_lab.api import rest, seed
 from octavia_anycast_lab.cloud import service
 from octavia_anycast_lab.host import netns, process
@@ -98,13 +97,18 @@ def _listens(namespace: str) -> bool:
 
 @contextlib.contextmanager
 def killed(
-    registry: registry_lib.Registry,
+    world: World,
     label: str,
     start: collections.abc.Callable[[], object],
 ) -> collections.abc.Iterator[None]:
-    """A process of the cloud is dead; ``start`` starts it again."""
-    process.kill(registry, label)
+    """A process of the cloud is dead; ``start`` starts it again.
+
+    With all of its session: what the registry knows of RabbitMQ is a shell,
+    and the broker is a child of it.
+    """
     try:
+        process.kill(world.registry, label)
+        service.clear_remains(world.plane, world.registry, label)
         yield
     finally:
         start()
