@@ -16,10 +16,11 @@ the next run goes on with both; ``OA_LAB_REUSE=1`` takes the lab as it is.
 import collections.abc
 import contextlib
 import os
+import signal
 import typing
 
 import pytest
-from octavia_anycast_lab import deployment
+from octavia_anycast_lab import deployment, lock, settings
 from octavia_anycast_lab.host import process
 from octavia_anycast_lab.progress import Progress
 from octavia_anycast_lab.traffic.datagram import members
@@ -44,6 +45,16 @@ _KEEP = "OA_LAB_KEEP"
 _REUSE = "OA_LAB_REUSE"
 
 
+def pytest_configure() -> None:
+    """Have SIGTERM end a run as Ctrl-C does: the lab is removed."""
+    signal.signal(signal.SIGTERM, _interrupt)
+
+
+def _interrupt(number: int, frame: object) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    raise KeyboardInterrupt
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Without root there is no lab: say so, and do not skip in silence."""
     if items and os.geteuid() != 0:
@@ -56,14 +67,30 @@ def world() -> collections.abc.Iterator[World]:
     lab = vm_settings.lab(
         os.environ.get(vm_settings.LAB_ENVIRONMENT, TEST_LAB)
     )
-    is_reused = bool(os.environ.get(_REUSE))
-    made = World(
-        deployment.Deployment.of(lab) if is_reused else up.up(lab, Progress())
-    )
-    members.up(lab, made.registry)
-    yield made
-    if not is_reused and not os.environ.get(_KEEP):
-        down.down(lab, Progress())
+    with _lab_up(lab) as plane:
+        made = World(plane)
+        members.up(lab, made.registry)
+        yield made
+
+
+@contextlib.contextmanager
+def _lab_up(
+    lab: settings.Lab,
+) -> collections.abc.Iterator[deployment.Deployment]:
+    """Bring the lab up, and remove it, also what came up of it."""
+    if os.environ.get(_REUSE):
+        yield deployment.Deployment.of(lab)
+        return
+    up.require_machine()
+    is_ours = True
+    try:
+        yield up.up(lab, Progress())
+    except lock.BusyError:
+        is_ours = False
+        raise
+    finally:
+        if is_ours and not os.environ.get(_KEEP):
+            down.down(lab, Progress())
 
 
 def listeners(world: World) -> list[dict[str, typing.Any]]:
