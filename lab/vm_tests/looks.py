@@ -136,9 +136,9 @@ def controller_with(world: World, text: str) -> collections.abc.Iterator[None]:
     """The controller reads these options, too."""
     path = world.plane.config_dir / "test.conf"
     deployment.write_private(path, text)
-    controller.stop(world.registry)
-    controller.start(world.plane, world.registry, also=[path])
     try:
+        controller.stop(world.registry)
+        controller.start(world.plane, world.registry, also=[path])
         yield
     finally:
         controller.stop(world.registry)

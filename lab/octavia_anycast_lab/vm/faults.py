@@ -51,11 +51,11 @@ def api_fault(
     refuses their packets, and clients connect anew.
     """
     plane, port = world.plane, PORTS[name]
-    _start_proxy(world, name, behaviour)
     rules = _RULES.format(
         table=_TABLE, address=plane.address, port=port, proxy=_PROXY_PORT
     )
     try:
+        _start_proxy(world, name, behaviour)
         netns.run(plane.namespace, ["nft", "-f", "-"], stdin=rules)
         yield
     finally:

@@ -6,8 +6,8 @@ import pathlib
 
 import pytest
 from octavia_anycast_lab import cleanup, deployment, settings
-from octavia_anycast_lab.host import process
-from octavia_anycast_lab.vm import faults
+from octavia_anycast_lab.host import netns, process
+from octavia_anycast_lab.vm import faults, guests
 from octavia_anycast_lab.vm.world import World
 
 LABEL = "broker"
@@ -50,3 +50,24 @@ def test_what_is_killed_takes_its_children_along(
         assert process.start_time(child) is None
         assert not started
     assert started == [LABEL]
+
+
+def test_a_proxy_that_does_not_listen_is_stopped(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the next test could not start its own."""
+    calls: list[str] = []
+
+    def never(*_: object) -> float:
+        raise TimeoutError("the fault proxy listens")
+
+    monkeypatch.setattr(netns, "run", lambda *_, **__: None)
+    monkeypatch.setattr(
+        process, "spawn", lambda *_, **__: calls.append("started")
+    )
+    monkeypatch.setattr(process, "stop", lambda *_: calls.append("stopped"))
+    monkeypatch.setattr(process, "wait_until", never)
+    fault = faults.api_fault(world, guests.NOVA, "--status", "503")
+    with pytest.raises(TimeoutError), fault:
+        raise AssertionError("it is in force")
+    assert calls == ["started", "stopped"]
