@@ -100,7 +100,7 @@ def test_one_rack_is_full(
     old = amphorae[0]
     with faults.no_host(world, old.rack):
         guests.delete(world.plane, old.guest)
-        looks.await_withdrawn(world, pair, old)
+        world.await_withdrawn(pair, old)
         process.wait_until(
             lambda: (
                 world.is_whole(pair, SIZE)
@@ -118,7 +118,7 @@ def test_a_server_that_is_deleted_behind_our_back(
     world: World, pair: Balancer, amphorae: Amphorae
 ) -> None:
     guests.delete(world.plane, amphorae[1].guest)
-    looks.await_replaced(world, pair, amphorae[1], SIZE)
+    world.await_replaced(pair, amphorae[1], SIZE)
 
 
 def test_a_server_that_is_shelved(
@@ -127,7 +127,7 @@ def test_a_server_that_is_shelved(
     """It is replaced; server and the image that shelving made are deleted."""
     before = vm_survey.take(world.plane, world.admin)
     guests.shelve(world.plane, amphorae[0].guest)
-    looks.await_replaced(world, pair, amphorae[0], SIZE)
+    world.await_replaced(pair, amphorae[0], SIZE)
     process.wait_until(
         lambda: (
             vm_survey.take(world.plane, world.admin).things["Glance images"]
@@ -156,7 +156,7 @@ def test_rabbitmq_is_killed(
         time.sleep(WATCHED_SECONDS)
         for service in content.SERVICES:
             await_served(world, pair, service)
-    looks.await_replaced(world, pair, old, SIZE)
+    world.await_replaced(pair, old, SIZE)
 
 
 def _restart_messages(world: World) -> None:
@@ -187,4 +187,4 @@ def test_nova_compute_is_killed_while_it_builds(
         time.sleep(WATCHED_SECONDS)
         for service in content.SERVICES:
             await_served(world, pair, service)
-    looks.await_replaced(world, pair, old, SIZE)
+    world.await_replaced(pair, old, SIZE)
