@@ -132,7 +132,7 @@ def _earlier(world: World) -> Balancer | None:
 def amphorae(
     world: World, pair: Balancer
 ) -> collections.abc.Iterator[tuple[Amphora, ...]]:
-    """The two of the pair; whole and ACTIVE before and after the test."""
+    """The two of the pair; sound before and after the test."""
     await_sound(world, pair)
     yield world.amphorae(pair.id)
     await_sound(world, pair)
@@ -140,6 +140,21 @@ def amphorae(
 
 
 def await_sound(world: World, pair: Balancer) -> None:
+    """Both announce, one in each rack; nothing is left or under way.
+
+    Where a rack was full both may be in the other one. What replaces one of
+    them boots where the fewest are.
+    """
+    _await_settled(world, pair)
+    found = world.amphorae(pair.id)
+    if len({one.rack for one in found}) < SIZE:
+        world.fail_over(found[0])
+        world.await_replaced(pair, found[0], SIZE)
+        _await_settled(world, pair)
+    assert len({one.rack for one in world.amphorae(pair.id)}) == SIZE
+
+
+def _await_settled(world: World, pair: Balancer) -> None:
     """Both announce, nothing else is there, nothing is under way."""
     world.await_whole(pair, SIZE)
     world.await_status(pair.id)

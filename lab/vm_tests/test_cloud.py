@@ -96,7 +96,10 @@ def test_a_slow_nova_is_waited_for(
 def test_one_rack_is_full(
     world: World, pair: Balancer, amphorae: Amphorae
 ) -> None:
-    """The replacement waits for its rack, or comes up in the other one."""
+    """The replacement waits for its rack, or comes up in the other one.
+
+    Afterwards the fixture sees to it that each rack has one again.
+    """
     old = amphorae[0]
     with faults.no_host(world, old.rack):
         guests.delete(world.plane, old.guest)
@@ -104,7 +107,7 @@ def test_one_rack_is_full(
         process.wait_until(
             lambda: (
                 world.is_whole(pair, SIZE)
-                or "No valid host" in world.cluster(pair.id)["reason"]
+                or "No valid host" in str(world.cluster(pair.id)["reason"])
             ),
             CHANGE_SECONDS,
             "another one, or the reason why there is none",
