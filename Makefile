@@ -222,7 +222,9 @@ docs: $(STAMP) ## Check and build the documentation; warnings are errors
 	$(BIN)/sphinx-build -E -W --keep-going -n -q -b html doc/source \
 		doc/build/html
 
-clean: ## Remove the lab, the environments and all caches
+clean: ## Remove both labs, the environments and all caches
+	@if [ -x $(VM)/bin/octavia-anycast-lab ] && [ "$$(id -u)" -eq 0 ]; then \
+		$(VM)/bin/python -m octavia_anycast_lab.vm down; fi
 	@if [ -x $(BIN)/octavia-anycast-lab ] && [ "$$(id -u)" -eq 0 ]; then \
 		$(BIN)/octavia-anycast-lab clean; fi
 	rm -rf $(VENV) $(VENV).lock $(VENV)-* $(CACHE) .tox cover \
