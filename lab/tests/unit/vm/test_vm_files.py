@@ -134,6 +134,13 @@ def test_a_missing_image_is_named(
     image.require()
 
 
+def test_the_image_is_where_make_leads_to_it() -> None:
+    """A link of its own: the one of the install guide stays as it is."""
+    root = pathlib.Path(__file__).resolve().parents[4]
+    assert f"VM_LINK := {image.LINK}\n" in (root / "Makefile").read_text()
+    assert image.folder().name == image.LINK != image.NAME
+
+
 def test_the_lab_of_containers_imports_none_of_it() -> None:
     code = (
         "import sys; import octavia_anycast_lab.cli; "
