@@ -98,9 +98,15 @@ def test_secrets_are_readable_by_root_alone(
 
 
 def test_a_hypervisor_is_where_its_network_is() -> None:
+    lab = settings.Lab(name="vmunit")
+    assert [
+        (racks.namespace(lab, h.rack), str(h.address))
+        for h in vm_settings.HYPERVISORS
+    ] == [
+        ("vmunit-hv1", "172.31.0.101/22"),
+        ("vmunit-hv2", "172.31.0.102/22"),
+    ]
     for hypervisor in vm_settings.HYPERVISORS:
-        assert racks.role(hypervisor.rack) == hypervisor.role
-        assert racks.address(hypervisor.rack) == hypervisor.address
         assert vm_settings.hypervisor(hypervisor.rack) is hypervisor
     with pytest.raises(KeyError):
         vm_settings.hypervisor("rack9")
