@@ -84,15 +84,10 @@ def _start_proxy(
         log=plane.log(_PROXY),
     )
     process.wait_until(
-        lambda: _listens(plane.namespace),
+        lambda: netns.listens(plane.namespace, _PROXY_PORT),
         _READY_SECONDS,
         "the fault proxy listens",
     )
-
-
-def _listens(namespace: str) -> bool:
-    found = netns.run(namespace, ["ss", "-Hltn", f"sport = {_PROXY_PORT}"])
-    return bool(found.stdout.strip())
 
 
 @contextlib.contextmanager

@@ -47,9 +47,7 @@ def start(plane: deployment.Deployment, registry: Registry) -> None:
 
 def is_listening(plane: deployment.Deployment) -> bool:
     """Whether Nova can connect."""
-    port = f"sport = :{settings.RABBIT_PORT}"
-    shown = netns.run(plane.namespace, ["ss", "-Hltn", port])
-    return bool(shown.stdout.strip())
+    return netns.listens(plane.namespace, settings.RABBIT_PORT)
 
 
 def await_listening(plane: deployment.Deployment, registry: Registry) -> None:
