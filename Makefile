@@ -47,6 +47,9 @@ RELEASE_STAMP := $(RELEASE_VENV)/made-$(call key,$(RELEASE_INPUTS))
 VM := $(VENV)-vm
 VM_INPUTS := $(INPUTS) requirements/vm.txt
 VM_STAMP := $(VM)/made-$(call key,$(VM_INPUTS))
+# Its image has a link of its own: that of `make image` may lead to a disk.
+VM_LINK := amphora-vm-lab
+VM_RAMDISK := $(CACHE)/$(VM_LINK)/amphora-anycast.initrd
 PYTEST := $(BIN)/python -m pytest
 # A process for each processor; the tests of one file stay together.
 SPREAD := -n auto --dist loadfile
@@ -199,7 +202,8 @@ lab-status: root $(STAMP) ## What runs (root)
 lab-shell: root $(STAMP) ## A shell with credentials, inside the lab (root)
 	@$(BIN)/octavia-anycast-lab shell
 
-vm-up: root vm-packages $(VM_STAMP) ## Bring the lab of virtual machines up, after `make image` (root)
+vm-up: root vm-packages $(VM_STAMP) ## Bring the lab of virtual machines up, with its image if there is none (root)
+	@[ -e "$(VM_RAMDISK)" ] || $(MAKE) --no-print-directory vm-image
 	@$(VM)/bin/python -m octavia_anycast_lab.vm up
 
 vm-down: root $(VM_STAMP) ## Remove that lab (root)
@@ -214,8 +218,9 @@ demo-vm: root vm-image $(VM_STAMP) ## Watch a load balancer on virtual machines 
 test-vm: root vm-image $(VM_STAMP) ## Tests on virtual machines (root)
 	$(VM)/bin/python -m pytest lab/vm_tests $(ARGS)
 
-vm-image: vm-packages
-	@IMAGE_LAYOUT=root $(MAKE) --no-print-directory image
+vm-image: root vm-packages ## Build the image of that lab, or find it in the cache (root)
+	@IMAGE_LAYOUT=root IMAGE_LINK=$(VM_LINK) \
+		tools/build-image.sh "$(PYTHON)"
 
 docs: $(STAMP) ## Check and build the documentation; warnings are errors
 	$(BIN)/python tools/check_documents.py
@@ -223,7 +228,9 @@ docs: $(STAMP) ## Check and build the documentation; warnings are errors
 	$(BIN)/sphinx-build -E -W --keep-going -n -q -b html doc/source \
 		doc/build/html
 
-clean: ## Remove the lab, the environments and all caches
+clean: ## Remove both labs, the environments and all caches
+	@if [ -x $(VM)/bin/octavia-anycast-lab ] && [ "$$(id -u)" -eq 0 ]; then \
+		$(VM)/bin/python -m octavia_anycast_lab.vm down; fi
 	@if [ -x $(BIN)/octavia-anycast-lab ] && [ "$$(id -u)" -eq 0 ]; then \
 		$(BIN)/octavia-anycast-lab clean; fi
 	rm -rf $(VENV) $(VENV).lock $(VENV)-* $(CACHE) .tox cover \

@@ -16,6 +16,8 @@
 #   IMAGE_LAYOUT=root   a root file system, with kernel and ramdisk beside it
 #   IMAGE_REBUILD=1     build though nothing changed here: for newer packages
 #                       of Debian
+#   IMAGE_LINK=NAME     the link in the cache that leads to it; without it the
+#                       one of the install guide, amphora-anycast
 set -euo pipefail
 umask 022
 
@@ -24,6 +26,7 @@ project=$PWD
 python=${1:-python3}
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/octavia-anycast
 draft=$cache/.amphora-image.draft
+link=$cache/${IMAGE_LINK:-amphora-anycast}
 log=$cache/amphora-image.log
 constraints=$project/requirements/constraints.txt
 export PIP_CACHE_DIR=$cache/pip PIP_DISABLE_PIP_VERSION_CHECK=1
@@ -162,6 +165,16 @@ check() {
     "$python" tools/check_image.py "$1/amphora-anycast.qcow2"
 }
 
+# prune: of the other images only those that a link leads to, and the newest of
+# the rest, are kept
+prune() {
+    find "$cache" -maxdepth 1 -name 'amphora-image-*' -type d \
+        ! -path "$entry" -printf '%T@ %p\n' | sort -rn | cut -d' ' -f2- |
+        { grep -vxFf <(find "$cache" -maxdepth 1 -type l -printf '%l\n') ||
+            true; } |
+        tail -n +2 | xargs --no-run-if-empty rm -rf
+}
+
 show() {
     local file
     for file in "$1"/amphora-anycast.*; do
@@ -173,6 +186,10 @@ if [ "$(id -u)" -ne 0 ]; then
     refuse "run it as root: it mounts what it builds. Nothing was changed."
 fi
 chosen=$(layout) || refuse "IMAGE_LAYOUT is disk or root, not $IMAGE_LAYOUT"
+case ${link#"$cache/"} in
+*/* | amphora-image*)
+    refuse "IMAGE_LINK is the name of a link in $cache, not $IMAGE_LINK" ;;
+esac
 tools/install-packages.sh image
 if [ "$("$python" -c 'import sys; print(*sys.version_info[:2])')" != "3 11" ]
 then
@@ -205,11 +222,7 @@ else
     check "$draft/image"
     rm -rf "$entry"
     mv "$draft/image" "$entry"
-    # Of the others only the newest is kept.
-    find "$cache" -maxdepth 1 -name 'amphora-image-*' -type d \
-        ! -path "$entry" -printf '%T@ %p\n' |
-        sort -rn | tail -n +2 | cut -d' ' -f2- |
-        xargs --no-run-if-empty rm -rf
 fi
-ln -sfn "$entry" "$cache/amphora-anycast"
-show "$cache/amphora-anycast"
+ln -sfn "$entry" "$link"
+prune
+show "$link"

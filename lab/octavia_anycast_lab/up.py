@@ -12,7 +12,7 @@ import shutil
 from pathlib import Path
 
 from octavia_anycast_lab import cleanup, deployment, lock, settings
-from octavia_anycast_lab.amphora import image
+from octavia_anycast_lab.amphora import image, machine
 from octavia_anycast_lab.cloud import control_plane
 from octavia_anycast_lab.fabric import lifecycle
 from octavia_anycast_lab.host import process
@@ -124,8 +124,13 @@ def is_complete(lab: settings.Lab) -> bool:
 def _discard_broken(
     lab: settings.Lab, registry: Registry, progress: Progress
 ) -> None:
-    """Remove a lab that cannot be repaired: half made, or cut into."""
-    if not lab.run_dir.exists() and not cleanup.namespaces(lab, registry):
+    """Remove a lab that cannot be repaired: half made, or cut into.
+
+    After a reboot its disks are there, and nothing else of it.
+    """
+    places = (lab.run_dir, machine.disks(lab.name))
+    is_there = any(place.exists() for place in places)
+    if not is_there and not cleanup.namespaces(lab, registry):
         return
     if is_complete(lab) and lifecycle.is_built(lab):
         return

@@ -7,19 +7,20 @@
     amphorae  these two, for one test; afterwards the pair is whole again
 
 A boot is dear where processors are emulated, so what can be asked of one that
-runs is asked of the pair. ``OA_VM_LAB`` names the lab (default ``oavm``),
-``OA_LAB_KEEP=1`` leaves it up, with the pair, and the next run goes on with
-both; ``OA_LAB_REUSE=1`` takes the lab as it is. ``OA_LAB_PATIENCE=3``
-stretches all deadlines.
+runs is asked of the pair. ``OA_VM_LAB`` names the lab (default ``oavmt``),
+which is removed at the end. ``OA_LAB_KEEP=1`` leaves it up, with the pair, and
+the next run goes on with both; ``OA_LAB_REUSE=1`` takes the lab as it is.
+``OA_LAB_PATIENCE=3`` stretches all deadlines.
 """
 
 import collections.abc
 import contextlib
 import os
+import signal
 import typing
 
 import pytest
-from octavia_anycast_lab import deployment
+from octavia_anycast_lab import deployment, lock, settings
 from octavia_anycast_lab.host import process
 from octavia_anycast_lab.progress import Progress
 from octavia_anycast_lab.traffic.datagram import members
@@ -36,11 +37,22 @@ from octavia_anycast_lab.vm import survey as vm_survey
 from octavia_anycast_lab.vm.balancers import Amphora, Balancer
 from octavia_anycast_lab.vm.world import BOOT_SECONDS, CHANGE_SECONDS, World
 
+TEST_LAB = "oavmt"
 PAIR = "pair"
 SIZE = 2
 FLAVOR = "cluster-2"
 _KEEP = "OA_LAB_KEEP"
 _REUSE = "OA_LAB_REUSE"
+
+
+def pytest_configure() -> None:
+    """Have SIGTERM end a run as Ctrl-C does: the lab is removed."""
+    signal.signal(signal.SIGTERM, _interrupt)
+
+
+def _interrupt(number: int, frame: object) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    raise KeyboardInterrupt
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -52,15 +64,33 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def world() -> collections.abc.Iterator[World]:
     """The lab with Nova, with members that answer over UDP and SCTP."""
-    lab = vm_settings.lab()
-    is_reused = bool(os.environ.get(_REUSE))
-    made = World(
-        deployment.Deployment.of(lab) if is_reused else up.up(lab, Progress())
+    lab = vm_settings.lab(
+        os.environ.get(vm_settings.LAB_ENVIRONMENT, TEST_LAB)
     )
-    members.up(lab, made.registry)
-    yield made
-    if not is_reused and not os.environ.get(_KEEP):
-        down.down(lab, Progress())
+    with _lab_up(lab) as plane:
+        made = World(plane)
+        members.up(lab, made.registry)
+        yield made
+
+
+@contextlib.contextmanager
+def _lab_up(
+    lab: settings.Lab,
+) -> collections.abc.Iterator[deployment.Deployment]:
+    """Bring the lab up, and remove it, also what came up of it."""
+    if os.environ.get(_REUSE):
+        yield deployment.Deployment.of(lab)
+        return
+    up.require_machine()
+    is_ours = True
+    try:
+        yield up.up(lab, Progress())
+    except lock.BusyError:
+        is_ours = False
+        raise
+    finally:
+        if is_ours and not os.environ.get(_KEEP):
+            down.down(lab, Progress())
 
 
 def listeners(world: World) -> list[dict[str, typing.Any]]:
@@ -102,7 +132,7 @@ def _earlier(world: World) -> Balancer | None:
 def amphorae(
     world: World, pair: Balancer
 ) -> collections.abc.Iterator[tuple[Amphora, ...]]:
-    """The two of the pair; whole and ACTIVE before and after the test."""
+    """The two of the pair; sound before and after the test."""
     await_sound(world, pair)
     yield world.amphorae(pair.id)
     await_sound(world, pair)
@@ -110,6 +140,21 @@ def amphorae(
 
 
 def await_sound(world: World, pair: Balancer) -> None:
+    """Both announce, one in each rack; nothing is left or under way.
+
+    Where a rack was full both may be in the other one. What replaces one of
+    them boots where the fewest are.
+    """
+    _await_settled(world, pair)
+    found = world.amphorae(pair.id)
+    if len({one.rack for one in found}) < SIZE:
+        world.fail_over(found[0])
+        world.await_replaced(pair, found[0], SIZE)
+        _await_settled(world, pair)
+    assert len({one.rack for one in world.amphorae(pair.id)}) == SIZE
+
+
+def _await_settled(world: World, pair: Balancer) -> None:
     """Both announce, nothing else is there, nothing is under way."""
     world.await_whole(pair, SIZE)
     world.await_status(pair.id)

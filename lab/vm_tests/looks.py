@@ -5,7 +5,6 @@
 import collections.abc
 import contextlib
 import dataclasses
-import functools
 import json
 import pathlib
 import subprocess
@@ -17,7 +16,7 @@ from octavia_anycast_lab.fabric import observe
 from octavia_anycast_lab.host import process
 from octavia_anycast_lab.vm import guests
 from octavia_anycast_lab.vm.balancers import Amphora, Balancer
-from octavia_anycast_lab.vm.world import BOOT_SECONDS, CHANGE_SECONDS, World
+from octavia_anycast_lab.vm.world import BOOT_SECONDS, World
 
 AGENT_TLS = pathlib.Path(__file__).parents[1] / "tests/cluster/agent_tls.py"
 _COMMAND_SECONDS = 300.0
@@ -87,36 +86,6 @@ def session(world: World, one: Amphora) -> BgpSession:
     return observe.connection(world.lab, one.leaf.name, one.management)
 
 
-def is_withdrawn(world: World, made: Balancer, one: Amphora) -> bool:
-    """True if no leaf uses a path of it."""
-    return not any(h & one.addresses for h in world.hops(made).values())
-
-
-def await_withdrawn(world: World, made: Balancer, one: Amphora) -> None:
-    """Wait until the fabric has given it up."""
-    process.wait_until(
-        functools.partial(is_withdrawn, world, made, one),
-        CHANGE_SECONDS,
-        f"no leaf that uses a path to {one.name}",
-        0.2,
-    )
-
-
-def await_replaced(
-    world: World, made: Balancer, gone: Amphora, size: int
-) -> None:
-    """Wait until it is whole without that one, whose server is deleted."""
-
-    def is_replaced() -> bool:
-        if gone.server_id in world.server_ids():
-            return False
-        return world.is_whole(made, size)
-
-    process.wait_until(
-        is_replaced, BOOT_SECONDS, f"a replacement of {gone.name}", 1.0
-    )
-
-
 def await_back(
     world: World, made: Balancer, one: Amphora, before: BgpSession
 ) -> None:
@@ -136,9 +105,9 @@ def controller_with(world: World, text: str) -> collections.abc.Iterator[None]:
     """The controller reads these options, too."""
     path = world.plane.config_dir / "test.conf"
     deployment.write_private(path, text)
-    controller.stop(world.registry)
-    controller.start(world.plane, world.registry, also=[path])
     try:
+        controller.stop(world.registry)
+        controller.start(world.plane, world.registry, also=[path])
         yield
     finally:
         controller.stop(world.registry)

@@ -30,6 +30,7 @@ Growing = collections.abc.Callable[[], contextlib.AbstractContextManager[None]]
 WATCHED_SECONDS = 60.0
 SERVERS_AT_ONCE = 1
 SERVERS_IN_ALL = 4
+CLOSED_SECONDS = 10.0
 NAME = "unlucky"
 
 FAULTS = {
@@ -95,15 +96,18 @@ def test_a_slow_nova_is_waited_for(
 def test_one_rack_is_full(
     world: World, pair: Balancer, amphorae: Amphorae
 ) -> None:
-    """The replacement waits for its rack, or comes up in the other one."""
+    """The replacement waits for its rack, or comes up in the other one.
+
+    Afterwards the fixture sees to it that each rack has one again.
+    """
     old = amphorae[0]
     with faults.no_host(world, old.rack):
         guests.delete(world.plane, old.guest)
-        looks.await_withdrawn(world, pair, old)
+        world.await_withdrawn(pair, old)
         process.wait_until(
             lambda: (
                 world.is_whole(pair, SIZE)
-                or "No valid host" in world.cluster(pair.id)["reason"]
+                or "No valid host" in str(world.cluster(pair.id)["reason"])
             ),
             CHANGE_SECONDS,
             "another one, or the reason why there is none",
@@ -117,7 +121,7 @@ def test_a_server_that_is_deleted_behind_our_back(
     world: World, pair: Balancer, amphorae: Amphorae
 ) -> None:
     guests.delete(world.plane, amphorae[1].guest)
-    looks.await_replaced(world, pair, amphorae[1], SIZE)
+    world.await_replaced(pair, amphorae[1], SIZE)
 
 
 def test_a_server_that_is_shelved(
@@ -126,7 +130,7 @@ def test_a_server_that_is_shelved(
     """It is replaced; server and the image that shelving made are deleted."""
     before = vm_survey.take(world.plane, world.admin)
     guests.shelve(world.plane, amphorae[0].guest)
-    looks.await_replaced(world, pair, amphorae[0], SIZE)
+    world.await_replaced(pair, amphorae[0], SIZE)
     process.wait_until(
         lambda: (
             vm_survey.take(world.plane, world.admin).things["Glance images"]
@@ -144,15 +148,18 @@ def test_rabbitmq_is_killed(
     """Nova does nothing meanwhile; the failover ends when it is back."""
     old = amphorae[0]
     with faults.killed(
-        world.registry,
-        rabbitmq.LABEL,
-        lambda: _restart_messages(world),
+        world, rabbitmq.LABEL, lambda: _restart_messages(world)
     ):
+        process.wait_until(
+            lambda: not rabbitmq.is_listening(world.plane),
+            CLOSED_SECONDS,
+            "nobody listens to RabbitMQ's port",
+        )
         world.fail_over(old)
         time.sleep(WATCHED_SECONDS)
         for service in content.SERVICES:
             await_served(world, pair, service)
-    looks.await_replaced(world, pair, old, SIZE)
+    world.await_replaced(pair, old, SIZE)
 
 
 def _restart_messages(world: World) -> None:
@@ -176,11 +183,11 @@ def test_nova_compute_is_killed_while_it_builds(
     )
     hypervisor = vm_settings.hypervisor(old.rack)
     with faults.killed(
-        world.registry,
+        world,
         nova_compute.label(hypervisor),
         lambda: nova_compute.start(world.plane, world.registry, hypervisor),
     ):
         time.sleep(WATCHED_SECONDS)
         for service in content.SERVICES:
             await_served(world, pair, service)
-    looks.await_replaced(world, pair, old, SIZE)
+    world.await_replaced(pair, old, SIZE)

@@ -52,7 +52,7 @@ def test_reboot(world: World, pair: Balancer, amphorae: Amphorae) -> None:
     boot = looks.inside(world, one, "cat /proc/sys/kernel/random/boot_id")
     with looks.controller_with(world, _PATIENT):
         guests.reboot(world.plane, one.guest)
-        looks.await_withdrawn(world, pair, one)
+        world.await_withdrawn(pair, one)
         looks.await_back(world, pair, one, before)
     assert one.server_id in world.server_ids(), "it was not replaced"
     assert looks.agent(world, one).serial == serial
@@ -66,7 +66,7 @@ def test_failover(world: World, pair: Balancer, amphorae: Amphorae) -> None:
     """The operator's: another server takes its place, in its rack."""
     old = amphorae[0]
     world.fail_over(old)
-    looks.await_replaced(world, pair, old, SIZE)
+    world.await_replaced(pair, old, SIZE)
     assert {a.rack for a in world.amphorae(pair.id)} == {
         a.rack for a in amphorae
     }
@@ -77,16 +77,16 @@ def test_power_is_cut(
 ) -> None:
     """Below Nova, which says SHUTOFF once it notices."""
     guests.cut_power(world.plane, amphorae[1].guest)
-    looks.await_withdrawn(world, pair, amphorae[1])
-    looks.await_replaced(world, pair, amphorae[1], SIZE)
+    world.await_withdrawn(pair, amphorae[1])
+    world.await_replaced(pair, amphorae[1], SIZE)
 
 
 def test_power_off_by_nova(
     world: World, pair: Balancer, amphorae: Amphorae
 ) -> None:
     guests.power_off(world.plane, amphorae[0].guest)
-    looks.await_withdrawn(world, pair, amphorae[0])
-    looks.await_replaced(world, pair, amphorae[0], SIZE)
+    world.await_withdrawn(pair, amphorae[0])
+    world.await_replaced(pair, amphorae[0], SIZE)
 
 
 def test_kernel_panic(
@@ -95,9 +95,9 @@ def test_kernel_panic(
     """For Nova the server is ACTIVE: only heartbeats and BFD tell."""
     one = amphorae[0]
     guests.panic(world.plane, one.guest)
-    looks.await_withdrawn(world, pair, one)
+    world.await_withdrawn(pair, one)
     assert "panic" in guests.console(world.plane, one.guest)
-    looks.await_replaced(world, pair, one, SIZE)
+    world.await_replaced(pair, one, SIZE)
 
 
 def test_a_full_disk_does_not_stop_traffic(
@@ -158,7 +158,7 @@ def test_suspended_while_it_boots(
         )
     finally:
         guests.resume(world.plane, made)
-    looks.await_replaced(world, pair, old, SIZE)
+    world.await_replaced(pair, old, SIZE)
     assert looks.servers_made(world, known) == {made.id}
 
 

@@ -188,7 +188,7 @@ def test_image_changed_by_its_tag(
         _move_tag(world, tag, known["id"], identifier)
         try:
             world.fail_over(old)
-            looks.await_replaced(world, pair, old, len(amphorae))
+            world.await_replaced(pair, old, len(amphorae))
         finally:
             _move_tag(world, tag, identifier, known["id"])
         assert _images(world, pair) == {
@@ -223,7 +223,7 @@ def _replace_all_of(world: World, pair: Balancer, identifier: str) -> None:
     for one in world.amphorae(pair.id):
         if found[one.server_id] == identifier:
             world.fail_over(one)
-            looks.await_replaced(world, pair, one, len(found))
+            world.await_replaced(pair, one, len(found))
 
 
 @pytest.fixture(autouse=True)

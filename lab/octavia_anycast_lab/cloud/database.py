@@ -77,12 +77,36 @@ def query(plane: deployment.Deployment, schema: str, sql: str) -> str:
 
     :raises DatabaseError: the server refused it.
     """
-    return _call(
+    return call(
         [
             *("mariadb", f"--socket={plane.database_socket}", "-uroot"),
             *("-BN", schema, "-e", sql),
         ]
     )
+
+
+def call(
+    argv: Sequence[str | os.PathLike[str]],
+    deadline_seconds: float = _BUILD_SECONDS,
+) -> str:
+    """Run a program to its end; returns what it prints.
+
+    :raises DatabaseError: it failed; with the end of what it said.
+    """
+    done = subprocess.run(
+        argv,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=deadline_seconds,
+        check=False,
+    )
+    if done.returncode:
+        raise DatabaseError(
+            f"{' '.join(map(str, argv))} ended with {done.returncode}: "
+            f"{(done.stderr + done.stdout)[-2000:]}"
+        )
+    return done.stdout
 
 
 def upgrade_own_tables(plane: deployment.Deployment) -> None:
@@ -104,7 +128,7 @@ def _marker(plane: deployment.Deployment) -> Path:
 def _upgrade(config: Path) -> None:
     script = _manage()
     if script is not None:
-        _call([script, "--config-file", config, "db", "upgrade"])
+        call([script, "--config-file", config, "db", "upgrade"])
 
 
 def _manage() -> Path | None:
@@ -125,7 +149,7 @@ def _inputs() -> list[str]:
     """All that decides what is in a fresh data directory."""
     return [
         "layout 1",
-        _call(["/usr/sbin/mariadbd", "--version"]),
+        call(["/usr/sbin/mariadbd", "--version"]),
         *(cache.version_of(name) for name in ("neutron-lib", *SCHEMAS)),
         _own_digest(),
         (Path(__file__).parent / "templates/my.cnf.j2").read_bytes().decode(),
@@ -149,7 +173,7 @@ def _build(snapshot: Path) -> None:
         "character_set_server = utf8mb3\n"
         "innodb_flush_log_at_trx_commit = 0\ninnodb_doublewrite = 0\n"
     )
-    _call(
+    call(
         [
             *("mariadb-install-db", f"--defaults-file={config}"),
             *("--skip-test-db", "--auth-root-authentication-method=socket"),
@@ -181,7 +205,7 @@ def _build(snapshot: Path) -> None:
 def _migrate(work: Path, endpoint: Path) -> None:
     client = ["mariadb", f"--socket={endpoint}", "-uroot", "-e"]
     for schema in SCHEMAS:
-        _call([*client, f"CREATE DATABASE {schema}"])
+        call([*client, f"CREATE DATABASE {schema}"])
         (work / f"{schema}.conf").write_text(
             "[DEFAULT]\ntransport_url = fake:/\n[database]\n"
             f"connection = mysql+pymysql://root@localhost/{schema}"
@@ -215,7 +239,7 @@ def _migrate(work: Path, endpoint: Path) -> None:
 
 def _copy(source: Path, target: Path) -> None:
     """Copy a data directory; complete only if the caller then says so."""
-    _call(["cp", "-a", "--reflink=auto", source, target])
+    call(["cp", "-a", "--reflink=auto", source, target])
     tmp = target.with_name("database-tmp")
     tmp.mkdir(exist_ok=True)
 
@@ -229,20 +253,3 @@ def _is_answering(endpoint: Path) -> bool:
             return bool(connection.recv(1))
         except OSError:
             return False
-
-
-def _call(argv: Sequence[str | os.PathLike[str]]) -> str:
-    done = subprocess.run(
-        argv,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=_BUILD_SECONDS,
-        check=False,
-    )
-    if done.returncode:
-        raise DatabaseError(
-            f"{argv[0]} ended with {done.returncode}: "
-            f"{(done.stderr + done.stdout)[-2000:]}"
-        )
-    return done.stdout

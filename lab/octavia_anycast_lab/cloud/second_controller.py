@@ -44,7 +44,7 @@ def start(plane: deployment.Deployment, registry: Registry) -> None:
     controller.start(plane, registry, (configuration,), LABEL)
     process.wait_until(
         # It listens once it has joined the group.
-        lambda: _is_listening(plane),
+        lambda: netns.listens(plane.namespace, HEARTBEAT_PORT, "udp"),
         _START_SECONDS,
         "a second controller",
     )
@@ -109,10 +109,3 @@ def holders(locks: str, device: int, inode: int) -> typing.AbstractSet[int]:
     number = f"{os.major(device):02x}:{os.minor(device):02x}:{inode}"
     rows = (line.split() for line in locks.splitlines())
     return {int(row[4]) for row in rows if row[1] != "->" and row[5] == number}
-
-
-def _is_listening(plane: deployment.Deployment) -> bool:
-    listing = netns.run(
-        plane.namespace, ["ss", "-Hlun", f"sport = :{HEARTBEAT_PORT}"]
-    )
-    return bool(listing.stdout.strip())

@@ -192,6 +192,12 @@ def has_link(namespace: str, interface: str) -> bool:
     return found.returncode == 0
 
 
+def listens(namespace: str, port: int, protocol: str = "tcp") -> bool:
+    """Whether a process in the namespace listens at a port of TCP or UDP."""
+    command = ["ss", "-Hln", f"--{protocol}", f"sport = :{port}"]
+    return bool(run(namespace, command).stdout.strip())
+
+
 def _bring_up(port: Port) -> None:
     commands = [f"link set {port.interface} up"]
     if port.bridge is not None:

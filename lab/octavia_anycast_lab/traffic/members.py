@@ -63,10 +63,7 @@ def stop(registry: registry_lib.Registry, name: str) -> None:
 
 
 def _listens(lab: settings.Lab, name: str) -> bool:
-    listeners = netns.run(
-        lab.namespace(name), ["ss", "-Hltn", f"sport = {settings.MEMBER_PORT}"]
-    )
-    return bool(listeners.stdout.strip())
+    return netns.listens(lab.namespace(name), settings.MEMBER_PORT)
 
 
 class MemberProtocol(asyncio.Protocol):

@@ -9,7 +9,6 @@ import collections.abc
 import contextlib
 import sys
 
-from octavia_anycast_lab import registry as registry_lib
 from octavia_anycast_lab.api import rest, seed
 from octavia_anycast_lab.cloud import service
 from octavia_anycast_lab.host import netns, process
@@ -52,11 +51,11 @@ def api_fault(
     refuses their packets, and clients connect anew.
     """
     plane, port = world.plane, PORTS[name]
-    _start_proxy(world, name, behaviour)
     rules = _RULES.format(
         table=_TABLE, address=plane.address, port=port, proxy=_PROXY_PORT
     )
     try:
+        _start_proxy(world, name, behaviour)
         netns.run(plane.namespace, ["nft", "-f", "-"], stdin=rules)
         yield
     finally:
@@ -85,26 +84,26 @@ def _start_proxy(
         log=plane.log(_PROXY),
     )
     process.wait_until(
-        lambda: _listens(plane.namespace),
+        lambda: netns.listens(plane.namespace, _PROXY_PORT),
         _READY_SECONDS,
         "the fault proxy listens",
     )
 
 
-def _listens(namespace: str) -> bool:
-    found = netns.run(namespace, ["ss", "-Hltn", f"sport = {_PROXY_PORT}"])
-    return bool(found.stdout.strip())
-
-
 @contextlib.contextmanager
 def killed(
-    registry: registry_lib.Registry,
+    world: World,
     label: str,
     start: collections.abc.Callable[[], object],
 ) -> collections.abc.Iterator[None]:
-    """A process of the cloud is dead; ``start`` starts it again."""
-    process.kill(registry, label)
+    """A process of the cloud is dead; ``start`` starts it again.
+
+    With all of its session: what the registry knows of RabbitMQ is a shell,
+    and the broker is a child of it.
+    """
     try:
+        process.kill(world.registry, label)
+        service.clear_remains(world.plane, world.registry, label)
         yield
     finally:
         start()

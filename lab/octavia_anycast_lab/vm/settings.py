@@ -38,7 +38,7 @@ class Hypervisor:
 
     @property
     def role(self) -> str:
-        """Its namespace is that of this role (``vm.network.racks``)."""
+        """Its namespace is that of this role: ``hv1`` for ``rack1``."""
         return f"hv{self.index}"
 
     @property

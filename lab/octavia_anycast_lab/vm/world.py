@@ -25,6 +25,7 @@ BOOT_SECONDS = 1500.0
 CHANGE_SECONDS = 600.0
 GONE_SECONDS = 300.0
 _LOOK_SECONDS = 1.0
+_NOTICE_SECONDS = 0.1
 LOAD_BALANCERS = "/v2/lbaas/loadbalancers"
 
 
@@ -243,6 +244,38 @@ class World:
             lambda: self.is_whole(made, size),
             seconds,
             f"{size} amphorae that announce every VIP of {made.name}",
+            _LOOK_SECONDS,
+        )
+
+    def is_withdrawn(self, made: Balancer, one: Amphora) -> bool:
+        """True if no leaf uses a path of it."""
+        return not any(
+            hops & one.addresses for hops in self.hops(made).values()
+        )
+
+    def await_withdrawn(
+        self, made: Balancer, one: Amphora, seconds: float = CHANGE_SECONDS
+    ) -> None:
+        """Wait until the fabric has given it up."""
+        process.wait_until(
+            lambda: self.is_withdrawn(made, one),
+            seconds,
+            f"no leaf that uses a path to {one.name}",
+            _NOTICE_SECONDS,
+        )
+
+    def await_replaced(self, made: Balancer, gone: Amphora, size: int) -> None:
+        """Wait until it is whole without that one, whose server is deleted."""
+
+        def is_replaced() -> bool:
+            if gone.server_id in self.server_ids():
+                return False
+            return self.is_whole(made, size)
+
+        process.wait_until(
+            is_replaced,
+            BOOT_SECONDS,
+            f"a replacement of {gone.name}",
             _LOOK_SECONDS,
         )
 

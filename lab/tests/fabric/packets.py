@@ -4,6 +4,7 @@
 
 packets.py udp --source A --to B --port 3784
 packets.py 112 --source A --to B
+packets.py 132 --source A --to B --data HEX
 packets.py arp --interface eth0 --mac M --source A --to B
 """
 
@@ -13,7 +14,6 @@ import socket
 import struct
 
 ARP, IPV6 = 0x0806, 0x86DD
-_CRC32C = 0x82F63B78
 
 
 def main():
@@ -23,6 +23,7 @@ def main():
     parser.add_argument("--to", required=True)
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--size", type=int, default=16)
+    parser.add_argument("--data", type=bytes.fromhex)
     parser.add_argument("--interface")
     parser.add_argument("--mac")
     given = parser.parse_args()
@@ -35,13 +36,12 @@ def main():
 
 
 def send(given):
-    kind, protocol, data = socket.SOCK_RAW, 0, b"x" * given.size
+    kind, protocol = socket.SOCK_RAW, 0
     if given.kind == "udp":
         kind = socket.SOCK_DGRAM
-    elif given.kind == "sctp":
-        protocol, data = socket.IPPROTO_SCTP, sctp_init(given.port)
     else:
         protocol = int(given.kind)
+    data = given.data or b"x" * given.size
     with socket.socket(family(given.to), kind, protocol) as sender:
         sender.bind((given.source, 0))
         sender.sendto(data, (given.to, given.port if kind == 2 else 0))
@@ -58,23 +58,6 @@ def knock(given):
 def family(address):
     is_v4 = ipaddress.ip_address(address).version == 4
     return socket.AF_INET if is_v4 else socket.AF_INET6
-
-
-def sctp_init(port):
-    """An INIT (RFC 9260, section 3.3.2), with its checksum."""
-    chunk = struct.pack("!BBHIIHHI", 1, 0, 20, 7, 65536, 1, 1, 1)
-    without = struct.pack("!HHII", 40000, port, 0, 0) + chunk
-    checksum = struct.pack("<I", crc32c(without))
-    return without[:8] + checksum + without[12:]
-
-
-def crc32c(data):
-    value = 0xFFFFFFFF
-    for octet in data:
-        value ^= octet
-        for _ in range(8):
-            value = value >> 1 ^ (_CRC32C if value & 1 else 0)
-    return value ^ 0xFFFFFFFF
 
 
 def send_frame(given):

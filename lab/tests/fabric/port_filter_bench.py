@@ -21,6 +21,7 @@ import threading
 import pytest
 from octavia_anycast_lab.api import rest
 from octavia_anycast_lab.host import netns, process
+from octavia_anycast_lab.traffic.datagram import sctp_packet
 from octavia_anycast_lab.vm.network import agent, nft, rules
 
 BRIDGE = "fe"
@@ -79,6 +80,8 @@ class Machine:
     def send(self, kind, to, port=0, source=None, **options):
         """Send one packet, from an address that it need not have."""
         source = source or self.address(6 if ":" in to else 4)
+        if kind == "sctp":
+            kind, options = str(NUMBERS[kind]), {"data": sctp_init(port)}
         argv = [sys.executable, "-S", "-E", str(PACKETS), kind]
         argv += ["--source", source, "--to", to, "--port", str(port)]
         for name, value in options.items():
@@ -114,6 +117,18 @@ class Machine:
     def forget(self):
         text = "flush set inet seen v4\nflush set inet seen v6\n"
         netns.run(self.namespace, ["nft", "-f", "-"], stdin=text)
+
+
+def sctp_init(port):
+    """The beginning of an association, as hexadecimal digits."""
+    wanted = sctp_packet.Init(tag=7, tsn=1)
+    packet = sctp_packet.Packet(
+        source_port=40000,
+        destination_port=port,
+        tag=0,
+        chunks=(sctp_packet.init(sctp_packet.ChunkType.INIT, wanted),),
+    )
+    return sctp_packet.encode(packet).hex()
 
 
 class FakeNeutron:

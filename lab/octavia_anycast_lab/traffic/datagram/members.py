@@ -62,10 +62,7 @@ def stop(registry: registry_lib.Registry, name: str) -> None:
 
 def _listens(lab: settings.Lab, name: str) -> bool:
     """UDP is opened last, so SCTP is there as well."""
-    found = netns.run(
-        lab.namespace(name), ["ss", "-Hlun", f"sport = {UDP_PORT}"]
-    )
-    return bool(found.stdout.strip())
+    return netns.listens(lab.namespace(name), UDP_PORT, "udp")
 
 
 class Server:

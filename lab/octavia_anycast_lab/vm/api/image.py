@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright (c) 2026 The octavia-anycast authors
-"""The amphora image of ``make image`` in Glance.
+"""The amphora image in Glance, as ``make vm-image`` builds it.
 
 A file system without partitions: its kernel and ramdisk are images of their
 own, which Nova starts it with.
@@ -13,6 +13,8 @@ from octavia_anycast_lab import settings
 from octavia_anycast_lab.vm.settings import IMAGE_TAG
 
 NAME = "amphora-anycast"
+# A link of its own: what ``make image`` has built may be a whole disk.
+LINK = "amphora-vm-lab"
 _ROOT_LABEL = "cloudimg-rootfs"
 # What the image starts for clouds of all kinds, and what costs an emulated
 # guest seconds of its boot for nothing.
@@ -36,12 +38,12 @@ COMMAND_LINE = " ".join(
 
 
 class ImageMissingError(Exception):
-    """``make image`` has made no image, or one that cannot be used here."""
+    """There is no image of this lab."""
 
 
 def folder() -> Path:
-    """Where ``make image`` leaves the newest image."""
-    return settings.cache_dir() / NAME
+    """Where ``make vm-image`` leaves the newest image."""
+    return settings.cache_dir() / LINK
 
 
 def require() -> None:
@@ -56,8 +58,8 @@ def require() -> None:
     ]
     if missing:
         raise ImageMissingError(
-            f"No {', '.join(missing)}: run `make image IMAGE_LAYOUT=root` "
-            "first. Nothing was changed."
+            f"No {', '.join(missing)}: run `make vm-image` first. "
+            "Nothing was changed."
         )
 
 

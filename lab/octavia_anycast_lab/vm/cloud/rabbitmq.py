@@ -45,23 +45,26 @@ def start(plane: deployment.Deployment, registry: Registry) -> None:
     )
 
 
+def is_listening(plane: deployment.Deployment) -> bool:
+    """Whether Nova can connect."""
+    return netns.listens(plane.namespace, settings.RABBIT_PORT)
+
+
 def await_listening(plane: deployment.Deployment, registry: Registry) -> None:
     """Wait until Nova can connect.
 
     :raises ServiceError: the broker ended; with its log.
     """
 
-    def is_listening() -> bool:
+    def is_up() -> bool:
         if not process.is_alive(registry, LABEL):
             raise service.ServiceError(
                 f"{LABEL} ended; the end of its log:\n"
                 + service.tail(plane.log(LABEL))
             )
-        port = f"sport = :{settings.RABBIT_PORT}"
-        shown = netns.run(plane.namespace, ["ss", "-Hltn", port])
-        return bool(shown.stdout.strip())
+        return is_listening(plane)
 
-    process.wait_until(is_listening, _START_SECONDS, "RabbitMQ listens", 0.3)
+    process.wait_until(is_up, _START_SECONDS, "RabbitMQ listens", 0.3)
 
 
 def _environment(plane: deployment.Deployment) -> dict[str, str]:

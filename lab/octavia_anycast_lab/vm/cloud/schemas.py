@@ -81,25 +81,9 @@ def _migrate(plane: deployment.Deployment) -> None:
             *(place / "glance" / "glance-api.conf", "db_sync"),
         ],
     ):
-        _call([str(word) for word in command])
-
-
-def _call(command: list[str]) -> None:
-    program = Path(sys.executable).with_name(command[0])
-    done = subprocess.run(
-        [program, *command[1:]],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=_SECONDS,
-        check=False,
-    )
-    if done.returncode:
-        raise database.DatabaseError(
-            f"{' '.join(command)} ended with {done.returncode}: "
-            f"{done.stdout[-2000:]}"
-        )
+        words = [str(word) for word in command]
+        program = Path(sys.executable).with_name(words[0])
+        database.call([program, *words[1:]], _SECONDS)
 
 
 def _client(plane: deployment.Deployment, program: str) -> list[str]:

@@ -13,15 +13,13 @@ hypervisor has an address on the management bridge only.
 """
 
 import dataclasses
-import ipaddress
 import json
 import pathlib
 
 from octavia_anycast_lab import cleanup, settings
 from octavia_anycast_lab import registry as registry_lib
 from octavia_anycast_lab.host import netns
-
-_FIRST_ADDRESS = 100
+from octavia_anycast_lab.vm.settings import hypervisor
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,24 +35,12 @@ class Uplink:
         return f"up-{self.bridge}"
 
 
-def role(rack: str) -> str:
-    """The role of a rack's namespace: ``hv1`` for ``rack1``.
+def namespace(lab: settings.Lab, rack: str) -> str:
+    """The network namespace of a rack's hypervisor.
 
     :raises KeyError: no leaf holds that rack.
     """
-    return f"hv{settings.rack_leaf(rack).index}"
-
-
-def namespace(lab: settings.Lab, rack: str) -> str:
-    """The network namespace of a rack's hypervisor."""
-    return lab.namespace(role(rack))
-
-
-def address(rack: str) -> ipaddress.IPv4Interface:
-    """The management address of a rack's hypervisor."""
-    number = _FIRST_ADDRESS + settings.rack_leaf(rack).index
-    host = settings.MGMT_NETWORK.network_address + number
-    return ipaddress.IPv4Interface(f"{host}/{settings.MGMT_NETWORK.prefixlen}")
+    return lab.namespace(hypervisor(rack).role)
 
 
 def uplinks(rack: str) -> tuple[Uplink, ...]:
@@ -91,7 +77,9 @@ def _build(
     for uplink in uplinks(rack):
         is_management = uplink.bridge == settings.MGMT_BRIDGE
         netns.bridge(
-            home, uplink.bridge, (address(rack),) if is_management else ()
+            home,
+            uplink.bridge,
+            (hypervisor(rack).address,) if is_management else (),
         )
     _marker(lab, rack).parent.mkdir(parents=True, exist_ok=True)
     _marker(lab, rack).touch()
@@ -117,7 +105,7 @@ def _lay(lab: settings.Lab, rack: str, uplink: Uplink) -> None:
         ),
         netns.Port(
             namespace=lab.namespace(uplink.role),
-            interface=f"{role(rack)}-{uplink.bridge}",
+            interface=f"{hypervisor(rack).role}-{uplink.bridge}",
             bridge=uplink.bridge,
         ),
     )
@@ -129,4 +117,4 @@ def _links(home: str) -> set[str]:
 
 
 def _marker(lab: settings.Lab, rack: str) -> pathlib.Path:
-    return lab.run_dir / "racks" / role(rack)
+    return lab.run_dir / "racks" / hypervisor(rack).role

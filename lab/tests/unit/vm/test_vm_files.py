@@ -98,9 +98,15 @@ def test_secrets_are_readable_by_root_alone(
 
 
 def test_a_hypervisor_is_where_its_network_is() -> None:
+    lab = settings.Lab(name="vmunit")
+    assert [
+        (racks.namespace(lab, h.rack), str(h.address))
+        for h in vm_settings.HYPERVISORS
+    ] == [
+        ("vmunit-hv1", "172.31.0.101/22"),
+        ("vmunit-hv2", "172.31.0.102/22"),
+    ]
     for hypervisor in vm_settings.HYPERVISORS:
-        assert racks.role(hypervisor.rack) == hypervisor.role
-        assert racks.address(hypervisor.rack) == hypervisor.address
         assert vm_settings.hypervisor(hypervisor.rack) is hypervisor
     with pytest.raises(KeyError):
         vm_settings.hypervisor("rack9")
@@ -132,6 +138,13 @@ def test_a_missing_image_is_named(
         image.require()
     (folder / f"{image.NAME}.initrd").touch()
     image.require()
+
+
+def test_the_image_is_where_make_leads_to_it() -> None:
+    """A link of its own: the one of the install guide stays as it is."""
+    root = pathlib.Path(__file__).resolve().parents[4]
+    assert f"VM_LINK := {image.LINK}\n" in (root / "Makefile").read_text()
+    assert image.folder().name == image.LINK != image.NAME
 
 
 def test_the_lab_of_containers_imports_none_of_it() -> None:
