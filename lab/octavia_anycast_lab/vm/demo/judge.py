@@ -39,13 +39,13 @@ def claim_racks(
 
 def claim_server_group(
     screen: Screen,
-    groups: collections.abc.Iterable[collections.abc.Mapping[str, object]],
+    groups: collections.abc.Iterable[collections.abc.Mapping[str, list[str]]],
     amphorae: collections.abc.Sequence[Amphora],
 ) -> None:
     """State that Nova keeps the servers apart."""
     wanted = {one.server_id for one in amphorae}
     found = [g for g in groups if _members(g) >= wanted]
-    policies = {str(group["policy"]) for group in found}
+    policies = {policy for group in found for policy in group["policies"]}
     screen.claim(
         POLICY in policies,
         f"Nova has the servers in one group, with the policy {POLICY}"
@@ -90,8 +90,6 @@ def _addresses(one: Amphora) -> str:
 
 
 def _members(
-    group: collections.abc.Mapping[str, object],
+    group: collections.abc.Mapping[str, list[str]],
 ) -> frozenset[str]:
-    members = group["members"]
-    assert isinstance(members, list)
-    return frozenset(members)
+    return frozenset(group["members"])

@@ -153,16 +153,19 @@ def test_servers_of_one_rack_are_an_error(shown: screen.Screen) -> None:
     "groups",
     [
         [],
-        [{"policy": judge.POLICY, "members": ["server1"]}],
-        [{"policy": "affinity", "members": ["server1", "server2"]}],
+        [{"policies": [judge.POLICY], "members": ["server1"]}],
+        [{"policies": ["affinity"], "members": ["server1", "server2"]}],
     ],
     ids=["none", "one is missing", "another policy"],
 )
 def test_servers_in_no_group_are_an_error(
-    groups: list[dict[str, object]], shown: screen.Screen
+    groups: list[dict[str, list[str]]], shown: screen.Screen
 ) -> None:
     wanted = [_amphora("rack1"), _amphora("rack2", 2)]
-    right = {"policy": judge.POLICY, "members": ["server1", "server2", "x"]}
+    right = {
+        "policies": [judge.POLICY],
+        "members": ["server1", "server2", "x"],
+    }
     judge.claim_server_group(shown, [*groups, right], wanted)
     with pytest.raises(screen.NotTrueError, match="no server group"):
         judge.claim_server_group(shown, groups, wanted)
