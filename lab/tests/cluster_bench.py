@@ -21,7 +21,7 @@ import sdk
 from octavia_anycast_lab import deployment, settings, shell
 from octavia_anycast_lab import registry as registry_lib
 from octavia_anycast_lab.amphora import cluster, hypervisor
-from octavia_anycast_lab.api import distributors, rest
+from octavia_anycast_lab.api import balancers, distributors, rest
 from octavia_anycast_lab.cloud import database, survey
 from octavia_anycast_lab.fabric import observe
 from octavia_anycast_lab.host import cgroup, netns, process
@@ -35,24 +35,10 @@ MEMBERS = frozenset(member.name for member in settings.MEMBERS)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Balancer:
-    """A load balancer; ``before``: the world without it."""
+class Balancer(balancers.Balancer):
+    """And how many amphorae it has."""
 
-    id: str
-    name: str
-    vips: tuple[settings.Address, ...]
     size: int
-    before: survey.Survey
-
-    @property
-    def v4(self) -> str:
-        """The VIP."""
-        return next(str(vip) for vip in self.vips if vip.version == 4)
-
-    @property
-    def v6(self) -> str:
-        """The additional VIP."""
-        return next(str(vip) for vip in self.vips if vip.version == 6)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,6 +21,7 @@ import typing
 
 import pytest
 from octavia_anycast_lab import deployment, lock, settings
+from octavia_anycast_lab.api.balancers import Balancer
 from octavia_anycast_lab.host import process
 from octavia_anycast_lab.progress import Progress
 from octavia_anycast_lab.traffic.datagram import members
@@ -34,7 +35,7 @@ from octavia_anycast_lab.vm import (
 )
 from octavia_anycast_lab.vm import settings as vm_settings
 from octavia_anycast_lab.vm import survey as vm_survey
-from octavia_anycast_lab.vm.balancers import Amphora, Balancer
+from octavia_anycast_lab.vm.balancers import Amphora
 from octavia_anycast_lab.vm.world import BOOT_SECONDS, CHANGE_SECONDS, World
 
 TEST_LAB = "oavmt"
@@ -69,7 +70,7 @@ def world() -> collections.abc.Iterator[World]:
     )
     with _lab_up(lab) as plane:
         made = World(plane)
-        members.up(lab, made.registry)
+        members.SERVER.up(lab, made.registry)
         yield made
 
 

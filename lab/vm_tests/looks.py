@@ -11,11 +11,12 @@ import subprocess
 import sys
 
 from octavia_anycast_lab import deployment, shell
+from octavia_anycast_lab.api.balancers import Balancer
 from octavia_anycast_lab.cloud import controller, service
 from octavia_anycast_lab.fabric import observe
 from octavia_anycast_lab.host import process
 from octavia_anycast_lab.vm import guests
-from octavia_anycast_lab.vm.balancers import Amphora, Balancer
+from octavia_anycast_lab.vm.balancers import Amphora
 from octavia_anycast_lab.vm.world import BOOT_SECONDS, World
 
 AGENT_TLS = pathlib.Path(__file__).parents[1] / "tests/cluster/agent_tls.py"

@@ -15,11 +15,12 @@ import time
 import looks
 import pytest
 from conftest import SIZE, await_served
+from octavia_anycast_lab.api.balancers import Balancer
 from octavia_anycast_lab.host import process
 from octavia_anycast_lab.vm import content, faults, guests
 from octavia_anycast_lab.vm import settings as vm_settings
 from octavia_anycast_lab.vm import survey as vm_survey
-from octavia_anycast_lab.vm.balancers import Amphora, Balancer
+from octavia_anycast_lab.vm.balancers import Amphora
 from octavia_anycast_lab.vm.cloud import nova, rabbitmq
 from octavia_anycast_lab.vm.compute import nova_compute
 from octavia_anycast_lab.vm.world import CHANGE_SECONDS, World

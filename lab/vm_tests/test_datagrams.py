@@ -7,10 +7,11 @@ import collections.abc
 import pytest
 from conftest import await_served
 from octavia_anycast_lab.api import rest
+from octavia_anycast_lab.api.balancers import Balancer
 from octavia_anycast_lab.host import process
 from octavia_anycast_lab.traffic.datagram import members
 from octavia_anycast_lab.vm import content, served
-from octavia_anycast_lab.vm.balancers import Amphora, Balancer
+from octavia_anycast_lab.vm.balancers import Amphora
 from octavia_anycast_lab.vm.world import CHANGE_SECONDS, World
 
 DATAGRAMS = (content.UDP, content.SCTP)
@@ -21,9 +22,9 @@ Amphorae = tuple[Amphora, ...]
 @pytest.fixture
 def one_down(world: World) -> collections.abc.Iterator[None]:
     """A member answers neither UDP nor SCTP."""
-    members.stop(world.registry, DOWN)
+    members.SERVER.stop(world.registry, DOWN)
     yield
-    members.up(world.lab, world.registry)
+    members.SERVER.up(world.lab, world.registry)
 
 
 def _operating(world: World, pair: Balancer, service: str) -> dict[str, str]:

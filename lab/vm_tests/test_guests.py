@@ -7,9 +7,10 @@ import json
 
 import looks
 from conftest import SIZE, await_served
+from octavia_anycast_lab.api.balancers import Balancer
 from octavia_anycast_lab.host import process
 from octavia_anycast_lab.vm import content, guests
-from octavia_anycast_lab.vm.balancers import Amphora, Balancer
+from octavia_anycast_lab.vm.balancers import Amphora
 from octavia_anycast_lab.vm.world import BOOT_SECONDS, CHANGE_SECONDS, World
 
 Amphorae = tuple[Amphora, ...]

@@ -16,13 +16,14 @@ import looks
 import pytest
 from octavia_anycast_lab import shell
 from octavia_anycast_lab.api import rest
+from octavia_anycast_lab.api.balancers import Balancer
 from octavia_anycast_lab.cloud import controller
 from octavia_anycast_lab.host import process
 from octavia_anycast_lab.vm import guests
 from octavia_anycast_lab.vm import settings as vm_settings
 from octavia_anycast_lab.vm import survey as vm_survey
 from octavia_anycast_lab.vm.api import image
-from octavia_anycast_lab.vm.balancers import Amphora, Balancer
+from octavia_anycast_lab.vm.balancers import Amphora
 from octavia_anycast_lab.vm.world import BOOT_SECONDS, World
 
 Amphorae = tuple[Amphora, ...]

@@ -8,10 +8,11 @@ import looks
 import pytest
 from conftest import await_served
 from octavia_anycast_lab.api import seed
+from octavia_anycast_lab.api.balancers import Balancer
 from octavia_anycast_lab.vm import content, guests
 from octavia_anycast_lab.vm import settings as vm_settings
 from octavia_anycast_lab.vm import survey as vm_survey
-from octavia_anycast_lab.vm.balancers import Amphora, Balancer
+from octavia_anycast_lab.vm.balancers import Amphora
 from octavia_anycast_lab.vm.world import World
 
 Amphorae = tuple[Amphora, ...]

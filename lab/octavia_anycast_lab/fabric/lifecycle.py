@@ -28,7 +28,7 @@ def up(lab: settings.Lab, registry: registry_lib.Registry) -> None:
     watch.start(lab, registry)
     for leaf in settings.RACK_LEAVES:
         flows.install(lab, leaf.name)
-    members.up(lab, registry)
+    members.SERVER.up(lab, registry)
     wait_until_converged(lab)
 
 
@@ -42,7 +42,7 @@ def is_built(lab: settings.Lab) -> bool:
 def wait_until_converged(
     lab: settings.Lab, deadline_seconds: float = UP_DEADLINE_SECONDS
 ) -> float:
-    """Wait for every session, BFD, and the client to reach both racks.
+    """Wait for every session, BFD, every way, and the client's to both racks.
 
     Returns the seconds it took.
 
@@ -54,8 +54,8 @@ def wait_until_converged(
 
 
 def is_converged(lab: settings.Lab) -> bool:
-    """True if all fabric sessions are up, each watched by BFD, and the client
-    reaches the racks."""
+    """True if all fabric sessions are up, each watched by BFD, each leaf's
+    kernel has a way by each spine, and the client reaches the racks."""
     try:
         for router in frr.routers():
             established = {
@@ -70,10 +70,26 @@ def is_converged(lab: settings.Lab) -> bool:
                 return False
     except frr.RouterError:
         return False
-    return all(
+    return _has_all_ways(lab) and all(
         _reaches(lab, address)
         for leaf in settings.RACK_LEAVES
         for address in (leaf.gateway_v4.ip, leaf.gateway_v6.ip)
+    )
+
+
+def _has_all_ways(lab: settings.Lab) -> bool:
+    """Whether each leaf's kernel has a way by each spine to each other leaf.
+
+    It follows its bgpd a moment later, one way after the other.
+    """
+    spines = {spine.name for spine in settings.SPINES}
+    return all(
+        {device for _, device in observe.fib(lab, leaf.name, gateway.network)}
+        >= spines
+        for leaf in settings.LEAVES
+        for other in settings.LEAVES
+        for gateway in (other.gateway_v4, other.gateway_v6)
+        if other is not leaf
     )
 
 

@@ -14,56 +14,19 @@ import secrets
 import socket
 import sys
 
-from octavia_anycast_lab import registry as registry_lib
 from octavia_anycast_lab import settings
-from octavia_anycast_lab.host import netns, process
 from octavia_anycast_lab.traffic import held
+from octavia_anycast_lab.traffic.member_server import MemberServer
 
 _LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*(\d+)", re.IGNORECASE)
 _CLOSE = re.compile(rb"\r\nconnection:[ \t]*close", re.IGNORECASE)
 _LOGIN = b"GET /login "
 _HEAD_LIMIT = 64 * 1024
-_START_DEADLINE_SECONDS = 10.0
-
-
-def label(name: str) -> str:
-    """Under which name the registry has a member's server."""
-    return f"member-{name}"
-
-
-def up(lab: settings.Lab, registry: registry_lib.Registry) -> None:
-    """Start the servers which do not run; returns once all listen."""
-    for member in settings.MEMBERS:
-        start(lab, registry, member.name)
-    for member in settings.MEMBERS:
-        process.wait_until(
-            lambda name=member.name: _listens(lab, name),  # type: ignore[misc]
-            _START_DEADLINE_SECONDS,
-            f"{member.name} listens",
-        )
-
-
-def start(
-    lab: settings.Lab, registry: registry_lib.Registry, name: str
-) -> None:
-    """Start the server of one member unless it runs."""
-    if not process.is_alive(registry, label(name)):
-        process.spawn(
-            registry,
-            label(name),
-            [sys.executable, "-m", __name__, name, str(settings.MEMBER_PORT)],
-            namespace=lab.namespace(name),
-            log=lab.log_dir / f"{name}.log",
-        )
-
-
-def stop(registry: registry_lib.Registry, name: str) -> None:
-    """Stop the server of one member."""
-    process.stop(registry, label(name))
-
-
-def _listens(lab: settings.Lab, name: str) -> bool:
-    return netns.listens(lab.namespace(name), settings.MEMBER_PORT)
+SERVER = MemberServer(
+    module=__name__,
+    port=settings.MEMBER_PORT,
+    arguments=(str(settings.MEMBER_PORT),),
+)
 
 
 class MemberProtocol(asyncio.Protocol):

@@ -8,6 +8,7 @@ import ipaddress
 
 from octavia_anycast_lab import settings
 from octavia_anycast_lab.api import rest, seed
+from octavia_anycast_lab.api.balancers import Balancer
 from octavia_anycast_lab.cloud import survey
 from octavia_anycast_lab.vm.guests import Guest
 
@@ -16,26 +17,6 @@ _DISTRIBUTORS = (
     "anycast_distributor_l3_amphora_vip_registration:",
     "anycast_distributor_zone:",
 )
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Balancer:
-    """A load balancer; ``before``: what there was without it."""
-
-    id: str
-    name: str
-    vips: tuple[settings.Address, ...]
-    before: survey.Survey
-
-    @property
-    def v4(self) -> str:
-        """The VIP."""
-        return next(str(vip) for vip in self.vips if vip.version == 4)
-
-    @property
-    def v6(self) -> str:
-        """The additional VIP."""
-        return next(str(vip) for vip in self.vips if vip.version == 6)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,13 +12,14 @@ import typing
 from octavia_anycast_lab import deployment, settings
 from octavia_anycast_lab import registry as registry_lib
 from octavia_anycast_lab.api import distributors, rest
+from octavia_anycast_lab.api.balancers import Balancer
 from octavia_anycast_lab.cloud import survey
 from octavia_anycast_lab.demo.client import TENANT
 from octavia_anycast_lab.fabric import observe
 from octavia_anycast_lab.host import process
 from octavia_anycast_lab.vm import balancers, guests
 from octavia_anycast_lab.vm import survey as vm_survey
-from octavia_anycast_lab.vm.balancers import Amphora, Balancer, prefix
+from octavia_anycast_lab.vm.balancers import Amphora, prefix
 
 # A boot takes minutes where an emulator shares two processors with others.
 BOOT_SECONDS = 1500.0

@@ -38,7 +38,7 @@ def bench():
     name = os.environ.get("OA_TEST_AMPHORA_LAB", "oatamp")
     made = amphora_bench.Bench(settings.Lab(name=name), image.Flavour.STOCK)
     made.up()
-    members.up(made.lab, made.registry)
+    members.SERVER.up(made.lab, made.registry)
     yield made
     made.down()
 

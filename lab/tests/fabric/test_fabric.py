@@ -433,7 +433,8 @@ class TestCrash:
                 os.kill(pid, signal.SIGKILL)
         lifecycle.up(doomed.lab, doomed.registry)
         assert lifecycle.is_converged(doomed.lab)
-        labels = [watch.LABEL, *map(members.label, ("member1", "member3"))]
+        names = ("member1", "member3")
+        labels = [watch.LABEL, *map(members.SERVER.label, names)]
         assert all(process.is_alive(doomed.registry, n) for n in labels)
 
 

@@ -106,7 +106,7 @@ def test_a_failed_member_shows_and_is_left_out(
             octavia.get_pool(web["pool"]).operating_status,
         )
 
-    members.stop(bench.registry, "member2")
+    members.SERVER.stop(bench.registry, "member2")
     try:
         process.wait_until(
             lambda: status() == ("ERROR", "DEGRADED"), 60.0, "the failure"
@@ -115,7 +115,7 @@ def test_a_failed_member_shows_and_is_left_out(
         assert {a.member for a in answers} == MEMBERS - {"member2"}
         assert {a.status for a in answers} == {200}
     finally:
-        members.start(bench.lab, bench.registry, "member2")
+        members.SERVER.start(bench.lab, bench.registry, "member2")
     process.wait_until(
         lambda: status() == ("ONLINE", "ONLINE"), 60.0, "the recovery"
     )

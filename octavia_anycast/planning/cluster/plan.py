@@ -184,13 +184,7 @@ def _next_steps(cluster: Cluster, member: Assessment) -> tuple[Action, ...]:
         left_out_ids=left_out(cluster.desired, amphora),
     )
     if holds_revision(cluster.desired, amphora):
-        # Who its peers are is no other revision: it serves either way.
-        is_due = (
-            record.peer_amphora_ids != push.peer_ids
-            or has_healed(cluster.desired, amphora)
-            or _has_lost_it(cluster, member)
-        )
-        if is_due and may_be_given(cluster, member):
+        if _is_due_again(cluster, member, push):
             steps.append(push)
         elif member.phase is Phase.DRAINED:
             steps += finishing(cluster, member)
@@ -203,6 +197,22 @@ def _next_steps(cluster: Cluster, member: Assessment) -> tuple[Action, ...]:
     )
     steps.append(_set(cluster, member, state, "configured"))
     return tuple(steps)
+
+
+def _is_due_again(
+    cluster: Cluster, member: Assessment, push: ConfigureHaproxy
+) -> bool:
+    """Whether it is to be given the revision that it holds once more.
+
+    Who its peers are is no other revision: it serves either way.
+    """
+    amphora = member.amphora
+    is_due = (
+        amphora.record.peer_amphora_ids != push.peer_ids
+        or has_healed(cluster.desired, amphora)
+        or _has_lost_it(cluster, member)
+    )
+    return is_due and may_be_given(cluster, member)
 
 
 def _has_lost_it(cluster: Cluster, member: Assessment) -> bool:

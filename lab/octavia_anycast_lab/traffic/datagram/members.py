@@ -12,57 +12,17 @@ import selectors
 import socket
 import sys
 
-from octavia_anycast_lab import registry as registry_lib
-from octavia_anycast_lab import settings
-from octavia_anycast_lab.host import netns, process
 from octavia_anycast_lab.traffic.datagram import sctp_packet, sctp_socket
 from octavia_anycast_lab.traffic.datagram.sctp_association import Echo
+from octavia_anycast_lab.traffic.member_server import MemberServer
 
 UDP_PORT = 8081
 SCTP_PORT = 8082
-_START_DEADLINE_SECONDS = 10.0
 _LARGEST = 65536
-
-
-def label(name: str) -> str:
-    """Under which name the registry has a member's server."""
-    return f"member-{name}-datagram"
-
-
-def up(lab: settings.Lab, registry: registry_lib.Registry) -> None:
-    """Start the servers which do not run; returns once all listen."""
-    for member in settings.MEMBERS:
-        start(lab, registry, member.name)
-    for member in settings.MEMBERS:
-        process.wait_until(
-            lambda name=member.name: _listens(lab, name),  # type: ignore[misc]
-            _START_DEADLINE_SECONDS,
-            f"{member.name} listens to UDP and SCTP",
-        )
-
-
-def start(
-    lab: settings.Lab, registry: registry_lib.Registry, name: str
-) -> None:
-    """Start the server of one member unless it runs."""
-    if not process.is_alive(registry, label(name)):
-        process.spawn(
-            registry,
-            label(name),
-            [sys.executable, "-m", __name__, name],
-            namespace=lab.namespace(name),
-            log=lab.log_dir / f"{label(name)}.log",
-        )
-
-
-def stop(registry: registry_lib.Registry, name: str) -> None:
-    """Stop the server of one member."""
-    process.stop(registry, label(name))
-
-
-def _listens(lab: settings.Lab, name: str) -> bool:
-    """UDP is opened last, so SCTP is there as well."""
-    return netns.listens(lab.namespace(name), UDP_PORT, "udp")
+# UDP is opened last, so SCTP is there as well.
+SERVER = MemberServer(
+    module=__name__, port=UDP_PORT, protocol="udp", suffix="-datagram"
+)
 
 
 class Server:

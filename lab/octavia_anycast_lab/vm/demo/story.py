@@ -10,13 +10,14 @@ import contextlib
 import dataclasses
 
 from octavia_anycast_lab.api import distributors
+from octavia_anycast_lab.api.balancers import Balancer
 from octavia_anycast_lab.demo.screen import Screen
 from octavia_anycast_lab.fabric import observe
 from octavia_anycast_lab.host import process
 from octavia_anycast_lab.traffic.datagram import members
 from octavia_anycast_lab.vm import content, guests, served
 from octavia_anycast_lab.vm import survey as vm_survey
-from octavia_anycast_lab.vm.balancers import Balancer, prefix
+from octavia_anycast_lab.vm.balancers import prefix
 from octavia_anycast_lab.vm.demo import judge
 from octavia_anycast_lab.vm.world import BOOT_SECONDS, World
 
@@ -48,7 +49,7 @@ def tell(stage: Stage) -> None:
     """
     world = stage.world
     with stage.step("members that answer over UDP and SCTP"):
-        members.up(world.lab, world.registry)
+        members.SERVER.up(world.lab, world.registry)
     world.remove_earlier(NAME)
     made = _create(stage)
     _serve(stage, made)

@@ -25,7 +25,7 @@ from octavia_anycast.testing.fakes.fake_nova import (
     FakeNova,
     Fault,
 )
-from octavia_anycast.tests.functional.controller.cluster.test_behind_our_back import (  # noqa: E501
+from octavia_anycast.tests.functional.controller.looks import (
     cluster,
     fail_over,
     look,

@@ -13,43 +13,20 @@ from octavia_anycast.db.amphora import amphorae
 from octavia_anycast.db.cluster import clusters
 from octavia_anycast.model.errors import Permanent, Retryable
 from octavia_anycast.testing import octavia_rows
-from octavia_anycast.tests.functional.controller.conftest import LB
+from octavia_anycast.tests.functional.controller.looks import (
+    cluster,
+    fail_over,
+    look,
+    status,
+)
 
 SENTENCE = "Port p1 could not be found (HTTP 404)"
 # refused_after, three boots with their back-off, and the look that tells.
 STATED_SECONDS = 60
-STEP_SECONDS = 5
-
-
-def look(stage, seconds, until=None):
-    """Let time pass; how long it took until the status was that."""
-    for second in range(0, seconds, STEP_SECONDS):
-        stage.controller.reconcile(stage.load_balancer_id)
-        if until and status(stage) == until:
-            return second
-        stage.cloud.pass_time(STEP_SECONDS)
-    return seconds
-
-
-def status(stage):
-    answer = stage.api.call("GET", f"{LB}/{stage.load_balancer_id}")
-    if answer.status == 404:
-        return "DELETED"
-    return answer.body["loadbalancer"]["provisioning_status"]
-
-
-def cluster(stage):
-    with stage.api.database.transaction() as session:
-        return clusters.get(session, stage.load_balancer_id)
 
 
 def refuse(stage, call, error=None):
     stage.cloud.raises[call] = error or Permanent(SENTENCE)
-
-
-def fail_over(stage):
-    answer = stage.api.call("PUT", f"{LB}/{stage.load_balancer_id}/failover")
-    assert answer.status == 202, answer.text
 
 
 def add_member(stage):

@@ -21,7 +21,7 @@ from octavia_anycast.testing.made_ports import (
     record,
 )
 
-PAGE = Path(__file__).parents[4] / "doc/source/operator/fabric.rst"
+PAGE = Path(__file__).parents[5] / "doc/source/operator/fabric.rst"
 V4, V6 = "198.51.100.20", "2001:db8:100::20"
 ANYBODY = "anybody"
 
