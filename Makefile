@@ -218,6 +218,10 @@ demo-vm: root vm-image $(VM_STAMP) ## Watch a load balancer on virtual machines 
 test-vm: root vm-image $(VM_STAMP) ## Tests on virtual machines (root)
 	$(VM)/bin/python -m pytest lab/vm_tests $(ARGS)
 
+test-vm-guide: root vm-image $(VM_STAMP) ## The install guide, typed on virtual machines (root)
+	@$(MAKE) --no-print-directory image
+	$(VM)/bin/python -m pytest -s lab/vm_guide $(ARGS)
+
 vm-image: root vm-packages ## Build the image of that lab, or find it in the cache (root)
 	@IMAGE_LAYOUT=root IMAGE_LINK=$(VM_LINK) \
 		tools/build-image.sh "$(PYTHON)"

@@ -151,6 +151,7 @@ def tests() -> str:
         "octavia_anycast/tests",
         "client/tests",
         "lab/tests",
+        "lab/vm_guide",
         "lab/vm_tests",
     )
     folders = (ROOT / suite for suite in suites)

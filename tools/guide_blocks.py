@@ -5,7 +5,8 @@
 Every literal block of a guide is typed by the lab's tests, as printed and in
 order, unless a comment in the source before its paragraph says otherwise::
 
-    .. not run: REASON    nobody types it in the lab
+    .. not run: REASON    nobody types it in a lab
+    .. on vms: REASON     typed in the lab of virtual machines only
     .. shown: WHAT        it is no command: a file, a picture, an answer
     .. fails              its last command is refused
     .. typed: TEXT        the answer to each question on the terminal
@@ -62,7 +63,7 @@ CONTROL = "control"
 MACHINE = "machine"
 ADMIN = "admin"
 _MARK = re.compile(
-    r"(not run|shown|typed|as|at): (\S[^\0]*)|(fails)", re.MULTILINE
+    r"(not run|on vms|shown|typed|as|at): (\S[^\0]*)|(fails)", re.MULTILINE
 )
 _COMMENT = {
     ".rst": re.compile(r"^\.\. (?!\S+::|_|\[)(.*(?:\n {3,}\S.*)*)", re.M),
@@ -75,8 +76,11 @@ _LITERAL = re.compile(
     re.M,
 )
 _INDENTED = re.compile(r"(?<=\n\n)(?P<text>(?:    .*\n|\n)+)")
+_UNTYPED = ("not run", "on vms", "shown")
 # Like a mark, perhaps misspelt, or without what has to follow it.
-_ALIKE = re.compile(r"(not[ _-]?run|shown?|typed?|as|at|fails?)\b", re.I)
+_ALIKE = re.compile(
+    r"(not[ _-]?run|on[ _-]?vms?|shown?|typed?|as|at|fails?)\b", re.I
+)
 # An id, whole or only its beginning.
 _ID = re.compile(
     r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]+\.\.\."
@@ -85,8 +89,9 @@ _ID = re.compile(
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Block:
-    """One literal block. ``reason``: why nobody types it, None if somebody
-    does; ``printed``: what its commands print, if it says that.
+    """One literal block. ``reason``: why nobody types it in the lab of
+    containers, None if somebody does; ``is_on_vms``: somebody does in that of
+    virtual machines.
     """
 
     document: str
@@ -96,6 +101,7 @@ class Block:
     place: str = CONTROL
     reason: str | None = None
     is_shown: bool = False
+    is_on_vms: bool = False
     is_refused: bool = False
     typed: str | None = None
 
@@ -162,8 +168,9 @@ def blocks(path: Path, root: Path) -> tuple[Block, ...]:
                 text=_whole(match["text"]),
                 user=lasting["as"],
                 place=lasting["at"],
-                reason=marks.get("not run") or marks.get("shown"),
+                reason=next(filter(None, map(marks.get, _UNTYPED)), None),
                 is_shown="shown" in marks,
+                is_on_vms="on vms" in marks,
                 is_refused="fails" in marks,
                 typed=marks.get("typed"),
             )

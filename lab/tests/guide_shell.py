@@ -64,7 +64,9 @@ class Shell:
         os.close(slave)
         threading.Thread(target=self._answer_questions, daemon=True).start()
 
-    def run(self, block: guide_blocks.Block) -> str:
+    def run(
+        self, block: guide_blocks.Block, seconds: float = BLOCK_SECONDS
+    ) -> str:
         """Type a block; returns what was said.
 
         :raises GuideError: a command failed, or did not end.
@@ -79,7 +81,7 @@ class Shell:
                 f"quick=$PATH; PATH=${{PATH#*:}}\n"
                 f"{{ {text}}} </dev/tty\nPATH=$quick\n"
             )
-        said = self.type(text, BLOCK_SECONDS)
+        said = self.type(text, seconds)
         unsaid = block.unsaid(said)
         if unsaid:
             raise GuideError(f"the guide prints {unsaid}, and it said: {said}")
@@ -149,10 +151,12 @@ class Reader:
     """Types the blocks of one guide after the other.
 
     ``directory``: commands that come before those of the machine.
+    ``seconds``: how long one block may take.
     """
 
     plane: deployment.Deployment
     directory: pathlib.Path
+    seconds: float = BLOCK_SECONDS
     _shells: dict[tuple[str, str, str], Shell] = dataclasses.field(
         default_factory=dict
     )
@@ -168,7 +172,8 @@ class Reader:
 
     def type(self, block: guide_blocks.Block) -> str:
         """Type a block where and as whom it says."""
-        return self._shell(block.document, block.place, block.user).run(block)
+        typed = self._shell(block.document, block.place, block.user)
+        return typed.run(block, self.seconds)
 
     def _shell(self, document: str, place: str, user: str) -> Shell:
         if place.startswith("$"):
