@@ -126,10 +126,11 @@ def _change_application(host: Host, _: guide_blocks.Block) -> None:
 
 
 def _start_controller(host: Host, _: guide_blocks.Block) -> None:
-    host.start_unit(UNIT.read_text())
     log = host.plane.log("controller")
+    before = len(log.read_text())
+    host.start_unit(UNIT.read_text())
     process.wait_until(
-        lambda: "Heartbeats are received on" in log.read_text(),
+        lambda: "Heartbeats are received on" in log.read_text()[before:],
         SERVED_SECONDS,
         "the controller's last line of the guide",
     )

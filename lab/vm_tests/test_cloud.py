@@ -102,13 +102,18 @@ def test_one_rack_is_full(
     Afterwards the fixture sees to it that each rack has one again.
     """
     old = amphorae[0]
+
+    def reason() -> str:
+        return str(world.cluster(pair.id)["reason"])
+
     with faults.no_host(world, old.rack):
         guests.delete(world.plane, old.guest)
         world.await_withdrawn(pair, old)
         process.wait_until(
             lambda: (
                 world.is_whole(pair, SIZE)
-                or "No valid host" in str(world.cluster(pair.id)["reason"])
+                or "zone is not available" in reason()
+                or "No valid host" in reason()
             ),
             CHANGE_SECONDS,
             "another one, or the reason why there is none",

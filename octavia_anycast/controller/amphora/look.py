@@ -9,6 +9,7 @@ from datetime import datetime
 
 from oslo_log import log as logging
 
+from octavia_anycast.controller.amphora.server_looks import ServerLooks
 from octavia_anycast.controller.ports import World
 from octavia_anycast.model.bgp import IPAddress
 from octavia_anycast.model.cluster import (
@@ -31,6 +32,7 @@ class AmphoraObserver:
 
     def __init__(self, world: World) -> None:
         self._world = world
+        self._servers = ServerLooks(world.compute)
         # amphora_id -> what was last logged of its answers
         self._complaints: dict[str, str] = {}
 
@@ -41,17 +43,24 @@ class AmphoraObserver:
         *,
         tree: LoadBalancerTree | None = None,
         is_watched: bool = False,
+        is_under_way: bool = False,
     ) -> ObservedAmphora:
         """Look at an amphora.
 
         :param heard_at: when it was last heard of; None: never
         :param tree: the load balancer that it serves; None: it serves none
         :param is_watched: whether the spare monitor watches it
+        :param is_under_way: whether a plan is being carried out: servers
+            come and go, and are not asked for
         """
         report, error = self._ask(record, is_watched)
         if error and _is_alive(record, heard_at):
             report = self._ask_speakerd(record)
-        server = self._server(tree, record, report)
+        server = (
+            Server(state=ComputeState.UNKNOWN)
+            if is_under_way and report is None
+            else self._server(tree, record, report)
+        )
         return ObservedAmphora(
             record=record,
             compute_state=server.state,
@@ -150,7 +159,7 @@ class AmphoraObserver:
             # A controller recorded it and stopped before it knew the
             # server's id. Nobody else builds it: we hold the lock.
             return Server(state=ComputeState.GONE)
-        return self._world.compute.look(record.compute_id, tree)
+        return self._servers.look(record.compute_id, tree)
 
 
 def _is_alive(record: AmphoraRecord, heard_at: datetime | None) -> bool:

@@ -35,9 +35,15 @@ from octavia_anycast.planning.amphora.failures import OBSERVE, carried_on
 from octavia_anycast.planning.amphora.gate_choice import chosen_gate
 from octavia_anycast.planning.amphora.placement import frontend_networks
 from octavia_anycast.planning.cluster.rescue import secrets_at
-from octavia_anycast.planning.heartbeat import Reception, trouble
+from octavia_anycast.planning.heartbeat import (
+    Reception,
+    silent_seconds,
+    trouble,
+)
 
 _PENDING_CREATE = "PENDING_CREATE"
+# Who was asked for longer is not judged by heartbeats read before.
+_STALE_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,13 +83,16 @@ class Observer:
         """Forget a load balancer that is gone."""
         self._meter.forget(load_balancer_id)
 
-    def observe(self, tree: LoadBalancerTree) -> Observation | None:
+    def observe(
+        self, tree: LoadBalancerTree, *, is_under_way: bool = False
+    ) -> Observation | None:
         """Observe a load balancer; None if it has no cluster row.
 
+        :param is_under_way: whether a plan for it is being carried out
         :raises Retryable: the database or network service did not answer.
         """
-        now = self._world.now()
-        rows = self._rows(tree, now)
+        began = self._world.now()
+        rows = self._rows(tree, began)
         if rows is None:
             return None
         if rows.cluster.is_deletion_wanted and tree.is_in_error:
@@ -95,12 +104,16 @@ class Observer:
                     rows.heard.get(record.id),
                     tree=tree,
                     is_watched=rows.cluster.spare_count > 0,
+                    is_under_way=is_under_way,
                 ),
                 rows.amphorae,
             )
         )
         desired, lacks = self._desired(tree, rows)
         now = self._world.now()  # asking took time
+        if (now - began).total_seconds() > _STALE_SECONDS:
+            rows = self._heard_again(rows)
+            seen = tuple(_silent(s, rows.heard, now) for s in seen)
         observed = ObservedCluster(
             amphorae=tuple(self._with_heartbeats(s, rows) for s in seen),
             recent_failures=rows.failures,
@@ -168,6 +181,16 @@ class Observer:
                         now - timedelta(seconds=memory),
                     )
                 ),
+            )
+
+    def _heard_again(self, rows: _Rows) -> _Rows:
+        """Read anew who was heard of, after others were waited for."""
+        ids = [record.id for record in rows.amphorae]
+        with self._world.database.transaction() as session:
+            return replace(
+                rows,
+                heard=heartbeat.last_updates(session, ids),
+                beats=heartbeat.last_beats(session, ids),
             )
 
     def _desired(
@@ -287,3 +310,18 @@ class Observer:
             patience,
         )
         return replace(seen, heartbeat_trouble=found) if found else seen
+
+
+def _silent(
+    seen: ObservedAmphora, heard: dict[str, datetime], now: datetime
+) -> ObservedAmphora:
+    """An amphora with its silence as it is now."""
+    return replace(
+        seen,
+        silent_seconds=silent_seconds(
+            heard.get(seen.record.id),
+            now,
+            counted_from=seen.record.status_since,
+            has_answered=seen.report is not None,
+        ),
+    )

@@ -21,6 +21,7 @@ from octavia_anycast.controller.cluster.observe import Observation, Observer
 from octavia_anycast.controller.cluster.report import Reporter
 from octavia_anycast.controller.cluster.tasks import remove_load_balancer
 from octavia_anycast.controller.engine.job import Job
+from octavia_anycast.controller.engine.meanwhile import meanwhile
 from octavia_anycast.controller.engine.work_queue import Kind, Result
 from octavia_anycast.controller.ports import World
 from octavia_anycast.model.cluster import ActionFailure
@@ -34,6 +35,7 @@ LOG = logging.getLogger(__name__)
 ROUNDS_MAX = 20
 IDLE_MAX_SECONDS = 3.0  # between two looks at one where something is awaited
 FAILED_WAIT_SECONDS = 2.0
+MEANWHILE_SECONDS = 10.0  # between two looks while a plan is carried out
 # A request's rows are there so long after its id, at the latest.
 REQUEST_SHOWN_WITHIN = timedelta(seconds=10)
 
@@ -132,19 +134,32 @@ class ClusterReconciler:
             tree.id,
             ", ".join(type(action).__name__ for action in actions),
         )
-        outcomes = run_phases(
-            Job(
-                self._world,
-                observation.desired,
-                observation.observed,
-                observation.tree,
-                observation.cluster,
-            ),
-            actions,
-            self._apply_executor,
-        )
+        with meanwhile(lambda: self._look_on(tree.id), MEANWHILE_SECONDS):
+            outcomes = run_phases(
+                Job(
+                    self._world,
+                    observation.desired,
+                    observation.observed,
+                    observation.tree,
+                    observation.cluster,
+                ),
+                actions,
+                self._apply_executor,
+            )
         failures = self._reporter.record(observation, outcomes)
         return result_of(outcomes, failures, self._world.now())
+
+    def _look_on(self, load_balancer_id: str) -> None:
+        """Record who announces while a plan takes long to be carried out.
+
+        What follows from it is the next plan's.
+        """
+        tree = self._world.load_balancers.read(load_balancer_id)
+        if tree is None or tree.is_being_deleted:
+            return
+        observation = self._observer.observe(tree, is_under_way=True)
+        if observation is not None and not observation.desired.is_deleted:
+            self._reporter.report_meanwhile(observation)
 
     def _forget_request(self, observation: Observation) -> None:
         """Forget a request that is carried out and that changed no status.

@@ -5,7 +5,7 @@
 Layer: controller.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -71,6 +71,14 @@ class Reporter:
         self._tell_heartbeats(observation)
         self._provision(observation, reason)
         return not changes
+
+    def report_meanwhile(self, observation: Observation) -> None:
+        """Write operating statuses and what the agents report.
+
+        Without what a plan that is being carried out may change.
+        """
+        self._operating(observation)
+        self._record_reports(observation, lambda _: None)
 
     def forget(self, load_balancer_id: str) -> None:
         """Forget a load balancer that is gone."""
@@ -330,10 +338,15 @@ class Reporter:
             if changed:
                 clusters.update(session, tree.id, **changed)
 
+        self._record_reports(observation, write)
+
+    def _record_reports(
+        self, observation: Observation, also: Callable[[Any], None]
+    ) -> None:
         group = Cluster(
             observation.desired, observation.observed, observation.now
         )
-        self._agent_reports.record(_owner(tree.id), group, write)
+        self._agent_reports.record(_owner(observation.tree.id), group, also)
 
 
 def _pending_since(
