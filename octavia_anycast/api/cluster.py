@@ -158,7 +158,9 @@ CLUSTER = Resource(
         ),
         "enabled": FLAG(
             "Whether the controller replaces amphorae and scales the "
-            "cluster. If not, the existing amphorae keep serving.",
+            "cluster. If not, the existing amphorae keep serving, and the "
+            "statuses keep saying how they do; the reason says that it is "
+            "off.",
             at="is_enabled",
         ),
         "spare_count": INTEGER(
@@ -191,7 +193,8 @@ CLUSTER = Resource(
         ),
         "operating_status": OPERATING(
             "ONLINE: all amphorae announce; DEGRADED: at least min_size do; "
-            "ERROR: fewer; OFFLINE: none, or it is disabled."
+            "ERROR: fewer; OFFLINE: none does, or the load balancer (not the "
+            "cluster) is disabled."
         ),
         "reason": TEXT("The reason for the statuses, in a sentence."),
         "config_revision": TEXT(

@@ -7,6 +7,7 @@ reads our tables does not import Octavia. A command that did part of its
 work exits with 3, one that failed with 1.
 """
 
+import logging
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -23,6 +24,7 @@ from octavia_anycast.db.engine import Database
 from octavia_anycast.model.errors import AnycastError, Permanent
 
 PROGRAM = "octavia-anycast-manage"
+_ADDED = ("(Background on this error", "[SQL: ", "[parameters: ")
 # The commands that do not need the tables of this release.
 MIGRATIONS = "db"
 _GROUPS: tuple[tuple[str, str, dict[str, Callable[..., None]]], ...] = (
@@ -87,22 +89,36 @@ def main(argv: list[str] | None = None) -> int:
     conf.register_cli_opt(command)
     options.register(conf)
     conf.register_opts(oslo_db_options.database_opts, group="database")
+    # It logs, with a traceback, what is said below in a sentence.
+    logging.getLogger("oslo_db").setLevel(logging.CRITICAL)
     try:
-        conf(
-            args=sys.argv[1:] if argv is None else argv,
-            project="octavia",
-            prog=PROGRAM,
-        )
+        _read_configuration(conf, sys.argv[1:] if argv is None else argv)
         if conf.command.name != MIGRATIONS:
             manage_state.require_tables(_database(conf))
         task = conf.command.prepare(conf)
         _forget(conf, command)
         return task() or 0
     except (AnycastError, cfg.Error, DBError) as e:
-        sys.stderr.write(f"{PROGRAM}: {e}\n")
+        sys.stderr.write(f"{PROGRAM}: {_sentence(e)}\n")
         return 1
     finally:
         _forget(conf, command)
+
+
+def _read_configuration(conf: Any, argv: list[str]) -> None:
+    try:
+        conf(args=argv, project="octavia", prog=PROGRAM)
+    except OSError as e:  # a directory, for instance
+        raise Permanent(
+            f"the configuration {e.filename} cannot be read: {e.strerror}"
+        ) from e
+
+
+def _sentence(error: Exception) -> str:
+    """What went wrong, without what SQLAlchemy adds for programmers."""
+    lines = str(error).splitlines()
+    said = [line for line in lines if not line.startswith(_ADDED)]
+    return "\n".join(said) or type(error).__name__
 
 
 def _forget(conf: Any, command: Any) -> None:

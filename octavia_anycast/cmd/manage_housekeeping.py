@@ -8,6 +8,8 @@ it, as they take the same locks.
 Layer: cmd.
 """
 
+import argparse
+import math
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -76,12 +78,22 @@ def add_commands(parsers: Any) -> None:
         )
         parser.add_argument(
             "--wait",
-            type=float,
+            type=_seconds,
             default=WAIT_SECONDS,
             metavar="SECONDS",
             help="how long to wait while somebody else does the same "
             "(default: %(default)s)",
         )
+
+
+def _seconds(text: str) -> float:
+    """Read a duration of the command line; argparse says what is wrong."""
+    seconds = float(text)
+    if not 0 <= seconds < math.inf:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a number of seconds from 0 on"
+        )
+    return seconds
 
 
 def _prepare(conf: Any) -> Any:

@@ -14,9 +14,10 @@ from oslo_db import exception as oslo_exceptions
 from oslo_db.api import wrap_db_retry
 from oslo_db.sqlalchemy import enginefacade
 from sqlalchemy import Engine, make_url
+from sqlalchemy.exc import ArgumentError
 from sqlalchemy.orm import Session
 
-from octavia_anycast.model.errors import Retryable
+from octavia_anycast.model.errors import InvalidRequest, Retryable
 
 LOST = (
     oslo_exceptions.DBConnectionError,
@@ -27,9 +28,13 @@ RETRY_AFTER_SECONDS = 1.0
 
 
 class Database:
-    """Our tables behind a SQLAlchemy URL."""
+    """Our tables behind a SQLAlchemy URL.
+
+    :raises InvalidRequest: it is no such URL, or its driver is not there.
+    """
 
     def __init__(self, connection: str) -> None:
+        _check(connection)
         # What is not said here, such as the pool's size, is what [database]
         # of the configuration says, if there is one.
         # max_retries: fail soon and say so; the callers come again.
@@ -84,6 +89,18 @@ class Database:
         except LOST as e:
             raise Retryable(f"The database cannot be reached: {e}") from e
         return engine
+
+
+def _check(connection: str) -> None:
+    """The URL may hold a password: the sentence has none of it."""
+    try:
+        make_url(connection).get_dialect().import_dbapi()
+    # A port that is no number is a ValueError, a driver an ImportError.
+    except (ArgumentError, ValueError, ImportError) as e:
+        raise InvalidRequest(
+            "connection",
+            f"the URL in [anycast] or [database] cannot be used: {e}",
+        ) from e
 
 
 def _with_whole_unicode(connection: str) -> str:

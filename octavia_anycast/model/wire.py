@@ -75,7 +75,8 @@ class Probe(StrEnum):
     PROCESS = "process"  # HAProxy and keepalived run, and are not stopped
     FRONTEND = "frontend"  # the front-end interface: link, addresses
     GATEWAY = "gateway"  # the front end's gateways answer, of each family
-    LISTENERS = "listeners"  # each listener's socket accepts on the VIP
+    # Each listener's socket accepts on the VIP, or ip_vs has its service.
+    LISTENERS = "listeners"
     ANSWER = "answer"  # HAProxy answers on its own socket
     PEERS = "peers"  # it has learnt the stick tables of its peers
     REQUEST = "request"  # a request to a listener on the VIP is answered

@@ -57,15 +57,34 @@ def add_service(
     _catalog(keystone, kind, name, url)
 
 
+def add_role(connection: Any, name: str) -> Any:
+    """Make a further role; again changes nothing."""
+    keystone = connection.identity
+    return keystone.find_role(name) or keystone.create_role(name=name)
+
+
+def add_domain(
+    connection: Any, plane: deployment.Deployment, name: str, manager: str
+) -> None:
+    """Make a domain, and a user of it who manages it; again: nothing."""
+    keystone = connection.identity
+    domain = keystone.find_domain(name) or keystone.create_domain(name=name)
+    password = plane.secrets.service_password
+    user = _user(keystone, manager, password, domain_id=domain.id)
+    role = add_role(connection, "admin")
+    keystone.assign_domain_role_to_user(domain, user, role)
+
+
 def _project(keystone: Any, name: str) -> Any:
     found = keystone.find_project(name)
     return found or keystone.create_project(name=name, domain_id="default")
 
 
-def _user(keystone: Any, name: str, password: str) -> Any:
-    found = keystone.find_user(name)
+def _user(keystone: Any, name: str, password: str, **elsewhere: str) -> Any:
+    """A user, of the default domain unless ``domain_id`` says another one."""
+    found = keystone.find_user(name, **elsewhere)
     return found or keystone.create_user(
-        name=name, password=password, domain_id="default"
+        name=name, password=password, **{"domain_id": "default", **elsewhere}
     )
 
 

@@ -308,10 +308,7 @@ def await_login(plane: deployment.Deployment) -> Any:
 
 def main() -> None:
     """Run every stage, as soon as the service that it needs answers."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--lab")
-    lab = settings.Lab.from_environment(parser.parse_args().lab)
-    plane = deployment.Deployment.of(lab)
+    plane = plane_of_arguments(str(__doc__))
     connection = await_login(plane)
     report("login")
     identity.seed(connection, plane)
@@ -324,6 +321,14 @@ def main() -> None:
     await_service(plane.octavia_url)
     seed_load_balancing(connection)
     report("load balancing")
+
+
+def plane_of_arguments(description: str) -> deployment.Deployment:
+    """The deployment of the lab that the command line names."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--lab")
+    lab = settings.Lab.from_environment(parser.parse_args().lab)
+    return deployment.Deployment.of(lab)
 
 
 def await_service(url: str) -> None:

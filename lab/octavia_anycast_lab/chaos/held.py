@@ -121,6 +121,17 @@ class Held:
                 for one in ours & seen:
                     self._owners.setdefault(one, instance.label)
 
+    def counts(self) -> collections.Counter[str]:
+        """How many each amphora owns, as of the last look."""
+        ours = self._latest()
+        return collections.Counter(
+            owner for one, owner in self._owners.items() if one in ours
+        )
+
+    def broken(self) -> tuple[Break, ...]:
+        """Those that have broken by now; it waits for nothing."""
+        return judge(self._records(), self._owners, self._began).broken
+
     def outcome(self) -> Outcome:
         """What became of them, once each was asked after this call began.
 

@@ -7,11 +7,9 @@ import secrets
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 from octavia_anycast_lab import deployment
-from octavia_anycast_lab.api import rest
-from octavia_anycast_lab.cloud import database, service
+from octavia_anycast_lab.cloud import control_plane, database, service
 from octavia_anycast_lab.cloud.service import Service, ServiceError
 from octavia_anycast_lab.host import process
 from octavia_anycast_lab.registry import Registry
@@ -20,8 +18,8 @@ LABEL = "heat"
 PORT = 8004
 STACK_DOMAIN = "heat"
 STACK_DOMAIN_ADMIN = "heat-domain-admin"
-# The role of users that stacks make; Heat gives it to them by this name.
-STACK_USER_ROLE = "heat_stack_user"
+_PACKAGE = "octavia_anycast_lab.orchestration"
+_SEED_MODULE = f"{_PACKAGE}.seed"
 _MIGRATION_SECONDS = 120.0
 
 
@@ -33,6 +31,7 @@ def configure(plane: deployment.Deployment) -> Service:
         deployment.render(
             plane,
             "heat.conf.j2",
+            package=_PACKAGE,
             encryption_key=_encryption_key(plane),
             stack_domain=STACK_DOMAIN,
             stack_domain_admin=STACK_DOMAIN_ADMIN,
@@ -40,8 +39,7 @@ def configure(plane: deployment.Deployment) -> Service:
     )
     return Service(
         label=LABEL,
-        application="octavia_anycast_lab.orchestration.heat_application"
-        ":application",
+        application=f"{_PACKAGE}.heat_application:application",
         port=PORT,
         program="heat-api",
         arguments=("--config-file", str(config)),
@@ -56,9 +54,15 @@ def start(plane: deployment.Deployment, registry: Registry) -> None:
     """
     wanted = configure(plane)
     _migrate(plane)
-    _seed(rest.Api(plane=plane), plane)
+    seeding = control_plane.begin_seed(plane, _SEED_MODULE)
+    control_plane.await_seed(plane, seeding)
     service.start(plane, registry, wanted)
     service.await_answer(plane, registry, wanted)
+
+
+def url(plane: deployment.Deployment) -> str:
+    """Where the catalog says that it is."""
+    return f"http://{plane.address}:{PORT}/v1/%(project_id)s"
 
 
 def stop(plane: deployment.Deployment, registry: Registry) -> None:
@@ -98,60 +102,3 @@ def _migrate(plane: deployment.Deployment) -> None:
         )
     if done.returncode:
         raise ServiceError(f"heat-manage db_sync failed, see {log}")
-
-
-def _seed(api: rest.Api, plane: deployment.Deployment) -> None:
-    """Make what Heat's installation guide makes; again changes nothing."""
-    password = plane.secrets.service_password
-    _ensure(api, "role", name=STACK_USER_ROLE)
-    projects = api.get(rest.IDENTITY, "/v3/projects?name=service")
-    user = _ensure(
-        api, "user", name="heat", domain_id="default", password=password
-    )
-    domain = _ensure(api, "domain", name=STACK_DOMAIN)
-    manager = _ensure(
-        api,
-        "user",
-        name=STACK_DOMAIN_ADMIN,
-        domain_id=domain,
-        password=password,
-    )
-    for role in ("admin", "service"):
-        _grant(api, f"projects/{projects['projects'][0]['id']}", user, role)
-    _grant(api, f"domains/{domain}", manager, "admin")
-    kind = _ensure(api, "service", name="heat", type="orchestration")
-    url = f"http://{plane.address}:{PORT}/v1/%(project_id)s"
-    path = f"/v3/endpoints?service_id={kind}"
-    if api.get(rest.IDENTITY, path)["endpoints"]:
-        return
-    for interface in ("public", "internal", "admin"):
-        endpoint = {
-            "interface": interface,
-            "service_id": kind,
-            "region_id": deployment.REGION,
-            "url": url,
-        }
-        _post(api, "endpoint", endpoint)
-
-
-def _ensure(api: rest.Api, kind: str, name: str, **attributes: str) -> str:
-    """The id of a role, a user and so on, found by its name or made."""
-    query = f"/v3/{kind}s?name={name}"
-    if "domain_id" in attributes:
-        query += f"&domain_id={attributes['domain_id']}"
-    found = api.get(rest.IDENTITY, query)[f"{kind}s"]
-    if found:
-        return str(found[0]["id"])
-    return str(_post(api, kind, {"name": name, **attributes})["id"])
-
-
-def _post(api: rest.Api, kind: str, content: dict[str, str]) -> Any:
-    path = f"/v3/{kind}s"
-    return api.request("POST", rest.IDENTITY, path, {kind: content})[kind]
-
-
-def _grant(api: rest.Api, target: str, user: str, role: str) -> None:
-    """Give a role in a project or a domain; again changes nothing."""
-    (found,) = api.get(rest.IDENTITY, f"/v3/roles?name={role}")["roles"]
-    path = f"/v3/{target}/users/{user}/roles/{found['id']}"
-    api.request("PUT", rest.IDENTITY, path)

@@ -325,26 +325,38 @@ def test_without_flow_rescue_connections_of_others_break(
 ) -> None:
     """The control: a fault that breaks none, with flow rescue switched off.
 
-    The victim's paths go and come back, and each change hashes anew.
+    While the victim is withdrawn, its connections reach another amphora, which
+    answers with a reset. The victim is one that has some, and it stays
+    withdrawn until one of them was asked.
     """
     bench.await_converged(cluster)
     rescuing.switch(bench, cluster, is_on=False)
     fault = FAULTS["speaker-hangs"]
     assert fault.lost is None
-    victim = bench.amphorae(cluster)[0]
-    scene = _scene(bench, cluster, victim)
     with (
         contextlib.ExitStack() as mending,
         held.holding(bench.lab, bench.registry, cluster.vips) as holding,
     ):
         mending.callback(rescuing.switch, bench, cluster, is_on=True)
         holding.begin()
+        owned = holding.counts()
+        victim = max(
+            bench.amphorae(cluster),
+            key=lambda amphora: owned[amphora.seen.instance.label],
+        )
+        assert owned[victim.seen.instance.label], owned
+        scene = _scene(bench, cluster, victim)
         mending.callback(fault.heal, scene)
         fault.inject(scene)
         process.wait_until(
             lambda: bench.is_withdrawn(cluster, victim),
             SECONDS,
             "the withdrawal",
+        )
+        process.wait_until(
+            lambda: bool(holding.broken()),
+            SECONDS,
+            f"a break of one of {dict(owned)}",
         )
         fault.heal(scene)
         bench.await_converged(cluster)

@@ -39,6 +39,7 @@ from octavia_anycast.agent.gate.processes import (
     ProbePaths,
     state_of,
 )
+from octavia_anycast.agent.gate.services import KernelTable, ServiceWatch
 from octavia_anycast.model.bgp import IPAddress
 from octavia_anycast.model.wire import (
     FRONTEND_INTERFACE,
@@ -57,13 +58,19 @@ _NOTHING = Sample(verdict=Verdict.NOTHING_TO_SERVE, reason="nothing to serve")
 class Prober:
     """Takes samples; keeps what a sample needs between two of them."""
 
-    def __init__(self, paths: ProbePaths) -> None:
+    def __init__(
+        self, paths: ProbePaths, table: KernelTable | None = None
+    ) -> None:
         self._paths = paths
+        self._table = table or KernelTable(
+            paths.namespace_path, paths.lvs_table
+        )
         self._load_balancer_id: str | None = None
         self._process: DaemonProcess | None = None
         self._stats: StatsSocket | None = None
         self._listeners = ListenerWatch()
         self._keepalived = KeepalivedWatch(paths)
+        self._services = ServiceWatch(paths)
         self._netlink: Netlink | None = None
         self._namespace_inode = 0
         self._request: RequestProbe | None = None
@@ -103,6 +110,8 @@ class Prober:
             )
             if self._netlink is not None and state.listeners:
                 looks |= self._check_haproxy(state, now)
+            if self._netlink is not None:
+                looks |= self._check_services(state, now, looks)
         self.looks = {
             probe: replace(look, probe=probe) for probe, look in looks.items()
         }
@@ -225,6 +234,7 @@ class Prober:
         return self._netlink
 
     def _leave(self) -> None:
+        self._table.close()
         if self._netlink is not None:
             self._netlink.close()
             self._netlink = None
@@ -263,6 +273,23 @@ class Prober:
                 looks[probe] = look
         return looks
 
+    def _check_services(
+        self, state: DesiredState, now: float, looks: dict[Probe, Sample]
+    ) -> dict[Probe, Sample]:
+        """Look for the services of keepalived's listeners in the kernel."""
+        found = self._services.look(
+            self._keepalived.found_counts(),
+            self._table,
+            now,
+            hold_seconds=state.gate.unknown_hold_ms / 1000,
+            has_others=bool(state.listeners),
+        )
+        if not state.lvs_listener_ids:
+            return {}
+        return {
+            Probe.LISTENERS: worst([looks.get(Probe.LISTENERS, GOOD), found])
+        }
+
     def _check_request(self, state: DesiredState) -> Sample | None:
         if self._request is None:
             if state.gate.request is None:
@@ -278,6 +305,7 @@ class Prober:
         """Release all processes and sockets."""
         self._release_haproxy()
         self._keepalived.close()
+        self._services = ServiceWatch(self._paths)
         self._process = self._stats = None
         self._leave()
 

@@ -38,6 +38,7 @@ class ProbePaths:
 
     base: str = "/var/lib/octavia"
     namespace_path: str = "/run/netns/amphora-haproxy"
+    lvs_table: str = "/proc/thread-self/net/ip_vs"
 
     def pid(self, load_balancer_id: str) -> str:
         """HAProxy's pid file: the master's, which outlives a reload."""
@@ -197,6 +198,13 @@ class KeepalivedWatch:
                 for s in samples
             ]
         return worst(samples)
+
+    def found_counts(self) -> dict[str, int]:
+        """listener_id -> how many processes were found for it in turn."""
+        return {
+            identifier: listener.process.found_count
+            for identifier, listener in self._listeners.items()
+        }
 
     def descriptors(self) -> Iterator[int]:
         """What becomes readable when a process dies."""

@@ -47,6 +47,7 @@ from octavia_anycast.planning.cluster.spare import ready_spares, standing_by
 _HOLDERS = (Phase.SERVING, Phase.SICK, Phase.MUTE)
 # Characters; the compute service's words may be many more.
 REMARK_LENGTH = 240
+DISABLED = "the load balancer is disabled"
 # Seconds. So long a change is PENDING_* for a secret that cannot be read;
 # then its owner can change other things, and only the listener is.
 UNREAD_PATIENCE = 30.0
@@ -90,10 +91,6 @@ def operating_verdict(
     :param was_online: a change is under way, and before it the status was
         not OFFLINE: it is not while the first listener comes
     """
-    if not desired.is_enabled:
-        return OperatingVerdict(
-            status=OperatingStatus.OFFLINE, reason="disabled"
-        )
     cluster = Cluster(desired, observed, now)
     if desired.should_announce:
         test, verb = is_announcing, "announcing"
@@ -108,6 +105,7 @@ def operating_verdict(
         reason="; ".join(
             shortened(remark)
             for remark in (
+                *(() if desired.is_enabled else (DISABLED,)),
                 reason,
                 *_remarks(cluster, observed),
                 *failures.remarks(observed.failures),
@@ -141,6 +139,8 @@ def _status_of(
     count: int, cluster: Cluster, observed: ObservedCluster
 ) -> OperatingStatus:
     size = cluster.desired.size
+    if not cluster.desired.is_enabled:
+        return OperatingStatus.OFFLINE
     if count >= size.desired:
         # Of a spare or a failover that does not boot nobody would hear.
         has_failed = has_trouble(cluster) or any(

@@ -6,16 +6,13 @@
 control namespace. The second half is ``seed_compute``.
 """
 
-import argparse
-
-from octavia_anycast_lab import deployment, settings
 from octavia_anycast_lab.api import identity, seed
 from octavia_anycast_lab.vm import settings as vm_settings
 
 
 def main() -> None:
     """Run every stage, as soon as the service that it needs answers."""
-    plane = plane_of_arguments(str(__doc__))
+    plane = seed.plane_of_arguments(str(__doc__))
     connection = seed.await_login(plane)
     identity.seed(connection, plane)
     for kind, name, url in (
@@ -30,14 +27,6 @@ def main() -> None:
     seed.await_service(plane.network_url)
     seed.seed_networks(connection, plane)
     seed.report("networks")
-
-
-def plane_of_arguments(description: str) -> deployment.Deployment:
-    """The deployment of the lab that the command line names."""
-    parser = argparse.ArgumentParser(description=description)
-    parser.add_argument("--lab")
-    lab = settings.Lab.from_environment(parser.parse_args().lab)
-    return deployment.Deployment.of(lab)
 
 
 if __name__ == "__main__":

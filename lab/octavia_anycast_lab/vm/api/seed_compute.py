@@ -16,7 +16,6 @@ from octavia_anycast_lab.api import seed
 from octavia_anycast_lab.host import process
 from octavia_anycast_lab.vm import settings
 from octavia_anycast_lab.vm.api import image
-from octavia_anycast_lab.vm.api.seed import plane_of_arguments
 
 _COMPUTE_SECONDS = 240.0
 _LOOK_EVERY_SECONDS = 1.0
@@ -27,7 +26,7 @@ _DISK_GB = 3
 
 def main() -> None:
     """Run every stage, as soon as the service that it needs answers."""
-    plane = plane_of_arguments(str(__doc__))
+    plane = seed.plane_of_arguments(str(__doc__))
     connection = seed.connect(plane)
     _flavors(connection)
     _key_pair(plane)

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from octavia_anycast_lab import settings
 from octavia_anycast_lab.amphora.sockets import Connection
 from octavia_anycast_lab.chaos import held
 from octavia_anycast_lab.chaos.catalog import FAULTS
@@ -72,6 +73,40 @@ def test_one_that_ended_tidily_is_made_anew_and_held_again() -> None:
     found = held.judge(records, owners, 99.0)
     assert found.remade == 1
     assert [one.owner for one in found.broken] == ["amp-b"]
+
+
+class Machines:
+    """Amphorae whose kernels have the connections of OWNERS."""
+
+    def instances(self) -> tuple[Any, ...]:
+        return AMPHORAE
+
+    @staticmethod
+    def established(_: Any, instance: Any) -> set[Connection]:
+        return {c for c, owner in OWNERS.items() if owner == instance.label}
+
+
+def test_who_owns_them_and_which_broke_is_known_meanwhile(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(held.hypervisor, "Hypervisor", lambda _: Machines())
+    monkeypatch.setattr(held.sockets, "established", Machines.established)
+    records = {V4: [asked(0, 4001), asked(1, 4002)], V6: [asked(0, 4001)]}
+    generators: Any = {
+        vip: SimpleNamespace(records=lambda vip=vip: tuple(records[vip]))
+        for vip in records
+    }
+    holding = held.Held(settings.Lab(name="held"), generators)
+    holding.look()
+    assert holding.counts() == {"amp-a": 1, "amp-b": 2}
+    assert holding.broken() == ()
+    records[V4].append(asked(0, 4001, Outcome.RESET))
+    (one,) = holding.broken()
+    assert one.owner == "amp-a"
+    records[V4].append(asked(0, 4003))  # made anew, by whom nobody knows yet
+    holding.look()
+    assert holding.counts() == {"amp-b": 2}
+    assert len(holding.broken()) == 1
 
 
 def test_what_was_never_open_does_not_break() -> None:

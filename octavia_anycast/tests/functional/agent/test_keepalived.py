@@ -21,7 +21,9 @@ from octavia_anycast.agent.frontend.netlink import Netlink
 from octavia_anycast.agent.gate.gate import Verdict
 from octavia_anycast.agent.gate.probes import Prober
 from octavia_anycast.agent.gate.processes import KeepalivedWatch, ProbePaths
-from octavia_anycast.model.wire import ListenerSocket
+from octavia_anycast.agent.gate.services import KernelTable
+from octavia_anycast.model.wire import ListenerSocket, Probe
+from octavia_anycast.tests.unit.agent.gate import recorded_ip_vs as recorded
 from octavia_anycast.tests.unit.agent.states import BALANCER, state
 
 DNS, SYSLOG = "listener-dns", "listener-syslog"
@@ -172,7 +174,8 @@ class FrontendIsFine(Prober):
 
 @pytest.fixture
 def prober(amphora):
-    made = FrontendIsFine(amphora.paths)
+    path = amphora.directory / "ip_vs"
+    made = FrontendIsFine(amphora.paths, KernelTable(None, str(path)))
     yield made
     made.close()
 
@@ -263,3 +266,53 @@ def test_a_dead_process_is_an_alarm_once(amphora, prober, web):
     amphora.kill(DNS)
     prober.sample(wanted(), 0.0)
     assert list(prober.descriptors()) == []
+
+
+def test_one_that_runs_has_to_have_programmed(amphora, prober):
+    """The whole probe: process, configuration, and the kernel's table."""
+    listener = recorded.UDP_LISTENER
+    table = amphora.directory / "ip_vs"
+    table.write_text(recorded.SCTP_ONLY)
+    amphora.configure(listener, recorded.UDP_CONFIGURATION)
+    amphora.start(listener)
+    only = wanted(listener)
+    sample = prober.sample(only, 0.0)
+    assert (sample.verdict, sample.probe) == (
+        Verdict.UNKNOWN,
+        Probe.LISTENERS,
+    )
+    sample = prober.sample(only, 6.0)
+    assert (sample.verdict, sample.is_fatal) == (Verdict.BAD, False)
+    assert sample.reason == (
+        f"ip_vs has no service for listener {listener}: "
+        "UDP on 198.51.100.56 port 5300"
+    )
+    table.write_text(recorded.BOTH)
+    assert prober.sample(only, 7.0).verdict is Verdict.GOOD
+    assert prober.looks[Probe.LISTENERS].verdict is Verdict.GOOD
+    # Octavia's agent restarts it for each change.
+    amphora.configure(listener, recorded.UDP_CONFIGURATION + "\n# again\n")
+    table.write_text(recorded.SCTP_ONLY)
+    assert prober.sample(only, 8.0).verdict is Verdict.UNKNOWN
+    amphora.kill(listener)
+    assert prober.sample(only, 8.1).verdict is Verdict.UNKNOWN
+    amphora.start(listener)
+    assert prober.sample(only, 12.9).verdict is Verdict.UNKNOWN
+    table.write_text(recorded.BOTH)
+    assert prober.sample(only, 13.0).verdict is Verdict.GOOD
+    # Without a change nothing is waited for.
+    table.write_text(recorded.SCTP_ONLY)
+    assert prober.sample(only, 20.0).verdict is Verdict.BAD
+    assert prober.sample(wanted(), 20.1).verdict is Verdict.NOTHING_TO_SERVE
+
+
+def test_a_new_one_that_is_not_programmed_leaves_haproxys_alone(
+    amphora, prober, web
+):
+    listener = recorded.UDP_LISTENER
+    (amphora.directory / "ip_vs").write_text(recorded.NO_SERVICE)
+    amphora.configure(listener, recorded.UDP_CONFIGURATION)
+    amphora.start(listener)
+    sample = settled(prober, wanted(listener, listeners=(web,)))
+    assert sample.verdict is Verdict.PARTIAL
+    assert listener in sample.reason
