@@ -236,7 +236,7 @@ def test_a_daemon_at_rest_comes_back(daemon_bench, kind, fault):
     """It is asked less then, but it is asked."""
     bench = daemon_bench(kind)
     driver = bench.speaker.speaker
-    driver._settings = replace(driver._settings, settle_seconds=0.0)
+    driver._settings = replace(driver._settings, settle_seconds=2.5)
     bench.speaker.configure("10.1.0.5", speakers(peer("p1")))
     bench.speaker.set_paths(paths("p1"))
     eventually(holds(bench, "p1", V4), "the path is there")

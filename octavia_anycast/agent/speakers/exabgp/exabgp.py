@@ -226,7 +226,7 @@ class ExabgpSpeaker(DaemonDriver[ExabgpSettings, ExabgpLink]):
             self._generations = syntax.generations_from(files.lines)
         if sessions.is_done:
             found = syntax.sessions_from(sessions.lines, _utcnow())
-            self._take_sessions(syntax.with_errors(found, self._sessions))
+            self._take_sessions(syntax.with_known(found, self._sessions))
         if not paths.is_done:
             return
         known = self._rib or {}
