@@ -13,8 +13,9 @@ Layer: agent.
 """
 
 import logging
+import math
 import os
-import selectors
+import select
 import threading
 import time
 from collections.abc import Callable
@@ -39,7 +40,7 @@ from octavia_anycast.agent.paths import (
     wish,
 )
 from octavia_anycast.agent.registrations import carry_out
-from octavia_anycast.agent.speakers.base import BgpSpeaker, Wish
+from octavia_anycast.agent.speakers.base import BgpSpeaker
 from octavia_anycast.agent.store import Store
 from octavia_anycast.model import codec
 from octavia_anycast.model.bgp import IPAddress, Speaker
@@ -90,11 +91,11 @@ class Engine:
         self._refusal = "", ""
         self._gate = gates.initial(datetime.now(UTC))
         self._evidence: tuple[ProbeReport, ...] = ()
+        self._noted: object = None  # what it was made of
         self._is_frontend_up = False
         self._bound: frozenset[IPAddress] = frozenset()
         self._leaving: dict[IPAddress, float] = {}
-        # What the speaker was told, and what it was made of.
-        self._wish = Wish()
+        # What the speaker was told was made of this.
         self._wish_of: object = None
         self._woken = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._is_closing = False
@@ -275,17 +276,19 @@ class Engine:
         """Wait for anything; True if a sample must be taken at once."""
         prober = self._parts.prober
         # Not epoll, which would be made and filled for each pause.
-        with selectors.PollSelector() as selector:
-            selector.register(self._woken, selectors.EVENT_READ)
-            for descriptor, is_alarm in prober.descriptors():
-                selector.register(descriptor, selectors.EVENT_READ, is_alarm)
-            ready = selector.select(seconds)
+        poller = select.poll()
+        poller.register(self._woken, select.POLLIN)
+        alarms = set()
+        for descriptor, is_alarm in prober.descriptors():
+            poller.register(descriptor, select.POLLIN)
+            if is_alarm:
+                alarms.add(descriptor)
         is_alarmed = False
-        for key, _ in ready:
-            if key.fd == self._woken:
+        for descriptor, _ in poller.poll(math.ceil(seconds * 1000)):
+            if descriptor == self._woken:
                 with suppress(BlockingIOError):
                     os.eventfd_read(self._woken)
-            elif key.data:
+            elif descriptor in alarms:
                 is_alarmed = True
             else:
                 prober.look(time.monotonic())
@@ -295,7 +298,10 @@ class Engine:
         prober = self._parts.prober
         sample = prober.sample(state, now)
         before, wall = self._gate, datetime.now(UTC)
-        evidence = gates.noted(self._evidence, prober.looks, wall)
+        evidence = self._evidence
+        if prober.looks is not self._noted:
+            evidence = gates.noted(evidence, prober.looks, wall)
+            self._noted = prober.looks
         sample = gates.told(sample, evidence)
         gate = gates.step(before, state.gate, sample, wall)
         with self._lock:
@@ -315,9 +321,8 @@ class Engine:
         parts, gate = self._parts, self._gate
         made_of = (state, gate.has_decided, gate.is_passing, self._bound)
         if made_of != self._wish_of:  # thousands of paths, ten times a second
-            self._wish = wish(state, gate, self._bound)
+            parts.speaker.want(wish(state, gate, self._bound))
             self._wish_of = made_of
-        parts.speaker.want(self._wish)
         vips = vip_addresses(state)
         if not state.is_distributor:
             vips |= self._lingering(vips, now)

@@ -6,6 +6,7 @@ Options are those of Octavia's ``amphora-agent``.
 """
 
 from octavia_anycast.agent.control import ControlClient
+from octavia_anycast.agent.frontend import netns
 from octavia_anycast.agent.http import make_blueprint, make_certificate_view
 from octavia_anycast.agent.watchdog import Watchdog
 from octavia_anycast.octavia_adapter.amphora import amphora_agent
@@ -17,4 +18,5 @@ def main() -> None:
         lambda: make_blueprint(ControlClient()),
         make_certificate_view,
         Watchdog(),
+        netns.read_in,
     )

@@ -7,11 +7,14 @@ What it shares with the lab of containers (``shell``, ``enter`` and others) is
 """
 
 import argparse
+import pathlib
+import shlex
 import sys
 
 from octavia_anycast_lab import cli, deployment
 from octavia_anycast_lab import settings as lab_settings
 from octavia_anycast_lab import up as lab_up
+from octavia_anycast_lab.amphora import idle
 from octavia_anycast_lab.cloud import control_plane
 from octavia_anycast_lab.host import process
 from octavia_anycast_lab.progress import Progress
@@ -26,11 +29,12 @@ EXPECTED = (
     guests.GuestError,
 )
 DOWN_STATUS = 3
+IDLE_SECONDS = 60
 
 
 def main() -> None:
     """Run one command; exits with 1 and a sentence if it did not work."""
-    actions = {"up": _up, "down": _down, "status": _status}
+    actions = {"up": _up, "down": _down, "status": _status, "idle": _idle}
     parser = argparse.ArgumentParser(
         prog="octavia_anycast_lab.vm",
         description="The lab with amphorae as virtual machines, by Nova.",
@@ -85,6 +89,18 @@ def _status(lab: lab_settings.Lab) -> int:
             f"{guest.name}  {guest.status:<8} {guest.host}  {guest.id}"
         )
     return 0 if all(state.is_answering for state in states) else 1
+
+
+def _idle(lab: lab_settings.Lab) -> int:
+    """Say what each guest takes in a minute, see :mod:`.amphora.idle`."""
+    plane = deployment.Deployment.of(lab)
+    script = pathlib.Path(idle.__file__).read_text(encoding="utf-8")
+    command = f"sudo python3 -c {shlex.quote(script)} {IDLE_SECONDS}"
+    for guest in guests.guests(plane):
+        if guest.status == "ACTIVE":
+            said = guests.run_in_guest(plane, guest, command)
+            print(f"{guest.name}  {guest.id}\n{said}")  # noqa: T201
+    return 0
 
 
 if __name__ == "__main__":

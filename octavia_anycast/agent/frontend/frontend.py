@@ -25,6 +25,7 @@ from typing import Any
 
 from octavia_anycast.agent import atomic_file
 from octavia_anycast.agent.frontend.netlink import Link, Netlink, Route
+from octavia_anycast.agent.frontend.rest import Rest
 from octavia_anycast.agent.loop import Loop
 from octavia_anycast.agent.process import run
 from octavia_anycast.model.bgp import IPAddress
@@ -99,8 +100,17 @@ class FrontendSetup:
             tuple[Frontend | None, frozenset[IPAddress], bool] | None
         ) = None
         self._has_sysctls = False
+        # Whether a program has been run in this turn.
+        self._has_run = False
         self._hastened: int | None = None  # the index of an interface
-        self._loop = Loop("frontend", self._turn)
+        self._rest = Rest(
+            paths.namespace_path,
+            tuple(
+                f"{paths.interface_directory}/{name}.json"
+                for name in ("lo", FRONTEND_INTERFACE)
+            ),
+        )
+        self._loop = Loop("frontend", self._turn, self._rest.fileno)
         self._loop.start()
 
     def want(
@@ -123,10 +133,19 @@ class FrontendSetup:
     def close(self) -> None:
         """End the thread; the interfaces stay."""
         self._loop.close()
+        self._rest.close()
 
     def _turn(self) -> float:
-        is_complete = self._wanted is None or self._apply(*self._wanted)
-        return _CHECK_SECONDS if is_complete else _RETRY_SECONDS
+        wanted = self._wanted
+        # To read all tables costs a hundred times more than to be told.
+        if wanted is None or self._rest.lasts(wanted):
+            return _CHECK_SECONDS
+        self._has_run = False
+        if not self._apply(*wanted):
+            return _RETRY_SECONDS
+        if not self._has_run:  # else the next turn looks what came of it
+            self._rest.found(wanted)
+        return _CHECK_SECONDS
 
     def _apply(
         self,
@@ -135,6 +154,7 @@ class FrontendSetup:
         is_rescuing: bool,
     ) -> bool:
         self._ensure_namespace()
+        self._rest.follow()
         self._write_interface("lo", loopback_file(vips))
         is_complete = frontend is None
         if frontend is not None and self._ensure_interface(frontend):
@@ -154,15 +174,15 @@ class FrontendSetup:
     def _ensure_namespace(self) -> None:
         namespace = self._paths.namespace
         if not os.path.exists(self._paths.namespace_path):
-            run(["ip", "netns", "add", namespace])
+            self._run(["ip", "netns", "add", namespace])
             self._has_sysctls = False
         if self._has_sysctls:
             return
         inside = ["ip", "netns", "exec", namespace, "sysctl", "-q"]
         # As Octavia's own unit amphora-netns, before an interface is in it.
         # It complains of each setting that is the machine's, and goes on.
-        run([*inside, "--system"], level=logging.DEBUG)
-        self._has_sysctls = run([*inside, "-w", *SYSCTLS])
+        self._run([*inside, "--system"], level=logging.DEBUG)
+        self._has_sysctls = self._run([*inside, "-w", *SYSCTLS])
 
     def _ensure_interface(self, frontend: Frontend) -> bool:
         paths = self._paths
@@ -174,7 +194,7 @@ class FrontendSetup:
             return False  # not plugged yet
         LOG.info("Interface %s becomes %s", outside.name, FRONTEND_INTERFACE)
         self._remember_plugged(frontend.mac_address)
-        return run(
+        return self._run(
             [
                 *("ip", "link", "set", "dev", outside.name),
                 *("netns", paths.namespace, "name", FRONTEND_INTERFACE),
@@ -198,8 +218,12 @@ class FrontendSetup:
         if _read(path) != text:
             atomic_file.write(path, text, mode=0o644)
 
+    def _run(self, argv: Sequence[str], level: int = logging.ERROR) -> bool:
+        self._has_run = True
+        return run(argv, level=level)
+
     def _ip(self, *words: str) -> bool:
-        return run(["ip", "-n", self._paths.namespace, *words])
+        return self._run(["ip", "-n", self._paths.namespace, *words])
 
     def _set_addresses(
         self,
@@ -288,7 +312,7 @@ class FrontendSetup:
             for family in ("ipv4", "ipv6")
             for name in _NEIGHBOUR_SYSCTLS
         ]
-        run([*inside, "sysctl", "-qw", *settings])
+        self._run([*inside, "sysctl", "-qw", *settings])
 
     def _masquerade(self, frontend: Frontend) -> None:
         program = self._paths.masquerade_program
@@ -297,7 +321,7 @@ class FrontendSetup:
         inside = ["ip", "netns", "exec", self._paths.namespace]
         for version in sorted(_versions(frontend)):
             command = [program, "add", f"ipv{version}", FRONTEND_INTERFACE]
-            run([*inside, *command])
+            self._run([*inside, *command])
 
 
 def _read(path: str) -> str:

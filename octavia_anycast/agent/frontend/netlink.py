@@ -52,7 +52,16 @@ _NUD_ANSWERED = 0x02 | 0x04 | 0x08  # REACHABLE, STALE, DELAY
 _NUD_SILENT = 0x01 | 0x20  # INCOMPLETE, FAILED
 _RTM_NEWNEIGH, _NTF_USE, _NDA_DST = 28, 0x01, 1
 _NLM_F_REQUEST_CREATE_ACK = 0x405
-_TIMEOUT_SECONDS = 1.0
+_TIMEOUT_SECONDS = 1
+_TIMEVAL = struct.Struct("@ll")
+# The kernel answers a dump in pieces that are no larger.
+_CHUNK = 32_768
+# Without the counters, which are most of the answer.
+_IFLA_EXT_MASK, _RTEXT_FILTER_SKIP_STATS = 29, 8
+_LINKS_REQUEST = bytes(16) + struct.pack(
+    "=HHI", 8, _IFLA_EXT_MASK, _RTEXT_FILTER_SKIP_STATS
+)
+_NDA_IFINDEX = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +109,11 @@ def is_silent(state: int) -> bool:
     return bool(state & _NUD_SILENT)
 
 
+def is_answering(state: int) -> bool:
+    """Whether a neighbour in this state has answered the last question."""
+    return bool(state & _NUD_ANSWERED)
+
+
 class Netlink:
     """Two netlink sockets in one network namespace; for one thread.
 
@@ -107,6 +121,8 @@ class Netlink:
     """
 
     def __init__(self, namespace_path: str | None = None) -> None:
+        # What the kernel said last of what listens, and what that means.
+        self._listening: tuple[list[bytes], tuple[TcpSocket, ...]] = [], ()
         # A socket stays in the namespace in which it was opened.
         self._route, self._diag = (
             _open()
@@ -122,7 +138,7 @@ class Netlink:
     def links(self) -> tuple[Link, ...]:
         """List the interfaces."""
         found = []
-        for body in _dump(self._route, _RTM_GETLINK, bytes(16)):
+        for body in _dump(self._route, _RTM_GETLINK, _LINKS_REQUEST):
             index, flags = struct.unpack_from("=4xiI", body)
             attributes = _attributes(body, 16)
             found.append(
@@ -212,7 +228,8 @@ class Netlink:
     def neighbours(self, index: int) -> dict[IPAddress, int]:
         """Map each neighbour on a link to its state (ip-neighbour(8))."""
         found = {}
-        for body in _dump(self._route, _RTM_GETNEIGH, bytes(12)):
+        request = bytes(12) + struct.pack("=HHI", 8, _NDA_IFINDEX, index)
+        for body in _dump(self._route, _RTM_GETNEIGH, request):
             link, state = struct.unpack_from("=4xiH", body)
             packed = _attributes(body, 12).get(_NDA_DST)
             if packed and link == index:
@@ -255,20 +272,16 @@ class Netlink:
             raise OSError(-number, os.strerror(-number))
 
     def listening(self) -> tuple[TcpSocket, ...]:
-        """List the listening TCP sockets."""
-        found = []
-        for body in self._sockets(TCP_LISTEN):
-            (port,) = struct.unpack_from("!H", body, 4)
-            backlog, backlog_max = struct.unpack_from("=II", body, 56)
-            found.append(
-                TcpSocket(
-                    ip_address=_ip(_source(body)),
-                    port=port,
-                    backlog=backlog,
-                    backlog_max=backlog_max,
-                )
-            )
-        return tuple(found)
+        """List the listening TCP sockets.
+
+        It is the same object for as long as they are the same.
+        """
+        bodies = list(self._sockets(TCP_LISTEN))
+        known, found = self._listening
+        if bodies != known:
+            found = tuple(_listener(body) for body in bodies)
+            self._listening = bodies, found
+        return found
 
     def count_established(
         self, addresses: frozenset[IPAddress]
@@ -288,6 +301,17 @@ class Netlink:
                 "=BBxxI48x", family, socket.IPPROTO_TCP, 1 << state
             )
             yield from _dump(self._diag, _SOCK_DIAG_BY_FAMILY, request)
+
+
+def _listener(body: bytes) -> TcpSocket:
+    (port,) = struct.unpack_from("!H", body, 4)
+    backlog, backlog_max = struct.unpack_from("=II", body, 56)
+    return TcpSocket(
+        ip_address=_ip(_source(body)),
+        port=port,
+        backlog=backlog,
+        backlog_max=backlog_max,
+    )
 
 
 def _source(body: bytes) -> bytes:
@@ -320,7 +344,7 @@ def _dump(link: socket.socket, kind: int, request: bytes) -> Iterator[bytes]:
     link.send(_HEADER.pack(length, kind, _NLM_F_REQUEST_DUMP, 1, 0) + request)
     bodies: list[bytes] = []
     # Read it all first: an abandoned dump would spoil the next one.
-    while _take(link.recv(262_144), bodies):
+    while _take(link.recv(_CHUNK), bodies):
         pass
     yield from bodies
 
@@ -344,7 +368,9 @@ def _open() -> list[socket.socket]:
     links = []
     for protocol in (_NETLINK_ROUTE, _NETLINK_SOCK_DIAG):
         link = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, protocol)
-        link.settimeout(_TIMEOUT_SECONDS)
+        # Not settimeout(), which costs a system call more for each.
+        timeout = _TIMEVAL.pack(_TIMEOUT_SECONDS, 0)
+        link.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, timeout)
         link.bind((0, 0))
         links.append(link)
     return links

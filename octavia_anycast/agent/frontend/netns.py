@@ -46,3 +46,16 @@ def call_in(path: str, function: Callable[[], _T]) -> _T:
     # The namespace is this one thread's, and ends with it.
     with ThreadPoolExecutor(max_workers=1) as executor:
         return executor.submit(run).result()
+
+
+def read_in(path: str, file_path: str) -> str:
+    """Read a file as it is in a namespace, such as one below ``/proc``.
+
+    :raises OSError: no such namespace, no such file.
+    """
+
+    def read() -> str:
+        with open(file_path, encoding="utf-8") as stream:
+            return stream.read()
+
+    return call_in(path, read)

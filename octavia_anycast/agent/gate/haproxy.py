@@ -51,6 +51,28 @@ class ListenerWatch:
     def __init__(self) -> None:
         self._served: set[_Key] = set()
         self._waiting: dict[_Key, Waiting] = {}
+        # What was looked at last, and what that said.
+        self._seen: tuple[object, object] = None, None
+        self._said: tuple[Waiting | None, Sample] = None, GOOD
+
+    def look_at_both(
+        self,
+        sockets: tuple[TcpSocket, ...],
+        listeners: tuple[ListenerSocket, ...],
+        now: float,
+    ) -> tuple[Waiting | None, Sample]:
+        """Queues and sockets: :meth:`waiting` and :meth:`look`.
+
+        The same sockets again, as an object, say the same again.
+        """
+        seen = self._seen
+        if seen[0] is not sockets or seen[1] is not listeners:
+            self._said = (
+                self.waiting(sockets, listeners, now),
+                self.look(sockets, listeners),
+            )
+            self._seen = sockets, listeners
+        return self._said
 
     def waiting(
         self,

@@ -14,11 +14,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from octavia_anycast.agent.frontend.frontend import (
-    interface_addresses,
-    vip_addresses,
-)
-from octavia_anycast.agent.frontend.netlink import Netlink, is_silent
+from octavia_anycast.agent.frontend.changes import Changes
+from octavia_anycast.agent.frontend.netlink import Netlink
 from octavia_anycast.agent.gate.gate import (
     GOOD,
     Sample,
@@ -32,6 +29,11 @@ from octavia_anycast.agent.gate.haproxy import (
     StatsSocket,
     Waiting,
 )
+from octavia_anycast.agent.gate.inside import (
+    TABLES,
+    FrontendWatch,
+    GatewayWatch,
+)
 from octavia_anycast.agent.gate.processes import (
     STOPPED,
     DaemonProcess,
@@ -42,9 +44,7 @@ from octavia_anycast.agent.gate.processes import (
 from octavia_anycast.agent.gate.services import KernelTable, ServiceWatch
 from octavia_anycast.model.bgp import IPAddress
 from octavia_anycast.model.wire import (
-    FRONTEND_INTERFACE,
     DesiredState,
-    Frontend,
     GateSettings,
     Probe,
 )
@@ -73,10 +73,13 @@ class Prober:
         self._services = ServiceWatch(paths)
         self._netlink: Netlink | None = None
         self._namespace_inode = 0
+        self._frontend: FrontendWatch | None = None
+        self._gateways = GatewayWatch()
         self._request: RequestProbe | None = None
-        self._ask_gateways_at = 0.0
-        # What each probe said in the last sample.
+        # What each probe said in the last sample; a new object if it has
+        # changed.
         self.looks: dict[Probe, Sample] = {}
+        self._said: dict[Probe, Sample] = {}
         self.is_frontend_up = False
         # The VIPs that are on the loopback, as of the last look.
         self.bound: frozenset[IPAddress] = frozenset()
@@ -112,9 +115,12 @@ class Prober:
                 looks |= self._check_haproxy(state, now)
             if self._netlink is not None:
                 looks |= self._check_services(state, now, looks)
-        self.looks = {
-            probe: replace(look, probe=probe) for probe, look in looks.items()
-        }
+        if looks != self._said:
+            self._said = looks
+            self.looks = {
+                probe: replace(look, probe=probe)
+                for probe, look in looks.items()
+            }
         return _decided(self.looks, is_enabled=state.gate.is_enabled)
 
     def _rest(self) -> Sample:
@@ -122,6 +128,7 @@ class Prober:
         self.close()
         self._load_balancer_id = None
         self.is_frontend_up, self.bound, self.looks = False, frozenset(), {}
+        self._said = {}
         return GOOD
 
     def _check_processes(self, state: DesiredState, now: float) -> Sample:
@@ -182,44 +189,20 @@ class Prober:
         self.is_frontend_up = False
         try:
             netlink = self._enter()
-            if netlink is None:
+            if netlink is None or self._frontend is None:
                 self.bound = frozenset()
                 problem = "the namespace of HAProxy is not there"
                 return {Probe.FRONTEND: bad(problem)}
-            present = {address.ip_address for address in netlink.addresses()}
-            self.bound = vip_addresses(state) & present
-            problem = _frontend_problem(netlink, state.frontend)
-            if problem or state.frontend is None:
-                return {Probe.FRONTEND: bad(problem)}
-            pause = state.gate.gateway_interval_ms / 1000
-            gateways = self._check_gateways(
-                netlink, state.frontend, now, pause
-            )
+            view = self._frontend.look(netlink, state, now)
+            self.bound = view.bound
+            if view.problem:
+                return {Probe.FRONTEND: bad(view.problem)}
+            gateways = self._gateways.look(netlink, view, state.gate, now)
         except OSError as e:
             self._leave()
             return {Probe.FRONTEND: unknown(f"netlink: {e.strerror or e}")}
         self.is_frontend_up = gateways.verdict is Verdict.GOOD
         return {Probe.FRONTEND: GOOD, Probe.GATEWAY: gateways}
-
-    def _check_gateways(
-        self, netlink: Netlink, frontend: Frontend, now: float, pause: float
-    ) -> Sample:
-        """Behind a bridge a dead network keeps its carrier: ask a gateway."""
-        index = next(
-            link.index
-            for link in netlink.links()
-            if link.name == FRONTEND_INTERFACE
-        )
-        states = netlink.neighbours(index)
-        gateways = {a.gateway for a in frontend.addresses if a.gateway}
-        if now >= self._ask_gateways_at:
-            self._ask_gateways_at = now + pause
-            for gateway in gateways:
-                netlink.ask_neighbour(index, gateway, states.get(gateway))
-        for gateway in sorted(gateways, key=str):
-            if is_silent(states.get(gateway, 0)):
-                return bad(f"the gateway {gateway} does not answer")
-        return GOOD
 
     def _enter(self) -> Netlink | None:
         try:
@@ -229,12 +212,18 @@ class Prober:
             return None
         if self._netlink is None or inode != self._namespace_inode:
             self._leave()
-            self._netlink = Netlink(self._paths.namespace_path)
+            path = self._paths.namespace_path
+            self._netlink = Netlink(path)
+            self._frontend = FrontendWatch(Changes(TABLES, path))
+            self._gateways = GatewayWatch()
             self._namespace_inode = inode
         return self._netlink
 
     def _leave(self) -> None:
         self._table.close()
+        if self._frontend is not None:
+            self._frontend.close()
+            self._frontend = None
         if self._netlink is not None:
             self._netlink.close()
             self._netlink = None
@@ -252,12 +241,14 @@ class Prober:
         except OSError as e:
             self._leave()
             return {Probe.LISTENERS: unknown(f"sock_diag: {e.strerror or e}")}
-        waiting = self._listeners.waiting(sockets, state.listeners, now)
+        waiting, listening = self._listeners.look_at_both(
+            sockets, state.listeners, now
+        )
         if waiting and waiting.milliseconds(now) > settings.interval_ms:
             stats.hurry()
         looks = {
             Probe.ANSWER: stats.sample(now),
-            Probe.LISTENERS: self._listeners.look(sockets, state.listeners),
+            Probe.LISTENERS: listening,
         }
         if waiting and _hangs(waiting, stats, settings, now):
             looks[Probe.LISTENERS] = bad(
@@ -338,28 +329,3 @@ def _decided(looks: dict[Probe, Sample], *, is_enabled: bool) -> Sample:
     if looks[Probe.REVISION].verdict is Verdict.BAD:
         return looks[Probe.REVISION]
     return worst([looks[probe] for probe in Probe if probe in looks])
-
-
-def _frontend_problem(netlink: Netlink, frontend: Frontend | None) -> str:
-    if frontend is None:
-        return "no front end is assigned"
-    links = [
-        link
-        for link in netlink.links()
-        if link.mac_address == frontend.mac_address
-        and link.name == FRONTEND_INTERFACE
-    ]
-    if not links:
-        return "the front-end interface is not there"
-    if not links[0].is_up:
-        return "the link of the front-end interface is down"
-    present = {
-        address.ip_address
-        for address in netlink.addresses()
-        if address.index == links[0].index
-    }
-    # The link-local one, too: without it no gateway is asked for.
-    for address, _ in interface_addresses(frontend):
-        if address not in present:
-            return f"{address} is not on the front-end interface"
-    return ""

@@ -30,6 +30,7 @@ STOPPED = frozenset("Tt")
 # Where the kernel lacks ip_vs, keepalived starts and ends at once; such a one
 # must not count as lost, or it would withdraw what is served beside it.
 _SETTLED_SECONDS = 1.0
+_STAT_MAX = 4096
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,8 +64,11 @@ def state_of(pid: int, program: str) -> str:
     Empty if there is no such process, or the number is another's by now.
     """
     try:
-        with open(f"/proc/{pid}/stat", encoding="utf-8") as stream:
-            text = stream.read()
+        descriptor = os.open(f"/proc/{pid}/stat", os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            text = os.read(descriptor, _STAT_MAX).decode("utf-8", "replace")
+        finally:
+            os.close(descriptor)
     except OSError:
         return ""
     # The name is in parentheses and may have any character in it.

@@ -122,6 +122,11 @@ class ChosenSpeaker:
         self._wanted: dict[Place, tuple[Speaker, ...]] = {}
         # Speakers that were looked at -> the peers refused, and why.
         self._looked_at: dict[tuple[Speaker, ...], dict[str, str]] = {}
+        # The last status, and what it was made of.
+        self._reported: tuple[list[object], SpeakerStatus] = (
+            [],
+            SpeakerStatus(),
+        )
 
     def check(self, speakers: tuple[Speaker, ...]) -> None:
         """Refuse what the drivers of this image cannot do.
@@ -178,6 +183,22 @@ class ChosenSpeaker:
         """Report from memory; a refused peer has its session too."""
         shares, speakers = self._wanted, self._speakers
         found = {place: made.status() for place, made in self._made.items()}
+        # Asked ten times a second. A driver has a new object for new news.
+        made_of = [shares, speakers, self._looked_at, *found.values()]
+        known, status = self._reported
+        if len(known) != len(made_of) or any(
+            one is not other for one, other in zip(known, made_of, strict=True)
+        ):
+            status = self._merged(shares, speakers, found)
+            self._reported = made_of, status
+        return status
+
+    def _merged(
+        self,
+        shares: Mapping[Place, tuple[Speaker, ...]],
+        speakers: tuple[Speaker, ...],
+        found: Mapping[Place, SpeakerStatus],
+    ) -> SpeakerStatus:
         wanted = [found[place] for place in shares if place in found]
         are_loaded = len(wanted) == len(shares) and all(
             status.speakers == shares.get(place, ())

@@ -32,6 +32,7 @@ from octavia.amphorae.backends.utils import interface_file
 from octavia.cmd import agent
 from oslo_config import cfg
 
+from octavia_anycast.octavia_adapter.amphora import lvs_heartbeat
 from octavia_anycast.octavia_adapter.amphora.amphora_interfaces import OsUtils
 
 PROGRAM = "amphora-agent"
@@ -160,12 +161,14 @@ def main(
     make_blueprint: Callable[[], Any],
     make_certificate_view: Callable[[str, str], Callable[[], Any]],
     lifeline: Lifeline,
+    read_inside: lvs_heartbeat.ReadInside,
 ) -> None:
     """Run Octavia's agent with a blueprint of ours.
 
     :param make_certificate_view: of the file of the agent's certificate and
         the amphora's id
     :param lifeline: told when the worker is ready, and of each of its rounds
+    :param read_inside: reads a file as a network namespace has it
     """
 
     def make_server(hm_queue: Any) -> Server:
@@ -179,6 +182,7 @@ def main(
         )
         return made
 
+    lvs_heartbeat.install(read_inside)
     util.send_vip_advertisements = advertise_nothing
     Worker.lifeline = lifeline
     agent.server = SimpleNamespace(Server=make_server)

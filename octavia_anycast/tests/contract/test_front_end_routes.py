@@ -13,6 +13,7 @@ import uuid
 import pytest
 
 from octavia_anycast.agent.frontend import frontend as module
+from octavia_anycast.agent.frontend import rest as rest_module
 from octavia_anycast.agent.frontend.frontend import (
     FrontendPaths,
     FrontendSetup,
@@ -78,6 +79,8 @@ def kernel(tmp_path, monkeypatch):
     made = Kernel(tmp_path)
     monkeypatch.setattr(module, "run", made.run)
     monkeypatch.setattr(module, "_CHECK_SECONDS", 0.02)
+    # As if all were read anew each time; the last tests read when told.
+    monkeypatch.setattr(rest_module, "READ_AGAIN_SECONDS", 0.0)
     monkeypatch.setattr(module, "Netlink", counted(made))
     yield made
     made.close()
@@ -137,3 +140,100 @@ def test_another_mss_or_gateway_is_put_right(kernel):
         lambda: "10.1.0.9" not in kernel.ip("route", "show", "table", "1"),
         "the gateway is right",
     )
+
+
+def rest(kernel, monkeypatch):
+    """Have all as it is wanted, and then wait for what the kernel tells."""
+    kernel.setup.want(FRONTEND, VIPS, is_rescuing=False)
+    settle(kernel)
+    monkeypatch.setattr(rest_module, "READ_AGAIN_SECONDS", 1e9)
+    turns = []
+    monkeypatch.setattr(
+        kernel.setup._rest,
+        "lasts",
+        lambda wanted, ask=kernel.setup._rest.lasts: (
+            turns.append(ask(wanted)) or turns[-1]
+        ),
+    )
+    eventually(lambda: turns[-3:] == [True] * 3, "it is at rest")
+    return turns
+
+
+def test_nothing_is_read_while_nothing_changes(kernel, monkeypatch):
+    turns = rest(kernel, monkeypatch)
+    # The kernel itself may have had something to tell at first.
+    eventually(lambda: turns[-20:] == [True] * 20, "20 turns without change")
+    looks = kernel.looks
+    assert turns[-1], "else one is under way"
+    seen = len(turns)
+    eventually(lambda: len(turns) >= seen + 5, "it has its turns")
+    assert all(turns[seen:])
+    assert kernel.looks == looks
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("route", "del", "default", "table", VIP_TABLE),
+        ("-6", "route", "del", "default", "table", VIP_TABLE),
+        ("addr", "del", "10.1.0.5/24", "dev", "eth1"),
+        ("link", "set", "eth1", "down"),
+        ("rule", "del", "from", "198.51.100.1"),
+    ],
+)
+def test_a_change_is_told_and_mended_at_once(kernel, monkeypatch, words):
+    turns = rest(kernel, monkeypatch)
+
+    def tables():
+        return [
+            kernel.ip("-o", *each)
+            for each in (
+                ("route", "show", "table", VIP_TABLE),
+                ("-6", "route", "show", "table", VIP_TABLE),
+                ("addr", "show", "dev", "eth1", "up"),
+                ("rule", "show"),
+            )
+        ]
+
+    # Only what the kernel tells ends the pause now.
+    seen = len(turns)
+    monkeypatch.setattr(module, "_CHECK_SECONDS", 1e6)
+    eventually(lambda: len(turns) > seen, "it waits")
+    before = tables()
+    kernel.ip(*words)
+    eventually(lambda: tables() == before, "it is as it was")
+
+
+def test_a_file_that_somebody_wrote_is_put_right(kernel, monkeypatch):
+    rest(kernel, monkeypatch)
+    path = kernel.setup._paths.interface_directory + "/lo.json"
+    with open(path, encoding="utf-8") as stream:
+        text = stream.read()
+    with open(path, "w", encoding="utf-8") as stream:
+        stream.write("{}")
+
+    def is_back():
+        with open(path, encoding="utf-8") as stream:
+            return stream.read() == text
+
+    eventually(is_back, "the file is as it was")
+
+
+def test_what_failed_is_tried_again(kernel, monkeypatch):
+    """No change is told of what was not changed."""
+    rest(kernel, monkeypatch)
+    failed = []
+
+    def fail_once(argv, **options):
+        if "10.1.0.5/24" in argv and not failed:
+            failed.append(argv)
+            return False
+        return kernel.run(argv, **options)
+
+    monkeypatch.setattr(module, "run", fail_once)
+    kernel.ip("addr", "del", "10.1.0.5/24", "dev", "eth1")
+    eventually(
+        lambda: "10.1.0.5/24" in kernel.ip("addr", "show", "dev", "eth1"),
+        "it is back",
+    )
+    assert failed

@@ -230,6 +230,28 @@ def test_daemon_comes_back(announcing, fault):
         eventually(holds(bench, name, V4), f"{fault}: {name} again", 20)
 
 
+@pytest.mark.parametrize("fault", ["kill_daemon", "hang_daemon"])
+@pytest.mark.parametrize("kind", ["exabgp", "bird"])
+def test_a_daemon_at_rest_comes_back(daemon_bench, kind, fault):
+    """It is asked less then, but it is asked."""
+    bench = daemon_bench(kind)
+    driver = bench.speaker.speaker
+    driver._settings = replace(driver._settings, settle_seconds=2.5)
+    bench.speaker.configure("10.1.0.5", speakers(peer("p1")))
+    bench.speaker.set_paths(paths("p1"))
+    eventually(holds(bench, "p1", V4), "the path is there")
+    eventually(driver._is_at_rest, "it is at rest")
+    if kind == "exabgp":
+        eventually(
+            lambda: driver._answered_at > driver._audited_at,
+            "it is asked the short question",
+        )
+    assert bench.speaker.status().is_running
+    getattr(bench, fault)()
+    eventually(holds(bench, "p1"), "the session is lost")
+    eventually(holds(bench, "p1", V4), f"{fault}: again", 20)
+
+
 def test_a_new_driver_drops_nothing(announcing):
     bench = announcing
     age = bench.bird.age("p1", V4) if bench.kind != "fake" else None

@@ -6,7 +6,9 @@ It talks to ExaBGP's API process (:mod:`.relay`) over a unix socket. After
 each (re)connection it asks what ExaBGP has and sends the difference: ExaBGP
 outlives the agent and keeps announcing, and a route that is announced again
 unchanged is not sent again. What is known is audited each ``audit_seconds``,
-which is also the sign of life.
+which is also the sign of life. At rest a shorter question is that sign, and
+the audit comes each ``rest_audit_seconds``: it costs ExaBGP and its relay,
+both Python, more than all else that they do then.
 
 Layer: agent.
 """
@@ -35,6 +37,7 @@ _LISTINGS = (
     "show neighbor json",
     "show adj-rib out",
 )
+_SIGN_OF_LIFE = "version"
 # ExaBGP answers to a reload before it has done it.
 _RELOADING_SECONDS = 0.05
 
@@ -47,6 +50,7 @@ class ExabgpSettings(DaemonSettings):
     group: str | None = "exabgp"
     relay_program: str = "/usr/local/bin/octavia-anycast-exabgp-relay"
     audit_seconds: float = 1.0
+    rest_audit_seconds: float = 5.0
     reload_seconds: float = 0.2
     # ExaBGP drops a reload while a path waits for a session that is down.
     reload_limit_seconds: float = 5.0
@@ -134,17 +138,27 @@ class ExabgpSpeaker(DaemonDriver[ExabgpSettings, ExabgpLink]):
         # To be loaded after what is wanted now: see _take.
         self._next: Configuration | None = None
         self._audited_at = 0.0
+        self._answered_at = 0.0
         self._reloaded_at = 0.0
         self._outdated_since: float | None = None
         super().__init__("ExaBGP", settings, service)
 
     def _pause(self) -> float:
         settings = self._settings
-        due_at = self._audited_at + settings.audit_seconds
+        due_at = min(
+            self._audited_at + self._audit_period(),
+            self._answered_at + settings.audit_seconds,
+        )
         left = max(due_at - time.monotonic(), _RELOADING_SECONDS)
         if self._is_at_rest():
             return left  # what ExaBGP says ends the pause
         return min(left, settings.poll_seconds)
+
+    def _audit_period(self) -> float:
+        settings = self._settings
+        if self._is_at_rest():
+            return settings.rest_audit_seconds
+        return settings.audit_seconds
 
     def _take(self, wish: Wish) -> None:
         before, speakers = self._wish, wish.speakers
@@ -195,21 +209,24 @@ class ExabgpSpeaker(DaemonDriver[ExabgpSettings, ExabgpLink]):
 
     def _look(self, link: ExabgpLink) -> None:
         link.read_events()
-        audited_for = time.monotonic() - self._audited_at
-        if audited_for > self._settings.audit_seconds:
+        now = time.monotonic()
+        if now - self._audited_at > self._audit_period():
             self._audit(link)
+        elif now - self._answered_at > self._settings.audit_seconds:
+            self._answered_at = now
+            link.ask(_SIGN_OF_LIFE)
         if self._wish.paths is not None and self._rib is not None:
             self._send_differences(link, self._wish.paths, self._rib)
         self._reload(link)
 
     def _audit(self, link: ExabgpLink) -> None:
-        self._audited_at = time.monotonic()
+        self._audited_at = self._answered_at = time.monotonic()
         files, sessions, paths = link.ask(*_LISTINGS)
         if files.is_done:
             self._generations = syntax.generations_from(files.lines)
         if sessions.is_done:
             found = syntax.sessions_from(sessions.lines, _utcnow())
-            self._take_sessions(syntax.with_errors(found, self._sessions))
+            self._take_sessions(syntax.with_known(found, self._sessions))
         if not paths.is_done:
             return
         known = self._rib or {}

@@ -27,6 +27,8 @@ from octavia_anycast.model.bgp import (
 
 MAIN_FILE = "exabgp.conf"
 _STATES = {state.value.upper(): state for state in SessionState}
+# A listing's moment is off by up to one second.
+_SAME_SESSION = timedelta(seconds=2)
 _NOTIFICATION = re.compile(r"notification \w+ \((\d+),(\d+)\)")
 # RFC 4271, section 4.5 and 6; RFC 4486.
 _ERRORS = {
@@ -195,18 +197,33 @@ def sessions_from(lines: list[str], now: datetime) -> dict[IPAddress, Session]:
     return sessions
 
 
-def with_errors(
+def with_known(
     listed: dict[IPAddress, Session], known: Mapping[IPAddress, Session]
 ) -> dict[IPAddress, Session]:
-    """The sessions of a listing, with errors that only events tell."""
+    """The sessions of a listing, with what is known better from before.
+
+    Errors are told by events only. A listing has whole seconds: the same
+    session would seem to have begun at another moment each time.
+    """
     return {
-        peer_ip: (
-            replace(session, error=known[peer_ip].error)
-            if peer_ip in known and not session.is_established
-            else session
-        )
+        peer_ip: _with_known(session, known[peer_ip])
+        if peer_ip in known
+        else session
         for peer_ip, session in listed.items()
     }
+
+
+def _with_known(session: Session, known: Session) -> Session:
+    if not session.is_established:
+        session = replace(session, error=known.error)
+    if (
+        session.state is known.state
+        and session.since is not None
+        and known.since is not None
+        and abs(session.since - known.since) < _SAME_SESSION
+    ):
+        session = replace(session, since=known.since)
+    return session
 
 
 def event_from(

@@ -41,6 +41,7 @@ amphora_agent.main(
     lambda: flask.Blueprint("ours", "ours"),
     lambda *_: lambda: None,
     SimpleNamespace(ready=lambda: None, beat=lambda: None),
+    lambda namespace, path: "",
 )
 print(json.dumps(found))
 """

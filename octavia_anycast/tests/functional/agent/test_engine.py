@@ -479,3 +479,23 @@ def test_what_has_not_changed_is_not_made_anew(bench):
     assert bench.speaker._wish is first
     bench.prober.verdict = DEAD
     eventually(lambda: bench.speaker._wish.paths == frozenset())
+
+
+def test_the_speaker_is_told_what_is_new_and_no_more(bench, monkeypatch):
+    told = []
+    monkeypatch.setattr(
+        bench.speaker,
+        "want",
+        lambda wish, want=bench.speaker.want: (told.append(wish), want(wish)),
+    )
+
+    def is_quiet():
+        known, beats = len(told), bench.beats
+        eventually(lambda: bench.beats > beats + 20)
+        return len(told) == known
+
+    for vips in ((VIP4, VIP6), (VIP4,)):
+        bench.apply(state(gate=FAST, vips=vips))
+        eventually(lambda wanted=vips: len(bench.peer.rib) == len(wanted))
+        # Once more, when a sample has seen the VIPs; and then no more.
+        eventually(is_quiet)

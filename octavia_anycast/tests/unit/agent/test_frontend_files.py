@@ -16,7 +16,7 @@ from octavia_anycast.agent.frontend.frontend import (
     loopback_file,
 )
 from octavia_anycast.agent.frontend.netlink import Address, Link
-from octavia_anycast.agent.gate import probes
+from octavia_anycast.agent.gate import inside
 from octavia_anycast.model.wire import Frontend, FrontendAddress
 from octavia_anycast.tests.unit.agent.states import state
 
@@ -146,7 +146,8 @@ def test_a_front_end_is_up_with_all_that_can_be_used(wanted, present, missing):
             for text in wanted
         ),
     )
-    found = probes._frontend_problem(Interfaces(frontend, *present), frontend)
+    there = Interfaces(frontend, *present)
+    found = inside._problem(frontend, there.links(), there.addresses())
     assert found == (
         f"{missing} is not on the front-end interface" if missing else ""
     )

@@ -99,3 +99,17 @@ def test_the_queue_that_waits_longest_counts():
     waiting = watch.waiting(sockets, wanted(80, 81), 2.0)
     assert (waiting.name, waiting.count) == ("198.51.100.7 port 80", 1)
     assert watch.waiting(sockets, wanted(81), 3.0).since == 2.0
+
+
+def test_the_same_sockets_are_judged_once():
+    watch = ListenerWatch()
+    listeners, sockets = wanted(80), tuple(opened(80, backlog=1))
+    first = watch.look_at_both(sockets, listeners, 1.0)
+    assert first[0].since == 1.0
+    assert watch.look_at_both(sockets, listeners, 2.0) is first
+    closed = watch.look_at_both((), listeners, 3.0)
+    assert closed[1].verdict is Verdict.BAD
+    again = watch.look_at_both(sockets, listeners, 4.0)
+    assert again[0].since == 4.0
+    another = watch.look_at_both(sockets, wanted(80, 81), 5.0)
+    assert another[1].verdict is Verdict.PARTIAL

@@ -247,3 +247,19 @@ def test_the_others_do_not_go_with_a_refused_peer(bench):
     assert status.speakers == wanted
     found = {s.peer_id: s.error for s in status.sessions}
     assert found["bad"] == "bird refuses it: line 3: no"
+
+
+def test_a_status_is_made_anew_for_new_news_only(bench):
+    """It is asked ten times a second."""
+    bench.speaker.configure(ROUTER_ID, BIRD)
+    (bird,) = bench.made.values()
+    status = SpeakerStatus(is_running=True, speakers=BIRD)
+    bird.status = lambda: status
+    first = bench.speaker.status()
+    assert bench.speaker.status() is first
+    bird.status = lambda: replace(status, is_running=False)
+    assert not bench.speaker.status().is_running
+    bird.status = lambda: status
+    assert bench.speaker.status() == first
+    bench.speaker.configure(ROUTER_ID, ())
+    assert bench.speaker.status().speakers != first.speakers

@@ -129,6 +129,33 @@ def test_sessions_are_read():
     assert syntax.sessions_from([], NOW) == {}
 
 
+def listed(duration, now, fsm="ESTABLISHED"):
+    item = {
+        "fsm": fsm,
+        "duration": duration,
+        "families": ["ipv4 unicast"],
+        "peer": {"address": str(PEER4.peer_ip)},
+    }
+    return syntax.sessions_from([json.dumps([item])], now)
+
+
+def test_a_session_that_goes_on_has_one_beginning():
+    """ExaBGP tells whole seconds: else it would seem to change each time."""
+    known = listed(60, NOW)
+    for tenths in range(1, 40):
+        now = NOW + timedelta(milliseconds=100 * tenths)
+        again = listed(60 + tenths // 10, now)
+        assert syntax.with_known(again, known) == known
+
+
+def test_another_session_has_another_beginning():
+    known = listed(60, NOW)
+    now = NOW + timedelta(seconds=5)
+    for again in (listed(1, now), listed(65, now, "ACTIVE")):
+        assert syntax.with_known(again, known) == again
+    assert syntax.with_known(known, {}) == known
+
+
 @pytest.mark.parametrize("line", ["", "{", "{}", '{"type": "state"}'])
 def test_other_events_are_nothing(line):
     assert syntax.event_from(line, {}, NOW) is None
