@@ -22,7 +22,6 @@ from octavia.db import base_models, models
 from oslo_config import cfg
 from webob import Request
 
-from octavia_anycast import options
 from octavia_anycast.db import schema
 from octavia_anycast.db.distributor import lifecycle
 from octavia_anycast.db.engine import Database
@@ -107,16 +106,14 @@ class ApiServer:
         )
         self.neutron = FakeNeutron()
         policy.reset()
+        self.database = Database(f"sqlite:///{directory}/anycast.db")
+        schema.upgrade(self.database.engine())
         self.application = api.build(
             ["octavia-api", "--config-file", str(self._path)]
         )
         cfg.CONF.set_override("pool_timeout", None, group="database")
         base_models.BASE.metadata.create_all(octavia_db.get_engine())
         _seed()
-        connection = options.read(cfg.CONF).connection
-        assert connection is not None
-        self.database = Database(connection)
-        schema.upgrade(self.database.engine())
         self._files = tuple(
             directory / name for name in ("octavia.db", "anycast.db")
         )

@@ -24,7 +24,7 @@ from octavia_anycast_lab import deployment, settings
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 # The last commit with the notes of one release only. A new release's tag
-# takes its place when that release is out (ADR 0135).
+# takes its place when that release is out (ADR 0146).
 RELEASED = "7b049b4"
 _UP_SECONDS = 1800.0
 

@@ -3,7 +3,8 @@
 """From the last release to this one, in the order of the operator's guide.
 
     made by the last release   load balancer, two amphorae
-    check, tables              the old API and controller go on
+    too early                  the new controller refuses the old tables
+    tables, check              the old API and controller go on
     controller                 new; the API and both agents are old
     API                        new; both agents are old
     image                      a third amphora, new, beside the old ones
@@ -14,13 +15,14 @@ an amphora stands.
 """
 
 import dataclasses
+import pathlib
 import subprocess
+import sys
 from collections.abc import Iterator
 
 import losses
 import pytest
 from cluster_bench import Amphora, Balancer, Bench, web_listener
-from octavia_anycast_lab import deployment
 from octavia_anycast_lab.amphora import image
 from octavia_anycast_lab.api import rest
 from octavia_anycast_lab.cloud import (
@@ -34,6 +36,7 @@ from octavia_anycast_lab.host import process
 
 pytestmark = pytest.mark.lab
 
+MANAGE = "octavia-anycast-manage"
 NAME = "kept"
 SIZE = 2
 SECONDS = 240.0
@@ -48,6 +51,7 @@ class Upgrade:
     lost: losses.Losses
     before: frozenset[str]
     versions: tuple[str, ...]
+    refused: "subprocess.CompletedProcess[str]"
 
 
 @pytest.fixture(scope="module")
@@ -65,9 +69,11 @@ def upgraded(bench: Bench, released: Balancer) -> Iterator[Upgrade]:
     before = bench.instance_ids(released)
     versions = [_version(bench)]
     with losses.stream(bench, released, STORY_SECONDS) as stream:
-        _check_stored(bench)
+        refused = _run(bench, controller.SCRIPT)
         database.upgrade_own_tables(bench.plane)
         versions.append(_version(bench))
+        checked = _run(bench, MANAGE, "distributor", "check")
+        assert checked.returncode == 0, checked.stdout + checked.stderr
         _change(bench, released)  # by the old API and the old controller
         _replace_controller(bench)
         bench.await_converged(released)
@@ -76,7 +82,12 @@ def upgraded(bench: Bench, released: Balancer) -> Iterator[Upgrade]:
         _change(bench, released)
         bench.await_converged(released)
         lost = stream.end()
-    yield Upgrade(lost=lost, before=before, versions=tuple(versions))
+    yield Upgrade(
+        lost=lost,
+        before=before,
+        versions=tuple(versions),
+        refused=refused,
+    )
     bench.octavia.delete_load_balancer(released.id, cascade=True)
     bench.await_gone(released.id)
 
@@ -86,18 +97,21 @@ def _version(bench: Bench) -> str:
     return database.query(bench.plane, "octavia", sql).strip()
 
 
-def _check_stored(bench: Bench) -> None:
-    """What the guide has an operator run before anything else."""
-    script = deployment.installed_script(
-        "octavia-anycast-manage", "octavia_anycast.cmd.manage"
-    )
-    subprocess.run(
+def _run(
+    bench: Bench, name: str, *arguments: str
+) -> "subprocess.CompletedProcess[str]":
+    """Run one of our commands, of now, to its end."""
+    return subprocess.run(
         [
-            str(script),
+            pathlib.Path(sys.executable).with_name(name),
             *controller.config_arguments(bench.plane),
-            *("distributor", "check"),
+            *arguments,
         ],
-        check=True,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        check=False,
     )
 
 
@@ -159,6 +173,15 @@ def test_tables_controller_and_api_change_and_no_request_fails(
     assert old != new, "the releases have the same tables"
     assert upgraded.lost.is_nothing, upgraded.lost
     assert upgraded.before <= bench.instance_ids(released)
+
+
+def test_the_new_controller_refuses_the_old_tables(upgraded: Upgrade) -> None:
+    refused = upgraded.refused
+    assert refused.returncode == 2, refused.stderr
+    assert f"the tables are at version {upgraded.versions[0]}" in (
+        refused.stderr
+    )
+    assert "run 'octavia-anycast-manage db upgrade'" in refused.stderr
 
 
 def test_a_new_agent_joins_the_old_ones_and_then_replaces_them(
