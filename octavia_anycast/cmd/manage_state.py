@@ -6,6 +6,7 @@ Layer: cmd. They need our tables alone, and do not import Octavia.
 """
 
 from collections.abc import Iterable
+from dataclasses import fields
 from datetime import UTC, datetime
 from typing import Any
 
@@ -18,6 +19,7 @@ from octavia_anycast.db.engine import Database
 from octavia_anycast.db.passwords import WithoutPasswords
 from octavia_anycast.db.registration import registrations
 from octavia_anycast.model import codec, stored
+from octavia_anycast.model.bgp import Peer
 from octavia_anycast.model.cluster import AmphoraRecord
 from octavia_anycast.model.errors import Permanent
 
@@ -228,7 +230,17 @@ def _amphora_row(
 
 def _without_passwords(distributor: Any) -> Any:
     document = codec.to_document(distributor)
-    for speaker in document["speakers"]:
-        for peer in speaker["peers"]:
-            del peer["password"]
+    for speaker, known in zip(
+        document["speakers"], distributor.speakers, strict=True
+    ):
+        speaker["peers"] = [_attributes(peer) for peer in known.peers]
     return document
+
+
+def _attributes(peer: Peer) -> dict[str, Any]:
+    """All but the password; a document for agents lacks some defaults."""
+    return {
+        f.name: codec.to_document(getattr(peer, f.name))
+        for f in fields(peer)
+        if f.name != codec.PASSWORD
+    }

@@ -20,6 +20,7 @@ from octavia.common import utils as octavia_utils
 from octavia.db import api as octavia_db
 from octavia.db import base_models, models
 from oslo_config import cfg
+from oslo_context import context as oslo_context
 from webob import Request
 
 from octavia_anycast.db import schema
@@ -172,6 +173,7 @@ class ApiServer:
             request.body = text.encode()
         request.headers.update(headers or {})
         response = request.get_response(self.application)
+        _end_session()
         return Answer(
             status=response.status_int,
             body=json.loads(response.text) if response.text else None,
@@ -212,6 +214,17 @@ class ApiServer:
         assert answer.status == 201, answer.text
         (created,) = answer.body.values()
         return created
+
+
+def _end_session() -> None:
+    """End what a request has read with.
+
+    Octavia 18 leaves that transaction open until Python collects the request's
+    context, and SQLite lets nobody write meanwhile.
+    """
+    session = getattr(oslo_context.get_current(), "_session", None)
+    if session is not None:
+        session.close()
 
 
 _shared: ApiServer | None = None

@@ -34,7 +34,7 @@ class Deployment:
             [sys.executable, *command, f"--config-file={self._path}"],
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=900,  # so that nothing waits for ever
             check=False,
         )
 
