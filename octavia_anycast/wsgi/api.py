@@ -35,15 +35,17 @@ def build(argv: list[str] | None = None) -> Any:
     config.app.root = ROOT
     application = app.setup_app(pecan_config=config, argv=argv)
     log_lines.set_up(cfg.CONF)
-    _check_tables()
+    check_tables()
     return guarded(application)
 
 
-def _check_tables() -> None:
-    """Refuse tables of an older release.
+def check_tables() -> None:
+    """Check that our tables are not those of an older release.
 
     Where there are none, or nobody can tell, Octavia's part serves all the
     same: a deployment may make our tables after it has started the API.
+
+    :raises TablesTooOld: a migration is missing.
     """
     settings = options.read(cfg.CONF)
     database = Database(settings.connection or cfg.CONF.database.connection)
