@@ -49,14 +49,32 @@ class Source:
         )
         assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
 
+    def python(
+        self, *arguments: str, stdin: str = ""
+    ) -> "subprocess.CompletedProcess[str]":
+        """Run Python with the code of then."""
+        return subprocess.run(
+            [sys.executable, *arguments],
+            cwd=self.root,
+            env=os.environ | self._path(),
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=_UP_SECONDS,
+            check=False,
+        )
+
     def _environment(self, lab: settings.Lab) -> dict[str, str]:
         cache = settings.cache_dir() / "releases" / RELEASED
         return {
             **os.environ,
-            "PYTHONPATH": f"{self.root}:{self.root / 'lab'}",
+            **self._path(),
             "XDG_CACHE_HOME": str(cache),
             settings.LAB_ENVIRONMENT: lab.name,
         }
+
+    def _path(self) -> dict[str, str]:
+        return {"PYTHONPATH": f"{self.root}:{self.root / 'lab'}"}
 
 
 @pytest.fixture(scope="session")
@@ -80,6 +98,10 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Source:
 
 @pytest.fixture(scope="session")
 def cloud(lab: typing.Any, source: Source) -> deployment.Deployment:
-    """All of the last release, with no load balancer yet."""
-    source.run(lab.lab, "up")
+    """All of the last release, with no load balancer yet.
+
+    With ``OA_LAB_REUSE`` the lab is there: the last release has made it.
+    """
+    if not os.environ.get("OA_LAB_REUSE"):
+        source.run(lab.lab, "up")
     return deployment.Deployment.of(lab.lab)
