@@ -128,11 +128,12 @@ format: $(STAMP) ## Let ruff rewrite what it can
 test: root packages bpf $(STAMP) ## Every suite of ours (root)
 	OA_LAB_REQUIRED=1 tools/run-suites.sh $(BIN)/python $(ARGS)
 
-test-all: ## These, Octavia's own, 22 rounds of chaos, an older Octavia (root)
+test-all: ## These, Octavia's own, an older Octavia, an upgrade, 22 rounds of chaos (root)
 	$(MAKE) test
 	$(MAKE) test-upstream
-	$(MAKE) chaos SEED=$(or $(SEED),11) ROUNDS=$(or $(ROUNDS),22)
 	$(MAKE) test-release
+	$(MAKE) test-upgrade
+	$(MAKE) chaos SEED=$(or $(SEED),11) ROUNDS=$(or $(ROUNDS),22)
 
 test-unit: $(STAMP) ## No I/O, seconds
 	$(PYTEST) $(SPREAD) octavia_anycast/tests/unit lab/tests/unit $(ARGS)
@@ -171,7 +172,10 @@ test-search: $(STAMP) ## Properties on new random histories, ROUNDS= times
 			--hypothesis-profile=search $(ARGS) || exit 1; done
 
 test-lab: root packages $(STAMP) ## The real thing, in namespaces (root)
-	OA_LAB_REQUIRED=1 $(PYTEST) lab/tests $(ARGS)
+	OA_LAB_REQUIRED=1 $(PYTEST) lab/tests --ignore=lab/tests/upgrade $(ARGS)
+
+test-upgrade: root packages bpf $(STAMP) ## From the last release's source to this one, under traffic (root)
+	OA_LAB_REQUIRED=1 $(PYTEST) lab/tests/upgrade $(ARGS)
 
 chaos: root packages $(STAMP) ## Faults alone and in pairs; SEED=, ROUNDS=, FIRST=, FAULTS=a,b+c, DRIVER=bird (root)
 	OA_LAB_REQUIRED=1 OA_CHAOS_SEED=$(or $(SEED),4) OA_CHAOS_FIRST=$(FIRST) \

@@ -117,10 +117,12 @@ class Stream:
 
 
 @contextlib.contextmanager
-def stream(bench: Bench, balancer: Balancer) -> Iterator[Stream]:
+def stream(
+    bench: Bench, balancer: Balancer, longest_seconds: float = _LONGEST_SECONDS
+) -> Iterator[Stream]:
     """Traffic for the length of a block."""
     target = http_probe.Target(address=balancer.v4, port=80)
     with clients.streaming(
-        bench.lab, bench.registry, target, RATE, _LONGEST_SECONDS
+        bench.lab, bench.registry, target, RATE, longest_seconds
     ) as generator:
         yield Stream(generator)

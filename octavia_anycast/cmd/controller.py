@@ -17,6 +17,7 @@ from typing import Any, Protocol
 
 from octavia.common import config as octavia_config
 from oslo_config import cfg
+from oslo_db.exception import DBError
 from oslo_log import log as logging
 
 from octavia_anycast import log_lines, options
@@ -44,6 +45,7 @@ from octavia_anycast.controller.housekeeping.housekeeping import (
 from octavia_anycast.controller.housekeeping.sweep import Sweep
 from octavia_anycast.controller.memory import HeartbeatStore
 from octavia_anycast.controller.ports import World
+from octavia_anycast.db import schema
 from octavia_anycast.db.engine import Database
 from octavia_anycast.log_lines import CarryingExecutor
 from octavia_anycast.model.errors import AnycastError, InvalidRequest
@@ -91,7 +93,7 @@ def main() -> int:
     except InvalidRequest as e:
         print(f"[anycast] {e}", file=sys.stderr)  # noqa: T201
         return 2
-    except cfg.Error as e:
+    except (cfg.Error, schema.TablesTooOld) as e:
         print(e, file=sys.stderr)  # noqa: T201
         return 2
     return 0
@@ -112,17 +114,27 @@ def configure(arguments: list[str], **overrides: Any) -> options.Settings:
 
 
 def _await_world(settings: options.Settings) -> World:
-    """Make the world, again and again until the services answer."""
+    """Make the world, again and again until the services answer.
+
+    :raises InvalidRequest: a setting cannot be.
+    :raises TablesTooOld: a migration is missing.
+    """
     while True:
         try:
+            with _database(settings).transaction() as session:
+                schema.require(session)
             return make_world(settings)
-        except InvalidRequest:
+        except (InvalidRequest, schema.TablesTooOld):
             raise
-        except AnycastError as e:
+        except (AnycastError, DBError) as e:
             LOG.warning(
                 "The controller cannot start yet, and tries again: %s", e
             )
             time.sleep(START_AGAIN_SECONDS)
+
+
+def _database(settings: options.Settings) -> Database:
+    return Database(settings.connection or cfg.CONF.database.connection)
 
 
 def make_world(settings: options.Settings) -> World:
@@ -132,7 +144,7 @@ def make_world(settings: options.Settings) -> World:
     connect, patience = settings.agent_connect_timeout, settings.agent_timeout
     fast = settings.spare_watch_timeout
     return World(
-        database=Database(settings.connection or cfg.CONF.database.connection),
+        database=_database(settings),
         cipher=FernetCipher(),
         load_balancers=load_balancers,
         vip_holders=VipHolders(),

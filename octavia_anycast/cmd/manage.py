@@ -20,6 +20,7 @@ from oslo_db.exception import DBError
 from octavia_anycast import options
 from octavia_anycast.cmd import manage_housekeeping, manage_state
 from octavia_anycast.cmd.tables import say
+from octavia_anycast.db import schema
 from octavia_anycast.db.engine import Database
 from octavia_anycast.model.errors import AnycastError, Permanent
 
@@ -94,7 +95,8 @@ def main(argv: list[str] | None = None) -> int:
     try:
         _read_configuration(conf, sys.argv[1:] if argv is None else argv)
         if conf.command.name != MIGRATIONS:
-            manage_state.require_tables(_database(conf))
+            with _database(conf).transaction() as session:
+                schema.require(session)
         task = conf.command.prepare(conf)
         _forget(conf, command)
         return task() or 0

@@ -6,6 +6,7 @@ Layer: cmd. They need our tables alone, and do not import Octavia.
 """
 
 from collections.abc import Iterable
+from dataclasses import fields
 from datetime import UTC, datetime
 from typing import Any
 
@@ -18,6 +19,7 @@ from octavia_anycast.db.engine import Database
 from octavia_anycast.db.passwords import WithoutPasswords
 from octavia_anycast.db.registration import registrations
 from octavia_anycast.model import codec, stored
+from octavia_anycast.model.bgp import Peer
 from octavia_anycast.model.cluster import AmphoraRecord
 from octavia_anycast.model.errors import Permanent
 
@@ -49,10 +51,14 @@ _CURES = {
 
 
 def upgrade(database: Database) -> None:
-    """Bring our tables to the version of this release."""
-    before = schema.version(database.engine()).current
+    """Bring our tables to the version of this release.
+
+    :raises Permanent: they are those of a newer one.
+    """
+    version = schema.version(database.engine())
+    _refuse_newer(version)
     schema.upgrade(database.engine())
-    after = schema.version(database.engine()).current
+    before, after = version.current, version.head
     say(
         f"The tables are at version {after}."
         if before == after
@@ -72,33 +78,22 @@ def check(database: Database) -> None:
     :raises Permanent: if they differ.
     """
     version = schema.version(database.engine())
-    if not version.is_current:
-        raise _of_another_release(version)
+    _refuse_newer(version)
+    if version.is_older:
+        raise schema.TablesTooOld(version)
     differences = schema.differences(database.engine())
     if differences:
         raise Permanent(f"the tables differ from the models: {differences}")
     say(f"The tables are at version {version.head}, as this release needs.")
 
 
-def require_tables(database: Database) -> None:
-    """Check that the tables are not those of an older release.
-
-    Those of a newer one have what this release reads: while an upgrade is
-    under way its commands go on.
-
-    :raises Permanent: a migration is missing.
-    """
-    version = schema.version(database.engine())
-    if version.is_older:
-        raise _of_another_release(version)
-
-
-def _of_another_release(version: schema.Version) -> Permanent:
-    return Permanent(
-        f"the tables are at version {version.current or 'none'}, this "
-        f"release needs {version.head}: run 'octavia-anycast-manage db "
-        "upgrade'"
-    )
+def _refuse_newer(version: schema.Version) -> None:
+    if version.is_newer:
+        raise Permanent(
+            f"the tables are at version {version.current}, this release has "
+            f"migrations up to {version.head}: run the "
+            "octavia-anycast-manage of the newer release"
+        )
 
 
 def status(database: Database) -> None:
@@ -235,7 +230,17 @@ def _amphora_row(
 
 def _without_passwords(distributor: Any) -> Any:
     document = codec.to_document(distributor)
-    for speaker in document["speakers"]:
-        for peer in speaker["peers"]:
-            del peer["password"]
+    for speaker, known in zip(
+        document["speakers"], distributor.speakers, strict=True
+    ):
+        speaker["peers"] = [_attributes(peer) for peer in known.peers]
     return document
+
+
+def _attributes(peer: Peer) -> dict[str, Any]:
+    """All but the password; a document for agents lacks some defaults."""
+    return {
+        f.name: codec.to_document(getattr(peer, f.name))
+        for f in fields(peer)
+        if f.name != codec.PASSWORD
+    }

@@ -14,7 +14,7 @@ from oslo_db import exception as oslo_exceptions
 from oslo_db.api import wrap_db_retry
 from oslo_db.sqlalchemy import enginefacade
 from sqlalchemy import Engine, make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, OperationalError
 from sqlalchemy.orm import Session
 
 from octavia_anycast.model.errors import InvalidRequest, Retryable
@@ -23,6 +23,8 @@ LOST = (
     oslo_exceptions.DBConnectionError,
     oslo_exceptions.DBDeadlock,
     oslo_exceptions.CantStartEngineError,
+    # Of the first connection, which oslo.db does not translate: access denied.
+    OperationalError,
 )
 RETRY_AFTER_SECONDS = 1.0
 

@@ -14,11 +14,28 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine
+from sqlalchemy.orm import Session
 
 from octavia_anycast.db import models
+from octavia_anycast.model.errors import Permanent
 
 VERSION_TABLE = "anycast_alembic_version"
 METADATA = models.Base.metadata
+
+
+class TablesTooOld(Permanent):
+    """A migration of this release is missing; ``version`` says which.
+
+    :param version: of the database
+    """
+
+    def __init__(self, version: "Version") -> None:
+        super().__init__(
+            f"the tables are at version {version.current or 'none'}, this "
+            f"release needs {version.head}: run 'octavia-anycast-manage db "
+            "upgrade'"
+        )
+        self.version = version
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,8 +55,13 @@ class Version:
 
     @property
     def is_older(self) -> bool:
-        """Whether the tables are those of an older release."""
-        return self.current is not None and self.current < self.head
+        """Whether a migration is missing; if there are no tables, all are."""
+        return self.current is None or self.current < self.head
+
+    @property
+    def is_newer(self) -> bool:
+        """Whether a newer release has migrated the tables."""
+        return self.current is not None and self.current > self.head
 
 
 def is_ours(
@@ -58,13 +80,21 @@ def upgrade(engine: Engine, revision: str = "head") -> None:
 
 def version(engine: Engine) -> Version:
     """Get the version of the database, and the one that this code needs."""
-    head = ScriptDirectory.from_config(_config(None)).get_current_head()
-    assert head is not None
     with engine.connect() as connection:
-        context = MigrationContext.configure(
-            connection, opts={"version_table": VERSION_TABLE}
-        )
-        return Version(current=context.get_current_revision(), head=head)
+        return _version(connection)
+
+
+def require(session: Session) -> None:
+    """Check that no migration of this release is missing.
+
+    Tables of a newer release have what this one reads and writes: while an
+    upgrade is under way, its processes go on (ADR 0145).
+
+    :raises TablesTooOld: one is missing.
+    """
+    found = _version(session.connection())
+    if found.is_older:
+        raise TablesTooOld(found)
 
 
 def differences(engine: Engine) -> list[Any]:
@@ -79,6 +109,15 @@ def differences(engine: Engine) -> list[Any]:
             },
         )
         return list(autogenerate.compare_metadata(context, METADATA))
+
+
+def _version(connection: Connection) -> Version:
+    head = ScriptDirectory.from_config(_config(None)).get_current_head()
+    assert head is not None
+    context = MigrationContext.configure(
+        connection, opts={"version_table": VERSION_TABLE}
+    )
+    return Version(current=context.get_current_revision(), head=head)
 
 
 def _config(connection: Connection | None) -> Config:

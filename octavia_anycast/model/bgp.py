@@ -27,6 +27,9 @@ Asn = NewType("Asn", int)
 ASN_MAX = 4_294_967_295  # RFC 6793: four octets
 BGP_PORT = 179  # RFC 4271, section 8
 PORT_MAX = 65_535
+# A document has such a field only if it is not its default: an agent of a
+# release that does not know it takes the document all the same (ADR 0146).
+ABSENT_IF_DEFAULT = {"absent_if_default": True}
 TTL_HOPS_MAX = 254  # RFC 5082 through the blueprint: 1-254
 HOLD_TIME_MIN_SECONDS = 3  # RFC 4271, section 4.2: zero or at least three
 HOLD_TIME_MAX_SECONDS = 65_535
@@ -228,7 +231,13 @@ class Peer:
     name: str = checked_by(check_name, default="")
     auth_type: AuthType | None = None
     password: str | None = field(default=None, repr=False)
-    peer_port: int = within(1, PORT_MAX, BGP_PORT)
+    peer_port: int = field(
+        default=BGP_PORT,
+        metadata={
+            "check": partial(check_range, low=1, high=PORT_MAX),
+            **ABSENT_IF_DEFAULT,
+        },
+    )
     ttl_hops: int | None = within(1, TTL_HOPS_MAX, default=None)
     hold_time: int = within(0, HOLD_TIME_MAX_SECONDS, default=90)
     keepalive_interval: int | None = within(

@@ -39,10 +39,12 @@ def _field_names(kind: Any) -> tuple[str, ...] | None:
 
 
 @cache
-def _absent_if_none(kind: Any) -> tuple[str, ...]:
-    """Fields that are in a document only if they are not None."""
+def _may_be_absent(kind: Any) -> tuple[tuple[str, Any], ...]:
+    """Fields that a document lacks if they have their default: (name, it)."""
     return tuple(
-        f.name for f in fields(kind) if f.metadata.get("absent_if_none")
+        (f.name, f.default)
+        for f in fields(kind)
+        if f.metadata.get("absent_if_default")
     )
 
 
@@ -61,8 +63,8 @@ def to_document(value: Any) -> Any:
     names = _field_names(kind)
     if names is not None:
         document = {name: to_document(getattr(value, name)) for name in names}
-        for name in _absent_if_none(kind):
-            if document[name] is None:
+        for name, default in _may_be_absent(kind):
+            if getattr(value, name) == default:
                 del document[name]
         return document
     if isinstance(value, Enum):
@@ -79,15 +81,16 @@ _OF_SPEAKERS = ("speakers", "driver", "keeps_speakers", "kept_peer_ids")
 
 def digest(state: DesiredState) -> str:
     """Name a desired state by its content but the speakers (SHA-256, hex)."""
+    absent = {
+        name
+        for name, default in _may_be_absent(DesiredState)
+        if getattr(state, name) == default
+    }
     return _hash(
         {
             f.name: to_document(getattr(state, f.name))
             for f in fields(state)
-            if f.name not in _OF_SPEAKERS
-            and not (
-                f.name in _absent_if_none(DesiredState)
-                and getattr(state, f.name) is None
-            )
+            if f.name not in _OF_SPEAKERS and f.name not in absent
         }
     )
 

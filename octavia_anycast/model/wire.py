@@ -17,6 +17,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from octavia_anycast.model.bgp import (
+    ABSENT_IF_DEFAULT,
     IPAddress,
     Peer,
     SessionState,
@@ -34,9 +35,6 @@ WIRE_VERSION = "1.0"
 FRONTEND_INTERFACE = "eth1"
 # speakerd's own port is the agent's and so much.
 PORT_OFFSET = 1
-# A document has such a field only if it is not None: an agent or a controller
-# of a release that does not know it takes the document all the same.
-ABSENT_IF_NONE = {"absent_if_none": True}
 # Of one VIP at a distributor: as many as a cluster has amphorae at most.
 NEXT_HOPS_MAX = 64
 _MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
@@ -457,7 +455,7 @@ class DesiredState:
     kept_peer_ids: tuple[str, ...] = ()
     is_distributor: bool = False
     flow_rescue: FlowRescue | None = field(
-        default=None, metadata=ABSENT_IF_NONE
+        default=None, metadata=ABSENT_IF_DEFAULT
     )
     version: str = WIRE_VERSION
 
@@ -637,9 +635,9 @@ class Report:
     path_counts: tuple[PathCounts, ...] = ()
     cpu: CpuTime | None = None
     flow_rescue: FlowRescueReport | None = field(
-        default=None, metadata=ABSENT_IF_NONE
+        default=None, metadata=ABSENT_IF_DEFAULT
     )
-    lvs: LvsReport | None = field(default=None, metadata=ABSENT_IF_NONE)
+    lvs: LvsReport | None = field(default=None, metadata=ABSENT_IF_DEFAULT)
     version: str = WIRE_VERSION
 
     def is_announcing(self, vip_ip: IPAddress) -> bool:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from octavia.common import data_models as dm
+from oslo_config import cfg
 
 from octavia_anycast.testing.made_ports import (
     MEMBERS,
@@ -24,6 +25,11 @@ from octavia_anycast.testing.made_ports import (
 PAGE = Path(__file__).parents[5] / "doc/source/operator/fabric.rst"
 V4, V6 = "198.51.100.20", "2001:db8:100::20"
 ANYBODY = "anybody"
+PEER_PORT = "1025"
+# Octavia 18 opens it to anybody, as the page says.
+HAS_GROUPS_FOR_PEERS = (
+    "use_remote_group_for_lb_peer_ports" in cfg.CONF.networking
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,11 +109,14 @@ def of_row(row, name, families):
                     )
             continue
         is_any = row["Protocol"] == "any"
+        remote = name if row["Remote"] == "lb-ID" else row["Remote"]
+        if row["Port"] == PEER_PORT and not HAS_GROUPS_FOR_PEERS:
+            remote = ANYBODY
         yield Rule(
             direction=row["Direction"],
             protocol=None if is_any else row["Protocol"].split()[0],
             port=None if is_any else int(row["Port"]),
-            remote=name if row["Remote"] == "lb-ID" else row["Remote"],
+            remote=remote,
             ether_type=family,
         )
 
