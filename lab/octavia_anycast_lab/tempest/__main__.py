@@ -31,22 +31,15 @@ from octavia_anycast_lab.api import distributors, rest
 from octavia_anycast_lab.cli import EXPECTED
 from octavia_anycast_lab.cloud import octavia_api
 from octavia_anycast_lab.progress import Progress
-from octavia_anycast_lab.tempest import configuration, results
+from octavia_anycast_lab.tempest import configuration, processes, results
 
 TEST_LAB = "oatt"
 RESYNC_SECONDS = "20"
+PROCESSES = 6
 OURS = "octavia_anycast_tempest_plugin."
 OCTAVIAS = "octavia_tempest_plugin.tests.api."
 PARTS = {"ours": OURS, "octavia": OCTAVIAS}
 _READER = pathlib.Path(__file__).with_name("read_subunit.py")
-_CLASS = r"([^\.]*\.)*"
-# What one process runs. The tests of a class share what its set-up makes: of
-# ours, two amphorae. Octavia's have one; five classes have most of the tests,
-# which are called by protocol and algorithm: test_ipv4_HTTP_LC_member_create.
-GROUPS = {
-    "ours": _CLASS,
-    "octavia": _CLASS + r"test_([a-z0-9]+_)?([A-Z]+_)*",
-}
 
 
 def main() -> None:
@@ -77,7 +70,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--only", default="", help="a regular expression of ids: these alone"
     )
-    parser.add_argument("--concurrency", type=int, default=4)
+    parser.add_argument("--concurrency", type=int, default=PROCESSES)
     return parser
 
 
@@ -149,11 +142,13 @@ class Runner:
             tests = [test for test in tests if pattern.search(test)]
         chosen = self._workspace / f"{name}.txt"
         chosen.write_text("".join(f"^{test}(\\[|$)\n" for test in tests))
+        workers = self._workspace / f"{name}-workers.yaml"
+        shares = processes.shared_out(tests, options.concurrency)
+        workers.write_text(processes.worker_file(shares))
         code = self._call(
             "stestr",
-            *("--group-regex", GROUPS[name]),
             *("run", "--include-list", str(chosen)),
-            *("--concurrency", str(options.concurrency)),
+            *("--worker-file", str(workers)),
         )
         # Of a run that did not begin, the results are those of an earlier one.
         found = [

@@ -71,22 +71,20 @@ def _entry(table: dict[str, str | int]) -> Entry:
 
 
 def read(lines: Iterable[str]) -> tuple[Result, ...]:
-    """The results that ``read_subunit.py`` printed.
-
-    A class may be skipped in several processes: that is one result.
-    """
-    found: dict[tuple[str, str], Result] = {}
+    """The results that ``read_subunit.py`` printed."""
+    found = []
     for line in lines:
         content = json.loads(line)
         name = content["id"].partition("[")[0]
         as_class = _CLASS.fullmatch(name)
-        result = Result(
-            id=as_class[1] if as_class else name,
-            status=content["status"],
-            reason=content["reason"],
+        found.append(
+            Result(
+                id=as_class[1] if as_class else name,
+                status=content["status"],
+                reason=content["reason"],
+            )
         )
-        found.setdefault((result.id, result.status), result)
-    return tuple(found.values())
+    return tuple(found)
 
 
 def chosen(

@@ -8,12 +8,7 @@ import re
 
 import pytest
 from octavia_anycast_lab.tempest import results
-from octavia_anycast_lab.tempest.__main__ import (
-    GROUPS,
-    OCTAVIAS,
-    OURS,
-    PARTS,
-)
+from octavia_anycast_lab.tempest.__main__ import OCTAVIAS, OURS, PARTS
 
 ROOT = pathlib.Path(__file__).resolve().parents[4]
 LIST = ROOT / "doc/source/contributor/tempest-skips.toml"
@@ -56,31 +51,6 @@ def test_results_are_read_without_attributes_and_classes_by_their_name():
         results.Result(id="a.C.test_x", status="success"),
         results.Result(id="a.C", status="skip", reason="none"),
     )
-
-
-def test_a_class_that_several_processes_skip_is_one_result():
-    lines = [
-        {"id": "setUpClass (a.C)", "status": "skip", "reason": "not here"},
-        {"id": "setUpClass (a.C)", "status": "skip", "reason": "nor here"},
-        {"id": "setUpClass (a.C)", "status": "fail", "reason": ""},
-    ]
-    found = results.read(map(json.dumps, lines))
-    assert [result.status for result in found] == ["skip", "fail"]
-
-
-@pytest.mark.parametrize(
-    ("part", "name", "group"),
-    [
-        ("ours", "a.b.C.test_show", "a.b.C."),
-        ("octavia", "a.b.C.test_HTTP_RR_pool_list", "a.b.C.test_HTTP_RR_"),
-        ("octavia", "a.C.test_ipv4_UDP_LC_x", "a.C.test_ipv4_UDP_LC_"),
-        ("octavia", "a.C.test_tcp_listener_list", "a.C.test_tcp_"),
-    ],
-)
-def test_what_one_process_runs(part, name, group):
-    found = re.match(GROUPS[part], name)
-    assert found is not None
-    assert found[0] == group
 
 
 @pytest.mark.parametrize(
