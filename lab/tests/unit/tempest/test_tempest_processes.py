@@ -13,18 +13,18 @@ TESTS = [
 ]
 
 
-def test_large_classes_have_a_process_of_their_own():
+def test_large_classes_have_a_process_of_their_own() -> None:
     shares = processes.shared_out(TESTS, 3)
     assert shares == [["m.B"], ["m.AB"], ["n.D", "m.A", "m.C"]]
 
 
-def test_there_are_no_more_processes_than_classes():
+def test_there_are_no_more_processes_than_classes() -> None:
     shares = processes.shared_out(TESTS, 8)
     assert sorted(shares) == [[name] for name in sorted(SIZES)]
     assert processes.shared_out([], 8) == []
 
 
-def test_each_test_is_one_workers():
+def test_each_test_is_one_workers() -> None:
     workers = json.loads(processes.worker_file(processes.shared_out(TESTS, 2)))
     for test in TESTS:
         took = [
