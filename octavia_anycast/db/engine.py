@@ -61,7 +61,9 @@ class Database:
         try:
             with self._facade.writer.using(self._local) as session:
                 yield session
-        except LOST as e:
+        except (oslo_exceptions.DBError, *LOST) as e:
+            if not _is_lost(e):
+                raise
             raise Retryable(
                 f"The database did not carry it out: {e}",
                 after_seconds=RETRY_AFTER_SECONDS,
@@ -103,6 +105,17 @@ def _check(connection: str) -> None:
             "connection",
             f"the URL in [anycast] or [database] cannot be used: {e}",
         ) from e
+
+
+def _is_lost(error: Exception) -> bool:
+    """Whether the transaction is lost, and may work the next time.
+
+    In a savepoint, too: MariaDB ends the whole transaction at a deadlock, the
+    roll back to the savepoint fails, and oslo.db says what caused that.
+    """
+    return isinstance(error, LOST) or isinstance(
+        getattr(error, "cause", None), LOST
+    )
 
 
 def _with_whole_unicode(connection: str) -> str:

@@ -22,18 +22,7 @@ def touch(
     :param is_beat: by a heartbeat, whose counts are added to its statistics
     :returns: False if there is no such amphora, or it is DELETED
     """
-    heard = {"last_update": now} | ({"counted_at": now} if is_beat else {})
-    if _update(session, amphora_id, heard):
-        return True
-    there = select(Amphora.id).where(
-        Amphora.id == amphora_id, ~Amphora.is_deleted
-    )
-    if session.scalar(there) is None:
-        return False
-    row = AmphoraHealth(amphora_id=amphora_id, **heard)
-    if not mapping.insert(session, row):
-        _update(session, amphora_id, heard)
-    return True
+    return bool(touch_all(session, [amphora_id], now, is_beat=is_beat))
 
 
 def touch_all(
@@ -48,7 +37,8 @@ def touch_all(
 
     One statement for all might lock every row of a small table in MariaDB.
     One query says which were heard of before, so that only the others are
-    looked for.
+    looked for. An UPDATE of a row that is not there would tell as much, and
+    lock the gap, so that nobody inserts another row there.
 
     :param fresh_since: those heard of since then are not recorded again
     :returns: those that exist
@@ -66,7 +56,7 @@ def touch_all(
         amphora_id
         for amphora_id in wanted
         if amphora_id not in known
-        and touch(session, amphora_id, now, is_beat=is_beat)
+        and _insert(session, amphora_id, _heard(now, is_beat))
     }
 
 
@@ -95,16 +85,28 @@ def last_beats(
     return {amphora_id: moment for amphora_id, moment in rows}
 
 
-def _update(
+def _heard(now: datetime, is_beat: bool) -> dict[str, datetime]:
+    return {"last_update": now} | ({"counted_at": now} if is_beat else {})
+
+
+def _insert(
     session: Session, amphora_id: str, heard: dict[str, datetime]
 ) -> bool:
-    result = session.execute(
-        update_rows(AmphoraHealth)
-        .where(AmphoraHealth.amphora_id == amphora_id)
-        .values(**heard)
-        .execution_options(synchronize_session=False)
+    """Record the first time; returns False if there is no such amphora."""
+    there = select(Amphora.id).where(
+        Amphora.id == amphora_id, ~Amphora.is_deleted
     )
-    return bool(result.rowcount)  # type: ignore[attr-defined]
+    if session.scalar(there) is None:
+        return False
+    row = AmphoraHealth(amphora_id=amphora_id, **heard)
+    if not mapping.insert(session, row):
+        session.execute(
+            update_rows(AmphoraHealth)
+            .where(AmphoraHealth.amphora_id == amphora_id)
+            .values(**heard)
+            .execution_options(synchronize_session=False)
+        )
+    return True
 
 
 def _update_all(
@@ -117,6 +119,6 @@ def _update_all(
     session.connection().execute(
         update_rows(table)
         .where(table.c.amphora_id == bindparam("heard_id"))
-        .values(last_update=now, **({"counted_at": now} if is_beat else {})),
+        .values(**_heard(now, is_beat)),
         [{"heard_id": amphora_id} for amphora_id in amphora_ids],
     )

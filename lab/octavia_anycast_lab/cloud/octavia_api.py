@@ -15,6 +15,8 @@ STOCK_APPLICATION = "octavia.wsgi.api"
 APPLICATION_ENVIRONMENT = "OA_LAB_OCTAVIA_APPLICATION"
 # Amphorae of a load balancer whose flavor names no size.
 SIZE_ENVIRONMENT = "OA_LAB_CLUSTER_SIZE"
+# Seconds between two looks at a load balancer that needs nothing.
+RESYNC_ENVIRONMENT = "OA_LAB_RESYNC_INTERVAL"
 COMPUTE_DRIVER = "octavia_anycast_lab"
 
 
@@ -112,7 +114,7 @@ def _anycast_options(plane: deployment.Deployment) -> dict[str, object]:
         "heartbeat_bind_port": deployment.ANYCAST_HEARTBEAT_PORT,
         "heartbeat_controllers": heartbeat,
         "heartbeat_interval": deployment.HEARTBEAT_INTERVAL_SECONDS,
-        "resync_interval": 5,
+        "resync_interval": float(os.environ.get(RESYNC_ENVIRONMENT, "5")),
         "session_patience": 15,
         "agent_timeout": 2,
         "dead_after": 6,

@@ -55,20 +55,25 @@ def save(
         ),
         "report": replace(report, listeners=(), lvs_listener_ids=()),
     }
-    result = session.execute(
+    # An UPDATE of a row that is not there locks the gap, and two writers of
+    # first reports deadlock: a query says whether it is.
+    stored = select(AmphoraReport.amphora_id).where(
+        AmphoraReport.amphora_id == amphora_id
+    )
+    there = select(Amphora.id).where(
+        Amphora.id == amphora_id, ~Amphora.is_deleted
+    )
+    if session.scalar(stored) is None:
+        return session.scalar(there) is not None and mapping.insert(
+            session, AmphoraReport(amphora_id=amphora_id, **values)
+        )
+    session.execute(
         update_rows(AmphoraReport)
         .where(AmphoraReport.amphora_id == amphora_id)
         .values(**values)
         .execution_options(synchronize_session="evaluate")
     )
-    if result.rowcount:  # type: ignore[attr-defined]
-        return True
-    there = select(Amphora.id).where(
-        Amphora.id == amphora_id, ~Amphora.is_deleted
-    )
-    return session.scalar(there) is not None and mapping.insert(
-        session, AmphoraReport(amphora_id=amphora_id, **values)
-    )
+    return True
 
 
 def list_for_distributor(

@@ -15,6 +15,7 @@ def removed(monkeypatch):
     """The labs that were removed."""
     labs = []
     monkeypatch.setenv(octavia_api.SIZE_ENVIRONMENT, "1")
+    monkeypatch.setenv(octavia_api.RESYNC_ENVIRONMENT, "20")
     monkeypatch.delenv("OA_LAB_KEEP", raising=False)
     monkeypatch.setattr(down, "keep_logs", lambda lab: None)
     monkeypatch.setattr(cleanup, "clean", labs.append)

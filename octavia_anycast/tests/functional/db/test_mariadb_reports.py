@@ -2,22 +2,27 @@
 # Copyright (c) 2026 The octavia-anycast authors
 """Reports on a private MariaDB: many writers, and sums of it."""
 
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import select
 
-from octavia_anycast.db import heartbeat
+from octavia_anycast.db import heartbeat, mapping
 from octavia_anycast.db.amphora import amphorae, reports
+from octavia_anycast.db.models import AmphoraReport
 from octavia_anycast.db.registration import registrations
 from octavia_anycast.model.bgp import SessionState
 from octavia_anycast.model.cluster import AmphoraRecord, AmphoraStatus
+from octavia_anycast.model.errors import Retryable
 from octavia_anycast.tests.functional.db import test_mariadb
 from octavia_anycast.tests.functional.db.test_reports import NOW, make_report
 
 pytestmark = test_mariadb.pytestmark
 server = test_mariadb.server
 database = test_mariadb.database
+DEADLINE_SECONDS = test_mariadb.DEADLINE_SECONDS
 IDS = [f"a{number}" for number in range(8)]
 
 
@@ -73,6 +78,61 @@ def test_writers_of_all_rows_in_order_do_not_deadlock(filled):
 
     with filled.transaction() as session:
         assert len(reports.list_for_distributor(session, "d")) == len(IDS)
+
+
+@pytest.mark.parametrize("kind", ["heard of", "report"])
+def test_first_rows_do_not_wait_for_each_other(filled, kind):
+    """Of other amphorae, in transactions of other load balancers."""
+
+    def write(session, amphora_id):
+        if kind == "heard of":
+            assert heartbeat.touch_all(session, [amphora_id], NOW)
+        else:
+            up = make_report(amphora_id, SessionState.ESTABLISHED)
+            assert reports.save(session, amphora_id, up, NOW)
+
+    def write_alone(amphora_id):
+        with filled.transaction() as session:
+            write(session, amphora_id)
+
+    with (
+        ThreadPoolExecutor(1) as threads,
+        filled.transaction() as session,
+    ):
+        write(session, "a2")
+        for other in ("a1", "a3"):
+            threads.submit(write_alone, other).result(timeout=DEADLINE_SECONDS)
+        write(session, "a4")
+
+
+def test_a_deadlock_in_a_savepoint_is_to_be_tried_again(filled):
+    """MariaDB ends the transaction, so there is no savepoint any more."""
+    locked = threading.Barrier(2, timeout=DEADLINE_SECONDS)
+
+    def meet(amphora_id):
+        row = AmphoraReport(
+            amphora_id=amphora_id,
+            reported_at=NOW,
+            session_count=0,
+            established_count=0,
+            report=make_report(amphora_id),
+        )
+        with filled.transaction() as session:
+            # There is none: this locks the gap, in which neither may insert.
+            session.execute(
+                select(AmphoraReport.amphora_id)
+                .where(AmphoraReport.amphora_id == amphora_id)
+                .with_for_update()
+            )
+            locked.wait()
+            mapping.insert(session, row)
+
+    with ThreadPoolExecutor(2) as threads:
+        meetings = [threads.submit(meet, one) for one in ("a1", "a2")]
+        ends = [meeting.exception() for meeting in meetings]
+
+    (lost,) = [end for end in ends if end is not None]
+    assert isinstance(lost, Retryable)
 
 
 def test_sums_are_numbers(filled):
