@@ -14,7 +14,7 @@ from typing import Any
 
 from octavia.common import constants
 
-from octavia_anycast.api.declaration import calls, resource
+from octavia_anycast.api.declaration import calls, faults, resource
 from octavia_anycast.api.declaration.calls import Call, ours
 from octavia_anycast.api.declaration.fields import (
     ID,
@@ -158,7 +158,7 @@ class BalancerEventsController(resource.Collection):
             project_id, provider = row.project_id, row.provider
         self._authorize(method, project_id)
         if provider != PROVIDER:
-            with resource.faults.translated():
+            with faults.translated():
                 raise NotFound("Cluster", self._id)
         self._sees_all = SEE_DETAILS.allows(project_id)
 

@@ -52,13 +52,13 @@ class Mark(NamedTuple):
     """What was told last of one subject, such as the gate of an amphora.
 
     ``state``: in which it was. ``since``: when the present window of changes
-    began (seconds of the epoch; 0: there is none), ``count``: how many of its
+    began (seconds of the epoch; 0: there is none), ``told``: how many of its
     changes are events, ``missed``: how many are not.
     """
 
     state: str
     since: float = 0.0
-    count: int = 0
+    told: int = 0
     missed: int = 0
 
 

@@ -14,12 +14,14 @@ from typing import Any
 from octavia.api.drivers import utils as provider_utils
 from octavia.common import context, rpc
 from oslo_config import cfg
+from oslo_messaging import opts
 
 from octavia_anycast.model.errors import NotFound
 from octavia_anycast.model.event import Event
 from octavia_anycast.octavia_adapter.load_balancer import object_rows
 from octavia_anycast.octavia_adapter.load_balancer.rows import transaction
 
+GROUP = "oslo_messaging_notifications"
 NOTHING = "noop"
 
 
@@ -32,12 +34,18 @@ def sender() -> "OctaviaNotifications | None":
     """
     if not cfg.CONF.controller_worker.event_notifications:
         return None
-    rpc.init()
-    drivers = set(cfg.CONF.oslo_messaging_notifications.driver)
-    if drivers <= {NOTHING}:
-        rpc.cleanup()
+    if _drivers() <= {NOTHING}:
         return None
+    rpc.init()
     return OctaviaNotifications()
+
+
+def _drivers() -> set[str]:
+    """The drivers of notifications; no transport is made for that."""
+    for group, options in opts.list_opts():
+        if group == GROUP:
+            cfg.CONF.register_opts(options, group=GROUP)
+    return set(cfg.CONF[GROUP].driver)
 
 
 class OctaviaNotifications:

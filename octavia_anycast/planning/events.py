@@ -207,10 +207,10 @@ class _Teller:
         if self._is_over(mark):
             self._add(sight, mark.state, mark.missed)
             return Mark(sight.state, self._about.at.timestamp(), 1)
-        if mark.count >= CHANGES_MAX:
+        if mark.told >= CHANGES_MAX:
             return mark._replace(state=sight.state, missed=mark.missed + 1)
         self._add(sight, mark.state)
-        return mark._replace(state=sight.state, count=mark.count + 1)
+        return mark._replace(state=sight.state, told=mark.told + 1)
 
     def _settled(self, mark: Mark, sight: Sight) -> Mark:
         """Tell of the changes that were not told, once the window is over."""
