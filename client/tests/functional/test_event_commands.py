@@ -98,8 +98,8 @@ def test_filters_of_a_distributor(web, show):
 
 
 def test_what_the_api_refuses_is_said(web, command):
-    refused = command("event list web --since yesterday")
-    assert refused.code == 1
+    refused = command("event list web --since yesterday", code=1)
     assert "since: 'yesterday' is no time" in refused.err
-    unknown = command("event list nothing")
+    assert "(HTTP 400)" in refused.err
+    unknown = command("event list nothing", code=1)
     assert "No load balancer found for nothing" in unknown.err
