@@ -73,6 +73,8 @@ class Settings:
     sweep_interval: float = 60.0
     purge_interval: float = 300.0
     amphora_expiry_age: float = 604800.0
+    event_expiry_age: float = 604800.0
+    event_count_max: int = 1000
     cert_interval: float = 3600.0
     cert_expiry_buffer: float = 1209600.0
     cert_rotate_threads: int = 4
@@ -283,6 +285,12 @@ HELP = {
     "is kept, like [house_keeping] amphora_expiry_age. Its failures count for "
     "the back-off, and a server that comes back is known by it; so at least "
     "an hour.",
+    "event_expiry_age": "Seconds for which events are kept, at most: a week, "
+    "like the records of deleted amphorae.",
+    "event_count_max": "Events that are kept of each load balancer, and of "
+    "the amphorae of each distributor's own, at most; the oldest go at the "
+    "next purge. A thousand take about half a megabyte, and are days of a "
+    "cluster in which something happens every ten minutes.",
     "cert_interval": "Seconds between two searches for certificates of "
     "amphorae that expire soon. One that could not be replaced is tried again "
     "after a minute.",
@@ -319,6 +327,8 @@ _LIMITS: dict[str, dict[str, Any]] = {
     "spare_watch_timeout": {"min": 0.05},
     "purge_interval": {"min": 1.0},
     "amphora_expiry_age": {"min": 3600.0},
+    "event_expiry_age": {"min": 60.0},
+    "event_count_max": {"min": 1},
     "cert_interval": {"min": 1.0},
     "cert_expiry_buffer": {"min": 0.0},
     "cert_rotate_threads": {"min": 1},

@@ -50,6 +50,7 @@ ORDER = (
     "doc/source/operator/out-of-service.rst",
     "doc/source/operator/housekeeping.rst",
     "doc/source/operator/fabric.rst",
+    "doc/source/operator/events.rst",
     "doc/source/operator/troubleshooting.rst",
     "doc/source/user/automation/ansible.rst",
     "doc/source/user/automation/heat.rst",

@@ -32,6 +32,7 @@ from octavia_anycast.api.declaration.fields import (
     nested,
     one_of,
 )
+from octavia_anycast.api.event import DistributorEventsController
 from octavia_anycast.api.external_vip import VipsController
 from octavia_anycast.api.path import PathsController
 from octavia_anycast.api.registration import AmphoraRegistrationsController
@@ -319,6 +320,7 @@ class DistributorsController(resource.Collection):
     ROWS = distributors
     BELOW = {
         "paths": PathsController,
+        "events": DistributorEventsController,
         "vips": VipsController,
         "amphorae": AmphoraRegistrationsController,
     }

@@ -23,6 +23,7 @@ from octavia_anycast.api.cluster import CHOSEN, ClusterController
 from octavia_anycast.api.content import needing_root
 from octavia_anycast.api.declaration import faults, resource
 from octavia_anycast.api.declaration.fields import TEXT
+from octavia_anycast.api.event import BalancerEventsController
 from octavia_anycast.db.cluster import clusters
 from octavia_anycast.db.distributor import distributors, lifecycle
 from octavia_anycast.db.engine import Database
@@ -265,6 +266,8 @@ class LoadBalancersController(
     def _lookup(self, id: str, *remainder: str) -> Any:
         if remainder and remainder[0] == "cluster":
             return ClusterController.below(self, id), remainder[1:]
+        if remainder and remainder[0] == "events":
+            return BalancerEventsController.below(self, id), remainder[1:]
         return super()._lookup(id, *remainder)
 
     def _narrowed(self, helper: Any) -> Any:

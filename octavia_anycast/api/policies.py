@@ -8,7 +8,7 @@ from typing import Any
 from octavia.common import policy
 from oslo_policy.policy import DocumentedRuleDefault
 
-from octavia_anycast.api import cluster
+from octavia_anycast.api import cluster, event
 from octavia_anycast.api.declaration.calls import Call, Rule
 from octavia_anycast.api.openapi import CALLS
 
@@ -17,7 +17,7 @@ def _guards() -> Iterator[tuple[Rule, str, Call]]:
     for call in CALLS:
         if call.rule.check:
             yield call.rule, call.summary, call
-    # These two guard a part of a call.
+    # These guard a part of a call.
     yield (
         cluster.SEE_AMPHORAE,
         "See the amphorae in the cluster of a load balancer",
@@ -27,6 +27,12 @@ def _guards() -> Iterator[tuple[Rule, str, Call]]:
         cluster.RAISE_MAX_SIZE,
         "Raise the max_size of the cluster of a load balancer",
         cluster.CALLS["put"],
+    )
+    yield (
+        event.SEE_DETAILS,
+        "See BGP sessions, peers and all causes in the events of a load "
+        "balancer",
+        event.CALLS["get_all"],
     )
 
 

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Executor
 from contextlib import ExitStack
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
@@ -44,12 +45,14 @@ from octavia_anycast.controller.housekeeping.housekeeping import (
 )
 from octavia_anycast.controller.housekeeping.sweep import Sweep
 from octavia_anycast.controller.memory import HeartbeatStore
+from octavia_anycast.controller.notifier import QueuedNotifier
 from octavia_anycast.controller.ports import World
 from octavia_anycast.db import schema
 from octavia_anycast.db.engine import Database
 from octavia_anycast.log_lines import CarryingExecutor
 from octavia_anycast.model.errors import AnycastError, InvalidRequest
 from octavia_anycast.model.wire import PORT_OFFSET
+from octavia_anycast.octavia_adapter import notifications
 from octavia_anycast.octavia_adapter.amphora import heartbeats
 from octavia_anycast.octavia_adapter.amphora.amphora_files import AmphoraFiles
 from octavia_anycast.octavia_adapter.amphora.amphora_haproxy import (
@@ -88,7 +91,7 @@ def main() -> int:
         logging.getLogger("octavia_anycast").logger.setLevel(
             "DEBUG" if cfg.CONF.debug else "INFO"
         )
-        world = controller_metrics.metered(_await_world(settings))
+        world = _notifying(controller_metrics.metered(_await_world(settings)))
         run(world, settings)
     except InvalidRequest as e:
         print(f"[anycast] {e}", file=sys.stderr)  # noqa: T201
@@ -111,6 +114,12 @@ def configure(arguments: list[str], **overrides: Any) -> options.Settings:
     octavia_config.setup_logging(cfg.CONF)
     log_lines.set_up(cfg.CONF)
     return options.read(cfg.CONF)
+
+
+def _notifying(world: World) -> World:
+    """Give the world a notifier, if notifications are to go anywhere."""
+    sender = notifications.sender()
+    return replace(world, notifier=QueuedNotifier(sender)) if sender else world
 
 
 def _await_world(settings: options.Settings) -> World:
@@ -270,7 +279,9 @@ def _beside(
     servers = controller_metrics.servers(
         world, coordination, daemon, receiver, spare_monitor
     )
-    return receiver, spare_monitor, *servers
+    notifier = world.notifier
+    notifiers = (notifier,) if isinstance(notifier, QueuedNotifier) else ()
+    return receiver, spare_monitor, *servers, *notifiers
 
 
 def _run_beside(daemon: Daemon, *others: _Beside) -> None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from octavia_anycast.controller.amphora import event_log
 from octavia_anycast.controller.amphora.agent_reports import AgentReports
 from octavia_anycast.controller.amphora.look import AmphoraObserver
 from octavia_anycast.controller.cluster.apply import Outcome, apply_plan
@@ -38,6 +39,7 @@ from octavia_anycast.model.cluster import (
     ObservedCluster,
 )
 from octavia_anycast.model.errors import AnycastError
+from octavia_anycast.model.event import Owner
 from octavia_anycast.model.registration import ExternalVip
 from octavia_anycast.model.wire import VipState
 from octavia_anycast.planning.amphora.failures import carried_on, unobserved
@@ -50,6 +52,7 @@ from octavia_anycast.planning.dedicated import (
     plan_dedicated,
     with_held,
 )
+from octavia_anycast.planning.events import news_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -231,15 +234,18 @@ class DedicatedAmphorae:
     def _report(self, rows: _Rows, group: Dedicated) -> None:
         desired, seen = group.desired, group.observed.amphorae
         confirmed = self._confirmations(desired, seen)
+        news = news_of(Owner(distributor_id=desired.distributor.id), group)
 
         def write(session: Any) -> None:
             for amphora_id, paths in sorted(confirmed.items()):
                 record_confirmed(session, amphora_id, paths)
             _write_held(session, rows, seen)
+            event_log.write(session, news)
 
         owner = f"distributor {desired.distributor.id}"
         self._agent_reports.record(owner, group, write)
         self._confirmed |= confirmed
+        self._world.notifier.happened(news.events)
 
     def _confirmations(
         self, desired: DesiredDistributor, seen: tuple[ObservedAmphora, ...]

@@ -16,6 +16,7 @@ from typing import Any, Protocol
 
 from octavia_anycast.controller.memory import AmphoraMemory, HeartbeatRefusals
 from octavia_anycast.controller.meter import NO_METER, Meter
+from octavia_anycast.controller.notifier import NO_NOTIFIER, Notifier
 from octavia_anycast.db.engine import Database
 from octavia_anycast.db.passwords import Cipher
 from octavia_anycast.db.registration.registering import VipHolders
@@ -200,7 +201,8 @@ class World:
     ``speakerds``: speakerd's own port, for amphorae whose agents do not
     answer. ``fast_agents``: the agents, asked with short timeouts.
     ``rescue_key``: of which clusters' secrets of flow rescue are made.
-    ``meter``: is told what happens, for metrics.
+    ``meter``: is told what happens, for metrics; ``notifier``: the events, for
+    other services.
     """
 
     database: Database
@@ -222,3 +224,4 @@ class World:
     fast_agents: Agents | None = None
     memory: AmphoraMemory = field(default_factory=AmphoraMemory)
     meter: Meter = NO_METER
+    notifier: Notifier = NO_NOTIFIER

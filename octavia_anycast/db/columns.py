@@ -21,6 +21,7 @@ from octavia_anycast.model.bgp import IPAddress
 from octavia_anycast.model.cluster import ActionFailure
 from octavia_anycast.model.codec import read, report_from, to_document
 from octavia_anycast.model.errors import InvalidRequest
+from octavia_anycast.model.event import Mark, Told
 from octavia_anycast.model.wire import Report
 
 UUID_LENGTH = 36
@@ -173,6 +174,13 @@ def autoscale(document: Any) -> Autoscale | None:
 def refusals(document: Any) -> dict[str, str]:
     """Read the sentences about objects that amphorae refused, by id."""
     return dict(document or {})
+
+
+def told(document: Any) -> Told:
+    """Read what events told, by subject."""
+    if document is None:
+        return None
+    return {subject: Mark(*mark) for subject, mark in document.items()}
 
 
 def words(kind: type[StrEnum], length: int) -> Enum:

@@ -164,19 +164,23 @@ def _value(column: Any, name: str, text: str) -> Any:
         if isinstance(kind, Address):
             return ip_address(text)
         if isinstance(kind, UtcDateTime):
-            return _moment(text)
+            return moment(text)
         if isinstance(kind, DateTime):
-            return _moment(text).replace(tzinfo=None)
+            return moment(text).replace(tzinfo=None)
     except ValueError as e:
         raise InvalidRequest(name, f"{text!r} cannot be its value") from e
     return text
 
 
-def _moment(text: str) -> datetime:
-    moment = datetime.fromisoformat(text)
-    if not MINYEAR < moment.year < MAXYEAR:
+def moment(text: str) -> datetime:
+    """Read a time; UTC if it names no zone.
+
+    :raises ValueError: it is none, or in no column's range.
+    """
+    found = datetime.fromisoformat(text)
+    if not MINYEAR < found.year < MAXYEAR:
         raise ValueError(f"{text} is out of every column's range")
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def _integer(text: str) -> int:

@@ -18,6 +18,7 @@ from typing import Annotated, Any, ClassVar
 from sqlalchemy import (
     BigInteger,
     ForeignKey,
+    Index,
     MetaData,
     String,
     Text,
@@ -45,6 +46,7 @@ from octavia_anycast.db.columns import (
     autoscale,
     failures,
     refusals,
+    told,
     words,
 )
 from octavia_anycast.model.autoscale import Autoscale
@@ -61,6 +63,7 @@ from octavia_anycast.model.cluster import (
     ServiceType,
 )
 from octavia_anycast.model.distributor import DistributorType
+from octavia_anycast.model.event import CAUSE_LENGTH, Told
 from octavia_anycast.model.wire import Report
 
 REASON_LENGTH = 1024
@@ -386,6 +389,7 @@ class Cluster(Base):
     )
     # Of the last API request that is not carried out yet; empty: none.
     request_id: Mapped[str] = _added_text(REQUEST_ID_LENGTH)
+    told: Mapped[Told] = mapped_column(Document(told), nullable=True)
 
 
 class Amphora(Base):
@@ -453,6 +457,8 @@ class Amphora(Base):
     finishing_since: Mapped[datetime | None]
     mute_since: Mapped[datetime | None]
     stale_since: Mapped[datetime | None]
+    # What events told of it, by subject.
+    told: Mapped[Told] = mapped_column(Document(told), nullable=True)
 
     addresses: Mapped[list["FrontendAddress"]] = relationship(
         cascade="all, delete-orphan",
@@ -567,3 +573,36 @@ class VipRegistration(Base):
     vip_ip: Mapped[IPAddress]
     nexthop_ip: Mapped[IPAddress]
     peer_id: Mapped[Uuid | None]
+
+
+class Event(Base):
+    """Something that happened; rows stay when what they name is deleted.
+
+    ``kind`` is a plain text, so that an older release reads what a newer one
+    wrote.
+    """
+
+    __tablename__ = "anycast_event"
+    __table_args__ = (
+        Index(
+            "ix_anycast_event_load_balancer", "load_balancer_id", "created_at"
+        ),
+        Index("ix_anycast_event_distributor", "distributor_id", "created_at"),
+        Index("ix_anycast_event_created_at", "created_at"),
+        MYSQL_OPTIONS,
+    )
+    NOUN = "Event"
+
+    id: Mapped[NewUuid]
+    kind: Mapped[str] = mapped_column(String(36))
+    load_balancer_id: Mapped[Uuid | None]
+    distributor_id: Mapped[Uuid]
+    project_id: Mapped[Uuid | None]
+    amphora_id: Mapped[Uuid | None]
+    availability_zone: Mapped[str | None]
+    peer_id: Mapped[Uuid | None]
+    peer_ip: Mapped[IPAddress | None]
+    from_state: Mapped[str] = mapped_column(String(36))
+    to_state: Mapped[str] = mapped_column(String(36))
+    cause: Mapped[str] = mapped_column(String(CAUSE_LENGTH))
+    change_count: Mapped[int]

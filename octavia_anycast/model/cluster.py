@@ -21,6 +21,7 @@ from octavia_anycast.model.bgp import (
 )
 from octavia_anycast.model.distributor import Distributor
 from octavia_anycast.model.errors import InvalidRequest
+from octavia_anycast.model.event import Told
 from octavia_anycast.model.wire import (
     Frontend,
     GateSettings,
@@ -125,7 +126,8 @@ class ClusterRecord:
     ERROR.
     ``is_deletion_wanted``: its deletion failed, so it is in ERROR; the work
     on it goes on. ``request_id``: the last API request that asked for what
-    is under way; empty: nobody asked, or it is carried out.
+    is under way; empty: nobody asked, or it is carried out. ``told``: what
+    events told of it.
     """
 
     load_balancer_id: str
@@ -154,6 +156,7 @@ class ClusterRecord:
     pending_since: datetime | None = None
     is_deletion_wanted: bool = False
     request_id: str = ""
+    told: Told = field(default=None, hash=False, repr=False)
 
     def __post_init__(self) -> None:
         check_fields(self)
@@ -193,7 +196,7 @@ class AmphoraRecord:
     ``finishing_since``: when its HAProxy was asked to finish its connections.
     ``mute_since``: since when its agent does not answer the controller;
     None: it does. ``stale_since``: since when others hold the current
-    configuration and it holds an older one.
+    configuration and it holds an older one. ``told``: what events told of it.
     """
 
     id: str
@@ -238,6 +241,7 @@ class AmphoraRecord:
     finishing_since: datetime | None = None
     mute_since: datetime | None = None
     stale_since: datetime | None = None
+    told: Told = field(default=None, hash=False, repr=False)
 
     @property
     def was_configured(self) -> bool:

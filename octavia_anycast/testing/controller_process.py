@@ -22,6 +22,7 @@ from octavia_anycast.controller.engine.work_queue import Result
 from octavia_anycast.controller.housekeeping.sweep import Sweep
 from octavia_anycast.controller.memory import HeartbeatStore
 from octavia_anycast.controller.meter import NO_METER, Meter
+from octavia_anycast.controller.notifier import NO_NOTIFIER, Notifier
 from octavia_anycast.controller.ports import World
 from octavia_anycast.log_lines import CarryingExecutor
 from octavia_anycast.model.errors import AnycastError
@@ -65,6 +66,7 @@ class ControllerProcess:
         meter: Meter = NO_METER,
         *,
         compute: Any = None,
+        notifier: Notifier = NO_NOTIFIER,
     ) -> None:
         self._cloud = cloud
         self.errors: list[Exception] = []
@@ -88,6 +90,7 @@ class ControllerProcess:
             rescue_key=derived_key("flow rescue"),
             now=cloud.clock,
             meter=meter,
+            notifier=notifier,
         )
         # One thread each: SQLite has one writer.
         self._observers = CarryingExecutor(1)

@@ -67,6 +67,30 @@ PATHS_LONG = (
     "reported_at",
     "report_age",
 )
+EVENTS = (
+    "created_at",
+    "kind",
+    "amphora_id",
+    "peer_ip",
+    "from_state",
+    "to_state",
+    "cause",
+)
+EVENTS_LONG = (
+    "id",
+    "created_at",
+    "kind",
+    "load_balancer_id",
+    "distributor_id",
+    "amphora_id",
+    "availability_zone",
+    "peer_id",
+    "peer_ip",
+    "from_state",
+    "to_state",
+    "cause",
+    "change_count",
+)
 EXTERNAL_VIPS = (
     "id",
     "vip_address",

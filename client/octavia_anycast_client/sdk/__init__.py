@@ -30,6 +30,10 @@ from octavia_anycast_client.sdk.amphora import AmphoraDrain
 from octavia_anycast_client.sdk.balancer import Cluster, LoadBalancer
 from octavia_anycast_client.sdk.bgp import BgpPeer, BgpSpeaker
 from octavia_anycast_client.sdk.distributor import Distributor, Path
+from octavia_anycast_client.sdk.event import (
+    DistributorEvent,
+    LoadBalancerEvent,
+)
 from octavia_anycast_client.sdk.external_vip import ExternalVip
 from octavia_anycast_client.sdk.proxy import Proxy
 from octavia_anycast_client.sdk.registration import AmphoraRegistration
@@ -42,8 +46,10 @@ __all__ = [
     "BgpSpeaker",
     "Cluster",
     "Distributor",
+    "DistributorEvent",
     "ExternalVip",
     "LoadBalancer",
+    "LoadBalancerEvent",
     "Path",
     "Proxy",
     "add_to",

@@ -14,6 +14,10 @@ from octavia_anycast_client.sdk.amphora import AmphoraDrain
 from octavia_anycast_client.sdk.balancer import Cluster, LoadBalancer
 from octavia_anycast_client.sdk.bgp import BgpPeer, BgpSpeaker
 from octavia_anycast_client.sdk.distributor import Distributor, Path
+from octavia_anycast_client.sdk.event import (
+    DistributorEvent,
+    LoadBalancerEvent,
+)
 from octavia_anycast_client.sdk.external_vip import ExternalVip
 from octavia_anycast_client.sdk.registration import AmphoraRegistration
 
@@ -88,6 +92,14 @@ class Proxy(_proxy.Proxy):
     ) -> Iterator[Path]:
         """List what is announced right now, as the amphorae report it."""
         return self._list(Path, distributor_id=_id_of(distributor), **query)
+
+    def distributor_events(
+        self, distributor: str | Distributor, **query: Any
+    ) -> Iterator[DistributorEvent]:
+        """List what happened behind a distributor, the newest first."""
+        return self._list(
+            DistributorEvent, owner_id=_id_of(distributor), **query
+        )
 
     def wait_for_distributor(
         self, distributor: str | Distributor, wait: float = WAIT_SECONDS
@@ -376,6 +388,14 @@ class Proxy(_proxy.Proxy):
     def load_balancers(self, **query: Any) -> Iterator[LoadBalancer]:
         """List those that match, by the front end or distributor as well."""
         return self._list(LoadBalancer, **query)
+
+    def load_balancer_events(
+        self, load_balancer: str | LoadBalancer, **query: Any
+    ) -> Iterator[LoadBalancerEvent]:
+        """List what happened to a load balancer, the newest first."""
+        return self._list(
+            LoadBalancerEvent, owner_id=_id_of(load_balancer), **query
+        )
 
     def get_load_balancer_cluster(
         self, load_balancer: str | LoadBalancer

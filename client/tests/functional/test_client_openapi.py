@@ -12,6 +12,7 @@ from octavia_anycast_client.osc import (
     cluster,
     columns,
     distributor,
+    event,
     external_vip,
     registration,
 )
@@ -28,6 +29,8 @@ LISTS = {
     sdk.AmphoraRegistration: (
         "/v2/lbaas/distributors/{distributor_id}/amphorae"
     ),
+    sdk.LoadBalancerEvent: "/v2/lbaas/loadbalancers/{loadbalancer_id}/events",
+    sdk.DistributorEvent: "/v2/lbaas/distributors/{distributor_id}/events",
 }
 
 
@@ -67,6 +70,8 @@ def attributes(resource):
         (sdk.ExternalVip, "Vip", set()),
         (sdk.AmphoraDrain, "Drain", {"id"}),
         (sdk.AmphoraRegistration, "AmphoraRegistration", set()),
+        (sdk.LoadBalancerEvent, "Event", set()),
+        (sdk.DistributorEvent, "Event", set()),
     ],
 )
 def test_resources_have_the_attributes_of_the_api(
@@ -89,6 +94,7 @@ def test_resources_have_the_attributes_of_the_api(
         (columns.EXTERNAL_VIP, "Vip"),
         (columns.DRAIN, "Drain"),
         (columns.REGISTRATION, "AmphoraRegistration"),
+        (columns.EVENTS_LONG, "Event"),
     ],
 )
 def test_commands_show_what_the_api_shows(properties, shown, schema):
@@ -102,6 +108,11 @@ def test_lists_have_the_filters_of_the_api(document, resource):
     names = {p["name"] for p in parameters if p["in"] == "query"}
     known = set(resource._query_mapping._mapping.values())
     assert known - PAGING == names - PAGING - {"fields", "page_reverse"}
+
+
+def test_the_kinds_of_events_are_those_of_the_api(document):
+    schema = document["components"]["schemas"]["Event"]
+    assert list(event.KINDS) == schema["properties"]["kind"]["enum"]
 
 
 @pytest.mark.parametrize(

@@ -19,8 +19,10 @@ from octavia_anycast_lab.host import cgroup, netns
 
 _NEUTRON = ("ports", "security-groups")
 # The row of a deleted load balancer says DELETED until Octavia's housekeeping
-# purges it; by their foreign keys these go with it, not before.
-KEPT_UNTIL_PURGED = frozenset(("vip", "additional_vip"))
+# purges it; by their foreign keys these go with it, not before. Events tell
+# of what is gone: they stay until our own purge.
+EVENTS = "anycast_event"
+KEPT_UNTIL_PURGED = frozenset(("vip", "additional_vip", EVENTS))
 _OWNER = "load_balancer_id"
 
 
@@ -138,12 +140,14 @@ def _namespaces(lab: settings.Lab) -> list[str]:
 
 
 def _own_rows(cursor: typing.Any) -> list[str]:
-    """``table: key`` of each row in our tables, whatever their columns."""
+    """``table: key`` of each row in our tables but events."""
     cursor.execute(
         "SELECT table_name, GROUP_CONCAT(column_name) "
         "FROM information_schema.columns WHERE table_schema = 'octavia' "
-        "AND table_name LIKE 'anycast\\_%' AND column_key = 'PRI' "
-        "AND table_name != 'anycast_alembic_version' GROUP BY table_name"
+        "AND table_name LIKE 'anycast\\_%%' AND column_key = 'PRI' "
+        "AND table_name NOT IN ('anycast_alembic_version', %s) "
+        "GROUP BY table_name",
+        (EVENTS,),
     )
     found = []
     for table, columns in cursor.fetchall():

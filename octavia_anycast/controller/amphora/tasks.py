@@ -16,6 +16,7 @@ from oslo_log import log as logging
 from octavia_anycast.controller.engine.job import Job, short
 from octavia_anycast.controller.meter import Boot
 from octavia_anycast.controller.ports import Agents, World
+from octavia_anycast.db import events
 from octavia_anycast.db.amphora import amphorae
 from octavia_anycast.db.registration import registrations
 from octavia_anycast.model.actions import (
@@ -41,7 +42,9 @@ from octavia_anycast.model.errors import (
     Permanent,
     Retryable,
 )
+from octavia_anycast.model.event import Event
 from octavia_anycast.model.wire import Intent, VipState
+from octavia_anycast.planning.events import deletion_of
 
 LOG = logging.getLogger(__name__)
 LISTED_VIPS_MAX = 8  # more of them are counted in a log line
@@ -288,22 +291,31 @@ def _delete(job: Job, action: DeleteAmphora) -> None:
         status=AmphoraStatus.PENDING_DELETE,
         reason=short(action.reason),
     )
-    delete_amphora(job.world, record)
+    deletion = deletion_of(
+        job.event_owner, record, action.reason, job.world.now()
+    )
+    delete_amphora(job.world, record, deletion)
     LOG.info(
         "Amphora %s of %s is deleted: %s.", record.id, job.owner, action.reason
     )
 
 
-def delete_amphora(world: World, record: AmphoraRecord) -> None:
+def delete_amphora(
+    world: World, record: AmphoraRecord, deletion: Event | None = None
+) -> None:
     """Delete server, ports and registrations; the record last.
 
+    :param deletion: the event that tells so
     :raises Retryable: something did not work; come again.
     """
+    told = () if deletion is None else (deletion,)
     world.memory.forget(record.id)
     world.compute.delete(record.id, record.compute_id)
     world.network.release(record)
     with world.database.transaction() as session:
         amphorae.mark_deleted(session, record.id, world.now())
+        events.add(session, told)
+    world.notifier.happened(told)
 
 
 DOERS: dict[type, Callable[[Job, Any], None]] = {

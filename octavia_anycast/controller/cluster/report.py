@@ -11,14 +11,17 @@ from typing import Any
 
 from oslo_log import log as logging
 
+from octavia_anycast.controller.amphora import event_log
 from octavia_anycast.controller.amphora.agent_reports import AgentReports
 from octavia_anycast.controller.cluster.apply import Outcome
 from octavia_anycast.controller.cluster.observe import Observation
 from octavia_anycast.controller.memory import HeartbeatStore, Told
+from octavia_anycast.controller.notifier import Change
 from octavia_anycast.controller.ports import World
 from octavia_anycast.db.cluster import clusters
 from octavia_anycast.model.cluster import ActionFailure, ClusterRecord
 from octavia_anycast.model.errors import AnycastError
+from octavia_anycast.model.event import Owner
 from octavia_anycast.model.heartbeat import Heartbeat
 from octavia_anycast.model.load_balancer import LoadBalancerTree
 from octavia_anycast.planning.amphora.assessment import Cluster
@@ -42,9 +45,11 @@ from octavia_anycast.planning.cluster.status import (
     unread_listeners,
     worse_of,
 )
+from octavia_anycast.planning.events import news_of
 
 LOG = logging.getLogger(__name__)
 _LOAD_BALANCERS = "loadbalancers"
+_PENDING_CREATE = "PENDING_CREATE"
 
 
 class Reporter:
@@ -210,6 +215,10 @@ class Reporter:
                     tree.id, provisioning_status="ACTIVE", pending_since=None
                 )
                 self.forget_request(observation)
+                is_new = tree.provisioning_status == _PENDING_CREATE
+                self._world.notifier.changed(
+                    tree.id, Change.CREATE if is_new else Change.UPDATE
+                )
                 LOG.info(
                     "Load balancer %s is ACTIVE (was %s).",
                     tree.id,
@@ -322,7 +331,10 @@ class Reporter:
     def _remember(
         self, observation: Observation, operating: str, reason: str
     ) -> None:
-        """Record in our tables what is shown, and which agents answered."""
+        """Record in our tables what is shown, and which agents answered.
+
+        What differs from what was told is stored as events.
+        """
         cluster, tree = observation.cluster, observation.tree
         changed = _changes(
             cluster,
@@ -333,12 +345,25 @@ class Reporter:
             # A request, such as a failover, has it live on.
             is_deletion_wanted=False,
         )
+        group = Cluster(
+            observation.desired, observation.observed, observation.now
+        )
+        owner = Owner(
+            distributor_id=cluster.distributor_id,
+            load_balancer_id=tree.id,
+            project_id=cluster.project_id,
+        )
+        news = news_of(owner, group, cluster, status=operating, reason=reason)
+        if news.owner_told is not None:
+            changed["told"] = news.owner_told
 
         def write(session: Any) -> None:
             if changed:
                 clusters.update(session, tree.id, **changed)
+            event_log.write(session, news)
 
         self._record_reports(observation, write)
+        self._world.notifier.happened(news.events)
 
     def _record_reports(
         self, observation: Observation, also: Callable[[Any], None]

@@ -16,6 +16,7 @@ from oslo_log import log as logging
 
 from octavia_anycast.controller.amphora.tasks import DOERS
 from octavia_anycast.controller.engine.job import Job, short
+from octavia_anycast.controller.notifier import Change
 from octavia_anycast.controller.ports import World
 from octavia_anycast.db.amphora import amphorae
 from octavia_anycast.db.cluster import clusters
@@ -122,6 +123,7 @@ def remove_load_balancer(world: World, tree: Any) -> None:
         clusters.delete(session, tree.id)
     if not world.statuses.delete(tree):
         raise Retryable(f"Load balancer {tree.id} changed meanwhile.")
+    world.notifier.changed(tree.id, Change.DELETE)
     LOG.info("Load balancer %s is deleted.", tree.id)
 
 

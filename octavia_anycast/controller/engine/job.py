@@ -21,6 +21,7 @@ from octavia_anycast.model.cluster import (
     ServiceType,
 )
 from octavia_anycast.model.errors import NotFound
+from octavia_anycast.model.event import Owner
 
 REASON_LENGTH = 255
 
@@ -45,6 +46,15 @@ class Job:
         if self.tree is None:
             return f"distributor {self.desired.distributor.id}"
         return f"load balancer {self.tree.id}"
+
+    @property
+    def event_owner(self) -> Owner:
+        """To whom events of these amphorae belong."""
+        return Owner(
+            distributor_id=self.desired.distributor.id,
+            load_balancer_id=self.tree and self.tree.id,
+            project_id=self.tree and self.tree.project_id,
+        )
 
     def seen(self, amphora_id: str) -> ObservedAmphora | None:
         """What was seen of one of them."""

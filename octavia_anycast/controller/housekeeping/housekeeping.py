@@ -9,6 +9,7 @@ The purge removes records of what is long gone. Amphorae that were DELETED
 stay for ``amphora_expiry_age``: the back-off counts their failures, and the
 sweep knows by them that a server is ours. What other tables say of an amphora
 goes with it; should something have written there after that, it goes now.
+Events go by their age, and where one load balancer has too many.
 Clusters are the sweep's business, as there is more to remove with one than
 its row.
 
@@ -20,6 +21,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Any
 
 from oslo_log import log as logging
 
@@ -27,7 +29,7 @@ from octavia_anycast.controller.amphora.rotation import Rotation
 from octavia_anycast.controller.engine.work_queue import Kind, Result
 from octavia_anycast.controller.housekeeping.sweep import Sweep
 from octavia_anycast.controller.ports import World
-from octavia_anycast.db import housekeeping
+from octavia_anycast.db import events, housekeeping
 from octavia_anycast.db.amphora import amphorae
 from octavia_anycast.model.errors import Retryable
 from octavia_anycast.model.housekeeping import Outcome
@@ -35,6 +37,7 @@ from octavia_anycast.options import Settings
 
 LOG = logging.getLogger(__name__)
 AMPHORAE = "anycast_amphora"
+EVENTS = "anycast_event"
 # A certificate that could not be replaced is tried again after so long.
 RETRY_SECONDS = 60.0
 _UNDONE = (Outcome.BUSY, Outcome.FAILED, Outcome.SKIPPED)
@@ -68,6 +71,10 @@ class Purge:
             return {
                 AMPHORAE: housekeeping.count_deleted(session, self._limit),
                 **housekeeping.count_ownerless(session),
+                EVENTS: sum(
+                    events.count(session, condition)
+                    for condition in self._old_events(session)
+                ),
             }
 
     def run(self) -> dict[str, int]:
@@ -80,10 +87,31 @@ class Purge:
                 AMPHORAE: amphorae.purge(session, self._limit),
                 **housekeeping.remove_ownerless(session),
             }
+        removed[EVENTS] = self._remove_events()
         for table, count in removed.items():
             if count:
                 LOG.info("%d rows of %s were purged.", count, table)
         return removed
+
+    def _remove_events(self) -> int:
+        """Remove old events, some at a time: they may be many."""
+        database, count = self.world.database, 0
+        with database.transaction() as session:
+            conditions = self._old_events(session)
+        for condition in conditions:
+            some = 1
+            while some:
+                with database.transaction() as session:
+                    some = events.remove_some(session, condition)
+                count += some
+        return count
+
+    def _old_events(self, session: Any) -> list[events.Condition]:
+        settings = self.world.settings
+        age = timedelta(seconds=settings.event_expiry_age)
+        return events.to_purge(
+            session, self.world.now() - age, settings.event_count_max
+        )
 
     @property
     def _limit(self) -> datetime:

@@ -94,6 +94,9 @@ ROWS = {
     "distributor:get_paths": Row(
         "GET", D + "/{distributor}/paths", GLOBAL_READERS, 200
     ),
+    "distributor:get_events": Row(
+        "GET", D + "/{distributor}/events", GLOBAL_READERS, 200
+    ),
     "distributor:get_vips": Row("GET", V, GLOBAL_READERS, 200),
     "distributor:get_vip": Row("GET", V + "/{vip}", GLOBAL_READERS, 200),
     "distributor:post_vip": Row(
@@ -165,6 +168,9 @@ ROWS = {
         202,
         lambda ids: {"cluster": {"desired_size": 3}},
     ),
+    "loadbalancer:get_events": Row(
+        "GET", B + "/{load_balancer}/events", OWNERS, 200
+    ),
     "amphora:get_drain": Row("GET", A + "/{amphora}/drain", ADMINS, 200),
     "amphora:put_drain": Row("PUT", A + "/{amphora}/drain", ADMINS, 202),
     "amphora:delete_drain": Row("DELETE", A + "/{amphora}/drain", ADMINS, 204),
@@ -173,6 +179,7 @@ ROWS = {
 OF_CONTENT = {
     "cluster:get_amphorae": "cluster:get_one",
     "cluster:put_max_size": "cluster:put",
+    "loadbalancer:get_event_details": "loadbalancer:get_events",
 }
 
 

@@ -37,6 +37,7 @@ from octavia_anycast.model.cluster import (
 )
 from octavia_anycast.model.distributor import Distributor, Zone
 from octavia_anycast.model.errors import Conflict, NotFound
+from octavia_anycast.model.event import Mark
 from octavia_anycast.model.wire import Frontend, FrontendAddress
 
 NOW = datetime(2026, 11, 22, 17, 30, 0, 123456, tzinfo=UTC)
@@ -183,6 +184,7 @@ WHOLE = make_amphora(
     finishing_since=NOW,
     mute_since=NOW,
     stale_since=NOW,
+    told={"phase": Mark("serving"), "gate": Mark("open", 5.25, 6, 2)},
     reason="because",
 )
 
@@ -273,6 +275,7 @@ def test_a_cluster_comes_back_whole(session):
         scaled_at=NOW,
         scaling_reason="scaled out",
         changed_at=NOW,
+        told={"size": Mark("2")},
     )
     clusters.create(session, record)
     session.expire_all()

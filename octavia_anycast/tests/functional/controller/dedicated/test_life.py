@@ -296,3 +296,24 @@ def test_the_driver_registers_and_unregisters(stage):
         run_flow(driver.get_unregister_vip_subflow(), **values)
     stage.run()
     assert stage.counts() == []
+
+
+def test_events_of_a_distributors_own(stage):
+    def told(query):
+        path = f"{PATH}/{stage.id}/events?{query}"
+        return stage.api.call("GET", path).body["events"]
+
+    victim = stage.machines()[0]
+    assert {e["load_balancer_id"] for e in told("")} == {None}
+    assert len(told("kind=session.up")) == 2
+    stage.cloud.cut_sessions = {victim.amphora_id}
+    stage.cloud.pass_time(1)
+    stage.controller.dedicated.reconcile(stage.id)
+    (event,) = told("kind=session.down")
+    assert event["amphora_id"] == victim.amphora_id
+    stage.cloud.cut_sessions = set()
+    victim.has_power = False
+    stage.cloud.pass_time(60)
+    stage.run()
+    of_victim = told(f"kind=amphora.phase&amphora_id={victim.amphora_id}")
+    assert {e["to_state"] for e in of_victim} >= {"silent", "deleted"}

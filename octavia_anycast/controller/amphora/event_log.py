@@ -1,0 +1,23 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The octavia-anycast authors
+"""The events of a look, stored with what they told.
+
+Layer: controller. What is an event, planning/events.py decides.
+"""
+
+from typing import Any
+
+from octavia_anycast.db import events
+from octavia_anycast.db.amphora import amphorae
+from octavia_anycast.planning.events import News
+
+
+def write(session: Any, news: News) -> None:
+    """Store them in the transaction that reports the look.
+
+    One INSERT for all events, and one UPDATE for each amphora that is told
+    of; nothing if nothing happened.
+    """
+    for amphora_id, told in sorted(news.told.items()):
+        amphorae.update(session, amphora_id, told=told)
+    events.add(session, news.events)
