@@ -112,10 +112,12 @@ class Observer:
         desired, lacks = self._desired(tree, rows)
         now = self._world.now()  # asking took time
         if (now - began).total_seconds() > _STALE_SECONDS:
-            rows = self._heard_again(rows)
-            seen = tuple(_silent(s, rows.heard, now) for s in seen)
+            latest = self._heard_again(rows)
+            seen = tuple(_silent(s, latest.heard, now) for s in seen)
+        else:
+            latest = rows
         observed = ObservedCluster(
-            amphorae=tuple(self._with_heartbeats(s, rows) for s in seen),
+            amphorae=tuple(self._with_heartbeats(s, latest) for s in seen),
             recent_failures=rows.failures,
             replacements_under_way=self._replacements(rows, seen, now),
             prepared_revision=rows.cluster.config_revision,
