@@ -30,6 +30,9 @@ link=$cache/${IMAGE_LINK:-amphora-anycast}
 log=$cache/amphora-image.log
 constraints=$project/requirements/constraints.txt
 export PIP_CACHE_DIR=$cache/pip PIP_DISABLE_PIP_VERSION_CHECK=1
+# Files and folders that the caller's pip uses: the image has none of them.
+unset PIP_CONSTRAINT PIP_PREFIX PIP_REQUIREMENT PIP_REQUIRE_VIRTUALENV \
+    PIP_TARGET PIP_USER
 
 refuse() {
     echo "build-image.sh: $*" >&2
