@@ -19,13 +19,13 @@ from sqlalchemy.orm import Session
 
 from octavia_anycast.model.errors import InvalidRequest, Retryable
 
-LOST = (
+UNREACHED = (
     oslo_exceptions.DBConnectionError,
-    oslo_exceptions.DBDeadlock,
     oslo_exceptions.CantStartEngineError,
     # Of the first connection, which oslo.db does not translate: access denied.
     OperationalError,
 )
+LOST = (*UNREACHED, oslo_exceptions.DBDeadlock)
 RETRY_AFTER_SECONDS = 1.0
 
 
@@ -64,9 +64,13 @@ class Database:
         except (oslo_exceptions.DBError, *LOST) as e:
             if not _is_lost(e):
                 raise
+            what = (
+                "cannot be reached"
+                if isinstance(e, UNREACHED)
+                else "did not carry it out"
+            )
             raise Retryable(
-                f"The database did not carry it out: {e}",
-                after_seconds=RETRY_AFTER_SECONDS,
+                f"The database {what}: {e}", after_seconds=RETRY_AFTER_SECONDS
             ) from e
 
     @wrap_db_retry(

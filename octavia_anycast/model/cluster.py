@@ -445,10 +445,12 @@ class BootFailure:
     ``is_refused``: the compute service said no, so the next one will fail,
     too, unless something changes. ``is_invalid``: and not for want of room,
     but for what it was asked for, such as an image that is gone.
+    ``availability_zone``: where it was; None: in the anonymous zone.
     """
 
     at: datetime
     reason: str = ""
+    availability_zone: str | None = None
     has_run: bool = True
     is_refused: bool = False
     is_invalid: bool = False

@@ -16,6 +16,9 @@ from octavia_anycast.planning.amphora.assessment import (
     Group,
     is_outdated,
 )
+from octavia_anycast.planning.amphora.backoff import streak
+
+FULL_AFTER = 3  # so many failures of a zone, and another one is tried
 
 
 def candidate_zones(desired: DesiredCluster) -> tuple[Zone, ...]:
@@ -59,8 +62,11 @@ def place(group: Group, zones: Sequence[Zone], count: int) -> tuple[Zone, ...]:
     """Choose the zones of ``count`` new amphorae: those with the fewest first.
 
     Amphorae about to be replaced do not count: what matters is how they
-    stand when these are gone.
+    stand when these are gone. A zone that is full is passed over, unless all
+    are.
     """
+    full = _full(group)
+    zones = [z for z in zones if z.availability_zone not in full] or zones
     held = Counter(
         member.amphora.record.availability_zone
         for member in group.live
@@ -72,6 +78,19 @@ def place(group: Group, zones: Sequence[Zone], count: int) -> tuple[Zone, ...]:
         held[zone.availability_zone] += 1
         chosen.append(zone)
     return tuple(chosen)
+
+
+def _full(group: Group) -> frozenset[str | None]:
+    """The zones in which the last boots failed before a server ran.
+
+    Until an amphora comes up, wherever: the next one is tried there first.
+    """
+    failed = Counter(
+        failure.availability_zone
+        for failure in streak(group)
+        if not failure.has_run
+    )
+    return frozenset(z for z, count in failed.items() if count >= FULL_AFTER)
 
 
 def leaving_order(group: Group) -> tuple[Assessment, ...]:
