@@ -14,11 +14,16 @@ from typing import Any
 
 from octavia_anycast.controller.amphora import event_log
 from octavia_anycast.controller.amphora.agent_reports import AgentReports
-from octavia_anycast.controller.amphora.look import AmphoraObserver
+from octavia_anycast.controller.amphora.look import (
+    STALE_SECONDS,
+    AmphoraObserver,
+    with_silence,
+)
 from octavia_anycast.controller.cluster.apply import Outcome, apply_plan
 from octavia_anycast.controller.cluster.caches import needed
 from octavia_anycast.controller.cluster.reconciler import result_of, until_done
 from octavia_anycast.controller.engine.job import Job
+from octavia_anycast.controller.engine.meanwhile import meanwhile
 from octavia_anycast.controller.engine.work_queue import (
     STEAL_AFTER_SECONDS,
     Kind,
@@ -115,9 +120,9 @@ class DedicatedAmphorae:
         group = Dedicated(rows.desired, observed, self._world.now())
         self._report(rows, group)
         actions = plan_dedicated(group)
-        outcomes = apply_plan(
-            Job(self._world, group.desired, observed), actions, self._executor
-        )
+        job = Job(self._world, group.desired, observed)
+        with meanwhile(lambda: self._look_on(distributor_id)):
+            outcomes = apply_plan(job, actions, self._executor)
         failures = self._record(group, outcomes)
         if actions:
             return result_of(outcomes, failures, self._world.now())
@@ -180,14 +185,38 @@ class DedicatedAmphorae:
             kept = self._vips[distributor_id] = revision, found
         return kept[1]
 
-    def _look(self, rows: _Rows) -> ObservedCluster:
+    def _look_on(self, distributor_id: str) -> None:
+        """Record what the agents report while a plan is carried out."""
+        with self._world.database.transaction() as session:
+            records = amphorae.list_dedicated(session, distributor_id)
         seen = self._executor.map(
             lambda record: self._observer.look(
-                record, rows.heard.get(record.id)
+                record, None, is_under_way=True
             ),
-            rows.records,
+            records,
+        )
+        self._agent_reports.record_answers(
+            _owner(distributor_id),
+            ObservedCluster(amphorae=tuple(seen)),
+            self._world.now(),
+        )
+
+    def _look(self, rows: _Rows) -> ObservedCluster:
+        began = self._world.now()
+        seen = tuple(
+            self._executor.map(
+                lambda record: self._observer.look(
+                    record, rows.heard.get(record.id)
+                ),
+                rows.records,
+            )
         )
         now = self._world.now()
+        if (now - began).total_seconds() > STALE_SECONDS:
+            ids = [record.id for record in rows.records]
+            with self._world.database.transaction() as session:
+                heard = heartbeat.last_updates(session, ids)
+            seen = tuple(with_silence(one, heard, now) for one in seen)
         return replace(
             rows.observed,
             amphorae=tuple(with_held(amphora, now) for amphora in seen),
@@ -242,7 +271,7 @@ class DedicatedAmphorae:
             _write_held(session, rows, seen)
             event_log.write(session, news)
 
-        owner = f"distributor {desired.distributor.id}"
+        owner = _owner(desired.distributor.id)
         self._agent_reports.record(owner, group, write)
         self._confirmed |= confirmed
         self._world.notifier.happened(news.events)
@@ -260,6 +289,10 @@ class DedicatedAmphorae:
             if paths is not None:
                 found[amphora.record.id] = paths
         return found
+
+
+def _owner(distributor_id: str) -> str:
+    return f"distributor {distributor_id}"
 
 
 def _write_held(

@@ -22,10 +22,11 @@ from octavia_anycast.model.errors import InvalidRequest, Retryable
 UNREACHED = (
     oslo_exceptions.DBConnectionError,
     oslo_exceptions.CantStartEngineError,
-    # Of the first connection, which oslo.db does not translate: access denied.
-    OperationalError,
 )
 LOST = (*UNREACHED, oslo_exceptions.DBDeadlock)
+# Of a first connection, which oslo.db does not translate: MariaDB's numbers of
+# access denied and of a schema that is not there, and what SQLite says.
+_REFUSED = frozenset({1044, 1045, 1049, 1698, "unable to open database file"})
 RETRY_AFTER_SECONDS = 1.0
 
 
@@ -61,13 +62,12 @@ class Database:
         try:
             with self._facade.writer.using(self._local) as session:
                 yield session
-        except (oslo_exceptions.DBError, *LOST) as e:
-            if not _is_lost(e):
+        except (oslo_exceptions.DBError, *LOST, OperationalError) as e:
+            is_unreached = isinstance(e, UNREACHED) or _is_refused(e)
+            if not is_unreached and not _is_lost(e):
                 raise
             what = (
-                "cannot be reached"
-                if isinstance(e, UNREACHED)
-                else "did not carry it out"
+                "cannot be reached" if is_unreached else "did not carry it out"
             )
             raise Retryable(
                 f"The database {what}: {e}", after_seconds=RETRY_AFTER_SECONDS
@@ -94,7 +94,9 @@ class Database:
         """
         try:
             engine: Engine = self._facade.writer.get_engine()
-        except LOST as e:
+        except (*LOST, OperationalError) as e:
+            if isinstance(e, OperationalError) and not _is_refused(e):
+                raise
             raise Retryable(f"The database cannot be reached: {e}") from e
         return engine
 
@@ -109,6 +111,13 @@ def _check(connection: str) -> None:
             "connection",
             f"the URL in [anycast] or [database] cannot be used: {e}",
         ) from e
+
+
+def _is_refused(error: Exception) -> bool:
+    if not isinstance(error, OperationalError):
+        return False
+    words: tuple[object, ...] = getattr(error.orig, "args", ())
+    return bool(words) and words[0] in _REFUSED
 
 
 def _is_lost(error: Exception) -> bool:

@@ -38,6 +38,8 @@ from octavia_anycast.model.wire import (
 LOG = logging.getLogger(__name__)
 
 _RETRY_SECONDS = 0.1
+# After programs have run: what they changed is told as well.
+_SETTLE_SECONDS = 0.2
 _CHECK_SECONDS = 2.0
 # As in Octavia's interface files.
 _VIP_TABLE = 1
@@ -110,7 +112,7 @@ class FrontendSetup:
                 for name in ("lo", FRONTEND_INTERFACE)
             ),
         )
-        self._loop = Loop("frontend", self._turn, self._rest.fileno)
+        self._loop = Loop("frontend", self._turn, self._told)
         self._loop.start()
 
     def want(
@@ -137,15 +139,23 @@ class FrontendSetup:
 
     def _turn(self) -> float:
         wanted = self._wanted
+        self._has_run = False
         # To read all tables costs a hundred times more than to be told.
         if wanted is None or self._rest.lasts(wanted):
             return _CHECK_SECONDS
-        self._has_run = False
         if not self._apply(*wanted):
             return _RETRY_SECONDS
-        if not self._has_run:  # else the next turn looks what came of it
-            self._rest.found(wanted)
+        if self._has_run:  # the next turn looks what came of it
+            return _SETTLE_SECONDS
+        self._rest.found(wanted)
         return _CHECK_SECONDS
+
+    def _told(self) -> int | None:
+        """What ends a pause; nothing while changes of this one are told.
+
+        So what can never be as it is wanted is not set without a pause.
+        """
+        return None if self._has_run else self._rest.fileno()
 
     def _apply(
         self,
@@ -433,8 +443,13 @@ class _Route:
 
 
 def _routes(frontend: Frontend) -> list[_Route]:
-    """Default routes, and the same and the subnets for the VIPs."""
+    """Default routes, and the same and the subnets for the VIPs.
+
+    Of several subnets of a version the first one with a gateway has the
+    default route: the kernel takes one for each table.
+    """
     routes = []
+    has_default = set()
     for address in frontend.addresses:
         version = address.ip_address.version
         subnet = ip_interface((address.ip_address, address.prefix_length))
@@ -445,7 +460,8 @@ def _routes(frontend: Frontend) -> list[_Route]:
                 table=_VIP_TABLE,
             )
         )
-        if address.gateway is not None:
+        if address.gateway is not None and version not in has_default:
+            has_default.add(version)
             everything = "0.0.0.0/0" if version == _IPV4 else "::/0"
             routes += [
                 _Route(

@@ -6,7 +6,7 @@ Layer: controller. A report is written when something in it changed, and once
 in ``report_interval`` to show that nothing did.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -15,6 +15,7 @@ from oslo_log import log as logging
 from octavia_anycast.controller.ports import World
 from octavia_anycast.db import heartbeat
 from octavia_anycast.db.amphora import amphorae, reports
+from octavia_anycast.model.cluster import ObservedCluster
 from octavia_anycast.model.wire import PathState, Report
 from octavia_anycast.planning.amphora.assessment import Group, Lapse, lapses
 from octavia_anycast.planning.amphora.rollout import recovered
@@ -42,16 +43,8 @@ class AgentReports:
         :param also: what else is written in the same transaction
         """
         now, before = group.now, self._kept.get(owner, {})
-        answers = {
-            amphora.record.id: amphora.report
-            for amphora in group.observed.amphorae
-            if amphora.report is not None
-        }
-        news = {
-            amphora_id: report
-            for amphora_id, report in sorted(answers.items())
-            if self._is_news(before.get(amphora_id), report, now)
-        }
+        answers = _answers(group.observed)
+        news = self._news(before, answers, now)
         lapsed = lapses(group.desired, group.observed, now)
         _log_lapses(owner, group, lapsed)
         with self._world.database.transaction() as session:
@@ -74,6 +67,37 @@ class AgentReports:
         written = {i: (_gist(report), now) for i, report in news.items()}
         self._kept[owner] = {i: written.get(i) or before[i] for i in answers}
 
+    def record_answers(
+        self, owner: str, observed: ObservedCluster, now: datetime
+    ) -> None:
+        """Record who answered and what is news of it, and nothing else.
+
+        For a look while a plan is carried out, which writes the amphorae.
+        """
+        before = self._kept.get(owner, {})
+        answers = _answers(observed)
+        news = self._news(before, answers, now)
+        with self._world.database.transaction() as session:
+            heartbeat.touch_all(
+                session, answers, now, fresh_since=now - self._beat
+            )
+            for amphora_id, report in news.items():
+                reports.save(session, amphora_id, report, now)
+        written = {i: (_gist(report), now) for i, report in news.items()}
+        self._kept[owner] = {**before, **written}
+
+    def _news(
+        self,
+        before: Mapping[str, tuple[object, datetime]],
+        answers: Mapping[str, Report],
+        now: datetime,
+    ) -> dict[str, Report]:
+        return {
+            amphora_id: report
+            for amphora_id, report in sorted(answers.items())
+            if self._is_news(before.get(amphora_id), report, now)
+        }
+
     def forget(self, owner: str) -> None:
         """Forget a load balancer that is gone."""
         self._kept.pop(owner, None)
@@ -87,6 +111,14 @@ class AgentReports:
         if before is None or before[0] != _gist(report):
             return True
         return now - before[1] >= self._interval
+
+
+def _answers(observed: ObservedCluster) -> dict[str, Report]:
+    return {
+        amphora.record.id: amphora.report
+        for amphora in observed.amphorae
+        if amphora.report is not None
+    }
 
 
 def _log_lapses(owner: str, group: Group, lapsed: dict[str, Lapse]) -> None:

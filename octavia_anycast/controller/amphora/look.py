@@ -5,6 +5,8 @@
 Layer: controller. No database transaction is open meanwhile.
 """
 
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 
 from oslo_log import log as logging
@@ -25,6 +27,8 @@ from octavia_anycast.model.wire import Report
 from octavia_anycast.planning.heartbeat import silent_seconds
 
 LOG = logging.getLogger(__name__)
+# Who was asked for longer is not judged by heartbeats read before.
+STALE_SECONDS = 1.0
 
 
 class AmphoraObserver:
@@ -171,4 +175,22 @@ def _is_alive(record: AmphoraRecord, heard_at: datetime | None) -> bool:
         heard_at is not None
         and record.mute_since is not None
         and heard_at > record.mute_since
+    )
+
+
+def with_silence(
+    seen: ObservedAmphora, heard: Mapping[str, datetime], now: datetime
+) -> ObservedAmphora:
+    """What was seen, with its silence as it is now.
+
+    :param heard: amphora_id -> when it was last heard of
+    """
+    return replace(
+        seen,
+        silent_seconds=silent_seconds(
+            heard.get(seen.record.id),
+            now,
+            counted_from=seen.record.status_since,
+            has_answered=seen.report is not None,
+        ),
     )

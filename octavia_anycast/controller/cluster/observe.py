@@ -11,7 +11,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from octavia_anycast import log_lines
-from octavia_anycast.controller.amphora.look import AmphoraObserver
+from octavia_anycast.controller.amphora.look import (
+    STALE_SECONDS,
+    AmphoraObserver,
+    with_silence,
+)
 from octavia_anycast.controller.cluster.caches import DistributorCache, needed
 from octavia_anycast.controller.cluster.load_meter import LoadMeter
 from octavia_anycast.controller.ports import World
@@ -35,15 +39,9 @@ from octavia_anycast.planning.amphora.failures import OBSERVE, carried_on
 from octavia_anycast.planning.amphora.gate_choice import chosen_gate
 from octavia_anycast.planning.amphora.placement import frontend_networks
 from octavia_anycast.planning.cluster.rescue import secrets_at
-from octavia_anycast.planning.heartbeat import (
-    Reception,
-    silent_seconds,
-    trouble,
-)
+from octavia_anycast.planning.heartbeat import Reception, trouble
 
 _PENDING_CREATE = "PENDING_CREATE"
-# Who was asked for longer is not judged by heartbeats read before.
-_STALE_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,12 +81,22 @@ class Observer:
         """Forget a load balancer that is gone."""
         self._meter.forget(load_balancer_id)
 
-    def observe(
-        self, tree: LoadBalancerTree, *, is_under_way: bool = False
-    ) -> Observation | None:
+    def look_on(self, load_balancer_id: str) -> ObservedCluster:
+        """Ask the agents, while a plan is carried out."""
+        with self._world.database.transaction() as session:
+            records = amphorae.list_for(session, load_balancer_id)
+            heard = heartbeat.last_updates(session, [r.id for r in records])
+        seen = self._executor.map(
+            lambda record: self._amphorae.look(
+                record, heard.get(record.id), is_under_way=True
+            ),
+            records,
+        )
+        return ObservedCluster(amphorae=tuple(seen))
+
+    def observe(self, tree: LoadBalancerTree) -> Observation | None:
         """Observe a load balancer; None if it has no cluster row.
 
-        :param is_under_way: whether a plan for it is being carried out
         :raises Retryable: the database or network service did not answer.
         """
         began = self._world.now()
@@ -104,16 +112,15 @@ class Observer:
                     rows.heard.get(record.id),
                     tree=tree,
                     is_watched=rows.cluster.spare_count > 0,
-                    is_under_way=is_under_way,
                 ),
                 rows.amphorae,
             )
         )
         desired, lacks = self._desired(tree, rows)
         now = self._world.now()  # asking took time
-        if (now - began).total_seconds() > _STALE_SECONDS:
+        if (now - began).total_seconds() > STALE_SECONDS:
             latest = self._heard_again(rows)
-            seen = tuple(_silent(s, latest.heard, now) for s in seen)
+            seen = tuple(with_silence(s, latest.heard, now) for s in seen)
         else:
             latest = rows
         observed = ObservedCluster(
@@ -312,18 +319,3 @@ class Observer:
             patience,
         )
         return replace(seen, heartbeat_trouble=found) if found else seen
-
-
-def _silent(
-    seen: ObservedAmphora, heard: dict[str, datetime], now: datetime
-) -> ObservedAmphora:
-    """An amphora with its silence as it is now."""
-    return replace(
-        seen,
-        silent_seconds=silent_seconds(
-            heard.get(seen.record.id),
-            now,
-            counted_from=seen.record.status_since,
-            has_answered=seen.report is not None,
-        ),
-    )

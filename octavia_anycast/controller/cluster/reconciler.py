@@ -35,7 +35,6 @@ LOG = logging.getLogger(__name__)
 ROUNDS_MAX = 20
 IDLE_MAX_SECONDS = 3.0  # between two looks at one where something is awaited
 FAILED_WAIT_SECONDS = 2.0
-MEANWHILE_SECONDS = 10.0  # between two looks while a plan is carried out
 # A request's rows are there so long after its id, at the latest.
 REQUEST_SHOWN_WITHIN = timedelta(seconds=10)
 
@@ -134,7 +133,7 @@ class ClusterReconciler:
             tree.id,
             ", ".join(type(action).__name__ for action in actions),
         )
-        with meanwhile(lambda: self._look_on(tree.id), MEANWHILE_SECONDS):
+        with meanwhile(lambda: self._look_on(tree.id)):
             outcomes = run_phases(
                 Job(
                     self._world,
@@ -154,12 +153,8 @@ class ClusterReconciler:
 
         What follows from it is the next plan's.
         """
-        tree = self._world.load_balancers.read(load_balancer_id)
-        if tree is None or tree.is_being_deleted:
-            return
-        observation = self._observer.observe(tree, is_under_way=True)
-        if observation is not None and not observation.desired.is_deleted:
-            self._reporter.report_meanwhile(observation)
+        observed = self._observer.look_on(load_balancer_id)
+        self._reporter.report_meanwhile(load_balancer_id, observed)
 
     def _forget_request(self, observation: Observation) -> None:
         """Forget a request that is carried out and that changed no status.

@@ -5,7 +5,7 @@
 Layer: controller.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -19,7 +19,11 @@ from octavia_anycast.controller.memory import HeartbeatStore, Told
 from octavia_anycast.controller.notifier import Change
 from octavia_anycast.controller.ports import World
 from octavia_anycast.db.cluster import clusters
-from octavia_anycast.model.cluster import ActionFailure, ClusterRecord
+from octavia_anycast.model.cluster import (
+    ActionFailure,
+    ClusterRecord,
+    ObservedCluster,
+)
 from octavia_anycast.model.errors import AnycastError
 from octavia_anycast.model.event import Owner
 from octavia_anycast.model.heartbeat import Heartbeat
@@ -77,13 +81,16 @@ class Reporter:
         self._provision(observation, reason)
         return not changes
 
-    def report_meanwhile(self, observation: Observation) -> None:
-        """Write operating statuses and what the agents report.
+    def report_meanwhile(
+        self, load_balancer_id: str, observed: ObservedCluster
+    ) -> None:
+        """Write what the agents report, while a plan is carried out.
 
-        Without what a plan that is being carried out may change.
+        And nothing that the plan writes, or that is judged by what it does.
         """
-        self._operating(observation)
-        self._record_reports(observation, lambda _: None)
+        self._agent_reports.record_answers(
+            _owner(load_balancer_id), observed, self._world.now()
+        )
 
     def forget(self, load_balancer_id: str) -> None:
         """Forget a load balancer that is gone."""
@@ -362,16 +369,11 @@ class Reporter:
                 clusters.update(session, tree.id, **changed)
             event_log.write(session, news)
 
-        self._record_reports(observation, write)
-        self._world.notifier.happened(news.events)
-
-    def _record_reports(
-        self, observation: Observation, also: Callable[[Any], None]
-    ) -> None:
         group = Cluster(
             observation.desired, observation.observed, observation.now
         )
-        self._agent_reports.record(_owner(observation.tree.id), group, also)
+        self._agent_reports.record(_owner(tree.id), group, write)
+        self._world.notifier.happened(news.events)
 
 
 def _pending_since(

@@ -15,13 +15,14 @@ from oslo_log import log as logging
 LOG = logging.getLogger(__name__)
 
 
+EVERY_SECONDS = 10.0
+
+
 @contextmanager
-def meanwhile(
-    look: Callable[[], None], every_seconds: float
-) -> Iterator[None]:
+def meanwhile(look: Callable[[], None]) -> Iterator[None]:
     """Call ``look`` in a thread of its own while the block runs.
 
-    Not before ``every_seconds`` have passed, so a quick block does without.
+    Not before EVERY_SECONDS have passed, so a quick block does without.
     The block's end waits for a look that has begun: nothing that it writes
     comes after what the caller writes then. Its errors are only logged.
     """
@@ -31,7 +32,7 @@ def meanwhile(
     def repeat() -> None:
         if given is not None:
             given.update_store()
-        while not is_over.wait(every_seconds):
+        while not is_over.wait(EVERY_SECONDS):
             try:
                 look()
             except Exception as e:  # noqa: BLE001 - the block goes on

@@ -6,9 +6,11 @@ They are looked at again and again; a process is started only to set what the
 kernel does not have.
 """
 
+import ipaddress
 import json
 import os
 import uuid
+from dataclasses import replace
 
 import pytest
 
@@ -121,6 +123,22 @@ def test_routes_are_set_once_and_again_when_they_are_gone(kernel, is_rescuing):
     eventually(lambda: kernel.vip_routes() == routes, "the route is back")
     settle(kernel)
     assert len([p for p in kernel.programs if "route" in p]) == 1
+
+
+def test_two_subnets_of_a_version_come_to_rest(kernel):
+    """The kernel takes one default route for each table."""
+    first = FRONTEND.addresses[0]
+    second = replace(
+        first,
+        ip_address=ipaddress.ip_address("10.9.0.5"),
+        gateway=ipaddress.ip_address("10.9.0.1"),
+    )
+    both = replace(FRONTEND, addresses=(*FRONTEND.addresses, second))
+    kernel.setup.want(both, VIPS, is_rescuing=False)
+    settle(kernel)
+    assert set(kernel.vip_routes()) >= {"10.1.0.0/24", "10.9.0.0/24"}
+    default = kernel.ip("route", "show", "default", "table", VIP_TABLE)
+    assert f"via {first.gateway}" in default
 
 
 def test_another_mss_or_gateway_is_put_right(kernel):

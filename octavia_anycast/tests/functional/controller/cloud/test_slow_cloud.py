@@ -12,7 +12,7 @@ import time
 import pytest
 
 from octavia_anycast.controller.amphora import server_looks
-from octavia_anycast.controller.cluster import reconciler
+from octavia_anycast.controller.engine import meanwhile
 from octavia_anycast.db.amphora import amphorae, reports
 from octavia_anycast.model.cluster import AmphoraStatus, ComputeState, Server
 from octavia_anycast.tests.functional.controller.cloud import test_nova_faults
@@ -70,7 +70,7 @@ def test_a_look_that_hangs_holds_nobody_up(hanging, serving, monkeypatch):
 
 def test_a_boot_that_hangs_holds_nobody_up(hanging, serving, monkeypatch):
     """While a server is ordered the others' reports are recorded."""
-    monkeypatch.setattr(reconciler, "MEANWHILE_SECONDS", SOON)
+    monkeypatch.setattr(meanwhile, "EVERY_SECONDS", SOON)
     fail_over(serving)
     serving.cloud.pass_time(60)
     ordering = threading.Thread(
