@@ -122,6 +122,7 @@ def news_of(
             record.told,
             of_amphora(group, member),
             is_known=record.was_configured,
+            held=_sessions_held(member.amphora.report),
         )
         events += found.events
         if changed is not None:
@@ -176,11 +177,13 @@ class _Teller:
         sights: tuple[Sight, ...],
         *,
         is_known: bool = False,
+        held: frozenset[str] | None = None,
     ) -> dict[str, Mark] | None:
         """Add the events; return what is told now, or None: as before.
 
         :param is_known: it is older than the telling: of what was never told
             nothing is news
+        :param held: the subjects of all sessions that it has; None: not known
         """
         is_first = before is None and is_known
         marks = dict(before or {})
@@ -196,9 +199,9 @@ class _Teller:
                 marks[sight.subject] = self._settled(mark, sight)
             else:
                 marks[sight.subject] = self._changed(mark, sight)
-        gone = self._gone(marks, sights)
-        for subject in gone:
-            del marks[subject]
+        if held is not None:
+            for subject in self._gone(marks, held):
+                del marks[subject]
         return None if marks == before else marks
 
     def _changed(self, mark: Mark, sight: Sight) -> Mark:
@@ -223,16 +226,10 @@ class _Teller:
         return self._about.at.timestamp() - mark.since >= WINDOW_SECONDS
 
     def _gone(
-        self, marks: dict[str, Mark], sights: tuple[Sight, ...]
+        self, marks: dict[str, Mark], held: frozenset[str]
     ) -> list[str]:
-        """The sessions of peers that it does not have any more.
-
-        One that was not seen at all, as its agent did not answer, has them.
-        """
-        seen = {sight.subject for sight in sights}
-        if OPEN_OR_CLOSED not in seen:
-            return []
-        gone = [s for s in marks if s.startswith(SESSION) and s not in seen]
+        """The sessions of peers that it does not have any more."""
+        gone = [s for s in marks if s.startswith(SESSION) and s not in held]
         for subject in gone:
             if marks[subject].state == UP:
                 peer_id = subject.removeprefix(SESSION)
@@ -277,7 +274,15 @@ def _shown(state: str) -> str:
     return DOWN if state == REFUSED else state
 
 
-OPEN_OR_CLOSED = "gate"
+def _sessions_held(report: Report | None) -> frozenset[str] | None:
+    """The subjects of its sessions; None: not known.
+
+    An agent that began anew reports none until its BGP daemon answers, and
+    the daemon has them all the while.
+    """
+    if report is None or not report.are_speakers_loaded:
+        return None
+    return frozenset(f"{SESSION}{s.peer_id}" for s in report.sessions)
 
 
 def of_amphora(group: Group, member: Assessment) -> tuple[Sight, ...]:
@@ -301,7 +306,7 @@ def of_amphora(group: Group, member: Assessment) -> tuple[Sight, ...]:
         ),
     ]
     if report is not None:
-        sights += [_gate(report.gate), _announced(group, member)]
+        sights += [_gate(report.gate), _announced(group, member, report)]
         sights += map(_session, report.sessions)
     return tuple(sights)
 
@@ -352,7 +357,7 @@ def _drain(
 def _gate(gate: GateReport) -> Sight:
     is_open = gate.state in _OPEN_STATES
     return Sight(
-        subject=OPEN_OR_CLOSED,
+        subject="gate",
         state=OPEN if is_open else CLOSED,
         kind=EventKind.GATE_OPEN if is_open else EventKind.GATE_CLOSED,
         cause="; ".join(_evidence(gate)),
@@ -371,25 +376,27 @@ def _evidence(gate: GateReport) -> Iterator[str]:
             yield f"{found.probe}: {found.value}"
 
 
-def _announced(group: Group, member: Assessment) -> Sight:
+def _announced(group: Group, member: Assessment, report: Report) -> Sight:
+    """Its paths; none is not known until its BGP daemon answers."""
     desired, amphora = group.desired, member.amphora
     is_seen = is_announcing if desired.vips else is_announcing_any
     is_there = is_seen(desired, amphora)
+    state = "announced" if is_there else "withdrawn"
     return Sight(
         subject="paths",
-        state="announced" if is_there else "withdrawn",
+        state=state if is_there or report.are_speakers_loaded else "",
         kind=EventKind.AMPHORA_ANNOUNCED
         if is_there
         else EventKind.AMPHORA_WITHDRAWN,
-        cause="" if is_there else _why_not(amphora.report),
+        cause="" if is_there else _why_not(report),
         is_usual=not is_there,
     )
 
 
-def _why_not(report: Report | None) -> str:
+def _why_not(report: Report) -> str:
     """The reasons that its paths have, each once."""
-    paths = report.paths if report else ()
-    return "; ".join(dict.fromkeys(p.reason for p in paths if p.reason))
+    reasons = dict.fromkeys(p.reason for p in report.paths if p.reason)
+    return "; ".join(reasons)
 
 
 def _session(session: SessionReport) -> Sight:

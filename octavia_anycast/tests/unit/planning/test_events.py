@@ -47,6 +47,7 @@ class Watch:
         self.told = None
         self.changes = {}
         self.is_mute = False
+        self.of_report = {}
 
     def look(self, seconds=1):
         """What is told now, as (kind, from, to, cause)."""
@@ -59,7 +60,9 @@ class Watch:
         self.world.now += timedelta(seconds=seconds)
         observed = self.world.observe()
         (seen,) = observed.amphorae
-        report = replace(seen.report, sessions=self.sessions)
+        report = replace(
+            seen.report, sessions=self.sessions, **self.of_report
+        )
         if self.gate is not None:
             report = replace(report, gate=self.gate)
         seen = replace(
@@ -168,6 +171,36 @@ def test_what_is_not_known_is_not_told(watch):
     assert watch.look() == []
     watch.is_mute = False
     watch.session()
+    assert watch.look() == []
+
+
+def test_an_agent_that_began_anew_has_lost_nothing(watch):
+    """It knows of no session until the BGP daemon answers."""
+    before, established = watch.told, watch.sessions
+    watch.sessions = ()
+    watch.of_report = {"are_speakers_loaded": False, "paths": ()}
+    assert watch.look() == []
+    watch.of_report = {"are_speakers_loaded": False}
+    watch.sessions = established
+    assert watch.look() == []
+    watch.of_report = {}
+    assert watch.look() == []
+    assert watch.told == before
+
+
+def test_a_peer_that_is_taken_away_and_what_no_peer_has(watch):
+    """The control of the test above."""
+    watch.sessions = ()
+    watch.of_report = {"paths": ()}
+    assert watch.look() == [
+        ("amphora.withdrawn", "announced", "withdrawn", ""),
+        (
+            "session.down",
+            "up",
+            "down",
+            "this is no peer of the amphora any more",
+        ),
+    ]
     assert watch.look() == []
 
 
