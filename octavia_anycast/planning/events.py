@@ -53,7 +53,13 @@ PHASE = "phase"
 UP, DOWN, REFUSED = "up", "down", "refused"
 OPEN, CLOSED = "open", "closed"
 DELETED = "deleted"
-_OPEN_STATES = (GateState.UP, GateState.FALLING, GateState.DISABLED)
+# The other states say nothing: a gate that begins anew goes through them.
+_GATES = {
+    GateState.UP: OPEN,
+    GateState.FALLING: OPEN,
+    GateState.DISABLED: OPEN,
+    GateState.DOWN: CLOSED,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -355,10 +361,11 @@ def _drain(
 
 
 def _gate(gate: GateReport) -> Sight:
-    is_open = gate.state in _OPEN_STATES
+    state = _GATES.get(gate.state, "")
+    is_open = state == OPEN
     return Sight(
         subject="gate",
-        state=OPEN if is_open else CLOSED,
+        state=state,
         kind=EventKind.GATE_OPEN if is_open else EventKind.GATE_CLOSED,
         cause="; ".join(_evidence(gate)),
         is_usual=not is_open,

@@ -223,6 +223,18 @@ def test_a_gate_that_closes_is_told_with_its_evidence(watch):
     assert watch.look() == [("gate.open", "closed", "open", "")]
 
 
+def test_a_gate_that_begins_anew_has_not_closed(watch):
+    before = watch.told
+    for state in (GateState.INIT, GateState.RISING, GateState.UP):
+        watch.gate = GateReport(
+            state=state, reason="1 of 3 good samples", since=watch.world.now
+        )
+        assert watch.look() == []
+    assert watch.told == before
+    watch.close_gate()
+    assert [kind for kind, *_ in watch.look()] == ["gate.closed"]
+
+
 def test_phases_are_told(watch):
     watch.close_gate()
     watch.look()
