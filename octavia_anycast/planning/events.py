@@ -20,6 +20,7 @@ from datetime import datetime, timedelta
 from octavia_anycast.model.bgp import IPAddress, SessionState
 from octavia_anycast.model.cluster import (
     AmphoraRecord,
+    AmphoraStatus,
     ClusterRecord,
     DrainState,
     drain_of,
@@ -231,9 +232,7 @@ class _Teller:
     def _is_over(self, mark: Mark) -> bool:
         return self._about.at.timestamp() - mark.since >= WINDOW_SECONDS
 
-    def _gone(
-        self, marks: dict[str, Mark], held: frozenset[str]
-    ) -> list[str]:
+    def _gone(self, marks: dict[str, Mark], held: frozenset[str]) -> list[str]:
         """The sessions of peers that it does not have any more."""
         gone = [s for s in marks if s.startswith(SESSION) and s not in held]
         for subject in gone:
@@ -295,12 +294,7 @@ def of_amphora(group: Group, member: Assessment) -> tuple[Sight, ...]:
     """What there is to tell of an amphora."""
     record, report = member.amphora.record, member.amphora.report
     sights = [
-        Sight(
-            subject=PHASE,
-            state=member.phase.value,
-            kind=EventKind.AMPHORA_PHASE,
-            cause=member.reason or record.reason or _booting(record),
-        ),
+        _phase(member),
         _spare(record),
         _drain(group, record, report),
         Sight(
@@ -315,6 +309,20 @@ def of_amphora(group: Group, member: Assessment) -> tuple[Sight, ...]:
         sights += [_gate(report.gate), _announced(group, member, report)]
         sights += map(_session, report.sessions)
     return tuple(sights)
+
+
+def _phase(member: Assessment) -> Sight:
+    """The phase; of one whose deletion is tried again it stays."""
+    record = member.amphora.record
+    is_told = record.status is AmphoraStatus.PENDING_DELETE and PHASE in (
+        record.told or {}
+    )
+    return Sight(
+        subject=PHASE,
+        state="" if is_told else member.phase.value,
+        kind=EventKind.AMPHORA_PHASE,
+        cause=member.reason or record.reason or _booting(record),
+    )
 
 
 def _booting(record: AmphoraRecord) -> str:

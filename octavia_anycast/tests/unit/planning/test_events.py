@@ -9,7 +9,11 @@ from ipaddress import ip_address
 import pytest
 
 from octavia_anycast.model.bgp import SessionState
-from octavia_anycast.model.cluster import ClusterRecord, ClusterSize
+from octavia_anycast.model.cluster import (
+    AmphoraStatus,
+    ClusterRecord,
+    ClusterSize,
+)
 from octavia_anycast.model.event import EventKind, Owner
 from octavia_anycast.model.wire import (
     GateReport,
@@ -60,9 +64,7 @@ class Watch:
         self.world.now += timedelta(seconds=seconds)
         observed = self.world.observe()
         (seen,) = observed.amphorae
-        report = replace(
-            seen.report, sessions=self.sessions, **self.of_report
-        )
+        report = replace(seen.report, sessions=self.sessions, **self.of_report)
         if self.gate is not None:
             report = replace(report, gate=self.gate)
         seen = replace(
@@ -245,6 +247,17 @@ def test_phases_are_told(watch):
         "drained",
         "to be drained by wish",
     ) in (watch.look())
+
+
+def test_a_deletion_that_is_tried_again_is_no_failure(watch):
+    watch.changes = {
+        "status": AmphoraStatus.PENDING_DELETE,
+        "reason": "scaled in",
+    }
+    assert watch.look() == []
+    assert watch.told["phase"].state == "serving"
+    watch.told = {}
+    assert watch.look()[0] == ("amphora.phase", "", "failed", "scaled in")
 
 
 def test_a_drain_is_told_from_its_begin_to_its_end(watch):
