@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from octavia_anycast.model.bgp import IPAddress, SessionState
+from octavia_anycast.model.bgp import IPAddress, Peer, SessionState
 from octavia_anycast.model.cluster import (
     AmphoraRecord,
     AmphoraStatus,
@@ -69,7 +69,7 @@ class Sight:
 
     ``kind``: of the event that tells so; None: it is remembered and not told.
     ``is_usual``: an amphora begins in this state, so it is told only of one
-    that was in another.
+    that was in another. ``quiet_after``: the state from which it is not told.
     """
 
     subject: str
@@ -77,6 +77,7 @@ class Sight:
     kind: EventKind | None
     cause: str = ""
     is_usual: bool = False
+    quiet_after: str = ""
     peer_id: str | None = None
     peer_ip: IPAddress | None = None
 
@@ -146,7 +147,7 @@ def deletion_of(
         _about(record, owner, now),
         from_state=before.state if before else "",
         to_state=DELETED,
-        cause=reason[:CAUSE_LENGTH],
+        cause=_stored(reason),
     )
 
 
@@ -212,7 +213,7 @@ class _Teller:
         return None if marks == before else marks
 
     def _changed(self, mark: Mark, sight: Sight) -> Mark:
-        if sight.kind is None:
+        if sight.kind is None or mark.state == sight.quiet_after:
             return mark._replace(state=sight.state)
         if self._is_over(mark):
             self._add(sight, mark.state, mark.missed)
@@ -262,12 +263,17 @@ class _Teller:
                 kind=sight.kind,
                 from_state=_shown(before),
                 to_state=_shown(sight.state),
-                cause=cause.rstrip("; ")[:CAUSE_LENGTH],
+                cause=_stored(cause.rstrip("; ")),
                 peer_id=sight.peer_id,
                 peer_ip=sight.peer_ip,
                 change_count=1 + missed,
             )
         )
+
+
+def _stored(text: str) -> str:
+    """A cause as the database takes it, whatever an agent said."""
+    return text.encode("utf-8", "replace").decode()[:CAUSE_LENGTH]
 
 
 def _is_same(before: str, now: str) -> bool:
@@ -307,7 +313,7 @@ def of_amphora(group: Group, member: Assessment) -> tuple[Sight, ...]:
     ]
     if report is not None:
         sights += [_gate(report.gate), _announced(group, member, report)]
-        sights += map(_session, report.sessions)
+        sights += _sessions(group, report)
     return tuple(sights)
 
 
@@ -335,7 +341,7 @@ def _spare(record: AmphoraRecord) -> Sight:
         subject="spare",
         state="spare" if is_spare else "serving",
         kind=EventKind.SPARE_READY if is_spare else EventKind.SPARE_TAKEN,
-        cause="it stands by" if is_spare else "it serves in place of another",
+        cause="it stands by" if is_spare else "it serves",
         is_usual=not is_spare,
     )
 
@@ -365,6 +371,8 @@ def _drain(
         kind=_DRAIN_KINDS.get(state),
         cause=cause,
         is_usual=state is DrainState.NONE,
+        # What did not begin does not end.
+        quiet_after=DrainState.PENDING if state is DrainState.NONE else "",
     )
 
 
@@ -414,7 +422,19 @@ def _why_not(report: Report) -> str:
     return "; ".join(reasons)
 
 
-def _session(session: SessionReport) -> Sight:
+def _sessions(group: Group, report: Report) -> Iterator[Sight]:
+    """Its sessions with peers that there are; an agent may name any."""
+    peers = {
+        peer.id: peer
+        for speaker in group.desired.distributor.speakers
+        for peer in speaker.peers
+    }
+    for session in report.sessions:
+        if session.peer_id in peers:
+            yield _session(session, peers[session.peer_id])
+
+
+def _session(session: SessionReport, peer: Peer) -> Sight:
     """A session; one that is down is told if it was up or says why."""
     is_up = session.state is SessionState.ESTABLISHED
     state = UP if is_up else REFUSED if session.error else DOWN
@@ -427,8 +447,8 @@ def _session(session: SessionReport) -> Sight:
         cause=session.error
         or ("" if is_up else f"the session is {session.state}"),
         is_usual=state == DOWN,
-        peer_id=session.peer_id,
-        peer_ip=session.peer_ip,
+        peer_id=peer.id,
+        peer_ip=peer.peer_ip,
     )
 
 

@@ -276,11 +276,25 @@ def test_a_drain_is_told_from_its_begin_to_its_end(watch):
     )
 
 
+def test_a_drain_that_did_not_begin_does_not_end(watch):
+    watch.changes = {
+        "drain_wanted_since": watch.world.now,
+        "drain_deadline": watch.world.now,
+    }
+    watch.look()
+    assert watch.told["drain"].state == "PENDING"
+    watch.changes = {}
+    assert [kind for kind, *_ in watch.look()] == ["amphora.phase"]
+    assert watch.told["drain"].state == "NONE"
+
+
 def test_a_spare_is_told_when_it_is_ready_and_when_it_is_taken(watch):
     watch.changes = {"spare_since": watch.world.now}
     assert [k for k, *_ in watch.look()] == ["spare.ready"]
     watch.changes = {}
-    assert [k for k, *_ in watch.look()] == ["spare.taken"]
+    assert [(k, cause) for k, _, _, cause in watch.look()] == [
+        ("spare.taken", "it serves")
+    ]
 
 
 def test_the_failover_of_one_amphora_is_told(watch):
@@ -335,6 +349,38 @@ def test_events_of_one_look_keep_their_order(watch):
     times = [event.at for event in watch.events()]
     assert len(times) == 3
     assert times == sorted(set(times))
+
+
+def test_what_an_agent_says_fits_its_columns(watch):
+    """Any agent: no words of one hold up its load balancer."""
+    (leaf,) = watch.sessions
+    watch.sessions = (
+        replace(
+            leaf,
+            peer_ip=ip_address("fe80::1%" + "a" * 60),
+            state=SessionState.IDLE,
+            error="\ud800 Cease",
+        ),
+        replace(leaf, peer_id="p" * 40),
+        replace(leaf, peer_id="unknown"),
+    )
+    (event,) = watch.events()
+    assert (event.peer_id, str(event.peer_ip)) == ("leaf1", LEAF)
+    assert event.cause == "? Cease"
+    assert [s for s in watch.told if s.startswith("session:")] == [
+        "session:leaf1"
+    ]
+
+
+def test_a_peer_that_it_has_still_is_not_gone(watch):
+    """An amphora keeps its peers until it is given others."""
+    desired = watch.world.desired
+    watch.world.desired = replace(
+        desired, distributor=replace(desired.distributor, speakers=())
+    )
+    assert watch.look() == []
+    watch.sessions = ()
+    assert [kind for kind, *_ in watch.look()] == ["session.down"]
 
 
 def test_a_long_cause_is_cut(watch):
