@@ -54,6 +54,8 @@ PHASE = "phase"
 UP, DOWN, REFUSED = "up", "down", "refused"
 OPEN, CLOSED = "open", "closed"
 DELETED = "deleted"
+CREATION = "creation"
+_CREATIONS = {"PENDING_CREATE": "wanted", "ACTIVE": "done"}
 # The other states say nothing: a gate that begins anew goes through them.
 _GATES = {
     GateState.UP: OPEN,
@@ -452,6 +454,12 @@ def _session(session: SessionReport, peer: Peer) -> Sight:
     )
 
 
+def was_never_active(cluster: ClusterRecord) -> bool:
+    """Whether its creation was seen, and no end of it."""
+    mark = (cluster.told or {}).get(CREATION)
+    return mark is not None and mark.state == "wanted"
+
+
 def of_cluster(
     cluster: ClusterRecord, status: str, reason: str
 ) -> tuple[Sight, ...]:
@@ -477,6 +485,12 @@ def of_cluster(
             state=status,
             kind=EventKind.STATUS,
             cause=reason,
+            is_usual=True,
+        ),
+        Sight(
+            subject=CREATION,
+            state=_CREATIONS.get(cluster.provisioning_status, ""),
+            kind=None,
             is_usual=True,
         ),
     )

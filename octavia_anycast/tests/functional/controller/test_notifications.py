@@ -11,7 +11,9 @@ from oslo_config import cfg
 from oslo_messaging.notify import _impl_test
 
 from octavia_anycast import options
+from octavia_anycast.controller.cluster.report import Reporter
 from octavia_anycast.controller.notifier import LOG, Change, QueuedNotifier
+from octavia_anycast.model.errors import Retryable
 from octavia_anycast.octavia_adapter import notifications
 from octavia_anycast.testing.controller_process import ControllerProcess
 from octavia_anycast.tests.log_capture import captured
@@ -108,6 +110,57 @@ def test_the_life_of_a_load_balancer(stage, chosen, bus):
         assert payload["project_id"] == stage.api.project_id
     deleted = [p for _, p in ours if p["to_state"] == "deleted"]
     assert {p["cause"] for p in deleted} == {"the load balancer is deleted"}
+
+
+class Noted:
+    """Notes what is done to load balancers."""
+
+    def __init__(self):
+        self.changes = []
+
+    def happened(self, events):
+        pass
+
+    def changed(self, load_balancer_id, change):
+        self.changes.append(change)
+
+
+@pytest.fixture
+def noted(stage):
+    """What is done to load balancers from the first look on."""
+    notifier = Noted()
+    stage.controller.stop()
+    stage.controller = ControllerProcess(
+        stage.cloud, options.read(cfg.CONF), notifier=notifier
+    )
+    return notifier.changes
+
+
+def test_a_creation_that_was_shown_as_error_meanwhile(stage, noted):
+    stage.cloud.build_error = "no valid host was found"
+    stage.controller.reconcile(stage.load_balancer_id)
+    stage.cloud.pass_time(cfg.CONF.anycast.error_after + 1)
+    stage.controller.reconcile(stage.load_balancer_id)
+    assert stage.show()["provisioning_status"] == "ERROR"
+    assert noted == []
+    stage.cloud.build_error = ""
+    stage.run(seconds=900)
+    assert noted == [Change.CREATE]
+    stage.add_listener()
+    stage.run()
+    assert noted == [Change.CREATE, Change.UPDATE]
+
+
+def test_what_is_settled_is_told_whatever_fails_after_it(
+    stage, noted, monkeypatch
+):
+    def fail(*_):
+        raise Retryable("the database does not answer")
+
+    monkeypatch.setattr(Reporter, "forget_request", fail)
+    stage.controller.run(stage.load_balancer_id, 60)
+    assert stage.show()["provisioning_status"] == "ACTIVE"
+    assert noted == [Change.CREATE]
 
 
 class Stuck:
