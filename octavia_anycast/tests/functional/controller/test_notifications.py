@@ -168,12 +168,14 @@ class Stuck:
 
     def __init__(self):
         self.is_open = threading.Event()
+        self.is_asked = threading.Event()
         self.sent = []
 
     def event(self, event):
         raise AssertionError("nothing of the kind was told")
 
     def change(self, load_balancer_id, change):
+        self.is_asked.set()
         assert self.is_open.wait(PATIENCE_SECONDS)
         if load_balancer_id == "broken":
             raise OSError("connection reset")
@@ -187,15 +189,35 @@ def test_a_bus_that_hangs_holds_nobody_up_and_nothing_grows():
     with captured(LOG) as lines:
         for number in range(50):
             notifier.changed(str(number), Change.UPDATE)
+            assert sender.is_asked.wait(PATIENCE_SECONDS)
         dropped = [line for line in lines() if "are dropped" in line]
     assert len(dropped) == 1
     sender.is_open.set()
     deadline = time.monotonic() + PATIENCE_SECONDS
-    while len(sender.sent) < 3 and time.monotonic() < deadline:
+    while len(sender.sent) < 4 and time.monotonic() < deadline:
         time.sleep(0.01)
     notifier.stop()
-    # Three wait, and one may have been taken before.
-    assert [i for i, _ in sender.sent] in (["0", "1", "2"], list("0123"))
+    # One was taken at once, and three waited.
+    assert [i for i, _ in sender.sent] == list("0123")
+
+
+def test_it_is_said_once_until_all_that_waits_is_sent():
+    notifier = QueuedNotifier(Stuck(), queue_max=3)
+    waiting = notifier._queue  # without its thread: nothing depends on time
+    with captured(LOG) as lines:
+
+        def tell(count):
+            for _ in range(count):
+                notifier.changed("lb", Change.UPDATE)
+            return sum("are dropped" in line for line in lines())
+
+        assert tell(5) == 1
+        waiting.get()
+        assert tell(5) == 0
+        while not waiting.empty():
+            waiting.get()
+        assert tell(3) == 0
+        assert tell(1) == 1
 
 
 def test_one_that_fails_does_not_end_the_others():
