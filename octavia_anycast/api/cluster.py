@@ -13,7 +13,7 @@ from wsme import types as wtypes
 
 from octavia_anycast import log_lines
 from octavia_anycast.api.declaration import bodies, calls, resource
-from octavia_anycast.api.declaration.calls import Call, ours
+from octavia_anycast.api.declaration.calls import SEE_AMPHORAE, Call, ours
 from octavia_anycast.api.declaration.fields import (
     ADDRESS,
     FLAG,
@@ -278,7 +278,6 @@ CALLS = {
         body=calls.rooted("cluster", reference("ClusterChange")),
     ),
 }
-SEE_AMPHORAE = ours("cluster:get_amphorae", calls.OPERATORS)
 RAISE_MAX_SIZE = ours("cluster:put_max_size")
 
 

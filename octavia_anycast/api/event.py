@@ -3,7 +3,7 @@
 """``.../loadbalancers/ID/events`` and ``.../distributors/ID/events``.
 
 What happened. A load balancer's user sees its events without what is the
-operator's: BGP sessions, peers, and the words of other services.
+operator's: BGP sessions, peers, amphorae, and the words of other services.
 """
 
 import uuid
@@ -15,7 +15,7 @@ from typing import Any
 from octavia.common import constants
 
 from octavia_anycast.api.declaration import calls, faults, resource
-from octavia_anycast.api.declaration.calls import Call, ours
+from octavia_anycast.api.declaration.calls import SEE_AMPHORAE, Call, ours
 from octavia_anycast.api.declaration.fields import (
     ID,
     INTEGER,
@@ -49,7 +49,8 @@ _EXACT = Kind(
     },
     shown=lambda at: at.astimezone(UTC).replace(tzinfo=None),
 )
-_HIDDEN = ("peer_id", "peer_ip")
+_OF_PEERS = ("peer_id", "peer_ip")
+_OF_AMPHORAE = ("amphora_id", "availability_zone")
 EVENT = Resource(
     name="Event",
     title="event",
@@ -66,10 +67,12 @@ EVENT = Resource(
         ),
         "distributor_id": UUID("The distributor."),
         "amphora_id": UUID.or_null(
-            "The amphora; null: it is about the load balancer as a whole."
+            "The amphora; null: it is about the load balancer as a whole; "
+            "shown only to those whom the policy allows it."
         ),
         "availability_zone": TEXT.or_null(
-            "The availability zone of the amphora."
+            "The availability zone of the amphora; shown only to those whom "
+            "the policy allows it."
         ),
         "peer_id": TEXT.or_null(
             "The BGP peer, of a session; shown only to those whom the policy "
@@ -147,6 +150,7 @@ class BalancerEventsController(resource.Collection):
     OF = EVENT
     CALLS = CALLS
     _sees_all = False
+    _hidden: tuple[str, ...] = ()
 
     def _check(self, method: str, id: object = "") -> None:
         """Look Octavia's row up, and ask the policy.
@@ -161,28 +165,31 @@ class BalancerEventsController(resource.Collection):
             with faults.translated():
                 raise NotFound("Cluster", self._id)
         self._sees_all = SEE_DETAILS.allows(project_id)
+        if not self._sees_all:
+            self._hidden += _OF_PEERS
+        if not SEE_AMPHORAE.allows(project_id):
+            self._hidden += _OF_AMPHORAE
 
     def _page(self, session: Any, wanted: Any) -> Sequence[Any]:
         scope, wanted = narrowed(Scope(load_balancer_id=self._id), wanted)
-        if self._sees_all:
-            return events.page(session, scope, wanted)
-        columns = {n: c for n, c in events.COLUMNS.items() if n not in _HIDDEN}
-        scope = replace(scope, without=OPERATORS_KINDS)
+        if not self._sees_all:
+            scope = replace(scope, without=OPERATORS_KINDS)
+        columns = {
+            name: column
+            for name, column in events.COLUMNS.items()
+            if name not in self._hidden
+        }
         return events.page(session, scope, wanted, columns)
 
     def _answers(self, session: Any, records: Sequence[Any]) -> list[Any]:
-        hidden = not self._sees_all
-        return [
-            EVENT.shown(r, **_hidden(r) if hidden else {}) for r in records
-        ]
+        return [EVENT.shown(one, **self._nulls(one)) for one in records]
 
-
-def _hidden(record: EventRecord) -> dict[str, Any]:
-    """The values of what is not shown to a load balancer's user."""
-    values: dict[str, Any] = dict.fromkeys(_HIDDEN)
-    if record.kind in OPERATORS_CAUSES:
-        values["cause"] = None
-    return values
+    def _nulls(self, record: EventRecord) -> dict[str, Any]:
+        """The values of what is not shown to this user."""
+        values: dict[str, Any] = dict.fromkeys(self._hidden)
+        if not self._sees_all and record.kind in OPERATORS_CAUSES:
+            values["cause"] = None
+        return values
 
 
 def narrowed(

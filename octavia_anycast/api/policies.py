@@ -9,7 +9,7 @@ from octavia.common import policy
 from oslo_policy.policy import DocumentedRuleDefault
 
 from octavia_anycast.api import cluster, event
-from octavia_anycast.api.declaration.calls import Call, Rule
+from octavia_anycast.api.declaration.calls import SEE_AMPHORAE, Call, Rule
 from octavia_anycast.api.openapi import CALLS
 
 
@@ -19,8 +19,8 @@ def _guards() -> Iterator[tuple[Rule, str, Call]]:
             yield call.rule, call.summary, call
     # These guard a part of a call.
     yield (
-        cluster.SEE_AMPHORAE,
-        "See the amphorae in the cluster of a load balancer",
+        SEE_AMPHORAE,
+        "See the amphorae in the cluster and the events of a load balancer",
         cluster.CALLS["get"],
     )
     yield (

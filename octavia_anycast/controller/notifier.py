@@ -67,7 +67,8 @@ class QueuedNotifier:
     """Has a thread of its own send what it is told, in order.
 
     While the bus does not answer, ``QUEUE_MAX`` notifications wait; more are
-    dropped, and the log says so. The events themselves are stored.
+    dropped, and the log says so once until all that waits is sent. The events
+    themselves are stored.
     """
 
     def __init__(self, sender: Sender, queue_max: int = QUEUE_MAX) -> None:
@@ -102,6 +103,8 @@ class QueuedNotifier:
         self._thread.join(STOP_SECONDS)
 
     def _put(self, send: Callable[[], None]) -> None:
+        if self._queue.empty():
+            self._is_dropping = False
         try:
             self._queue.put_nowait(send)
         except queue.Full:
@@ -111,8 +114,6 @@ class QueuedNotifier:
                     self._queue.maxsize,
                 )
             self._is_dropping = True
-            return
-        self._is_dropping = False
 
     def _run(self) -> None:
         is_failing = False

@@ -177,10 +177,14 @@ def refusals(document: Any) -> dict[str, str]:
 
 
 def told(document: Any) -> Told:
-    """Read what events told, by subject."""
+    """Read what events told, by subject.
+
+    A later release may have added fields to a mark, at its end.
+    """
     if document is None:
         return None
-    return {subject: Mark(*mark) for subject, mark in document.items()}
+    known = len(Mark._fields)
+    return {subject: Mark(*mark[:known]) for subject, mark in document.items()}
 
 
 def words(kind: type[StrEnum], length: int) -> Enum:

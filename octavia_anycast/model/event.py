@@ -38,13 +38,16 @@ class EventKind(StrEnum):
 
 # BGP is the operator's: a load balancer's user is not shown these at all.
 OPERATORS_KINDS = (EventKind.SESSION_UP, EventKind.SESSION_DOWN)
-# The words of other services and of probes: a user is not shown the cause.
+# Words of other services, of probes, and why an amphora is to leave: a user is
+# not shown the cause.
 OPERATORS_CAUSES = (
     EventKind.AMPHORA_PHASE,
     EventKind.AMPHORA_ANNOUNCED,
     EventKind.AMPHORA_WITHDRAWN,
     EventKind.GATE_OPEN,
     EventKind.GATE_CLOSED,
+    EventKind.DRAIN_BEGIN,
+    EventKind.DRAIN_END,
 )
 
 

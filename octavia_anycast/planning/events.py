@@ -17,9 +17,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from octavia_anycast.model.bgp import IPAddress, SessionState
+from octavia_anycast.model.bgp import IPAddress, Peer, SessionState
 from octavia_anycast.model.cluster import (
     AmphoraRecord,
+    AmphoraStatus,
     ClusterRecord,
     DrainState,
     drain_of,
@@ -53,7 +54,15 @@ PHASE = "phase"
 UP, DOWN, REFUSED = "up", "down", "refused"
 OPEN, CLOSED = "open", "closed"
 DELETED = "deleted"
-_OPEN_STATES = (GateState.UP, GateState.FALLING, GateState.DISABLED)
+CREATION = "creation"
+_CREATIONS = {"PENDING_CREATE": "wanted", "ACTIVE": "done"}
+# The other states say nothing: a gate that begins anew goes through them.
+_GATES = {
+    GateState.UP: OPEN,
+    GateState.FALLING: OPEN,
+    GateState.DISABLED: OPEN,
+    GateState.DOWN: CLOSED,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +71,7 @@ class Sight:
 
     ``kind``: of the event that tells so; None: it is remembered and not told.
     ``is_usual``: an amphora begins in this state, so it is told only of one
-    that was in another.
+    that was in another. ``quiet_after``: the state from which it is not told.
     """
 
     subject: str
@@ -70,6 +79,7 @@ class Sight:
     kind: EventKind | None
     cause: str = ""
     is_usual: bool = False
+    quiet_after: str = ""
     peer_id: str | None = None
     peer_ip: IPAddress | None = None
 
@@ -122,6 +132,7 @@ def news_of(
             record.told,
             of_amphora(group, member),
             is_known=record.was_configured,
+            held=_sessions_held(member.amphora.report),
         )
         events += found.events
         if changed is not None:
@@ -138,7 +149,7 @@ def deletion_of(
         _about(record, owner, now),
         from_state=before.state if before else "",
         to_state=DELETED,
-        cause=reason[:CAUSE_LENGTH],
+        cause=_stored(reason),
     )
 
 
@@ -176,11 +187,13 @@ class _Teller:
         sights: tuple[Sight, ...],
         *,
         is_known: bool = False,
+        held: frozenset[str] | None = None,
     ) -> dict[str, Mark] | None:
         """Add the events; return what is told now, or None: as before.
 
         :param is_known: it is older than the telling: of what was never told
             nothing is news
+        :param held: the subjects of all sessions that it has; None: not known
         """
         is_first = before is None and is_known
         marks = dict(before or {})
@@ -196,13 +209,13 @@ class _Teller:
                 marks[sight.subject] = self._settled(mark, sight)
             else:
                 marks[sight.subject] = self._changed(mark, sight)
-        gone = self._gone(marks, sights)
-        for subject in gone:
-            del marks[subject]
+        if held is not None:
+            for subject in self._gone(marks, held):
+                del marks[subject]
         return None if marks == before else marks
 
     def _changed(self, mark: Mark, sight: Sight) -> Mark:
-        if sight.kind is None:
+        if sight.kind is None or mark.state == sight.quiet_after:
             return mark._replace(state=sight.state)
         if self._is_over(mark):
             self._add(sight, mark.state, mark.missed)
@@ -222,17 +235,9 @@ class _Teller:
     def _is_over(self, mark: Mark) -> bool:
         return self._about.at.timestamp() - mark.since >= WINDOW_SECONDS
 
-    def _gone(
-        self, marks: dict[str, Mark], sights: tuple[Sight, ...]
-    ) -> list[str]:
-        """The sessions of peers that it does not have any more.
-
-        One that was not seen at all, as its agent did not answer, has them.
-        """
-        seen = {sight.subject for sight in sights}
-        if OPEN_OR_CLOSED not in seen:
-            return []
-        gone = [s for s in marks if s.startswith(SESSION) and s not in seen]
+    def _gone(self, marks: dict[str, Mark], held: frozenset[str]) -> list[str]:
+        """The sessions of peers that it does not have any more."""
+        gone = [s for s in marks if s.startswith(SESSION) and s not in held]
         for subject in gone:
             if marks[subject].state == UP:
                 peer_id = subject.removeprefix(SESSION)
@@ -260,12 +265,17 @@ class _Teller:
                 kind=sight.kind,
                 from_state=_shown(before),
                 to_state=_shown(sight.state),
-                cause=cause.rstrip("; ")[:CAUSE_LENGTH],
+                cause=_stored(cause.rstrip("; ")),
                 peer_id=sight.peer_id,
                 peer_ip=sight.peer_ip,
                 change_count=1 + missed,
             )
         )
+
+
+def _stored(text: str) -> str:
+    """A cause as the database takes it, whatever an agent said."""
+    return text.encode("utf-8", "replace").decode()[:CAUSE_LENGTH]
 
 
 def _is_same(before: str, now: str) -> bool:
@@ -277,19 +287,22 @@ def _shown(state: str) -> str:
     return DOWN if state == REFUSED else state
 
 
-OPEN_OR_CLOSED = "gate"
+def _sessions_held(report: Report | None) -> frozenset[str] | None:
+    """The subjects of its sessions; None: not known.
+
+    An agent that began anew reports none until its BGP daemon answers, and
+    the daemon has them all the while.
+    """
+    if report is None or not report.are_speakers_loaded:
+        return None
+    return frozenset(f"{SESSION}{s.peer_id}" for s in report.sessions)
 
 
 def of_amphora(group: Group, member: Assessment) -> tuple[Sight, ...]:
     """What there is to tell of an amphora."""
     record, report = member.amphora.record, member.amphora.report
     sights = [
-        Sight(
-            subject=PHASE,
-            state=member.phase.value,
-            kind=EventKind.AMPHORA_PHASE,
-            cause=member.reason or record.reason or _booting(record),
-        ),
+        _phase(member),
         _spare(record),
         _drain(group, record, report),
         Sight(
@@ -301,9 +314,23 @@ def of_amphora(group: Group, member: Assessment) -> tuple[Sight, ...]:
         ),
     ]
     if report is not None:
-        sights += [_gate(report.gate), _announced(group, member)]
-        sights += map(_session, report.sessions)
+        sights += [_gate(report.gate), _announced(group, member, report)]
+        sights += _sessions(group, report)
     return tuple(sights)
+
+
+def _phase(member: Assessment) -> Sight:
+    """The phase; of one whose deletion is tried again it stays."""
+    record = member.amphora.record
+    is_told = record.status is AmphoraStatus.PENDING_DELETE and PHASE in (
+        record.told or {}
+    )
+    return Sight(
+        subject=PHASE,
+        state="" if is_told else member.phase.value,
+        kind=EventKind.AMPHORA_PHASE,
+        cause=member.reason or record.reason or _booting(record),
+    )
 
 
 def _booting(record: AmphoraRecord) -> str:
@@ -316,7 +343,7 @@ def _spare(record: AmphoraRecord) -> Sight:
         subject="spare",
         state="spare" if is_spare else "serving",
         kind=EventKind.SPARE_READY if is_spare else EventKind.SPARE_TAKEN,
-        cause="it stands by" if is_spare else "it serves in place of another",
+        cause="it stands by" if is_spare else "it serves",
         is_usual=not is_spare,
     )
 
@@ -346,14 +373,17 @@ def _drain(
         kind=_DRAIN_KINDS.get(state),
         cause=cause,
         is_usual=state is DrainState.NONE,
+        # What did not begin does not end.
+        quiet_after=DrainState.PENDING if state is DrainState.NONE else "",
     )
 
 
 def _gate(gate: GateReport) -> Sight:
-    is_open = gate.state in _OPEN_STATES
+    state = _GATES.get(gate.state, "")
+    is_open = state == OPEN
     return Sight(
-        subject=OPEN_OR_CLOSED,
-        state=OPEN if is_open else CLOSED,
+        subject="gate",
+        state=state,
         kind=EventKind.GATE_OPEN if is_open else EventKind.GATE_CLOSED,
         cause="; ".join(_evidence(gate)),
         is_usual=not is_open,
@@ -371,28 +401,42 @@ def _evidence(gate: GateReport) -> Iterator[str]:
             yield f"{found.probe}: {found.value}"
 
 
-def _announced(group: Group, member: Assessment) -> Sight:
+def _announced(group: Group, member: Assessment, report: Report) -> Sight:
+    """Its paths; none is not known until its BGP daemon answers."""
     desired, amphora = group.desired, member.amphora
     is_seen = is_announcing if desired.vips else is_announcing_any
     is_there = is_seen(desired, amphora)
+    state = "announced" if is_there else "withdrawn"
     return Sight(
         subject="paths",
-        state="announced" if is_there else "withdrawn",
+        state=state if is_there or report.are_speakers_loaded else "",
         kind=EventKind.AMPHORA_ANNOUNCED
         if is_there
         else EventKind.AMPHORA_WITHDRAWN,
-        cause="" if is_there else _why_not(amphora.report),
+        cause="" if is_there else _why_not(report),
         is_usual=not is_there,
     )
 
 
-def _why_not(report: Report | None) -> str:
+def _why_not(report: Report) -> str:
     """The reasons that its paths have, each once."""
-    paths = report.paths if report else ()
-    return "; ".join(dict.fromkeys(p.reason for p in paths if p.reason))
+    reasons = dict.fromkeys(p.reason for p in report.paths if p.reason)
+    return "; ".join(reasons)
 
 
-def _session(session: SessionReport) -> Sight:
+def _sessions(group: Group, report: Report) -> Iterator[Sight]:
+    """Its sessions with peers that there are; an agent may name any."""
+    peers = {
+        peer.id: peer
+        for speaker in group.desired.distributor.speakers
+        for peer in speaker.peers
+    }
+    for session in report.sessions:
+        if session.peer_id in peers:
+            yield _session(session, peers[session.peer_id])
+
+
+def _session(session: SessionReport, peer: Peer) -> Sight:
     """A session; one that is down is told if it was up or says why."""
     is_up = session.state is SessionState.ESTABLISHED
     state = UP if is_up else REFUSED if session.error else DOWN
@@ -405,9 +449,15 @@ def _session(session: SessionReport) -> Sight:
         cause=session.error
         or ("" if is_up else f"the session is {session.state}"),
         is_usual=state == DOWN,
-        peer_id=session.peer_id,
-        peer_ip=session.peer_ip,
+        peer_id=peer.id,
+        peer_ip=peer.peer_ip,
     )
+
+
+def was_never_active(cluster: ClusterRecord) -> bool:
+    """Whether its creation was seen, and no end of it."""
+    mark = (cluster.told or {}).get(CREATION)
+    return mark is not None and mark.state == "wanted"
 
 
 def of_cluster(
@@ -435,6 +485,12 @@ def of_cluster(
             state=status,
             kind=EventKind.STATUS,
             cause=reason,
+            is_usual=True,
+        ),
+        Sight(
+            subject=CREATION,
+            state=_CREATIONS.get(cluster.provisioning_status, ""),
+            kind=None,
             is_usual=True,
         ),
     )

@@ -74,6 +74,8 @@ class ShowOne(Calling, command.ShowOne):
 class Lister(Calling, command.Lister):
     """A command that prints a table, a page of it if that is asked for."""
 
+    limit: int | None = None  # how many it prints if it is not told
+
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Add what every list has."""
         parser = super().get_parser(prog_name)
@@ -86,7 +88,9 @@ class Lister(Calling, command.Lister):
             "--limit",
             metavar="<number>",
             type=int,
-            help="Print this many at most.",
+            default=self.limit,
+            help="Print this many at most"
+            + (f" (default: {self.limit})." if self.limit else "."),
         )
         parser.add_argument(
             "--marker",

@@ -23,6 +23,7 @@ KINDS = (
     "scale",
     "status",
 )
+LIMIT = 100  # there may be thousands
 _FILTERS = ("kind", "amphora_id", "since", "until")
 
 
@@ -40,7 +41,7 @@ def _add_filters(parser: argparse.ArgumentParser) -> None:
         "--amphora",
         dest="amphora_id",
         metavar="<id>",
-        help="Only those of this amphora.",
+        help="Only those of this amphora; for those who may see amphorae.",
     )
     parser.add_argument(
         "--since",
@@ -64,6 +65,8 @@ def _listed(found: Any, parsed_args: argparse.Namespace) -> Any:
 class ListEvent(base.Lister):
     """List what happened to a load balancer, the newest first"""
 
+    limit = LIMIT
+
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         parser.add_argument(
             "loadbalancer",
@@ -81,6 +84,8 @@ class ListEvent(base.Lister):
 
 class ListDistributorEvent(base.Lister):
     """List what happened behind a distributor, the newest first"""
+
+    limit = LIMIT
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         parser.add_argument(

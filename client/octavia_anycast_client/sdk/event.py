@@ -39,9 +39,9 @@ class Event(resource.Resource):
     load_balancer_id = resource.Body("load_balancer_id")
     #: The distributor.
     distributor_id = resource.Body("distributor_id")
-    #: The amphora; None: the load balancer as a whole.
+    #: The amphora; None: the load balancer as a whole, or not to be seen.
     amphora_id = resource.Body("amphora_id")
-    #: The availability zone of the amphora.
+    #: The availability zone of the amphora, for those who may see it.
     availability_zone = resource.Body("availability_zone")
     #: The BGP peer of a session, for those who may see it.
     peer_id = resource.Body("peer_id")

@@ -91,6 +91,29 @@ def test_filters(web, show, options, expected):
     assert kinds(show(f"event list web {options}")) == expected
 
 
+@pytest.mark.parametrize(
+    "words", ["event list web", "distributor event list fabric"]
+)
+def test_a_list_without_a_limit_is_not_endless(api, web, fabric, show, words):
+    owner = Owner(distributor_id=fabric.id, load_balancer_id=web["id"])
+    with api.database.transaction() as stored:
+        events.add(
+            stored,
+            [
+                Event(
+                    kind=EventKind.SCALE,
+                    at=NOW - timedelta(seconds=number),
+                    owner=owner,
+                )
+                for number in range(1, 101)
+            ],
+        )
+    rows = show(words)
+    assert len(rows) == 100
+    assert kinds(rows)[:3] == ["session.down", "gate.closed", "scale"]
+    assert len(show(f"{words} --limit 200")) == 103
+
+
 def test_filters_of_a_distributor(web, show):
     words = "distributor event list fabric"
     assert kinds(show(f"{words} --peer tor-1")) == ["session.down"]

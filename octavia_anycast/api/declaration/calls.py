@@ -75,6 +75,10 @@ def ours(action: str, check: str = constants.RULE_API_ADMIN) -> Rule:
     return Rule(f"{constants.LOADBALANCER_API}:{action}", check)
 
 
+# It guards a part of several calls.
+SEE_AMPHORAE = ours("cluster:get_amphorae", OPERATORS)
+
+
 def stock(action: str) -> Rule:
     """A rule of Octavia's own."""
     return ours(action, "")

@@ -49,7 +49,7 @@ from octavia_anycast.planning.cluster.status import (
     unread_listeners,
     worse_of,
 )
-from octavia_anycast.planning.events import news_of
+from octavia_anycast.planning.events import news_of, was_never_active
 
 LOG = logging.getLogger(__name__)
 _LOAD_BALANCERS = "loadbalancers"
@@ -218,14 +218,12 @@ class Reporter:
         verdict = self._verdict(observation)
         if verdict is ProvisioningVerdict.ACTIVE:
             if self._world.statuses.settle(tree, _waiting(observation)):
+                # First of all: no later look sees that it was settled.
+                self._world.notifier.changed(tree.id, _change(observation))
                 self._set(
                     tree.id, provisioning_status="ACTIVE", pending_since=None
                 )
                 self.forget_request(observation)
-                is_new = tree.provisioning_status == _PENDING_CREATE
-                self._world.notifier.changed(
-                    tree.id, Change.CREATE if is_new else Change.UPDATE
-                )
                 LOG.info(
                     "Load balancer %s is ACTIVE (was %s).",
                     tree.id,
@@ -389,6 +387,15 @@ def _pending_since(
         return None
     is_new = cluster.provisioning_status != tree.provisioning_status
     return now if is_new else cluster.pending_since or now
+
+
+def _change(observation: Observation) -> Change:
+    """What is done; a creation may have been shown as ERROR meanwhile."""
+    is_new = (
+        observation.tree.provisioning_status == _PENDING_CREATE
+        or was_never_active(observation.cluster)
+    )
+    return Change.CREATE if is_new else Change.UPDATE
 
 
 def _changes(cluster: ClusterRecord, **wanted: Any) -> dict[str, Any]:

@@ -7,9 +7,9 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import event, func, select
 
-from octavia_anycast.db import events, listing
+from octavia_anycast.db import columns, events, listing
 from octavia_anycast.db.models import Event as Row
-from octavia_anycast.model.event import Event, EventKind, Owner
+from octavia_anycast.model.event import Event, EventKind, Mark, Owner
 from octavia_anycast.tests.functional.db.test_records import NOW
 
 WEEK = timedelta(days=7)
@@ -90,6 +90,13 @@ def test_a_distributors_own_do_not_count_with_those_of_load_balancers(session):
         events.add(session, make(5, owner))
     assert purge(session, 5) == 0
     assert len(kept(session, distributor_id="d")) == 15
+
+
+def test_a_mark_of_a_later_release_is_read():
+    assert columns.told({"gate": ["open", 5.25, 6, 2, "new"]}) == {
+        "gate": Mark("open", 5.25, 6, 2)
+    }
+    assert columns.told({"gate": ["open"]}) == {"gate": Mark("open")}
 
 
 def test_both_at_once(session):

@@ -9,7 +9,11 @@ from ipaddress import ip_address
 import pytest
 
 from octavia_anycast.model.bgp import SessionState
-from octavia_anycast.model.cluster import ClusterRecord, ClusterSize
+from octavia_anycast.model.cluster import (
+    AmphoraStatus,
+    ClusterRecord,
+    ClusterSize,
+)
 from octavia_anycast.model.event import EventKind, Owner
 from octavia_anycast.model.wire import (
     GateReport,
@@ -47,6 +51,7 @@ class Watch:
         self.told = None
         self.changes = {}
         self.is_mute = False
+        self.of_report = {}
 
     def look(self, seconds=1):
         """What is told now, as (kind, from, to, cause)."""
@@ -59,7 +64,7 @@ class Watch:
         self.world.now += timedelta(seconds=seconds)
         observed = self.world.observe()
         (seen,) = observed.amphorae
-        report = replace(seen.report, sessions=self.sessions)
+        report = replace(seen.report, sessions=self.sessions, **self.of_report)
         if self.gate is not None:
             report = replace(report, gate=self.gate)
         seen = replace(
@@ -171,6 +176,36 @@ def test_what_is_not_known_is_not_told(watch):
     assert watch.look() == []
 
 
+def test_an_agent_that_began_anew_has_lost_nothing(watch):
+    """It knows of no session until the BGP daemon answers."""
+    before, established = watch.told, watch.sessions
+    watch.sessions = ()
+    watch.of_report = {"are_speakers_loaded": False, "paths": ()}
+    assert watch.look() == []
+    watch.of_report = {"are_speakers_loaded": False}
+    watch.sessions = established
+    assert watch.look() == []
+    watch.of_report = {}
+    assert watch.look() == []
+    assert watch.told == before
+
+
+def test_a_peer_that_is_taken_away_and_what_no_peer_has(watch):
+    """The control of the test above."""
+    watch.sessions = ()
+    watch.of_report = {"paths": ()}
+    assert watch.look() == [
+        ("amphora.withdrawn", "announced", "withdrawn", ""),
+        (
+            "session.down",
+            "up",
+            "down",
+            "this is no peer of the amphora any more",
+        ),
+    ]
+    assert watch.look() == []
+
+
 def test_a_gate_that_closes_is_told_with_its_evidence(watch):
     watch.close_gate()
     assert watch.look() == [
@@ -190,6 +225,18 @@ def test_a_gate_that_closes_is_told_with_its_evidence(watch):
     assert watch.look() == [("gate.open", "closed", "open", "")]
 
 
+def test_a_gate_that_begins_anew_has_not_closed(watch):
+    before = watch.told
+    for state in (GateState.INIT, GateState.RISING, GateState.UP):
+        watch.gate = GateReport(
+            state=state, reason="1 of 3 good samples", since=watch.world.now
+        )
+        assert watch.look() == []
+    assert watch.told == before
+    watch.close_gate()
+    assert [kind for kind, *_ in watch.look()] == ["gate.closed"]
+
+
 def test_phases_are_told(watch):
     watch.close_gate()
     watch.look()
@@ -200,6 +247,17 @@ def test_phases_are_told(watch):
         "drained",
         "to be drained by wish",
     ) in (watch.look())
+
+
+def test_a_deletion_that_is_tried_again_is_no_failure(watch):
+    watch.changes = {
+        "status": AmphoraStatus.PENDING_DELETE,
+        "reason": "scaled in",
+    }
+    assert watch.look() == []
+    assert watch.told["phase"].state == "serving"
+    watch.told = {}
+    assert watch.look()[0] == ("amphora.phase", "", "failed", "scaled in")
 
 
 def test_a_drain_is_told_from_its_begin_to_its_end(watch):
@@ -218,11 +276,25 @@ def test_a_drain_is_told_from_its_begin_to_its_end(watch):
     )
 
 
+def test_a_drain_that_did_not_begin_does_not_end(watch):
+    watch.changes = {
+        "drain_wanted_since": watch.world.now,
+        "drain_deadline": watch.world.now,
+    }
+    watch.look()
+    assert watch.told["drain"].state == "PENDING"
+    watch.changes = {}
+    assert [kind for kind, *_ in watch.look()] == ["amphora.phase"]
+    assert watch.told["drain"].state == "NONE"
+
+
 def test_a_spare_is_told_when_it_is_ready_and_when_it_is_taken(watch):
     watch.changes = {"spare_since": watch.world.now}
     assert [k for k, *_ in watch.look()] == ["spare.ready"]
     watch.changes = {}
-    assert [k for k, *_ in watch.look()] == ["spare.taken"]
+    assert [(k, cause) for k, _, _, cause in watch.look()] == [
+        ("spare.taken", "it serves")
+    ]
 
 
 def test_the_failover_of_one_amphora_is_told(watch):
@@ -277,6 +349,38 @@ def test_events_of_one_look_keep_their_order(watch):
     times = [event.at for event in watch.events()]
     assert len(times) == 3
     assert times == sorted(set(times))
+
+
+def test_what_an_agent_says_fits_its_columns(watch):
+    """Any agent: no words of one hold up its load balancer."""
+    (leaf,) = watch.sessions
+    watch.sessions = (
+        replace(
+            leaf,
+            peer_ip=ip_address("fe80::1%" + "a" * 60),
+            state=SessionState.IDLE,
+            error="\ud800 Cease",
+        ),
+        replace(leaf, peer_id="p" * 40),
+        replace(leaf, peer_id="unknown"),
+    )
+    (event,) = watch.events()
+    assert (event.peer_id, str(event.peer_ip)) == ("leaf1", LEAF)
+    assert event.cause == "? Cease"
+    assert [s for s in watch.told if s.startswith("session:")] == [
+        "session:leaf1"
+    ]
+
+
+def test_a_peer_that_it_has_still_is_not_gone(watch):
+    """An amphora keeps its peers until it is given others."""
+    desired = watch.world.desired
+    watch.world.desired = replace(
+        desired, distributor=replace(desired.distributor, speakers=())
+    )
+    assert watch.look() == []
+    watch.sessions = ()
+    assert [kind for kind, *_ in watch.look()] == ["session.down"]
 
 
 def test_a_long_cause_is_cut(watch):

@@ -2,6 +2,7 @@
 # Copyright (c) 2026 The octavia-anycast authors
 """Lists of events: of a load balancer, of a distributor, for whom."""
 
+import re
 import uuid
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -9,6 +10,7 @@ from ipaddress import ip_address
 
 import pytest
 
+from octavia_anycast.api import event
 from octavia_anycast.db import events
 from octavia_anycast.model.event import Event, EventKind, Owner
 from octavia_anycast.testing.api_server import PROJECT_ID
@@ -205,8 +207,10 @@ def test_the_user_sees_nothing_of_the_operators(place):
     assert LEAF not in answer.text
     assert PEER not in answer.text
     assert "haproxy" not in answer.text
+    assert not re.search(f"{AMPHORA}|{OTHER_AMPHORA}|rack1", answer.text)
+    assert "because" not in answer.text
     assert [event["cause"] for event in answer.body["events"]] == [
-        "because",
+        None,
         None,
         "its size was changed",
     ]
@@ -221,10 +225,38 @@ def test_the_operator_sees_it(place):
             assert "session.down" in kinds(answer)
             assert LEAF in answer.text
             assert "haproxy" in answer.text
+            assert "because" in answer.text
+            assert AMPHORA in answer.text
+            assert "rack1" in answer.text
+
+
+def test_amphorae_have_a_rule_of_their_own(place, monkeypatch):
+    """Whoever may see all but amphorae, as in the load balancer's cluster."""
+    api, of_balancer, _ = place
+    rule = event.CALLS["get_all"].rule
+    monkeypatch.setattr(event, "SEE_DETAILS", rule)
+    with api.authenticated():
+        answer = api.call("GET", of_balancer, None, TENANT)
+    assert LEAF in answer.text
+    assert "haproxy" in answer.text
+    assert not re.search(f"{AMPHORA}|{OTHER_AMPHORA}|rack1", answer.text)
+    monkeypatch.setattr(event, "SEE_AMPHORAE", rule)
+    with api.authenticated():
+        shown = api.call("GET", of_balancer, None, TENANT)
+    assert AMPHORA in shown.text
+    assert "rack1" in shown.text
 
 
 @pytest.mark.parametrize(
-    "query", [f"peer_ip={LEAF}", f"peer_id={PEER}", "sort=peer_ip"]
+    "query",
+    [
+        f"peer_ip={LEAF}",
+        f"peer_id={PEER}",
+        "sort=peer_ip",
+        f"amphora_id={AMPHORA}",
+        "availability_zone=rack1",
+        "sort=availability_zone",
+    ],
 )
 def test_the_user_cannot_guess_it_by_a_filter(place, query):
     api, of_balancer, _ = place

@@ -55,6 +55,15 @@ def told(stage, query=""):
     ]
 
 
+def lives(stage, query):
+    """amphora_id -> the changes of its phase, sorted: time may stand still."""
+    found = {}
+    for event in shown(stage, f"{query}&kind=amphora.phase"):
+        change = event["from_state"], event["to_state"]
+        found.setdefault(event["amphora_id"], []).append(change)
+    return {amphora_id: sorted(life) for amphora_id, life in found.items()}
+
+
 def since(stage):
     """A filter: what happens from now on."""
     stage.cloud.pass_time(1)
@@ -197,32 +206,29 @@ def test_another_controller_tells_nothing_twice(serving):
         other.stop()
 
 
-@pytest.mark.parametrize("at", range(1, 24, 3))
+@pytest.mark.parametrize("at", range(1, 24))
 def test_killed_at_any_step_it_tells_all_and_nothing_twice(serving, at):
     """The marks go with the events: either both are stored, or none."""
     now = since(serving)
     victim = serving.cloud.of(serving.load_balancer_id)[0]
     victim.has_power = False
     serving.cloud.pass_time(60)
-    serving.cloud.die_at = at
+    serving.cloud.die_at = len(serving.cloud.calls) + at
     serving.controller.run(serving.load_balancer_id, seconds=120)
     if serving.cloud.is_dead:
         serving.restart()
         serving.run(seconds=120)
 
-    of_victim = told(
-        serving, f"{now}&kind=amphora.phase&amphora_id={victim.amphora_id}"
-    )
-    assert sorted(of_victim) == [
-        ("amphora.phase", "serving", "silent"),
-        ("amphora.phase", "silent", "deleted"),
+    born = lives(serving, now)
+    assert born.pop(victim.amphora_id) == [
+        ("serving", "silent"),
+        ("silent", "deleted"),
     ]
-    births = [
-        (before, after)
-        for _, before, after in told(serving, f"{now}&kind=amphora.phase")
-        if before in ("", "booting")
-    ]
-    assert sorted(births) == [("", "booting"), ("booting", "serving")]
+    grown = [("", "booting"), ("booting", "serving")]
+    assert list(born.values()).count(grown) == 1
+    # At most one more: its row was there, and its server was not ordered.
+    still = [("", "failed"), ("failed", "deleted")]
+    assert [life for life in born.values() if life != grown] in ([], [still])
 
 
 def test_amphorae_of_an_older_release_begin_without_events(serving):
