@@ -219,6 +219,8 @@ def test_lists(client, peer, distributor):
 def test_a_load_balancer_with_its_own_front_end(client, distributor, balancer):
     assert balancer["provisioning_status"] == "ACTIVE"
     assert balancer["distributor_id"] == distributor["id"]
+    assert client.ask("event list", BALANCER, cloud="demo")
+    client.ask("distributor event list", FABRIC)
     shown = client.ask("show", BALANCER, cloud="demo")
     for name in ("frontend_network_id", "frontend_subnet_id"):
         assert shown[name] == balancer[name] is not None

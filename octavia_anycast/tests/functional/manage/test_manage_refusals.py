@@ -7,6 +7,7 @@ here as it is: whatever else it raised would end a process with a traceback.
 """
 
 import pytest
+from oslo_config import cfg
 
 from octavia_anycast.cmd import manage
 
@@ -24,6 +25,16 @@ COMMANDS = (
     ("housekeeping", "sweep", "--dry-run"),
 )
 HOST = "u:se:cret@"
+
+
+@pytest.fixture(autouse=True)
+def unparsed(monkeypatch):
+    """Nothing is parsed yet, as in a process of its own.
+
+    A test may have been before this one, and others come after it.
+    """
+    for name in ("_args", "_namespace", "_mutable_ns", "_oparser"):
+        monkeypatch.setattr(cfg.CONF, name, None)
 
 
 @pytest.fixture
