@@ -14,6 +14,7 @@ from sqlalchemy import type_coerce as read_as
 from sqlalchemy.orm import Session
 
 from octavia_anycast.db import mapping
+from octavia_anycast.db.amphora.report_summary import SummaryDocument
 from octavia_anycast.db.models import (
     Amphora,
     AmphoraHealth,
@@ -22,7 +23,6 @@ from octavia_anycast.db.models import (
     Distributor,
     Peer,
 )
-from octavia_anycast.db.report_summary import SummaryDocument
 from octavia_anycast.planning.amphora.recorded import CountedAmphora
 
 

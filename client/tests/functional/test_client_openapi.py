@@ -7,8 +7,6 @@ import argparse
 import pytest
 from octavia_anycast_client import sdk
 from octavia_anycast_client.osc import (
-    bgp_peer,
-    bgp_speaker,
     cluster,
     columns,
     distributor,
@@ -16,6 +14,7 @@ from octavia_anycast_client.osc import (
     external_vip,
     registration,
 )
+from octavia_anycast_client.osc.bgp import bgp_peer, bgp_speaker
 from openstack import fields
 
 # Of every list, and what openstacksdk calls them.

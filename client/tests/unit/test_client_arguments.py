@@ -7,7 +7,8 @@ import getpass
 import sys
 
 import pytest
-from octavia_anycast_client.osc import arguments, password
+from octavia_anycast_client.osc import arguments
+from octavia_anycast_client.osc.bgp import password
 from osc_lib import exceptions
 
 SECRET = "a-secret-password"

@@ -9,7 +9,10 @@ from ipaddress import ip_address
 
 import pytest
 
-from octavia_anycast.db.report_summary import SummaryDocument, summary_of
+from octavia_anycast.db.amphora.report_summary import (
+    SummaryDocument,
+    summary_of,
+)
 from octavia_anycast.model.codec import to_document
 from octavia_anycast.model.wire import (
     FlowRescueReport,

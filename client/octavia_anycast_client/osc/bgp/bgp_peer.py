@@ -6,7 +6,8 @@ import argparse
 from typing import Any
 
 from octavia_anycast_client import sdk
-from octavia_anycast_client.osc import arguments, base, columns, password
+from octavia_anycast_client.osc import arguments, base, columns
+from octavia_anycast_client.osc.bgp import password
 
 NETWORKS = ("management", "frontend")
 # Option -> metavar, type, help.
