@@ -57,6 +57,36 @@ class UtcDateTime(TypeDecorator[datetime]):
         return None if value is None else value.replace(tzinfo=UTC)
 
 
+class _StoredText(TypeDecorator[str]):
+    """Text of any source; what UTF-8 cannot encode becomes ``?``.
+
+    A reason may repeat what an amphora, a daemon or a service said. A lone
+    surrogate in it would make each write of its row fail, for ever.
+    """
+
+    def process_bind_param(
+        self, value: str | None, dialect: Dialect
+    ) -> str | None:
+        """Write what can be encoded."""
+        if value is None or value.isascii():
+            return value
+        return value.encode("utf-8", "replace").decode()
+
+
+class StoredString(_StoredText):
+    """Such a text of limited length, in characters."""
+
+    impl = String
+    cache_ok = True
+
+
+class StoredText(_StoredText):
+    """Such a text of any length."""
+
+    impl = Text
+    cache_ok = True
+
+
 class Address(TypeDecorator[IPAddress]):
     """An IPv4 or IPv6 address, stored as text."""
 

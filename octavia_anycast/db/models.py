@@ -21,7 +21,6 @@ from sqlalchemy import (
     Index,
     MetaData,
     String,
-    Text,
     UniqueConstraint,
     false,
     true,
@@ -40,6 +39,8 @@ from octavia_anycast.db.columns import (
     Address,
     Document,
     ReportDocument,
+    StoredString,
+    StoredText,
     Strings,
     TrueOrNull,
     UtcDateTime,
@@ -96,13 +97,15 @@ KeyUuid = Annotated[str, mapped_column(String(UUID_LENGTH), primary_key=True)]
 IndexedUuid = Annotated[str, mapped_column(String(UUID_LENGTH), index=True)]
 Status = Annotated[str, 16]
 Digest = Annotated[str, 64]
-LongText = Annotated[str, "Text"]
+LongText = Annotated[str, 65535]
 BigInt = Annotated[int, 8]
 
 
 def _added_text(length: int = 255) -> MappedColumn[Any]:
     """A text that rows of an older release lack: it is empty there."""
-    return mapped_column(String(length), default="", server_default="")
+    return mapped_column(
+        StoredString(length), default="", server_default=""
+    )
 
 
 def _added_count() -> MappedColumn[Any]:
@@ -120,11 +123,11 @@ class Base(DeclarativeBase):
     # Names may hold any Unicode, whatever the database's own default is.
     __table_args__: Any = MYSQL_OPTIONS
     type_annotation_map: ClassVar[Any] = {
-        str: String(255),
+        str: StoredString(255),
         Uuid: String(UUID_LENGTH),
         Status: String(16),
         Digest: String(64),
-        LongText: Text,
+        LongText: StoredText,
         BigInt: BigInteger,
         Asn: BigInteger,
         datetime: UtcDateTime,
@@ -604,5 +607,5 @@ class Event(Base):
     peer_ip: Mapped[IPAddress | None]
     from_state: Mapped[str] = mapped_column(String(36))
     to_state: Mapped[str] = mapped_column(String(36))
-    cause: Mapped[str] = mapped_column(String(CAUSE_LENGTH))
+    cause: Mapped[str] = mapped_column(StoredString(CAUSE_LENGTH))
     change_count: Mapped[int]

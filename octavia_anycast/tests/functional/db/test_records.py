@@ -7,14 +7,18 @@ from datetime import UTC, datetime, timedelta, timezone
 from ipaddress import ip_address
 
 import pytest
-from sqlalchemy import event, func, select
+from sqlalchemy import Text, bindparam, cast, event, func, select
 
 from octavia_anycast.db import heartbeat, schema
 from octavia_anycast.db.amphora import amphorae
 from octavia_anycast.db.cluster import clusters
-from octavia_anycast.db.columns import UtcDateTime
+from octavia_anycast.db.columns import (
+    StoredString,
+    StoredText,
+    UtcDateTime,
+)
 from octavia_anycast.db.distributor import distributors, lifecycle
-from octavia_anycast.db.models import SpeakerRegistration
+from octavia_anycast.db.models import Base, SpeakerRegistration
 from octavia_anycast.db.passwords import WithoutPasswords
 from octavia_anycast.db.registration import registrations
 from octavia_anycast.db.registration.registrations import AnnouncedVip
@@ -502,6 +506,28 @@ def test_times_are_utc_whatever_they_were(session):
 def test_times_without_a_zone_are_refused():
     with pytest.raises(ValueError, match="no time zone"):
         UtcDateTime().process_bind_param(NOW.replace(tzinfo=None), None)
+
+
+def test_no_text_makes_a_row_unwritable(session):
+    """Each text column of ours takes what an amphora or a service said."""
+    said = "HAProxy said \ud800\udc80 Ü 🌿"
+
+    columns = [
+        column
+        for table in Base.metadata.tables.values()
+        for column in table.columns
+        if isinstance(column.type, StoredString | StoredText)
+    ]
+    for column in columns:
+        text = cast(bindparam("said", said, type_=column.type), Text)
+        assert session.scalar(select(text)) == "HAProxy said ?? Ü 🌿"
+
+    names = {str(column) for column in columns}
+    assert names >= {
+        "anycast_cluster.reason",
+        "anycast_distributor.status_reason",
+        "anycast_event.cause",
+    }
 
 
 def test_an_exception_rolls_back(database):
