@@ -6,6 +6,7 @@ oslo.db makes the engine: it checks a connection before it hands it out, so a
 restarted database heals at the next transaction.
 """
 
+import re
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,7 +15,11 @@ from oslo_db import exception as oslo_exceptions
 from oslo_db.api import wrap_db_retry
 from oslo_db.sqlalchemy import enginefacade
 from sqlalchemy import Engine, make_url
-from sqlalchemy.exc import ArgumentError, OperationalError
+from sqlalchemy.exc import (
+    ArgumentError,
+    OperationalError,
+    ProgrammingError,
+)
 from sqlalchemy.orm import Session
 
 from octavia_anycast.model.errors import InvalidRequest, Retryable
@@ -28,6 +33,8 @@ LOST = (*UNREACHED, oslo_exceptions.DBDeadlock)
 # access denied and of a schema that is not there, and what SQLite says.
 _REFUSED = frozenset({1044, 1045, 1049, 1698, "unable to open database file"})
 RETRY_AFTER_SECONDS = 1.0
+_NO_SUCH_TABLE = 1146  # of MariaDB
+_OUR_TABLE = re.compile(r"(?:no such table: |Table '[^'.]+\.)(anycast_\w+)")
 
 
 class Database:
@@ -57,20 +64,23 @@ class Database:
 
         Nested in the same thread it joins the outer transaction.
 
-        :raises Retryable: connection lost, deadlock or database down.
+        :raises Retryable: connection lost, deadlock or database down, or a
+            table of ours is not there.
         """
         try:
             with self._facade.writer.using(self._local) as session:
                 yield session
-        except (oslo_exceptions.DBError, *LOST, OperationalError) as e:
-            is_unreached = isinstance(e, UNREACHED) or _is_refused(e)
-            if not is_unreached and not _is_lost(e):
+        except (
+            oslo_exceptions.DBError,
+            *LOST,
+            OperationalError,
+            ProgrammingError,
+        ) as e:
+            what = _what_time_may_cure(e)
+            if what is None:
                 raise
-            what = (
-                "cannot be reached" if is_unreached else "did not carry it out"
-            )
             raise Retryable(
-                f"The database {what}: {e}", after_seconds=RETRY_AFTER_SECONDS
+                f"The database {what}", after_seconds=RETRY_AFTER_SECONDS
             ) from e
 
     @wrap_db_retry(
@@ -111,6 +121,30 @@ def _check(connection: str) -> None:
             "connection",
             f"the URL in [anycast] or [database] cannot be used: {e}",
         ) from e
+
+
+def _what_time_may_cure(error: Exception) -> str | None:
+    """What the database did; None if it would do the same again."""
+    if isinstance(error, UNREACHED) or _is_refused(error):
+        return f"cannot be reached: {error}"
+    if _is_lost(error):
+        return f"did not carry it out: {error}"
+    missing = _missing_table(error)
+    if missing is not None:
+        return f"has no table {missing}: run octavia-anycast-manage db upgrade"
+    return None
+
+
+def _missing_table(error: Exception) -> str | None:
+    """Name the table of ours that is not there; oslo.db keeps MariaDB's."""
+    if not isinstance(error, oslo_exceptions.DBNonExistentTable):
+        words: tuple[object, ...] = getattr(
+            getattr(error, "orig", None), "args", ()
+        )
+        if not words or words[0] != _NO_SUCH_TABLE:
+            return None
+    found = _OUR_TABLE.search(str(error))
+    return found[1] if found else None
 
 
 def _is_refused(error: Exception) -> bool:

@@ -103,9 +103,7 @@ BigInt = Annotated[int, 8]
 
 def _added_text(length: int = 255) -> MappedColumn[Any]:
     """A text that rows of an older release lack: it is empty there."""
-    return mapped_column(
-        StoredString(length), default="", server_default=""
-    )
+    return mapped_column(StoredString(length), default="", server_default="")
 
 
 def _added_count() -> MappedColumn[Any]:

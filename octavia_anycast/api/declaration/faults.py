@@ -8,6 +8,7 @@ from typing import Any
 
 from octavia.common import exceptions
 from oslo_db import exception as db_exceptions
+from oslo_log import log as logging
 
 from octavia_anycast.model.errors import (
     AnycastError,
@@ -17,6 +18,8 @@ from octavia_anycast.model.errors import (
     NotFound,
     Retryable,
 )
+
+LOG = logging.getLogger(__name__)
 
 
 class ConflictFault(exceptions.APIException):
@@ -45,7 +48,7 @@ def translated() -> Iterator[None]:
     except Conflict as e:
         raise ConflictFault(reason=str(e)) from e
     except Retryable as e:
-        raise UnavailableFault() from e
+        raise _unavailable(e) from e
 
 
 @contextmanager
@@ -66,7 +69,7 @@ def explained() -> Iterator[None]:
         if isinstance(refusal, InvalidValue):
             raise exceptions.ValidationException(detail=str(refusal)) from e
         if isinstance(refusal, Retryable):
-            raise UnavailableFault() from e
+            raise _unavailable(refusal) from e
         raise
     except db_exceptions.DBError as e:
         if not _is_out_of_range(e):
@@ -75,6 +78,12 @@ def explained() -> Iterator[None]:
             detail="a number is out of range: "
             f"{_first_line(e.inner_exception)}"
         ) from e
+
+
+def _unavailable(why: Retryable) -> UnavailableFault:
+    """The user is told to wait; the log says what the operator may do."""
+    LOG.warning("A request is answered with 503. %s", why)
+    return UnavailableFault()
 
 
 def _said_by_driver(error: BaseException | None) -> AnycastError | None:

@@ -21,6 +21,9 @@ from octavia_anycast.db.distributor import distributors, lifecycle, peers
 from octavia_anycast.db.engine import Database
 from octavia_anycast.model.errors import Conflict, Retryable
 from octavia_anycast.tests.functional.db import test_records as records
+from octavia_anycast.tests.functional.db.test_schema import (
+    refused_without_tables,
+)
 
 SERVER = shutil.which("mariadbd") or "/usr/sbin/mariadbd"
 DEADLINE_SECONDS = 60
@@ -126,6 +129,12 @@ def test_models_equal_migrations(database):
     schema.upgrade(database.engine())
 
     assert schema.differences(database.engine()) == []
+
+
+def test_a_table_that_is_not_there_is_a_sentence(server):
+    name = f"octavia_{next(NUMBERS)}"
+    assert not server.execute(f"CREATE DATABASE {name}")
+    refused_without_tables(Database(server.url(name)))
 
 
 def test_records_come_back_whole(database):

@@ -2,10 +2,15 @@
 # Copyright (c) 2026 The octavia-anycast authors
 """Migrations: equal to the models, beside Octavia's tables."""
 
-from sqlalchemy import inspect, text
+import pytest
+from oslo_db.exception import DBError
+from sqlalchemy import inspect, select, text
+from sqlalchemy.exc import DBAPIError
 
 from octavia_anycast.db import schema
 from octavia_anycast.db.engine import Database
+from octavia_anycast.db.models import Cluster
+from octavia_anycast.model.errors import Retryable
 
 
 def tables(engine):
@@ -70,3 +75,19 @@ def test_version_of_an_empty_database(tmp_path):
 
     assert schema.version(engine).current is None
     assert not schema.version(engine).is_current
+
+
+def test_a_table_that_is_not_there_is_a_sentence(tmp_path):
+    refused_without_tables(Database(f"sqlite:///{tmp_path}/empty.db"))
+
+
+def refused_without_tables(database):
+    """The one who waits is told what to type, and no SQL."""
+    with pytest.raises(Retryable) as refused, database.transaction() as begun:
+        begun.scalars(select(Cluster)).all()
+    assert str(refused.value) == (
+        "The database has no table anycast_cluster: "
+        "run octavia-anycast-manage db upgrade"
+    )
+    with pytest.raises((DBAPIError, DBError)), database.transaction() as begun:
+        begun.execute(text("SELECT id FROM load_balancer"))
