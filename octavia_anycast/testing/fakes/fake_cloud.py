@@ -6,7 +6,7 @@ It implements the controller's ports and watches over what the controller
 does with them: ``violations`` lists what must never happen. Time is a
 number that the test moves.
 
-Any call can be the last one of a controller (``die_at``): from then on every
+Any call can be the last one of a controller (``die_in``): from then on every
 call fails, database included, until :meth:`FakeCloud.revive`. What a call
 did before it died is there; that is how crashes are tested.
 """
@@ -89,7 +89,7 @@ class FakeCloud(FakeInventory):
         self.build_error = ""
         self.build_fault = ""  # of servers that are taken and not built
         self.now = START
-        self.die_at: int | None = None
+        self._dies_at: int | None = None
         self.is_dead = False
         self.heartbeats: list[Heartbeat] = []
         self.refused_passwords: set[str] = set()  # by the fabric
@@ -111,7 +111,7 @@ class FakeCloud(FakeInventory):
         if self.is_dead:
             raise Died(name)
         self.calls.append(name)
-        if self.die_at is not None and len(self.calls) >= self.die_at:
+        if self._dies_at is not None and len(self.calls) >= self._dies_at:
             self.is_dead = True
             raise Died(name)
         if self.refuse.get(name, 0) > 0:
@@ -124,10 +124,18 @@ class FakeCloud(FakeInventory):
         if name in self.raises:
             raise self.raises[name]
 
+    def die_in(self, steps: int) -> None:
+        """Let the controller die at this step from now on, from 1."""
+        self._dies_at = len(self.calls) + steps
+
     def revive(self) -> None:
-        """A new controller process starts."""
+        """A new controller process starts; the last one must be dead.
+
+        A test whose step is never reached would show nothing.
+        """
+        assert self._dies_at is None or self.is_dead, "it has not died"
         self.is_dead = False
-        self.die_at = None
+        self._dies_at = None
 
     def pass_time(self, seconds: float) -> None:
         """Move the clock; who lives has sent a heartbeat then."""

@@ -205,8 +205,7 @@ def test_killed_rotation_is_repeated(stage, rotation, step):
     steps = cloud.calls[: cloud.calls.index("served serial") + 2]
     at = len(steps) - list(reversed(steps)).index(step)
     cloud.pass_time(DUE_AFTER)
-    cloud.calls.clear()
-    cloud.die_at = at
+    cloud.die_in(at)
     with pytest.raises(Died):
         rotation.run()
     stage.restart()

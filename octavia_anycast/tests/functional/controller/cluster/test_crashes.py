@@ -18,8 +18,7 @@ EVERY = 5
 def live_with_crash(stage, at):
     """Die at this step, start again, converge."""
     cloud: FakeCloud = stage.cloud
-    cloud.calls.clear()
-    cloud.die_at = at
+    cloud.die_in(at)
     assert not stage.controller.run(stage.load_balancer_id, seconds=40)
     assert cloud.is_dead, "the step was never reached"
     stage.restart()

@@ -213,11 +213,10 @@ def test_killed_at_any_step_it_tells_all_and_nothing_twice(serving, at):
     victim = serving.cloud.of(serving.load_balancer_id)[0]
     victim.has_power = False
     serving.cloud.pass_time(60)
-    serving.cloud.die_at = len(serving.cloud.calls) + at
+    serving.cloud.die_in(at)
     serving.controller.run(serving.load_balancer_id, seconds=120)
-    if serving.cloud.is_dead:
-        serving.restart()
-        serving.run(seconds=120)
+    serving.restart()
+    serving.run(seconds=120)
 
     born = lives(serving, now)
     assert born.pop(victim.amphora_id) == [

@@ -260,8 +260,7 @@ def test_killed_while_the_culprit_is_sought(stage, tree, at):
     stage.cloud.contents.names_culprits = False
     refuse(stage, tree, "member")
     change(stage, tree, "member")
-    stage.cloud.calls.clear()
-    stage.cloud.die_at = at
+    stage.cloud.die_in(at)
     stage.controller.run(stage.load_balancer_id, seconds=10)
     stage.restart()
     stage.run(120)

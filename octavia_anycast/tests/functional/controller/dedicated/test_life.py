@@ -256,7 +256,7 @@ def test_deletion_leaves_nothing(stage):
 def test_a_controller_that_dies_leaves_nothing_behind(api, at):
     """It converges from wherever the one before it stopped."""
     stage = Stage(api)
-    stage.cloud.die_at = at
+    stage.cloud.die_in(at)
     for _ in range(30):
         with suppress(Died):
             stage.controller.distributors.reconcile(stage.id)
