@@ -17,7 +17,9 @@ DISABLED  RISING              DOWN               stays, then DOWN
 
 A fatal BAD (HAProxy's process is gone) leads to DOWN from every state at
 once. UNKNOWN (the probe itself cannot tell) holds the last verdict for
-``unknown_hold_ms`` and then fails. NOTHING_TO_SERVE leads to DISABLED.
+``unknown_hold_ms`` and then fails; each subject has a time of its own, for
+listeners are restarted one after the other. NOTHING_TO_SERVE leads to
+DISABLED.
 PARTIAL (all that ever was served is served, something new is not) takes no
 route away and lets no new one out: INIT stays; a gate that was UP since
 HAProxy last died goes on or comes back as with GOOD, because HAProxy pauses
@@ -33,7 +35,7 @@ Layer: agent. Pure: no clock, no I/O.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from octavia_anycast.model.wire import (
@@ -56,6 +58,7 @@ class Sample:
     """One look at the data path; ``reason`` says why it is not GOOD.
 
     ``measured``: the figure behind it, which may be another at each look.
+    ``subject``: of what it is not known, where that is one of several.
     """
 
     verdict: Verdict
@@ -63,6 +66,7 @@ class Sample:
     is_fatal: bool = False
     measured: str = ""
     probe: Probe | None = None
+    subject: str = ""
 
 
 GOOD = Sample(verdict=Verdict.GOOD)
@@ -83,9 +87,9 @@ def partial(reason: str) -> Sample:
     return Sample(verdict=Verdict.PARTIAL, reason=reason)
 
 
-def unknown(reason: str) -> Sample:
+def unknown(reason: str, *, subject: str = "") -> Sample:
     """Make a sample: the probe cannot tell."""
-    return Sample(verdict=Verdict.UNKNOWN, reason=reason)
+    return Sample(verdict=Verdict.UNKNOWN, reason=reason, subject=subject)
 
 
 def worst(samples: Iterable[Sample]) -> Sample:
@@ -99,13 +103,17 @@ def worst(samples: Iterable[Sample]) -> Sample:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gate:
-    """The gate's state; ``count`` of samples in a row, RISING or FALLING."""
+    """The gate's state; ``count`` of samples in a row, RISING or FALLING.
+
+    ``unknown_since``: subject -> when it was first unknown, since the last
+    sample that was not UNKNOWN.
+    """
 
     state: GateState
     since: datetime
     reason: str
     count: int = 0
-    unknown_since: datetime | None = None
+    unknown_since: Mapping[str, datetime] = field(default_factory=dict)
     # False until the first verdict: what the speaker announces is left
     # alone, so that a restart of the agent is not a withdrawal.
     has_decided: bool = False
@@ -129,7 +137,7 @@ def step(
     """Feed one sample."""
     if sample.verdict is Verdict.UNKNOWN:
         return _hold(gate, settings, sample, now)
-    gate = replace(gate, unknown_since=None)
+    gate = replace(gate, unknown_since={})
     if sample.verdict is Verdict.NOTHING_TO_SERVE:
         gate = replace(gate, has_passed=False)
         return _move(gate, GateState.DISABLED, sample.reason, now)
@@ -170,14 +178,15 @@ def _fall(
 def _hold(
     gate: Gate, settings: GateSettings, sample: Sample, now: datetime
 ) -> Gate:
-    since = gate.unknown_since or now
+    since = gate.unknown_since.get(sample.subject, now)
     held = timedelta(milliseconds=settings.unknown_hold_ms)
     if gate.state is GateState.DOWN or now - since >= held:
         reason = f"unknown for too long: {sample.reason}"
         gate = _move(gate, GateState.DOWN, reason, now)
     else:
         gate = replace(gate, reason=f"unknown: {sample.reason}")
-    return replace(gate, unknown_since=since)
+    known = {**gate.unknown_since, sample.subject: since}
+    return replace(gate, unknown_since=known)
 
 
 def _move(

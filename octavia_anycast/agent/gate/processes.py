@@ -150,7 +150,10 @@ class _Listener:
                 self.has_run = True
             return GOOD
         if before and self._read_version() != self._version:
-            return unknown(f"keepalived of listener {self._id} is restarted")
+            return unknown(
+                f"keepalived of listener {self._id} is restarted",
+                subject=self._id,
+            )
         return bad(
             f"keepalived of listener {self._id} does not run",
             is_fatal=self.has_run,

@@ -280,7 +280,10 @@ class ServiceWatch:
     def _unread(self) -> Sample:
         return next(
             (
-                unknown(f"the configuration of listener {identifier} is cut")
+                unknown(
+                    f"the configuration of listener {identifier} is cut",
+                    subject=identifier,
+                )
                 for identifier, listener in self._listeners.items()
                 if listener.expected is None
             ),
@@ -323,4 +326,4 @@ def _compared(
     reason = f"ip_vs has no service for listener {identifier}: {named}"
     if is_beside and not lost:
         return partial(reason)
-    return bad(reason) if is_settled else unknown(reason)
+    return bad(reason) if is_settled else unknown(reason, subject=identifier)

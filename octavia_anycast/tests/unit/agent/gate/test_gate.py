@@ -8,7 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from octavia_anycast.agent.gate.gate import Sample, Verdict, initial, step
+from octavia_anycast.agent.gate.gate import (
+    Sample,
+    Verdict,
+    initial,
+    step,
+    unknown,
+)
 from octavia_anycast.model.wire import GateSettings, GateState
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -18,6 +24,9 @@ SAMPLES = {
     "b": Sample(verdict=Verdict.BAD, reason="bad"),
     "f": Sample(verdict=Verdict.BAD, reason="fatal", is_fatal=True),
     "u": Sample(verdict=Verdict.UNKNOWN, reason="unknown"),
+    "v": unknown("v is restarted", subject="v"),
+    "w": unknown("w is restarted", subject="w"),
+    "x": unknown("x is restarted", subject="x"),
     "p": Sample(verdict=Verdict.PARTIAL, reason="partial"),
     "n": Sample(verdict=Verdict.NOTHING_TO_SERVE, reason="nothing"),
 }
@@ -78,6 +87,19 @@ def test_unknown_holds_the_verdict_for_a_bounded_time():
 
 def test_a_good_sample_ends_the_unknown_time():
     assert feed("ggg" + "u" * 9 + "g" + "u" * 9).state is GateState.UP
+
+
+def test_each_subject_has_an_unknown_time_of_its_own():
+    """Octavia's agent restarts one listener after the other."""
+    assert feed("ggg" + "v" * 9 + "w" * 9 + "x" * 9).state is GateState.UP
+    assert feed("ggg" + "v" * 9 + "w" * 11).state is GateState.DOWN
+
+
+def test_subjects_in_turn_do_not_hold_for_ever():
+    """Two listeners that never start again; neither was seen well between."""
+    assert feed("ggg" + "vw" * 5).state is GateState.UP
+    assert feed("ggg" + "vw" * 6).state is GateState.DOWN
+    assert feed("ggg" + "vw" * 5 + "g" + "vw" * 5).state is GateState.UP
 
 
 def test_one_is_enough_where_one_is_asked_for():

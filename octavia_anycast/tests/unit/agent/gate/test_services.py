@@ -264,6 +264,7 @@ def test_a_restart_for_a_changed_configuration_is_no_verdict(serving):
     assert serving.verdict(LATE + 1) is Verdict.UNKNOWN
     serving.restart()
     assert serving.verdict(LATE + 4) is Verdict.UNKNOWN
+    assert serving.look(LATE + 4).subject == LISTENER
     assert serving.verdict(LATE + HOLD + 3) is Verdict.UNKNOWN
     serving.program(S4, S6)
     assert serving.verdict(LATE + HOLD + 3.5) is Verdict.GOOD
