@@ -27,7 +27,8 @@ _LAUNCHER = (
     'cd -- "$1" || exit 126; shift; read -r go || exit 125; '
     'exec "$@" </dev/null'
 )
-_START_TIME_FIELD = 22
+# Of /proc/PID/stat, counted from the first one after the name.
+_USER_FIELD, _SYSTEM_FIELD, _START_TIME_FIELD = 14 - 3, 15 - 3, 22 - 3
 _SETTLE_SECONDS = 5.0
 _RESET_SIGNALS = (signal.SIGPIPE, signal.SIGINT, signal.SIGTERM)
 
@@ -164,19 +165,35 @@ def kill_group(pid: int) -> None:
 
 
 def start_time(pid: int) -> int | None:
-    """Clock ticks since boot at which a process began, None if it is gone.
+    """Clock ticks since boot at which a process began, None if it is gone."""
+    fields = _stat(pid)
+    return int(fields[_START_TIME_FIELD]) if fields else None
 
-    Source: proc(5), field 22 of ``/proc/PID/stat``; the second field may hold
-    spaces and parentheses.
+
+def cpu_seconds(pid: int) -> float:
+    """Seconds of a processor that a process took, all its threads.
+
+    :raises ProcessLookupError: it is gone.
+    """
+    fields = _stat(pid)
+    if not fields:
+        raise ProcessLookupError(f"process {pid} is gone")
+    ticks = int(fields[_USER_FIELD]) + int(fields[_SYSTEM_FIELD])
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def _stat(pid: int) -> list[str]:
+    """The fields of a process after its name; none if it is gone.
+
+    Source: proc(5), ``/proc/PID/stat``; the second field may hold spaces and
+    parentheses.
     """
     try:
         text = pathlib.Path(f"/proc/{pid}/stat").read_text("utf-8", "replace")
     except (FileNotFoundError, ProcessLookupError):
-        return None
+        return []
     fields = text.rpartition(")")[2].split()
-    if fields[0] in ("Z", "X"):
-        return None
-    return int(fields[_START_TIME_FIELD - 3])
+    return [] if fields[0] in ("Z", "X") else fields
 
 
 def wait_until(

@@ -152,6 +152,16 @@ def domains(plane: deployment.Deployment, rack: str) -> tuple[str, ...]:
     return tuple(shown.split())
 
 
+def cpu_seconds(plane: deployment.Deployment, guest: Guest) -> float:
+    """Seconds of a processor that the guest and its emulator took."""
+    said = virsh(plane, guest.rack, "domstats", "--cpu-total", guest.domain)
+    for line in said.splitlines():
+        name, _, value = line.strip().partition("=")
+        if name == "cpu.time":
+            return int(value) / 1e9
+    raise GuestError(f"libvirt says no cpu.time of {guest.domain}: {said}")
+
+
 def run_in_guest(
     plane: deployment.Deployment,
     guest: Guest,

@@ -8,16 +8,18 @@ statement that does not hold, ends it.
 
 import contextlib
 import dataclasses
+import typing
 
 from octavia_anycast_lab.api import distributors
 from octavia_anycast_lab.api.balancers import Balancer
+from octavia_anycast_lab.cloud import controller
 from octavia_anycast_lab.demo.screen import Screen
 from octavia_anycast_lab.fabric import observe
 from octavia_anycast_lab.host import process
 from octavia_anycast_lab.traffic.datagram import members
 from octavia_anycast_lab.vm import content, guests, served
 from octavia_anycast_lab.vm import survey as vm_survey
-from octavia_anycast_lab.vm.balancers import prefix
+from octavia_anycast_lab.vm.balancers import Amphora, prefix
 from octavia_anycast_lab.vm.demo import judge
 from octavia_anycast_lab.vm.world import BOOT_SECONDS, World
 
@@ -25,7 +27,15 @@ NAME = "demo"
 FLAVOR = "cluster-1"
 _SERVED_SECONDS = 300.0
 _NOTICED_SECONDS = 60.0
+_LOOK_SECONDS = 0.5
 _GROUPS = "/v2.1/os-server-groups?all_projects=1"
+
+
+class _Spent(typing.NamedTuple):
+    """Seconds of a processor."""
+
+    controller: float
+    guest: float
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,12 +79,37 @@ def _create(stage: Stage) -> Balancer:
     screen.say(f"VIPs: {', '.join(map(str, made.vips))}")
     with stage.step("Nova's server runs"):
         _await_servers(world, made, 1)
-    with stage.step("its agent answered: the load balancer is ACTIVE"):
+    with stage.step("its agent answered: it is given a front end"):
+        process.wait_until(
+            lambda: all(one.addresses for one in world.amphorae(made.id)),
+            BOOT_SECONDS,
+            "a front end of the server",
+            _LOOK_SECONDS,
+        )
+    (one,) = world.amphorae(made.id)
+    before = _spent(world, one)
+    with stage.step("it is configured: the load balancer is ACTIVE"):
         world.await_status(made.id, seconds=BOOT_SECONDS)
+    after = _spent(world, one)
+    screen.say(
+        "(from the agent's answer to ACTIVE: "
+        f"{after.controller - before.controller:.1f} s of a processor in the "
+        f"controller, {after.guest - before.guest:.1f} s in the guest, which "
+        "is emulated unless there is KVM)"
+    )
     with stage.step("the leaves have its paths"):
         world.await_whole(made, 1)
     judge.show_amphorae(screen, world.amphorae(made.id))
     return made
+
+
+def _spent(world: World, one: Amphora) -> _Spent:
+    pid = controller.pid_of(world.registry)
+    if pid is None:
+        raise ProcessLookupError("the controller does not run")
+    return _Spent(
+        process.cpu_seconds(pid), guests.cpu_seconds(world.plane, one.guest)
+    )
 
 
 def _await_servers(world: World, made: Balancer, count: int) -> None:

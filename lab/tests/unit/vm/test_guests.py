@@ -86,3 +86,17 @@ def test_each_process_has_a_label_of_its_own(
     labels = up.labels()
     assert len(set(labels)) == len(labels)
     assert not {"mariadb", "keystone", "neutron", "controller"} & set(labels)
+
+
+def test_the_time_of_a_processor_is_libvirts(
+    plane: deployment.Deployment,
+    asked: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (one,) = guests.guests(plane, "lb1")
+    said = "Domain: 'x'\n  cpu.time=1500000000\n  cpu.user=300000000\n\n"
+    monkeypatch.setattr(guests, "virsh", lambda *_, **__: said)
+    assert guests.cpu_seconds(plane, one) == 1.5
+    said = "Domain: 'x'\n"
+    with pytest.raises(guests.GuestError, match=r"no cpu\.time of instance-"):
+        guests.cpu_seconds(plane, one)
