@@ -4,7 +4,8 @@
 
 Each with a load balancer of its own: the reason says what is wrong, a failed
 boot is not followed by a crowd of others, and the tenant can delete it.
-``boot_timeout`` is shorter here: what never answers is given up sooner.
+``boot_timeout`` and ``error_after`` are shorter here: what never answers is
+given up sooner, and can be deleted then.
 """
 
 import collections.abc
@@ -30,6 +31,7 @@ Amphorae = tuple[Amphora, ...]
 NAME = "doomed"
 # Of the boot after the first one that failed the test sees the beginning.
 SERVERS_AT_ONCE = 2
+SHORT = "[anycast]\nboot_timeout = 180\nerror_after = 60\n"
 MUTE_TAG = "amphora-mute"
 NEXT_TAG = "amphora-next"
 _UPLOAD_SECONDS = 600.0
@@ -119,7 +121,7 @@ def test_image_without_our_agent(world: World) -> None:
     """It boots, and nobody answers: given up after boot_timeout."""
     line = f"{image.COMMAND_LINE} systemd.mask=octavia-anycast-agent.service"
     with (
-        looks.controller_with(world, "[anycast]\nboot_timeout = 180\n"),
+        looks.controller_with(world, SHORT),
         uploaded(world, MUTE_TAG, line),
         flavor(world, amp_image_tag=MUTE_TAG),
         doomed(world) as made,
@@ -129,7 +131,7 @@ def test_image_without_our_agent(world: World) -> None:
 
 def test_flavor_too_small(world: World) -> None:
     with (
-        looks.controller_with(world, "[anycast]\nboot_timeout = 180\n"),
+        looks.controller_with(world, SHORT),
         flavor(world, compute_flavor=vm_settings.SMALL_FLAVOR),
         doomed(world) as made,
     ):
@@ -167,7 +169,7 @@ def test_wrong_authority_in_the_config_drive(world: World) -> None:
     wrong = world.plane.config_dir / "pki" / "server-ca.pem"
     text = (
         f"[controller_worker]\nclient_ca = {wrong}\n"
-        "[anycast]\nboot_timeout = 600\n"
+        "[anycast]\nboot_timeout = 400\nerror_after = 60\n"
     )
     with (
         looks.controller_with(world, text),
