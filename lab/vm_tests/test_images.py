@@ -126,7 +126,7 @@ def test_image_without_our_agent(world: World) -> None:
         flavor(world, amp_image_tag=MUTE_TAG),
         doomed(world) as made,
     ):
-        _await_given_up(world, made, ("180 s",))
+        _await_given_up(world, made, ("its agent did not answer within",))
 
 
 def test_flavor_too_small(world: World) -> None:
@@ -135,7 +135,7 @@ def test_flavor_too_small(world: World) -> None:
         flavor(world, compute_flavor=vm_settings.SMALL_FLAVOR),
         doomed(world) as made,
     ):
-        _await_given_up(world, made, ("180 s",))
+        _await_given_up(world, made, ("its agent did not answer within",))
 
 
 def test_no_valid_host(world: World) -> None:
