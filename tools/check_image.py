@@ -41,8 +41,8 @@ IMPORTED: dict[str, tuple[str, ...]] = {
     AGENT_VENV: (
         "octavia.cmd.agent",
         "octavia.cmd.interface",
-        "octavia.cmd.prometheus_proxy",
         "octavia_anycast.cmd.agent",
+        "octavia_anycast.cmd.metrics",
         "octavia_anycast.cmd.speakerd",
         "octavia_anycast.agent.speakers.exabgp.relay",
     ),

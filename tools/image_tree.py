@@ -18,8 +18,8 @@ EXABGP_VENV = "/opt/exabgp-speaker-venv"
 _UNIT_FOLDERS = ("/etc/systemd/system", "/usr/lib/systemd/system")
 ENABLED = (
     "octavia-anycast-agent.service",
+    "octavia-anycast-metrics.service",
     "octavia-anycast-speakerd.service",
-    "prometheus-proxy.service",
 )
 # Ours or Octavia's agent starts them, once there is something to do.
 STARTED_LATER = (
@@ -29,7 +29,7 @@ STARTED_LATER = (
     "exabgp-frontend.service",
     "haproxy.service",
 )
-MASKED = ("amphora-agent.service",)
+MASKED = ("amphora-agent.service", "prometheus-proxy.service")
 WANTED_BY_OTHERS = ("amphora-netns.service", "certs-ramfs.service")
 # What the agents call by name; programs of units are read in the units.
 PROGRAMS = (
@@ -176,7 +176,7 @@ def units(tree: Tree) -> Iterator[str]:
     for name in MASKED:
         link = tree.root / "etc/systemd/system" / name
         if not link.is_symlink() or os.readlink(link) != "/dev/null":
-            yield f"{name} is not masked: it would stop our agent"
+            yield f"{name} is not masked: ours is in its place"
     for name in (*ENABLED, *STARTED_LATER, *WANTED_BY_OTHERS):
         paths = (tree.find(f"{folder}/{name}") for folder in _UNIT_FOLDERS)
         unit = next((path for path in paths if path is not None), None)

@@ -64,7 +64,10 @@ _LINGER_SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineParts:
-    """The engine's collaborators; ``beat`` is called in each round."""
+    """The engine's collaborators; ``beat`` is called in each round.
+
+    ``tell_metrics`` is called with each state that is put into force.
+    """
 
     store: Store
     speaker: BgpSpeaker
@@ -75,6 +78,7 @@ class EngineParts:
     lvs: LvsWatch
     namespace_path: str
     beat: Callable[[], None]
+    tell_metrics: Callable[[DesiredState], None]
 
 
 class Engine:
@@ -190,6 +194,7 @@ class Engine:
             if self._speakers_digest != before:
                 self._refusal = "", ""
         os.eventfd_write(self._woken, 1)
+        self._parts.tell_metrics(state)
 
     def report(self) -> Report:
         """Report from memory; only connections are counted now."""
@@ -212,6 +217,7 @@ class Engine:
             speaker_is_running=status.is_running,
             frontend_is_up=self._is_frontend_up,
             flow_rescue=self._parts.rescue.report(),
+            knows_tenant_metrics=True,
         )
         if state is None:
             return report

@@ -54,7 +54,10 @@ from octavia_anycast.model.errors import AnycastError, InvalidRequest
 from octavia_anycast.model.wire import PORT_OFFSET
 from octavia_anycast.octavia_adapter import notifications
 from octavia_anycast.octavia_adapter.amphora import heartbeats
-from octavia_anycast.octavia_adapter.amphora.amphora_files import AmphoraFiles
+from octavia_anycast.octavia_adapter.amphora.amphora_files import (
+    AmphoraFiles,
+    agents_authority,
+)
 from octavia_anycast.octavia_adapter.amphora.amphora_haproxy import (
     AmphoraHaproxy,
 )
@@ -184,6 +187,7 @@ def make_world(settings: options.Settings) -> World:
         statistics=OctaviaStatistics(),
         settings=settings,
         rescue_key=derived_key("flow rescue"),
+        metrics_authority=agents_authority(),
         now=utc_now,
     )
 

@@ -30,6 +30,7 @@ from octavia_anycast.agent.speakers.bird import bird
 from octavia_anycast.agent.speakers.choice import Choice, ChosenSpeaker, Place
 from octavia_anycast.agent.speakers.exabgp import exabgp
 from octavia_anycast.agent.store import Store
+from octavia_anycast.agent.tenant_metrics.told import TOLD_PATH, Teller
 from octavia_anycast.agent.watchdog import Watchdog
 from octavia_anycast.model.bgp import PeeringNetwork, SpeakerDriver
 from octavia_anycast.model.wire import PORT_OFFSET
@@ -144,6 +145,8 @@ def run(amphora_id: str, direct: DirectSettings) -> None:
     loader = Loader(RescuePaths(namespace=paths.namespace))
     rescue = RescueSetup(Rescuer(loader, amphora_id))
     speaker = ChosenSpeaker(choices())
+    teller = Teller(TOLD_PATH, amphora_id, direct.certificate_path)
+    teller.tell(None)
     engine = Engine(
         amphora_id,
         EngineParts(
@@ -156,6 +159,7 @@ def run(amphora_id: str, direct: DirectSettings) -> None:
             lvs=LvsWatch(LvsPaths(namespace_path=paths.namespace_path)),
             namespace_path=paths.namespace_path,
             beat=watchdog.beat,
+            tell_metrics=teller.tell,
         ),
     )
     for number in (signal.SIGTERM, signal.SIGINT):

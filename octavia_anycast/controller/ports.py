@@ -201,6 +201,7 @@ class World:
     ``speakerds``: speakerd's own port, for amphorae whose agents do not
     answer. ``fast_agents``: the agents, asked with short timeouts.
     ``rescue_key``: of which clusters' secrets of flow rescue are made.
+    ``metrics_authority``: certificates in PEM, of who signs those of amphorae.
     ``meter``: is told what happens, for metrics; ``notifier``: the events, for
     other services.
     """
@@ -219,6 +220,7 @@ class World:
     settings: Settings
     rescue_key: bytes = field(repr=False)
     now: Callable[[], datetime]
+    metrics_authority: str = field(default="", repr=False)
     refusals: HeartbeatRefusals = field(default_factory=HeartbeatRefusals)
     speakerds: Agents | None = None
     fast_agents: Agents | None = None

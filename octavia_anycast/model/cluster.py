@@ -365,7 +365,8 @@ class DesiredCluster(Desired):
     either there is nothing to announce for. ``refusals``: a sentence for each
     object that amphorae refused and that is left out of the configuration.
     ``rescue_secrets``: of flow rescue, the one to send first; empty: it is
-    off.
+    off. ``metrics_authority``: who signs amphorae's certificates, in PEM;
+    empty: there is no PROMETHEUS listener.
     """
 
     load_balancer_id: str
@@ -381,6 +382,7 @@ class DesiredCluster(Desired):
     has_stick_tables: bool = False
     refusals: tuple[str, ...] = ()
     rescue_secrets: tuple[str, ...] = field(default=(), repr=False)
+    metrics_authority: str = field(default="", repr=False)
 
     @property
     def wanted(self) -> int:

@@ -76,8 +76,9 @@ class LoadBalancerTree:
     enabled UDP and SCTP listeners. ``unused_pool_ids``: pools that no
     listener refers to. ``operating_statuses``: (kind, id) -> status, of
     listeners, pools and members. ``flavor`` and ``availability_zone`` are
-    Octavia's metadata of these. ``is_deletion_wanted``: its deletion failed,
-    and the work on it goes on.
+    Octavia's metadata of these. ``has_metrics_listener``: it has an
+    enabled listener of the protocol PROMETHEUS. ``is_deletion_wanted``: its
+    deletion failed, and the work on it goes on.
     """
 
     id: str
@@ -94,6 +95,7 @@ class LoadBalancerTree:
     left_out_ids: frozenset[str] = frozenset()
     lvs_listener_ids: tuple[str, ...] = ()
     has_stick_tables: bool = False
+    has_metrics_listener: bool = False
     unused_pool_ids: tuple[str, ...] = ()
     operating_statuses: Mapping[tuple[str, str], str] = field(
         default_factory=dict

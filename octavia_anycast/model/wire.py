@@ -42,6 +42,11 @@ _CODES = r"[1-5][0-9]{2}(-[1-5][0-9]{2})?"
 # The amphorae of a cluster at most.
 MEMBERS_MAX = 64
 RESCUE_PORT = 14_789  # UDP
+# TCP. Below the ports that the amphora's own connections take, beside the one
+# that HAProxy's peers have.
+METRICS_PORT = 1024
+ZONE_LENGTH_MAX = 255
+AUTHORITY_LENGTH_MAX = 65_536
 ADDRESSES_MAX = 256
 SECRET_BYTES = 10
 _SECRET = re.compile(f"[0-9a-f]{{{2 * SECRET_BYTES}}}")
@@ -350,6 +355,57 @@ def _check_count(field: str, count: int, limit: int) -> None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MetricsMember:
+    """An amphora whose numbers are part of what a tenant's scrape gets.
+
+    ``zone``: its availability zone; empty: it is in none. ``addresses``: its
+    front-end addresses; another one asks at the first whose family it has.
+    """
+
+    id: str
+    zone: str
+    addresses: tuple[IPAddress, ...]
+
+    def __post_init__(self) -> None:
+        try:
+            UUID(self.id)
+        except ValueError:
+            raise InvalidRequest("id", f"{self.id!r} is no UUID") from None
+        if not self.addresses:
+            raise InvalidRequest("addresses", f"member {self.id} has none")
+        if len(self.zone) > ZONE_LENGTH_MAX:
+            raise InvalidRequest(
+                "zone", f"it is longer than {ZONE_LENGTH_MAX} characters"
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TenantMetrics:
+    """What an amphora needs to answer a PROMETHEUS listener for its cluster.
+
+    ``members``: every amphora of the cluster that has a front end, itself
+    too. ``authority``: certificates in PEM, of who signs those of amphorae.
+    """
+
+    members: tuple[MetricsMember, ...]
+    authority: str
+
+    def __post_init__(self) -> None:
+        _check_once("members", [member.id for member in self.members])
+        addresses = [ip for member in self.members for ip in member.addresses]
+        _check_once("addresses", addresses)
+        _check_count("members", len(self.members), MEMBERS_MAX)
+        _check_count("addresses", len(addresses), ADDRESSES_MAX)
+        if len(self.authority) > AUTHORITY_LENGTH_MAX:
+            raise InvalidRequest(
+                "authority",
+                f"it is longer than {AUTHORITY_LENGTH_MAX} characters",
+            )
+        if "-----BEGIN CERTIFICATE-----" not in self.authority:
+            raise InvalidRequest("authority", "it holds no certificate in PEM")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MemberCounts:
     """Packets and flows since the program was loaded; they only grow.
 
@@ -438,6 +494,7 @@ class DesiredState:
     ``is_distributor``: the amphora only speaks BGP, for others. The VIPs are
     theirs: none is on its loopback, and its gate asks for no HAProxy.
     ``flow_rescue``: for the sockets of ``listeners``; None switches it off.
+    ``tenant_metrics``: None: the load balancer has no PROMETHEUS listener.
     """
 
     amphora_id: str
@@ -455,6 +512,9 @@ class DesiredState:
     kept_peer_ids: tuple[str, ...] = ()
     is_distributor: bool = False
     flow_rescue: FlowRescue | None = field(
+        default=None, metadata=ABSENT_IF_DEFAULT
+    )
+    tenant_metrics: TenantMetrics | None = field(
         default=None, metadata=ABSENT_IF_DEFAULT
     )
     version: str = WIRE_VERSION
@@ -480,8 +540,9 @@ class DesiredState:
             raise InvalidRequest(
                 "is_distributor", "it goes with no front end and no listener"
             )
-        if self.flow_rescue and not self.frontend:
-            raise InvalidRequest("flow_rescue", "it goes with a front end")
+        for name in ("flow_rescue", "tenant_metrics"):
+            if getattr(self, name) and not self.frontend:
+                raise InvalidRequest(name, "it goes with a front end")
         _check_named_once(self.vips, self.is_distributor)
 
     def completed(self, before: "DesiredState") -> "DesiredState":
@@ -612,7 +673,8 @@ class Report:
     established TCP connections, counted when asked. A distributor's paths
     are counted only (``path_counts``), there are thousands. ``cpu`` None:
     its kernel does not tell. ``flow_rescue`` and ``lvs`` None: the agent does
-    not know them.
+    not know them. ``knows_tenant_metrics``: it can be told
+    :class:`TenantMetrics`.
     """
 
     amphora_id: str
@@ -638,6 +700,9 @@ class Report:
         default=None, metadata=ABSENT_IF_DEFAULT
     )
     lvs: LvsReport | None = field(default=None, metadata=ABSENT_IF_DEFAULT)
+    knows_tenant_metrics: bool = field(
+        default=False, metadata=ABSENT_IF_DEFAULT
+    )
     version: str = WIRE_VERSION
 
     def is_announcing(self, vip_ip: IPAddress) -> bool:

@@ -38,6 +38,8 @@ from octavia_anycast.options import Settings
 from octavia_anycast.testing.fakes.fake_cloud import Died, FakeCloud, FakeFiles
 
 STEP_SECONDS = 1.0
+# Who signs amphorae's certificates, here.
+AUTHORITY = "-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n"
 
 
 class MortalStatuses(OctaviaStatuses):
@@ -88,6 +90,7 @@ class ControllerProcess:
             statistics=cloud,
             settings=settings,
             rescue_key=derived_key("flow rescue"),
+            metrics_authority=AUTHORITY,
             now=cloud.clock,
             meter=meter,
             notifier=notifier,

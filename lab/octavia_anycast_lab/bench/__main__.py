@@ -24,6 +24,7 @@ from octavia_anycast_lab.bench import (
     result,
     spread,
     startup,
+    tenant_metrics,
     throughput,
     world,
 )
@@ -43,6 +44,7 @@ IN_LAB: collections.abc.Mapping[str, Measure] = {
     "throughput": throughput.measure,
     "memory": memory.measure,
     "idle": idle.measure,
+    "tenant-metrics": tenant_metrics.measure,
     "vips": vips.measure,
     "api-list": api.measure_lists,
     "api-distributor": api.measure_distributor,

@@ -52,6 +52,22 @@ def _unit(bench, amphora, question, name):
     return bench.inside(amphora, "systemctl", question, name).stdout.strip()
 
 
+def test_our_process_of_metrics_stands_in_for_octavias(bench, amphora):
+    name = "octavia-anycast-metrics"
+    assert _unit(bench, amphora, "is-enabled", "prometheus-proxy") == "masked"
+    # It waits for the namespace of HAProxy, which it is in.
+    process.wait_until(
+        lambda: _unit(bench, amphora, "is-active", name) == "active",
+        60.0,
+        f"{name} is active",
+    )
+    listening = bench.inside(
+        amphora, "ip", "netns", "exec", "amphora-haproxy", "ss", "-Htln"
+    ).stdout
+    assert "127.0.0.1:9102" in listening
+    assert ":1024 " not in listening
+
+
 def test_our_agent_stands_in_for_octavias(bench, amphora):
     assert _unit(bench, amphora, "is-enabled", "amphora-agent") == "masked"
     assert _unit(bench, amphora, "is-active", "amphora-agent") == "inactive"

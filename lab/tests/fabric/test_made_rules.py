@@ -29,6 +29,7 @@ CLOSED = {
     "SSH": ("tcp", 22),
     "stick tables": ("tcp", 1025),
     "flow rescue": ("udp", 14789),
+    "metrics": ("tcp", 1024),
     "heartbeat": ("udp", 5555),
     "our heartbeat": ("udp", 5556),
     "VRRP": ("112", 0),
@@ -45,6 +46,7 @@ def bench(lab):
             made_ports.listener(80, "HTTP"),
             made_ports.listener(53, "UDP"),
             made_ports.listener(81, "HTTP", "192.0.2.0/24"),
+            made_ports.listener(8088, "PROMETHEUS", "192.0.2.0/24"),
         ],
     )
     with port_filter_bench.Bench(lab).running() as running:
@@ -120,9 +122,10 @@ class TestUsers:
     def test_listener_of_udp_is_reached(self, bench, version):
         assert bench.arrives(bench.out, bench.one, "udp", 53, to=VIP[version])
 
-    def test_allowed_cidrs_keep_others_out(self, bench, version):
+    @pytest.mark.parametrize("port", [81, 8088])
+    def test_allowed_cidrs_keep_others_out(self, bench, version, port):
         assert not bench.arrives(
-            bench.out, bench.one, "tcp", 81, to=VIP[version]
+            bench.out, bench.one, "tcp", port, to=VIP[version]
         )
 
     @pytest.mark.parametrize("to_vip", [True, False])
@@ -134,7 +137,9 @@ class TestUsers:
 
 @pytest.mark.parametrize("version", [4, 6])
 class TestAmphorae:
-    @pytest.mark.parametrize(("kind", "port"), [("tcp", 1025), ("udp", 14789)])
+    @pytest.mark.parametrize(
+        ("kind", "port"), [("tcp", 1025), ("tcp", 1024), ("udp", 14789)]
+    )
     def test_reach_each_other(self, bench, version, kind, port):
         to = bench.one.address(version)
         assert bench.arrives(bench.two, bench.one, kind, port, to=to)

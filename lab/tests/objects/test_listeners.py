@@ -2,7 +2,8 @@
 # Copyright (c) 2026 The octavia-anycast authors
 """Every kind of listener, and L7 policies, in the real lab.
 
-See :mod:`test_load_balancer`; the load balancer is the same.
+See :mod:`test_load_balancer`; the load balancer is the same. Listeners of the
+protocol PROMETHEUS have :mod:`test_tenant_metrics`.
 """
 
 import base64
@@ -231,20 +232,6 @@ def _reason(bench: Bench, balancer: Balancer) -> str:
     path = f"/v2/lbaas/loadbalancers/{balancer.id}/cluster"
     found = bench.admin.get(rest.LOAD_BALANCER, path)["cluster"]
     return str(found["reason"])
-
-
-def test_prometheus(
-    bench: Bench, balancer: Balancer, web: dict[str, str]
-) -> None:
-    with listener(bench, balancer, protocol="PROMETHEUS", protocol_port=8088):
-        for vip in (balancer.v4, balancer.v6):
-            answers = bench.await_answers(
-                lambda a: a.status == 200, vip, 8088, path="/metrics", count=4
-            )
-            for found in answers:
-                assert "octavia_loadbalancer_cpu " in found.body
-                assert "\noctavia_listener_current_sessions{" in found.body
-                assert f'listener="{web["listener"]}"' in found.body
 
 
 @pytest.mark.parametrize("protocol", ["UDP", "SCTP"])

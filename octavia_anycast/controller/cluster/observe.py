@@ -236,6 +236,9 @@ class Observer:
             rescue_secrets=self._rescue_secrets(tree)
             if cluster.flow_rescue
             else (),
+            metrics_authority=self._world.metrics_authority
+            if tree.has_metrics_listener
+            else "",
             policy=self._policy(tree),
         )
         networks, lacks = self._member_networks(tree, desired, rows)

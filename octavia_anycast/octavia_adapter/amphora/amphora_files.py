@@ -18,19 +18,53 @@ from octavia.amphorae.backends.agent import agent_jinja_cfg
 from octavia.common import constants
 from octavia.common.jinja.logging import logging_jinja_cfg
 from oslo_config import cfg
+from oslo_log import log as logging
 from stevedore import driver as stevedore_driver
 
 from octavia_anycast.model.cluster import ConfigDrive
 from octavia_anycast.model.codec import to_document
 from octavia_anycast.model.housekeeping import Certificate
-from octavia_anycast.model.wire import DesiredState
+from octavia_anycast.model.wire import AUTHORITY_LENGTH_MAX, DesiredState
 from octavia_anycast.octavia_adapter.errors import translated
+
+LOG = logging.getLogger(__name__)
 
 SERVER_CERTIFICATE = "/etc/octavia/certs/server.pem"
 CLIENT_CA = "/etc/octavia/certs/client_ca.pem"
 AGENT_CONFIGURATION = "/etc/octavia/amphora-agent.conf"
 LOGGING_CONFIGURATION = "/etc/rsyslog.d/10-rsyslog.conf"
 FIRST_STATE = "/etc/octavia/octavia-anycast.json"
+_CERTIFICATE = re.compile(
+    r"-----BEGIN CERTIFICATE-----[\sA-Za-z0-9+/=]+-----END CERTIFICATE-----"
+)
+
+
+def agents_authority() -> str:
+    """Who signs agents' certificates, in PEM; empty: its file says nothing.
+
+    In an order of its own, so that all controllers tell amphorae the same.
+    """
+    path = cfg.CONF.haproxy_amphora.server_ca
+    try:
+        text = Path(path).read_text(encoding="utf-8", errors="replace")
+    except OSError as e:
+        LOG.error(
+            "[haproxy_amphora] server_ca cannot be read, so PROMETHEUS "
+            "listeners answer with one amphora's numbers: %s",
+            e,
+        )
+        return ""
+    blocks = sorted(set(_CERTIFICATE.findall(text)))
+    found = "".join(f"{block}\n" for block in blocks)
+    if not 0 < len(found) <= AUTHORITY_LENGTH_MAX:
+        LOG.error(
+            "[haproxy_amphora] server_ca (%s) holds no certificate in PEM, or "
+            "more than amphorae take, so PROMETHEUS listeners answer with one "
+            "amphora's numbers.",
+            path,
+        )
+        return ""
+    return found
 
 
 class AmphoraFiles:

@@ -30,7 +30,7 @@ from octavia_anycast.model.load_balancer import (
     Prepared,
 )
 from octavia_anycast.model.wire import Frontend, FrontendAddress
-from octavia_anycast.octavia_adapter.cloud import inventory, rescue_port
+from octavia_anycast.octavia_adapter.cloud import inventory, member_ports
 from octavia_anycast.octavia_adapter.errors import translated
 from octavia_anycast.octavia_adapter.load_balancer.rows import transaction
 
@@ -317,7 +317,7 @@ class Network:
             return None
 
     def _open_security_groups(self, tree: LoadBalancerTree) -> list[str]:
-        """Return the groups; the load balancer's own has flow rescue's rule.
+        """Return the groups; the load balancer's own has the members' rules.
 
         So has one that was made before flow rescue was switched on, as soon
         as an amphora is added.
@@ -326,8 +326,15 @@ class Network:
         group = self._driver.get_security_group(name)
         if group is None:
             return self._other_groups(tree)
-        if self._opens_rescue_port:
-            rescue_port.open_port(self._driver, group.id)
+        rescue = (member_ports.RESCUE,) if self._opens_rescue_port else ()
+        metrics = (member_ports.METRICS,)
+        has_metrics = tree.has_metrics_listener
+        member_ports.bring_about(
+            self._driver,
+            group.id,
+            opened=(*rescue, *(metrics if has_metrics else ())),
+            closed=() if has_metrics else metrics,
+        )
         return [group.id, *self._other_groups(tree)]
 
     def _made_security_groups(self, tree: LoadBalancerTree) -> list[str]:

@@ -227,6 +227,7 @@ def snapshot(
         listeners=_sockets(load_balancer, vips),
         lvs_listener_ids=tuple(x.id for x in lvs_listeners(load_balancer)),
         has_stick_tables=_has_stick_tables(load_balancer),
+        has_metrics_listener=_has_metrics_listener(load_balancer),
         unused_pool_ids=_unused_pools(load_balancer),
         member_subnet_ids=_member_subnets(load_balancer),
         revision=revision_of(load_balancer),
@@ -292,6 +293,14 @@ def _has_stick_tables(load_balancer: Any) -> bool:
         pool.session_persistence is not None
         and pool.session_persistence.type in STICK_TABLE_TYPES
         for pool in load_balancer.pools
+    )
+
+
+def _has_metrics_listener(load_balancer: Any) -> bool:
+    return bool(load_balancer.enabled) and any(
+        listener.enabled
+        and listener.protocol == lib_constants.PROTOCOL_PROMETHEUS
+        for listener in haproxy_listeners(load_balancer)
     )
 
 

@@ -19,6 +19,7 @@ from octavia_anycast.model.wire import (
     Intent,
     ListenerSocket,
     Report,
+    TenantMetrics,
     VipState,
 )
 from octavia_anycast.planning.amphora.assessment import Paths
@@ -120,6 +121,7 @@ def agent_state(
     intent: Intent,
     configuration: Configuration,
     flow_rescue: FlowRescue | None = None,
+    tenant_metrics: TenantMetrics | None = None,
     withdrawn: Paths = frozenset(),
 ) -> DesiredState:
     """Compose the whole desired state of one amphora.
@@ -145,6 +147,7 @@ def agent_state(
         lvs_listener_ids=configuration.lvs_listener_ids,
         gate=desired.policy.gate,
         flow_rescue=flow_rescue,
+        tenant_metrics=tenant_metrics,
     )
 
 

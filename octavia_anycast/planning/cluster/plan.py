@@ -45,6 +45,7 @@ from octavia_anycast.model.wire import (
     FlowRescue,
     Intent,
     Report,
+    TenantMetrics,
 )
 from octavia_anycast.planning.amphora.agent_state import (
     Configuration,
@@ -88,6 +89,7 @@ from octavia_anycast.planning.cluster.refusal import (
 )
 from octavia_anycast.planning.cluster.rescue import may_begin, wanted_rescue
 from octavia_anycast.planning.cluster.spare import intent_of, standing_by
+from octavia_anycast.planning.cluster.tenant_metrics import wanted_metrics
 
 
 def plan(
@@ -149,6 +151,7 @@ def _kept_state(
         intent=intent,
         configuration=Configuration.of(report),
         flow_rescue=wanted_rescue(cluster, record, report),
+        tenant_metrics=wanted_metrics(cluster, record, report),
     )
 
 
@@ -277,6 +280,7 @@ def _final_state(cluster: Cluster, member: Assessment) -> DesiredState:
         intent=_intent(cluster, member),
         configuration=servable(cluster.desired, member.amphora),
         flow_rescue=_rescue(cluster, member),
+        tenant_metrics=_metrics(cluster, member),
         withdrawn=left_to_others(cluster, member),
     )
 
@@ -284,6 +288,11 @@ def _final_state(cluster: Cluster, member: Assessment) -> DesiredState:
 def _rescue(cluster: Cluster, member: Assessment) -> FlowRescue | None:
     record, report = member.amphora.record, member.amphora.report
     return wanted_rescue(cluster, record, report)
+
+
+def _metrics(cluster: Cluster, member: Assessment) -> TenantMetrics | None:
+    record, report = member.amphora.record, member.amphora.report
+    return wanted_metrics(cluster, record, report)
 
 
 def _interim_state(
@@ -309,6 +318,7 @@ def _interim_state(
             intent=_intent(cluster, member),
             configuration=the_rest,
             flow_rescue=_rescue(cluster, member),
+            tenant_metrics=_metrics(cluster, member),
             withdrawn=left_to_others(cluster, member),
         )
     may_stay = is_announcing_any(desired, member.amphora) and (
@@ -329,6 +339,7 @@ def _interim_state(
             Configuration.of(desired)
         ),
         flow_rescue=_rescue(cluster, member),
+        tenant_metrics=_metrics(cluster, member),
         withdrawn=left_to_others(cluster, member),
     )
 

@@ -525,6 +525,7 @@ class FakeCloud(FakeInventory):
                 is_up=self.is_established(machine)
             ),
             flow_rescue=fake_rescue.report(machine.state),
+            knows_tenant_metrics=True,
             lvs=machine.lvs,
             connections={
                 str(path.vip_ip): machine.established for path in paths

@@ -166,6 +166,7 @@ class World:
                 driver=None,
                 are_speakers_loaded=False,
                 flow_rescue=None,
+                knows_tenant_metrics=False,
             )
         return report
 
@@ -199,6 +200,7 @@ class World:
             driver=state.driver if state else None,
             are_speakers_loaded=bool(state),
             flow_rescue=fake_rescue.report(state),
+            knows_tenant_metrics=True,
             lvs=self._lvs_report(guest),
             connections={
                 str(vip.vip_ip): guest.connections

@@ -141,7 +141,7 @@ def _enable(name: str) -> Plant:
         ),
         (
             _remove(f"{ETC_UNITS}/amphora-agent.service"),
-            "amphora-agent.service is not masked: it would stop our agent",
+            "amphora-agent.service is not masked: ours is in its place",
         ),
         (
             _remove(NEEDS_RAM_DISK),

@@ -120,6 +120,7 @@ class Bench:
         self.prober.verdict = verdict
         self.rescue = Rescue()
         self.lvs = Lvs()
+        self.told_metrics = []
         self.speaker = FakeSpeaker({PEER4.peer_ip: self.peer})
         self.engine = Engine(
             AMPHORA,
@@ -136,6 +137,7 @@ class Bench:
                 lvs=self.lvs,
                 namespace_path=str(self.directory / "no-namespace"),
                 beat=self.beat,
+                tell_metrics=self.told_metrics.append,
             ),
         )
         self.engine.restore()
@@ -499,3 +501,12 @@ def test_the_speaker_is_told_what_is_new_and_no_more(bench, monkeypatch):
         eventually(lambda wanted=vips: len(bench.peer.rib) == len(wanted))
         # Once more, when a sample has seen the VIPs; and then no more.
         eventually(is_quiet)
+
+
+def test_metrics_are_told_each_state_also_after_a_restart(bench):
+    bench.apply(state())
+    assert bench.told_metrics == [state()]
+    assert bench.engine.report().knows_tenant_metrics
+    bench.stop()
+    bench.start()
+    assert bench.told_metrics == [state()]

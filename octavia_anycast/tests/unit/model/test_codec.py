@@ -35,11 +35,13 @@ from octavia_anycast.model.wire import (
     LvsReport,
     Member,
     MemberCounts,
+    MetricsMember,
     PathReport,
     PathState,
     Report,
     RescueState,
     SessionReport,
+    TenantMetrics,
     VipState,
 )
 
@@ -130,6 +132,67 @@ def test_desired_state_survives_the_round_trip():
 
 def test_report_survives_the_round_trip():
     assert report_from(to_document(REPORT)) == REPORT
+
+
+METRICS = TenantMetrics(
+    members=(
+        MetricsMember(
+            id="11111111-1111-4111-8111-111111111111",
+            zone='a "zone"',
+            addresses=(HOP, ip_address("fd00:10:1::20")),
+        ),
+    ),
+    authority="-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n",
+)
+
+
+def test_tenant_metrics_survive_the_round_trip():
+    told = replace(STATE, tenant_metrics=METRICS)
+    assert desired_state_from(to_document(told)) == told
+    assert digest(told) != digest(STATE)
+    assert "tenant_metrics" not in to_document(STATE)
+    knows = replace(REPORT, knows_tenant_metrics=True)
+    assert report_from(to_document(knows)) == knows
+    assert "knows_tenant_metrics" not in to_document(REPORT)
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"authority": "no certificate"}, "tenant_metrics.authority"),
+        ({"authority": METRICS.authority * 9_999}, "tenant_metrics.authority"),
+        ({"members": METRICS.members * 2}, "tenant_metrics.members"),
+    ],
+)
+def test_tenant_metrics_are_checked(change, field):
+    document = to_document(replace(STATE, tenant_metrics=METRICS))
+    document["tenant_metrics"] |= {
+        name: to_document(value) for name, value in change.items()
+    }
+    with pytest.raises(InvalidRequest) as refusal:
+        desired_state_from(document)
+    assert refusal.value.field == field
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"id": "no id"}, "id"),
+        ({"zone": "z" * 256}, "zone"),
+        ({"addresses": []}, "addresses"),
+    ],
+)
+def test_members_of_tenant_metrics_are_checked(change, field):
+    document = to_document(replace(STATE, tenant_metrics=METRICS))
+    document["tenant_metrics"]["members"][0] |= change
+    with pytest.raises(InvalidRequest) as refusal:
+        desired_state_from(document)
+    assert refusal.value.field == f"tenant_metrics.members[0].{field}"
+
+
+def test_tenant_metrics_go_with_a_front_end():
+    with pytest.raises(InvalidRequest, match="front end"):
+        replace(STATE, tenant_metrics=METRICS, frontend=None)
 
 
 def test_digest_names_the_content():

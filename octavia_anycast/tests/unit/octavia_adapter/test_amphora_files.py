@@ -16,9 +16,16 @@ from octavia.common import config  # noqa: F401 - registers the options
 from oslo_config import cfg
 
 from octavia_anycast.agent import certificate as agent_certificate
-from octavia_anycast.octavia_adapter.amphora.amphora_files import AmphoraFiles
+from octavia_anycast.agent.tenant_metrics.identity import Contexts, is_one_of
+from octavia_anycast.agent.tenant_metrics.told import Told
+from octavia_anycast.model.wire import TenantMetrics
+from octavia_anycast.octavia_adapter.amphora.amphora_files import (
+    AmphoraFiles,
+    agents_authority,
+)
 
 AMPHORA = "7d1f8a52-5a5e-4c62-9c7b-0d7f4c1d2e3f"
+OTHER = "8d1f8a52-5a5e-4c62-9c7b-0d7f4c1d2e3f"
 VALID_SECONDS = 86_400
 
 
@@ -133,6 +140,62 @@ def test_openssl_finds_the_issuer_by_any_key_identifier(authority, tmp_path):
         assert (
             x509.load_der_x509_certificate(shown).serial_number == made.serial
         )
+
+
+def test_amphorae_know_each_other_by_their_certificates(authority, tmp_path):
+    """Octavia makes them for servers and for clients (tenants' metrics)."""
+    files = AmphoraFiles(heartbeat_controllers=(), heartbeat_interval=3)
+    pem = authority.public_bytes(serialization.Encoding.PEM).decode()
+    sides = {}
+    for amphora_id in (AMPHORA, OTHER):
+        path = tmp_path / amphora_id
+        path.write_text(files.issue_certificate(amphora_id).pem)
+        sides[amphora_id] = Told(
+            amphora_id=amphora_id,
+            certificate_path=str(path),
+            tenant_metrics=TenantMetrics(members=(), authority=pem),
+        )
+    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
+    server = (
+        Contexts()
+        .answering(sides[OTHER])
+        .wrap_bio(to_server, to_client, server_side=True)
+    )
+    client = (
+        Contexts()
+        .asking(sides[AMPHORA])
+        .wrap_bio(to_client, to_server, server_hostname=OTHER)
+    )
+    assert _shake_hands(client, server)
+    assert is_one_of(server, {AMPHORA})
+    assert not is_one_of(server, {OTHER})
+
+
+@pytest.fixture
+def server_ca(tmp_path):
+    path = tmp_path / "server_ca.pem"
+    cfg.CONF.set_override("server_ca", str(path), group="haproxy_amphora")
+    yield path
+    cfg.CONF.clear_override("server_ca", group="haproxy_amphora")
+
+
+ONE, TWO = (
+    f"-----BEGIN CERTIFICATE-----\n{text}\n-----END CERTIFICATE-----\n"
+    for text in ("AAAA", "BBBB")
+)
+
+
+def test_amphorae_are_told_certificates_alone_and_in_one_order(server_ca):
+    server_ca.write_text(f"Issuer: a\n{TWO}between{ONE}{TWO}\xe9")
+    assert agents_authority() == ONE + TWO
+
+
+@pytest.mark.parametrize("text", [None, "", "nonsense", ONE.replace("A", "?")])
+def test_an_authority_that_says_nothing_is_logged(server_ca, caplog, text):
+    if text is not None:
+        server_ca.write_text(text)
+    assert agents_authority() == ""
+    assert "[haproxy_amphora] server_ca" in caplog.text
 
 
 def _shake_hands(client, server):

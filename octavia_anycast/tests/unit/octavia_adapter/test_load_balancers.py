@@ -117,6 +117,48 @@ def test_no_socket_where_haproxy_will_not_listen(tree, change):
     assert snapshot(tree).listeners == ()
 
 
+def prometheus(balancer, **changes):
+    """Add a listener of that protocol."""
+    made = dm.Listener(
+        id="metrics",
+        protocol="PROMETHEUS",
+        protocol_port=8088,
+        enabled=True,
+        pools=[],
+        l7policies=[],
+        provisioning_status="ACTIVE",
+    )
+    for name, value in changes.items():
+        setattr(made, name, value)
+    balancer.listeners.append(made)
+
+
+def test_a_listener_of_metrics_is_seen(tree):
+    assert not snapshot(copy.deepcopy(tree)).has_metrics_listener
+    prometheus(tree)
+    assert snapshot(tree).has_metrics_listener
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"enabled": False},
+        {"provisioning_status": "ERROR"},
+        {"provisioning_status": "PENDING_DELETE"},
+        {"protocol": "HTTP"},
+    ],
+)
+def test_a_listener_of_metrics_that_is_not_served_is_none(tree, changes):
+    prometheus(tree, **changes)
+    assert not snapshot(tree).has_metrics_listener
+
+
+def test_a_disabled_load_balancer_has_no_listener_of_metrics(tree):
+    prometheus(tree)
+    tree.enabled = False
+    assert not snapshot(tree).has_metrics_listener
+
+
 @pytest.mark.parametrize("protocol", ["UDP", "SCTP"])
 def test_members_that_lvs_serves_have_one_order(tree, protocol):
     """The scheduler of SOURCE_IP takes it: all amphorae have to agree."""

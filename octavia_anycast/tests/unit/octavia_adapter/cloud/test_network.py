@@ -39,6 +39,7 @@ class FakeDriver:
         self.groups = []
         self.created = 0
         self.failure = None
+        self.network_proxy = Rules()
 
     def get_subnet(self, subnet_id):
         cidr = CIDRS[subnet_id]

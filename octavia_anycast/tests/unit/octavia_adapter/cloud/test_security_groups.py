@@ -86,6 +86,7 @@ LISTENERS = (
     (443, "TERMINATED_HTTPS", ("192.0.2.0/24", "2001:db8::/32")),
     (53, "UDP", ()),
     (5060, "SCTP", ("192.0.2.0/24",)),
+    (8088, "PROMETHEUS", ("192.0.2.0/24",)),
 )
 NUMBERS = {"UDP": "udp", "SCTP": "sctp"}
 
@@ -160,6 +161,33 @@ def test_rule_goes_with_its_listener():
     made.prepare()
     left = {(rule.protocol, rule.port) for rule in rules_of(made)}
     assert left == {(None, None), ("tcp", 80), ("tcp", 1025), ("17", 14789)}
+
+
+def test_members_reach_each_other_for_metrics_while_a_tenant_asks():
+    made = MadePorts(
+        V4, listeners=[listener(80, "HTTP"), listener(8088, "PROMETHEUS")]
+    )
+    made.plug()
+    metrics = {rule for rule in rules_of(made) if rule.port == 1024}
+    assert {rule.remote for rule in metrics} == {made.group.name}
+    assert {(r.protocol, r.ether_type) for r in metrics} == {
+        ("6", "IPv4"),
+        ("6", "IPv6"),
+    }
+    before = rules_of(made)
+    made.prepare()
+    assert rules_of(made) == before
+    made.balancer.listeners.pop()
+    made.prepare()
+    assert 1024 not in {rule.port for rule in rules_of(made)}
+
+
+def test_a_disabled_listener_of_metrics_opens_nothing():
+    disabled = listener(8088, "PROMETHEUS")
+    disabled.enabled = False
+    made = MadePorts(V4, listeners=[listener(80, "HTTP"), disabled])
+    made.plug()
+    assert 1024 not in {rule.port for rule in rules_of(made)}
 
 
 def test_without_flow_rescue_its_port_is_closed():
