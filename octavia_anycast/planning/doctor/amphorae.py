@@ -35,18 +35,12 @@ def agents(seen: Seen) -> Iterator[Statement]:
         if seen.said(amphora) is not None:
             yield ok(amphora.subject)
             continue
-        age = seen.age(amphora.reported_at)
-        since = (
-            "has never answered"
-            if amphora.reported_at is None
-            else f"did not answer for {short(age)}"
-        )
         address = amphora.record.lb_network_ip
         yield wrong(
             amphora.subject,
-            f"The agent of {amphora.name} {since}; it is asked at {address} "
-            f"port {AGENT_PORT}. The controller may not run, the management "
-            "network may be cut, or the agent hangs.",
+            f"The agent of {amphora.name} {_silence(seen, amphora)}; it is "
+            f"asked at {address} port {AGENT_PORT}. The controller may not "
+            "run, the management network may be cut, or the agent hangs.",
             (
                 on_controller("systemctl status octavia-anycast-controller"),
                 on_controller(f"nc -vz {address} {AGENT_PORT}"),
@@ -54,6 +48,14 @@ def agents(seen: Seen) -> Iterator[Statement]:
                 failover(amphora),
             ),
         )
+
+
+def _silence(seen: Seen, amphora: SeenAmphora) -> str:
+    if amphora.error:
+        return f"does not answer ({amphora.error})"
+    if amphora.reported_at is None:
+        return "has never answered"
+    return f"did not answer for {short(seen.age(amphora.reported_at))}"
 
 
 def heartbeats(seen: Seen) -> Iterator[Statement]:

@@ -66,7 +66,8 @@ class SeenAmphora:
     """An amphora as recorded, and what its agent said last.
 
     ``beat_at``: its last heartbeat; None: there was none. ``report`` None:
-    there is none, or none that can be read.
+    there is none, or none that can be read. ``error``: why its agent does not
+    answer now, of one that was asked.
     """
 
     record: AmphoraRecord
@@ -74,6 +75,7 @@ class SeenAmphora:
     beat_at: datetime | None = None
     reported_at: datetime | None = None
     report: Report | None = None
+    error: str = ""
 
     @property
     def id(self) -> str:
@@ -138,8 +140,6 @@ class Limits:
         replaced
     :param skew_max: clocks may differ by that; a look takes a while, too
     :param heartbeat_port: UDP
-    :param counts_own_requests: the health gates' requests are among the
-        connections that amphorae accept
     """
 
     report_stale_after: float = 57.0
@@ -148,7 +148,6 @@ class Limits:
     certificate_left: float = 1_123_200.0
     skew_max: float = 30.0
     heartbeat_port: int = 5556
-    counts_own_requests: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,7 +18,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from octavia_anycast.model.bgp import IPAddress, Peer, SessionState
-from octavia_anycast.model.wire import PathState, Report
+from octavia_anycast.model.wire import PathState, Probe, Report
 from octavia_anycast.planning.doctor.seen import (
     Seen,
     SeenAmphora,
@@ -75,7 +75,7 @@ def shares(seen: Seen) -> Iterator[Statement]:
         routers = [peers[i] for i in sorted(peer_ids) if i in peers]
         if len(found) < 2 or not routers:
             continue
-        if seen.limits.counts_own_requests:
+        if any(_asks_itself(report) for _, report in found):
             yield unknown(
                 subject,
                 "With gate_request_path the health gates' requests are among "
@@ -113,14 +113,16 @@ def _groups(
             for path in report.paths
             if path.state is PathState.ADVERTISED
         }
-        if advertised and advertised <= up and _gate_age(seen, report):
+        is_old = seen.age(report.gate.since) > _PERIODS_SECONDS
+        if advertised and advertised <= up and is_old:
             key = record.load_balancer_id, frozenset(advertised)
             found[key].append((amphora, report))
     return found
 
 
-def _gate_age(seen: Seen, report: Report) -> bool:
-    return seen.age(report.gate.since) > _PERIODS_SECONDS
+def _asks_itself(report: Report) -> bool:
+    """Whether the gate's own requests are among what is counted."""
+    return any(one.probe is Probe.REQUEST for one in report.gate.evidence)
 
 
 def _counted(found: Sequence[tuple[SeenAmphora, Report]]) -> list[_Member]:

@@ -149,7 +149,9 @@ class FakeNetworkProxy:
 
         :raises ConflictException: the group has the same already.
         """
-        rule = SecurityGroupRule(id=f"rule-{next(self._ids)}", **attributes)
+        rule = SecurityGroupRule(
+            id=f"rule-{next(self._ids)}", project_id=PROJECT_ID, **attributes
+        )
         if rule.protocol is not None:
             rule.protocol = str(rule.protocol)
         said = {name: getattr(rule, name) for name in _WHAT_A_RULE_SAYS}

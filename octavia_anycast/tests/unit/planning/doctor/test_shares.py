@@ -9,11 +9,17 @@ from datetime import timedelta
 import pytest
 
 from octavia_anycast.model.bgp import Asn, Peer
-from octavia_anycast.model.wire import ACCEPTED_PERIODS
-from octavia_anycast.planning.doctor.seen import Limits, Severity
+from octavia_anycast.model.wire import (
+    ACCEPTED_PERIODS,
+    Probe,
+    ProbeReport,
+    ProbeVerdict,
+)
+from octavia_anycast.planning.doctor.seen import Severity
 from octavia_anycast.tests.unit.planning.doctor.healthy import (
     FABRIC,
     LEAF,
+    LONG_AGO,
     NOW,
     accepted,
     amphora,
@@ -155,9 +161,14 @@ def test_no_common_period_is_not_known():
 
 
 def test_requests_of_the_gates_spoil_the_counts():
-    what = replace(
-        shares(100, 0, 100), limits=Limits(counts_own_requests=True)
+    evidence = ProbeReport(
+        probe=Probe.REQUEST,
+        verdict=ProbeVerdict.GOOD,
+        value="",
+        since=LONG_AGO,
     )
+    gate = replace(report().gate, evidence=(*report().gate.evidence, evidence))
+    what = seen(serving(1, 100, gate=gate), serving(2, 0))
     ((check, severity, summary, _),) = found(what)
     assert (check, severity) == ("shares", Severity.UNKNOWN)
     assert "gate_request_path" in summary
