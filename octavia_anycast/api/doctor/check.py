@@ -100,6 +100,7 @@ class ChecksController(resource.Collection):
         wanted = listing.requested()
         with faults.translated():
             results = examine(self._look(_named(wanted)))
+            wanted = _without_name(wanted)
             found = listing.cut(list(_rows(results)), wanted, _READERS)
         shown = [self.OF.shown(one) for one in found]
         links = listing.links(wanted, [one.id for one in shown])
@@ -134,6 +135,12 @@ def _named(wanted: listing.Request) -> str | None:
     if len(ids) > 1:
         raise InvalidRequest(DISTRIBUTOR, "it is given more than once")
     return ids[0] if ids else None
+
+
+def _without_name(wanted: listing.Request) -> listing.Request:
+    """All that was looked at is about it; some of it has no distributor."""
+    filters = {k: v for k, v in wanted.filters.items() if k != DISTRIBUTOR}
+    return replace(wanted, filters=filters)
 
 
 def _rows(results: Iterable[Result]) -> Iterable[SimpleNamespace]:

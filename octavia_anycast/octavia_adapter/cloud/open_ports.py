@@ -83,11 +83,11 @@ def _seen(
         distributor_id=owners[load_balancer_id],
         name=name,
         id=group_id,
-        missing=tuple(x for x in openings if not _is_open(x, there)),
+        missing=tuple(x for x in openings if not is_open(x, there)),
     )
 
 
-def _is_open(opening: Opening, rules: Iterable[Any]) -> bool:
+def is_open(opening: Opening, rules: Iterable[Any]) -> bool:
     """Whether some rule lets it in, from anywhere."""
     return any(
         rule.ether_type == f"IPv{opening.ip_version}"
@@ -110,17 +110,23 @@ def _wanted(
             models.LoadBalancer.provisioning_status == constants.ACTIVE,
         )
         for row in rows.order_by(models.LoadBalancer.id):
-            active = [
-                listener
-                for listener in row.listeners
-                if listener.provisioning_status == constants.ACTIVE
-            ]
-            if active:
-                openings = set(
-                    _openings(row, active, opens_rescue_port=opens_rescue_port)
-                )
-                found[row.id] = tuple(sorted(openings))
+            openings = wanted_of(row, opens_rescue_port=opens_rescue_port)
+            if openings:
+                found[row.id] = openings
     return found
+
+
+def wanted_of(row: Any, *, opens_rescue_port: bool) -> tuple[Opening, ...]:
+    """What the group of a load balancer is to let in, a row or data model."""
+    active = [
+        listener
+        for listener in row.listeners
+        if listener.provisioning_status == constants.ACTIVE
+    ]
+    if not active:
+        return ()
+    found = _openings(row, active, opens_rescue_port=opens_rescue_port)
+    return tuple(sorted(set(found)))
 
 
 def _openings(
