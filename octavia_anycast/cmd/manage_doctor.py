@@ -108,5 +108,5 @@ def _tell(result: Result) -> None:
 
 def _document(result: Result) -> dict[str, Any]:
     document: dict[str, Any] = codec.to_document(result)
-    subject = document.pop("subject")
-    return document | subject | {"reference": result.reference}
+    subject: dict[str, Any] = document.pop("subject")
+    return {**document, **subject, "reference": result.reference}

@@ -299,5 +299,5 @@ FORMATTERS: dict[str, Any] = {
     "zones": Objects,
 }
 PEER_FORMATTERS = {**FORMATTERS, "speakers": Ids}
-CHECK_FORMATTERS = {"summary": Sentence, "steps": Steps}
+CHECK_FORMATTERS: dict[str, Any] = {"summary": Sentence, "steps": Steps}
 REGISTRATION_FORMATTERS = {**FORMATTERS, "paths": Objects}

@@ -27,6 +27,7 @@ from octavia_anycast.api.declaration.fields import (
     one_of,
 )
 from octavia_anycast.db.doctor import tables
+from octavia_anycast.db.listing import Request
 from octavia_anycast.model.errors import AnycastError, InvalidRequest
 from octavia_anycast.octavia_adapter.cloud import open_ports
 from octavia_anycast.planning.doctor.checks import CHECKS, Result, examine
@@ -126,7 +127,7 @@ class ChecksController(resource.Collection):
         return replace(seen, groups=groups)
 
 
-def _named(wanted: listing.Request) -> str | None:
+def _named(wanted: Request) -> str | None:
     """The distributor that is asked for: then no other one is looked at.
 
     :raises InvalidRequest: several are named.
@@ -137,7 +138,7 @@ def _named(wanted: listing.Request) -> str | None:
     return ids[0] if ids else None
 
 
-def _without_name(wanted: listing.Request) -> listing.Request:
+def _without_name(wanted: Request) -> Request:
     """All that was looked at is about it; some of it has no distributor."""
     filters = {k: v for k, v in wanted.filters.items() if k != DISTRIBUTOR}
     return replace(wanted, filters=filters)
