@@ -2,13 +2,12 @@
 # Copyright (c) 2026 The octavia-anycast authors
 """What the security groups of load balancers let in, and what they are to.
 
-Read from Octavia's tables and Neutron, three queries and two calls, however
-many load balancers there are.
+Read from Octavia's tables and from Neutron's list of groups, which has their
+rules in it: one call, however many load balancers there are.
 
 Layer: octavia_adapter. Reads only.
 """
 
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from ipaddress import ip_address
 from typing import Any
@@ -44,6 +43,8 @@ def look(
         answer.
     :raises Permanent: the network service refuses.
     """
+    if not owners:
+        return ()
     wanted = _wanted(owners, opens_rescue_port=opens_rescue_port)
     if not wanted:
         return ()
@@ -54,16 +55,11 @@ def look(
             raise Permanent("the network driver cannot list security groups")
         project_id = driver.project_id
         groups = {
-            group.name: group.id
+            group.name: group
             for group in proxy.security_groups(project_id=project_id)
         }
-        rules = defaultdict(list)
-        for rule in proxy.security_group_rules(
-            project_id=project_id, direction=_INGRESS
-        ):
-            rules[rule.security_group_id].append(rule)
     return tuple(
-        _seen(load_balancer_id, owners, openings, groups, rules)
+        _seen(load_balancer_id, owners, openings, groups)
         for load_balancer_id, openings in wanted.items()
     )
 
@@ -72,30 +68,32 @@ def _seen(
     load_balancer_id: str,
     owners: Mapping[str, str],
     openings: tuple[Opening, ...],
-    groups: Mapping[str, str],
-    rules: Mapping[str, list[Any]],
+    groups: Mapping[str, Any],
 ) -> SeenGroup:
     name = octavia_utils.get_vip_security_group_name(load_balancer_id)
-    group_id = groups.get(name)
-    there = rules.get(group_id, []) if group_id else []
+    group = groups.get(name)
+    there = group.security_group_rules if group is not None else ()
     return SeenGroup(
         load_balancer_id=load_balancer_id,
         distributor_id=owners[load_balancer_id],
         name=name,
-        id=group_id,
+        id=None if group is None else group.id,
         missing=tuple(x for x in openings if not is_open(x, there)),
     )
 
 
-def is_open(opening: Opening, rules: Iterable[Any]) -> bool:
-    """Whether some rule lets it in, from anywhere."""
+def is_open(
+    opening: Opening, rules: Iterable[Mapping[str, Any]] | None
+) -> bool:
+    """Whether some rule, as Neutron shows it, lets it in from anywhere."""
     return any(
-        rule.ether_type == f"IPv{opening.ip_version}"
-        and str(rule.protocol or opening.protocol).lower()
+        rule["direction"] == _INGRESS
+        and rule["ethertype"] == f"IPv{opening.ip_version}"
+        and str(rule.get("protocol") or opening.protocol).lower()
         in (opening.protocol, _NUMBERS[opening.protocol])
-        and (rule.port_range_min or 0) <= opening.port
-        and opening.port <= (rule.port_range_max or 65_535)
-        for rule in rules
+        and (rule.get("port_range_min") or 0) <= opening.port
+        and opening.port <= (rule.get("port_range_max") or 65_535)
+        for rule in rules or ()
     )
 
 

@@ -137,8 +137,15 @@ class FakeNetworkProxy:
         return next(self.security_groups(name=name), None)
 
     def security_groups(self, **wanted: Any) -> Iterator[Any]:
-        """Every group with these attributes."""
-        return _matching(self._groups, wanted)
+        """Every group with these attributes, and its rules in it."""
+        for group in _matching(self._groups, wanted):
+            group.security_group_rules = [
+                _shown(rule)
+                for rule in self.security_group_rules(
+                    security_group_id=group.id
+                )
+            ]
+            yield group
 
     def security_group_rules(self, **wanted: Any) -> Iterator[Any]:
         """Every rule with these attributes."""
@@ -149,9 +156,7 @@ class FakeNetworkProxy:
 
         :raises ConflictException: the group has the same already.
         """
-        rule = SecurityGroupRule(
-            id=f"rule-{next(self._ids)}", project_id=PROJECT_ID, **attributes
-        )
+        rule = SecurityGroupRule(id=f"rule-{next(self._ids)}", **attributes)
         if rule.protocol is not None:
             rule.protocol = str(rule.protocol)
         said = {name: getattr(rule, name) for name in _WHAT_A_RULE_SAYS}

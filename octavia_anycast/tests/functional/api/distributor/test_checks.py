@@ -91,8 +91,11 @@ def group(lb, proxy):
 
 
 def say(api, fabric, amphora_id, **of_session):
-    """Store the report and the heartbeat of an amphora, of just now."""
-    now = datetime.now(UTC)
+    """Store the report and the heartbeat of an amphora.
+
+    They are of later, so that they are not old, however long a test takes.
+    """
+    now = datetime.now(UTC) + timedelta(hours=1)
     peer_id = fabric["speakers"][0]["peers"][0]["id"]
     session = healthy.session(peer_id=peer_id, **{"bfd": None, **of_session})
     said = replace(

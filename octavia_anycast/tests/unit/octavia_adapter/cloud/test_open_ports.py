@@ -33,13 +33,7 @@ def made():
 
 def missing(ports, *, opens_rescue_port=True):
     """(protocol, port, IP version) of what is wanted and not let in."""
-    rules = [
-        rule
-        for rule in ports.proxy.security_group_rules(
-            security_group_id=ports.group.id
-        )
-        if rule.direction == "ingress"
-    ]
+    rules = ports.group.security_group_rules
     wanted = open_ports.wanted_of(
         ports.balancer, opens_rescue_port=opens_rescue_port
     )
