@@ -121,12 +121,6 @@ def wrong_remote_as(scene: Scene) -> Planted:
     )
 
 
-def no_ttl_security(scene: Scene) -> Planted:
-    """The leaf sends with the TTL that it has by itself."""
-    line = f" neighbor AMP ttl-security hops {settings.BGP_TTL_HOPS}\n"
-    return bgpd(scene, (line, ""))
-
-
 def long_hold_time(scene: Scene) -> Planted:
     """The leaf refuses a hold time as short as that of the BGP peer."""
     line = " no bgp default ipv4-unicast\n"
@@ -235,6 +229,25 @@ def blocked_heartbeats(scene: Scene) -> collections.abc.Iterator[None]:
 
 
 @contextlib.contextmanager
+def from_further_away(scene: Scene) -> collections.abc.Iterator[None]:
+    """The leaf sends with a TTL that is too low for ``ttl_hops``."""
+    namespace = scene.bench.lab.namespace(LEAF.name)
+    rules = f"""
+    table ip {TABLE} {{
+      chain outgoing {{
+        type filter hook output priority 0; policy accept;
+        tcp sport 179 ip daddr {settings.MGMT_NETWORK} ip ttl set 64
+      }}
+    }}
+    """
+    netns.run(namespace, ["nft", "-f", "-"], stdin=rules)
+    try:
+        yield
+    finally:
+        netns.run(namespace, ["nft", "delete", "table", "ip", TABLE])
+
+
+@contextlib.contextmanager
 def low_mtu(scene: Scene) -> collections.abc.Iterator[None]:
     """The far end of the victim's front end takes smaller packets."""
     nic = next(
@@ -317,8 +330,7 @@ def closed_port(scene: Scene) -> collections.abc.Iterator[None]:
     name = f"lb-{scene.balancer.id}"
     text = scene.bench.openstack(
         *("security", "group", "rule", "list", name, "--ingress"),
-        *("--ethertype", "IPv4", "--protocol", "tcp", "--long"),
-        *("-f", "json"),
+        *("--protocol", "tcp", "-f", "json"),
         cloud="admin",
     )
     rules = [r["ID"] for r in json.loads(text) if r["Port Range"] == "80:80"]
@@ -354,13 +366,18 @@ def no_default(scene: Scene) -> collections.abc.Iterator[None]:
 
 @contextlib.contextmanager
 def wrong_clock(scene: Scene) -> collections.abc.Iterator[None]:
-    """The victim's last report has another time: the machine has one clock.
+    """What is stored of the victim's reports has another time.
 
-    The next report has the right one; it comes within ten seconds.
+    All amphorae have the machine's clock, so the database does it.
     """
+    wrong = "'$.machine.clock', '2020-01-01T00:00:00+00:00'"
     scene.cloud_database(
-        "UPDATE anycast_amphora_report SET document = JSON_SET(document, "
-        "'$.machine.clock', '2020-01-01T00:00:00+00:00') "
-        f"WHERE amphora_id = '{scene.victim.id}'"
+        "CREATE OR REPLACE TRIGGER doctor_clock "
+        "BEFORE UPDATE ON anycast_amphora_report FOR EACH ROW "
+        f"SET NEW.document = IF(NEW.amphora_id = '{scene.victim.id}', "
+        f"JSON_SET(NEW.document, {wrong}), NEW.document)"
     )
-    yield
+    try:
+        yield
+    finally:
+        scene.cloud_database("DROP TRIGGER IF EXISTS doctor_clock")
