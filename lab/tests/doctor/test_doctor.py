@@ -19,7 +19,7 @@ import losses
 import planting
 import pytest
 from cluster_bench import Balancer, Bench
-from octavia_anycast_lab import settings, shell
+from octavia_anycast_lab import shell
 from octavia_anycast_lab.api import distributors, rest
 from octavia_anycast_lab.cloud import controller
 from octavia_anycast_lab.fabric import frr
