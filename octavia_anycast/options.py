@@ -32,6 +32,7 @@ from octavia_anycast.planning.amphora.gate_choice import (
     REQUEST_PREFIX,
     chosen_gate,
 )
+from octavia_anycast.planning.doctor.seen import Limits
 
 GROUP = "anycast"
 # An amphora that misses so many reports is not known to announce.
@@ -99,6 +100,22 @@ class Settings:
             drain_timeout=self.policy.drain_timeout,
             stale_after=self.report_stale_after,
             silent_after=self.silent_after,
+        )
+
+    @property
+    def doctor_limits(self) -> Limits:
+        """What these settings say of what the doctor looks at.
+
+        A certificate is replaced within ``cert_interval`` once it ends within
+        ``cert_expiry_buffer``. Two of these may fail.
+        """
+        late = self.cert_expiry_buffer - 3 * self.cert_interval
+        return Limits(
+            report_stale_after=self.report_stale_after,
+            silent_after=2 * self.silent_after,
+            settled_after=self.policy.session_patience,
+            certificate_left=max(0.0, late),
+            heartbeat_port=self.heartbeat_bind_port,
         )
 
 

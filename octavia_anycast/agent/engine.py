@@ -29,6 +29,7 @@ from octavia_anycast.agent.frontend.frontend import (
     FrontendSetup,
     vip_addresses,
 )
+from octavia_anycast.agent.frontend.machine import MachineWatch
 from octavia_anycast.agent.frontend.netlink import Netlink
 from octavia_anycast.agent.gate import gate as gates
 from octavia_anycast.agent.gate.lvs import LvsWatch
@@ -76,6 +77,7 @@ class EngineParts:
     rescue: RescueSetup
     prober: Prober
     lvs: LvsWatch
+    machine: MachineWatch
     namespace_path: str
     beat: Callable[[], None]
     tell_metrics: Callable[[DesiredState], None]
@@ -218,6 +220,7 @@ class Engine:
             frontend_is_up=self._is_frontend_up,
             flow_rescue=self._parts.rescue.report(),
             knows_tenant_metrics=True,
+            machine=self._parts.machine.report(),
         )
         if state is None:
             return report
@@ -335,6 +338,7 @@ class Engine:
         is_rescuing = state.flow_rescue is not None
         parts.frontend.want(state.frontend, vips, is_rescuing=is_rescuing)
         parts.rescue.want(state)
+        parts.machine.want(state.frontend)
 
     def _lingering(
         self, vips: frozenset[IPAddress], now: float

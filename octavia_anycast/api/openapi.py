@@ -25,6 +25,7 @@ from octavia_anycast.api import (
 from octavia_anycast.api.amphora import schema as amphora
 from octavia_anycast.api.declaration import calls
 from octavia_anycast.api.declaration.fields import TEXT, Resource, Schema
+from octavia_anycast.api.doctor import check
 
 VERSION = "3.1.0"
 API_VERSION = "2.30"
@@ -58,6 +59,7 @@ SCHEMAS: dict[str, Schema] = {
     **bgp_peer.SCHEMAS,
     **bgp_speaker.SCHEMAS,
     **path.SCHEMAS,
+    **check.SCHEMAS,
     **event.SCHEMAS,
     **external_vip.SCHEMAS,
     **cluster.SCHEMAS,
@@ -74,6 +76,7 @@ CALLS = tuple(
         bgp_peer.CALLS,
         bgp_speaker.CALLS,
         path.CALLS,
+        check.CALLS,
         event.CALLS_OF_DISTRIBUTORS,
         external_vip.CALLS,
         registration.CALLS,
@@ -101,8 +104,8 @@ def document() -> Schema:
             "description": (
                 "What octavia-anycast adds to Octavia's load balancing API: "
                 "distributors, BGP peers and speakers, the paths that "
-                "amphorae announce, clusters, and amphorae beside Octavia's "
-                "own."
+                "amphorae announce, checks of all that, clusters, and "
+                "amphorae beside Octavia's own."
             ),
             "version": API_VERSION,
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},

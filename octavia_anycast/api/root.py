@@ -21,6 +21,7 @@ from octavia_anycast.api.content import (
     PoolsController,
 )
 from octavia_anycast.api.distributor import DistributorsController
+from octavia_anycast.api.doctor.check import ChecksController
 from octavia_anycast.api.load_balancer import LoadBalancersController
 from octavia_anycast.api.openapi import DocumentController
 from octavia_anycast.db.engine import Database
@@ -49,6 +50,7 @@ class V2Controller(controllers.V2Controller):
         self.octavia.amphorae = AmphoraeController(database, settings)
         for name, kind in (
             ("distributors", DistributorsController),
+            ("distributor-checks", ChecksController),
             ("bgp-peers", PeersController),
             ("bgp-speakers", SpeakersController),
         ):

@@ -176,8 +176,7 @@ def make_world(settings: options.Settings) -> World:
             heartbeat_controllers=settings.heartbeat_controllers,
             heartbeat_interval=settings.heartbeat_interval,
         ),
-        # The agent answers one call at a time; a GET may queue.
-        agents=_agents(connect, patience, 2 * patience + 1),
+        agents=make_agents(settings),
         # A kernel that lives answers at once, speakerd from its memory.
         speakerds=_agents(
             connect, patience, 2 * patience, port_offset=PORT_OFFSET
@@ -190,6 +189,15 @@ def make_world(settings: options.Settings) -> World:
         metrics_authority=agents_authority(),
         now=utc_now,
     )
+
+
+def make_agents(settings: options.Settings) -> AmphoraClient:
+    """Make what calls the agents of the amphorae.
+
+    An agent answers one call at a time; a GET may queue.
+    """
+    connect, patience = settings.agent_connect_timeout, settings.agent_timeout
+    return _agents(connect, patience, 2 * patience + 1)
 
 
 def _agents(

@@ -4,7 +4,7 @@
 
 Layer: cmd. It reads octavia.conf as Octavia's own commands do. What only
 reads our tables does not import Octavia. A command that did part of its
-work exits with 3, one that failed with 1.
+work exits with 3, one that failed with 1, a doctor that found errors with 4.
 """
 
 import logging
@@ -18,7 +18,11 @@ from oslo_db import options as oslo_db_options
 from oslo_db.exception import DBError
 
 from octavia_anycast import options
-from octavia_anycast.cmd import manage_housekeeping, manage_state
+from octavia_anycast.cmd import (
+    manage_doctor,
+    manage_housekeeping,
+    manage_state,
+)
 from octavia_anycast.cmd.tables import say
 from octavia_anycast.db import schema
 from octavia_anycast.db.engine import Database
@@ -79,6 +83,7 @@ def add_commands(parsers: Any) -> None:
         )
     )
     manage_housekeeping.add_commands(parsers)
+    manage_doctor.add_commands(parsers)
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -7,11 +7,13 @@ it is needed. It takes the locks of the controllers, and owns no load balancer.
 """
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from keystoneauth1.exceptions import ClientException
+from oslo_config import cfg
 
 from octavia_anycast.cmd import controller
 from octavia_anycast.controller.amphora.rotation import Rotation
@@ -26,12 +28,23 @@ from octavia_anycast.controller.housekeeping.housekeeping import (
 )
 from octavia_anycast.controller.housekeeping.sweep import Sweep
 from octavia_anycast.controller.memory import HeartbeatStore
-from octavia_anycast.controller.ports import World
+from octavia_anycast.controller.ports import Agents, World
+from octavia_anycast.db.distributor import distributors
+from octavia_anycast.db.doctor import tables
+from octavia_anycast.db.engine import Database
+from octavia_anycast.db.passwords import WithoutPasswords
 from octavia_anycast.log_lines import CarryingExecutor
-from octavia_anycast.model.errors import Conflict, Permanent
+from octavia_anycast.model.distributor import Distributor
+from octavia_anycast.model.errors import AnycastError, Conflict, Permanent
 from octavia_anycast.model.housekeeping import Order
+from octavia_anycast.octavia_adapter.cloud import open_ports
+from octavia_anycast.octavia_adapter.cloud.answer_limit import limit_answers
+from octavia_anycast.options import Settings
+from octavia_anycast.planning.doctor.seen import Seen, SeenAmphora
 
 THREADS = 8
+# An agent that does not answer holds one for as long as agent_timeout.
+ASKING_THREADS = 32
 
 
 def reconcile(config_files: list[str], load_balancer_id: str) -> Result:
@@ -88,6 +101,67 @@ def do_chore(
             return worker.run(*arguments)
 
 
+def look(
+    config_files: list[str], distributor: str | None, *, is_asking: bool
+) -> Seen:
+    """Look at one distributor, or at all, for the doctor.
+
+    :param distributor: its name or id; None: all
+    :param is_asking: ask the agents now; else what they said last counts
+    :raises Permanent: there is no such distributor, or several.
+    """
+    settings = _configure(config_files)
+    database = Database(settings.connection or cfg.CONF.database.connection)
+    with database.transaction() as session:
+        found = distributors.list_all(session, WithoutPasswords())
+        distributor_id = distributor and _chosen(distributor, found)
+        seen = tables.read(
+            session,
+            controller.utc_now(),
+            settings.doctor_limits,
+            distributor_id,
+        )
+        owners = tables.owners(session, distributor_id)
+    if is_asking:
+        seen = _asked(seen, controller.make_agents(settings))
+    try:
+        limit_answers(cfg.CONF)
+        groups = open_ports.look(
+            owners, opens_rescue_port=settings.flow_rescue
+        )
+    except (AnycastError, ClientException) as e:
+        return replace(seen, why_no_groups=str(e))
+    return replace(seen, groups=groups)
+
+
+def _chosen(name_or_id: str, found: list[Distributor]) -> str:
+    ids = [x.id for x in found if name_or_id in (x.id, x.name)]
+    if len(ids) != 1:
+        how_many = f"{len(ids)} distributors have" if ids else "none has"
+        raise Permanent(f"{how_many} the name or id {name_or_id!r}")
+    return ids[0]
+
+
+def _asked(seen: Seen, agents: Agents) -> Seen:
+    """Ask the agents of all amphorae that are to serve."""
+
+    def ask(amphora: SeenAmphora) -> SeenAmphora:
+        address = amphora.record.lb_network_ip
+        if amphora.id not in in_use or address is None:
+            return amphora
+        try:
+            report = agents.get_report(amphora.id, address)
+        except AnycastError as e:
+            return replace(amphora, report=None, error=str(e))
+        at = controller.utc_now()
+        return replace(amphora, report=report, reported_at=at)
+
+    in_use = {amphora.id for amphora in seen.in_use()}
+    with ThreadPoolExecutor(ASKING_THREADS) as executor:
+        amphorae = tuple(executor.map(ask, seen.amphorae))
+    return replace(seen, amphorae=amphorae, now=controller.utc_now())
+
+
 @dataclass(frozen=True, slots=True)
 class _Bench:
     """A world and its locks, for one command."""
@@ -121,14 +195,18 @@ class _Bench:
             ).reconcile(load_balancer_id)
 
 
+def _configure(config_files: list[str]) -> Settings:
+    # What a command prints may be read by a program.
+    return controller.configure(
+        [f"--config-file={path}" for path in config_files], use_stderr=True
+    )
+
+
 @contextmanager
 def _bench(
     config_files: list[str], wait_seconds: float = 0.0
 ) -> Iterator[_Bench]:
-    # What a command prints may be read by a program.
-    settings = controller.configure(
-        [f"--config-file={path}" for path in config_files], use_stderr=True
-    )
+    settings = _configure(config_files)
     try:
         world = controller.make_world(settings)
     except ClientException as e:

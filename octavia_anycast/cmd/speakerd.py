@@ -22,6 +22,7 @@ from octavia_anycast.agent.frontend.frontend import (
     FrontendPaths,
     FrontendSetup,
 )
+from octavia_anycast.agent.frontend.machine import MachinePaths, MachineWatch
 from octavia_anycast.agent.gate.lvs import LvsPaths, LvsWatch
 from octavia_anycast.agent.gate.probes import Prober
 from octavia_anycast.agent.gate.processes import ProbePaths
@@ -147,6 +148,7 @@ def run(amphora_id: str, direct: DirectSettings) -> None:
     speaker = ChosenSpeaker(choices())
     teller = Teller(TOLD_PATH, amphora_id, direct.certificate_path)
     teller.tell(None)
+    machine = MachineWatch(MachinePaths(namespace_path=paths.namespace_path))
     engine = Engine(
         amphora_id,
         EngineParts(
@@ -157,6 +159,7 @@ def run(amphora_id: str, direct: DirectSettings) -> None:
             rescue=rescue,
             prober=Prober(ProbePaths(namespace_path=paths.namespace_path)),
             lvs=LvsWatch(LvsPaths(namespace_path=paths.namespace_path)),
+            machine=machine,
             namespace_path=paths.namespace_path,
             beat=watchdog.beat,
             tell_metrics=teller.tell,
@@ -167,11 +170,13 @@ def run(amphora_id: str, direct: DirectSettings) -> None:
     engine.restore()
     ControlServer(CONTROL_PATH, engine).start()
     _serve_directly(direct, engine)
+    machine.start()
     watchdog.ready()
     engine.run()
     speaker.close()
     frontend.close()
     rescue.close()
+    machine.close()
 
 
 def _serve_directly(settings: DirectSettings, engine: Engine) -> None:

@@ -49,6 +49,10 @@ ZONE_LENGTH_MAX = 255
 AUTHORITY_LENGTH_MAX = 65_536
 ADDRESSES_MAX = 256
 SECRET_BYTES = 10
+# What an agent counts of accepted connections is told in periods, which begin
+# at the same moments in every amphora: so they can be compared.
+ACCEPTED_SECONDS = 10
+ACCEPTED_PERIODS = 6
 _SECRET = re.compile(f"[0-9a-f]{{{2 * SECRET_BYTES}}}")
 
 
@@ -603,6 +607,9 @@ class SessionReport:
 
     ``error``: what the BGP daemon said last about a session that is not
     Established, in its own words; empty if it said nothing.
+    ``ip_versions``: of the address families that an Established session
+    carries; None: not known. ``bfd``: the state of the BFD session beside it,
+    in the daemon's word; None: there is to be none, or it is not known.
     """
 
     peer_id: str
@@ -610,6 +617,10 @@ class SessionReport:
     state: SessionState
     since: datetime | None
     error: str = ""
+    ip_versions: tuple[int, ...] | None = field(
+        default=None, metadata=ABSENT_IF_DEFAULT
+    )
+    bfd: str | None = field(default=None, metadata=ABSENT_IF_DEFAULT)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -657,6 +668,39 @@ class LvsReport:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class GatewayReport:
+    """Whether a gateway of the front end answers an ICMP echo request.
+
+    ``answers_full``: one as large as the front-end interface can send.
+    """
+
+    gateway: IPAddress
+    answers: bool
+    answers_full: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MachineReport:
+    """What the amphora itself is like, for those who look for faults.
+
+    ``clock``: its time of now. ``image``: which image it was booted from, as
+    the image says; empty: it does not. ``frontend_mtu``: of the interface, by
+    the kernel; None: it is not there. ``gateways``: as asked last.
+    ``accepted``: beginning of a period of ``ACCEPTED_SECONDS`` (Unix time, as
+    text) -> TCP connections that HAProxy's namespace accepted in it, of the
+    last whole periods. ``ttl_drops``: segments that the kernel dropped in
+    these periods because of their TTL (RFC 5082); None: not known.
+    """
+
+    clock: datetime
+    image: str = ""
+    frontend_mtu: int | None = None
+    gateways: tuple[GatewayReport, ...] = ()
+    accepted: dict[str, int] = field(default_factory=dict)
+    ttl_drops: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """What is: the answer to ``GET /1.0/anycast``.
 
@@ -672,8 +716,8 @@ class Report:
     are taken. ``connections``: VIP as text ->
     established TCP connections, counted when asked. A distributor's paths
     are counted only (``path_counts``), there are thousands. ``cpu`` None:
-    its kernel does not tell. ``flow_rescue`` and ``lvs`` None: the agent does
-    not know them. ``knows_tenant_metrics``: it can be told
+    its kernel does not tell. ``flow_rescue``, ``lvs`` and ``machine`` None:
+    the agent does not know them. ``knows_tenant_metrics``: it can be told
     :class:`TenantMetrics`.
     """
 
@@ -700,6 +744,9 @@ class Report:
         default=None, metadata=ABSENT_IF_DEFAULT
     )
     lvs: LvsReport | None = field(default=None, metadata=ABSENT_IF_DEFAULT)
+    machine: MachineReport | None = field(
+        default=None, metadata=ABSENT_IF_DEFAULT
+    )
     knows_tenant_metrics: bool = field(
         default=False, metadata=ABSENT_IF_DEFAULT
     )

@@ -6,6 +6,7 @@ With ``-f json`` and the other formats of machines they are what the API
 returned.
 """
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -90,6 +91,20 @@ EVENTS_LONG = (
     "to_state",
     "cause",
     "change_count",
+)
+CHECKS = ("severity", "check", "summary", "steps")
+CHECKS_LONG = (
+    "id",
+    "severity",
+    "check",
+    "distributor_id",
+    "load_balancer_id",
+    "amphora_id",
+    "peer_id",
+    "count",
+    "summary",
+    "steps",
+    "reference",
 )
 EXTERNAL_VIPS = (
     "id",
@@ -240,6 +255,24 @@ class Objects(Lines):
         return ", ".join(_pairs(item))
 
 
+class Sentence(columns.FormattableColumn):
+    """A long sentence, in lines that fit beside other columns."""
+
+    width = 60
+
+    def human_readable(self) -> str:
+        """The lines."""
+        return textwrap.fill(str(self._value or ""), self.width)
+
+
+class Steps(Lines):
+    """What to do; each command whole, to be copied."""
+
+    def line_of(self, item: Any) -> str:
+        """Where, and the command below it."""
+        return f"on the {item['place']}:\n  {item['command']}"
+
+
 def _pairs(item: Mapping[str, Any]) -> list[str]:
     return [
         f"{key}={_word(value)}"
@@ -266,4 +299,5 @@ FORMATTERS: dict[str, Any] = {
     "zones": Objects,
 }
 PEER_FORMATTERS = {**FORMATTERS, "speakers": Ids}
+CHECK_FORMATTERS: dict[str, Any] = {"summary": Sentence, "steps": Steps}
 REGISTRATION_FORMATTERS = {**FORMATTERS, "paths": Objects}

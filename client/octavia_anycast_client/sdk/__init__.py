@@ -29,6 +29,7 @@
 from octavia_anycast_client.sdk.amphora import AmphoraDrain
 from octavia_anycast_client.sdk.balancer import Cluster, LoadBalancer
 from octavia_anycast_client.sdk.bgp import BgpPeer, BgpSpeaker
+from octavia_anycast_client.sdk.check import DistributorCheck
 from octavia_anycast_client.sdk.distributor import Distributor, Path
 from octavia_anycast_client.sdk.event import (
     DistributorEvent,
@@ -46,6 +47,7 @@ __all__ = [
     "BgpSpeaker",
     "Cluster",
     "Distributor",
+    "DistributorCheck",
     "DistributorEvent",
     "ExternalVip",
     "LoadBalancer",

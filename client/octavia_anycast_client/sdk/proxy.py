@@ -13,6 +13,7 @@ from openstack.load_balancer.v2.amphora import Amphora
 from octavia_anycast_client.sdk.amphora import AmphoraDrain
 from octavia_anycast_client.sdk.balancer import Cluster, LoadBalancer
 from octavia_anycast_client.sdk.bgp import BgpPeer, BgpSpeaker
+from octavia_anycast_client.sdk.check import DistributorCheck
 from octavia_anycast_client.sdk.distributor import Distributor, Path
 from octavia_anycast_client.sdk.event import (
     DistributorEvent,
@@ -92,6 +93,13 @@ class Proxy(_proxy.Proxy):
     ) -> Iterator[Path]:
         """List what is announced right now, as the amphorae report it."""
         return self._list(Path, distributor_id=_id_of(distributor), **query)
+
+    def distributor_checks(self, **query: Any) -> Iterator[DistributorCheck]:
+        """List what the doctor finds now; of all distributors, or of one.
+
+        :param query: such as ``distributor_id`` or ``severity``
+        """
+        return self._list(DistributorCheck, **query)
 
     def distributor_events(
         self, distributor: str | Distributor, **query: Any

@@ -30,6 +30,7 @@ LISTS = {
     ),
     sdk.LoadBalancerEvent: "/v2/lbaas/loadbalancers/{loadbalancer_id}/events",
     sdk.DistributorEvent: "/v2/lbaas/distributors/{distributor_id}/events",
+    sdk.DistributorCheck: "/v2/lbaas/distributor-checks",
 }
 
 
@@ -71,6 +72,7 @@ def attributes(resource):
         (sdk.AmphoraRegistration, "AmphoraRegistration", set()),
         (sdk.LoadBalancerEvent, "Event", set()),
         (sdk.DistributorEvent, "Event", set()),
+        (sdk.DistributorCheck, "DistributorCheck", set()),
     ],
 )
 def test_resources_have_the_attributes_of_the_api(
@@ -94,6 +96,7 @@ def test_resources_have_the_attributes_of_the_api(
         (columns.DRAIN, "Drain"),
         (columns.REGISTRATION, "AmphoraRegistration"),
         (columns.EVENTS_LONG, "Event"),
+        (columns.CHECKS_LONG, "DistributorCheck"),
     ],
 )
 def test_commands_show_what_the_api_shows(properties, shown, schema):

@@ -254,6 +254,18 @@ def test_paths_are_what_the_leaf_has(client, peer, balancer):
     assert {ipaddress.ip_address(path["next_hop"])} == hops
 
 
+def test_the_doctor_finds_nothing_wrong(client, distributor, balancer):
+    def is_silent():
+        words = ["loadbalancer", "distributor", "check", FABRIC, "-f", "json"]
+        done = client.loaded.run(words, "admin")
+        return done.returncode == 0 and json.loads(done.stdout) == []
+
+    process.wait_until(is_silent, 60.0, "a silent doctor", 1.0)
+    rows = client.ask("distributor check --all --long", distributor["id"])
+    assert {row["distributor_id"] for row in rows} <= {distributor["id"], None}
+    assert "bgp-sessions" in {row["check"] for row in rows}
+
+
 def test_the_cluster_as_tenant_and_operator(client, distributor, balancer):
     seen = client.ask("cluster show", BALANCER, cloud="demo")
     assert seen["load_balancer_id"] == balancer["id"]

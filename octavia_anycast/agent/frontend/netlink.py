@@ -61,17 +61,19 @@ _IFLA_EXT_MASK, _RTEXT_FILTER_SKIP_STATS = 29, 8
 _LINKS_REQUEST = bytes(16) + struct.pack(
     "=HHI", 8, _IFLA_EXT_MASK, _RTEXT_FILTER_SKIP_STATS
 )
+_IFLA_MTU = 4
 _NDA_IFINDEX = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Link:
-    """A network interface."""
+    """A network interface; ``mtu`` 0: the kernel does not tell."""
 
     index: int
     name: str
     mac_address: str
     is_up: bool
+    mtu: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,6 +150,7 @@ class Netlink:
                     mac_address=attributes.get(1, b"").hex(":"),
                     is_up=flags & (_IFF_UP | _IFF_RUNNING)
                     == _IFF_UP | _IFF_RUNNING,
+                    mtu=_number(attributes.get(_IFLA_MTU)),
                 )
             )
         return tuple(found)

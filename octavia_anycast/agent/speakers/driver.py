@@ -73,13 +73,15 @@ class Session:
 
     ``exported``: IP version -> number of paths sent (None: not counted), of
     those families only that the session carries now. ``error``: why the
-    session ended last or did not come up, in the daemon's words.
+    session ended last or did not come up, in the daemon's words. ``bfd``: the
+    state of the BFD session with the peer; None: there is none to be.
     """
 
     state: SessionState = SessionState.UNKNOWN
     since: datetime | None = None
     exported: Mapping[int, int | None] = field(default_factory=dict)
     error: str = ""
+    bfd: str | None = None
 
     @property
     def is_established(self) -> bool:
@@ -393,6 +395,11 @@ class DaemonDriver(ABC, Generic[S, L]):
             state=session.state,
             since=session.since,
             error=session.error,
+            # None of a session that has just come up: not known yet.
+            ip_versions=tuple(sorted(session.exported)) or None
+            if session.is_established
+            else None,
+            bfd=session.bfd if session.is_established else None,
         )
 
     def _is_at_rest(self) -> bool:

@@ -137,8 +137,15 @@ class FakeNetworkProxy:
         return next(self.security_groups(name=name), None)
 
     def security_groups(self, **wanted: Any) -> Iterator[Any]:
-        """Every group with these attributes."""
-        return _matching(self._groups, wanted)
+        """Every group with these attributes, and its rules in it."""
+        for group in _matching(self._groups, wanted):
+            group.security_group_rules = [
+                _shown(rule)
+                for rule in self.security_group_rules(
+                    security_group_id=group.id
+                )
+            ]
+            yield group
 
     def security_group_rules(self, **wanted: Any) -> Iterator[Any]:
         """Every rule with these attributes."""

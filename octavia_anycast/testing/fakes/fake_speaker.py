@@ -84,6 +84,7 @@ class FakeSpeaker:
                         else SessionState.ACTIVE
                     ),
                     since=self._since.get(peer.peer_ip),
+                    ip_versions=(4, 6) if peer.id in established else None,
                 )
                 for _, peer in pairs
             ),

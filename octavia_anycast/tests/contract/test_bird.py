@@ -67,6 +67,22 @@ def watched(request, bird_bench):
     return Watched(bird_bench, name)
 
 
+def bfd(bench, name):
+    return {s.peer_id: s for s in bench.speaker.status().sessions}[name].bfd
+
+
+def test_bfd_is_told(watched):
+    eventually(lambda: bfd(watched.bench, watched.name) == "Up", "it is up")
+
+
+def test_bfd_that_the_peer_does_not_have_is_told(bird_bench):
+    asked = peer("p1", bfd=BfdTimers(), hold_time=HOLD_SECONDS)
+    bird_bench.speaker.configure("10.1.0.5", speakers(asked))
+    bird_bench.speaker.set_paths(paths("p1"))
+    eventually(established(bird_bench, "p1"), "it is known")
+    eventually(lambda: bfd(bird_bench, "p1") == "Down", "BFD is down")
+
+
 def test_bfd_notices_a_silent_peer(watched):
     for process in watched.bird.processes:
         os.kill(process.pid, signal.SIGSTOP)

@@ -18,6 +18,7 @@ from octavia_anycast.model.bgp import (
     Speaker,
     SpeakerDriver,
 )
+from octavia_anycast.planning.doctor.causes import Ended, cause_of
 from octavia_anycast.tests.contract.bird_peer import ADDRESSES, SPEAKER_AS, ip
 
 V4, V6 = "198.51.100.1/32", "2001:db8:100::1/128"
@@ -167,6 +168,31 @@ def error(bench, name):
     return {s.peer_id: s.error for s in bench.speaker.status().sessions}[name]
 
 
+def families(bench, name):
+    found = {s.peer_id: s for s in bench.speaker.status().sessions}
+    return found[name].ip_versions
+
+
+def test_a_session_says_which_families_it_carries(announcing):
+    eventually(lambda: families(announcing, "p1") == (4, 6), "families")
+    wrong = replace(peer("p1"), remote_as=64999)
+    announcing.speaker.configure("10.1.0.5", speakers(wrong, peer("p2")))
+    eventually(lambda: families(announcing, "p1") is None, "none of it")
+
+
+def cause(bench, wrong):
+    """What the doctor makes of the daemon's words."""
+    found = {s.peer_id: s for s in bench.speaker.status().sessions}
+    (speaker,) = speakers(wrong)
+    ended = Ended(
+        speaker=speaker,
+        peer=wrong,
+        session=found[wrong.id],
+        source="10.1.0.5",
+    )
+    return cause_of(ended).sentence(ended)
+
+
 def test_a_session_says_what_is_wrong_with_it(bench):
     """And nothing is wrong with one that is Established."""
     wrong = replace(peer("p1"), remote_as=64999)
@@ -178,6 +204,7 @@ def test_a_session_says_what_is_wrong_with_it(bench):
             lambda: "peer as" in error(bench, "p1").lower(),
             "the daemon's word",
         )
+        assert "the router is not in AS 64999" in cause(bench, wrong)
     bench.speaker.configure("10.1.0.5", speakers(peer("p1"), peer("p2")))
     eventually(holds(bench, "p1", V4), "the right AS", 30)
     eventually(lambda: error(bench, "p1") == "", "no error")

@@ -13,8 +13,8 @@ Layer: agent.
 
 import logging
 import time
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 
 from octavia_anycast.agent.speakers.base import Path, Service, Wish
 from octavia_anycast.agent.speakers.bird import bird_syntax as syntax
@@ -24,6 +24,7 @@ from octavia_anycast.agent.speakers.driver import (
     DaemonSettings,
     Link,
     LinkLost,
+    Session,
 )
 from octavia_anycast.model.bgp import IPAddress, Peer, Speaker
 
@@ -32,6 +33,8 @@ LOG = logging.getLogger(__name__)
 # A distributor has thousands.
 _LOGGED_ONE_BY_ONE = 100
 _CODE_LENGTH = 4
+_BFD_SECONDS = 1.0
+_NO_BFD = "Down"  # there is no session with this neighbour
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +105,8 @@ class BirdSpeaker(DaemonDriver[BirdSettings, BirdLink]):
     def __init__(self, settings: BirdSettings, service: Service) -> None:
         self._slots: syntax.Slots = {}  # of the wish's paths
         self._refused_at: float | None = None
+        self._bfd: dict[IPAddress, str] = {}
+        self._bfd_asked_at = 0.0
         super().__init__("BIRD", settings, service)
 
     def _take(self, wish: Wish) -> None:
@@ -147,7 +152,28 @@ class BirdSpeaker(DaemonDriver[BirdSettings, BirdLink]):
             is_loaded = wanted == _generation(link)
         sessions = syntax.sessions_from(link.ask(syntax.ASK_SESSIONS))
         self._loaded = self._wish if is_loaded else None
-        self._take_sessions(sessions)
+        self._take_sessions(sessions | self._with_bfd(link, sessions))
+
+    def _with_bfd(
+        self, link: BirdLink, sessions: Mapping[str, Session]
+    ) -> dict[str, Session]:
+        """The sessions with BFD beside them, asked once a second."""
+        wanted = {
+            self._session_key(peer): peer.peer_ip
+            for peer in self._wish.peers()
+            if peer.bfd is not None
+        }
+        if not wanted or self._loaded is None:
+            return {}
+        now = time.monotonic()
+        if now - self._bfd_asked_at >= _BFD_SECONDS:
+            self._bfd_asked_at = now
+            self._bfd = syntax.bfd_states_from(link.ask(syntax.ASK_BFD))
+        return {
+            key: replace(sessions[key], bfd=self._bfd.get(peer_ip, _NO_BFD))
+            for key, peer_ip in wanted.items()
+            if key in sessions
+        }
 
     def _may_load(self) -> bool:
         if self._refused_at is None:

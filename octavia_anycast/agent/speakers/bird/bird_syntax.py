@@ -16,8 +16,10 @@ Layer: agent. Everything that is BIRD's syntax stands here and in
 import hashlib
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from ipaddress import ip_address
 
 from octavia_anycast.agent.speakers import driver
 from octavia_anycast.agent.speakers.base import Path
@@ -34,6 +36,7 @@ from octavia_anycast.model.wire import NEXT_HOPS_MAX
 MAIN_FILE = "bird.conf"
 ASK_GENERATION = "eval anycast_generation"
 ASK_SESSIONS = "show protocols all"
+ASK_BFD = "show bfd sessions"
 LOAD = "configure"
 # BIRD's for static routes. Where a peer does not take several paths of a VIP
 # BIRD sends the best: that of the lowest slot, of those that do not drain.
@@ -42,6 +45,8 @@ _DRAINING_PREFERENCE = _PREFERENCE - NEXT_HOPS_MAX
 _VALUE_CODE = 23
 _PROTOCOL_CODE = 1002
 _DETAILS_CODE = 1006
+_BFD_CODE = 1020
+_BFD_COLUMNS = 6  # address, interface, state, since, interval, timeout
 _FIRST_ERROR_CODE = 8000
 _STATES = {state.value: state for state in SessionState}
 _PLAIN_ID = re.compile(r"[0-9a-zA-Z-]{1,40}")
@@ -289,6 +294,20 @@ def sessions_from(reply: Reply) -> dict[str, Session]:
         elif code == _DETAILS_CODE and name:
             sessions[name] = _session_from(text, since)
     return sessions
+
+
+def bfd_states_from(reply: Reply) -> dict[IPAddress, str]:
+    """Read the answer to ``ASK_BFD``: address of the neighbour -> state."""
+    states = {}
+    for code, text in reply.lines:
+        if code != _BFD_CODE:
+            continue
+        for line in text.splitlines():
+            words = line.split()
+            with suppress(ValueError):  # the header, or a protocol's name
+                if len(words) == _BFD_COLUMNS:
+                    states[ip_address(words[0])] = words[2]
+    return states
 
 
 def _protocol_from(text: str) -> tuple[str, str, datetime | None]:

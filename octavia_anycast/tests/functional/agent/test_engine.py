@@ -27,6 +27,7 @@ from octavia_anycast.model.wire import (
     GateState,
     Intent,
     LvsReport,
+    MachineReport,
     Member,
     PathState,
     Probe,
@@ -103,6 +104,18 @@ class Lvs:
         return LvsReport(associations=0 if is_used else None)
 
 
+class Machine:
+    """Knows which front end it was told of, in the place of the kernel."""
+
+    frontend = None
+
+    def want(self, frontend):
+        self.frontend = frontend
+
+    def report(self):
+        return MachineReport(clock=datetime.now(UTC), image="an image")
+
+
 class Bench:
     """An engine that can be restarted; its peer goes on without it."""
 
@@ -121,6 +134,7 @@ class Bench:
         self.rescue = Rescue()
         self.lvs = Lvs()
         self.told_metrics = []
+        self.machine = Machine()
         self.speaker = FakeSpeaker({PEER4.peer_ip: self.peer})
         self.engine = Engine(
             AMPHORA,
@@ -135,6 +149,7 @@ class Bench:
                 rescue=self.rescue,
                 prober=self.prober,
                 lvs=self.lvs,
+                machine=self.machine,
                 namespace_path=str(self.directory / "no-namespace"),
                 beat=self.beat,
                 tell_metrics=self.told_metrics.append,
@@ -332,6 +347,12 @@ def test_flow_rescue_is_brought_about_and_reported(bench):
     eventually(lambda: bench.rescue.wanted == rescue)
     assert bench.frontend.is_rescuing
     assert bench.engine.report().flow_rescue.state is RescueState.ON
+
+
+def test_the_machine_is_told_of_its_front_end_and_reported(bench):
+    bench.apply(state(gate=FAST))
+    eventually(lambda: bench.machine.frontend == state().frontend)
+    assert bench.engine.report().machine.image == "an image"
 
 
 def test_counters_of_lvs_are_read_where_it_has_listeners(bench):

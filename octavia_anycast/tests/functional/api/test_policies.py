@@ -94,6 +94,9 @@ ROWS = {
     "distributor:get_paths": Row(
         "GET", D + "/{distributor}/paths", GLOBAL_READERS, 200
     ),
+    "distributor:get_checks": Row(
+        "GET", "/v2/lbaas/distributor-checks", GLOBAL_READERS, 200
+    ),
     "distributor:get_events": Row(
         "GET", D + "/{distributor}/events", GLOBAL_READERS, 200
     ),

@@ -87,13 +87,16 @@ class Place:
 
     def run(self, *arguments):
         """Run housekeeping."""
+        return self.call("housekeeping", *arguments)
+
+    def call(self, *arguments):
+        """Run a command."""
         return subprocess.run(
             [
                 sys.executable,
                 "-c",
                 PROGRAM,
                 f"--config-file={self.directory}/octavia.conf",
-                "housekeeping",
                 *arguments,
             ],
             capture_output=True,

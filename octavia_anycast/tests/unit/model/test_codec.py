@@ -33,6 +33,7 @@ from octavia_anycast.model.wire import (
     Intent,
     ListenerSocket,
     LvsReport,
+    MachineReport,
     Member,
     MemberCounts,
     MetricsMember,
@@ -123,6 +124,13 @@ REPORT = Report(
     ),
     connections={"198.51.100.10": 3},
     lvs=LvsReport(associations=2, quiet_seconds=1.5),
+    machine=MachineReport(
+        clock=datetime(2026, 11, 30, tzinfo=UTC),
+        image="2026-11-20T08:00:00Z",
+        frontend_mtu=1500,
+        accepted={"1796040000": 12},
+        ttl_drops=0,
+    ),
 )
 
 

@@ -273,6 +273,25 @@ def test_states(word, state):
     assert read(word)["peer_p4"].state is state
 
 
+def test_read_bfd_sessions():
+    answer = reply(
+        (1020, "bfd1:"),
+        (1020, "IP address  Interface  State  Since  Interval  Timeout"),
+        (1020, "172.31.0.11  eth0  Up  1764489600  0.100  0.300"),
+        (1020, "fd00::1  ---  Init  1764489600  1.000  0.000"),
+        (0, ""),
+    )
+    assert syntax.bfd_states_from(answer) == {
+        ip_address("172.31.0.11"): "Up",
+        ip_address("fd00::1"): "Init",
+    }
+
+
+def test_without_a_protocol_there_is_no_bfd_session():
+    answer = reply((9001, "There is no BFD protocol running"))
+    assert syntax.bfd_states_from(answer) == {}
+
+
 A, B, C = (path(next_hop=f"10.1.0.{n}") for n in (5, 6, 7))
 FILES = ("peer_p4_4.routes", "peer_p4_4.1.routes", "peer_p4_4.2.routes")
 
