@@ -183,6 +183,10 @@ chaos: root packages $(STAMP) ## Faults alone and in pairs; SEED=, ROUNDS=, FIRS
 		OA_CHAOS_ROUNDS=$(or $(ROUNDS),40) OA_CHAOS_FAULTS=$(FAULTS) \
 		$(PYTEST) -s lab/tests/cluster/test_chaos.py $(ARGS)
 
+test-alerts: root packages bpf $(STAMP) ## Each fault that has an alert raises it in Prometheus; FAULTS=a,b (root)
+	OA_LAB_REQUIRED=1 OA_ALERTS=$(or $(FAULTS),all) \
+		$(PYTEST) -s lab/tests/monitoring $(ARGS)
+
 demo: root packages $(STAMP) ## Watch it work (root)
 	@$(BIN)/python -m octavia_anycast_lab.demo
 

@@ -47,6 +47,7 @@ for package in $missing; do
 libvirtd-ro.socket libvirtd-admin.socket libvirt-guests.service \
 virtlogd.socket virtlogd-admin.socket virtlockd.socket virtlockd-admin.socket" ;;
     mariadb-server) units="$units mariadb.service" ;;
+    prometheus) units="$units prometheus.service" ;;
     rabbitmq-server) units="$units rabbitmq-server.service epmd.service \
 epmd.socket" ;;
     esac

@@ -168,6 +168,16 @@ def power_on_router(
 
 
 @contextlib.contextmanager
+def cloud_full(lab: settings.Lab) -> collections.abc.Iterator[None]:
+    """No instance can be booted for the length of a block."""
+    lab.boot_refusal.write_text("No valid host was found.", "utf-8")
+    try:
+        yield
+    finally:
+        lab.boot_refusal.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
 def router_off(
     lab: settings.Lab, registry: registry_lib.Registry, router: str
 ) -> collections.abc.Iterator[None]:

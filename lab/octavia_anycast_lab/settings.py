@@ -182,6 +182,14 @@ class Lab:
         return self.run_dir / "wiring.json"
 
     @property
+    def boot_refusal(self) -> pathlib.Path:
+        """While this file is there, the compute driver refuses boots.
+
+        With the sentence that is in it.
+        """
+        return self.run_dir / "boot-refusal"
+
+    @property
     def namespace_prefix(self) -> str:
         """Every network namespace of this instance begins with it."""
         return f"{self.name}-"

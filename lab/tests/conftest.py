@@ -44,6 +44,7 @@ _TOOLS = (
     "sysctl",
     "ping",
     "curl",
+    "prometheus",
 )
 # They need an environment that has Heat: `make test-clients`.
 collect_ignore = [] if importlib.util.find_spec("heat") else ["automation"]

@@ -293,7 +293,8 @@ def _beside(
     )
     notifier = world.notifier
     notifiers = (notifier,) if isinstance(notifier, QueuedNotifier) else ()
-    return receiver, spare_monitor, *servers, *notifiers
+    timers = controller_metrics.timers(world)
+    return receiver, spare_monitor, *timers, *servers, *notifiers
 
 
 def _run_beside(daemon: Daemon, *others: _Beside) -> None:

@@ -17,6 +17,7 @@ from octavia_anycast.controller.metrics.kept import Kept
 from octavia_anycast.controller.metrics.process import ProcessMetrics
 from octavia_anycast.controller.metrics.server import MetricsServer
 from octavia_anycast.controller.ports import World
+from octavia_anycast.db.engine import StatementTimer
 
 METRICS_SECONDS = 5.0
 HEALTH_SECONDS = 1.0
@@ -27,6 +28,14 @@ def metered(world: World) -> World:
     if not world.settings.metrics_bind_port:
         return world
     return replace(world, meter=ProcessMetrics())
+
+
+def timers(world: World) -> tuple[StatementTimer, ...]:
+    """Make what tells the meter how long statements take, if it counts."""
+    process = world.meter
+    if not isinstance(process, ProcessMetrics):
+        return ()
+    return (StatementTimer(process.statement),)
 
 
 def servers(

@@ -274,7 +274,7 @@ class DedicatedAmphorae:
         owner = _owner(desired.distributor.id)
         self._agent_reports.record(owner, group, write)
         self._confirmed |= confirmed
-        self._world.notifier.happened(news.events)
+        event_log.tell(self._world, news.events)
 
     def _confirmations(
         self, desired: DesiredDistributor, seen: tuple[ObservedAmphora, ...]

@@ -8,9 +8,11 @@ does is the same with any of them.
 Layer: controller.
 """
 
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import Protocol
 
+from octavia_anycast.model.event import Event
 from octavia_anycast.model.heartbeat import Refusal
 
 
@@ -54,6 +56,9 @@ class Meter(Protocol):
     def boot(self, what: Boot) -> None:
         """This became of a boot."""
 
+    def happened(self, events: Sequence[Event]) -> None:
+        """These events were stored."""
+
 
 class NoMeter:
     """A meter that forgets what it is told."""
@@ -72,6 +77,9 @@ class NoMeter:
 
     def boot(self, what: Boot) -> None:
         """Forget it."""
+
+    def happened(self, events: Sequence[Event]) -> None:
+        """Forget them."""
 
 
 NO_METER = NoMeter()

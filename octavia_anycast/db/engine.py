@@ -8,13 +8,15 @@ restarted database heals at the next transaction.
 
 import re
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from oslo_db import exception as oslo_exceptions
 from oslo_db.api import wrap_db_retry
 from oslo_db.sqlalchemy import enginefacade
-from sqlalchemy import Engine, make_url
+from sqlalchemy import Engine, event, make_url
 from sqlalchemy.exc import (
     ArgumentError,
     OperationalError,
@@ -109,6 +111,56 @@ class Database:
                 raise
             raise Retryable(f"The database cannot be reached: {e}") from e
         return engine
+
+
+class StatementTimer:
+    """Tells how long each statement of this process took, of every engine.
+
+    Of Octavia's tables and of ours, whoever made the engine; one that the
+    database refuses is not told.
+
+    :param told: is called with seconds, in the thread of the statement
+    :param clock: seconds of a clock that only goes forward
+    """
+
+    def __init__(
+        self,
+        told: Callable[[float], None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._told = told
+        self._clock = clock
+        self._listeners = (
+            ("before_cursor_execute", self._begins),
+            ("after_cursor_execute", self._ends),
+        )
+
+    def start(self) -> None:
+        """Begin to tell."""
+        for name, listener in self._listeners:
+            event.listen(Engine, name, listener)
+
+    def stop(self) -> None:
+        """End it."""
+        for name, listener in self._listeners:
+            event.remove(Engine, name, listener)
+
+    def _begins(self, *arguments: Any) -> None:
+        _context_of(arguments).octavia_anycast_began = self._clock()
+
+    def _ends(self, *arguments: Any) -> None:
+        # One that began before the telling has no beginning.
+        began = getattr(_context_of(arguments), "octavia_anycast_began", None)
+        if began is not None:
+            self._told(self._clock() - began)
+
+
+def _context_of(arguments: tuple[Any, ...]) -> Any:
+    """SQLAlchemy's context of one execution, of a listener's arguments.
+
+    They are connection, cursor, statement, parameters, context, executemany.
+    """
+    return arguments[4]
 
 
 def _check(connection: str) -> None:

@@ -91,6 +91,7 @@ class LabComputeDriver(compute_base.ComputeBase):
         )
         instance_id = str(uuid.uuid4())
         try:
+            self._require_room()
             self.validate_availability_zone(zone)
             self._create(
                 instance_id, name, zone, image_tag, config_drive_files or {}
@@ -106,6 +107,15 @@ class LabComputeDriver(compute_base.ComputeBase):
             raise exceptions.ComputeBuildException(fault=error) from error
         LOG.info("Instance %s (%s) boots in %s", name, instance_id, zone)
         return instance_id
+
+    def _require_room(self) -> None:
+        """Refuse the boot as a cloud that is full does, if a test says so.
+
+        :raises RuntimeError: with the words of the refusal.
+        """
+        refusal = self._lab.boot_refusal
+        if refusal.exists():
+            raise RuntimeError(refusal.read_text("utf-8"))
 
     def delete(self, compute_id: str) -> None:
         """Delete an instance, whatever is left of it."""

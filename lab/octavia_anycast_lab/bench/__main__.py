@@ -30,7 +30,14 @@ from octavia_anycast_lab.bench import (
 )
 from octavia_anycast_lab.bench.events import comparison, restore, spare
 from octavia_anycast_lab.bench.rescue import rows as rescue
-from octavia_anycast_lab.bench.scale import idle, many, thousand, vips
+from octavia_anycast_lab.bench.scale import (
+    event_cost,
+    idle,
+    many,
+    scrape,
+    thousand,
+    vips,
+)
 from octavia_anycast_lab.cli import EXPECTED
 from octavia_anycast_lab.progress import Progress
 from octavia_anycast_lab.traffic import held
@@ -45,6 +52,8 @@ IN_LAB: collections.abc.Mapping[str, Measure] = {
     "memory": memory.measure,
     "idle": idle.measure,
     "tenant-metrics": tenant_metrics.measure,
+    "event-cost": event_cost.measure,
+    "scrape": scrape.measure,
     "vips": vips.measure,
     "api-list": api.measure_lists,
     "api-distributor": api.measure_distributor,

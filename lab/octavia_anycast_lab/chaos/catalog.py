@@ -4,6 +4,7 @@
 
 import collections.abc
 import contextlib
+import dataclasses
 import functools
 import os
 import signal
@@ -18,12 +19,15 @@ from octavia_anycast_lab.chaos import (
     two_controllers,
 )
 from octavia_anycast_lab.chaos.fault import (
+    Alarm,
     Fault,
     Lost,
     Scene,
     Step,
     Toll,
     nothing,
+    quiet,
+    raises,
 )
 from octavia_anycast_lab.cloud import (
     control_plane,
@@ -36,6 +40,17 @@ from octavia_anycast_lab.progress import Progress
 
 _UNIT_SECONDS = 10.0
 _SPINE = settings.SPINES[0].name
+_STARTED_AGAIN = quiet("systemd starts it again within a second")
+_OVER_SOON = quiet("its watchdog starts it anew within a minute")
+_MADE_AGAIN = quiet("the next look makes it again")
+_GATE = raises("AnycastGatesDown")
+# A silent amphora is deleted as soon as enough others announce, so its phase
+# does not last: what is told is that too few announce.
+_LOST = raises(
+    "AnycastClustersDegraded",
+    "AnycastAmphoraeNotAnnouncing",
+    is_cloud_full=True,
+)
 
 
 # -- processes in the victim --------------------------------------------------
@@ -144,9 +159,12 @@ def _repair_control_plane(scene: Scene) -> None:
 
 
 def _cut(
-    name: str, make: Step, mend: Step, toll: Toll, lost: Lost | None = None
+    name: str, make: Step, mend: Step, lost: Lost | None, alarm: Alarm
 ) -> Fault:
-    return Fault(name=name, inject=make, heal=mend, toll=toll, lost=lost)
+    toll = Toll.ROUTES if lost is None else Toll.PACKETS
+    return Fault(
+        name=name, inject=make, heal=mend, toll=toll, lost=lost, alarm=alarm
+    )
 
 
 def _killed(
@@ -158,6 +176,7 @@ def _killed(
         inject=functools.partial(_signal, unit, signal.SIGKILL),
         heal=nothing,
         toll=toll,
+        alarm=_STARTED_AGAIN,
         lost=lost,
     )
 
@@ -167,7 +186,7 @@ def _hangs(
     unit: _Unit,
     toll: Toll,
     seconds: float,
-    lost: Lost | None = None,
+    alarm: Alarm,
 ) -> Fault:
     """It is alive and does nothing."""
     return Fault(
@@ -175,30 +194,29 @@ def _hangs(
         inject=functools.partial(_signal, unit, signal.SIGSTOP),
         heal=functools.partial(_signal, unit, signal.SIGCONT),
         toll=toll,
-        lost=lost,
+        alarm=alarm,
         seconds=seconds,
     )
 
 
 def _links(name: str, bridges: tuple[str, ...]) -> tuple[Fault, Fault]:
     """A carrier that is lost, and a silence that no carrier tells."""
-    is_data = links.FRONT in bridges
-    data = Toll.PACKETS if is_data else Toll.ROUTES
-    lost = Lost.LINK if is_data else None
+    lost = Lost.LINK if links.FRONT in bridges else None
+    alarm = _LOST if links.MANAGEMENT in bridges else _GATE
     return (
         _cut(
             f"{name}-down",
             functools.partial(links.take_down, bridges),
             functools.partial(links.bring_up, bridges),
-            data,
             lost,
+            alarm,
         ),
         _cut(
             f"{name}-silent",
             functools.partial(links.silence, bridges),
             functools.partial(links.end_silence, bridges),
-            data,
             lost,
+            alarm,
         ),
     )
 
@@ -210,6 +228,7 @@ def _deleted(name: str, delete: Step, toll: Toll = Toll.NOTHING) -> Fault:
         inject=delete,
         heal=behind.await_no_wait,
         toll=toll,
+        alarm=_MADE_AGAIN,
         needs_api=True,
     )
 
@@ -217,21 +236,31 @@ def _deleted(name: str, delete: Step, toll: Toll = Toll.NOTHING) -> Fault:
 _ALL = (
     _killed("haproxy", _haproxy, Toll.REFUSED, Lost.HAPROXY),
     # Its kernel acknowledges, and the requests are answered afterwards.
-    _hangs("haproxy-hangs", _haproxy, Toll.PACKETS, 8.0),
+    _hangs("haproxy-hangs", _haproxy, Toll.PACKETS, 8.0, _GATE),
     _killed("speaker", _speaker, Toll.ROUTES),
-    _hangs("speaker-hangs", _speaker, Toll.ROUTES, 8.0),
+    _hangs(
+        "speaker-hangs",
+        _speaker,
+        Toll.ROUTES,
+        8.0,
+        quiet("speakerd starts it anew within seconds"),
+    ),
     _killed("speakerd", _speakerd, Toll.NOTHING),
-    _hangs("speakerd-hangs", _speakerd, Toll.NOTHING, 4.0),
+    _hangs("speakerd-hangs", _speakerd, Toll.NOTHING, 4.0, _OVER_SOON),
     _killed("agent", _agent, Toll.NOTHING),
-    _hangs("agent-hangs", _agent, Toll.NOTHING, 4.0),
+    _hangs("agent-hangs", _agent, Toll.NOTHING, 4.0, _OVER_SOON),
     # Longer than ``dead_after``: it is deleted as it announces, and nothing
     # can tell it to stop; its leaf notices by the hold time.
-    _hangs("agent-hangs-for-good", _agent, Toll.PACKETS, 12.0, Lost.SILENT),
+    dataclasses.replace(
+        _hangs("agent-hangs-for-good", _agent, Toll.PACKETS, 12.0, _LOST),
+        lost=Lost.SILENT,
+    ),
     Fault(
         name="amphora-killed",
         inject=_kill_amphora,
         heal=nothing,
         toll=Toll.PACKETS,
+        alarm=_LOST,
         lost=Lost.AMPHORA,
     ),
     Fault(
@@ -239,6 +268,7 @@ _ALL = (
         inject=functools.partial(_pause, True),
         heal=functools.partial(_pause, False),
         toll=Toll.PACKETS,
+        alarm=_LOST,
     ),
     *_links("front-end", (links.FRONT,)),
     *_links("management", (links.MANAGEMENT,)),
@@ -247,18 +277,30 @@ _ALL = (
         "front-end-mute",
         functools.partial(links.drop_one_way, "prerouting", "iifname"),
         links.pass_both_ways,
-        Toll.PACKETS,
         Lost.LINK,
+        _GATE,
     ),
     _cut(
         "front-end-deaf",
         functools.partial(links.drop_one_way, "postrouting", "oifname"),
         links.pass_both_ways,
-        Toll.PACKETS,
         Lost.LINK,
+        _GATE,
     ),
-    _cut("leaf-reboots", _reboot_leaf, _leaf_is_back, Toll.PACKETS, Lost.RACK),
-    _cut("spine-lost", _spine_off, _spine_on, Toll.PACKETS),
+    _cut(
+        "leaf-reboots",
+        _reboot_leaf,
+        _leaf_is_back,
+        Lost.RACK,
+        raises("AnycastPeerDown"),
+    ),
+    Fault(
+        name="spine-lost",
+        inject=_spine_off,
+        heal=_spine_on,
+        toll=Toll.PACKETS,
+        alarm=quiet("amphorae have no session with it; the fabric's own"),
+    ),
     _deleted("vip-port", behind.delete_vip_port),
     _deleted("security-group", behind.delete_group),
     _deleted("security-group-rules", behind.delete_rules),
@@ -270,6 +312,7 @@ _ALL = (
         inject=refused.spoil_a_rule,
         heal=refused.delete_the_policy,
         toll=Toll.NOTHING,
+        alarm=quiet("one rule is in ERROR; its owner is told"),
         needs_api=True,
     ),
     Fault(
@@ -278,6 +321,7 @@ _ALL = (
         inject=deletion.ask,
         heal=deletion.await_gone,
         toll=Toll.NOTHING,
+        alarm=quiet("nothing is wrong"),
         is_last=True,
     ),
     Fault(
@@ -285,12 +329,14 @@ _ALL = (
         inject=_kill_controller,
         heal=nothing,
         toll=Toll.NOTHING,
+        alarm=_STARTED_AGAIN,
     ),
     Fault(
         name="controller-down",
         inject=_stop_controller,
         heal=_start_controller,
         toll=Toll.NOTHING,
+        alarm=raises("AnycastControllerGone", "AnycastControllerDown"),
         seconds=60.0,
     ),
     Fault(
@@ -298,6 +344,7 @@ _ALL = (
         inject=_kill_one_of_two_controllers,
         heal=two_controllers.restart,
         toll=Toll.NOTHING,
+        alarm=raises("AnycastControllerDown"),
         # Longer than the group needs to notice: the other one goes on.
         seconds=20.0,
         needs_api=True,
@@ -307,6 +354,7 @@ _ALL = (
         inject=_kill_database,
         heal=_repair_control_plane,
         toll=Toll.NOTHING,
+        alarm=raises("AnycastDatabaseDown", "AnycastCheckFails"),
         seconds=60.0,
     ),
     Fault(
@@ -314,6 +362,7 @@ _ALL = (
         inject=_stop_api,
         heal=_repair_control_plane,
         toll=Toll.NOTHING,
+        alarm=quiet("Octavia's API serves no metrics; the controller goes on"),
         seconds=60.0,
     ),
 )

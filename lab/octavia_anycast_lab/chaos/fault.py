@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright (c) 2026 The octavia-anycast authors
-"""What a fault is: how it is made, how it is healed, what it may cost."""
+"""What a fault is: how it is made and healed, what it may cost, who tells."""
 
 import collections.abc
 import dataclasses
@@ -35,6 +35,36 @@ class Lost(enum.StrEnum):
     LINK = "no packet reaches it, so those that search for it give up"
     RACK = "no packet reaches its rack"
     SILENT = "it is deleted as silent: nobody can tell it to drain"
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Alarm:
+    """Which alerts a fault raises while it lasts; or why it raises none.
+
+    ``alerts``: names in ``monitoring/rules``. ``is_cloud_full``: they are
+    raised if nothing replaces what is lost; a replacement may be there before
+    the alert's time is over.
+
+    :raises ValueError: there are alerts and a reason for none, or neither.
+    """
+
+    alerts: tuple[str, ...] = ()
+    why_none: str = ""
+    is_cloud_full: bool = False
+
+    def __post_init__(self) -> None:
+        if bool(self.alerts) == bool(self.why_none):
+            raise ValueError("a fault names its alerts, or says why none")
+
+
+def raises(*alerts: str, is_cloud_full: bool = False) -> Alarm:
+    """These alerts."""
+    return Alarm(alerts=alerts, is_cloud_full=is_cloud_full)
+
+
+def quiet(why: str) -> Alarm:
+    """None, and why."""
+    return Alarm(why_none=why)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +125,8 @@ class Fault:
     """``heal`` may be called twice, and if the victim is gone.
 
     ``toll``: what it may cost alone. ``lost``: why connections of the victim
-    may break; None if all are kept. ``seconds``: how long it lasts.
+    may break; None if all are kept. ``alarm``: which alerts tell of it.
+    ``seconds``: how long it lasts.
     ``needs_api``: it begins with a request, so it begins before others.
     ``prepare``: what there has to be before the round. ``is_last``: it begins
     while the others last, and is healed when they are.
@@ -105,6 +136,7 @@ class Fault:
     inject: Step
     heal: Step
     toll: Toll
+    alarm: Alarm
     lost: Lost | None = None
     seconds: float = 4.0
     needs_api: bool = False

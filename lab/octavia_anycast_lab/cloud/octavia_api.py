@@ -114,6 +114,8 @@ def _anycast_options(plane: deployment.Deployment) -> dict[str, object]:
         "heartbeat_bind_port": deployment.ANYCAST_HEARTBEAT_PORT,
         "heartbeat_controllers": heartbeat,
         "heartbeat_interval": deployment.HEARTBEAT_INTERVAL_SECONDS,
+        "metrics_bind_ip": plane.address,
+        "metrics_bind_port": deployment.METRICS_PORT,
         "resync_interval": float(os.environ.get(RESYNC_ENVIRONMENT, "5")),
         "session_patience": 15,
         "agent_timeout": 2,

@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright (c) 2026 The octavia-anycast authors
-"""The events of a look, stored with what they told.
+"""The events of a look, stored with what they told, and then told on.
 
 Layer: controller. What is an event, planning/events.py decides.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
+from octavia_anycast.controller.ports import World
 from octavia_anycast.db import events
 from octavia_anycast.db.amphora import amphorae
+from octavia_anycast.model.event import Event
 from octavia_anycast.planning.events import News
 
 
@@ -21,3 +24,9 @@ def write(session: Any, news: News) -> None:
     for amphora_id, told in sorted(news.told.items()):
         amphorae.update(session, amphora_id, told=told)
     events.add(session, news.events)
+
+
+def tell(world: World, stored: Sequence[Event]) -> None:
+    """Have events counted and sent, after the transaction that stored them."""
+    world.meter.happened(stored)
+    world.notifier.happened(stored)

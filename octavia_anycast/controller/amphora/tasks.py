@@ -13,6 +13,7 @@ from typing import Any
 
 from oslo_log import log as logging
 
+from octavia_anycast.controller.amphora import event_log
 from octavia_anycast.controller.engine.job import Job, short
 from octavia_anycast.controller.meter import Boot
 from octavia_anycast.controller.ports import Agents, World
@@ -315,7 +316,7 @@ def delete_amphora(
     with world.database.transaction() as session:
         amphorae.mark_deleted(session, record.id, world.now())
         events.add(session, told)
-    world.notifier.happened(told)
+    event_log.tell(world, told)
 
 
 DOERS: dict[type, Callable[[Job, Any], None]] = {

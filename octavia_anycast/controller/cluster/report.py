@@ -371,7 +371,7 @@ class Reporter:
             observation.desired, observation.observed, observation.now
         )
         self._agent_reports.record(_owner(tree.id), group, write)
-        self._world.notifier.happened(news.events)
+        event_log.tell(self._world, news.events)
 
 
 def _pending_since(

@@ -23,7 +23,7 @@ import tooz
 from oslo_log import log as logging
 from tooz import coordination
 
-from octavia_anycast.model.errors import InvalidRequest
+from octavia_anycast.model.errors import InvalidRequest, Retryable
 
 LOG = logging.getLogger(__name__)
 GROUP = b"octavia-anycast-controllers"
@@ -43,6 +43,17 @@ def _coordinator(url: str, scheme: str, member_id: bytes) -> Any:
             "coordination_url",
             f"tooz cannot load its driver for {scheme}://: {e}. Is the "
             f"package installed which it needs (tooz[...])?",
+        ) from e
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """Raise our own error for those of tooz: they pass, and are no fault."""
+    try:
+        yield
+    except tooz.ToozError as e:
+        raise Retryable(
+            f"The coordination service cannot be asked (coordination_url): {e}"
         ) from e
 
 
@@ -108,18 +119,22 @@ class Coordination:
         """Hold a lock, or False: it was not free for so long.
 
         A load balancer's is named by its id.
+
+        :raises Retryable: the coordination service cannot be asked.
         """
-        lock = self._coordinator.get_lock(f"{_LOCK_PREFIX}{name}".encode())
-        try:
-            is_held = bool(lock.acquire(blocking=wait_seconds or False))
-        except tenacity.RetryError:
-            # etcd, MySQL, PostgreSQL and memcached: the wait is over.
-            is_held = False
+        with _translated():
+            lock = self._coordinator.get_lock(f"{_LOCK_PREFIX}{name}".encode())
+            try:
+                is_held = bool(lock.acquire(blocking=wait_seconds or False))
+            except tenacity.RetryError:
+                # etcd, MySQL, PostgreSQL and memcached: the wait is over.
+                is_held = False
         try:
             yield is_held
         finally:
             if is_held:
-                lock.release()
+                with _translated():
+                    lock.release()
 
     def _join(self) -> None:
         try:

@@ -9,6 +9,7 @@ Layer: controller.
 """
 
 import gzip
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from importlib import metadata
@@ -28,7 +29,11 @@ from octavia_anycast.controller.metrics.families import Family, Type
 from octavia_anycast.controller.metrics.kept import Bounded
 from octavia_anycast.controller.metrics.process import ProcessMetrics
 from octavia_anycast.controller.metrics.rescue_counts import RescueCounts
-from octavia_anycast.controller.metrics.tallies import Values, values_of
+from octavia_anycast.controller.metrics.tallies import (
+    Values,
+    shown_names,
+    values_of,
+)
 from octavia_anycast.controller.ports import World
 
 PATIENCE_SECONDS = 5.0
@@ -94,12 +99,24 @@ class Exposition:
     def _collect(self) -> _Collected:
         began = self._clock()
         found = read(self._world)
-        values = (*values_of(found), self._rescued(found))
+        values = (
+            *values_of(found),
+            self._rescued(found),
+            self._session_changes(found),
+        )
         return _Collected(values=values, seconds=self._clock() - began)
 
     def _rescued(self, found: Deployment) -> tuple[Family, Values]:
         counts = self._rescue.look(found.rows)
         return families.RESCUE, {(event,): n for event, n in counts.items()}
+
+    def _session_changes(self, found: Deployment) -> tuple[Family, Values]:
+        counts = self._process.session_changes.by_name(found.peer_names)
+        names = shown_names(counts)
+        sums = Counter[tuple[str, ...]]()
+        for name, count in counts.items():
+            sums[names[name],] += count
+        return families.SESSION_CHANGES, sums
 
     def _own(self) -> Iterable[tuple[Family, Values]]:
         """What this process knows, without a database."""

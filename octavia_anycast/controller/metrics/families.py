@@ -351,6 +351,37 @@ QUEUE_OLDEST = _here(
     "queue_due.",
     kind=_WORK,
 )
+STATEMENTS = _here(
+    "database_statement_duration_seconds",
+    "seconds",
+    "How long statements took that the databases answered, Octavia's tables "
+    "and ours; its count is that of queries.",
+    "Slower: the databases, or the network to them. More of them at rest: "
+    "more load balancers, or a shorter resync_interval.",
+    Type.HISTOGRAM,
+    (0.001, 0.005, 0.025, 0.1, 0.5, 2.5),
+)
+EVENTS = _here(
+    "events_total",
+    "events",
+    "Events that this controller stored.",
+    "A kind that goes on and on: something comes and goes. What it is about, "
+    "and why, says openstack loadbalancer distributor event list (Events).",
+    Type.COUNTER,
+    kind="amphora.phase, amphora.announced, amphora.withdrawn, session.up, "
+    "session.down, gate.open, gate.closed, drain.begin, drain.end, "
+    "spare.ready, spare.taken, failover, scale, status",
+)
+SESSION_CHANGES = _here(
+    "bgp_session_changes_total",
+    "changes",
+    "Changes of BGP sessions to up or down, of which this controller stored "
+    "events. Those of a session that changes more often than its events may "
+    "are added after ten minutes. Absent while database_up is 0.",
+    "One peer more than others: that router, or the way to it (On the leaf).",
+    Type.COUNTER,
+    peer="name of the BGP peer, or its address",
+)
 BOOTS = _here(
     "amphora_boots_total",
     "boots",
@@ -399,5 +430,8 @@ FAMILIES = (
     QUEUE_DUE,
     QUEUE_BUSY,
     QUEUE_OLDEST,
+    STATEMENTS,
+    EVENTS,
+    SESSION_CHANGES,
     BOOTS,
 )

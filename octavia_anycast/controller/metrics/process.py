@@ -5,7 +5,7 @@
 Layer: controller.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from prometheus_client import (
     CollectorRegistry,
@@ -18,6 +18,8 @@ from prometheus_client import (
 from octavia_anycast.controller.meter import Boot, Ending
 from octavia_anycast.controller.metrics import families
 from octavia_anycast.controller.metrics.families import Family
+from octavia_anycast.controller.metrics.session_changes import SessionChanges
+from octavia_anycast.model.event import Event, EventKind
 from octavia_anycast.model.heartbeat import Refusal
 
 # When a counter began is told by the counter itself, which falls to 0.
@@ -28,7 +30,8 @@ class ProcessMetrics:
     """A meter that counts; safe for several threads.
 
     A counter whose labels are known begins with 0, so that its first
-    increase is seen.
+    increase is seen. ``session_changes`` are counted by peer, whose names
+    only the database knows.
     """
 
     def __init__(self) -> None:
@@ -38,23 +41,32 @@ class ProcessMetrics:
         self._lost = self._counter(families.HEARTBEATS_LOST)
         self._refused = self._counter(families.HEARTBEATS_REFUSED)
         self._boots = self._counter(families.BOOTS)
-        self._reconciles = Histogram(
-            families.RECONCILES.name,
-            families.RECONCILES.text,
-            families.RECONCILES.label_names,
-            buckets=families.RECONCILES.buckets,
-            registry=self._registry,
-        )
+        self._events = self._counter(families.EVENTS)
+        self._reconciles = self._histogram(families.RECONCILES)
+        self._statements = self._histogram(families.STATEMENTS)
+        self._kinds: set[str] = set()
+        self.session_changes = SessionChanges()
         for why in Refusal:
             self._refused.labels(_name_of(why))
         for what in Boot:
             self._boots.labels(what.value)
+        for kind in EventKind:
+            self._events.labels(kind.value)
 
     def _counter(self, family: Family) -> Counter:
         return Counter(
             family.name,
             family.text,
             family.label_names,
+            registry=self._registry,
+        )
+
+    def _histogram(self, family: Family) -> Histogram:
+        return Histogram(
+            family.name,
+            family.text,
+            family.label_names,
+            buckets=family.buckets,
             registry=self._registry,
         )
 
@@ -72,11 +84,25 @@ class ProcessMetrics:
 
     def reconciled(self, kind: str, ending: Ending, seconds: float) -> None:
         """Count it, and how long it took."""
+        if kind not in self._kinds:
+            self._kinds.add(kind)
+            for each in Ending:
+                self._reconciles.labels(kind, each.value)
         self._reconciles.labels(kind, ending.value).observe(seconds)
 
     def boot(self, what: Boot) -> None:
         """Count it."""
         self._boots.labels(what.value).inc()
+
+    def happened(self, events: Sequence[Event]) -> None:
+        """Count them by kind."""
+        for event in events:
+            self._events.labels(event.kind.value).inc()
+        self.session_changes.add(events)
+
+    def statement(self, seconds: float) -> None:
+        """Count a statement that a database answered."""
+        self._statements.observe(seconds)
 
     def collect(self) -> Iterable[Metric]:
         """What was counted, and what the system says of the process."""

@@ -3,8 +3,10 @@
 """A meter that remembers what it was told."""
 
 from collections import Counter
+from collections.abc import Sequence
 
 from octavia_anycast.controller.meter import Boot, Ending
+from octavia_anycast.model.event import Event
 from octavia_anycast.model.heartbeat import Refusal
 
 
@@ -16,6 +18,7 @@ class FakeMeter:
         self.lost = 0
         self.refused: Counter[Refusal] = Counter()
         self.boots: list[Boot] = []
+        self.events: list[Event] = []
         self.reconciles: list[tuple[str, Ending, float]] = []
 
     def heartbeats_received(self, count: int) -> None:
@@ -37,3 +40,7 @@ class FakeMeter:
     def boot(self, what: Boot) -> None:
         """Keep it."""
         self.boots.append(what)
+
+    def happened(self, events: Sequence[Event]) -> None:
+        """Keep them."""
+        self.events += events

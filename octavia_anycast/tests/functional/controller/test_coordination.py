@@ -11,11 +11,12 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+import tooz
 from tooz import hashring
 
 from octavia_anycast.controller.engine import coordination
 from octavia_anycast.controller.engine.coordination import Coordination
-from octavia_anycast.model.errors import InvalidRequest
+from octavia_anycast.model.errors import InvalidRequest, Retryable
 from octavia_anycast.tests.functional.db import test_mariadb
 
 server = test_mariadb.server
@@ -100,7 +101,7 @@ def test_who_left_is_noticed_at_the_next_refresh(tmp_path):
 OTHER = """
 import sys, time
 from octavia_anycast.controller.engine.coordination import Coordination
-from octavia_anycast.model.errors import InvalidRequest
+from octavia_anycast.model.errors import InvalidRequest, Retryable
 member = Coordination(sys.argv[1])
 member.start()
 with member.lock("lb") as is_held:
@@ -194,3 +195,42 @@ def test_a_driver_that_is_not_installed(scheme, monkeypatch):
     assert refused.value.field == "coordination_url"
     assert scheme in refused.value.reason
     assert "secret" not in refused.value.reason
+
+
+@pytest.mark.parametrize("step", ["acquire", "release"])
+def test_a_service_that_is_away_is_no_fault_of_ours(
+    tmp_path, monkeypatch, step
+):
+    """Else each reconcile would count as crashed."""
+
+    def is_away(*_arguments, **_options):
+        raise tooz.ToozError("connection refused")
+
+    with controllers(tmp_path, 1) as (one,):
+        lock = one._coordinator.get_lock(b"octavia-anycast-lb")
+        monkeypatch.setattr(lock, step, is_away)
+        monkeypatch.setattr(one._coordinator, "get_lock", lambda _: lock)
+        with (
+            pytest.raises(Retryable, match=r"coordination_url.*refused"),
+            one.lock("lb") as is_held,
+        ):
+            assert is_held
+        monkeypatch.undo()
+        lock.release()
+        with one.lock("lb") as is_held:
+            assert is_held
+
+
+def test_a_group_that_is_gone_is_told_until_it_is_back(tmp_path):
+    with controllers(tmp_path, 1) as (one,):
+        assert one.is_answering
+        (tmp_path / "groups").rename(tmp_path / "away")
+        one.refresh()
+        assert not one.is_answering
+        # What it looked after it looks after, and locks are as before.
+        assert one.owns("lb")
+        with one.lock("lb") as is_held:
+            assert is_held
+        (tmp_path / "away").rename(tmp_path / "groups")
+        one.refresh()
+        assert one.is_answering

@@ -5,12 +5,16 @@
 from types import SimpleNamespace
 
 import pytest
+from oslo_config import cfg
 from prometheus_client.parser import text_string_to_metric_families
 
+from octavia_anycast import options
 from octavia_anycast.controller.engine.work_queue import Backlog
 from octavia_anycast.controller.metrics.exposition import Exposition
 from octavia_anycast.controller.metrics.process import ProcessMetrics
 from octavia_anycast.testing import operator_settings
+from octavia_anycast.testing.controller_process import ControllerProcess
+from octavia_anycast.testing.fakes.fake_meter import FakeMeter
 from octavia_anycast.tests.functional import deployment_rows as rows
 
 DEADLINE_SECONDS = 30
@@ -100,3 +104,13 @@ def filled(scene):
     with scene.transaction() as session:
         rows.fill(session)
     return scene
+
+
+@pytest.fixture
+def meter(stage):
+    """What the stage's controller tells."""
+    told = FakeMeter()
+    stage.controller.stop()
+    settings = options.read(cfg.CONF)
+    stage.controller = ControllerProcess(stage.cloud, settings, told)
+    return told

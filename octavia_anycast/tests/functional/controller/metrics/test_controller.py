@@ -5,30 +5,16 @@
 from dataclasses import replace
 
 import pytest
-from oslo_config import cfg
 
-from octavia_anycast import options
 from octavia_anycast.cmd import controller_metrics
 from octavia_anycast.controller.meter import NO_METER, Boot
 from octavia_anycast.controller.metrics.exposition import Exposition
 from octavia_anycast.controller.metrics.process import ProcessMetrics
 from octavia_anycast.model.errors import Permanent, Retryable
-from octavia_anycast.testing.controller_process import ControllerProcess
-from octavia_anycast.testing.fakes.fake_meter import FakeMeter
 from octavia_anycast.tests.functional.controller.metrics.conftest import (
     DEADLINE_SECONDS,
     Samples,
 )
-
-
-@pytest.fixture
-def meter(stage):
-    """What the stage's controller tells."""
-    told = FakeMeter()
-    stage.controller.stop()
-    settings = options.read(cfg.CONF)
-    stage.controller = ControllerProcess(stage.cloud, settings, told)
-    return told
 
 
 def scrape(stage):

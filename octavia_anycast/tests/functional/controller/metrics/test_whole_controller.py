@@ -107,6 +107,8 @@ def test_it_is_ready_and_says_what_it_does(stage, tmp_path, port, restored):
     assert set(health["checks"].values()) == {"ok"}
     assert samples.value("database_up") == 1
     assert samples.value("amphorae_desired") == 2
+    # Those of the check of health, at least, which made it ready.
+    assert samples.value("database_statement_duration_seconds_count") > 0
     assert set(samples.of("queue_due", "kind")) == {
         "load_balancer",
         "distributor",

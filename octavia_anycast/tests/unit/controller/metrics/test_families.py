@@ -3,6 +3,7 @@
 """The declarations keep the conventions of Prometheus."""
 
 import re
+from datetime import UTC, datetime
 
 import pytest
 
@@ -16,8 +17,10 @@ from octavia_anycast.controller.metrics.families import (
 )
 from octavia_anycast.controller.metrics.process import ProcessMetrics
 from octavia_anycast.controller.metrics.tallies import _TALLIES
+from octavia_anycast.model.event import Event, EventKind, Owner
 from octavia_anycast.model.heartbeat import Refusal
 
+EVENTS = "events_total"
 NOT_BASE = r"_(ms|milliseconds|minutes|hours|days|kb|mb|percent)(_|$)"
 
 
@@ -64,6 +67,7 @@ def test_each_number_of_the_deployment_has_its_function():
     [
         (families.BOOTS, "what", [x.value for x in Boot]),
         (families.RECONCILES, "ending", [x.value for x in Ending]),
+        (families.EVENTS, "kind", [x.value for x in EventKind]),
         (
             families.HEARTBEATS_REFUSED,
             "reason",
@@ -92,6 +96,8 @@ def test_counters_begin_with_zero():
     assert ("heartbeats_received_total",) in found
     assert ("heartbeats_refused_total", "wrong_key") in found
     assert ("amphora_boots_total", "held") in found
+    assert ("events_total", "session.down") in found
+    assert ("database_statement_duration_seconds_count",) in found
     assert not [name for name, *_ in found if name.endswith("_created")]
 
 
@@ -118,6 +124,66 @@ def test_what_a_process_is_told_is_counted():
         ("reconcile_duration_seconds_bucket", "+Inf", "chore", "settled"): 2,
     }
     assert {key: found[key] for key in expected} == expected
+
+
+def test_each_ending_of_a_kind_begins_with_zero():
+    """An alert asks how often it grew: the first crash must be growth."""
+    process = ProcessMetrics()
+    process.reconciled("chore", Ending.SETTLED, 0.2)
+    counts = {
+        ending: count
+        for (name, *labels), count in values(process).items()
+        if name == "reconcile_duration_seconds_count"
+        for ending in labels
+        if ending != "chore"
+    }
+    assert counts == {
+        ending.value: int(ending is Ending.SETTLED) for ending in Ending
+    }
+
+
+def event(kind, peer_id=None, change_count=1):
+    return Event(
+        kind=kind,
+        at=datetime(2026, 11, 22, tzinfo=UTC),
+        owner=Owner(distributor_id="d"),
+        peer_id=peer_id,
+        change_count=change_count,
+    )
+
+
+def test_events_are_counted_by_kind_and_sessions_by_peer():
+    process = ProcessMetrics()
+    process.happened(())
+    process.happened(
+        (
+            event(EventKind.SESSION_UP, "p1"),
+            event(EventKind.SESSION_DOWN, "p2", change_count=5),
+            event(EventKind.GATE_CLOSED),
+        )
+    )
+    process.happened((event(EventKind.SESSION_UP, "p2"),))
+    found = values(process)
+    counted = {key[1]: n for key, n in found.items() if key[0] == EVENTS and n}
+    assert counted == {"session.up": 2, "session.down": 1, "gate.closed": 1}
+    # Two peers may have one name; one that is gone has none.
+    names = {"p1": "leaf1", "p2": "leaf2", "p3": "leaf2", "p4": "leaf3"}
+    changes = process.session_changes.by_name(names)
+    assert changes == {"leaf1": 1, "leaf2": 6, "leaf3": 0}
+    assert set(changes) == {"leaf1", "leaf2", "leaf3"}
+    assert process.session_changes.by_name({"p1": "leaf1"}) == {"leaf1": 1}
+
+
+def test_statements_are_counted_by_how_long_they_took():
+    process = ProcessMetrics()
+    process.statement(0.0004)
+    process.statement(0.2)
+    found = values(process)
+    name = "database_statement_duration_seconds"
+    assert found[(f"{name}_count",)] == 2
+    assert found[(f"{name}_sum",)] == pytest.approx(0.2004)
+    assert found[(f"{name}_bucket", "0.001")] == 1
+    assert found[(f"{name}_bucket", "0.5")] == 2
 
 
 def test_two_processes_in_one_share_nothing():
