@@ -27,6 +27,7 @@ OCTAVIA_PORT = 9876
 STOCK_OCTAVIA_PORT = 9877
 HEARTBEAT_PORT = 5555
 ANYCAST_HEARTBEAT_PORT = 5556
+METRICS_PORT = 9180
 HEARTBEAT_INTERVAL_SECONDS = 1
 HEARTBEAT_TIMEOUT_SECONDS = 10
 
@@ -132,6 +133,11 @@ class Deployment:
     def octavia_url(self) -> str:
         """Octavia."""
         return f"http://{self.address}:{OCTAVIA_PORT}"
+
+    @property
+    def picture_url(self) -> str:
+        """The controller's page, inside the lab."""
+        return f"http://{self.address}:{METRICS_PORT}/picture/"
 
     @property
     def stock_url(self) -> str:

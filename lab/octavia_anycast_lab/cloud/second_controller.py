@@ -4,6 +4,7 @@
 
       controller --- coordination/ --- controller-2
        udp 5556  \\     (tooz)       /  udp 5557
+       tcp 9180   \\                /   tcp 9181
                   \\               /
                     MariaDB, agents
 
@@ -25,6 +26,7 @@ from octavia_anycast_lab.registry import Registry
 LABEL = "controller-2"
 LABELS = (controller.LABEL, LABEL)
 HEARTBEAT_PORT = deployment.ANYCAST_HEARTBEAT_PORT + 1
+METRICS_PORT = deployment.METRICS_PORT + 1
 _LOCKS = pathlib.Path("/proc/locks")
 _LOCK_PREFIX = "octavia-anycast-"
 _START_SECONDS = 60.0
@@ -39,7 +41,8 @@ def start(plane: deployment.Deployment, registry: Registry) -> None:
     deployment.write_private(
         configuration,
         f"[anycast]\nheartbeat_bind_port = {HEARTBEAT_PORT}\n"
-        f"heartbeat_controllers = {both}\n",
+        f"heartbeat_controllers = {both}\n"
+        f"metrics_bind_port = {METRICS_PORT}\n",
     )
     controller.start(plane, registry, (configuration,), LABEL)
     process.wait_until(

@@ -9,11 +9,32 @@ export function stateAt(model, history, moment) {
   const byId = new Map(then.clusters.map((one) => [one.id, one]));
   for (const event of history.events) {
     if (event.at <= moment) break;
-    const cluster = byId.get(event.owner);
-    if (cluster) undo(cluster, event);
+    const cluster = byId.get(event.owner) ?? notListed(event.owner, byId);
+    undo(cluster, event);
   }
-  for (const cluster of then.clusters) forgetCounts(cluster);
-  return { ...then, at: moment, isReplayed: true };
+  // Of one load balancer only, no other is shown.
+  const shown = model.zones ? [...byId.values()] : then.clusters;
+  const clusters = shown.filter((x) => x.amphorae.length || !x.isGone);
+  clusters.forEach(forgetCounts);
+  return { ...then, clusters, at: moment, isReplayed: true };
+}
+
+/** A cluster that is deleted, or does not fit into the overview. */
+function notListed(id, byId) {
+  const cluster = {
+    id,
+    name: `not listed now: ${id}`,
+    project: "",
+    vips: [],
+    provisioning: "",
+    operating: "not known",
+    desired: 0,
+    amphorae: [],
+    isDistributor: false,
+    isGone: true,
+  };
+  byId.set(id, cluster);
+  return cluster;
 }
 
 /** How many things were counted then is not in the events. */

@@ -309,6 +309,26 @@ def fault(busy):
     )
 
 
+def gone(busy):
+    """A load balancer that was deleted a while ago."""
+    owner = id_of("gone")
+    for before, after, seconds in (
+        ("", "booting", 2900),
+        ("booting", "serving", 2800),
+        ("serving", "deleted", 2700),
+    ):
+        busy.happened(
+            EventKind.AMPHORA_PHASE,
+            owner,
+            seconds,
+            from_state=before,
+            to_state=after,
+            amphora_id=id_of("gone1"),
+            availability_zone="rack2",
+        )
+    return owner
+
+
 def at(browser, seconds):
     """Show the state of so many seconds ago; the rows of the table."""
     choose(browser, "#time", -seconds)
@@ -338,6 +358,41 @@ def test_an_earlier_state_is_replayed(browser, busy):
         assert browser.ask("document.querySelector('#moment').textContent")
         browser.ask("document.querySelector('#now').click()")
         assert at(browser, 0) == now
+
+
+def test_what_was_deleted_is_there_again_in_its_time(browser, busy):
+    owner = gone(busy)
+    with shown(browser, busy):
+        at(browser, 2600)
+        assert browser.ask(LINKS) == ["web", "mail"]
+        rows = at(browser, 2750)
+        name = f"not listed now: {owner}"
+        assert browser.ask(LINKS) == ["web", "mail", name]
+        assert rows[2][1] == "1 of 0"
+        at(browser, 2850)
+        assert "booting" in browser.ask(
+            f"{ROWS}[2].querySelector('.dot').title"
+        )
+        at(browser, 2950)
+        assert browser.ask(LINKS) == ["web", "mail"]
+
+
+def test_a_thousand_load_balancers_can_be_used(browser, planted):
+    """Fifty at a time, and a filter finds one of them."""
+    one = planted.add_balancer("one of many", racks("n"))
+    planted.add_copies(one, 999)
+    wanted = sorted(planted.shown.balancers)[500]
+    rows = f"{ROWS}.length"
+    with shown(browser, planted):
+        assert browser.ask(rows) == 50
+        browser.ask("document.querySelector('#more').click()")
+        assert browser.ask(rows) == 100
+        zones = [x for x in labels(browser, "map") if x.startswith("Zone")]
+        assert zones[0].startswith("Zone rack1: 2000 of 2000 serving")
+        choose(browser, "#find", wanted)
+        assert browser.ask(rows) == 1
+        browser.ask("document.querySelector('#clusters a').click()")
+        browser.wait("document.querySelectorAll('#paths .box').length > 8")
 
 
 def test_one_load_balancer_is_replayed(browser, busy):
