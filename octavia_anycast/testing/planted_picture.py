@@ -258,9 +258,13 @@ class PlantedPicture:
             amphora_statistics.add(session, [beat])
 
     def happened(
-        self, kind: EventKind, owner_id: str, seconds: float, **values: Any
+        self,
+        kind: EventKind,
+        owner_id: str | None,
+        seconds: float,
+        **values: Any,
     ) -> None:
-        """Store an event of some seconds ago."""
+        """Store an event of some seconds ago; None: a distributor's own."""
         event = Event(
             kind=kind,
             at=ago(seconds),

@@ -10,6 +10,7 @@ Layer: controller.
 """
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -42,16 +43,24 @@ class History:
         self._world = world
 
     def make(self, owner_id: str | None = None) -> dict[str, Any]:
-        """Read the events; one query.
+        """Read the events; one query, or two.
 
-        :param owner_id: a load balancer; its events come with their causes
+        :param owner_id: a load balancer, or a distributor with amphorae of
+            its own; its events come with their causes
         :raises Retryable: the database does not answer.
         """
         now = self._world.now()
         since = now - BACK
-        scope = events.Scope(since=since, load_balancer_id=owner_id)
+        scope = events.Scope(since=since)
         with self._world.database.transaction() as session:
-            found = events.latest(session, scope, EVENTS_MAX + 1)
+
+            def latest(**owner: str | None) -> list[Any]:
+                narrow = replace(scope, **owner)
+                return events.latest(session, narrow, EVENTS_MAX + 1)
+
+            found = latest(load_balancer_id=owner_id)
+            if owner_id and not found:
+                found = latest(distributor_id=owner_id)
         rows = _Rows(has_causes=owner_id is not None)
         kept = rows.that_fit(found[:EVENTS_MAX])
         is_cut = len(kept) < len(found)

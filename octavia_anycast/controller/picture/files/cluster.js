@@ -22,6 +22,7 @@ export class Cluster {
     this.told = null;
     element("cluster-name").textContent = "";
     element("cluster-state").textContent = "";
+    element("cluster-id").textContent = "";
     element("paths").replaceChildren();
   }
 
@@ -46,6 +47,8 @@ export class Cluster {
 
   drawHead(cluster) {
     element("cluster-name").textContent = cluster.name || cluster.id;
+    const owner = cluster.project ? `, project ${cluster.project}` : "";
+    element("cluster-id").textContent = `Id ${cluster.id}${owner}`;
     const serving = cluster.amphorae.filter(
       (x) => x.phase === "serving" && !x.spare,
     ).length;

@@ -23,6 +23,7 @@ from octavia_anycast.controller.picture.rates import ConnectionRates
 from octavia_anycast.db.pictured import Counted
 from octavia_anycast.model.event import EventKind
 from octavia_anycast.testing.planted_picture import (
+    DISTRIBUTOR,
     PROJECTS,
     UP,
     PlantedAmphora,
@@ -235,6 +236,17 @@ def test_the_last_hour_is_told_newest_first(planted):
     assert found["owners"] == [owner]
     assert history.make(owner)["events"][0][8] == "<b>"
     assert history.make("nobody")["events"] == []
+
+
+def test_a_distributors_own_amphorae_have_a_history(planted):
+    planted.happened(
+        EventKind.SESSION_DOWN, None, 10, from_state="up", to_state="down"
+    )
+    planted.happened(EventKind.STATUS, id_of("other"), 20)
+    found = History(planted.world).make(DISTRIBUTOR)
+    owners = [found["owners"][row[2]] for row in found["events"]]
+    assert owners == [DISTRIBUTOR, id_of("other")]
+    assert History(planted.world).make(id_of("other"))["events"][0][8] == ""
 
 
 def test_more_events_than_fit_are_told_by_since(planted):

@@ -148,6 +148,7 @@ def test_one_load_balancer_has_all_that_is_known_of_it(browser, busy):
             ".map(x=>[x.dataset.line, x.classList[1], x.textContent])"
         )
     assert "DEGRADED, 3 of 4 amphorae serve. 3 of 4 amphorae announce" in text
+    assert f"Id {busy.web}, project {PROJECTS[0]}" in text
     short = {n: id_of(f"web{n}")[:8] for n in range(1, 5)}
     assert found[:2] == [
         "VIP 198.51.100.2: DEGRADED",
@@ -241,6 +242,9 @@ def test_a_script_in_the_page_would_not_run(browser, busy):
 
 @pytest.mark.parametrize("place", ["", "lb"])
 def test_a_phone_does_not_scroll_sideways(browser, busy, place):
+    """However long a name is that has no place to be broken."""
+    for owner, found in busy.shown.balancers.items():
+        busy.shown.balancers[owner] = replace(found, name="W" * 255)
     browser.size(360, 740, is_phone=True)
     with shown(browser, busy, f"#lb={busy.web}" if place else ""):
         browser.wait("document.querySelectorAll('.box').length > 4")
