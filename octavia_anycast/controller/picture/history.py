@@ -10,7 +10,6 @@ Layer: controller.
 """
 
 from collections.abc import Iterable
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -51,16 +50,13 @@ class History:
         """
         now = self._world.now()
         since = now - BACK
-        scope = events.Scope(since=since)
+        scopes = [events.Scope(since=since, load_balancer_id=owner_id)]
+        if owner_id is not None:
+            scopes.append(events.Scope(since=since, distributor_id=owner_id))
+        found: list[Any] = []
         with self._world.database.transaction() as session:
-
-            def latest(**owner: str | None) -> list[Any]:
-                narrow = replace(scope, **owner)
-                return events.latest(session, narrow, EVENTS_MAX + 1)
-
-            found = latest(load_balancer_id=owner_id)
-            if owner_id and not found:
-                found = latest(distributor_id=owner_id)
+            for scope in scopes:
+                found = found or events.latest(session, scope, EVENTS_MAX + 1)
         rows = _Rows(has_causes=owner_id is not None)
         kept = rows.that_fit(found[:EVENTS_MAX])
         is_cut = len(kept) < len(found)
