@@ -115,7 +115,9 @@ def test_the_page_says_what_the_routers_say_while_haproxy_is_killed(
     assert sum(before.values()) == balancer.size * len(balancer.vips)
     victim = bench.amphorae(balancer)[0]
     unit = f"haproxy-{balancer.id}.service"
-    assert "gate UP; announced" in label(browser, victim)
+    said = label(browser, victim)
+    assert "serving; gate UP" in said
+    assert "; announced; " in said
     # So that it stays dead: systemd would start it again.
     bench.inside(victim, "systemctl", "mask", "--runtime", unit)
     bench.signal(victim, unit, "KILL")
