@@ -104,6 +104,9 @@ packages: ## Install missing Debian packages (root)
 vm-packages: packages ## And those of the lab of virtual machines (root)
 	@tools/install-packages.sh vm
 
+browser-packages: ## And the browser in which the picture is tested (root)
+	@tools/install-packages.sh browser
+
 bpf: ## Compile flow rescue's program, if it changed
 	@tools/compile-bpf.sh
 
@@ -125,7 +128,7 @@ format: $(STAMP) ## Let ruff rewrite what it can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-test: root packages bpf $(STAMP) ## Every suite of ours (root)
+test: root packages browser-packages bpf $(STAMP) ## Every suite of ours (root)
 	OA_LAB_REQUIRED=1 tools/run-suites.sh $(BIN)/python $(ARGS)
 
 test-all: ## These, Octavia's own, an older Octavia, an upgrade, 22 rounds of chaos (root)
@@ -233,6 +236,9 @@ test-vm-guide: root vm-image $(VM_STAMP) ## The install guide, typed on virtual 
 vm-image: root vm-packages ## Build the image of that lab, or find it in the cache (root)
 	@IMAGE_LAYOUT=root IMAGE_LINK=$(VM_LINK) \
 		tools/build-image.sh "$(PYTHON)"
+
+screenshots: $(STAMP) ## Make the pictures of the guide anew, with Chromium
+	$(BIN)/python -W ignore tools/picture_screenshots.py
 
 docs: $(STAMP) ## Check and build the documentation; warnings are errors
 	$(BIN)/python tools/check_documents.py

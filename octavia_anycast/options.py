@@ -65,6 +65,8 @@ class Settings:
     metrics_bind_ip: str = "127.0.0.1"
     metrics_bind_port: int = 0
     metrics_per_load_balancer: bool = False
+    picture: bool = False
+    picture_tenant_details: bool = False
     agent_connect_timeout: float = 2.0
     agent_timeout: float = 5.0
     configure_timeout: float = 30.0
@@ -187,6 +189,14 @@ HELP = {
     "metrics_per_load_balancer": "Whether /metrics counts the amphorae of "
     "each load balancer, too: four lines for each, with its id. Off by "
     "default, because so many series are costly in Prometheus.",
+    "picture": "Whether the controller serves a page beside /metrics, too: "
+    "/picture/ shows load balancers, routers, amphorae and members as they "
+    "are now, and the last hour. It needs metrics_bind_port. There is no "
+    "authentication, and the page names load balancers and projects, so it "
+    "is off by default.",
+    "picture_tenant_details": "Whether that page also has what is the "
+    "tenants' own beyond names, statuses and VIPs: protocols and ports of "
+    "listeners, protocols of pools, addresses and ports of members.",
     "agent_connect_timeout": "Seconds to wait until an amphora accepts a TCP "
     "connection. Its kernel does that, however busy the agent is; where "
     "nobody does, the server is stopped or cut off, and each look at its "

@@ -20,7 +20,17 @@ from typing import Any
 
 RESCUE_PROGRAM = "octavia_anycast/agent/flow_rescue/flow_rescue.bpf.o"
 # Read when a package is used.
-DATA = ("/py.typed", ".j2", ".json", ".mako", ".sh")
+DATA = (
+    "/py.typed",
+    ".css",
+    ".html",
+    ".j2",
+    ".js",
+    ".json",
+    ".mako",
+    ".sh",
+    ".svg",
+)
 # What every sdist holds, beside its package.
 SOURCES = ("LICENSE", "PKG-INFO", "README.md", "pyproject.toml")
 # What tools leave behind, and what only a build may make.

@@ -135,6 +135,11 @@ class Deployment:
         return f"http://{self.address}:{OCTAVIA_PORT}"
 
     @property
+    def picture_url(self) -> str:
+        """The controller's page, inside the lab."""
+        return f"http://{self.address}:{METRICS_PORT}/picture/"
+
+    @property
     def stock_url(self) -> str:
         """Stock Octavia, where it runs beside ours; in no catalog."""
         return f"http://{self.address}:{STOCK_OCTAVIA_PORT}"

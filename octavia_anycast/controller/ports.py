@@ -31,6 +31,7 @@ from octavia_anycast.model.load_balancer import (
     Prepared,
     RowVersion,
 )
+from octavia_anycast.model.picture import ShownBalancer, ShownContent
 from octavia_anycast.model.wire import DesiredState, Frontend, Report
 from octavia_anycast.options import Settings
 from octavia_anycast.planning.cluster.culprits import Findings
@@ -44,6 +45,14 @@ class LoadBalancers(Protocol):
     def read(self, load_balancer_id: str) -> LoadBalancerTree | None: ...
     def row_version(self, load_balancer_id: str) -> RowVersion | None: ...
     def census(self) -> Census: ...
+
+
+class ShownBalancers(Protocol):
+    """Octavia's load balancers, as a picture shows them."""
+
+    def all(self) -> list[ShownBalancer]: ...
+    def one(self, load_balancer_id: str) -> ShownBalancer | None: ...
+    def content(self, load_balancer_id: str) -> ShownContent: ...
 
 
 class Statuses(Protocol):

@@ -94,8 +94,13 @@ def peer_names(session: Session) -> dict[str, str]:
     return {peer_id: name or str(address) for peer_id, name, address in rows}
 
 
-def counted_amphorae(session: Session) -> list[CountedAmphora]:
-    """Every amphora that is not DELETED, with its last report."""
+def counted_amphorae(
+    session: Session, owner_id: str | None = None
+) -> list[CountedAmphora]:
+    """Every amphora that is not DELETED, with its last report.
+
+    :param owner_id: only those of this load balancer or distributor
+    """
     statement = (
         select(
             Amphora.id.label("amphora_id"),
@@ -123,4 +128,11 @@ def counted_amphorae(session: Session) -> list[CountedAmphora]:
         .outerjoin(AmphoraReport, AmphoraReport.amphora_id == Amphora.id)
         .where(~Amphora.is_deleted)
     )
+    if owner_id is not None:
+        statement = statement.where(
+            or_(
+                Amphora.load_balancer_id == owner_id,
+                Amphora.distributor_id == owner_id,
+            )
+        )
     return mapping.made(session, CountedAmphora, statement)

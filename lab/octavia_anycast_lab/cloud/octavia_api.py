@@ -118,6 +118,7 @@ def _anycast_options(plane: deployment.Deployment) -> dict[str, object]:
         "metrics_bind_port": deployment.METRICS_PORT,
         "resync_interval": float(os.environ.get(RESYNC_ENVIRONMENT, "5")),
         "session_patience": 15,
+        "picture": True,
         "agent_timeout": 2,
         "dead_after": 6,
         "gate_timeout": 30,

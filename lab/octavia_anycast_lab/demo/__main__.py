@@ -5,7 +5,7 @@
 import argparse
 import sys
 
-from octavia_anycast_lab import lock, settings, up
+from octavia_anycast_lab import deployment, lock, settings, up
 from octavia_anycast_lab import registry as registry_lib
 from octavia_anycast_lab.api import distributors, rest
 from octavia_anycast_lab.cli import EXPECTED
@@ -17,7 +17,11 @@ from octavia_anycast_lab.demo.client import (
     ClientError,
 )
 from octavia_anycast_lab.demo.screen import NotTrueError, Screen
+from octavia_anycast_lab.host import relay
 from octavia_anycast_lab.progress import Progress
+
+# The label of the process that leads to the page.
+PICTURE = "picture-relay"
 
 
 def main() -> None:
@@ -67,10 +71,18 @@ def _run(lab: settings.Lab, screen: Screen) -> None:
         )
         story.tell(stage)
     distributors.ensure(stage.admin)
-    _farewell(lab, screen)
+    _farewell(lab, screen, _publish(plane))
 
 
-def _farewell(lab: settings.Lab, screen: Screen) -> None:
+def _publish(plane: deployment.Deployment) -> str:
+    """Lead a port of this machine to the picture; its URL here."""
+    port = relay.start(
+        plane.lab, PICTURE, "ctl", plane.address, deployment.METRICS_PORT
+    )
+    return f"http://{relay.LOCAL}:{port}/picture/"
+
+
+def _farewell(lab: settings.Lab, screen: Screen, picture: str) -> None:
     name = "" if lab.name == settings.DEFAULT_LAB else f" OA_LAB={lab.name}"
     screen.act("the lab is yours")
     for line in (
@@ -80,6 +92,9 @@ def _farewell(lab: settings.Lab, screen: Screen) -> None:
         "    openstack loadbalancer create --name mine --flavor cluster-2 \\",
         "         --vip-subnet-id anycast-v4 --wait",
         "    openstack loadbalancer list",
+        f"  {picture}    the picture, live, in a browser on",
+        "    this machine: go back by its time bar to see this again. From"
+        " elsewhere: ssh -L.",
         f"  make lab-status{name}     what runs",
         f"  make lab-down{name}       remove everything",
     ):

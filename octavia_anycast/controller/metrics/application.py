@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright (c) 2026 The octavia-anycast authors
-"""The WSGI application: ``/metrics`` and ``/healthz``, read only.
+"""The WSGI application: ``/metrics``, ``/healthz`` and folders, read only.
 
 Layer: controller.
 """
@@ -18,24 +18,28 @@ from prometheus_client.exposition import (
 from octavia_anycast.controller.metrics.exposition import Text
 
 METHODS = ("GET", "HEAD")
-_Headers = list[tuple[str, str]]
-_Answer = tuple[HTTPStatus, _Headers, bytes]
+Headers = list[tuple[str, str]]
+Answer = tuple[HTTPStatus, Headers, bytes]
+Page = Callable[[Any], Answer]
 
 
 class Application:
-    """Answers from what it is given; it knows no request but these two.
+    """Answers from what it is given; it knows no other request.
 
     :param metrics: the text of the metrics
     :param troubles: check -> what is wrong, as a sentence; empty: nothing
+    :param folders: path -> what answers for it and everything below it
     """
 
     def __init__(
         self,
         metrics: Callable[[], Text],
         troubles: Callable[[], Mapping[str, str]],
+        folders: Mapping[str, Page] | None = None,
     ) -> None:
         self._metrics = metrics
         self._troubles = troubles
+        self._folders = folders or {}
 
     def __call__(self, environ: Any, start_response: Any) -> list[bytes]:
         """Answer a request (PEP 3333)."""
@@ -48,20 +52,26 @@ class Application:
         start_response(f"{status.value} {status.phrase}", headers)
         return [] if environ["REQUEST_METHOD"] == "HEAD" else [body]
 
-    def _answer(self, environ: Any) -> _Answer:
-        pages = {"/metrics": self._show_metrics, "/healthz": self._show_health}
-        page = pages.get(environ.get("PATH_INFO", ""))
+    def _answer(self, environ: Any) -> Answer:
+        pages = {
+            "/metrics": self._show_metrics,
+            "/healthz": self._show_health,
+            **self._folders,
+        }
+        path = environ.get("PATH_INFO", "")
+        folder = "/".join(path.split("/", 2)[:2])
+        page = pages.get(folder if folder in self._folders else path)
         if page is None:
             known = " and ".join(pages)
-            return _sentence(HTTPStatus.NOT_FOUND, f"There is only {known}.")
+            return sentence(HTTPStatus.NOT_FOUND, f"There is only {known}.")
         if environ["REQUEST_METHOD"] not in METHODS:
-            status, headers, body = _sentence(
+            status, headers, body = sentence(
                 HTTPStatus.METHOD_NOT_ALLOWED, "This can only be read."
             )
             return status, [*headers, ("Allow", ", ".join(METHODS))], body
         return page(environ)
 
-    def _show_metrics(self, environ: Any) -> _Answer:
+    def _show_metrics(self, environ: Any) -> Answer:
         text = self._metrics()
         headers = [
             ("Content-Type", CONTENT_TYPE_PLAIN_0_0_4),
@@ -75,7 +85,7 @@ class Application:
             text.packed,
         )
 
-    def _show_health(self, environ: Any) -> _Answer:
+    def _show_health(self, environ: Any) -> Answer:
         del environ
         troubles = self._troubles()
         is_ready = not any(troubles.values())
@@ -90,6 +100,6 @@ class Application:
         )
 
 
-def _sentence(status: HTTPStatus, text: str) -> _Answer:
+def sentence(status: HTTPStatus, text: str) -> Answer:
     headers = [("Content-Type", "text/plain; charset=utf-8")]
     return status, headers, f"{text}\n".encode()

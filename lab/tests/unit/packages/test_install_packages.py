@@ -13,7 +13,8 @@ ROOT = pathlib.Path(__file__).resolve().parents[4]
 TOOL = ROOT / "tools" / "install-packages.sh"
 LIST = ROOT / "bindep.txt"
 LINE = re.compile(
-    r"[a-z0-9][a-z0-9.+-]* \[platform:dpkg( build| test| image| lab| vm)+\]"
+    r"[a-z0-9][a-z0-9.+-]* "
+    r"\[platform:dpkg( build| test| image| lab| browser| vm)+\]"
 )
 # What the lab starts: without one of these `make demo` ends before it begins.
 NEEDED = {"bird2", "frr", "haproxy", "mariadb-server", "systemd-container"}

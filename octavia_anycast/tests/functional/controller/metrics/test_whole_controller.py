@@ -122,6 +122,36 @@ def test_it_is_ready_and_says_what_it_does(stage, tmp_path, port, restored):
         ask(port, "/healthz")
 
 
+@pytest.mark.parametrize("is_wanted", [False, True])
+def test_the_picture_is_served_if_it_is_wanted(
+    stage, tmp_path, port, restored, is_wanted
+):
+    stage.run()
+
+    def watch():
+        assert until_ready(port)
+        return ask(port, "/picture/"), ask(port, "/picture/overview.json")
+
+    values = {"metrics_bind_port": port, "picture": is_wanted}
+    page, data = run(stage, tmp_path, watch, **values)
+    if not is_wanted:
+        assert page == (404, "There is only /metrics and /healthz.\n")
+        assert data == page
+        return
+    assert page[0] == data[0] == 200
+    assert "<title>octavia-anycast" in page[1]
+    (cluster,) = json.loads(data[1])["clusters"]
+    assert cluster[0] == stage.load_balancer_id
+    assert len(cluster[7]) == 2
+
+
+def test_a_picture_without_a_port_is_said(stage, caplog):
+    world = stage.controller.world
+    wanted = replace(world.settings, picture=True)
+    assert controller_metrics.metered(replace(world, settings=wanted))
+    assert "metrics_bind_port is 0" in caplog.text
+
+
 def test_nothing_listens_by_default(stage, tmp_path, restored):
     stage.run()
     begun = threading.Event()
