@@ -32,6 +32,7 @@ NAME = "doomed"
 # Of the boot after the first one that failed the test sees the beginning.
 SERVERS_AT_ONCE = 2
 SHORT = "[anycast]\nboot_timeout = 180\nerror_after = 60\n"
+REFUSED = "refuses the controller's certificate"
 MUTE_TAG = "amphora-mute"
 NEXT_TAG = "amphora-next"
 _UPLOAD_SECONDS = 600.0
@@ -169,14 +170,14 @@ def test_wrong_authority_in_the_config_drive(world: World) -> None:
     wrong = world.plane.config_dir / "pki" / "server-ca.pem"
     text = (
         f"[controller_worker]\nclient_ca = {wrong}\n"
-        "[anycast]\nboot_timeout = 400\nerror_after = 60\n"
+        "[anycast]\nboot_timeout = 240\nerror_after = 60\n"
     )
     with (
         looks.controller_with(world, text),
         flavor(world, compute_flavor=vm_settings.FLAVOR),
         doomed(world) as made,
     ):
-        _await_given_up(world, made, ("certificate",))
+        _await_given_up(world, made, (REFUSED,))
 
 
 def test_image_changed_by_its_tag(

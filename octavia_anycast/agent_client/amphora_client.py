@@ -164,11 +164,22 @@ class AmphoraClient:
                 connection, server_hostname=amphora_id
             ) as session:
                 yield session
+        except ssl.SSLError as e:
+            # Time may cure it: certificates are renewed on either side.
+            raise Retryable(f"{where} {_what_tls_says(e)}") from e
         except (OSError, HTTPException) as e:
-            # A wrong certificate too: it may be renewed on either side.
             raise Retryable(f"{where} cannot be reached: {e}") from e
         finally:
             connection.close()
+
+
+def _what_tls_says(error: ssl.SSLError) -> str:
+    """Whose certificate is refused, if one is."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"shows a certificate that is not valid for it: {error}"
+    if "_ALERT_" in (error.reason or ""):
+        return f"refuses the controller's certificate, or its TLS: {error}"
+    return f"cannot be reached: {error}"
 
 
 def _check(amphora_id: str, status: int, content: bytes) -> None:

@@ -129,11 +129,17 @@ def _has_come_up(amphora: ObservedAmphora) -> bool:
 def _never_came_up(
     desired: Desired, amphora: ObservedAmphora, age: float
 ) -> str:
-    if _has_come_up(amphora) or amphora.report is not None:
+    """Say that nobody could ever ask its agent; a heartbeat is no answer."""
+    record = amphora.record
+    was_asked = record.frontend is not None or record.applied_at is not None
+    if was_asked or amphora.report is not None:
         return ""
     if age <= desired.policy.boot_timeout:
         return ""
-    return f"its agent did not answer within {age:.0f} s"
+    words = f"its agent did not answer within {age:.0f} s"
+    if amphora.silent_seconds is not None and amphora.report_error:
+        words += f", though its heartbeats arrive: {amphora.report_error}"
+    return words
 
 
 def _muteness(

@@ -95,7 +95,7 @@ def recorded_phase(
 
     :param said: its last report; None: it is too old to say anything
     """
-    booting = _while_booting(amphora, policy, now)
+    booting = _while_booting(amphora, policy, now, said)
     if booting is not None:
         return booting
     heard = max(amphora.status_since, amphora.heard_at or amphora.status_since)
@@ -117,7 +117,10 @@ def recorded_phase(
 
 
 def _while_booting(
-    amphora: CountedAmphora, policy: ClusterPolicy, now: datetime
+    amphora: CountedAmphora,
+    policy: ClusterPolicy,
+    now: datetime,
+    said: ReportSummary | None,
 ) -> Phase | None:
     """Say the phase of one that failed or is not up yet; None: it is up."""
     is_late = _age(amphora.status_since, now) > policy.boot_timeout
@@ -125,7 +128,9 @@ def _while_booting(
         return Phase.FAILED if is_late else Phase.BOOTING
     if amphora.status is not AmphoraStatus.ALLOCATED:
         return Phase.FAILED
-    if is_late and not _has_come_up(amphora):
+    # A heartbeat is no answer: its agent may refuse whoever asks.
+    was_asked = amphora.has_frontend or amphora.applied_at is not None
+    if is_late and not was_asked and said is None:
         return Phase.FAILED
     return None
 

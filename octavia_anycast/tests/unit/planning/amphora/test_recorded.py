@@ -49,6 +49,7 @@ def ago(seconds):
 
 
 # What differs from an amphora that serves -> its phase.
+NEVER_ASKED = {"has_frontend": False, "gate": None, "applied_at": None}
 CASES = {
     "serves": ({}, Phase.SERVING),
     "boots": ({"status": BOOTING, "age": 10}, Phase.BOOTING),
@@ -60,8 +61,24 @@ CASES = {
         Phase.SERVING,
     ),
     "never came up": (
-        {"age": 601, "heard": None, "has_frontend": False, "gate": None},
+        {"age": 601, "heard": None, **NEVER_ASKED},
         Phase.FAILED,
+    ),
+    "sends heartbeats and was never asked": (
+        {"age": 601, **NEVER_ASKED},
+        Phase.FAILED,
+    ),
+    "sends heartbeats and may still be asked": (
+        {"age": 599, **NEVER_ASKED},
+        Phase.SERVING,
+    ),
+    "was asked, and has no front end": (
+        {"age": 601, **NEVER_ASKED, "applied_at": ago(500)},
+        Phase.SERVING,
+    ),
+    "answers for the first time": (
+        {"age": 601, **NEVER_ASKED, "gate": (GateState.UP, 1)},
+        Phase.SERVING,
     ),
     "silent": ({"heard": 16, "gate": None}, Phase.SILENT),
     "not silent yet": ({"heard": 14, "gate": None}, Phase.SERVING),
@@ -101,6 +118,7 @@ USUAL = {
     "stale_since": None,
     "drain_wanted_since": None,
     "revision": "r1",
+    "applied_at": ago(900),
 }
 
 
@@ -111,7 +129,7 @@ def counted(case):
         status=case["status"],
         status_since=ago(case["age"]),
         has_frontend=case["has_frontend"],
-        applied_at=ago(900),
+        applied_at=case["applied_at"],
         leaving_since=case["leaving_since"],
         mute_since=case["mute_since"],
         stale_since=case["stale_since"],
@@ -147,7 +165,7 @@ def observed(case):
         status_since=ago(case["age"]),
         frontend=FRONTEND if case["has_frontend"] else None,
         applied_revision=case["revision"],
-        applied_at=ago(900),
+        applied_at=case["applied_at"],
         leaving_since=case["leaving_since"],
         mute_since=case["mute_since"],
         stale_since=case["stale_since"],
@@ -209,3 +227,14 @@ def test_a_report_that_is_too_old_says_nothing():
     assert row.said_since(ago(10)) is said
     assert row.said_since(ago(9)) is None
     assert replace(row, reported_at=None).said_since(ago(10)) is None
+
+
+@pytest.mark.parametrize("heard", [1, None])
+def test_one_that_sends_heartbeats_says_why_it_cannot_be_asked(heard):
+    case = USUAL | NEVER_ASKED | {"age": 601, "heard": heard}
+    seen = replace(observed(case), report_error="it refuses the certificate")
+    found = assess(replace(desired_cluster(), policy=POLICY), seen, NOW)
+    words = "its agent did not answer within 601 s"
+    if heard:
+        words += ", though its heartbeats arrive: it refuses the certificate"
+    assert found.reason == words
