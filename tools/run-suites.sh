@@ -20,7 +20,7 @@ python=$1
 shift
 groups="lab lab2 others"
 # "lab2" has every folder of lab/tests that is not named here.
-first_lab="fabric amphora commands distributor"
+first_lab="fabric amphora commands distributor doctor"
 name=${OA_LAB:-oat}
 # They share the machine: a failover of the demonstration takes 20 s alone, and
 # has taken more than 60 s beside the other groups.
