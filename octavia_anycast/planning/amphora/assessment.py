@@ -9,7 +9,7 @@ distributor.
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Generic, TypeVar
 
@@ -86,7 +86,7 @@ def _phase(
         if age > desired.policy.boot_timeout:
             return Phase.FAILED, f"not booted after {age:.0f} s"
         return Phase.BOOTING, ""
-    never_came_up = _never_came_up(desired, amphora, age)
+    never_came_up = _never_came_up(desired, amphora, now)
     if never_came_up:
         return Phase.FAILED, never_came_up
     silent = amphora.silent_seconds
@@ -127,19 +127,25 @@ def _has_come_up(amphora: ObservedAmphora) -> bool:
 
 
 def _never_came_up(
-    desired: Desired, amphora: ObservedAmphora, age: float
+    desired: Desired, amphora: ObservedAmphora, now: datetime
 ) -> str:
     """Say that nobody could ever ask its agent; a heartbeat is no answer."""
-    record = amphora.record
+    record, policy = amphora.record, desired.policy
+    age = (now - record.status_since).total_seconds()
     was_asked = record.frontend is not None or record.applied_at is not None
     if was_asked or amphora.report is not None:
         return ""
-    if age <= desired.policy.boot_timeout:
+    if age <= policy.boot_timeout:
         return ""
     words = f"its agent did not answer within {age:.0f} s"
-    if amphora.silent_seconds is not None and amphora.report_error:
-        words += f", though its heartbeats arrive: {amphora.report_error}"
-    return words
+    if amphora.silent_seconds is None:
+        return words
+    # It may have answered before, and wait for its front end.
+    if not amphora.is_agent_mute or record.mute_since is None:
+        return ""
+    if (now - record.mute_since).total_seconds() <= policy.dead_after:
+        return ""
+    return f"{words}, though its heartbeats arrive: {amphora.report_error}"
 
 
 def _muteness(
@@ -340,7 +346,7 @@ def lapses(
 ) -> dict[str, Lapse]:
     """amphora_id -> what is to be recorded, of those where it is news.
 
-    One that never was configured comes up still; that has a time of its own.
+    One that never was configured comes up still, as long as ``boot_timeout``.
     It is recorded because a controller may start anew at any time.
     """
     allocated = [
@@ -349,6 +355,7 @@ def lapses(
         if amphora.record.status is AmphoraStatus.ALLOCATED
     ]
     is_held = any(holds_revision(desired, amphora) for amphora in allocated)
+    late = now - timedelta(seconds=desired.policy.boot_timeout)
     found = {}
     for amphora in allocated:
         record = amphora.record
@@ -359,7 +366,8 @@ def lapses(
         )
         lapse = Lapse(
             mute_since=(record.mute_since or now)
-            if amphora.is_agent_mute and record.was_configured
+            if amphora.is_agent_mute
+            and (record.was_configured or record.status_since < late)
             else None,
             stale_since=(record.stale_since or now) if is_stale else None,
         )

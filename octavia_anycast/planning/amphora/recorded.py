@@ -131,8 +131,19 @@ def _while_booting(
     # A heartbeat is no answer: its agent may refuse whoever asks.
     was_asked = amphora.has_frontend or amphora.applied_at is not None
     if is_late and not was_asked and said is None:
-        return Phase.FAILED
+        return _unasked(amphora, policy, now)
     return None
+
+
+def _unasked(
+    amphora: CountedAmphora, policy: ClusterPolicy, now: datetime
+) -> Phase | None:
+    """One that is heard of is given up when its agent is mute for long."""
+    mute = amphora.mute_since
+    if amphora.heard_at is None:
+        return Phase.FAILED
+    is_mute = mute is not None and _age(mute, now) > policy.dead_after
+    return Phase.FAILED if is_mute else None
 
 
 def _has_come_up(amphora: CountedAmphora) -> bool:

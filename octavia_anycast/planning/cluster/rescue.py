@@ -33,6 +33,7 @@ from octavia_anycast.planning.amphora.assessment import (
     Phase,
     is_announcing_any,
 )
+from octavia_anycast.planning.cluster.members import addresses_of, told_of
 
 _EPOCH_SECONDS = 86_400
 _NOT_ASKED = (Phase.SILENT, Phase.MUTE, Phase.FAILED, Phase.SICK)
@@ -74,7 +75,8 @@ def wanted_rescue(
         return None
     if record.frontend is None:
         return None
-    return FlowRescue(members=_members(cluster), secrets=secrets)
+    members = _members(cluster, record.id)
+    return FlowRescue(members=members, secrets=secrets)
 
 
 def may_begin(cluster: Cluster, member: Assessment) -> bool:
@@ -105,15 +107,13 @@ def may_begin(cluster: Cluster, member: Assessment) -> bool:
     )
 
 
-def _members(cluster: Cluster) -> tuple[Member, ...]:
+def _members(cluster: Cluster, own_id: str) -> tuple[Member, ...]:
+    known = told_of(
+        (m for m in cluster.members if _is_member(cluster, m)), own_id
+    )
     return tuple(
-        Member(
-            id=member.id,
-            addresses=tuple(a.ip_address for a in frontend.addresses),
-        )
-        for member in sorted(cluster.members, key=lambda m: m.id)
-        if _is_member(cluster, member)
-        and (frontend := member.amphora.record.frontend) is not None
+        Member(id=member.id, addresses=addresses_of(member))
+        for member in known
     )
 
 

@@ -7,13 +7,10 @@ it is deleted, so that one that is silent, or of an older image, is shown as
 one that does not answer. One whose server is gone is not: its replacement is.
 """
 
-from octavia_anycast.model.cluster import (
-    AmphoraRecord,
-    ComputeState,
-    ObservedAmphora,
-)
+from octavia_anycast.model.cluster import AmphoraRecord, ComputeState
 from octavia_anycast.model.wire import MetricsMember, Report, TenantMetrics
-from octavia_anycast.planning.amphora.assessment import Cluster
+from octavia_anycast.planning.amphora.assessment import Assessment, Cluster
+from octavia_anycast.planning.cluster.members import addresses_of, told_of
 
 _GONE = (ComputeState.GONE, ComputeState.ERROR)
 
@@ -30,23 +27,18 @@ def wanted_metrics(
         return None
     if record.frontend is None:
         return None
-    return TenantMetrics(members=_members(cluster), authority=authority)
-
-
-def _members(cluster: Cluster) -> tuple[MetricsMember, ...]:
-    return tuple(
-        _member(member.amphora)
-        for member in sorted(cluster.members, key=lambda m: m.id)
-        if member.amphora.record.frontend is not None
-        and member.amphora.compute_state not in _GONE
+    shown = told_of(
+        (m for m in cluster.members if m.amphora.compute_state not in _GONE),
+        record.id,
+    )
+    return TenantMetrics(
+        members=tuple(map(_member, shown)), authority=authority
     )
 
 
-def _member(amphora: ObservedAmphora) -> MetricsMember:
-    record = amphora.record
-    assert record.frontend is not None
+def _member(member: Assessment) -> MetricsMember:
     return MetricsMember(
-        id=record.id,
-        zone=record.availability_zone or "",
-        addresses=tuple(a.ip_address for a in record.frontend.addresses),
+        id=member.id,
+        zone=member.amphora.record.availability_zone or "",
+        addresses=addresses_of(member),
     )

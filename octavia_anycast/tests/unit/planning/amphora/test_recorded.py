@@ -65,8 +65,16 @@ CASES = {
         Phase.FAILED,
     ),
     "sends heartbeats and was never asked": (
-        {"age": 601, **NEVER_ASKED},
+        {"age": 620, **NEVER_ASKED, "mute_since": ago(16)},
         Phase.FAILED,
+    ),
+    "waits for its front end and is mute for a moment": (
+        {"age": 620, **NEVER_ASKED, "mute_since": ago(14)},
+        Phase.SERVING,
+    ),
+    "waits for its front end and was not asked just now": (
+        {"age": 620, **NEVER_ASKED},
+        Phase.SERVING,
     ),
     "sends heartbeats and may still be asked": (
         {"age": 599, **NEVER_ASKED},
@@ -232,6 +240,7 @@ def test_a_report_that_is_too_old_says_nothing():
 @pytest.mark.parametrize("heard", [1, None])
 def test_one_that_sends_heartbeats_says_why_it_cannot_be_asked(heard):
     case = USUAL | NEVER_ASKED | {"age": 601, "heard": heard}
+    case["mute_since"] = ago(16) if heard else None
     seen = replace(observed(case), report_error="it refuses the certificate")
     found = assess(replace(desired_cluster(), policy=POLICY), seen, NOW)
     words = "its agent did not answer within 601 s"
