@@ -118,7 +118,7 @@ def look(
         seen = tables.read(
             session,
             controller.utc_now(),
-            settings.doctor_limits,
+            settings.doctor_limits(cfg.CONF.certificates.cert_validity_time),
             distributor_id,
         )
         owners = tables.owners(session, distributor_id)

@@ -14,6 +14,8 @@ from operator import attrgetter
 from types import SimpleNamespace
 from typing import Any
 
+from oslo_config import cfg
+
 from octavia_anycast.api.declaration import calls, faults, listing, resource
 from octavia_anycast.api.declaration.calls import ours
 from octavia_anycast.api.declaration.fields import (
@@ -114,7 +116,9 @@ class ChecksController(resource.Collection):
             seen = tables.read(
                 session,
                 datetime.now(UTC),
-                settings.doctor_limits,
+                settings.doctor_limits(
+                    cfg.CONF.certificates.cert_validity_time
+                ),
                 distributor_id,
             )
             owners = tables.owners(session, distributor_id)

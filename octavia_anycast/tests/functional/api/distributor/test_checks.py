@@ -6,9 +6,12 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from oslo_config import fixture as config_fixture
+from sqlalchemy import update
 
 from octavia_anycast.db import heartbeat
 from octavia_anycast.db.amphora import reports
+from octavia_anycast.db.models import Amphora
 from octavia_anycast.model.bgp import SessionState
 from octavia_anycast.testing import octavia_rows, samples
 from octavia_anycast.testing.fakes.fake_network_proxy import (
@@ -211,6 +214,17 @@ def test_no_default_distributor(api, bare):
     assert found["steps"][0]["command"] == (
         "openstack loadbalancer distributor set fabric --default --wait"
     )
+
+
+def test_a_short_certificate_that_is_not_due_is_well(api, lb, group):
+    """Of ten days, eight: it is replaced when five are left."""
+    fresh = datetime.now(UTC) + timedelta(days=8)
+    with api.database.transaction() as stored:
+        stored.execute(update(Amphora).values(cert_expiration=fresh))
+    assert [row["check"] for row in wrong(api)] == ["certificates"] * 2
+    with config_fixture.Config() as conf:
+        conf.config(group="certificates", cert_validity_time=10 * 86_400)
+        assert wrong(api) == []
 
 
 def test_of_one_distributor_others_are_not_told(api, fabric, lb, group):
