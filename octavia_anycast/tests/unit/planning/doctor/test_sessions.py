@@ -215,6 +215,15 @@ def test_bfd_is_given_its_time(changes):
     )
 
 
+def test_bfd_is_given_its_time_before_the_report():
+    """What is told was so then, however long ago that is."""
+    then = NOW - timedelta(seconds=50)
+    young = session(bfd="Down", since=then - timedelta(seconds=5))
+    one = amphora(of_report={"sessions": (young,)}, reported_at=then)
+    one = replace(one, report=replace(one.report, machine=machine(clock=then)))
+    assert found(seen(one)) == []
+
+
 def test_bfd_of_an_older_agent_is_not_known():
     one = amphora(of_report={"sessions": (session(bfd=None),)})
     ((check, severity, _, _),) = found(seen(one))
