@@ -187,7 +187,7 @@ def _prefixes_steps(ended: Ended) -> Iterator[Step]:
     yield _neighbour(ended)
     yield configure(
         ended.peer,
-        "address-family ipv4 unicast",
+        f"address-family ipv{ended.peer.peer_ip.version} unicast",
         "neighbor GROUP maximum-prefix 1000",
     )
     yield vtysh(ended.peer, f"clear bgp {ended.source}")

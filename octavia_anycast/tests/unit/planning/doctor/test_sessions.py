@@ -4,6 +4,7 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from ipaddress import ip_address
 
 import pytest
 
@@ -45,7 +46,8 @@ def down(state=SessionState.CONNECT, error="", ttl_drops=0):
 
 def with_peer(peer):
     (speaker,) = FABRIC.speakers
-    speaker = replace(speaker, peers=(peer,))
+    version = peer.peer_ip.version
+    speaker = replace(speaker, ip_version=version, peers=(peer,))
     return (replace(FABRIC, speakers=(speaker,)),)
 
 
@@ -125,6 +127,21 @@ def test_words_of_the_daemon_tell_the_cause(error, sentence, command):
         summary
     )
     assert command in remedy
+
+
+@pytest.mark.parametrize(
+    ("peer_ip", "family"), [("172.31.0.11", "ipv4"), ("2001:db8::11", "ipv6")]
+)
+def test_the_limit_of_prefixes_is_of_the_family_of_the_session(
+    peer_ip, family
+):
+    peer = replace(PEER, peer_ip=ip_address(peer_ip))
+    one = down(error="Received: Maximum number of prefixes reached")
+    _, remedy = only(seen(one, distributors=with_peer(peer)), "bgp-sessions")
+    assert (
+        f"-c 'address-family {family} unicast' "
+        "-c 'neighbor GROUP maximum-prefix 1000'"
+    ) in remedy
 
 
 def test_silence_means_the_password_first():
