@@ -199,10 +199,9 @@ def _shutdown_steps(ended: Ended) -> Iterator[Step]:
 
 
 def _range_steps(ended: Ended) -> Iterator[Step]:
+    prefix = f"{ended.source}/{ended.peer.peer_ip.max_prefixlen}"
     yield vtysh(ended.peer, "show running-config bgpd")
-    yield configure(
-        ended.peer, f"bgp listen range {ended.source}/32 peer-group GROUP"
-    )
+    yield configure(ended.peer, f"bgp listen range {prefix} peer-group GROUP")
 
 
 def _listen_steps(ended: Ended) -> Iterator[Step]:

@@ -144,6 +144,15 @@ def test_the_limit_of_prefixes_is_of_the_family_of_the_session(
     ) in remedy
 
 
+def test_a_listen_range_is_one_address_of_the_session():
+    peer = replace(PEER, peer_ip=ip_address("2001:db8::11"))
+    one = down(error="Received: Connection rejected")
+    source = ip_address("2001:db8::101")
+    one = replace(one, record=replace(one.record, lb_network_ip=source))
+    _, remedy = only(seen(one, distributors=with_peer(peer)), "bgp-sessions")
+    assert "bgp listen range 2001:db8::101/128 peer-group GROUP" in remedy
+
+
 def test_silence_means_the_password_first():
     summary, remedy = only(seen(down()), "bgp-sessions")
     assert "is Connect: TCP to 172.31.0.11 port 179 gets no answer" in summary
