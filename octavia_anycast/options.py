@@ -25,6 +25,7 @@ from octavia_anycast.model.cluster import (
 from octavia_anycast.model.errors import InvalidRequest
 from octavia_anycast.model.heartbeat import MISSED_HEARTBEATS
 from octavia_anycast.model.wire import GateSettings, SyntheticRequest
+from octavia_anycast.planning.amphora.certificates import left_when_due
 from octavia_anycast.planning.amphora.failures import Patience
 from octavia_anycast.planning.amphora.gate_choice import (
     KEYS,
@@ -104,14 +105,16 @@ class Settings:
             silent_after=self.silent_after,
         )
 
-    @property
-    def doctor_limits(self) -> Limits:
+    def doctor_limits(self, certificate_seconds: float) -> Limits:
         """What these settings say of what the doctor looks at.
 
-        A certificate is replaced within ``cert_interval`` once it ends within
-        ``cert_expiry_buffer``. Two of these may fail.
+        A certificate is replaced within ``cert_interval`` once it is due. Two
+        of these may fail.
+
+        :param certificate_seconds: for how long new certificates are valid
         """
-        late = self.cert_expiry_buffer - 3 * self.cert_interval
+        due = left_when_due(self.cert_expiry_buffer, certificate_seconds)
+        late = due - 3 * self.cert_interval
         return Limits(
             report_stale_after=self.report_stale_after,
             silent_after=2 * self.silent_after,

@@ -118,7 +118,7 @@ def look(
         seen = tables.read(
             session,
             controller.utc_now(),
-            settings.doctor_limits,
+            settings.doctor_limits(cfg.CONF.certificates.cert_validity_time),
             distributor_id,
         )
         owners = tables.owners(session, distributor_id)
@@ -143,7 +143,11 @@ def _chosen(name_or_id: str, found: list[Distributor]) -> str:
 
 
 def _asked(seen: Seen, agents: Agents) -> Seen:
-    """Ask the agents of all amphorae that are to serve."""
+    """Ask the agents of all amphorae that are to serve.
+
+    ``now`` stays the time at which the tables were read: agents that do not
+    answer take a while, and heartbeats of the others are not read again.
+    """
 
     def ask(amphora: SeenAmphora) -> SeenAmphora:
         address = amphora.record.lb_network_ip
@@ -159,7 +163,7 @@ def _asked(seen: Seen, agents: Agents) -> Seen:
     in_use = {amphora.id for amphora in seen.in_use()}
     with ThreadPoolExecutor(ASKING_THREADS) as executor:
         amphorae = tuple(executor.map(ask, seen.amphorae))
-    return replace(seen, amphorae=amphorae, now=controller.utc_now())
+    return replace(seen, amphorae=amphorae)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,12 +7,15 @@ security groups. Nothing is stored: each request looks anew.
 """
 
 import uuid
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
 from operator import attrgetter
 from types import SimpleNamespace
 from typing import Any
+
+from oslo_config import cfg
 
 from octavia_anycast.api.declaration import calls, faults, listing, resource
 from octavia_anycast.api.declaration.calls import ours
@@ -114,7 +117,9 @@ class ChecksController(resource.Collection):
             seen = tables.read(
                 session,
                 datetime.now(UTC),
-                settings.doctor_limits,
+                settings.doctor_limits(
+                    cfg.CONF.certificates.cert_validity_time
+                ),
                 distributor_id,
             )
             owners = tables.owners(session, distributor_id)
@@ -145,9 +150,15 @@ def _without_name(wanted: Request) -> Request:
 
 
 def _rows(results: Iterable[Result]) -> Iterable[SimpleNamespace]:
+    """What the list shows; an id of its own for each, the same at each look.
+
+    A check may say several things of one subject, such as of the shares of a
+    load balancer in each of its zones: they are numbered.
+    """
+    told: Counter[tuple[str | None, ...]] = Counter()
     for result in results:
         subject = result.subject
-        key = (
+        key: tuple[str | None, ...] = (
             result.check,
             result.severity,
             subject.distributor_id,
@@ -155,8 +166,10 @@ def _rows(results: Iterable[Result]) -> Iterable[SimpleNamespace]:
             subject.amphora_id,
             subject.peer_id,
         )
+        told[key] += 1
+        name = key if told[key] == 1 else (*key, told[key])
         yield SimpleNamespace(
-            id=str(uuid.uuid5(_NAMESPACE, repr(key))),
+            id=str(uuid.uuid5(_NAMESPACE, repr(name))),
             check=result.check,
             severity=result.severity.value,
             distributor_id=subject.distributor_id,

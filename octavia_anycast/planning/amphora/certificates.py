@@ -19,6 +19,15 @@ def is_rotatable(record: AmphoraRecord) -> bool:
     )
 
 
+def left_when_due(buffer_seconds: float, validity_seconds: float) -> float:
+    """How many seconds before its end a certificate is to be replaced.
+
+    A buffer of more than half the validity would have new certificates
+    rotated again and again: half the validity is the most.
+    """
+    return min(buffer_seconds, validity_seconds / 2)
+
+
 def is_due(
     record: AmphoraRecord,
     now: datetime,
@@ -26,14 +35,10 @@ def is_due(
     buffer_seconds: float,
     validity_seconds: float,
 ) -> bool:
-    """Whether it is time; one whose end is unknown is due.
-
-    A buffer of more than half the validity would have new certificates
-    rotated again and again: half the validity is the most.
-    """
+    """Whether it is time; one whose end is unknown is due."""
     if not is_rotatable(record):
         return False
     if record.cert_expiration is None:
         return True
-    left = min(buffer_seconds, validity_seconds / 2)
+    left = left_when_due(buffer_seconds, validity_seconds)
     return record.cert_expiration <= now + timedelta(seconds=left)

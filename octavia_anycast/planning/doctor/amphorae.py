@@ -7,6 +7,7 @@ Layer: planning. Pure.
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from octavia_anycast.planning.doctor.seen import (
     Seen,
@@ -178,8 +179,12 @@ def clocks(seen: Seen) -> Iterator[Statement]:
 
 
 def images(seen: Seen) -> Iterator[Statement]:
-    """The amphorae of a distributor were booted from one image."""
-    by_image: dict[str, dict[str, list[SeenAmphora]]] = defaultdict(
+    """The amphorae of a load balancer were booted from one image.
+
+    So were a distributor's own. Those of two load balancers are not compared:
+    a flavor may name another image.
+    """
+    by_image: dict[Subject, dict[str, list[SeenAmphora]]] = defaultdict(
         lambda: defaultdict(list)
     )
     for amphora in seen.settled():
@@ -189,17 +194,18 @@ def images(seen: Seen) -> Iterator[Statement]:
         if machine is None or not machine.image:
             yield _not_told(amphora, "its image")
         else:
-            by_image[amphora.distributor_id][machine.image].append(amphora)
-    for distributor_id, found in by_image.items():
+            owner = replace(amphora.subject, amphora_id=None)
+            by_image[owner][machine.image].append(amphora)
+    for owner, found in by_image.items():
         if len(found) == 1:
             for amphora in next(iter(found.values())):
                 yield ok(amphora.subject)
         else:
-            yield _different(distributor_id, found)
+            yield _different(owner, found)
 
 
 def _different(
-    distributor_id: str, found: dict[str, list[SeenAmphora]]
+    owner: Subject, found: dict[str, list[SeenAmphora]]
 ) -> Statement:
     newest = max(found)  # they begin with the date of the build
     old = [one for image in found if image != newest for one in found[image]]
@@ -207,10 +213,15 @@ def _different(
         f"{len(found[image])} from {image!r} ({_ids(found[image])})"
         for image in sorted(found)
     )
+    of = (
+        "a distributor's own"
+        if owner.load_balancer_id is None
+        else f"load balancer {owner.load_balancer_id}"
+    )
     return wrong(
-        Subject(distributor_id=distributor_id),
-        f"Amphorae of one distributor were booted from different images: "
-        f"{shares}. {newest!r} is the newest.",
+        owner,
+        f"Amphorae of {of} were booted from different images: {shares}. "
+        f"{newest!r} is the newest.",
         [failover(one) for one in sorted(old, key=lambda one: one.id)],
         Severity.WARNING,
     )

@@ -187,7 +187,7 @@ def _prefixes_steps(ended: Ended) -> Iterator[Step]:
     yield _neighbour(ended)
     yield configure(
         ended.peer,
-        "address-family ipv4 unicast",
+        f"address-family ipv{ended.peer.peer_ip.version} unicast",
         "neighbor GROUP maximum-prefix 1000",
     )
     yield vtysh(ended.peer, f"clear bgp {ended.source}")
@@ -199,10 +199,9 @@ def _shutdown_steps(ended: Ended) -> Iterator[Step]:
 
 
 def _range_steps(ended: Ended) -> Iterator[Step]:
+    prefix = f"{ended.source}/{ended.peer.peer_ip.max_prefixlen}"
     yield vtysh(ended.peer, "show running-config bgpd")
-    yield configure(
-        ended.peer, f"bgp listen range {ended.source}/32 peer-group GROUP"
-    )
+    yield configure(ended.peer, f"bgp listen range {prefix} peer-group GROUP")
 
 
 def _listen_steps(ended: Ended) -> Iterator[Step]:

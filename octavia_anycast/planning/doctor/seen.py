@@ -97,6 +97,12 @@ class SeenAmphora:
         zone = self.record.availability_zone
         return f"amphora {self.id}" + (f" in zone {zone}" if zone else "")
 
+    def age_when_told(self, since: datetime | None) -> float:
+        """How old was what it told when it did; infinite: it never was."""
+        if since is None or self.reported_at is None:
+            return float("inf")
+        return (self.reported_at - since).total_seconds()
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class Opening:

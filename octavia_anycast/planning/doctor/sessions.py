@@ -86,7 +86,7 @@ def bfd(seen: Seen) -> Iterator[Statement]:
             yield unknown(subject, _not_told(amphora, peer))
         elif session.bfd == "Up":
             yield ok(subject)
-        elif seen.age(session.since) > _BFD_PATIENCE_SECONDS:
+        elif amphora.age_when_told(session.since) > _BFD_PATIENCE_SECONDS:
             yield _without_bfd(subject, amphora, speaker, peer, session.bfd)
 
 

@@ -106,14 +106,14 @@ def _groups(
             session.peer_id
             for session in report.sessions
             if session.state is SessionState.ESTABLISHED
-            and seen.age(session.since) > _PERIODS_SECONDS
+            and amphora.age_when_told(session.since) > _PERIODS_SECONDS
         }
         advertised = {
             path.peer_id
             for path in report.paths
             if path.state is PathState.ADVERTISED
         }
-        is_old = seen.age(report.gate.since) > _PERIODS_SECONDS
+        is_old = amphora.age_when_told(report.gate.since) > _PERIODS_SECONDS
         if advertised and advertised <= up and is_old:
             key = record.load_balancer_id, frozenset(advertised)
             found[key].append((amphora, report))

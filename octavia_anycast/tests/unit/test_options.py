@@ -12,6 +12,8 @@ from octavia_anycast.model.cluster import ClusterPolicy
 from octavia_anycast.model.errors import InvalidRequest
 from octavia_anycast.testing.operator_settings import read
 
+DAY = 86_400.0
+
 
 def test_the_model_has_the_values_of_the_options() -> None:
     assert read().policy == ClusterPolicy()
@@ -115,3 +117,21 @@ def test_a_value_that_is_none_is_refused_by_its_name(tmp_path, name, value):
 )
 def test_an_address_to_bind_is_of_either_family(name, value):
     assert getattr(read(**{name: value}), name) == value
+
+
+@pytest.mark.parametrize(
+    ("validity_days", "expected_days"), [(30, 14), (28, 14), (10, 5), (1, 0.5)]
+)
+def test_the_doctor_waits_for_a_certificate_until_it_is_due(
+    validity_days, expected_days
+):
+    """Rotation waits for half the validity, if that is less than the buffer.
+
+    Three searches may go by.
+    """
+    limits = read().doctor_limits(validity_days * DAY)
+    assert limits.certificate_left == expected_days * DAY - 3 * 3600
+
+
+def test_of_certificates_that_are_short_the_doctor_waits_for_the_end():
+    assert read().doctor_limits(3600).certificate_left == 0

@@ -6,9 +6,13 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from oslo_config import fixture as config_fixture
+from sqlalchemy import event, update
+from sqlalchemy.engine import Engine
 
 from octavia_anycast.db import heartbeat
 from octavia_anycast.db.amphora import reports
+from octavia_anycast.db.models import Amphora
 from octavia_anycast.model.bgp import SessionState
 from octavia_anycast.testing import octavia_rows, samples
 from octavia_anycast.testing.fakes.fake_network_proxy import (
@@ -36,18 +40,7 @@ def lb(api, fabric):
     """A load balancer with a listener and two amphorae without a fault."""
     _, (subnet_id,) = api.neutron.add_network("198.51.100.0/24")
     made = make_lb(api, subnet_id)
-    api.create(
-        "/v2/lbaas/listeners",
-        {
-            "listener": {
-                "name": "web-http",
-                "loadbalancer_id": made["id"],
-                "protocol": "HTTP",
-                "protocol_port": 80,
-            }
-        },
-    )
-    octavia_rows.settle()
+    add_listener(api, made["id"], 80)
     for number in (1, 2):
         amphora_id = make_ours(
             api,
@@ -88,6 +81,22 @@ def group(lb, proxy):
             remote_group_id=remote,
         )
     return made
+
+
+def add_listener(api, load_balancer_id, port, **attributes):
+    api.create(
+        "/v2/lbaas/listeners",
+        {
+            "listener": {
+                "name": "web-http",
+                "loadbalancer_id": load_balancer_id,
+                "protocol": "HTTP",
+                "protocol_port": port,
+            }
+            | attributes
+        },
+    )
+    octavia_rows.settle()
 
 
 def say(api, fabric, amphora_id, **of_session):
@@ -213,6 +222,17 @@ def test_no_default_distributor(api, bare):
     )
 
 
+def test_a_short_certificate_that_is_not_due_is_well(api, lb, group):
+    """Of ten days, eight: it is replaced when five are left."""
+    fresh = datetime.now(UTC) + timedelta(days=8)
+    with api.database.transaction() as stored:
+        stored.execute(update(Amphora).values(cert_expiration=fresh))
+    assert [row["check"] for row in wrong(api)] == ["certificates"] * 2
+    with config_fixture.Config() as conf:
+        conf.config(group="certificates", cert_validity_time=10 * 86_400)
+        assert wrong(api) == []
+
+
 def test_of_one_distributor_others_are_not_told(api, fabric, lb, group):
     other = api.create(
         "/v2/lbaas/distributors", samples.distributor(name="other")
@@ -221,6 +241,33 @@ def test_of_one_distributor_others_are_not_told(api, fabric, lb, group):
     assert [row for row in rows if row["check"] == "bgp-sessions"] == []
     rows = checks(api, f"?distributor_id={fabric['id']}&check=bgp-sessions")
     assert [row["count"] for row in rows] == [2]
+
+
+def statements(api):
+    """How many statements one look takes."""
+    counted = []
+
+    def count(_connection, _cursor, statement, *_):
+        counted.append(statement)
+
+    event.listen(Engine, "before_cursor_execute", count)
+    try:
+        checks(api)
+    finally:
+        event.remove(Engine, "before_cursor_execute", count)
+    return len(counted)
+
+
+def test_statements_do_not_grow_with_load_balancers(api, lb):
+    few = statements(api)
+    _, (subnet_id,) = api.neutron.add_network("203.0.113.0/24")
+    for _ in range(3):
+        made = make_lb(api, subnet_id)
+        for port in (80, 81):
+            add_listener(api, made["id"], port, allowed_cidrs=["192.0.2.0/24"])
+    rows = [row for row in wrong(api) if row["check"] == "security-groups"]
+    assert len(rows) == 4
+    assert statements(api) == few
 
 
 def test_filters_pages_and_fields(api, group):

@@ -127,11 +127,37 @@ def test_images_that_differ():
     new = "2026-11-29T08:00:00Z"
     what = seen(amphora(1), with_machine(2, image=new), amphora(3))
     summary, remedy = only(what, "images", Severity.WARNING)
+    assert "Amphorae of load balancer lb were booted from" in summary
     assert f"2 from '{IMAGE}' (amp1, amp3), 1 from '{new}' (amp2)" in summary
     assert remedy.splitlines() == [
         "on the cloud: openstack loadbalancer amphora failover amp1",
         "on the cloud: openstack loadbalancer amphora failover amp3",
     ]
+
+
+def on_image(number, image, **of_record):
+    one = with_machine(number, image=image)
+    return replace(one, record=replace(one.record, **of_record))
+
+
+def test_load_balancers_may_have_images_of_their_own():
+    """Their flavors may name them; a distributor's own have none."""
+    own = {"distributor_id": FABRIC.id, "load_balancer_id": None}
+    what = seen(
+        on_image(1, "a"),
+        on_image(2, "b", load_balancer_id="other"),
+        on_image(3, "a"),
+        on_image(4, "c", **own),
+    )
+    assert found(what) == []
+
+
+def test_images_of_a_distributors_own_that_differ():
+    own = {"distributor_id": FABRIC.id, "load_balancer_id": None}
+    what = seen(on_image(1, "a", **own), on_image(2, "b", **own))
+    summary, remedy = only(what, "images", Severity.WARNING)
+    assert "Amphorae of a distributor's own were booted" in summary
+    assert remedy.endswith("openstack loadbalancer amphora failover amp1")
 
 
 def test_an_older_agent_tells_nothing_and_is_no_fault():

@@ -4,6 +4,7 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from ipaddress import ip_address
 
 import pytest
 
@@ -45,7 +46,8 @@ def down(state=SessionState.CONNECT, error="", ttl_drops=0):
 
 def with_peer(peer):
     (speaker,) = FABRIC.speakers
-    speaker = replace(speaker, peers=(peer,))
+    version = peer.peer_ip.version
+    speaker = replace(speaker, ip_version=version, peers=(peer,))
     return (replace(FABRIC, speakers=(speaker,)),)
 
 
@@ -125,6 +127,30 @@ def test_words_of_the_daemon_tell_the_cause(error, sentence, command):
         summary
     )
     assert command in remedy
+
+
+@pytest.mark.parametrize(
+    ("peer_ip", "family"), [("172.31.0.11", "ipv4"), ("2001:db8::11", "ipv6")]
+)
+def test_the_limit_of_prefixes_is_of_the_family_of_the_session(
+    peer_ip, family
+):
+    peer = replace(PEER, peer_ip=ip_address(peer_ip))
+    one = down(error="Received: Maximum number of prefixes reached")
+    _, remedy = only(seen(one, distributors=with_peer(peer)), "bgp-sessions")
+    assert (
+        f"-c 'address-family {family} unicast' "
+        "-c 'neighbor GROUP maximum-prefix 1000'"
+    ) in remedy
+
+
+def test_a_listen_range_is_one_address_of_the_session():
+    peer = replace(PEER, peer_ip=ip_address("2001:db8::11"))
+    one = down(error="Received: Connection rejected")
+    source = ip_address("2001:db8::101")
+    one = replace(one, record=replace(one.record, lb_network_ip=source))
+    _, remedy = only(seen(one, distributors=with_peer(peer)), "bgp-sessions")
+    assert "bgp listen range 2001:db8::101/128 peer-group GROUP" in remedy
 
 
 def test_silence_means_the_password_first():
@@ -213,6 +239,15 @@ def test_bfd_is_given_its_time(changes):
         found(seen(amphora(of_report={"sessions": (session(**changes),)})))
         == []
     )
+
+
+def test_bfd_is_given_its_time_before_the_report():
+    """What is told was so then, however long ago that is."""
+    then = NOW - timedelta(seconds=50)
+    young = session(bfd="Down", since=then - timedelta(seconds=5))
+    one = amphora(of_report={"sessions": (young,)}, reported_at=then)
+    one = replace(one, report=replace(one.report, machine=machine(clock=then)))
+    assert found(seen(one)) == []
 
 
 def test_bfd_of_an_older_agent_is_not_known():

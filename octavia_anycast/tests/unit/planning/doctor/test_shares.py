@@ -147,6 +147,19 @@ def test_one_that_has_just_joined_is_not_compared():
     assert found(what) == []
 
 
+@pytest.mark.parametrize("is_gate", [True, False])
+def test_one_that_had_just_joined_when_it_reported_is_not_compared(is_gate):
+    then = NOW - timedelta(seconds=25)
+    since = then - timedelta(seconds=60)
+    changes = (
+        {"gate": replace(report().gate, since=since)}
+        if is_gate
+        else {"sessions": (session(since=since),)}
+    )
+    joined = replace(serving(2, 0, **changes), reported_at=then)
+    assert found(seen(serving(1, 100), joined)) == []
+
+
 def test_only_periods_that_all_have_counted_are_compared():
     late = dict(list(accepted(100).items())[: ACCEPTED_PERIODS - 4])
     one = amphora(of_report={"machine": machine(accepted=late)})
