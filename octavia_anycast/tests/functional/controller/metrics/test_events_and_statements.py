@@ -91,6 +91,12 @@ def test_names_of_peers_are_bounded(scene):
     found = scene.scrape().of("bgp_session_changes_total", "peer")
     assert len(found) == NAMES_MAX + 1
     assert found[OTHERS] == 20
+    with scene.transaction() as session:
+        rows.peer(session, "first", "leaf", 251)
+    after = scene.scrape().of("bgp_session_changes_total", "peer")
+    assert after["leaf"] == 0
+    assert after[OTHERS] == 20
+    assert all(after[name] == 1 for name in after.keys() - {"leaf", OTHERS})
 
 
 def test_sessions_are_left_out_while_the_database_is_away(filled, monkeypatch):
