@@ -149,6 +149,24 @@ def test_a_statement_that_began_before_is_not_timed():
     assert told == []
 
 
+def test_an_end_of_the_telling_breaks_no_statement():
+    """As one of a worker that is under way when the controller ends."""
+    told = []
+
+    def tell(seconds):
+        told.append(seconds)
+        timer.stop()
+
+    timer = StatementTimer(tell)
+    engine = create_engine("sqlite://")
+    with engine.connect() as connection:
+        for count in (1, 2):
+            timer.start()
+            for _ in range(2):
+                assert connection.execute(text("SELECT 1")).scalar() == 1
+            assert len(told) == count, "once after each start"
+
+
 def test_all_that_is_declared_is_there(filled):
     filled.process.reconciled("chore", Ending.SETTLED, 0.1)
     found = {
