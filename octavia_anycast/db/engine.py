@@ -130,28 +130,33 @@ class StatementTimer:
     ) -> None:
         self._told = told
         self._clock = clock
-        self._listeners = (
-            ("before_cursor_execute", self._begins),
-            ("after_cursor_execute", self._ends),
-        )
+        self._is_listening = False
+        self._is_telling = False
 
     def start(self) -> None:
         """Begin to tell."""
-        for name, listener in self._listeners:
-            event.listen(Engine, name, listener)
+        self._is_telling = True
+        if not self._is_listening:
+            self._is_listening = True
+            event.listen(Engine, "before_cursor_execute", self._begins)
+            event.listen(Engine, "after_cursor_execute", self._ends)
 
     def stop(self) -> None:
-        """End it."""
-        for name, listener in self._listeners:
-            event.remove(Engine, name, listener)
+        """End it.
+
+        The listeners stay: SQLAlchemy breaks off a statement of another
+        thread that goes through them while one is removed.
+        """
+        self._is_telling = False
 
     def _begins(self, *arguments: Any) -> None:
-        _context_of(arguments).octavia_anycast_began = self._clock()
+        if self._is_telling:
+            _context_of(arguments).octavia_anycast_began = self._clock()
 
     def _ends(self, *arguments: Any) -> None:
         # One that began before the telling has no beginning.
         began = getattr(_context_of(arguments), "octavia_anycast_began", None)
-        if began is not None:
+        if began is not None and self._is_telling:
             self._told(self._clock() - began)
 
 

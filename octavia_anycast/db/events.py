@@ -62,12 +62,14 @@ class EventRecord:
 class Scope:
     """Whose events are listed, and of which time.
 
-    ``without``: kinds that are not listed; ``since`` is part of the time,
-    ``until`` is not.
+    ``is_own``: none of load balancers, those of a distributor's own amphorae
+    only. ``without``: kinds that are not listed; ``since`` is part of the
+    time, ``until`` is not.
     """
 
     load_balancer_id: str | None = None
     distributor_id: str | None = None
+    is_own: bool = False
     without: Collection[str] = ()
     since: datetime | None = None
     until: datetime | None = None
@@ -142,6 +144,8 @@ def _within(scope: Scope) -> list[ColumnElement[bool]]:
     ):
         if value is not None:
             found.append(column == value)
+    if scope.is_own:
+        found.append(_ROW.load_balancer_id.is_(None))
     if scope.without:
         found.append(_ROW.kind.not_in(list(scope.without)))
     if scope.since is not None:

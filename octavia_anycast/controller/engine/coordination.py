@@ -72,6 +72,9 @@ class Coordination:
         self._guard = threading.Lock()
         self._partitioner: Any = None
         self._owned: dict[str, bool] = {}  # until the next refresh
+        self._unreleased_guard = threading.Lock()
+        # (name, lock) of those that are still to be released
+        self._unreleased: list[tuple[str, Any]] = []
         self.is_answering = True  # the service, at the last refresh
 
     def start(self) -> None:
@@ -93,7 +96,14 @@ class Coordination:
         self._coordinator.stop()
 
     def refresh(self) -> None:
-        """Learn which controllers there are; join again if we timed out."""
+        """Learn which controllers there are; join again if we timed out.
+
+        Locks whose release failed are released here.
+        """
+        self._learn()
+        self._release_again()
+
+    def _learn(self) -> None:
         with self._guard:
             try:
                 self._coordinator.run_watchers()
@@ -134,7 +144,40 @@ class Coordination:
         finally:
             if is_held:
                 with _translated():
-                    lock.release()
+                    self._release(name, lock)
+
+    def _release(self, name: str, lock: Any) -> None:
+        """Release a lock, or keep it for the next refresh.
+
+        The heart beats for a lock that is not released: nobody could take it
+        for as long as this process lives.
+        """
+        try:
+            lock.release()
+        except tooz.ToozError as e:
+            with self._unreleased_guard:
+                self._unreleased.append((name, lock))
+            LOG.warning(
+                "The lock of %s is not released yet, which is retried: %s",
+                name,
+                e,
+            )
+            raise
+
+    def _release_again(self) -> None:
+        """Release what is left; after the first failure the rest waits."""
+        with self._unreleased_guard:
+            left, self._unreleased = self._unreleased, []
+        try:
+            while left:
+                # False, which is no failure, says that it is not held.
+                left[0][1].release()
+                LOG.info("The lock of %s is released.", left.pop(0)[0])
+        except tooz.ToozError as e:
+            LOG.debug("A lock is still not released: %s", e)
+        finally:
+            with self._unreleased_guard:
+                self._unreleased += left
 
     def _join(self) -> None:
         try:

@@ -9,7 +9,6 @@ Layer: controller.
 """
 
 import gzip
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from importlib import metadata
@@ -111,12 +110,11 @@ class Exposition:
         return families.RESCUE, {(event,): n for event, n in counts.items()}
 
     def _session_changes(self, found: Deployment) -> tuple[Family, Values]:
-        counts = self._process.session_changes.by_name(found.peer_names)
-        names = shown_names(counts)
-        sums = Counter[tuple[str, ...]]()
-        for name, count in counts.items():
-            sums[names[name],] += count
-        return families.SESSION_CHANGES, sums
+        names = shown_names(set(found.peer_names.values()))
+        counts = self._process.session_changes.by_name(
+            {peer_id: names[x] for peer_id, x in found.peer_names.items()}
+        )
+        return families.SESSION_CHANGES, {(x,): n for x, n in counts.items()}
 
     def _own(self) -> Iterable[tuple[Family, Values]]:
         """What this process knows, without a database."""

@@ -18,11 +18,14 @@ class SessionChanges:
     """Counts what events tell of sessions; safe for several threads.
 
     An event may stand for changes before it that were not told: they count.
+    No count goes backwards: a change stays with the name that its peer was
+    shown by when it was first asked for, whatever becomes of the peer.
     """
 
     def __init__(self) -> None:
         self._guard = threading.Lock()
-        self._counts: Counter[str] = Counter()  # peer_id -> changes
+        self._new: Counter[str] = Counter()  # peer_id -> changes
+        self._totals: Counter[str] = Counter()  # name -> changes
 
     def add(self, events: Iterable[Event]) -> None:
         """Count those of sessions."""
@@ -33,16 +36,15 @@ class SessionChanges:
         ]
         with self._guard:
             for peer_id, count in changes:
-                self._counts[peer_id] += count
+                self._new[peer_id] += count
 
-    def by_name(self, peer_names: Mapping[str, str]) -> Counter[str]:
-        """Name of a peer -> changes; 0 for one without.
+    def by_name(self, peer_names: Mapping[str, str]) -> dict[str, int]:
+        """Name -> changes since this process began; 0 for one without.
 
-        :param peer_names: id -> name of each peer that there is; what is not
-            among them is left out
+        :param peer_names: id -> name that it is shown by, of each peer that
+            there is; several may have one. Changes of other peers wait.
         """
-        found: Counter[str] = Counter()
         with self._guard:
             for peer_id, name in peer_names.items():
-                found[name] += self._counts[peer_id]
-        return found
+                self._totals[name] += self._new.pop(peer_id, 0)
+            return {name: self._totals[name] for name in peer_names.values()}

@@ -52,7 +52,9 @@ class History:
         since = now - BACK
         scopes = [events.Scope(since=since, load_balancer_id=owner_id)]
         if owner_id is not None:
-            scopes.append(events.Scope(since=since, distributor_id=owner_id))
+            scopes.append(
+                events.Scope(since=since, distributor_id=owner_id, is_own=True)
+            )
         found: list[Any] = []
         with self._world.database.transaction() as session:
             for scope in scopes:

@@ -111,7 +111,8 @@ class Overview:
     def rates(self) -> dict[str, float]:
         """amphora_id -> new connections a second; one query."""
         with self._world.database.transaction() as session:
-            return self._rates.look(pictured.connections(session))
+            counted = pictured.connections(session)
+        return self._rates.look(counted, self._world.now())
 
     def _read(self) -> Found:
         world = self._world
@@ -129,7 +130,7 @@ class Overview:
                 peers=tuple(pictured.peers(session)),
                 amphorae=tuple(totals.counted_amphorae(session)),
                 owners=pictured.dedicated(session),
-                rates=self._rates.look(pictured.connections(session)),
+                rates=self._rates.look(pictured.connections(session), now),
             )
 
     def document(self, found: Found) -> dict[str, Any]:

@@ -197,28 +197,84 @@ def test_a_driver_that_is_not_installed(scheme, monkeypatch):
     assert "secret" not in refused.value.reason
 
 
-@pytest.mark.parametrize("step", ["acquire", "release"])
-def test_a_service_that_is_away_is_no_fault_of_ours(
-    tmp_path, monkeypatch, step
-):
-    """Else each reconcile would count as crashed."""
+def is_away(*_arguments, **_options):
+    """What tooz raises if its service does not answer."""
+    raise tooz.ToozError("connection refused")
 
-    def is_away(*_arguments, **_options):
-        raise tooz.ToozError("connection refused")
 
-    with controllers(tmp_path, 1) as (one,):
-        lock = one._coordinator.get_lock(b"octavia-anycast-lb")
-        monkeypatch.setattr(lock, step, is_away)
-        monkeypatch.setattr(one._coordinator, "get_lock", lambda _: lock)
+def lose(controller, monkeypatch, name):
+    """Hold a lock that cannot be released when it should be."""
+    lock = controller._coordinator.get_lock(f"octavia-anycast-{name}".encode())
+    with monkeypatch.context() as patch:
+        patch.setattr(lock, "release", is_away)
+        patch.setattr(controller._coordinator, "get_lock", lambda _: lock)
         with (
             pytest.raises(Retryable, match=r"coordination_url.*refused"),
-            one.lock("lb") as is_held,
+            controller.lock(name) as is_held,
         ):
             assert is_held
-        monkeypatch.undo()
-        lock.release()
+    return lock
+
+
+def test_a_service_that_is_away_is_no_fault_of_ours(tmp_path, monkeypatch):
+    """Else each reconcile would count as crashed."""
+    with controllers(tmp_path, 1) as (one,):
+        lock = one._coordinator.get_lock(b"octavia-anycast-lb")
+        with monkeypatch.context() as patch:
+            patch.setattr(lock, "acquire", is_away)
+            patch.setattr(one._coordinator, "get_lock", lambda _: lock)
+            with (
+                pytest.raises(Retryable, match=r"coordination_url.*refused"),
+                one.lock("lb"),
+            ):
+                pytest.fail("it is not held")
         with one.lock("lb") as is_held:
             assert is_held
+
+
+def test_a_release_that_failed_is_made_up_for(tmp_path, monkeypatch, caplog):
+    """Else no controller could look after it until this one ends."""
+    caplog.set_level("INFO", coordination.__name__)
+    with controllers(tmp_path, 2) as (one, other):
+        locks = [lose(one, monkeypatch, name) for name in ("lb", "second")]
+        with monkeypatch.context() as patch:
+            for lock in locks:
+                patch.setattr(lock, "release", is_away)
+            one.refresh()
+            one.refresh()
+        for controller in (one, other):
+            with controller.lock("lb") as is_held:
+                assert not is_held
+        warnings = [r for r in caplog.records if r.levelname == "WARNING"]
+        assert len(warnings) == 2, "once for each"
+        assert "released." not in caplog.text
+        one.refresh()
+        for name in ("lb", "second"):
+            assert f"The lock of {name} is released." in caplog.text
+            with other.lock(name) as is_held:
+                assert is_held
+                # It is not released for who holds it now.
+                one.refresh()
+                with one.lock(name) as is_held_too:
+                    assert not is_held_too
+
+
+def test_a_lock_that_is_not_held_any_more_is_forgotten(tmp_path, monkeypatch):
+    """As after the answer to a release was lost, or its time was over."""
+    with controllers(tmp_path, 1) as (one,):
+        lock = lose(one, monkeypatch, "lb")
+        calls = []
+
+        def is_not_held():
+            calls.append(1)
+            return False
+
+        with monkeypatch.context() as patch:
+            patch.setattr(lock, "release", is_not_held)
+            one.refresh()
+            one.refresh()
+        assert calls == [1]
+        lock.release()
 
 
 def test_a_group_that_is_gone_is_told_until_it_is_back(tmp_path):

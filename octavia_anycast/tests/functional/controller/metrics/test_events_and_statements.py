@@ -91,6 +91,12 @@ def test_names_of_peers_are_bounded(scene):
     found = scene.scrape().of("bgp_session_changes_total", "peer")
     assert len(found) == NAMES_MAX + 1
     assert found[OTHERS] == 20
+    with scene.transaction() as session:
+        rows.peer(session, "first", "leaf", 251)
+    after = scene.scrape().of("bgp_session_changes_total", "peer")
+    assert after["leaf"] == 0
+    assert after[OTHERS] == 20
+    assert all(after[name] == 1 for name in after.keys() - {"leaf", OTHERS})
 
 
 def test_sessions_are_left_out_while_the_database_is_away(filled, monkeypatch):
@@ -141,6 +147,24 @@ def test_a_statement_that_began_before_is_not_timed():
         connection.execute(text("SELECT begins(1)"))
         timer.stop()
     assert told == []
+
+
+def test_an_end_of_the_telling_breaks_no_statement():
+    """As one of a worker that is under way when the controller ends."""
+    told = []
+
+    def tell(seconds):
+        told.append(seconds)
+        timer.stop()
+
+    timer = StatementTimer(tell)
+    engine = create_engine("sqlite://")
+    with engine.connect() as connection:
+        for count in (1, 2):
+            timer.start()
+            for _ in range(2):
+                assert connection.execute(text("SELECT 1")).scalar() == 1
+            assert len(told) == count, "once after each start"
 
 
 def test_all_that_is_declared_is_there(filled):

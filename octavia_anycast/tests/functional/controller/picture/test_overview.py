@@ -4,6 +4,7 @@
 
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import event
@@ -184,16 +185,36 @@ def test_a_text_is_cut_to_octets_of_json(name, bytes_max):
 def test_rates_are_of_two_looks():
     rates = ConnectionRates()
 
-    def look(seconds, connections):
+    def look(seconds, connections, age=0):
         at = ago(-seconds)
-        return rates.look({"a": Counted(at=at, connections=connections)})
+        return rates.look(
+            {"a": Counted(at=at, connections=connections)},
+            ago(-seconds - age),
+        )
 
     assert look(0, 100) == {}
     assert look(5, 300) == {}  # too short a time to say
     assert look(20, 300) == {"a": 10.0}
     assert look(21, 5) == {"a": 10.0}  # it began anew
     assert look(31, 5) == {"a": 0.0}
-    assert rates.look({}) == {}
+    assert look(31, 5, age=30) == {"a": 0.0}
+    assert look(31, 5, age=31) == {}  # it is silent
+    assert look(61, 35) == {"a": 1.0}
+    assert rates.look({}, ago(-61)) == {}
+
+
+def test_rates_begin_anew_after_a_long_time_without_a_look():
+    rates = ConnectionRates()
+
+    def look(seconds, connections):
+        counted = {"a": Counted(at=ago(-seconds), connections=connections)}
+        return rates.look(counted, ago(-seconds))
+
+    look(0, 0)
+    assert look(10, 1000) == {"a": 100.0}
+    assert look(310, 1300) == {}
+    assert look(315, 1300) == {}
+    assert look(320, 1400) == {"a": 10.0}
 
 
 def test_rates_are_shown(planted):
@@ -204,6 +225,10 @@ def test_rates_are_shown(planted):
     planted.count("web1", 50, 0)
     rates = {row[0]: row[5] for row in found.make()["clusters"][0][7]}
     assert rates[id_of("web1")[:8]] == 2.5
+    now = planted.world.now()
+    planted.world.now = lambda: now + timedelta(seconds=31)
+    assert {row[5] for row in found.make()["clusters"][0][7]} == {-1}
+    assert found.rates() == {}
 
 
 def test_the_last_hour_is_told_newest_first(planted):
@@ -245,7 +270,9 @@ def test_a_distributors_own_amphorae_have_a_history(planted):
     planted.happened(EventKind.STATUS, id_of("other"), 20)
     found = History(planted.world).make(DISTRIBUTOR)
     owners = [found["owners"][row[2]] for row in found["events"]]
-    assert owners == [DISTRIBUTOR, id_of("other")]
+    # Not those of the load balancers that it announces.
+    assert owners == [DISTRIBUTOR]
+    assert found["owners"] == [DISTRIBUTOR]
     assert History(planted.world).make(id_of("other"))["events"][0][8] == ""
 
 

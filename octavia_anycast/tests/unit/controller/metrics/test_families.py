@@ -174,6 +174,35 @@ def test_events_are_counted_by_kind_and_sessions_by_peer():
     assert process.session_changes.by_name({"p1": "leaf1"}) == {"leaf1": 1}
 
 
+def test_counts_of_sessions_never_go_backwards():
+    """Else Prometheus takes it for a new start, and counts all again."""
+    process = ProcessMetrics()
+
+    def grow(**counts):
+        process.happened(
+            [
+                event(EventKind.SESSION_UP, peer_id, change_count=count)
+                for peer_id, count in counts.items()
+            ]
+        )
+
+    by_name = process.session_changes.by_name
+    grow(p1=3, p2=4, p3=5)
+    assert by_name({"p1": "a", "p2": "a", "p3": "b"}) == {"a": 7, "b": 5}
+    # p2 is gone, and what it did meanwhile is not told.
+    grow(p1=1, p2=10)
+    assert by_name({"p1": "a", "p3": "b"}) == {"a": 8, "b": 5}
+    # p3 is renamed, to a name that there is.
+    grow(p3=1)
+    assert by_name({"p1": "a", "p3": "a"}) == {"a": 9}
+    # p1 moves among the others, and back.
+    grow(p1=2)
+    assert by_name({"p1": "(others)", "p3": "a"}) == {"(others)": 2, "a": 9}
+    grow(p1=1, p3=1)
+    assert by_name({"p1": "b", "p3": "a"}) == {"b": 6, "a": 10}
+    assert by_name({"p4": "(others)"}) == {"(others)": 2}
+
+
 def test_statements_are_counted_by_how_long_they_took():
     process = ProcessMetrics()
     process.statement(0.0004)
