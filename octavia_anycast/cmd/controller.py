@@ -293,8 +293,9 @@ def _beside(
     )
     notifier = world.notifier
     notifiers = (notifier,) if isinstance(notifier, QueuedNotifier) else ()
+    # First: listeners are not added while a thread asks the database.
     timers = controller_metrics.timers(world)
-    return receiver, spare_monitor, *timers, *servers, *notifiers
+    return *timers, receiver, spare_monitor, *servers, *notifiers
 
 
 def _run_beside(daemon: Daemon, *others: _Beside) -> None:
