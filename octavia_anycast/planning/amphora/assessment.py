@@ -132,14 +132,13 @@ def _never_came_up(
     """Say that nobody could ever ask its agent; a heartbeat is no answer."""
     record, policy = amphora.record, desired.policy
     age = (now - record.status_since).total_seconds()
-    was_asked = record.frontend is not None or record.applied_at is not None
-    if was_asked or amphora.report is not None:
-        return ""
-    if age <= policy.boot_timeout:
+    if amphora.report is not None or age <= policy.boot_timeout:
         return ""
     words = f"its agent did not answer within {age:.0f} s"
-    if amphora.silent_seconds is None:
+    if not _has_come_up(amphora):
         return words
+    if record.frontend is not None or record.applied_at is not None:
+        return ""
     # It may have answered before, and wait for its front end.
     if not amphora.is_agent_mute or record.mute_since is None:
         return ""

@@ -130,6 +130,8 @@ def _while_booting(
         return Phase.FAILED
     # A heartbeat is no answer: its agent may refuse whoever asks.
     was_asked = amphora.has_frontend or amphora.applied_at is not None
+    if is_late and not _has_come_up(amphora):
+        return Phase.FAILED
     if is_late and not was_asked and said is None:
         return _unasked(amphora, policy, now)
     return None
@@ -140,8 +142,6 @@ def _unasked(
 ) -> Phase | None:
     """One that is heard of is given up when its agent is mute for long."""
     mute = amphora.mute_since
-    if amphora.heard_at is None:
-        return Phase.FAILED
     is_mute = mute is not None and _age(mute, now) > policy.dead_after
     return Phase.FAILED if is_mute else None
 
