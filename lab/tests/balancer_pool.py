@@ -66,7 +66,9 @@ class Pool:
             self._bench.await_converged(balancer)
         except TimeoutError:
             return False
-        return True
+        # Where a rack had no room, both are in the other one.
+        racks = {one.seen.rack for one in self._bench.amphorae(balancer)}
+        return len(racks) == SIZE
 
     def _found(self) -> str:
         """Its objects with all attributes; empty if it does not exist."""
