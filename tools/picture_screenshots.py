@@ -12,8 +12,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from octavia_anycast.model.event import EventKind
-from octavia_anycast.model.picture import ShownContent
+from octavia_anycast.model.monitoring.event import EventKind
+from octavia_anycast.model.monitoring.picture import ShownContent
 from octavia_anycast.testing.browser import Browser
 from octavia_anycast.testing.planted_picture import (
     DOWN,

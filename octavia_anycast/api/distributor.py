@@ -12,8 +12,8 @@ from typing import Any
 from octavia.common import constants, exceptions, validate
 from oslo_utils import strutils
 
-from octavia_anycast.api.bgp_peer import SHORT
-from octavia_anycast.api.bgp_speaker import (
+from octavia_anycast.api.bgp.peer import SHORT
+from octavia_anycast.api.bgp.speaker import (
     OWN_SPEAKER,
     check_driver,
     fitting_driver,

@@ -26,11 +26,12 @@ from octavia_anycast.api.declaration.fields import (
     Resource,
     one_of,
 )
-from octavia_anycast.db import events, listing
+from octavia_anycast.db import listing
 from octavia_anycast.db.distributor import distributors
-from octavia_anycast.db.events import EventRecord, Scope
+from octavia_anycast.db.monitoring import events
+from octavia_anycast.db.monitoring.events import EventRecord, Scope
 from octavia_anycast.model.errors import InvalidRequest, NotFound
-from octavia_anycast.model.event import (
+from octavia_anycast.model.monitoring.event import (
     OPERATORS_CAUSES,
     OPERATORS_KINDS,
     EventKind,

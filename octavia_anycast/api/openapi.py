@@ -12,8 +12,6 @@ import json
 from pecan import expose, rest
 
 from octavia_anycast.api import (
-    bgp_peer,
-    bgp_speaker,
     cluster,
     distributor,
     drain,
@@ -23,6 +21,7 @@ from octavia_anycast.api import (
     registration,
 )
 from octavia_anycast.api.amphora import schema as amphora
+from octavia_anycast.api.bgp import peer, speaker
 from octavia_anycast.api.declaration import calls
 from octavia_anycast.api.declaration.fields import TEXT, Resource, Schema
 from octavia_anycast.api.doctor import check
@@ -56,8 +55,8 @@ FAULT: Schema = {
 }
 SCHEMAS: dict[str, Schema] = {
     **distributor.SCHEMAS,
-    **bgp_peer.SCHEMAS,
-    **bgp_speaker.SCHEMAS,
+    **peer.SCHEMAS,
+    **speaker.SCHEMAS,
     **path.SCHEMAS,
     **check.SCHEMAS,
     **event.SCHEMAS,
@@ -73,15 +72,15 @@ CALLS = tuple(
     call
     for declared in (
         distributor.CALLS,
-        bgp_peer.CALLS,
-        bgp_speaker.CALLS,
+        peer.CALLS,
+        speaker.CALLS,
         path.CALLS,
         check.CALLS,
         event.CALLS_OF_DISTRIBUTORS,
         external_vip.CALLS,
         registration.CALLS,
         registration.CALLS_OF_DRAIN,
-        bgp_speaker.CALLS_OF_PEERS,
+        speaker.CALLS_OF_PEERS,
         cluster.CALLS,
         event.CALLS,
         amphora.CALLS,

@@ -12,8 +12,8 @@ from oslo_config import cfg
 from octavia_anycast import options
 from octavia_anycast.api import policies
 from octavia_anycast.api.amphora.controller import AmphoraeController
-from octavia_anycast.api.bgp_peer import PeersController
-from octavia_anycast.api.bgp_speaker import SpeakersController
+from octavia_anycast.api.bgp.peer import PeersController
+from octavia_anycast.api.bgp.speaker import SpeakersController
 from octavia_anycast.api.content import (
     HealthMonitorsController,
     ListenersController,

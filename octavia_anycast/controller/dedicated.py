@@ -44,7 +44,7 @@ from octavia_anycast.model.cluster import (
     ObservedCluster,
 )
 from octavia_anycast.model.errors import AnycastError
-from octavia_anycast.model.event import Owner
+from octavia_anycast.model.monitoring.event import Owner
 from octavia_anycast.model.registration import ExternalVip
 from octavia_anycast.model.wire import VipState
 from octavia_anycast.planning.amphora.failures import carried_on, unobserved

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from enum import StrEnum
 from typing import Protocol
 
-from octavia_anycast.model.event import Event
 from octavia_anycast.model.heartbeat import Refusal
+from octavia_anycast.model.monitoring.event import Event
 
 
 class Ending(StrEnum):

@@ -18,7 +18,7 @@ from typing import Protocol
 
 from oslo_log import log as logging
 
-from octavia_anycast.model.event import Event
+from octavia_anycast.model.monitoring.event import Event
 
 LOG = logging.getLogger(__name__)
 QUEUE_MAX = 10_000

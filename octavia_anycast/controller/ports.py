@@ -31,7 +31,10 @@ from octavia_anycast.model.load_balancer import (
     Prepared,
     RowVersion,
 )
-from octavia_anycast.model.picture import ShownBalancer, ShownContent
+from octavia_anycast.model.monitoring.picture import (
+    ShownBalancer,
+    ShownContent,
+)
 from octavia_anycast.model.wire import DesiredState, Frontend, Report
 from octavia_anycast.options import Settings
 from octavia_anycast.planning.cluster.culprits import Findings

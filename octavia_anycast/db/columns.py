@@ -21,7 +21,7 @@ from octavia_anycast.model.bgp import IPAddress
 from octavia_anycast.model.cluster import ActionFailure
 from octavia_anycast.model.codec import read, report_from, to_document
 from octavia_anycast.model.errors import InvalidRequest
-from octavia_anycast.model.event import Mark, Told
+from octavia_anycast.model.monitoring.event import Mark, Told
 from octavia_anycast.model.wire import Report
 
 UUID_LENGTH = 36

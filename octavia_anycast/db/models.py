@@ -64,7 +64,7 @@ from octavia_anycast.model.cluster import (
     ServiceType,
 )
 from octavia_anycast.model.distributor import DistributorType
-from octavia_anycast.model.event import CAUSE_LENGTH, Told
+from octavia_anycast.model.monitoring.event import CAUSE_LENGTH, Told
 from octavia_anycast.model.wire import Report
 
 REASON_LENGTH = 1024

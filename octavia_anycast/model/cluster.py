@@ -21,7 +21,7 @@ from octavia_anycast.model.bgp import (
 )
 from octavia_anycast.model.distributor import Distributor
 from octavia_anycast.model.errors import InvalidRequest
-from octavia_anycast.model.event import Told
+from octavia_anycast.model.monitoring.event import Told
 from octavia_anycast.model.wire import (
     Frontend,
     GateSettings,

@@ -17,7 +17,7 @@ from oslo_config import cfg
 from oslo_messaging import opts
 
 from octavia_anycast.model.errors import NotFound
-from octavia_anycast.model.event import Event
+from octavia_anycast.model.monitoring.event import Event
 from octavia_anycast.octavia_adapter.load_balancer import object_rows
 from octavia_anycast.octavia_adapter.load_balancer.rows import transaction
 

@@ -25,7 +25,7 @@ from octavia_anycast.model.cluster import (
     DrainState,
     drain_of,
 )
-from octavia_anycast.model.event import (
+from octavia_anycast.model.monitoring.event import (
     CAUSE_LENGTH,
     Event,
     EventKind,

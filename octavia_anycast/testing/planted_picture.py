@@ -20,10 +20,11 @@ from octavia_anycast.controller.metrics.application import Application
 from octavia_anycast.controller.metrics.exposition import Text
 from octavia_anycast.controller.metrics.server import MetricsServer
 from octavia_anycast.controller.picture.site import FOLDER, Site
-from octavia_anycast.db import events, heartbeat, models, schema
+from octavia_anycast.db import heartbeat, models, schema
 from octavia_anycast.db.amphora import amphora_statistics, amphorae, reports
 from octavia_anycast.db.cluster import clusters
 from octavia_anycast.db.engine import Database
+from octavia_anycast.db.monitoring import events
 from octavia_anycast.model.bgp import Asn, PeeringNetwork, SessionState
 from octavia_anycast.model.cluster import (
     AmphoraRecord,
@@ -32,9 +33,9 @@ from octavia_anycast.model.cluster import (
     ClusterSize,
 )
 from octavia_anycast.model.distributor import DistributorType
-from octavia_anycast.model.event import Event, EventKind, Owner
 from octavia_anycast.model.heartbeat import Heartbeat, ListenerBeat
-from octavia_anycast.model.picture import (
+from octavia_anycast.model.monitoring.event import Event, EventKind, Owner
+from octavia_anycast.model.monitoring.picture import (
     ShownBalancer,
     ShownContent,
     ShownListener,

@@ -7,8 +7,8 @@ from ipaddress import ip_address
 
 import pytest
 
-from octavia_anycast.db import events
-from octavia_anycast.model.event import Event, EventKind, Owner
+from octavia_anycast.db.monitoring import events
+from octavia_anycast.model.monitoring.event import Event, EventKind, Owner
 from octavia_anycast.testing import octavia_rows
 
 NOW = datetime(2026, 11, 30, 12, 0, 0, 250, tzinfo=UTC)

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from octavia_anycast.controller.ports import World
-from octavia_anycast.db import events
 from octavia_anycast.db.amphora import amphorae
-from octavia_anycast.model.event import Event
+from octavia_anycast.db.monitoring import events
+from octavia_anycast.model.monitoring.event import Event
 from octavia_anycast.planning.events import News
 
 

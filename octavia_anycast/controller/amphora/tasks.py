@@ -17,8 +17,8 @@ from octavia_anycast.controller.amphora import event_log
 from octavia_anycast.controller.engine.job import Job, short
 from octavia_anycast.controller.meter import Boot
 from octavia_anycast.controller.ports import Agents, World
-from octavia_anycast.db import events
 from octavia_anycast.db.amphora import amphorae
+from octavia_anycast.db.monitoring import events
 from octavia_anycast.db.registration import registrations
 from octavia_anycast.model.actions import (
     AllocateAmphora,
@@ -43,7 +43,7 @@ from octavia_anycast.model.errors import (
     Permanent,
     Retryable,
 )
-from octavia_anycast.model.event import Event
+from octavia_anycast.model.monitoring.event import Event
 from octavia_anycast.model.wire import Intent, VipState
 from octavia_anycast.planning.events import deletion_of
 

@@ -25,9 +25,9 @@ from octavia_anycast.model.cluster import (
     ObservedCluster,
 )
 from octavia_anycast.model.errors import AnycastError
-from octavia_anycast.model.event import Owner
 from octavia_anycast.model.heartbeat import Heartbeat
 from octavia_anycast.model.load_balancer import LoadBalancerTree
+from octavia_anycast.model.monitoring.event import Owner
 from octavia_anycast.planning.amphora.assessment import Cluster
 from octavia_anycast.planning.amphora.failures import (
     OBSERVE,

@@ -21,7 +21,7 @@ from octavia_anycast.model.cluster import (
     ServiceType,
 )
 from octavia_anycast.model.errors import NotFound
-from octavia_anycast.model.event import Owner
+from octavia_anycast.model.monitoring.event import Owner
 
 REASON_LENGTH = 255
 

@@ -29,8 +29,9 @@ from octavia_anycast.controller.amphora.rotation import Rotation
 from octavia_anycast.controller.engine.work_queue import Kind, Result
 from octavia_anycast.controller.housekeeping.sweep import Sweep
 from octavia_anycast.controller.ports import World
-from octavia_anycast.db import events, housekeeping
+from octavia_anycast.db import housekeeping
 from octavia_anycast.db.amphora import amphorae
+from octavia_anycast.db.monitoring import events
 from octavia_anycast.model.errors import Retryable
 from octavia_anycast.model.housekeeping import Outcome
 from octavia_anycast.options import Settings

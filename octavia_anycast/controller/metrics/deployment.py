@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from octavia_anycast.controller.ports import World
-from octavia_anycast.db import totals
 from octavia_anycast.db.amphora.amphorae import replacements_under_way
-from octavia_anycast.db.totals import ClusterTotals
+from octavia_anycast.db.monitoring import totals
+from octavia_anycast.db.monitoring.totals import ClusterTotals
 from octavia_anycast.model.cluster import AmphoraStatus, ClusterPolicy
 from octavia_anycast.planning.amphora.assessment import Phase
 from octavia_anycast.planning.amphora.recorded import (

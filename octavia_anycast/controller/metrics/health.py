@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from octavia_anycast.controller.metrics.kept import Bounded
-from octavia_anycast.db import totals
 from octavia_anycast.db.engine import Database
+from octavia_anycast.db.monitoring import totals
 
 PATIENCE_SECONDS = 2.0
 # A round of the main loop asks the database, and takes as long as that does.

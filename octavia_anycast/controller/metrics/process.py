@@ -19,8 +19,8 @@ from octavia_anycast.controller.meter import Boot, Ending
 from octavia_anycast.controller.metrics import families
 from octavia_anycast.controller.metrics.families import Family
 from octavia_anycast.controller.metrics.session_changes import SessionChanges
-from octavia_anycast.model.event import Event, EventKind
 from octavia_anycast.model.heartbeat import Refusal
+from octavia_anycast.model.monitoring.event import Event, EventKind
 
 # When a counter began is told by the counter itself, which falls to 0.
 _CREATED = "_created"

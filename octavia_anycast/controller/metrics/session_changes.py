@@ -9,7 +9,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
-from octavia_anycast.model.event import Event, EventKind
+from octavia_anycast.model.monitoring.event import Event, EventKind
 
 _KINDS = (EventKind.SESSION_UP, EventKind.SESSION_DOWN)
 

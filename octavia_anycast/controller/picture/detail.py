@@ -21,9 +21,12 @@ from octavia_anycast.controller.picture.document import (
     milliseconds,
 )
 from octavia_anycast.controller.ports import ShownBalancers, World
-from octavia_anycast.db import pictured, totals
-from octavia_anycast.db.pictured import PicturedCluster, PicturedPeer
-from octavia_anycast.model.picture import (
+from octavia_anycast.db.monitoring import pictured, totals
+from octavia_anycast.db.monitoring.pictured import (
+    PicturedCluster,
+    PicturedPeer,
+)
+from octavia_anycast.model.monitoring.picture import (
     ShownBalancer,
     ShownContent,
     ShownListener,

@@ -25,7 +25,7 @@ from octavia_anycast.controller.picture.overview import (
     short,
 )
 from octavia_anycast.controller.ports import World
-from octavia_anycast.db import events
+from octavia_anycast.db.monitoring import events
 
 BACK = timedelta(hours=1)
 EVENTS_MAX = 3_000

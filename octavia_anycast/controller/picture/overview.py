@@ -23,11 +23,14 @@ from octavia_anycast.controller.picture.document import (
 )
 from octavia_anycast.controller.picture.rates import ConnectionRates
 from octavia_anycast.controller.ports import ShownBalancers, World
-from octavia_anycast.db import pictured, totals
-from octavia_anycast.db.pictured import PicturedCluster, PicturedPeer
+from octavia_anycast.db.monitoring import pictured, totals
+from octavia_anycast.db.monitoring.pictured import (
+    PicturedCluster,
+    PicturedPeer,
+)
 from octavia_anycast.model.bgp import SessionState
 from octavia_anycast.model.cluster import DrainState
-from octavia_anycast.model.picture import ShownBalancer
+from octavia_anycast.model.monitoring.picture import ShownBalancer
 from octavia_anycast.model.wire import GateState
 from octavia_anycast.planning.amphora.assessment import Phase
 from octavia_anycast.planning.amphora.recorded import (

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Mapping
 from datetime import datetime
 
-from octavia_anycast.db.pictured import Counted
+from octavia_anycast.db.monitoring.pictured import Counted
 
 WINDOW_SECONDS = 10.0
 # What is older says nothing of now.

@@ -11,7 +11,7 @@ from typing import Any
 from octavia.common import constants
 from octavia.db import models
 
-from octavia_anycast.model.picture import (
+from octavia_anycast.model.monitoring.picture import (
     ShownBalancer,
     ShownContent,
     ShownListener,

@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Sequence
 
 from octavia_anycast.controller.meter import Boot, Ending
-from octavia_anycast.model.event import Event
 from octavia_anycast.model.heartbeat import Refusal
+from octavia_anycast.model.monitoring.event import Event
 
 
 class FakeMeter:

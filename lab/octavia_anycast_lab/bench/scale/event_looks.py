@@ -23,7 +23,7 @@ from octavia_anycast.controller.ports import World
 from octavia_anycast.db import models
 from octavia_anycast.db.amphora import amphorae
 from octavia_anycast.log_lines import CarryingExecutor
-from octavia_anycast.model.event import Mark
+from octavia_anycast.model.monitoring.event import Mark
 from octavia_anycast.planning.events import SESSION
 from octavia_anycast_lab.bench.scale.event_cost import ALL, NONE, ONE
 

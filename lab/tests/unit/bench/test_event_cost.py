@@ -4,7 +4,7 @@
 
 from octavia_anycast_lab.bench.scale import event_cost, event_looks
 
-from octavia_anycast.model.event import Mark
+from octavia_anycast.model.monitoring.event import Mark
 
 TOLD = {
     "gate": Mark("open", 5.0, 6, 3),

@@ -2,8 +2,7 @@
 // Copyright (c) 2026 The octavia-anycast authors
 // One load balancer: its VIP, routers, amphorae by zone, pools, members.
 
-import { begin, box, line, widthOf } from "./draw.js";
-import { place } from "./layout.js";
+import { begin, box, line, place, widthOf } from "./draw.js";
 import { rateOf } from "./overview.js";
 import * as tell from "./panel.js";
 import { ofAmphora, ofMany, ofPath, ofSession, ofStatus } from "./states.js";

@@ -2,8 +2,7 @@
 // Copyright (c) 2026 The octavia-anycast authors
 // The overview: routers and zones as a map, load balancers as a table.
 
-import { begin, box, line, widthOf } from "./draw.js";
-import { place } from "./layout.js";
+import { begin, box, line, place, widthOf } from "./draw.js";
 import { ofAmphora, ofMany, ofSession, ofStatus } from "./states.js";
 
 const ROWS = 50;

@@ -20,7 +20,7 @@ from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi import checks
 
 from octavia_anycast.api import openapi, policies
-from octavia_anycast.api.bgp_peer import PEER
+from octavia_anycast.api.bgp.peer import PEER
 from octavia_anycast.db.amphora import amphora_statistics, amphorae
 from octavia_anycast.model.cluster import AmphoraRecord, AmphoraStatus
 from octavia_anycast.model.heartbeat import Heartbeat, ListenerBeat

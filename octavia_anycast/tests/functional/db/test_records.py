@@ -41,7 +41,7 @@ from octavia_anycast.model.cluster import (
 )
 from octavia_anycast.model.distributor import Distributor, Zone
 from octavia_anycast.model.errors import Conflict, NotFound
-from octavia_anycast.model.event import Mark
+from octavia_anycast.model.monitoring.event import Mark
 from octavia_anycast.model.wire import Frontend, FrontendAddress
 
 NOW = datetime(2026, 11, 22, 17, 30, 0, 123456, tzinfo=UTC)

@@ -4,7 +4,7 @@
 
 import pytest
 
-from octavia_anycast.api.bgp_peer import NOT_GIVEN, PEER
+from octavia_anycast.api.bgp.peer import NOT_GIVEN, PEER
 from octavia_anycast.api.declaration import bodies
 from octavia_anycast.api.distributor import distributor_from
 from octavia_anycast.model.bgp import Peer

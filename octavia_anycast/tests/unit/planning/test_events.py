@@ -14,7 +14,7 @@ from octavia_anycast.model.cluster import (
     ClusterRecord,
     ClusterSize,
 )
-from octavia_anycast.model.event import EventKind, Owner
+from octavia_anycast.model.monitoring.event import EventKind, Owner
 from octavia_anycast.model.wire import (
     GateReport,
     GateState,

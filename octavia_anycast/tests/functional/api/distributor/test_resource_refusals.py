@@ -10,7 +10,7 @@ from dataclasses import fields
 
 import pytest
 
-from octavia_anycast.api.bgp_speaker import SpeakerRequest
+from octavia_anycast.api.bgp.speaker import SpeakerRequest
 from octavia_anycast.api.distributor import DistributorRequest
 from octavia_anycast.db import schema
 from octavia_anycast.model.bgp import Peer

@@ -11,8 +11,8 @@ from ipaddress import ip_address
 import pytest
 
 from octavia_anycast.api import event
-from octavia_anycast.db import events
-from octavia_anycast.model.event import Event, EventKind, Owner
+from octavia_anycast.db.monitoring import events
+from octavia_anycast.model.monitoring.event import Event, EventKind, Owner
 from octavia_anycast.testing.api_server import PROJECT_ID
 from octavia_anycast.tests.functional.balancers import (
     DISTRIBUTORS,

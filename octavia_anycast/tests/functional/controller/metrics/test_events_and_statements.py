@@ -13,7 +13,7 @@ from octavia_anycast.controller.metrics.families import FAMILIES
 from octavia_anycast.controller.metrics.tallies import NAMES_MAX, OTHERS
 from octavia_anycast.db.engine import StatementTimer
 from octavia_anycast.db.models import Event as Row
-from octavia_anycast.model.event import Event, EventKind, Owner
+from octavia_anycast.model.monitoring.event import Event, EventKind, Owner
 from octavia_anycast.tests.functional import deployment_rows as rows
 
 STORED = frozenset(kind.value for kind in EventKind)
@@ -57,7 +57,7 @@ def test_an_event_that_is_not_stored_is_not_told(stage, meter, monkeypatch):
 
     stage.run()
     told = len(meter.events)
-    monkeypatch.setattr("octavia_anycast.db.events.add", fails)
+    monkeypatch.setattr("octavia_anycast.db.monitoring.events.add", fails)
     stage.cloud.of(stage.load_balancer_id)[0].has_power = False
     stage.cloud.pass_time(60)
     with pytest.raises(OperationalError):

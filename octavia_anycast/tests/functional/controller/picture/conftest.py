@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from octavia_anycast.model.picture import ShownContent
+from octavia_anycast.model.monitoring.picture import ShownContent
 from octavia_anycast.testing import browser as browser_module
 from octavia_anycast.testing.planted_picture import (
     DOWN,

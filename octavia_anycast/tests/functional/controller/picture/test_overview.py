@@ -21,8 +21,8 @@ from octavia_anycast.controller.picture.overview import (
     Overview,
 )
 from octavia_anycast.controller.picture.rates import ConnectionRates
-from octavia_anycast.db.pictured import Counted
-from octavia_anycast.model.event import EventKind
+from octavia_anycast.db.monitoring.pictured import Counted
+from octavia_anycast.model.monitoring.event import EventKind
 from octavia_anycast.testing.planted_picture import (
     DISTRIBUTOR,
     PROJECTS,

@@ -8,8 +8,8 @@ from dataclasses import replace
 
 import pytest
 
-from octavia_anycast.model.event import EventKind
-from octavia_anycast.model.picture import ShownContent
+from octavia_anycast.model.monitoring.event import EventKind
+from octavia_anycast.model.monitoring.picture import ShownContent
 from octavia_anycast.testing.planted_picture import (
     DOWN,
     PROJECTS,

@@ -24,7 +24,7 @@ from octavia_anycast.controller.picture.shared import (
 )
 from octavia_anycast.controller.picture.site import POLICY
 from octavia_anycast.model.errors import Retryable
-from octavia_anycast.model.picture import ShownContent
+from octavia_anycast.model.monitoring.picture import ShownContent
 from octavia_anycast.testing.planted_picture import (
     UP,
     PlantedAmphora,

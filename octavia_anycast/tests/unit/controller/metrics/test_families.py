@@ -17,8 +17,8 @@ from octavia_anycast.controller.metrics.families import (
 )
 from octavia_anycast.controller.metrics.process import ProcessMetrics
 from octavia_anycast.controller.metrics.tallies import _TALLIES
-from octavia_anycast.model.event import Event, EventKind, Owner
 from octavia_anycast.model.heartbeat import Refusal
+from octavia_anycast.model.monitoring.event import Event, EventKind, Owner
 
 EVENTS = "events_total"
 NOT_BASE = r"_(ms|milliseconds|minutes|hours|days|kb|mb|percent)(_|$)"

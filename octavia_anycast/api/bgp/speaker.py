@@ -12,7 +12,7 @@ from typing import Any
 
 from octavia.common import constants
 
-from octavia_anycast.api.bgp_peer import REFERENCE, REFERENCES, PeerReference
+from octavia_anycast.api.bgp.peer import REFERENCE, REFERENCES, PeerReference
 from octavia_anycast.api.declaration import bodies, calls, resource
 from octavia_anycast.api.declaration.calls import Call, ours
 from octavia_anycast.api.declaration.fields import (

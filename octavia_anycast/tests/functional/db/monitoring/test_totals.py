@@ -2,8 +2,8 @@
 # Copyright (c) 2026 The octavia-anycast authors
 """Totals over all rows; the numbers are Python's own."""
 
-from octavia_anycast.db import totals
-from octavia_anycast.db.totals import ClusterTotals
+from octavia_anycast.db.monitoring import totals
+from octavia_anycast.db.monitoring.totals import ClusterTotals
 from octavia_anycast.model.cluster import AmphoraStatus
 from octavia_anycast.planning.amphora.recorded import CountedAmphora
 from octavia_anycast.tests.functional import deployment_rows as rows

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from octavia_anycast.db import listing, mapping, models
 from octavia_anycast.model.bgp import IPAddress
-from octavia_anycast.model.event import Event
+from octavia_anycast.model.monitoring.event import Event
 
 _ROW = models.Event
 Condition = tuple[ColumnElement[bool], ...]

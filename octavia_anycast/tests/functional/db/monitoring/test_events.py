@@ -7,9 +7,15 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import event, func, select
 
-from octavia_anycast.db import columns, events, listing
+from octavia_anycast.db import columns, listing
 from octavia_anycast.db.models import Event as Row
-from octavia_anycast.model.event import Event, EventKind, Mark, Owner
+from octavia_anycast.db.monitoring import events
+from octavia_anycast.model.monitoring.event import (
+    Event,
+    EventKind,
+    Mark,
+    Owner,
+)
 from octavia_anycast.tests.functional.db.test_records import NOW
 
 WEEK = timedelta(days=7)

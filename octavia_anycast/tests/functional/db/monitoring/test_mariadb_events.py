@@ -10,12 +10,13 @@ from datetime import timedelta
 
 import pytest
 
-from octavia_anycast.db import events, listing
+from octavia_anycast.db import listing
 from octavia_anycast.db.amphora import amphorae
 from octavia_anycast.db.cluster import clusters
 from octavia_anycast.db.distributor import distributors
+from octavia_anycast.db.monitoring import events
 from octavia_anycast.model.errors import Retryable
-from octavia_anycast.model.event import (
+from octavia_anycast.model.monitoring.event import (
     CAUSE_LENGTH,
     Event,
     EventKind,
@@ -23,8 +24,9 @@ from octavia_anycast.model.event import (
     Owner,
 )
 from octavia_anycast.planning.events import in_order
-from octavia_anycast.tests.functional.db import test_events, test_mariadb
+from octavia_anycast.tests.functional.db import test_mariadb
 from octavia_anycast.tests.functional.db import test_records as records
+from octavia_anycast.tests.functional.db.monitoring import test_events
 
 pytestmark = test_mariadb.pytestmark
 server = test_mariadb.server
