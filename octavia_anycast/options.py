@@ -199,7 +199,8 @@ HELP = {
     "is off by default.",
     "picture_tenant_details": "Whether that page also has what is the "
     "tenants' own beyond names, statuses and VIPs: protocols and ports of "
-    "listeners, protocols of pools, addresses and ports of members.",
+    "listeners, protocols of pools, addresses and ports of members. A reason "
+    "of a health gate names the listener's address and port in any case.",
     "agent_connect_timeout": "Seconds to wait until an amphora accepts a TCP "
     "connection. Its kernel does that, however busy the agent is; where "
     "nobody does, the server is stopped or cut off, and each look at its "

@@ -147,7 +147,6 @@ def run(amphora_id: str, direct: DirectSettings) -> None:
     rescue = RescueSetup(Rescuer(loader, amphora_id))
     speaker = ChosenSpeaker(choices())
     teller = Teller(TOLD_PATH, amphora_id, direct.certificate_path)
-    teller.tell(None)
     machine = MachineWatch(MachinePaths(namespace_path=paths.namespace_path))
     engine = Engine(
         amphora_id,
@@ -168,6 +167,7 @@ def run(amphora_id: str, direct: DirectSettings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: engine.close())
     engine.restore()
+    teller.begin()
     ControlServer(CONTROL_PATH, engine).start()
     _serve_directly(direct, engine)
     machine.start()

@@ -16,8 +16,13 @@ Row = Sequence[Any]
 
 
 def say(text: str) -> None:
-    """Print a line."""
-    sys.stdout.write(f"{text}\n")
+    """Print one line.
+
+    A name is a tenant's text: what would move the cursor, or begin another
+    line, is printed as a question mark.
+    """
+    line = "".join(c if c.isprintable() else "?" for c in text)
+    sys.stdout.write(f"{line}\n")
 
 
 def show(header: Row, rows: Iterable[Row]) -> None:
@@ -31,7 +36,7 @@ def show(header: Row, rows: Iterable[Row]) -> None:
 
 def show_json(document: Any) -> None:
     """Print a JSON document."""
-    say(json.dumps(document, indent=2, sort_keys=True))
+    sys.stdout.write(json.dumps(document, indent=2, sort_keys=True) + "\n")
 
 
 def age(moment: datetime, now: datetime) -> str:

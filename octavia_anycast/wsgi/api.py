@@ -19,6 +19,7 @@ from octavia_anycast import log_lines, options
 from octavia_anycast.db import schema
 from octavia_anycast.db.engine import Database
 from octavia_anycast.model.errors import AnycastError
+from octavia_anycast.octavia_adapter.cloud.answer_limit import limit_answers
 from octavia_anycast.wsgi.request_validation import guarded
 
 LOG = logging.getLogger(__name__)
@@ -35,6 +36,7 @@ def build(argv: list[str] | None = None) -> Any:
     config.app.root = ROOT
     application = app.setup_app(pecan_config=config, argv=argv)
     log_lines.set_up(cfg.CONF)
+    limit_answers(cfg.CONF)
     check_tables()
     return guarded(application)
 

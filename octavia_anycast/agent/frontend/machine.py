@@ -12,6 +12,7 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 
 from octavia_anycast.agent.frontend import netns
 from octavia_anycast.agent.frontend.netlink import Netlink
@@ -102,9 +103,10 @@ class MachineWatch:
     def __init__(
         self,
         paths: MachinePaths,
-        ask: Callable[[IPAddress, str, int], bool] = ping,
+        ask: Callable[[IPAddress, str, int], bool] | None = None,
     ) -> None:
-        self._paths, self._ask = paths, ask
+        self._paths = paths
+        self._ask = ask or partial(ping, namespace_path=paths.namespace_path)
         self._frontend: Frontend | None = None
         self._accepted, self._dropped = Periods(), Periods()
         self._counts: dict[str, int] = {}
@@ -191,13 +193,10 @@ class MachineWatch:
         self, frontend: Frontend, mtu: int
     ) -> tuple[GatewayReport, ...]:
         try:
-            return netns.call_in(
-                self._paths.namespace_path,
-                lambda: tuple(
-                    self._ask_gateway(address.gateway, mtu)
-                    for address in frontend.addresses
-                    if address.gateway is not None
-                ),
+            return tuple(
+                self._ask_gateway(address.gateway, mtu)
+                for address in frontend.addresses
+                if address.gateway is not None
             )
         except OSError:
             return ()

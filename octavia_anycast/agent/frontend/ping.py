@@ -16,6 +16,7 @@ import struct
 import time
 from dataclasses import dataclass
 
+from octavia_anycast.agent.frontend import netns
 from octavia_anycast.model.bgp import IPAddress
 
 _SO_BINDTODEVICE = 25
@@ -98,21 +99,17 @@ def ping(
     interface: str,
     length: int,
     *,
+    namespace_path: str | None = None,
     tries: int = 3,
     timeout_seconds: float = 1.0,
 ) -> bool:
     """Whether a neighbour answers a packet of ``length`` octets.
 
-    :raises OSError: no such interface, or the calling thread may not.
+    :param namespace_path: of the interface; None: the calling thread's
+    :raises OSError: no such namespace or interface, or the calling thread may
+        not.
     """
-    family = _FAMILIES[address.version]
-    with socket.socket(
-        family.family, socket.SOCK_RAW, family.protocol
-    ) as link:
-        link.setsockopt(
-            socket.SOL_SOCKET, _SO_BINDTODEVICE, interface.encode() + b"\0"
-        )
-        link.setsockopt(family.level, family.mtu_discover, _PROBE)
+    with _opened(address.version, interface, namespace_path) as link:
         identifier = int.from_bytes(os.urandom(2), "big")
         return any(
             _is_answered(
@@ -120,6 +117,34 @@ def ping(
             )
             for sequence in range(tries)
         )
+
+
+def _opened(
+    version: int, interface: str, namespace_path: str | None
+) -> socket.socket:
+    """A socket stays in its namespace: the wait is the caller's own.
+
+    A thread that waits in another namespace would hold up the process's end.
+    """
+    family = _FAMILIES[version]
+
+    def make() -> socket.socket:
+        link = socket.socket(family.family, socket.SOCK_RAW, family.protocol)
+        try:
+            link.setsockopt(
+                socket.SOL_SOCKET,
+                _SO_BINDTODEVICE,
+                interface.encode() + b"\0",
+            )
+            link.setsockopt(family.level, family.mtu_discover, _PROBE)
+        except OSError:
+            link.close()
+            raise
+        return link
+
+    if namespace_path is None:
+        return make()
+    return netns.call_in(namespace_path, make)
 
 
 def _is_answered(

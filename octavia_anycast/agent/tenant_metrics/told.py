@@ -78,6 +78,15 @@ class Teller:
         )
         self._told: Told | None = None
 
+    def begin(self) -> None:
+        """Tell who this amphora is, if no state said more.
+
+        To be called when the state was restored: a scrape in between is
+        still answered by what was told before this process began.
+        """
+        if self._told is None:
+            self.tell(None)
+
     def tell(self, state: DesiredState | None) -> None:
         """Tell what a state says; a failure is logged and no more."""
         told = Told(

@@ -6,14 +6,18 @@ Layer: octavia_adapter.
 """
 
 from collections.abc import Collection
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from openstack import exceptions
+from oslo_log import log as logging
 
 from octavia_anycast.model.wire import METRICS_PORT, RESCUE_PORT
 
+LOG = logging.getLogger(__name__)
+
+# Neutron answers 409 for a rule that is there, and for a quota used up.
+_QUOTA = "quota"
 _ETHERTYPES = ("IPv4", "IPv6")
 
 
@@ -52,9 +56,12 @@ def bring_about(
     A group that is among the sources of its own rule means: from members
     only, whoever they are at the time.
 
-    :param driver: Octavia's network driver
+    :param driver: Octavia's network driver; one without a client of Neutron,
+        such as noop, has no rules
     """
-    proxy = driver.network_proxy
+    proxy = getattr(driver, "network_proxy", None)
+    if proxy is None:
+        return
     rules = list(
         proxy.security_group_rules(
             security_group_id=group_id, remote_group_id=group_id
@@ -71,7 +78,7 @@ def bring_about(
 
 
 def _open(proxy: Any, group_id: str, port: MemberPort, ethertype: str) -> None:
-    with suppress(exceptions.ConflictException):  # another controller's
+    try:
         proxy.create_security_group_rule(
             security_group_id=group_id,
             remote_group_id=group_id,
@@ -81,3 +88,13 @@ def _open(proxy: Any, group_id: str, port: MemberPort, ethertype: str) -> None:
             port_range_min=port.number,
             port_range_max=port.number,
         )
+    except exceptions.ConflictException as e:
+        if _QUOTA in str(e).lower():
+            LOG.warning(
+                "Port %s is not opened between the amphorae of security group "
+                "%s: %s",
+                port.number,
+                group_id,
+                e,
+            )
+        # Else another controller has made it.

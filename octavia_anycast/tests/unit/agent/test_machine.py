@@ -262,3 +262,42 @@ def test_the_loopback_answers(address):
     assert not ping.ping(
         ip_address(address), "lo", 70_000, tries=1, timeout_seconds=0.2
     )
+
+
+def test_the_wait_is_outside_of_the_namespace(monkeypatch):
+    """Else it would hold up the end of speakerd."""
+    inside, waited = [], []
+
+    def call_in(path, function):
+        inside.append(path)
+        try:
+            return function()
+        finally:
+            inside.clear()
+
+    class Link:
+        def __init__(self, *_):
+            assert inside == ["/run/netns/amphora-haproxy"]
+
+        def setsockopt(self, *_):
+            assert inside
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            pass
+
+    monkeypatch.setattr(ping.netns, "call_in", call_in)
+    monkeypatch.setattr(ping.socket, "socket", Link)
+    monkeypatch.setattr(
+        ping, "_is_answered", lambda *_: waited.append(list(inside))
+    )
+    assert not ping.ping(
+        ip_address("10.1.0.1"),
+        "eth1",
+        64,
+        namespace_path="/run/netns/amphora-haproxy",
+        tries=2,
+    )
+    assert waited == [[], []]

@@ -53,6 +53,19 @@ def test_what_is_told_is_read(path, teller):
     assert found.addresses == (ip_address("10.1.0.5"),)
 
 
+def test_what_was_told_stays_until_a_state_is_restored(path, teller):
+    """A scrape while speakerd starts is answered as before."""
+    teller.tell(replace(state(), tenant_metrics=METRICS))
+    again = files.Teller(path, AMPHORA, "/etc/octavia/certs/server.pem")
+    assert files.read(path).tenant_metrics == METRICS
+    again.tell(replace(state(), tenant_metrics=METRICS))
+    again.begin()
+    assert files.read(path).tenant_metrics == METRICS
+    without = files.Teller(path, AMPHORA, "/etc/octavia/certs/server.pem")
+    without.begin()
+    assert files.read(path).tenant_metrics is None
+
+
 def test_no_password_is_told_and_nobody_else_may_read_it(path, teller):
     full = replace(state(), tenant_metrics=METRICS)
     teller.tell(full)

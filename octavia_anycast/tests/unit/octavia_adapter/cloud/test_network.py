@@ -198,6 +198,7 @@ class Rules:
     """Neutron's security group rules; ``has_rival``: somebody is first."""
 
     has_rival = False
+    is_full = False
 
     def __init__(self, *rules):
         self.rules = list(rules)
@@ -209,6 +210,10 @@ class Rules:
 
     def create_security_group_rule(self, **attributes):
         rule = SimpleNamespace(**attributes)
+        if self.is_full:
+            raise openstack_exceptions.ConflictException(
+                "Quota exceeded for resources: ['security_group_rule']."
+            )
         self.rules.append(rule)
         if self.has_rival:
             raise openstack_exceptions.ConflictException("it is there")
@@ -228,6 +233,23 @@ def test_members_alone_reach_the_tunnel_of_flow_rescue(
         assert rule.security_group_id == rule.remote_group_id == "sg"
         assert (rule.direction, rule.protocol) == ("ingress", "17")
         assert rule.port_range_min == rule.port_range_max == 14789
+
+
+def test_a_quota_that_is_used_up_is_told(driver, tree, caplog):
+    driver.network_proxy = rules = Rules()
+    rules.is_full = True
+    network = Network(model_of, opens_rescue_port=True, driver=driver)
+    network.plug_frontend(tree, record(), plug())
+    assert rules.rules == []
+    assert "Port 14789 is not opened" in caplog.text
+    assert "Quota exceeded" in caplog.text
+
+
+def test_a_driver_without_neutron_has_no_rules(driver, tree):
+    vars(driver).pop("network_proxy", None)
+    assert not hasattr(driver, "network_proxy")
+    network = Network(model_of, opens_rescue_port=True, driver=driver)
+    assert network.plug_frontend(tree, record(), plug())
 
 
 def test_without_flow_rescue_nothing_is_opened(network, driver, tree):
