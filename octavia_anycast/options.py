@@ -67,6 +67,7 @@ class Settings:
     metrics_bind_port: int = 0
     metrics_per_load_balancer: bool = False
     picture: bool = False
+    picture_hosts: tuple[str, ...] = ()
     picture_tenant_details: bool = False
     agent_connect_timeout: float = 2.0
     agent_timeout: float = 5.0
@@ -197,6 +198,10 @@ HELP = {
     "are now, and the last hour. It needs metrics_bind_port. There is no "
     "authentication, and the page names load balancers and projects, so it "
     "is off by default.",
+    "picture_hosts": "Names by which browsers may open that page, without "
+    "ports: that of a proxy before it, for instance. Addresses and the name "
+    "of this host always do. Any other name is refused, so that no page from "
+    "elsewhere can read this one by way of the browser (DNS rebinding).",
     "picture_tenant_details": "Whether that page also has what is the "
     "tenants' own beyond names, statuses and VIPs: protocols and ports of "
     "listeners, protocols of pools, addresses and ports of members. A reason "

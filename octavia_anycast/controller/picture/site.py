@@ -25,6 +25,7 @@ from octavia_anycast.controller.metrics.kept import Bounded
 from octavia_anycast.controller.picture.detail import Detail
 from octavia_anycast.controller.picture.document import Packed, packed
 from octavia_anycast.controller.picture.history import History
+from octavia_anycast.controller.picture.hosts import Hosts
 from octavia_anycast.controller.picture.overview import Overview
 from octavia_anycast.controller.picture.shared import Busy, Shared, Turn
 from octavia_anycast.controller.ports import ShownBalancers, World
@@ -68,6 +69,7 @@ class Site:
         overview, history = Overview(world, shown), History(world)
         detail = Detail(world, shown, overview.rates)
         self._files = _files()
+        self._hosts = Hosts(world.settings.picture_hosts)
         read = _Reader(patience)
         turn = Turn()
         self._documents = {
@@ -85,6 +87,9 @@ class Site:
 
     def answer(self, environ: Any) -> Answer:
         """Answer a request below :data:`FOLDER`."""
+        refusal = self._hosts.refusal(environ.get("HTTP_HOST", ""))
+        if refusal:
+            return sentence(HTTPStatus.MISDIRECTED_REQUEST, refusal)
         path = environ.get("PATH_INFO", "").removeprefix(FOLDER)
         if not path:
             # What the page asks for is named relative to its folder.

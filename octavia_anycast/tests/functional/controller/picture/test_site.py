@@ -5,6 +5,7 @@
 import gzip
 import json
 import re
+import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPConnection
@@ -60,6 +61,46 @@ def ask(url, path="", method="GET", **headers):
 def url(busy):
     with busy.served() as found:
         yield found
+
+
+@pytest.mark.parametrize("path", ["", "page.js", "overview.json", "nope"])
+@pytest.mark.parametrize(
+    "host",
+    [
+        "attacker.example",
+        "attacker.example:9180",
+        "127.0.0.1.attacker.example",
+        "127.0.0.1@attacker.example",
+        "2130706433",  # 127.0.0.1 as a browser may write it, as a name
+        "localhost.attacker.example:9180",
+        "[::1",
+        ":9180",
+        "x" * 300,
+    ],
+)
+def test_a_page_from_elsewhere_reads_nothing(url, path, host):
+    status, _, body = ask(url, path, Host=host)
+    assert status == 421
+    assert b"picture_hosts" in body
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        *("127.0.0.1", "192.0.2.10:9180", "[2001:db8::1]:9180"),
+        *("localhost:9180", "LOCALHOST.", socket.gethostname()),
+        *("proxy.example", "Proxy.Example.:443"),
+    ],
+)
+def test_addresses_and_the_operators_names_are_served(tmp_path, host):
+    planted = PlantedPicture(tmp_path, picture_hosts=("proxy.example",))
+    with planted.served() as url:
+        assert ask(url, "overview.json", Host=host)[0] == 200
+
+
+def test_metrics_are_served_by_any_name(url):
+    """Prometheus knows its targets by whatever name; there is no page."""
+    assert ask(url, "/metrics", Host="controller.example")[0] == 200
 
 
 @pytest.mark.parametrize("name", ["", *(one.name for one in FILES)])
