@@ -80,7 +80,7 @@ def test_from_the_alert_to_what_to_type(
     annotations = rules.alerts(RULES)[alert]["annotations"]
     LOG.info("%s of %s: %s", alert, sorted(fires), annotations["runbook"])
     LOG.info("%s\n%s", row["summary"], row["steps"])
-    assert alert in GUIDE
+    assert f"``{alert}``" in GUIDE
     assert fault.command in " ".join(one["command"] for one in row["steps"])
     await_silence(scene)
     _await_alerts(prometheus, set())
