@@ -7,6 +7,14 @@ from tempest.lib import decorators, exceptions
 from octavia_anycast_tempest_plugin.services.clients import Document
 from octavia_anycast_tempest_plugin.tests import base
 
+# Of a distributor, what the controller changes when it has looked.
+FOUND = {"operating_status", "status_reason", "updated_at"}
+
+
+def _wished(distributor: Document) -> Document:
+    """All of a distributor that only a request changes."""
+    return {k: v for k, v in distributor.items() if k not in FOUND}
+
 
 class DistributorTest(base.BaseTest):
     """No load balancer uses these distributors."""
@@ -49,7 +57,7 @@ class DistributorTest(base.BaseTest):
         """Filtered, and one field."""
         made = self.make_distributor(description="of a test")
         (found,) = self.distributors.list_all(query=f"name={made['name']}")
-        self.assertEqual(made, found)
+        self.assertEqual(_wished(made), _wished(found))
         (page,) = self.distributors.list_all(
             query=f"id={made['id']}&fields=name"
         )
@@ -168,4 +176,5 @@ class DistributorTest(base.BaseTest):
             ("remove", (made["id"],)),
         ):
             self.forbid(base.TENANTS, "DistributorClient", method, *given)
-        self.assertEqual(made, self.distributors.show(made["id"]))
+        shown = self.distributors.show(made["id"])
+        self.assertEqual(_wished(made), _wished(shown))
