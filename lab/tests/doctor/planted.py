@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright (c) 2026 The octavia-anycast authors
-"""What is planted in the lab, what the doctor says of it, and how he is asked."""
+"""What is planted, what the doctor says of it, and how the doctor is asked."""
 
 import collections.abc
 import dataclasses

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright (c) 2026 The octavia-anycast authors
-"""What a scrape of ``/metrics`` costs with 1,000 clusters of four.
+"""What ``/metrics`` and the picture cost with 1,000 clusters of four.
 
 One is made and converges; the others are copies of its rows (``clones``), its
-amphorae's reports with them. Then the text is made again and again by
-``scrape_times``, with nobody else at work.
+amphorae's reports with them. Then the text, and the picture's overview, are
+made again and again by ``scrape_times``, with nobody else at work.
 """
 
 from octavia_anycast_lab.bench import result, world
@@ -28,6 +28,19 @@ CPU = result.Question(
     target=result.Target(quantity="ours", limit=0.02),
 )
 
+PICTURE_SECONDS = result.Question(
+    name="picture_of_1000_clusters",
+    unit="s",
+    expected="0.4: rows of 1,000 clusters and of 4,000 amphorae, as lists",
+    target=result.Target(quantity="ours", limit=0.5),
+)
+PICTURE_SIZE = result.Question(
+    name="picture_size_of_1000_clusters",
+    unit="kB, as the browser reads it",
+    expected="270: 0.27 kB a cluster",
+    target=result.Target(quantity="ours", limit=300.0),
+)
+
 
 def measure(lab: world.World) -> tuple[result.Result, ...]:
     """Make the text of a thousand clusters; there is no peer."""
@@ -40,7 +53,7 @@ def measure(lab: world.World) -> tuple[result.Result, ...]:
             count=COUNT,
             rounds=ROUNDS,
         )
-    runs = found["scrapes"]
+    runs, pictures = found["scrapes"], found["pictures"]
     lab.say(f"{len(runs)} scrapes of {found['bytes'] / 1000:.0f} kB")
     return (
         SECONDS.answer(
@@ -52,6 +65,14 @@ def measure(lab: world.World) -> tuple[result.Result, ...]:
                 result.Run(ours=run["cpu_seconds"] / INTERVAL_SECONDS)
                 for run in runs
             ],
+            before,
+        ),
+        PICTURE_SECONDS.answer(
+            [result.Run(ours=run["seconds"], detail=run) for run in pictures],
+            before,
+        ),
+        PICTURE_SIZE.answer(
+            [result.Run(ours=run["bytes"] / 1000) for run in pictures],
             before,
         ),
     )

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright (c) 2026 The octavia-anycast authors
-"""Makes the text of ``/metrics`` of many clusters, and times it (``inside``).
+"""Makes ``/metrics`` and the picture of many clusters, and times both.
 
-The clock of the world stands still at the moment when the rows are copied, so
-that no report is too old meanwhile.
+It runs as ``inside`` says. The clock of the world stands still at the moment
+when the rows are copied, so that no report is too old meanwhile.
 """
 
 import dataclasses
@@ -16,7 +16,10 @@ import typing
 from octavia_anycast.cmd import controller
 from octavia_anycast.controller.metrics.exposition import Exposition
 from octavia_anycast.controller.metrics.process import ProcessMetrics
+from octavia_anycast.controller.picture.document import packed
+from octavia_anycast.controller.picture.overview import Overview
 from octavia_anycast.controller.ports import World
+from octavia_anycast.octavia_adapter.load_balancer.shown import ShownRows
 from octavia_anycast.testing.fakes.fake_cloud import FakeCloud
 from octavia_anycast_lab.bench.scale import clones
 
@@ -64,7 +67,33 @@ def _scraped(world: World, count: int, rounds: int) -> dict[str, typing.Any]:
     line = f'balancers{{provisioning_status="ACTIVE"}} {there:.1f}'
     if there < count or line.encode() not in text.plain:
         raise RuntimeError(f"the text has not the {count} load balancers")
-    return {"scrapes": scrapes, "bytes": len(text.plain)}
+    return {
+        "scrapes": scrapes,
+        "bytes": len(text.plain),
+        "pictures": _pictures(world, count, rounds),
+    }
+
+
+def _pictures(
+    world: World, count: int, rounds: int
+) -> list[dict[str, typing.Any]]:
+    overview = Overview(world, ShownRows())
+    packed(overview.make())  # as above
+    found = []
+    for _ in range(rounds):
+        began, before = time.perf_counter(), time.process_time()
+        document = overview.make()
+        size = len(packed(document).plain)
+        found.append(
+            {
+                "seconds": time.perf_counter() - began,
+                "cpu_seconds": time.process_time() - before,
+                "bytes": size,
+            }
+        )
+    if len(document["clusters"]) < count:
+        raise RuntimeError(f"the picture has not the {count} clusters")
+    return found
 
 
 def main(output: str, order: str, arguments: list[str]) -> None:
