@@ -255,12 +255,18 @@ def test_paths_are_what_the_leaf_has(client, peer, balancer):
 
 
 def test_the_doctor_finds_nothing_wrong(client, distributor, balancer):
+    said = []
+
     def is_silent():
         words = ["loadbalancer", "distributor", "check", FABRIC, "-f", "json"]
         done = client.loaded.run(words, "admin")
+        said[:] = [done.stdout, done.stderr]
         return done.returncode == 0 and json.loads(done.stdout) == []
 
-    process.wait_until(is_silent, 60.0, "a silent doctor", 1.0)
+    try:
+        process.wait_until(is_silent, 60.0, "a silent doctor", 1.0)
+    except TimeoutError as error:
+        raise AssertionError(f"the doctor says {said}") from error
     rows = client.ask("distributor check --all --long", distributor["id"])
     assert {row["distributor_id"] for row in rows} <= {distributor["id"], None}
     assert "bgp-sessions" in {row["check"] for row in rows}
