@@ -34,6 +34,7 @@ LOST = (*UNREACHED, oslo_exceptions.DBDeadlock)
 # Of a first connection, which oslo.db does not translate: MariaDB's numbers of
 # access denied and of a schema that is not there, and what SQLite says.
 _REFUSED = frozenset({1044, 1045, 1049, 1698, "unable to open database file"})
+_SQLITE_DEADLOCK = "database is locked"
 RETRY_AFTER_SECONDS = 1.0
 _NO_SUCH_TABLE = 1146  # of MariaDB
 _OUR_TABLE = re.compile(r"(?:no such table: |Table '[^'.]+\.)(anycast_\w+)")
@@ -214,9 +215,13 @@ def _is_refused(error: Exception) -> bool:
 def _is_lost(error: Exception) -> bool:
     """Whether the transaction is lost, and may work the next time.
 
+    SQLite refuses one that has read and writes while another one commits.
+
     In a savepoint, too: MariaDB ends the whole transaction at a deadlock, the
     roll back to the savepoint fails, and oslo.db says what caused that.
     """
+    if isinstance(error, OperationalError):
+        return str(error.orig) == _SQLITE_DEADLOCK
     return isinstance(error, LOST) or isinstance(
         getattr(error, "cause", None), LOST
     )

@@ -164,7 +164,10 @@ class Prometheus:
         )
         if done.returncode:
             raise QueryError(f"{what}: {done.stderr.strip()}")
-        answer = json.loads(done.stdout)
+        try:
+            answer = json.loads(done.stdout)
+        except json.JSONDecodeError as error:  # it is on its way up
+            raise QueryError(f"{what}: {done.stdout.strip()}") from error
         if answer["status"] != "success":
             raise QueryError(f"{what}: {answer['error']}")
         return answer["data"]

@@ -146,8 +146,11 @@ class FakeCloud(FakeInventory):
             if m.has_power and m.is_reachable and self._has_booted(m)
         }
         if beating and self.do_heartbeats_arrive:
-            with self._raw_database.transaction() as session:
-                heartbeat.touch_all(session, beating, self.now, is_beat=True)
+            self._raw_database.transact(
+                lambda session: heartbeat.touch_all(
+                    session, beating, self.now, is_beat=True
+                )
+            )
 
     def clock(self) -> datetime:
         """The controller's clock."""

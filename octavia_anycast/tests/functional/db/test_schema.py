@@ -2,6 +2,9 @@
 # Copyright (c) 2026 The octavia-anycast authors
 """Migrations: equal to the models, beside Octavia's tables."""
 
+import contextlib
+import sqlite3
+
 import pytest
 from oslo_db.exception import DBError
 from sqlalchemy import inspect, select, text
@@ -79,6 +82,27 @@ def test_version_of_an_empty_database(tmp_path):
 
 def test_a_table_that_is_not_there_is_a_sentence(tmp_path):
     refused_without_tables(Database(f"sqlite:///{tmp_path}/empty.db"))
+
+
+def test_who_reads_and_writes_beside_a_commit_may_try_again(tmp_path):
+    """SQLite ends that at once, as other databases end a deadlock."""
+    path = f"{tmp_path}/busy.db"
+    database = Database(f"sqlite:///{path}")
+    with database.transaction() as begun:
+        begun.execute(text("CREATE TABLE numbers (n INTEGER)"))
+    with pytest.raises(Retryable):
+        write_beside_a_commit(database, path)
+
+
+def write_beside_a_commit(database, path):
+    other = sqlite3.connect(path, timeout=0, isolation_level=None)
+    with contextlib.closing(other), database.transaction() as begun:
+        begun.execute(text("SELECT n FROM numbers")).all()
+        other.execute("BEGIN IMMEDIATE")
+        other.execute("INSERT INTO numbers VALUES (1)")
+        with contextlib.suppress(sqlite3.OperationalError):
+            other.execute("COMMIT")  # it waits for who has read
+        begun.execute(text("INSERT INTO numbers VALUES (2)"))
 
 
 def refused_without_tables(database):
