@@ -52,6 +52,7 @@ _COPY_SECONDS = 240.0
 _REST_SECONDS = 120.0
 _CHANGES = 5
 _REMOVALS = 3
+_NEVER_SECONDS = 86_400.0
 
 
 class LiveCloud(FakeCloud):
@@ -356,6 +357,8 @@ def main() -> None:
         resync_interval=10.0,
         rest_interval=load.rest_seconds,
         heartbeat_interval=load.heartbeat_seconds,
+        # The fake cloud has no ports of copies: they would be replaced.
+        sweep_interval=_NEVER_SECONDS,
         # Its secrets hang on the load balancer's id and on the time, so that
         # copies would not have converged.
         flow_rescue=False,

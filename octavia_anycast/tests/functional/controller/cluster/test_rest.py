@@ -18,6 +18,9 @@ from octavia_anycast.db.amphora import reports
 from octavia_anycast.db.cluster import clusters
 from octavia_anycast.model.heartbeat import Heartbeat, ListenerBeat
 from octavia_anycast.octavia_adapter.load_balancer.rows import transaction
+from octavia_anycast.tests.functional.controller.metrics import (
+    test_controller as metrics,
+)
 
 INTERVAL = 3.0
 
@@ -212,3 +215,9 @@ def test_who_is_not_at_rest_is_counted_by_its_looks(resting):
     before = dict(resting.cloud.active)
     resting.controller._reconciler._reporter.count_at_rest()
     assert resting.cloud.active == before
+
+
+def test_a_scrape_counts_those_at_rest(resting):
+    assert metrics.scrape(resting).value("load_balancers_at_rest") == 1
+    rests(resting).end(resting.load_balancer_id)
+    assert metrics.scrape(resting).value("load_balancers_at_rest") == 0
