@@ -123,7 +123,8 @@ class AtRest:
             for amphora_id in digests:
                 said = self._said[amphora_id]
                 said.load_balancer_id = load_balancer_id
-                said.confirmed_at = now
+                # By the next heartbeat: it may be older than this look.
+                said.confirmed_at = None
             self._rests[load_balancer_id] = _Rest(
                 dict(digests), now + timedelta(seconds=seconds)
             )

@@ -208,12 +208,12 @@ class HeartbeatReceiver:
             news_for = self._store.put(arrival.heartbeat, arrival.at)
             if news_for is not None:
                 self._wake(news_for)
-        self._end_rests(arrivals)
         self._world.meter.heartbeats_received(len(arrivals))
         ours = [arrival.heartbeat for arrival in arrivals]
         self._world.statistics.add(ours)
         with self._world.database.transaction() as session:
             amphora_statistics.add(session, ours)
+        self._end_rests(arrivals)
 
     def _end_rests(self, arrivals: list[_Arrival]) -> None:
         """Wake whom a heartbeat says other things of; confirm the others."""

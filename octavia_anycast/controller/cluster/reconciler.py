@@ -183,8 +183,8 @@ class ClusterReconciler:
     def _rest(self, observation: Observation) -> float:
         """Let a load balancer rest, if it may; for how many seconds.
 
-        The record of its rest ends some looks of the others later: it is
-        looked at by then, or somebody else looks after it.
+        The record of its rest is kept some resyncs longer. If it is still
+        there then, another controller looks after the load balancer.
         """
         settings = self._world.settings
         if not settings.rest_interval or observation.cluster.request_id:

@@ -102,14 +102,14 @@ def test_a_rest_that_nobody_renews_ends(rests):
     assert ended == {"lb"}
 
 
-def test_a_report_is_confirmed_as_often_as_it_is_stored(rests):
+def test_a_report_is_confirmed_at_once_and_then_at_intervals(rests):
     begin(rests)
     confirmed = [
         seconds
         for seconds in range(1, 31)
         if hear(rests, seconds, a="one").confirmed
     ]
-    assert confirmed == [9, 18, 27]
+    assert confirmed == [1, 10, 19, 28]
 
 
 def test_nothing_is_confirmed_without_rest(rests):
