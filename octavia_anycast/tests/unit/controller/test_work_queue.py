@@ -283,7 +283,7 @@ def test_many_at_rest_are_spread_over_time(work_queue):
         work_queue.done(key, 100, REST)
     taken = [
         len(work_queue.take_due(now, limit=1000))
-        for now in range(100, 240, 10)
+        for now in range(100, 250, 10)
     ]
     assert sum(taken) == 600
     assert max(taken[2:12]) < 100, "50 in 10 s are the mean"
@@ -296,8 +296,7 @@ def test_what_is_at_rest_comes_round_regularly(work_queue):
     first = due_after(work_queue, "a", 0, 200)
     work_queue.done("a", first, REST)
     second = due_after(work_queue, "a", first, 200)
-    # At a time of its own, once in 120 s; not sooner than another resync.
-    assert abs(second - 120) <= 0.2 or abs(second) >= 8.9
+    assert abs(second - 120) <= 0.2
 
 
 def test_woken_at_rest_is_due_at_once(work_queue):
