@@ -24,7 +24,9 @@ from oslo_config import cfg
 
 from octavia_anycast.model.heartbeat import DIGEST, OURS
 
-# Between two heartbeats, whatever flaps.
+# Between a heartbeat and the next one that tells of news, if the last one did
+# not; each that does doubles it. A fabric that goes down and up has thousands
+# of amphorae tell of it, so what flaps doubles their heartbeats at most.
 GAP_SECONDS = 1.0
 # The agent's loop comes round every two seconds while it has nothing to do.
 ROUND_SECONDS_MAX = 6.0
@@ -85,6 +87,7 @@ class DigestSender:
         self._sleep = sleep
         self._sent = ""
         self._more = 0  # heartbeats that are to follow at once
+        self._gap = GAP_SECONDS
 
     def build(self) -> dict[str, Any]:
         """Make a heartbeat that bears the digest of now."""
@@ -100,11 +103,13 @@ class DigestSender:
             self._more -= 1
             return
         until = self._clock() + seconds
-        self._sleep(min(GAP_SECONDS, seconds))
+        self._sleep(min(self._gap, seconds))
         while (left := until - self._clock()) > 0:
             if self._has_news(min(left, _WAIT_SECONDS)):
                 self._more = max(0, self._count_controllers() - 1)
+                self._gap *= 2
                 return
+        self._gap = GAP_SECONDS
 
     def _has_news(self, seconds: float) -> bool:
         """Wait for news, for so long; False where nobody tells."""

@@ -99,12 +99,21 @@ def test_each_controller_gets_news_at_once(amphora):
     assert times == [0, 10, 13.5, 13.5, 13.5, 23.5]
 
 
-def test_what_flaps_is_told_once_a_second(amphora):
-    for tenth in range(1, 200):
+def test_what_flaps_doubles_the_heartbeats_at_most(amphora):
+    """Ten times a second, for minutes."""
+    for tenth in range(1, 6000):
         amphora.said[tenth / 10] = f"{tenth}"
-    times = [at for at, _ in amphora.send(10)]
+    times = [at for at, _ in amphora.send(41)]
     gaps = [b - a for a, b in itertools.pairwise(times)]
     assert min(gaps) >= GAP_SECONDS
+    assert gaps[:4] == pytest.approx([1.1, 2.1, 4.1, 8.1], abs=0.2)
+    assert 40 * INTERVAL / times[-1] <= 2.1
+
+
+def test_after_a_quiet_interval_news_are_told_at_once_again(amphora):
+    amphora.said |= {1.5: "two", 3.0: "three", 30.5: "four"}
+    times = [at for at, _ in amphora.send(6)]
+    assert times == [0, 1.5, 3.5, 13.5, 23.5, 30.5]
 
 
 def test_an_agent_that_would_not_answer_vouches_for_nothing(amphora):
@@ -152,7 +161,7 @@ def test_octavias_loop_sends_it(monkeypatch):
     sender._sleep = slept.append
     health_daemon.run_sender(Commands())
     assert [m["anycast"]["report"] for m in sent] == ["0", "2", "4"]
-    assert all(seconds <= GAP_SECONDS for seconds in slept)
+    assert slept == [GAP_SECONDS, 2 * GAP_SECONDS]
 
 
 def test_rounds_are_told_from_one_process_to_another():
