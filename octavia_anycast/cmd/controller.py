@@ -292,7 +292,12 @@ def _beside(
     daemon: Daemon,
 ) -> tuple[_Beside, ...]:
     receiver = HeartbeatReceiver(
-        world, store, heartbeats.read, daemon.wake, reporter.count_at_rest
+        world,
+        store,
+        heartbeats.read,
+        wake=daemon.wake,
+        look_at=daemon.look_at,
+        count=reporter.count_at_rest,
     )
     assert world.fast_agents is not None
     spare_monitor = SpareMonitor(

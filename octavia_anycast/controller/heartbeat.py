@@ -47,6 +47,7 @@ class HeartbeatReceiver:
     """The heartbeat threads.
 
     :param wake: has a load balancer looked at
+    :param look_at: the same, when its turn comes; None: as ``wake``
     :param count: writes what heartbeats say of those that nobody looks at;
         called after each batch
     """
@@ -57,12 +58,14 @@ class HeartbeatReceiver:
         store: HeartbeatStore,
         read: Read,
         wake: Callable[[str], None],
+        look_at: Callable[[str], None] | None = None,
         count: Callable[[], None] = lambda: None,
     ) -> None:
         self._world = world
         self._store = store
         self._read = read
         self._wake = wake
+        self._look_at = look_at or wake
         self._count = count
         self._queue: queue.Queue[_Arrival] = queue.Queue(QUEUE_MAX)
         self._stop = threading.Event()
@@ -221,7 +224,7 @@ class HeartbeatReceiver:
             (arrival.heartbeat, arrival.at) for arrival in arrivals
         )
         for load_balancer_id in heard.ended:
-            self._wake(load_balancer_id)
+            self._look_at(load_balancer_id)
         if heard.confirmed:
             now = self._world.now()
             self._world.database.transact(

@@ -136,10 +136,16 @@ class WorkQueue:
         self._entries: dict[str, _Entry] = {}
         self._lock = threading.Lock()
 
-    def wake(self, key: str, now: float) -> None:
-        """Look at it now; if somebody is at it, once more afterwards."""
+    def wake(self, key: str, now: float, *, is_urgent: bool = True) -> None:
+        """Look at it now; if somebody is at it, once more afterwards.
+
+        :param is_urgent: before those that only come round
+        """
         with self._lock:
-            _wake(self._entries.setdefault(key, _Entry(now, now)), now)
+            entry = self._entries.setdefault(key, _Entry(now, now))
+            was_urgent = entry.is_urgent
+            _wake(entry, now)
+            entry.is_urgent = is_urgent or was_urgent
 
     def see(self, pending: Mapping[str, str], now: float) -> None:
         """Take these keys and no others; those with news are due at once.

@@ -305,3 +305,17 @@ def test_woken_at_rest_is_due_at_once(work_queue):
     work_queue.done("a", 11, REST)
     work_queue.wake("a", 12)
     assert work_queue.take_due(12, limit=8) == ["a"]
+
+
+def test_news_of_heartbeats_wait_for_what_users_change(work_queue):
+    for key in "abc":
+        work_queue.wake(key, 100, is_urgent=False)
+    work_queue.see({"z": "PENDING"} | at_rest(*"abc"), now=101)
+    assert work_queue.take_due(101, limit=2) == ["z", "a"]
+
+
+def test_what_is_urgent_stays_urgent(work_queue):
+    work_queue.wake("b", 100, is_urgent=False)
+    work_queue.wake("a", 101)
+    work_queue.wake("a", 102, is_urgent=False)
+    assert work_queue.take_due(102, limit=2) == ["a", "b"]
