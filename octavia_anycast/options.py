@@ -54,6 +54,7 @@ class Settings:
     amp_flavor_id: str = ""
     poll_interval: float = 0.2
     resync_interval: float = 10.0
+    rest_interval: float = 180.0
     report_interval: float = 9.0
     workers: int = 8
     action_workers: int = 8
@@ -88,9 +89,27 @@ class Settings:
     def report_stale_after(self) -> float:
         """Seconds after which an amphora's report says nothing any more.
 
-        An agent is asked at each resync, and its report stored at intervals.
+        It is stored, or confirmed by a heartbeat, at intervals.
         """
-        return MISSED_REPORTS * (self.report_interval + self.resync_interval)
+        return MISSED_REPORTS * (self.report_interval + self.news_interval)
+
+    @property
+    def beat_interval(self) -> float:
+        """Seconds between two heartbeats of an amphora to one controller.
+
+        It sends them to each in turn.
+        """
+        return float(
+            self.heartbeat_interval * max(1, len(self.heartbeat_controllers))
+        )
+
+    @property
+    def news_interval(self) -> float:
+        """Seconds after which a controller hears of an amphora again.
+
+        By an answer, or by a heartbeat where the amphora is at rest.
+        """
+        return max(self.resync_interval, self.beat_interval)
 
     @property
     def silent_after(self) -> float:
@@ -159,6 +178,12 @@ HELP = {
     "resync_interval": "Seconds between two full reconciles of a converged "
     "load balancer. Each asks every agent once. A controller that has more to "
     "do than one processor core can do reconciles less often.",
+    "rest_interval": "Seconds between two full reconciles of a load balancer "
+    "at rest: it is converged, and each heartbeat of its amphorae bears the "
+    "digest of what its agent would report, which is what it reported last. A "
+    "heartbeat with another digest, or one that is missing, has it looked at "
+    "at once. What is only counted in reports (connections, packets of flow "
+    "rescue) is as old. 0: as often as all others, by resync_interval.",
     "report_interval": "Seconds after which an unchanged report of an agent "
     "is stored again; a change is stored at once. Agents are asked at each "
     "resync, so only an interval longer than resync_interval saves writes; "
@@ -347,6 +372,7 @@ _LIMITS: dict[str, dict[str, Any]] = {
     "cluster_max_size": _SIZE,
     "poll_interval": {"min": 0.05},
     "resync_interval": {"min": 0.5},
+    "rest_interval": {"min": 0.0},
     "report_interval": {"min": 0.5},
     "session_patience": {"min": 1.0},
     "workers": {"min": 1},

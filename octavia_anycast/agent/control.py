@@ -5,7 +5,10 @@
 One JSON object a line each way: ``{"call": "report"}``, ``{"call": "apply",
 "body": {...}}`` or a call of one VIP or amphora (``{"call": "drain_amphora",
 "name": ..., "body": ...}``), answered by what the HTTP route answers:
-``{"status": 200, "document": ...}``. Root only (mode 0600).
+``{"status": 200, "document": ...}``. ``{"call": "await_news", "body":
+{"known": ..., "seconds": ...}}``, for heartbeats, is answered by the digest of
+the report once it is another one, or when the seconds are over. Root only
+(mode 0600).
 
 Layer: agent.
 """
@@ -28,9 +31,12 @@ if TYPE_CHECKING:
 LOG = logging.getLogger(__name__)
 
 CONTROL_PATH = "/run/octavia-anycast/control.sock"
-REPORT, APPLY = "report", "apply"
+REPORT, APPLY, AWAIT_NEWS = "report", "apply", "await_news"
 _TIMEOUT_SECONDS = 10.0
+_GRACE_SECONDS = 1.0
 _LINE_MAX = 16 * 1024 * 1024
+# For so long a call may wait for news; the caller asks again.
+NEWS_SECONDS_MAX = 5.0
 
 Answer = tuple[int, Any]  # HTTP status, JSON document
 
@@ -44,6 +50,10 @@ def answer(engine: "Engine", request: Any) -> Answer:
         if call == APPLY:
             engine.apply(body)
             return 200, {}
+        if call == AWAIT_NEWS:
+            seconds = min(float(body["seconds"]), NEWS_SECONDS_MAX)
+            digest = engine.await_news(str(body["known"]), seconds)
+            return 200, {"digest": digest}
         answered = engine.call(AgentCall(call), request["name"], body)
         return 200, answered or {}
     except (NotFound, Conflict) as e:
@@ -108,12 +118,19 @@ class ControlClient:
     def __init__(self, path: str = CONTROL_PATH) -> None:
         self._path = path
 
-    def call(self, call: str, name: str = "", body: Any = None) -> Answer:
+    def call(
+        self,
+        call: str,
+        name: str = "",
+        body: Any = None,
+        *,
+        timeout_seconds: float = _TIMEOUT_SECONDS,
+    ) -> Answer:
         """Have speakerd carry out a call; 503 if it fails or does not run."""
         request = {"call": call, "name": name, "body": body}
         try:
             with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
-                client.settimeout(_TIMEOUT_SECONDS)
+                client.settimeout(timeout_seconds)
                 client.connect(self._path)
                 client.sendall(json.dumps(request).encode() + b"\n")
                 line = client.makefile("rb").readline(_LINE_MAX)
@@ -124,3 +141,18 @@ class ControlClient:
         if status == 503:
             document = {"reason": f"speakerd failed: {document['reason']}"}
         return status, document
+
+    def await_news(self, known: str, seconds: float) -> str:
+        """Wait until the report would say something else; its digest.
+
+        A second longer at most: a speakerd that hangs delays no heartbeat.
+
+        :param known: the digest that the caller has; empty: none, no wait
+        :returns: the digest of now; empty if speakerd does not tell
+        """
+        status, document = self.call(
+            AWAIT_NEWS,
+            body={"known": known, "seconds": seconds},
+            timeout_seconds=seconds + _GRACE_SECONDS,
+        )
+        return str(document.get("digest", "")) if status == 200 else ""

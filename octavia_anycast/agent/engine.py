@@ -61,6 +61,8 @@ LOG = logging.getLogger(__name__)
 # For how long a VIP stays on the loopback after its paths are gone: packets
 # are on their way until the fabric has followed.
 _LINGER_SECONDS = 1.0
+# Between two looks at what changes of itself, while somebody waits for it.
+_NEWS_SECONDS = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -199,7 +201,56 @@ class Engine:
         self._parts.tell_metrics(state)
 
     def report(self) -> Report:
-        """Report from memory; only connections are counted now."""
+        """Report from memory; what is counted is counted now."""
+        report = self._without_counts()
+        state = self._state
+        vips = vip_addresses(state) if state else frozenset()
+        return replace(
+            report,
+            flow_rescue=self._parts.rescue.report(),
+            connections=self._count_connections(vips),
+            report_digest=codec.report_digest(report),
+        )
+
+    def await_news(self, known: str, seconds: float) -> str:
+        """Wait until a report would say something else; its digest of now.
+
+        What the gate or a BGP session does ends the wait within half a second;
+        what changes seldom is seen when the time is over.
+
+        :param known: the digest that the caller has; empty: none, no wait
+        """
+        deadline = time.monotonic() + seconds
+        seen: object = None
+        while (left := deadline - time.monotonic()) > 0:
+            stirs = self._what_stirs()
+            if stirs != seen:
+                seen = stirs
+                digest = codec.report_digest(self._without_counts())
+                if digest != known:
+                    return digest
+            time.sleep(min(_NEWS_SECONDS, left))
+        return codec.report_digest(self._without_counts())
+
+    def _what_stirs(self) -> object:
+        """Return what changes of itself, cheap to compare."""
+        status = self._parts.speaker.status()
+        with self._lock:
+            return (
+                self._state,
+                self._gate.state,
+                self._gate.reason,
+                self._bound,
+                self._is_frontend_up,
+                self._refusal,
+                status.is_running,
+                status.sessions,
+                len(status.paths),
+                status.speakers is None,
+            )
+
+    def _without_counts(self) -> Report:
+        """Report all but what is counted."""
         with self._lock:
             state, gate, bound = self._state, self._gate, self._bound
             evidence = self._evidence
@@ -218,7 +269,7 @@ class Engine:
             ),
             speaker_is_running=status.is_running,
             frontend_is_up=self._is_frontend_up,
-            flow_rescue=self._parts.rescue.report(),
+            flow_rescue=self._parts.rescue.standing(),
             knows_tenant_metrics=True,
             machine=self._parts.machine.report(),
         )
@@ -237,7 +288,6 @@ class Engine:
             refused_digest=refused_digest,
             are_speakers_loaded=status.speakers == state.speakers,
             path_counts=path_counts(state, status),
-            connections=self._count_connections(vip_addresses(state)),
             lvs=self._look_at_lvs(state),
         )
 

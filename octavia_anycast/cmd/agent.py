@@ -19,4 +19,5 @@ def main() -> None:
         make_certificate_view,
         Watchdog(),
         netns.read_in,
+        ControlClient().await_news,
     )

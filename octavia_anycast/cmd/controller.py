@@ -25,6 +25,7 @@ from octavia_anycast import log_lines, options
 from octavia_anycast.agent_client.amphora_client import AmphoraClient, Timeout
 from octavia_anycast.cmd import controller_metrics
 from octavia_anycast.controller.amphora.rotation import Rotation
+from octavia_anycast.controller.at_rest import AtRest
 from octavia_anycast.controller.cluster.reconciler import ClusterReconciler
 from octavia_anycast.controller.cluster.report import Reporter
 from octavia_anycast.controller.cluster.spare_monitor import SpareMonitor
@@ -188,6 +189,11 @@ def make_world(settings: options.Settings) -> World:
         rescue_key=derived_key("flow rescue"),
         metrics_authority=agents_authority(),
         now=utc_now,
+        at_rest=AtRest(
+            interval=settings.beat_interval,
+            # With the first heartbeat after it, it would be older.
+            confirm=settings.report_interval - settings.beat_interval,
+        ),
     )
 
 
@@ -233,9 +239,10 @@ def run(world: World, settings: options.Settings) -> None:
         CarryingExecutor(threads, "apply") as appliers,
         ExitStack() as stack,
     ):
+        reporter = Reporter(world, store)
         clusters = ClusterReconciler(
             world,
-            Reporter(world, store),
+            reporter,
             observe_executor=observers,
             apply_executor=appliers,
         )
@@ -257,7 +264,7 @@ def run(world: World, settings: options.Settings) -> None:
             poll_interval=settings.poll_interval,
             meter=world.meter,
         )
-        beside = _beside(world, store, coordination, daemon)
+        beside = _beside(world, store, reporter, coordination, daemon)
         _stop_on_signals(daemon)
         coordination.start()
         _run_beside(daemon, *beside)
@@ -280,10 +287,18 @@ class _Beside(Protocol):
 def _beside(
     world: World,
     store: HeartbeatStore,
+    reporter: Reporter,
     coordination: Coordination,
     daemon: Daemon,
 ) -> tuple[_Beside, ...]:
-    receiver = HeartbeatReceiver(world, store, heartbeats.read, daemon.wake)
+    receiver = HeartbeatReceiver(
+        world,
+        store,
+        heartbeats.read,
+        wake=daemon.wake,
+        look_at=daemon.look_at,
+        count=reporter.count_at_rest,
+    )
     assert world.fast_agents is not None
     spare_monitor = SpareMonitor(
         world, world.fast_agents, daemon.wake_at_once, coordination.owns

@@ -158,7 +158,7 @@ def _asked(seen: Seen, agents: Agents) -> Seen:
         except AnycastError as e:
             return replace(amphora, report=None, error=str(e))
         at = controller.utc_now()
-        return replace(amphora, report=report, reported_at=at)
+        return replace(amphora, report=report, reported_at=at, answered_at=at)
 
     in_use = {amphora.id for amphora in seen.in_use()}
     with ThreadPoolExecutor(ASKING_THREADS) as executor:

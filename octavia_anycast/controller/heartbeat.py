@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable
 from datetime import datetime
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from oslo_log import log as logging
 
@@ -20,7 +20,7 @@ from octavia_anycast.controller.engine.daemon import attempt
 from octavia_anycast.controller.memory import HeartbeatStore
 from octavia_anycast.controller.ports import World
 from octavia_anycast.db import heartbeat
-from octavia_anycast.db.amphora import amphora_statistics
+from octavia_anycast.db.amphora import amphora_statistics, reports
 from octavia_anycast.model.heartbeat import Heartbeat, Refusal
 
 LOG = logging.getLogger(__name__)
@@ -44,7 +44,13 @@ class _Arrival(NamedTuple):
 
 
 class HeartbeatReceiver:
-    """The heartbeat threads."""
+    """The heartbeat threads.
+
+    :param wake: has a load balancer looked at
+    :param look_at: the same, when its turn comes; None: as ``wake``
+    :param count: writes what heartbeats say of those that nobody looks at;
+        called after each batch
+    """
 
     def __init__(
         self,
@@ -52,11 +58,15 @@ class HeartbeatReceiver:
         store: HeartbeatStore,
         read: Read,
         wake: Callable[[str], None],
+        look_at: Callable[[str], None] | None = None,
+        count: Callable[[], None] = lambda: None,
     ) -> None:
         self._world = world
         self._store = store
         self._read = read
         self._wake = wake
+        self._look_at = look_at or wake
+        self._count = count
         self._queue: queue.Queue[_Arrival] = queue.Queue(QUEUE_MAX)
         self._stop = threading.Event()
         self._threads: list[threading.Thread] = []
@@ -168,13 +178,18 @@ class HeartbeatReceiver:
 
     def _record(self) -> None:
         while not self._stop.wait(BATCH_SECONDS):
-            self._store.prune(self._world.now())
+            self._prune()
             batch = self._drain()
             what = f"{len(batch)} heartbeats were not recorded"
             work = partial(self._record_batch, batch)
             if batch and not attempt(what, work):
                 self._listen_anew()
                 self._world.meter.heartbeats_lost(len(batch))
+            attempt("Active connections were not counted", self._count)
+
+    def _prune(self) -> None:
+        forgotten = self._store.prune(self._world.now())
+        self._world.at_rest.forget(forgotten)
 
     def _drain(self) -> list[_Arrival]:
         batch: list[_Arrival] = []
@@ -201,8 +216,29 @@ class HeartbeatReceiver:
         self._world.statistics.add(ours)
         with self._world.database.transaction() as session:
             amphora_statistics.add(session, ours)
+        self._end_rests(arrivals)
+
+    def _end_rests(self, arrivals: list[_Arrival]) -> None:
+        """Wake whom a heartbeat says other things of; confirm the others."""
+        heard = self._world.at_rest.hear(
+            (arrival.heartbeat, arrival.at) for arrival in arrivals
+        )
+        for load_balancer_id in heard.ended:
+            self._look_at(load_balancer_id)
+        if heard.confirmed:
+            now = self._world.now()
+            self._world.database.transact(
+                lambda session: reports.confirm(session, heard.confirmed, now)
+            )
 
     def _touch(self, amphora_ids: set[str]) -> set[str]:
         now = self._world.now()
-        with self._world.database.transaction() as session:
-            return heartbeat.touch_all(session, amphora_ids, now, is_beat=True)
+        known: set[str] = set()
+
+        def touch(session: Any) -> None:
+            known.update(
+                heartbeat.touch_all(session, amphora_ids, now, is_beat=True)
+            )
+
+        self._world.database.transact(touch)
+        return known

@@ -11,7 +11,7 @@ Layer: controller. Pure of I/O but for the log; safe for several threads.
 
 import threading
 from collections import OrderedDict
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -161,15 +161,28 @@ class HeartbeatStore:
             ),
         )
 
-    def prune(self, now: datetime) -> None:
-        """Forget amphorae that were not heard of for long."""
+    def again(
+        self, amphora_ids: Iterable[str], now: datetime
+    ) -> tuple[Heartbeat, ...]:
+        """The heartbeats of these amphorae, as :meth:`of` was told of them."""
+        with self._lock:
+            return tuple(
+                self._latest[amphora_id].beat
+                for amphora_id in sorted(amphora_ids)
+                if (since := self._applied.get(amphora_id)) is not None
+                and self._is_fresh(amphora_id, since, now)
+            )
+
+    def prune(self, now: datetime) -> tuple[str, ...]:
+        """Forget amphorae that were not heard of for long; return them."""
         limit = now - 10 * self._stale_after
         with self._lock:
-            for amphora_id, heard in list(self._latest.items()):
-                if heard.at < limit:
-                    del self._latest[amphora_id]
-                    self._owner.pop(amphora_id, None)
-                    self._applied.pop(amphora_id, None)
+            gone = tuple(i for i, x in self._latest.items() if x.at < limit)
+            for amphora_id in gone:
+                del self._latest[amphora_id]
+                self._owner.pop(amphora_id, None)
+                self._applied.pop(amphora_id, None)
+        return gone
 
     def _is_fresh(
         self, amphora_id: str, since: datetime, now: datetime

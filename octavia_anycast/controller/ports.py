@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
+from octavia_anycast.controller.at_rest import AtRest
 from octavia_anycast.controller.memory import AmphoraMemory, HeartbeatRefusals
 from octavia_anycast.controller.meter import NO_METER, Meter
 from octavia_anycast.controller.notifier import NO_NOTIFIER, Notifier
@@ -208,7 +209,8 @@ class World:
     """All collaborators of the controller, made once at start-up.
 
     ``now``: the wall clock; aware, UTC.
-    ``memory``: what this process remembers of amphorae.
+    ``memory``: what this process remembers of amphorae; ``at_rest``: which
+    load balancers are not looked at, because heartbeats say that all is well.
     ``refusals``: what came to the port of heartbeats and is none.
     ``speakerds``: speakerd's own port, for amphorae whose agents do not
     answer. ``fast_agents``: the agents, asked with short timeouts.
@@ -237,5 +239,6 @@ class World:
     speakerds: Agents | None = None
     fast_agents: Agents | None = None
     memory: AmphoraMemory = field(default_factory=AmphoraMemory)
+    at_rest: AtRest = field(default_factory=AtRest)
     meter: Meter = NO_METER
     notifier: Notifier = NO_NOTIFIER

@@ -15,7 +15,7 @@ import types
 import typing
 from collections.abc import Callable
 from dataclasses import MISSING, dataclass, fields, is_dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import Enum
 from functools import cache, lru_cache, partial
 from ipaddress import IPv4Address, IPv6Address, ip_address
@@ -23,12 +23,19 @@ from typing import Any, TypeVar
 
 from octavia_anycast.model.bgp import Speaker
 from octavia_anycast.model.errors import InvalidRequest
-from octavia_anycast.model.wire import DesiredState, Report
+from octavia_anycast.model.wire import (
+    DesiredState,
+    FlowRescueReport,
+    LvsReport,
+    MemberCounts,
+    Report,
+)
 
 T = TypeVar("T")
 Parser = Callable[[Any, str], Any]  # value, path of the field
 # The one field whose value no complaint repeats, whatever it is.
 PASSWORD = "password"
+_NO_TIME = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @cache
@@ -116,6 +123,36 @@ def peer_digests(speakers: tuple[Speaker, ...]) -> dict[str, str]:
         for speaker in speakers
         for peer in speaker.peers
     }
+
+
+def report_digest(report: Report) -> str:
+    """Name what a report says, without counts, ages and times of now.
+
+    Whoever compares two of them asks whether anything has happened in between
+    that a controller acts on or tells of. The agent alone makes it: a
+    controller of another release compares it with nothing of its own.
+    """
+    return _hash(to_document(_without_counts(report)))
+
+
+def _without_counts(report: Report) -> Report:
+    """Return what of a report stays the same while nothing happens."""
+    rescue, lvs, machine = report.flow_rescue, report.lvs, report.machine
+    return replace(
+        report,
+        report_digest="",
+        connections={},
+        cpu=None,
+        flow_rescue=rescue
+        and FlowRescueReport(
+            state=rescue.state,
+            reason=rescue.reason,
+            members=dict.fromkeys(sorted(rescue.members), MemberCounts()),
+        ),
+        lvs=lvs and LvsReport(lack=lvs.lack),
+        machine=machine
+        and replace(machine, clock=_NO_TIME, accepted={}, ttl_drops=None),
+    )
 
 
 def _hash(document: Any) -> str:

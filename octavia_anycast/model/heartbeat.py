@@ -7,6 +7,8 @@ from enum import StrEnum
 
 # So many intervals without one: something is wrong with the amphora.
 MISSED_HEARTBEATS = 2.5
+# What is ours in the document of a heartbeat, and the digest in there.
+OURS, DIGEST = "anycast", "report"
 
 
 class Refusal(StrEnum):
@@ -45,11 +47,16 @@ class PoolBeat:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Heartbeat:
-    """What one amphora said at one time."""
+    """What one amphora said at one time.
+
+    ``report_digest``: of what its agent's report would say; empty: its image
+    is older, or its agent would not answer.
+    """
 
     amphora_id: str
     listeners: tuple[ListenerBeat, ...] = ()
     pools: tuple[PoolBeat, ...] = ()
+    report_digest: str = ""
 
     def health(self) -> tuple[object, ...]:
         """The part that statuses are made of, without the counters."""

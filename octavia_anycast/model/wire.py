@@ -718,7 +718,9 @@ class Report:
     are counted only (``path_counts``), there are thousands. ``cpu`` None:
     its kernel does not tell. ``flow_rescue``, ``lvs`` and ``machine`` None:
     the agent does not know them. ``knows_tenant_metrics``: it can be told
-    :class:`TenantMetrics`.
+    :class:`TenantMetrics`. ``report_digest`` is
+    :func:`~octavia_anycast.model.codec.report_digest` of it. Heartbeats bear
+    it as long as the agent would say the same; empty: they bear none.
     """
 
     amphora_id: str
@@ -750,6 +752,7 @@ class Report:
     knows_tenant_metrics: bool = field(
         default=False, metadata=ABSENT_IF_DEFAULT
     )
+    report_digest: str = field(default="", metadata=ABSENT_IF_DEFAULT)
     version: str = WIRE_VERSION
 
     def is_announcing(self, vip_ip: IPAddress) -> bool:

@@ -19,6 +19,7 @@ from octavia_anycast.model.wire import (
     FlowRescueReport,
     Frontend,
     ListenerSocket,
+    MemberCounts,
     RescueState,
 )
 
@@ -87,6 +88,21 @@ class Rescuer:
             return self._counts()
         except OSError as e:
             return FlowRescueReport(state=RescueState.FAILED, reason=str(e))
+
+    def standing(self) -> FlowRescueReport:
+        """Say what it is and who its members are, without counts."""
+        state, reason = self._state, self._reason
+        if state is not RescueState.ON:
+            return FlowRescueReport(state=state, reason=reason)
+        try:
+            with self.loader.map(Map.MEMBERS) as members:
+                held = members.entries().values()
+        except OSError as e:
+            return FlowRescueReport(state=RescueState.FAILED, reason=str(e))
+        return FlowRescueReport(
+            state=state,
+            members={layout.member_id(x): MemberCounts() for x in held},
+        )
 
     def _counts(self) -> FlowRescueReport:
         loader = self.loader
@@ -186,6 +202,10 @@ class RescueSetup:
     def report(self) -> FlowRescueReport:
         """Say what it is and what was counted."""
         return self._rescuer.report()
+
+    def standing(self) -> FlowRescueReport:
+        """Say what it is and who its members are."""
+        return self._rescuer.standing()
 
     def close(self) -> None:
         """End the thread; packets go on to be rescued."""

@@ -60,8 +60,8 @@ class AgentReports:
                     stale_since=lapse.stale_since,
                 )
             also(session)
-            for amphora_id, report in news.items():
-                reports.save(session, amphora_id, report, now)
+            if news:
+                reports.save_all(session, news, now)
             for amphora_id in sorted(recovered(group)):
                 amphorae.update(session, amphora_id, speakers_changed_at=None)
         written = {i: (_gist(report), now) for i, report in news.items()}
@@ -81,8 +81,8 @@ class AgentReports:
             heartbeat.touch_all(
                 session, answers, now, fresh_since=now - self._beat
             )
-            for amphora_id, report in news.items():
-                reports.save(session, amphora_id, report, now)
+            if news:
+                reports.save_all(session, news, now)
         written = {i: (_gist(report), now) for i, report in news.items()}
         self._kept[owner] = {**before, **written}
 

@@ -73,6 +73,7 @@ class ClusterWatch:
         )
         self._scan_due = 0.0
         self._known: dict[str, str] = {}
+        self._statuses: Mapping[str, str] = {}
 
     def pending(self, wake: Callable[[str], None]) -> Mapping[str, str]:
         """load_balancer_id -> whether it is in PENDING_*.
@@ -84,6 +85,7 @@ class ClusterWatch:
             statuses = self._world.load_balancers.all_statuses()
             self._known = dict.fromkeys(statuses, "")
             self._tell_news(wake)
+            self._end_rests(statuses, wake)
             self._scan_due = now + SCAN_SECONDS
         found = dict.fromkeys(self._world.load_balancers.pending_ids(), "")
         self._known |= found  # one that was made since the scan
@@ -94,4 +96,22 @@ class ClusterWatch:
         with self._world.database.transaction() as session:
             news = set().union(*(x.news(session, now) for x in self._news))
         for load_balancer_id in news:
+            wake(load_balancer_id)
+
+    def _end_rests(
+        self, statuses: Mapping[str, str], wake: Callable[[str], None]
+    ) -> None:
+        """Have those looked at that may not rest any more.
+
+        A heartbeat is missing, or somebody wrote a status of Octavia's.
+        """
+        at_rest = self._world.at_rest
+        ended = at_rest.overdue(self._world.now())
+        ended |= at_rest.among(
+            load_balancer_id
+            for load_balancer_id, status in statuses.items()
+            if self._statuses.get(load_balancer_id, status) != status
+        )
+        self._statuses = statuses
+        for load_balancer_id in ended:
             wake(load_balancer_id)

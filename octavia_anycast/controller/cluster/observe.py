@@ -177,12 +177,13 @@ class Observer:
                 or (cluster.is_deletion_wanted and tree.is_in_error),
             )
             records = amphorae.list_for(session, load_balancer_id)
+            last = heartbeat.last_heard(session, [r.id for r in records])
             return _Rows(
                 cluster=cluster,
                 distributor=distributor,
                 amphorae=tuple(records),
-                heard=heartbeat.last_updates(session, [r.id for r in records]),
-                beats=heartbeat.last_beats(session, [r.id for r in records]),
+                heard=last.updates,
+                beats=last.beats,
                 failures=tuple(
                     amphorae.failures_since(
                         session,
@@ -196,11 +197,8 @@ class Observer:
         """Read anew who was heard of, after others were waited for."""
         ids = [record.id for record in rows.amphorae]
         with self._world.database.transaction() as session:
-            return replace(
-                rows,
-                heard=heartbeat.last_updates(session, ids),
-                beats=heartbeat.last_beats(session, ids),
-            )
+            last = heartbeat.last_heard(session, ids)
+        return replace(rows, heard=last.updates, beats=last.beats)
 
     def _desired(
         self, tree: LoadBalancerTree, rows: _Rows

@@ -29,12 +29,14 @@ from octavia_anycast.model.errors import AnycastError, Permanent
 from octavia_anycast.model.load_balancer import LoadBalancerTree
 from octavia_anycast.planning.amphora.failures import retry_seconds
 from octavia_anycast.planning.cluster.plan import plan
+from octavia_anycast.planning.cluster.rest import digests_to_rest_on
 from octavia_anycast.planning.cluster.status import is_settled
 
 LOG = logging.getLogger(__name__)
 ROUNDS_MAX = 20
 IDLE_MAX_SECONDS = 3.0  # between two looks at one where something is awaited
 FAILED_WAIT_SECONDS = 2.0
+REST_LOOKS = 3
 # A request's rows are there so long after its id, at the latest.
 REQUEST_SHOWN_WITHIN = timedelta(seconds=10)
 
@@ -81,6 +83,7 @@ class ClusterReconciler:
         return self._watch.pending(wake)
 
     def reconcile(self, load_balancer_id: str) -> Result:
+        self._world.at_rest.end(load_balancer_id)
         return until_done(lambda: self._round(load_balancer_id))
 
     def _round(self, load_balancer_id: str) -> Result:
@@ -117,11 +120,13 @@ class ClusterReconciler:
             is_settled = self._is_settled(observation)
             if is_settled:
                 self._forget_request(observation)
-            if is_settled and is_same:
-                self._trees.keep(tree, observation.now)
-            else:
+            if not is_settled or not is_same:
                 self._trees.forget(tree.id)
-            return Result(is_settled=is_settled)
+                return Result(is_settled=is_settled)
+            self._trees.keep(tree, observation.now)
+            return Result(
+                is_settled=True, rest_seconds=self._rest(observation)
+            )
         self._trees.forget(tree.id)
         if is_kept:
             anew = self._read_anew(observation)
@@ -174,6 +179,26 @@ class ClusterReconciler:
         self._carried_out[load_balancer_id] = request_id, since
         if observation.now - since >= REQUEST_SHOWN_WITHIN:
             self._reporter.forget_request(observation)
+
+    def _rest(self, observation: Observation) -> float:
+        """Let a load balancer rest, if it may; for how many seconds.
+
+        The record of its rest is kept some resyncs longer. If it is still
+        there then, another controller looks after the load balancer.
+        """
+        settings = self._world.settings
+        if not settings.rest_interval or observation.cluster.request_id:
+            return 0.0
+        digests = digests_to_rest_on(observation.desired, observation.observed)
+        if not digests:
+            return 0.0
+        begins = self._world.at_rest.begin(
+            observation.tree.id,
+            digests,
+            observation.now,
+            settings.rest_interval + REST_LOOKS * settings.resync_interval,
+        )
+        return settings.rest_interval if begins else 0.0
 
     def _observe(self, tree: LoadBalancerTree) -> Observation | None:
         """Observe; report a load balancer that cannot be observed.

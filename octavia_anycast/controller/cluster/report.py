@@ -6,7 +6,7 @@ Layer: controller.
 """
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from oslo_log import log as logging
@@ -63,6 +63,7 @@ class Reporter:
         self._world = world
         self._store = store
         self._active: dict[str, dict[str, int]] = {}
+        self._count_due = datetime.min.replace(tzinfo=UTC)
         # load_balancer_id -> amphora_id -> what is wrong with its heartbeats
         self._troubles: dict[str, dict[str, str]] = {}
         self._agent_reports = AgentReports(world)
@@ -332,6 +333,32 @@ class Reporter:
         if active != self._active.get(load_balancer_id):
             self._world.statistics.set_active(active)
             self._active[load_balancer_id] = active
+
+    def count_at_rest(self) -> None:
+        """Write the active connections of those that are not looked at.
+
+        As often as those of all others, with a few statements for all.
+        """
+        now = self._world.now()
+        if now < self._count_due:
+            return
+        interval = self._world.settings.resync_interval
+        self._count_due = now + timedelta(seconds=interval)
+        counts = {
+            load_balancer_id: active_connections(self._store.again(ids, now))
+            for load_balancer_id, ids in self._world.at_rest.amphorae().items()
+        }
+        changed = {
+            load_balancer_id: active
+            for load_balancer_id, active in counts.items()
+            if active != self._active.get(load_balancer_id)
+        }
+        if changed:
+            every = [*changed.values()]
+            self._world.statistics.set_active(
+                {i: count for active in every for i, count in active.items()}
+            )
+            self._active.update(changed)
 
     def _remember(
         self, observation: Observation, operating: str, reason: str

@@ -42,7 +42,8 @@ from octavia_anycast.planning.distributors import (
 )
 
 LOG = logging.getLogger(__name__)
-# A report that is older than so many resyncs is of an amphora out of reach.
+# A report that is older than so many resyncs, or heartbeats where these come
+# less often, is of an amphora out of reach.
 STALE_RESYNCS = 3
 STALE_SECONDS = 15.0
 THREADS = 2
@@ -162,8 +163,8 @@ class DistributorLifecycle:
 
     @property
     def _stale_seconds(self) -> float:
-        resync = self._world.settings.resync_interval
-        return max(STALE_SECONDS, STALE_RESYNCS * resync)
+        interval = self._world.settings.news_interval
+        return max(STALE_SECONDS, STALE_RESYNCS * interval)
 
     def _update(self, shown: Distributor) -> bool:
         """Check what was changed, and watch it reach the amphorae."""

@@ -89,10 +89,10 @@ class Lane:
         """Count what is to be done now."""
         return self._queue.backlog(self._clock())
 
-    def wake(self, key: str) -> None:
+    def wake(self, key: str, *, is_urgent: bool = True) -> None:
         """Look at this one at once, if it is ours."""
         if self._coordination.owns(key):
-            self._queue.wake(key, self._clock())
+            self._queue.wake(key, self._clock(), is_urgent=is_urgent)
 
     def notice(self, wake: Callable[[str], None]) -> None:
         """Read what is pending, if that is due.
@@ -223,6 +223,13 @@ class Daemon:
     def wake(self, load_balancer_id: str) -> None:
         """Look at this load balancer at once, if it is ours."""
         self._clusters.wake(load_balancer_id)
+
+    def look_at(self, load_balancer_id: str) -> None:
+        """Look at it at once, but not before what users have changed.
+
+        A fabric that goes down is news of each load balancer.
+        """
+        self._clusters.wake(load_balancer_id, is_urgent=False)
 
     def wake_at_once(self, load_balancer_id: str) -> None:
         """The same, without waiting for the next poll."""

@@ -11,7 +11,7 @@ import heapq
 import random
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from octavia_anycast.model.errors import Retryable
@@ -20,6 +20,7 @@ IDLE_FACTOR = 1.3
 FAILED_FACTOR = 2.0
 STEAL_AFTER_SECONDS = 5.0
 FAILED_MAX_SECONDS = 15.0
+_PHASES = 1e6  # seconds; many times what one may rest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,12 +64,15 @@ class Result:
     ``is_gone``: there is nothing left to reconcile. ``is_settled``: the
     next look may wait for the resync. ``did_something``: some action was
     carried out. ``retry_after_seconds``: not before that, after a failure.
+    ``rest_seconds``: what is settled is looked at again after so long, if
+    nobody wakes it meanwhile; 0: after the resync.
     """
 
     is_gone: bool = False
     is_settled: bool = False
     did_something: bool = False
     retry_after_seconds: float = 0.0
+    rest_seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,6 +120,8 @@ class _Entry:
     is_urgent: bool = False
     idle_looks: int = 0
     failures: int = 0
+    # Those at rest have their turns at other times, whenever they began.
+    phase: float = field(default_factory=lambda: random.uniform(0, _PHASES))
 
 
 class WorkQueue:
@@ -130,10 +136,16 @@ class WorkQueue:
         self._entries: dict[str, _Entry] = {}
         self._lock = threading.Lock()
 
-    def wake(self, key: str, now: float) -> None:
-        """Look at it now; if somebody is at it, once more afterwards."""
+    def wake(self, key: str, now: float, *, is_urgent: bool = True) -> None:
+        """Look at it now; if somebody is at it, once more afterwards.
+
+        :param is_urgent: before those that only come round
+        """
         with self._lock:
-            _wake(self._entries.setdefault(key, _Entry(now, now)), now)
+            entry = self._entries.setdefault(key, _Entry(now, now))
+            was_urgent = entry.is_urgent
+            _wake(entry, now)
+            entry.is_urgent = is_urgent or was_urgent
 
     def see(self, pending: Mapping[str, str], now: float) -> None:
         """Take these keys and no others; those with news are due at once.
@@ -250,7 +262,10 @@ class WorkQueue:
         if result.is_settled:
             entry.idle_looks = 0
             share = random.uniform(1 - kind.spread, 1 + kind.spread)
-            entry.due = entry.since = now + kind.resync * share
+            wait = kind.resync * share
+            if result.rest_seconds > wait:
+                wait += (entry.phase - now - wait) % result.rest_seconds
+            entry.due = entry.since = now + wait
             return
         entry.idle_looks = 0 if result.did_something else entry.idle_looks + 1
         wait = min(kind.busy * IDLE_FACTOR**entry.idle_looks, kind.busy_max)

@@ -136,6 +136,8 @@ class Exposition:
             families.QUEUE_OLDEST,
             {(kind,): one.oldest_seconds for kind, one in backlogs.items()},
         )
+        at_rest = self._world.at_rest.amphorae()
+        yield families.AT_REST, {(): len(at_rest)}
 
 
 def _of(found: _Collected | None) -> Iterable[tuple[Family, Values]]:

@@ -351,6 +351,14 @@ QUEUE_OLDEST = _here(
     "queue_due.",
     kind=_WORK,
 )
+AT_REST = _here(
+    "load_balancers_at_rest",
+    "load balancers",
+    "Load balancers of which heartbeats say that all is as it was, so that "
+    "this controller looks at them each rest_interval only.",
+    "Far fewer than the controllers look after, and all is well: amphorae of "
+    "an older image, or heartbeats that come late or to another port.",
+)
 STATEMENTS = _here(
     "database_statement_duration_seconds",
     "seconds",
@@ -430,6 +438,7 @@ FAMILIES = (
     QUEUE_DUE,
     QUEUE_BUSY,
     QUEUE_OLDEST,
+    AT_REST,
     STATEMENTS,
     EVENTS,
     SESSION_CHANGES,

@@ -1,11 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright (c) 2026 The octavia-anycast authors
-"""The last report of each agent: its sessions and paths."""
+"""The last report of each agent: its sessions and paths.
 
+``reported_at`` is when the agent last said so, by an answer or by the digest
+in a heartbeat; ``updated_at`` is when it answered. What is counted in a report
+is of the answer.
+"""
+
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any, cast
 
-from sqlalchemy import ColumnElement, case, func, select
+from sqlalchemy import ColumnElement, Table, bindparam, case, func, select
 from sqlalchemy import update as update_rows
 from sqlalchemy.orm import Session
 
@@ -17,6 +24,9 @@ from octavia_anycast.db.models import (
 )
 from octavia_anycast.model.bgp import SessionState
 from octavia_anycast.model.wire import Report
+
+# Column -> attribute, where they differ.
+_NAMES = {"document": "report"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,40 +50,94 @@ class SessionCounts:
 def save(
     session: Session, amphora_id: str, report: Report, now: datetime
 ) -> bool:
-    """Store a report; returns False if there is no such amphora.
+    """Store a report; returns False if there is no such amphora."""
+    return amphora_id in save_all(session, {amphora_id: report}, now)
 
-    Its listeners are left out: there may be hundreds, and the load balancer's
-    rows have them.
+
+def save_all(
+    session: Session, found: Mapping[str, Report], now: datetime
+) -> set[str]:
+    """Store reports: a query, and a statement for each that is there.
+
+    Their listeners are left out: there may be hundreds, and the load
+    balancer's rows have them.
+
+    :param found: amphora_id -> its report
+    :returns: the amphorae that exist
     """
-    values = {
+    # An UPDATE of a row that is not there locks the gap, and two writers of
+    # first reports deadlock: a query says which are.
+    stored = set(
+        session.scalars(
+            select(AmphoraReport.amphora_id).where(
+                AmphoraReport.amphora_id.in_(sorted(found))
+            )
+        )
+    )
+    values = {i: _values(found[i], now) for i in sorted(found)}
+    if stored.issuperset(values):
+        _update(session, values)
+        return stored
+    saved = set()
+    # In order, whoever is new among them: no deadlock.
+    for amphora_id, row in values.items():
+        if amphora_id in stored:
+            _update(session, {amphora_id: row})
+        elif not _insert(session, amphora_id, row):
+            continue
+        saved.add(amphora_id)
+    return saved
+
+
+def _values(report: Report, now: datetime) -> dict[str, Any]:
+    return {
         "reported_at": now,
+        "updated_at": now,
         "session_count": len(report.sessions),
         "established_count": sum(
             1
             for peering in report.sessions
             if peering.state is SessionState.ESTABLISHED
         ),
-        "report": replace(report, listeners=(), lvs_listener_ids=()),
+        "document": replace(report, listeners=(), lvs_listener_ids=()),
     }
-    # An UPDATE of a row that is not there locks the gap, and two writers of
-    # first reports deadlock: a query says whether it is.
-    stored = select(AmphoraReport.amphora_id).where(
-        AmphoraReport.amphora_id == amphora_id
-    )
+
+
+def _insert(session: Session, amphora_id: str, values: dict[str, Any]) -> bool:
     there = select(Amphora.id).where(
         Amphora.id == amphora_id, ~Amphora.is_deleted
     )
-    if session.scalar(stored) is None:
-        return session.scalar(there) is not None and mapping.insert(
-            session, AmphoraReport(amphora_id=amphora_id, **values)
-        )
+    return session.scalar(there) is not None and mapping.insert(
+        session,
+        AmphoraReport(
+            amphora_id=amphora_id,
+            **{_NAMES.get(name, name): x for name, x in values.items()},
+        ),
+    )
+
+
+def _update(session: Session, values: Mapping[str, dict[str, Any]]) -> None:
+    """Prepare one statement for all; reports are not read as objects."""
+    table = cast(Table, AmphoraReport.__table__)
+    session.connection().execute(
+        update_rows(table).where(table.c.amphora_id == bindparam("said_by")),
+        [{"said_by": i, **row} for i, row in values.items()],
+    )
+
+
+def confirm(
+    session: Session, amphora_ids: Collection[str], now: datetime
+) -> None:
+    """Record that agents still say what is stored of them; one statement."""
     session.execute(
         update_rows(AmphoraReport)
-        .where(AmphoraReport.amphora_id == amphora_id)
-        .values(**values)
-        .execution_options(synchronize_session="evaluate")
+        .where(
+            AmphoraReport.amphora_id.in_(sorted(amphora_ids)),
+            AmphoraReport.reported_at < now,
+        )
+        .values(reported_at=now, updated_at=AmphoraReport.updated_at)
+        .execution_options(synchronize_session=False)
     )
-    return True
 
 
 def list_for_distributor(

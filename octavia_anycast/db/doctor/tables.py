@@ -78,6 +78,7 @@ def _amphorae(
     of_clusters = owners(session, distributor_id)
     beats = _by_amphora(session, of, AmphoraHealth.counted_at)
     reported = _by_amphora(session, of, AmphoraReport.reported_at)
+    answered = _by_amphora(session, of, AmphoraReport.updated_at)
     reports = _by_amphora(session, of, AmphoraReport.report)
     found = []
     for record in records:
@@ -91,6 +92,7 @@ def _amphorae(
                     distributor_id=owner,
                     beat_at=beats.get(record.id),
                     reported_at=reported.get(record.id),
+                    answered_at=answered.get(record.id),
                     report=reports.get(record.id),
                 )
             )

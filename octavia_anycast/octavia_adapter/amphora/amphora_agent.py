@@ -8,7 +8,8 @@ why HAProxy did not start, and it advertises the VIPs by ARP.
 
 Octavia's server class has its routes hard-coded, and its main function the
 class. So the main function is given another module to find a ``Server`` in;
-the rest (gunicorn, mutual TLS, heartbeats) is Octavia's, unchanged.
+the rest (gunicorn, mutual TLS, heartbeats) is Octavia's; what its heartbeats
+say more is in ``heartbeat_digest.py``.
 
 Layer: octavia_adapter.
 """
@@ -32,7 +33,10 @@ from octavia.amphorae.backends.utils import interface_file
 from octavia.cmd import agent
 from oslo_config import cfg
 
-from octavia_anycast.octavia_adapter.amphora import lvs_heartbeat
+from octavia_anycast.octavia_adapter.amphora import (
+    heartbeat_digest,
+    lvs_heartbeat,
+)
 from octavia_anycast.octavia_adapter.amphora.amphora_interfaces import OsUtils
 
 PROGRAM = "amphora-agent"
@@ -124,6 +128,7 @@ class Worker(sync.SyncWorker):
     """
 
     lifeline: Lifeline
+    rounds: heartbeat_digest.Rounds
 
     def run(self) -> None:
         """Report that it is ready, and serve."""
@@ -134,6 +139,7 @@ class Worker(sync.SyncWorker):
         """Report a round of the loop."""
         super().notify()
         self.lifeline.beat()
+        self.rounds.note()
 
     def wait(self, timeout: float) -> Any:
         """Wait for a request, but report a round in time."""
@@ -162,6 +168,7 @@ def main(
     make_certificate_view: Callable[[str, str], Callable[[], Any]],
     lifeline: Lifeline,
     read_inside: lvs_heartbeat.ReadInside,
+    await_news: heartbeat_digest.AwaitNews,
 ) -> None:
     """Run Octavia's agent with a blueprint of ours.
 
@@ -169,6 +176,7 @@ def main(
         the amphora's id
     :param lifeline: told when the worker is ready, and of each of its rounds
     :param read_inside: reads a file as a network namespace has it
+    :param await_news: waits until the agent's report would be another one
     """
 
     def make_server(hm_queue: Any) -> Server:
@@ -183,6 +191,8 @@ def main(
         return made
 
     lvs_heartbeat.install(read_inside)
+    Worker.rounds = heartbeat_digest.Rounds()
+    heartbeat_digest.install(await_news, Worker.rounds.are_regular)
     util.send_vip_advertisements = advertise_nothing
     Worker.lifeline = lifeline
     agent.server = SimpleNamespace(Server=make_server)

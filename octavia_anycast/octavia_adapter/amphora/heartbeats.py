@@ -4,7 +4,7 @@
 
 Layer: octavia_adapter. The format is that of Octavia's amphora agent, version
 3: statistics are what was added since the last heartbeat. No image of ours
-sends an older one.
+sends an older one. An image of now adds the digest of its report.
 """
 
 import hmac
@@ -16,6 +16,8 @@ from oslo_config import cfg
 from oslo_log import log as logging
 
 from octavia_anycast.model.heartbeat import (
+    DIGEST,
+    OURS,
     Heartbeat,
     ListenerBeat,
     PoolBeat,
@@ -60,6 +62,7 @@ def _heartbeat(document: dict[str, Any]) -> Heartbeat:
             )
             for identifier, pool in document.get("pools", {}).items()
         ),
+        report_digest=str(document.get(OURS, {}).get(DIGEST, "")),
     )
 
 

@@ -157,10 +157,10 @@ def clocks(seen: Seen) -> Iterator[Statement]:
         report, machine = seen.said(amphora), seen.machine(amphora)
         if report is None:
             continue
-        if machine is None or amphora.reported_at is None:
+        if machine is None or amphora.made_at is None:
             yield _not_told(amphora, "the time of its clock")
             continue
-        skew = (machine.clock - amphora.reported_at).total_seconds()
+        skew = (machine.clock - amphora.made_at).total_seconds()
         if abs(skew) <= seen.limits.skew_max:
             yield ok(amphora.subject)
             continue

@@ -66,14 +66,18 @@ class SeenAmphora:
     """An amphora as recorded, and what its agent said last.
 
     ``beat_at``: its last heartbeat; None: there was none. ``report`` None:
-    there is none, or none that can be read. ``error``: why its agent does not
-    answer now, of one that was asked.
+    there is none, or none that can be read. ``answered_at``: when the agent
+    made the report, and counted what is counted in it (None: at
+    ``reported_at``); ``reported_at``: when it last said, maybe in a heartbeat,
+    that the rest of it is still so.
+    ``error``: why its agent does not answer now, of one that was asked.
     """
 
     record: AmphoraRecord
     distributor_id: str
     beat_at: datetime | None = None
     reported_at: datetime | None = None
+    answered_at: datetime | None = None
     report: Report | None = None
     error: str = ""
 
@@ -97,11 +101,16 @@ class SeenAmphora:
         zone = self.record.availability_zone
         return f"amphora {self.id}" + (f" in zone {zone}" if zone else "")
 
+    @property
+    def made_at(self) -> datetime | None:
+        """When its agent made the report; None: there is none."""
+        return self.answered_at or self.reported_at
+
     def age_when_told(self, since: datetime | None) -> float:
         """How old was what it told when it did; infinite: it never was."""
-        if since is None or self.reported_at is None:
+        if since is None or self.made_at is None:
             return float("inf")
-        return (self.reported_at - since).total_seconds()
+        return (self.made_at - since).total_seconds()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)

@@ -13,6 +13,7 @@ did before it died is there; that is how crashes are tested.
 
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from typing import Any
@@ -28,7 +29,12 @@ from octavia_anycast.model.cluster import (
     ConfigDrive,
     Server,
 )
-from octavia_anycast.model.codec import digest, peer_digests, speakers_digest
+from octavia_anycast.model.codec import (
+    digest,
+    peer_digests,
+    report_digest,
+    speakers_digest,
+)
 from octavia_anycast.model.errors import Permanent, Retryable
 from octavia_anycast.model.heartbeat import Heartbeat
 from octavia_anycast.model.housekeeping import OrphanKind
@@ -502,7 +508,7 @@ class FakeCloud(FakeInventory):
         gate = machine.gate
         up = gate is GateState.UP and self.is_established(machine)
         paths = _paths(machine, up=up)
-        return Report(
+        report = Report(
             amphora_id=amphora_id,
             digest=digest(machine.state),
             revision=machine.state.revision,
@@ -534,6 +540,21 @@ class FakeCloud(FakeInventory):
                 str(path.vip_ip): machine.established for path in paths
             },
         )
+        said = report_digest(report) if machine.knows_digests else ""
+        return replace(report, report_digest=said)
+
+    def beats(self) -> list[Heartbeat]:
+        """The heartbeats that living amphorae send now, with digests."""
+        return [
+            Heartbeat(
+                amphora_id=machine.amphora_id,
+                report_digest=""
+                if machine.is_agent_hung
+                else self.report_of(machine).report_digest,
+            )
+            for machine in self.machines.values()
+            if machine.has_power and self._has_booted(machine)
+        ]
 
     def put_state(
         self, amphora_id: str, address: IPAddress, state: DesiredState

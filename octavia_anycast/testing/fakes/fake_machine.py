@@ -31,6 +31,7 @@ class Machine:
     is_agent_hung: bool = False  # speakerd's own port answers all the same
     is_speakerd_deaf: bool = False
     speaks_another_version: bool = False
+    knows_digests: bool = True  # those of its report, in heartbeats
     frontend_port: str | None = None
     revision: str | None = None  # HAProxy's configuration; None: no HAProxy
     sockets: frozenset[tuple[IPAddress, int]] = frozenset()

@@ -32,6 +32,7 @@ def test_the_model_has_the_values_of_the_options() -> None:
             ("a",),
         ),
         ("cluster_max_size", 5, "size.maximum", 5),
+        ("rest_interval", 300.0, "rest_interval", 300.0),
         ("dead_after", 7.5, "policy.dead_after", 7.5),
         ("gate_fall_count", 4, "policy.gate.fall_count", 4),
         ("gate_request_path", "/up", "policy.gate.request.path", "/up"),
@@ -135,3 +136,18 @@ def test_the_doctor_waits_for_a_certificate_until_it_is_due(
 
 def test_of_certificates_that_are_short_the_doctor_waits_for_the_end():
     assert read().doctor_limits(3600).certificate_left == 0
+
+
+@pytest.mark.parametrize(
+    ("controllers", "expected"),
+    [
+        ([], 3 * (9 + 10)),  # each resync
+        (["192.0.2.1:5556"] * 3, 3 * (9 + 10)),
+        (["192.0.2.1:5556"] * 5, 3 * (9 + 15)),  # each fifth heartbeat
+    ],
+)
+def test_a_report_is_old_when_three_confirmations_are_missing(
+    controllers, expected
+):
+    found = read(heartbeat_controllers=controllers)
+    assert found.report_stale_after == expected

@@ -4,15 +4,19 @@
 
 ``python -m octavia_anycast_lab.bench.scale.heartbeats IDS ADDRESS PORT
 INTERVAL`` reads the key from standard input and the amphorae from the file
-IDS.
+IDS: a line for each, with its id and the digest of what its agent would
+report. One without a digest is of an older image.
 """
 
 import pathlib
 import socket
 import sys
 import time
+import typing
 
 from octavia.amphorae.backends.health_daemon import status_message
+
+from octavia_anycast.model.heartbeat import DIGEST, OURS
 
 
 def main() -> None:
@@ -23,15 +27,22 @@ def main() -> None:
     while True:
         began = time.monotonic()
         try:
-            ids = pathlib.Path(path).read_text("utf-8").split()
+            lines = pathlib.Path(path).read_text("utf-8").splitlines()
         except FileNotFoundError:
-            ids = []
-        for amphora_id in ids:
-            beat = {"id": amphora_id, "ver": 3, "listeners": {}, "pools": {}}
-            datagram = status_message.wrap_envelope(beat, key)
+            lines = []
+        for line in lines:
+            amphora_id, _, digest = line.partition(" ")
+            datagram = status_message.wrap_envelope(
+                _beat(amphora_id, digest), key
+            )
             sender.sendto(datagram, (address, int(port)))
-            time.sleep(0.5 * float(interval) / len(ids))
+            time.sleep(0.5 * float(interval) / len(lines))
         time.sleep(max(0.1, began + float(interval) - time.monotonic()))
+
+
+def _beat(amphora_id: str, digest: str) -> dict[str, typing.Any]:
+    empty = {"id": amphora_id, "ver": 3, "listeners": {}, "pools": {}}
+    return empty | ({OURS: {DIGEST: digest}} if digest else {})
 
 
 if __name__ == "__main__":

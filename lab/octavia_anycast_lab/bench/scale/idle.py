@@ -45,9 +45,10 @@ class Load:
     """How many clusters of what size, measured for how long.
 
     ``limit_seconds`` is for all of it, convergence too; ``runs``: how often
-    it is measured. ``loses_one``: at the end of each an amphora dies, and how
-    long nobody replaces it is measured. ``are_copies``: one is made through
-    the API, the others of its rows.
+    it is measured. ``rest_seconds``: between two looks at one at rest.
+    ``loses_one``: at the end of each an amphora dies, and how long nobody
+    replaces it is measured. ``are_copies``: one is made through the API, the
+    others of its rows.
     """
 
     count: int = COUNT
@@ -56,6 +57,7 @@ class Load:
     heartbeat_seconds: int = _HEARTBEAT_SECONDS
     limit_seconds: float = _LIMIT_SECONDS
     runs: int = 1
+    rest_seconds: float = 180.0
     loses_one: bool = False
     are_copies: bool = False
 

@@ -48,7 +48,11 @@ _NOTICE_SECONDS = 120.0
 _SETTLE_SECONDS = 15.0
 # Copies are made and looked at for the first time.
 _COPY_SECONDS = 240.0
+# All have to be looked at once more, with heartbeats that bear digests.
+_REST_SECONDS = 120.0
 _CHANGES = 5
+_REMOVALS = 3
+_NEVER_SECONDS = 86_400.0
 
 
 class LiveCloud(FakeCloud):
@@ -80,6 +84,22 @@ class LiveCloud(FakeCloud):
             kept = key, super().get_report(amphora_id, address)
             self._reports[amphora_id] = kept
         return kept[1]
+
+    def beating(self) -> list[str]:
+        """The lines of those who send heartbeats: id, digest of the report.
+
+        Whose agent was never asked bears none.
+        """
+        reports = dict(self._reports)
+        living = [
+            machine.amphora_id
+            for machine in list(self.machines.values())
+            if machine.has_power
+        ]
+        return sorted(
+            f"{i} {reports[i][1].report_digest}" if i in reports else i
+            for i in living
+        )
 
     def count(self) -> int:
         """How often any was asked; other threads go on asking meanwhile."""
@@ -141,22 +161,44 @@ def measure(
             copies = _copy(world, cloud, load)
         meter = Meter()
         found = []
+        ids = pathlib.Path(f"{path}.ids")
         for turn in range(load.runs):
+            _write_ids(ids, cloud.beating())
             time.sleep(_SETTLE_SECONDS)
+            _await_rest(world, load)
             run = _measure(world, cloud, load, meter)
             run["converged_after_seconds"] = round(took, 1)
             if load.loses_one:
-                ids = pathlib.Path(f"{path}.ids")
                 run["settled_after_seconds"] = _change(world)
                 run["noticed_after_seconds"] = _lose(world, cloud, ids, turn)
             found.append(run)
     except Exception as error:  # noqa: BLE001 - whoever waits has to hear
         traceback.print_exc()
         found = [{"error": f"{type(error).__name__}: {error}"}]
-    if copies is not None:
-        copies.remove()
     pathlib.Path(path).write_text(json.dumps(found), "utf-8")
+    if copies is not None:
+        _remove(copies)
     os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _remove(copies: clones.Clones) -> None:
+    """Remove them; the controller may just add a row to one of them."""
+    for _ in range(_REMOVALS):
+        try:
+            copies.remove()
+        except Exception:  # noqa: BLE001 - the process has to end
+            traceback.print_exc()
+        else:
+            return
+
+
+def _await_rest(world: World, load: idle.Load) -> None:
+    """Wait until all are at rest, but not for ever: some may never be."""
+    limit = time.monotonic() + _REST_SECONDS
+    while time.monotonic() < limit:
+        if len(world.at_rest.amphorae()) >= load.count:
+            return
+        time.sleep(0.5)
 
 
 def _measure(
@@ -171,6 +213,7 @@ def _measure(
     queries = dict(meter.queries)
     return {
         "looks_per_second": (cloud.count() - asked) / load.size / elapsed,
+        "at_rest": len(world.at_rest.amphorae()),
         "measured_seconds": round(elapsed, 1),
         "cpu_share": cpu / elapsed,
         "queries_per_second": sum(queries.values()) / elapsed,
@@ -241,7 +284,7 @@ def _change(world: World) -> list[float]:
 
 
 def _lose(
-    world: World, cloud: FakeCloud, ids: pathlib.Path, turn: int
+    world: World, cloud: LiveCloud, ids: pathlib.Path, turn: int
 ) -> float:
     """An amphora loses power and falls silent: seconds until another boots.
 
@@ -252,15 +295,14 @@ def _lose(
     owner = sorted(world.load_balancers.all_statuses())[_CHANGES + turn]
     machines = {m.amphora_id: m for m in cloud.of(owner)}
     victim, machine = min(machines.items())
-    beating = set(ids.read_text("utf-8").split())
-    _write_ids(ids, sorted(beating - {victim}))
     machine.has_power = False
+    _write_ids(ids, cloud.beating())
     began = time.monotonic()
     while time.monotonic() - began < _NOTICE_SECONDS:
         booted = {m.amphora_id for m in cloud.of(owner)} - machines.keys()
         if booted:
             took = time.monotonic() - began
-            _write_ids(ids, sorted((beating - {victim}) | booted))
+            _write_ids(ids, cloud.beating())
             return took
         time.sleep(0.1)
     raise TimeoutError(f"nobody replaced amphora {victim}")
@@ -313,7 +355,13 @@ def main() -> None:
         coordination_url=f"file://{output}.coordination",
         # The default of the product, not the lab's hurry.
         resync_interval=10.0,
+        rest_interval=load.rest_seconds,
         heartbeat_interval=load.heartbeat_seconds,
+        # The fake cloud has no ports of copies: they would be replaced.
+        sweep_interval=_NEVER_SECONDS,
+        # Its secrets hang on the load balancer's id and on the time, so that
+        # copies would not have converged.
+        flow_rescue=False,
     )
     world = controller.make_world(settings)
     cloud = LiveCloud(world.database)

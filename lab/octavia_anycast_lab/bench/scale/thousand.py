@@ -34,18 +34,22 @@ LOAD = idle.Load(
 CPU = result.Question(
     name="thousand_clusters_cpu",
     unit="share of one core",
-    expected="0.7-1.0: 100 looks a second of 6-8 ms, and 400 heartbeats",
+    expected="0.17-0.25: 6 looks a second of 17-21 ms and what threads cost, "
+    "400 heartbeats, polls",
+    target=result.Target(quantity="ours", limit=0.25),
 )
 QUERIES = result.Question(
     name="thousand_clusters_queries",
     unit="queries/s",
-    expected="1400-1600: 10 for each of 100 looks, one for each of 400 "
-    "heartbeats, a tree a minute each",
+    expected="150-180: 13 for each of 6 looks, 20 for each of 3 trees, a few "
+    "for each half second of heartbeats and each poll",
+    target=result.Target(quantity="ours", limit=250),
 )
 NOTICED = result.Question(
     name="thousand_clusters_dead_one_noticed",
     unit="s",
-    expected="25-40: two and a half heartbeats of 10 s, then the queue",
+    expected="15-20: a heartbeat is late by 1.3 of 10 s, and dead_after",
+    target=result.Target(quantity="ours", limit=18),
 )
 SHARES = result.Question(
     name="two_controllers_largest_share_over_mean",

@@ -96,6 +96,9 @@ class Rescue:
             state=RescueState.ON if self.wanted else RescueState.OFF
         )
 
+    def standing(self):
+        return self.report()
+
 
 class Lvs:
     """Says whether it is used, in the place of counters."""
@@ -531,3 +534,65 @@ def test_metrics_are_told_each_state_also_after_a_restart(bench):
     bench.stop()
     bench.start()
     assert bench.told_metrics == [state()]
+
+
+class Waiter:
+    """Waits for news in a thread, as a call of the control socket does."""
+
+    def __init__(self, bench, known, seconds):
+        self.found = None
+
+        def wait():
+            self.found = bench.engine.await_news(known, seconds)
+
+        self._thread = threading.Thread(target=wait)
+        self._thread.start()
+
+    def result(self):
+        self._thread.join(10)
+        return self.found
+
+
+def settled(bench):
+    """The digest of a report in which nothing more changes of itself."""
+    bench.apply(state(gate=FAST))
+    eventually(lambda: len(bench.peer.rib) == 2)
+    digest = bench.engine.report().report_digest
+    eventually(lambda: bench.engine.report().paths)
+    assert bench.engine.report().report_digest == digest
+    return digest
+
+
+def test_without_a_known_digest_nobody_waits(bench):
+    digest = settled(bench)
+    assert bench.engine.await_news("", 60.0) == digest
+    assert bench.engine.await_news(digest, 0.0) == digest
+
+
+def test_while_nothing_happens_the_digest_is_the_same(bench):
+    digest = settled(bench)
+    assert bench.engine.await_news(digest, 0.6) == digest
+    report = bench.engine.report()
+    assert report.report_digest == codec.report_digest(report) == digest
+
+
+def test_a_gate_that_closes_is_news(bench):
+    digest = settled(bench)
+    waiter = Waiter(bench, digest, 60.0)
+    bench.prober.verdict = DEAD
+    assert waiter.result() not in (digest, None)
+
+
+def test_another_state_is_news(bench):
+    digest = settled(bench)
+    waiter = Waiter(bench, digest, 60.0)
+    bench.apply(state(gate=FAST, revision="another"))
+    assert waiter.result() not in (digest, None)
+
+
+def test_what_changes_seldom_is_seen_when_the_time_is_over(bench):
+    digest = settled(bench)
+    bench.machine.report = lambda: MachineReport(
+        clock=datetime.now(UTC), image="an image", frontend_mtu=1400
+    )
+    assert bench.engine.await_news(digest, 0.6) != digest

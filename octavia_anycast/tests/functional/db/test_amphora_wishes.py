@@ -138,7 +138,7 @@ def test_those_heard_of_before_cost_no_question_each(session, database, two):
     finally:
         event.remove(database.engine(), "before_cursor_execute", count)
 
-    assert [number for _, number in statements] == [1, 2]
+    assert [number for _, number in statements] == [1, 1]
     assert statements[1][0].startswith("UPDATE")
 
 

@@ -80,6 +80,41 @@ def test_writers_of_all_rows_in_order_do_not_deadlock(filled):
         assert len(reports.list_for_distributor(session, "d")) == len(IDS)
 
 
+def test_confirmations_meet_reports_without_deadlock(filled):
+    """The receiver of heartbeats confirms what reconciles write."""
+
+    def reconcile(number):
+        moment = NOW + timedelta(seconds=number)
+        with filled.transaction() as session:
+            heartbeat.touch_all(session, IDS, moment)
+            for amphora_id in IDS:
+                up = make_report(amphora_id, SessionState.ESTABLISHED)
+                assert reports.save(session, amphora_id, up, moment)
+
+    def confirm(number):
+        with filled.transaction() as session:
+            some = IDS[number % 3 :: 2]
+            reports.confirm(session, some, NOW + timedelta(seconds=number))
+
+    reconcile(0)
+    with ThreadPoolExecutor(8) as threads:
+        done = [
+            threads.submit(work, number)
+            for number in range(1, 20)
+            for work in (reconcile, confirm)
+        ]
+        for one in done:
+            one.result()
+
+    confirm(100)
+    with filled.transaction() as session:
+        found = reports.list_for_distributor(session, "d")
+    latest = NOW + timedelta(seconds=100)
+    assert [one.amphora_id for one in found if one.reported_at == latest] == (
+        IDS[1::2]
+    )
+
+
 @pytest.mark.parametrize("kind", ["heard of", "report"])
 def test_first_rows_do_not_wait_for_each_other(filled, kind):
     """Of other amphorae, in transactions of other load balancers."""

@@ -4,13 +4,19 @@
 
 import os
 import socket
+import time
 from dataclasses import replace
 from datetime import UTC, datetime
 
 import flask
 import pytest
 
-from octavia_anycast.agent.control import ControlClient, ControlServer
+from octavia_anycast.agent.control import (
+    _TIMEOUT_SECONDS,
+    NEWS_SECONDS_MAX,
+    ControlClient,
+    ControlServer,
+)
 from octavia_anycast.agent.http import make_blueprint
 from octavia_anycast.model import codec
 from octavia_anycast.model.wire import GateReport, GateState, Report
@@ -43,6 +49,9 @@ class Engine:
 
     def report(self):
         return REPORT
+
+    def await_news(self, known, seconds):
+        return f"other than {known} within {seconds}"
 
 
 @pytest.fixture
@@ -140,3 +149,26 @@ def test_garbage_on_the_socket_harms_nobody(engine, path):
 def test_client_errors(engine, path, tmp_path):
     assert ControlClient(path).call("apply", body={})[0] == 400
     assert ControlClient(str(tmp_path / "nobody")).call("report")[0] == 503
+
+
+def test_news_are_awaited_for_so_long_at_most(engine, path):
+    client = ControlClient(path)
+    said = client.await_news("abc", 2.5)
+    assert said == "other than abc within 2.5"
+    said = client.await_news("abc", 3600)
+    assert said == f"other than abc within {NEWS_SECONDS_MAX}"
+
+
+def test_without_speakerd_there_is_no_digest(path):
+    assert ControlClient(path).await_news("abc", 1.0) == ""
+
+
+def test_a_speakerd_that_hangs_delays_no_heartbeat(path, tmp_path):
+    """It takes the connection, and does not answer."""
+    (tmp_path / "run").mkdir()
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
+        listener.bind(path)
+        listener.listen()
+        began = time.monotonic()
+        assert ControlClient(path).await_news("", 0.0) == ""
+    assert time.monotonic() - began < _TIMEOUT_SECONDS / 2

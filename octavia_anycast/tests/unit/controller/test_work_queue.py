@@ -246,3 +246,76 @@ def test_what_another_controller_has_time_for_is_no_backlog(
 )
 def test_a_kind_has_a_name_in_metrics(kind, label):
     assert kind.metric_label == label
+
+
+REST = Result(is_settled=True, rest_seconds=120.0)
+
+
+def due_after(work_queue, key, begin, limit):
+    """Seconds from ``begin`` on until a key is due; to a tenth."""
+    for tenth in range(10 * limit):
+        if key in work_queue.take_due(begin + tenth / 10, limit=1000):
+            return tenth / 10
+    return None
+
+
+def test_what_is_at_rest_is_looked_at_seldom(work_queue):
+    work_queue.see(at_rest("a"), now=0)
+    for _ in range(20):
+        assert due_after(work_queue, "a", 100, 200) is not None
+        work_queue.done("a", 100, REST)
+        wait = due_after(work_queue, "a", 100, 200)
+        assert wait is not None
+        assert 8.9 <= wait <= 132
+        work_queue.done("a", 100, Result(is_settled=True))
+        wait = due_after(work_queue, "a", 100, 200)
+        assert wait is not None
+        assert wait <= 11.1
+        work_queue.done("a", 0, Result())
+
+
+def test_many_at_rest_are_spread_over_time(work_queue):
+    """All were looked at in one moment, and never are again."""
+    keys = {f"{number}" for number in range(600)}
+    work_queue.see(at_rest(*keys), now=0)
+    work_queue.take_due(11, limit=1000)
+    for key in keys:
+        work_queue.done(key, 100, REST)
+    taken = [
+        len(work_queue.take_due(now, limit=1000))
+        for now in range(100, 250, 10)
+    ]
+    assert sum(taken) == 600
+    assert max(taken[2:12]) < 100, "50 in 10 s are the mean"
+
+
+def test_what_is_at_rest_comes_round_regularly(work_queue):
+    work_queue.see(at_rest("a"), now=0)
+    work_queue.take_due(11, limit=8)
+    work_queue.done("a", 0, REST)
+    first = due_after(work_queue, "a", 0, 200)
+    work_queue.done("a", first, REST)
+    second = due_after(work_queue, "a", first, 200)
+    assert abs(second - 120) <= 0.2
+
+
+def test_woken_at_rest_is_due_at_once(work_queue):
+    work_queue.see(at_rest("a"), now=0)
+    work_queue.take_due(11, limit=8)
+    work_queue.done("a", 11, REST)
+    work_queue.wake("a", 12)
+    assert work_queue.take_due(12, limit=8) == ["a"]
+
+
+def test_news_of_heartbeats_wait_for_what_users_change(work_queue):
+    for key in "abc":
+        work_queue.wake(key, 100, is_urgent=False)
+    work_queue.see({"z": "PENDING"} | at_rest(*"abc"), now=101)
+    assert work_queue.take_due(101, limit=2) == ["z", "a"]
+
+
+def test_what_is_urgent_stays_urgent(work_queue):
+    work_queue.wake("b", 100, is_urgent=False)
+    work_queue.wake("a", 101)
+    work_queue.wake("a", 102, is_urgent=False)
+    assert work_queue.take_due(102, limit=2) == ["a", "b"]

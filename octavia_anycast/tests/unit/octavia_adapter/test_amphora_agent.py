@@ -71,7 +71,10 @@ def test_a_reload_tells_no_neighbour_of_the_vips(monkeypatch):
     for name in ("server", "AmphoraAgent"):
         monkeypatch.setattr(agent, name, getattr(agent, name))
     monkeypatch.setattr(amphora_agent.lvs_heartbeat, "install", seen.append)
-    amphora_agent.main(None, None, None, None)
+    monkeypatch.setattr(
+        amphora_agent.heartbeat_digest, "install", lambda *_: None
+    )
+    amphora_agent.main(None, None, None, None, None)
     assert seen.pop(0) is None
     assert seen == [amphora_agent.advertise_nothing]
     assert loadbalancer.util is util  # where a reload looks for it

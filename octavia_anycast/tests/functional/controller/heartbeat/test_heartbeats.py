@@ -7,6 +7,7 @@ import socket
 import time
 import zlib
 from dataclasses import replace
+from datetime import timedelta
 from unittest.mock import patch
 
 import pytest
@@ -17,6 +18,7 @@ from octavia_anycast.controller.heartbeat import (
     HeartbeatReceiver,
 )
 from octavia_anycast.db import heartbeat
+from octavia_anycast.db.amphora import reports
 from octavia_anycast.db.cluster import clusters
 from octavia_anycast.model.errors import Retryable
 from octavia_anycast.model.heartbeat import Refusal
@@ -88,8 +90,13 @@ class Port:
             meter=FakeMeter(),
         )
         self.refusals = self.world.refusals
+        self.ended = []
         self.receiver = HeartbeatReceiver(
-            self.world, stage.controller.store, heartbeats.read, str
+            self.world,
+            stage.controller.store,
+            heartbeats.read,
+            wake=str,
+            look_at=self.ended.append,
         )
         self.sender = socket.socket(family, socket.SOCK_DGRAM)
 
@@ -121,6 +128,45 @@ def test_refusals_are_counted_with_their_source(port):
     assert port.refusals.why(port.address, now) is Refusal.UNKNOWN
     told = {Refusal.WRONG_KEY: 2, Refusal.UNKNOWN: 1}
     eventually(lambda: port.world.meter.refused == told)
+
+
+def test_a_digest_confirms_a_report_or_ends_the_rest(port, stage):
+    stage.run()
+    first, second = stage.cloud.of(stage.load_balancer_id)
+    at_rest, now = port.world.at_rest, stage.cloud.clock
+    said = {
+        machine.amphora_id: stage.cloud.report_of(machine).report_digest
+        for machine in (first, second)
+    }
+
+    def send(machine, digest):
+        port.send(
+            signed(
+                HEARTBEAT
+                | {"id": machine.amphora_id, "anycast": {"report": digest}}
+            )
+        )
+
+    def reported():
+        with stage.api.database.transaction() as session:
+            found = reports.list_for_load_balancer(
+                session, stage.load_balancer_id
+            )
+        return {one.amphora_id: one.reported_at for one in found}
+
+    for machine in (first, second):
+        send(machine, said[machine.amphora_id])
+    eventually(
+        lambda: at_rest.begin(stage.load_balancer_id, said, now(), 120.0)
+    )
+    stage.cloud.now += timedelta(seconds=10)
+    send(first, said[first.amphora_id])
+    eventually(lambda: reported()[first.amphora_id] == now())
+    assert reported()[second.amphora_id] < now()
+    assert port.ended == []
+    send(second, "another")
+    eventually(lambda: port.ended == [stage.load_balancer_id])
+    assert at_rest.amphorae() == {}
 
 
 def test_a_flood_of_garbage_is_bounded(port, caplog):

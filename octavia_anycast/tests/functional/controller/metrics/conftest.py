@@ -9,6 +9,7 @@ from oslo_config import cfg
 from prometheus_client.parser import text_string_to_metric_families
 
 from octavia_anycast import options
+from octavia_anycast.controller.at_rest import AtRest
 from octavia_anycast.controller.engine.work_queue import Backlog
 from octavia_anycast.controller.metrics.exposition import Exposition
 from octavia_anycast.controller.metrics.process import ProcessMetrics
@@ -68,6 +69,7 @@ class Scene:
             load_balancers=self.load_balancers,
             settings=operator_settings.read(**values),
             now=lambda: rows.NOW,
+            at_rest=AtRest(),
         )
         self.process = ProcessMetrics()
         self.backlogs = {

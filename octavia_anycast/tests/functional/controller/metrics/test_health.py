@@ -12,6 +12,7 @@ import pytest
 import tooz
 
 from octavia_anycast.cmd import controller_metrics
+from octavia_anycast.controller.at_rest import AtRest
 from octavia_anycast.controller.engine.coordination import Coordination
 from octavia_anycast.controller.heartbeat import HeartbeatReceiver
 from octavia_anycast.controller.memory import (
@@ -149,6 +150,7 @@ def test_a_receiver_says_what_is_wrong_with_it():
         refusals=HeartbeatRefusals(),
         now=lambda: rows.NOW,
         meter=NO_METER,
+        at_rest=AtRest(),
     )
     world.settings = replace(world.settings, heartbeat_bind_port=0)
     receiver = HeartbeatReceiver(
