@@ -171,7 +171,15 @@ def _context_of(arguments: tuple[Any, ...]) -> Any:
 def _check(connection: str) -> None:
     """The URL may hold a password: the sentence has none of it."""
     try:
-        make_url(connection).get_dialect().import_dbapi()
+        url = make_url(connection)
+        if url.get_backend_name() == "postgresql":
+            raise InvalidRequest(
+                "connection",
+                "the URL in [anycast] or [database] is one of PostgreSQL: "
+                "octavia-anycast works with MySQL and MariaDB, Galera among "
+                "them (mysql+pymysql://...).",
+            )
+        url.get_dialect().import_dbapi()
     # A port that is no number is a ValueError, a driver an ImportError.
     except (ArgumentError, ValueError, ImportError) as e:
         raise InvalidRequest(
