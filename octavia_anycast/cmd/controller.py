@@ -24,6 +24,7 @@ from oslo_log import log as logging
 from octavia_anycast import log_lines, options
 from octavia_anycast.agent_client.amphora_client import AmphoraClient, Timeout
 from octavia_anycast.cmd import controller_metrics
+from octavia_anycast.controller import relay
 from octavia_anycast.controller.amphora.rotation import Rotation
 from octavia_anycast.controller.cluster.reconciler import ClusterReconciler
 from octavia_anycast.controller.cluster.report import Reporter
@@ -226,7 +227,14 @@ def run(world: World, settings: options.Settings) -> None:
     store = HeartbeatStore(
         stale_after=STALE_AFTER_INTERVALS * settings.heartbeat_interval
     )
-    coordination = Coordination(settings.coordination_url)
+    coordination = Coordination(
+        settings.coordination_url,
+        receives_at=relay.own_address(
+            settings.heartbeat_controllers,
+            settings.heartbeat_bind_ip,
+            settings.heartbeat_bind_port,
+        ),
+    )
     threads = settings.workers * settings.action_workers
     with (
         CarryingExecutor(threads, "observe") as observers,
@@ -283,7 +291,16 @@ def _beside(
     coordination: Coordination,
     daemon: Daemon,
 ) -> tuple[_Beside, ...]:
-    receiver = HeartbeatReceiver(world, store, heartbeats.read, daemon.wake)
+    receiver = HeartbeatReceiver(
+        world,
+        store,
+        heartbeats.read,
+        daemon.wake,
+        relay.HeartbeatRelay(
+            world,
+            lambda key: relay.parsed(coordination.owner_receives_at(key)),
+        ),
+    )
     assert world.fast_agents is not None
     spare_monitor = SpareMonitor(
         world, world.fast_agents, daemon.wake_at_once, coordination.owns

@@ -12,13 +12,15 @@ import threading
 from collections.abc import Callable
 from datetime import datetime
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from oslo_log import log as logging
 
+from octavia_anycast.controller import relay
 from octavia_anycast.controller.engine.daemon import attempt
 from octavia_anycast.controller.memory import HeartbeatStore
 from octavia_anycast.controller.ports import World
+from octavia_anycast.controller.relay import Clocks, HeartbeatRelay
 from octavia_anycast.db import heartbeat
 from octavia_anycast.db.amphora import amphora_statistics
 from octavia_anycast.model.heartbeat import Heartbeat, Refusal
@@ -36,15 +38,24 @@ _BIND_AGAIN_SECONDS = 5.0
 
 
 class _Arrival(NamedTuple):
-    """A heartbeat, when it was taken from the socket, and from whom."""
+    """A heartbeat, when it was taken from the socket, and from whom.
+
+    ``relayed_at``: when another controller handed it on, which has recorded
+    it; None: it came from the amphora.
+    """
 
     at: datetime
     heartbeat: Heartbeat
     source: str
+    datagram: bytes
+    relayed_at: datetime | None
 
 
 class HeartbeatReceiver:
-    """The heartbeat threads."""
+    """The heartbeat threads.
+
+    :param relay: None: there are no other controllers
+    """
 
     def __init__(
         self,
@@ -52,7 +63,10 @@ class HeartbeatReceiver:
         store: HeartbeatStore,
         read: Read,
         wake: Callable[[str], None],
+        relay: HeartbeatRelay | None = None,
     ) -> None:
+        self._relay = relay
+        self._clocks = Clocks()
         self._world = world
         self._store = store
         self._read = read
@@ -109,6 +123,8 @@ class HeartbeatReceiver:
             thread.join()
         if self._socket is not None:
             self._socket.close()
+        if self._relay is not None:
+            self._relay.close()
 
     def trouble(self) -> str:
         """Say why heartbeats are not received; empty: they are."""
@@ -145,13 +161,15 @@ class HeartbeatReceiver:
                 self._stop.wait(_WAKE_SECONDS)
                 continue
             source = address[0].partition("%")[0]  # fe80::1%eth0
+            datagram, relayed_at = relay.unwrapped(datagram)
             heartbeat = self._read(datagram)
             if isinstance(heartbeat, Refusal):
                 self._refuse(source, heartbeat, self._world.now())
                 continue
             try:
+                now = self._world.now()
                 self._queue.put_nowait(
-                    _Arrival(self._world.now(), heartbeat, source)
+                    _Arrival(now, heartbeat, source, datagram, relayed_at)
                 )
             except queue.Full:
                 self._listen_anew()
@@ -185,6 +203,29 @@ class HeartbeatReceiver:
                 return batch
 
     def _record_batch(self, batch: list[_Arrival]) -> None:
+        self._record_relayed([x for x in batch if x.relayed_at is not None])
+        batch = [x for x in batch if x.relayed_at is None]
+        if batch:
+            self._record_own(batch)
+
+    def _record_relayed(self, arrivals: list[_Arrival]) -> None:
+        """Keep what they say, and set times right that a wrong clock wrote."""
+        wrong: set[str] = set()
+        for arrival in arrivals:
+            self._keep(arrival)
+            if arrival.relayed_at is not None and self._clocks.differs(
+                arrival.source, arrival.relayed_at, arrival.at
+            ):
+                wrong.add(arrival.heartbeat.amphora_id)
+        if wrong:
+            self._touch(wrong)
+
+    def _keep(self, arrival: _Arrival) -> None:
+        news_for = self._store.put(arrival.heartbeat, arrival.at)
+        if news_for is not None:
+            self._wake(news_for)
+
+    def _record_own(self, batch: list[_Arrival]) -> None:
         known = self._touch({x.heartbeat.amphora_id for x in batch})
         refusals = self._world.refusals
         for arrival in batch:
@@ -193,16 +234,31 @@ class HeartbeatReceiver:
         arrivals = [x for x in batch if x.heartbeat.amphora_id in known]
         for arrival in arrivals:
             refusals.first_at = refusals.first_at or arrival.at
-            news_for = self._store.put(arrival.heartbeat, arrival.at)
-            if news_for is not None:
-                self._wake(news_for)
+            self._keep(arrival)
         self._world.meter.heartbeats_received(len(arrivals))
         ours = [arrival.heartbeat for arrival in arrivals]
         self._world.statistics.add(ours)
-        with self._world.database.transaction() as session:
-            amphora_statistics.add(session, ours)
+        self._world.database.transact(
+            lambda session: amphora_statistics.add(session, ours)
+        )
+        if self._relay is not None:
+            datagrams = [
+                (x.heartbeat.amphora_id, x.datagram) for x in arrivals
+            ]
+            work = partial(self._relay.hand_on, datagrams)
+            attempt("Heartbeats were not handed on", work)
 
     def _touch(self, amphora_ids: set[str]) -> set[str]:
+        """Record that they were heard of; those that exist."""
         now = self._world.now()
-        with self._world.database.transaction() as session:
-            return heartbeat.touch_all(session, amphora_ids, now, is_beat=True)
+        known: set[str] = set()
+
+        def touch(session: Any) -> None:
+            known.clear()
+            known.update(
+                heartbeat.touch_all(session, amphora_ids, now, is_beat=True)
+            )
+
+        # Two controllers may write the same row, on two database nodes.
+        self._world.database.transact(touch)
+        return known

@@ -28,6 +28,7 @@ from octavia_anycast.model.errors import InvalidRequest, Retryable
 LOG = logging.getLogger(__name__)
 GROUP = b"octavia-anycast-controllers"
 _LOCK_PREFIX = "octavia-anycast-"
+_AT = "@"  # between a member's name and where it receives heartbeats
 # Points of each member on the ring. With tooz's own 32, one of eight pairs of
 # controllers shares a thousand load balancers more than 20 % unevenly; with
 # these the standard deviation of a share is about 4 % of it.
@@ -60,14 +61,18 @@ def _translated() -> Iterator[None]:
 class Coordination:
     """This controller among its peers.
 
+    :param receives_at: ADDRESS:PORT of our heartbeats, told to our peers
     :raises InvalidRequest: if no driver can be loaded for the URL.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, receives_at: str = "") -> None:
         parts = urlsplit(url)
         if parts.scheme == "file":
             os.makedirs(parts.path, mode=0o700, exist_ok=True)
-        self.member_id = f"{socket.gethostname()}-{uuid.uuid4()}".encode()
+        name = f"{socket.gethostname()}-{uuid.uuid4()}"
+        if receives_at:
+            name = f"{name}{_AT}{receives_at}"
+        self.member_id = name.encode()
         self._coordinator = _coordinator(url, parts.scheme, self.member_id)
         self._guard = threading.Lock()
         self._partitioner: Any = None
@@ -123,6 +128,19 @@ class Coordination:
                 members = self._partitioner.members_for_object(key)
                 self._owned[key] = not members or self.member_id in members
             return self._owned[key]
+
+    def owner_receives_at(self, key: str) -> str:
+        """Where the controller that looks first receives heartbeats.
+
+        :returns: ADDRESS:PORT; empty: it is this one, or does not say
+        """
+        with self._guard:
+            if self._partitioner is None:
+                return ""
+            members = self._partitioner.members_for_object(key)
+        if not members or self.member_id in members:
+            return ""
+        return str(min(members).decode().partition(_AT)[2])
 
     @contextmanager
     def lock(self, name: str, wait_seconds: float = 0.0) -> Iterator[bool]:

@@ -99,6 +99,18 @@ def list_known(session: Session) -> list[AmphoraRecord]:
     return [record_of(row) for row in rows]
 
 
+def served_by(
+    session: Session, amphora_ids: Iterable[str]
+) -> dict[str, str | None]:
+    """amphora_id -> its load balancer, of those that exist; one query."""
+    rows = session.execute(
+        select(Amphora.id, Amphora.load_balancer_id).where(
+            Amphora.id.in_(list(amphora_ids))
+        )
+    )
+    return {amphora_id: owner for amphora_id, owner in rows}
+
+
 def mark_drain(
     session: Session,
     amphora_id: str,

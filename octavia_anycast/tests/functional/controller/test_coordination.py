@@ -290,3 +290,24 @@ def test_a_group_that_is_gone_is_told_until_it_is_back(tmp_path):
         (tmp_path / "away").rename(tmp_path / "groups")
         one.refresh()
         assert one.is_answering
+
+
+def test_where_an_owner_receives_heartbeats(tmp_path):
+    """It is told to all others, and nobody hands on to itself."""
+    url, ids = f"file://{tmp_path}", identifiers()
+    places = ("192.0.2.1:5556", "[2001:db8::2]:5556", "")
+    members = [Coordination(url, receives_at=place) for place in places]
+    for member in members:
+        assert member.owner_receives_at(ids[0]) == "", "not joined yet"
+        member.start()
+    try:
+        for member in members:
+            member.refresh()
+        for identifier in ids:
+            (owner,) = (n for n in range(3) if members[n].owns(identifier))
+            for number, member in enumerate(members):
+                expected = "" if number == owner else places[owner]
+                assert member.owner_receives_at(identifier) == expected
+    finally:
+        with ThreadPoolExecutor(3) as threads:
+            list(threads.map(Coordination.stop, members))
