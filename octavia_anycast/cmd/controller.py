@@ -51,7 +51,11 @@ from octavia_anycast.controller.ports import World
 from octavia_anycast.db import schema
 from octavia_anycast.db.engine import Database
 from octavia_anycast.log_lines import CarryingExecutor
-from octavia_anycast.model.errors import AnycastError, InvalidRequest
+from octavia_anycast.model.errors import (
+    AnycastError,
+    InvalidRequest,
+    Retryable,
+)
 from octavia_anycast.model.wire import PORT_OFFSET
 from octavia_anycast.octavia_adapter import notifications
 from octavia_anycast.octavia_adapter.amphora import heartbeats
@@ -246,9 +250,10 @@ def run(world: World, settings: options.Settings) -> None:
             Reporter(world, store),
             observe_executor=observers,
             apply_executor=appliers,
+            holds=coordination.holds,
         )
         others = (
-            *_distributors(world, observers),
+            *_distributors(world, observers, coordination),
             *_housekeeping(world, coordination, lambda: daemon),
         )
         workers = stack.enter_context(
@@ -267,10 +272,29 @@ def run(world: World, settings: options.Settings) -> None:
         )
         beside = _beside(world, store, coordination, daemon)
         _stop_on_signals(daemon)
-        coordination.start()
-        _run_beside(daemon, *beside)
+        if _join(coordination, daemon):
+            _run_beside(daemon, *beside)
     coordination.stop()
     LOG.info("The controller has stopped.")
+
+
+def _join(coordination: Coordination, daemon: Daemon) -> bool:
+    """Join the controllers, again and again until that works.
+
+    :returns: False if the daemon is to stop instead
+    """
+    while not daemon.is_stopping():
+        try:
+            coordination.start()
+        except Retryable as e:
+            LOG.warning(
+                "The controller cannot begin to work yet, and tries again: %s",
+                e,
+            )
+            time.sleep(START_AGAIN_SECONDS)
+        else:
+            return True
+    return False
 
 
 def _stop_on_signals(daemon: Daemon) -> None:
@@ -323,12 +347,14 @@ def _run_beside(daemon: Daemon, *others: _Beside) -> None:
         daemon.run()
 
 
-def _distributors(world: World, observers: Executor) -> tuple[Reconciler, ...]:
+def _distributors(
+    world: World, observers: Executor, coordination: Coordination
+) -> tuple[Reconciler, ...]:
     """Distributors, their own amphorae, and their operating statuses."""
     lifecycle = DistributorLifecycle(world)
     return (
         lifecycle,
-        DedicatedAmphorae(world, observers),
+        DedicatedAmphorae(world, observers, coordination.holds),
         Recurring(STATUSES, STATUS_SECONDS, lifecycle.report),
     )
 

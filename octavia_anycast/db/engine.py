@@ -24,7 +24,11 @@ from sqlalchemy.exc import (
 )
 from sqlalchemy.orm import Session
 
-from octavia_anycast.model.errors import InvalidRequest, Retryable
+from octavia_anycast.model.errors import (
+    InvalidRequest,
+    Overtaken,
+    Retryable,
+)
 
 UNREACHED = (
     oslo_exceptions.DBConnectionError,
@@ -89,7 +93,9 @@ class Database:
         retry_interval=0.05,
         max_retries=2,
         jitter=True,
-        exception_checker=lambda error: isinstance(error, Retryable),
+        exception_checker=lambda error: (
+            isinstance(error, Retryable) and not isinstance(error, Overtaken)
+        ),
     )
     def transact(self, work: Callable[[Session], None]) -> None:
         """Run a transaction; again if another one got in its way.

@@ -12,7 +12,7 @@ from sqlalchemy import delete as delete_rows
 from sqlalchemy import update as update_rows
 from sqlalchemy.orm import Session, lazyload
 
-from octavia_anycast.db import mapping
+from octavia_anycast.db import epochs, mapping
 from octavia_anycast.db.amphora import amphora_statistics
 from octavia_anycast.db.models import (
     Amphora,
@@ -326,8 +326,10 @@ def replacements_under_way(
     :param since: those that were booted or came up before this time are
         stuck and do not count
     :param is_locked: keep others from beginning one until the end of the
-        transaction
+        transaction, on other database nodes, too
     """
+    if is_locked:
+        epochs.take_named_turn(session, epochs.REPLACEMENTS)
     query = select(Amphora.id).where(
         Amphora.is_replacing.is_(True),
         Amphora.status.in_((AmphoraStatus.BOOTING, AmphoraStatus.ALLOCATED)),

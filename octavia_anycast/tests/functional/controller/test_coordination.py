@@ -292,6 +292,45 @@ def test_a_group_that_is_gone_is_told_until_it_is_back(tmp_path):
         assert one.is_answering
 
 
+def test_a_service_that_is_away_at_the_start_is_waited_for(
+    tmp_path, monkeypatch
+):
+    """The drivers raise what is their own then."""
+    one = Coordination(f"file://{tmp_path}")
+    with monkeypatch.context() as patch:
+        patch.setattr(one._coordinator, "_start", _refuse_connection)
+        for _ in range(2):
+            with pytest.raises(Retryable, match=r"coordination_url.*refused"):
+                one.start()
+    one.stop()
+    one.start()
+    try:
+        one.refresh()
+        assert one.owns("lb")
+        assert one.holds("lb") is False
+    finally:
+        one.stop()
+
+
+def _refuse_connection():
+    raise ConnectionError("connection refused")
+
+
+def test_who_joined_without_hearing_of_it_takes_part(tmp_path, monkeypatch):
+    """The answer to an earlier attempt may be lost."""
+    one = Coordination(f"file://{tmp_path}")
+    one.connect()
+    one._coordinator.join_group_create(
+        coordination.GROUP, capabilities={"weight": 1}
+    )
+    try:
+        one.start()
+        one.refresh()
+        assert one.owns("lb")
+    finally:
+        one.stop()
+
+
 def test_where_an_owner_receives_heartbeats(tmp_path):
     """It is told to all others, and nobody hands on to itself."""
     url, ids = f"file://{tmp_path}", identifiers()
@@ -311,3 +350,14 @@ def test_where_an_owner_receives_heartbeats(tmp_path):
     finally:
         with ThreadPoolExecutor(3) as threads:
             list(threads.map(Coordination.stop, members))
+
+
+def test_a_lock_is_held_until_it_is_released(tmp_path):
+    with controllers(tmp_path, 2) as (first, second):
+        with first.lock("lb") as is_held:
+            assert is_held
+            assert first.holds("lb")
+            assert not second.holds("lb")
+            with second.lock("lb"):
+                assert not second.holds("lb")
+        assert not first.holds("lb")
