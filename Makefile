@@ -131,10 +131,11 @@ format: $(STAMP) ## Let ruff rewrite what it can
 test: root packages browser-packages bpf $(STAMP) ## Every suite of ours (root)
 	OA_LAB_REQUIRED=1 tools/run-suites.sh $(BIN)/python $(ARGS)
 
-test-all: ## These, Octavia's own, an older Octavia, an upgrade, 22 rounds of chaos (root)
+test-all: ## These, Octavia's own, an older Octavia, three controllers, an upgrade, 22 rounds of chaos (root)
 	$(MAKE) test
 	$(MAKE) test-upstream
 	$(MAKE) test-release
+	$(MAKE) test-ha
 	$(MAKE) test-upgrade
 	$(MAKE) chaos SEED=$(or $(SEED),11) ROUNDS=$(or $(ROUNDS),22)
 
@@ -176,6 +177,9 @@ test-search: $(STAMP) ## Properties on new random histories, ROUNDS= times
 
 test-lab: root packages $(STAMP) ## The real thing, in namespaces (root)
 	OA_LAB_REQUIRED=1 $(PYTEST) lab/tests --ignore=lab/tests/upgrade $(ARGS)
+
+test-ha: root packages bpf $(STAMP) ## Three controllers on etcd and Galera, under faults (root)
+	OA_LAB_REQUIRED=1 OA_HA=1 $(PYTEST) lab/tests/ha $(ARGS)
 
 test-upgrade: root packages bpf $(STAMP) ## From the last release's source to this one, under traffic (root)
 	OA_LAB_REQUIRED=1 $(PYTEST) lab/tests/upgrade $(ARGS)

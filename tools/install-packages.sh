@@ -41,6 +41,7 @@ units=
 for package in $missing; do
     case $package in
     bird2) units="$units bird.service" ;;
+    etcd-server) units="$units etcd.service" ;;
     frr) units="$units frr.service" ;;
     haproxy) units="$units haproxy.service" ;;
     libvirt-daemon-system) units="$units libvirtd.service libvirtd.socket \
@@ -50,6 +51,7 @@ virtlogd.socket virtlogd-admin.socket virtlockd.socket virtlockd-admin.socket" ;
     prometheus) units="$units prometheus.service" ;;
     rabbitmq-server) units="$units rabbitmq-server.service epmd.service \
 epmd.socket" ;;
+    rsync) units="$units rsync.service" ;;
     esac
 done
 has_systemd=no

@@ -45,6 +45,9 @@ _TOOLS = (
     "ping",
     "curl",
     "prometheus",
+    "etcd",
+    "etcdctl",
+    "rsync",
 )
 # They need an environment that has Heat: `make test-clients`.
 collect_ignore = [] if importlib.util.find_spec("heat") else ["automation"]

@@ -24,6 +24,7 @@ from oslo_log import log as logging
 from octavia_anycast import log_lines, options
 from octavia_anycast.agent_client.amphora_client import AmphoraClient, Timeout
 from octavia_anycast.cmd import controller_metrics
+from octavia_anycast.controller import relay
 from octavia_anycast.controller.amphora.rotation import Rotation
 from octavia_anycast.controller.at_rest import AtRest
 from octavia_anycast.controller.cluster.reconciler import ClusterReconciler
@@ -51,7 +52,11 @@ from octavia_anycast.controller.ports import World
 from octavia_anycast.db import schema
 from octavia_anycast.db.engine import Database
 from octavia_anycast.log_lines import CarryingExecutor
-from octavia_anycast.model.errors import AnycastError, InvalidRequest
+from octavia_anycast.model.errors import (
+    AnycastError,
+    InvalidRequest,
+    Retryable,
+)
 from octavia_anycast.model.wire import PORT_OFFSET
 from octavia_anycast.octavia_adapter import notifications
 from octavia_anycast.octavia_adapter.amphora import heartbeats
@@ -232,7 +237,14 @@ def run(world: World, settings: options.Settings) -> None:
     store = HeartbeatStore(
         stale_after=STALE_AFTER_INTERVALS * settings.heartbeat_interval
     )
-    coordination = Coordination(settings.coordination_url)
+    coordination = Coordination(
+        settings.coordination_url,
+        receives_at=relay.own_address(
+            settings.heartbeat_controllers,
+            settings.heartbeat_bind_ip,
+            settings.heartbeat_bind_port,
+        ),
+    )
     threads = settings.workers * settings.action_workers
     with (
         CarryingExecutor(threads, "observe") as observers,
@@ -245,9 +257,10 @@ def run(world: World, settings: options.Settings) -> None:
             reporter,
             observe_executor=observers,
             apply_executor=appliers,
+            holds=coordination.holds,
         )
         others = (
-            *_distributors(world, observers),
+            *_distributors(world, observers, coordination),
             *_housekeeping(world, coordination, lambda: daemon),
         )
         workers = stack.enter_context(
@@ -266,10 +279,29 @@ def run(world: World, settings: options.Settings) -> None:
         )
         beside = _beside(world, store, reporter, coordination, daemon)
         _stop_on_signals(daemon)
-        coordination.start()
-        _run_beside(daemon, *beside)
+        if _join(coordination, daemon):
+            _run_beside(daemon, *beside)
     coordination.stop()
     LOG.info("The controller has stopped.")
+
+
+def _join(coordination: Coordination, daemon: Daemon) -> bool:
+    """Join the controllers, again and again until that works.
+
+    :returns: False if the daemon is to stop instead
+    """
+    while not daemon.is_stopping():
+        try:
+            coordination.start()
+        except Retryable as e:
+            LOG.warning(
+                "The controller cannot begin to work yet, and tries again: %s",
+                e,
+            )
+            time.sleep(START_AGAIN_SECONDS)
+        else:
+            return True
+    return False
 
 
 def _stop_on_signals(daemon: Daemon) -> None:
@@ -298,6 +330,10 @@ def _beside(
         wake=daemon.wake,
         look_at=daemon.look_at,
         count=reporter.count_at_rest,
+        relay=relay.HeartbeatRelay(
+            world,
+            lambda key: relay.parsed(coordination.owner_receives_at(key)),
+        ),
     )
     assert world.fast_agents is not None
     spare_monitor = SpareMonitor(
@@ -321,12 +357,14 @@ def _run_beside(daemon: Daemon, *others: _Beside) -> None:
         daemon.run()
 
 
-def _distributors(world: World, observers: Executor) -> tuple[Reconciler, ...]:
+def _distributors(
+    world: World, observers: Executor, coordination: Coordination
+) -> tuple[Reconciler, ...]:
     """Distributors, their own amphorae, and their operating statuses."""
     lifecycle = DistributorLifecycle(world)
     return (
         lifecycle,
-        DedicatedAmphorae(world, observers),
+        DedicatedAmphorae(world, observers, coordination.holds),
         Recurring(STATUSES, STATUS_SECONDS, lifecycle.report),
     )
 

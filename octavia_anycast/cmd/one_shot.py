@@ -196,6 +196,7 @@ class _Bench:
                 Reporter(self.world, store),
                 observe_executor=observers,
                 apply_executor=appliers,
+                holds=self.coordination.holds,
             ).reconcile(load_balancer_id)
 
 

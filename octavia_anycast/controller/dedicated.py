@@ -22,6 +22,7 @@ from octavia_anycast.controller.amphora.look import (
 from octavia_anycast.controller.cluster.apply import Outcome, apply_plan
 from octavia_anycast.controller.cluster.caches import needed
 from octavia_anycast.controller.cluster.reconciler import result_of, until_done
+from octavia_anycast.controller.engine.fence import Fence
 from octavia_anycast.controller.engine.job import Job
 from octavia_anycast.controller.engine.meanwhile import meanwhile
 from octavia_anycast.controller.engine.work_queue import (
@@ -34,7 +35,7 @@ from octavia_anycast.controller.registration import (
     RegisteredPaths,
     record_confirmed,
 )
-from octavia_anycast.db import dedicated, heartbeat
+from octavia_anycast.db import dedicated, epochs, heartbeat
 from octavia_anycast.db.amphora import amphorae
 from octavia_anycast.db.distributor import distributors, external_vips
 from octavia_anycast.model.cluster import (
@@ -68,13 +69,23 @@ class _Rows:
     records: tuple[AmphoraRecord, ...]
     heard: dict[str, datetime]
     observed: ObservedCluster
+    epoch: int | None
 
 
 class DedicatedAmphorae:
-    """Looks after the amphorae of distributors' own."""
+    """Looks after the amphorae of distributors' own.
 
-    def __init__(self, world: World, executor: Executor) -> None:
+    :param holds: whether a lock is surely still held, by its name
+    """
+
+    def __init__(
+        self,
+        world: World,
+        executor: Executor,
+        holds: Callable[[str], bool] = lambda name: True,
+    ) -> None:
         self._world = world
+        self._holds = holds
         self._executor = executor
         self._observer = AmphoraObserver(world)
         # distributor_id -> its VIPs of a revision, for they may be many.
@@ -118,15 +129,32 @@ class DedicatedAmphorae:
             self._record_unobserved(distributor_id, e)
             raise
         group = Dedicated(rows.desired, observed, self._world.now())
+        fence = self._fence(distributor_id)
+        fence.require_lock()
         self._report(rows, group)
         actions = plan_dedicated(group)
-        job = Job(self._world, group.desired, observed)
+        if not actions or rows.epoch is None:
+            job = Job(self._world, group.desired, observed)
+        else:
+            fence.begin(rows.epoch)
+            job = Job(self._world, group.desired, observed, fence=fence)
         with meanwhile(lambda: self._look_on(distributor_id)):
             outcomes = apply_plan(job, actions, self._executor)
+        fence.require()
         failures = self._record(group, outcomes)
         if actions:
             return result_of(outcomes, failures, self._world.now())
         return Result(is_settled=is_complete(group))
+
+    def _fence(self, distributor_id: str) -> Fence:
+        lock = f"{self.kind.lock_prefix}{distributor_id}"
+        return Fence(
+            self._world.database,
+            epochs.DISTRIBUTOR,
+            distributor_id,
+            what=f"the amphorae of distributor {distributor_id}",
+            holds=lambda: self._holds(lock),
+        )
 
     def _rows(self, distributor_id: str) -> _Rows | None:
         """Read them; None for one that is not ready to be worked on."""
@@ -160,6 +188,7 @@ class DedicatedAmphorae:
                 ),
                 records=tuple(records),
                 heard=heartbeat.last_updates(session, [r.id for r in records]),
+                epoch=standing.epoch,
                 observed=ObservedCluster(
                     recent_failures=tuple(
                         amphorae.failures_since(

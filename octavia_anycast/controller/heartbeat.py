@@ -16,9 +16,11 @@ from typing import Any, NamedTuple
 
 from oslo_log import log as logging
 
+from octavia_anycast.controller import relay
 from octavia_anycast.controller.engine.daemon import attempt
 from octavia_anycast.controller.memory import HeartbeatStore
 from octavia_anycast.controller.ports import World
+from octavia_anycast.controller.relay import Clocks, HeartbeatRelay
 from octavia_anycast.db import heartbeat
 from octavia_anycast.db.amphora import amphora_statistics, reports
 from octavia_anycast.model.heartbeat import Heartbeat, Refusal
@@ -36,11 +38,17 @@ _BIND_AGAIN_SECONDS = 5.0
 
 
 class _Arrival(NamedTuple):
-    """A heartbeat, when it was taken from the socket, and from whom."""
+    """A heartbeat, when it was taken from the socket, and from whom.
+
+    ``relayed_at``: when another controller handed it on, which has recorded
+    it; None: it came from the amphora.
+    """
 
     at: datetime
     heartbeat: Heartbeat
     source: str
+    datagram: bytes
+    relayed_at: datetime | None
 
 
 class HeartbeatReceiver:
@@ -50,6 +58,7 @@ class HeartbeatReceiver:
     :param look_at: the same, when its turn comes; None: as ``wake``
     :param count: writes what heartbeats say of those that nobody looks at;
         called after each batch
+    :param relay: None: there are no other controllers
     """
 
     def __init__(
@@ -60,7 +69,10 @@ class HeartbeatReceiver:
         wake: Callable[[str], None],
         look_at: Callable[[str], None] | None = None,
         count: Callable[[], None] = lambda: None,
+        relay: HeartbeatRelay | None = None,
     ) -> None:
+        self._relay = relay
+        self._clocks = Clocks()
         self._world = world
         self._store = store
         self._read = read
@@ -119,6 +131,8 @@ class HeartbeatReceiver:
             thread.join()
         if self._socket is not None:
             self._socket.close()
+        if self._relay is not None:
+            self._relay.close()
 
     def trouble(self) -> str:
         """Say why heartbeats are not received; empty: they are."""
@@ -155,13 +169,15 @@ class HeartbeatReceiver:
                 self._stop.wait(_WAKE_SECONDS)
                 continue
             source = address[0].partition("%")[0]  # fe80::1%eth0
+            datagram, relayed_at = relay.unwrapped(datagram)
             heartbeat = self._read(datagram)
             if isinstance(heartbeat, Refusal):
                 self._refuse(source, heartbeat, self._world.now())
                 continue
             try:
+                now = self._world.now()
                 self._queue.put_nowait(
-                    _Arrival(self._world.now(), heartbeat, source)
+                    _Arrival(now, heartbeat, source, datagram, relayed_at)
                 )
             except queue.Full:
                 self._listen_anew()
@@ -200,6 +216,30 @@ class HeartbeatReceiver:
                 return batch
 
     def _record_batch(self, batch: list[_Arrival]) -> None:
+        self._record_relayed([x for x in batch if x.relayed_at is not None])
+        batch = [x for x in batch if x.relayed_at is None]
+        if batch:
+            self._record_own(batch)
+
+    def _record_relayed(self, arrivals: list[_Arrival]) -> None:
+        """Keep what they say, and set times right that a wrong clock wrote."""
+        wrong: set[str] = set()
+        for arrival in arrivals:
+            self._keep(arrival)
+            if arrival.relayed_at is not None and self._clocks.differs(
+                arrival.source, arrival.relayed_at, arrival.at
+            ):
+                wrong.add(arrival.heartbeat.amphora_id)
+        if wrong:
+            self._touch(wrong)
+        self._end_rests(arrivals)
+
+    def _keep(self, arrival: _Arrival) -> None:
+        news_for = self._store.put(arrival.heartbeat, arrival.at)
+        if news_for is not None:
+            self._wake(news_for)
+
+    def _record_own(self, batch: list[_Arrival]) -> None:
         known = self._touch({x.heartbeat.amphora_id for x in batch})
         refusals = self._world.refusals
         for arrival in batch:
@@ -208,15 +248,20 @@ class HeartbeatReceiver:
         arrivals = [x for x in batch if x.heartbeat.amphora_id in known]
         for arrival in arrivals:
             refusals.first_at = refusals.first_at or arrival.at
-            news_for = self._store.put(arrival.heartbeat, arrival.at)
-            if news_for is not None:
-                self._wake(news_for)
+            self._keep(arrival)
         self._world.meter.heartbeats_received(len(arrivals))
         ours = [arrival.heartbeat for arrival in arrivals]
         self._world.statistics.add(ours)
-        with self._world.database.transaction() as session:
-            amphora_statistics.add(session, ours)
+        self._world.database.transact(
+            lambda session: amphora_statistics.add(session, ours)
+        )
         self._end_rests(arrivals)
+        if self._relay is not None:
+            datagrams = [
+                (x.heartbeat.amphora_id, x.datagram) for x in arrivals
+            ]
+            work = partial(self._relay.hand_on, datagrams)
+            attempt("Heartbeats were not handed on", work)
 
     def _end_rests(self, arrivals: list[_Arrival]) -> None:
         """Wake whom a heartbeat says other things of; confirm the others."""
@@ -232,13 +277,16 @@ class HeartbeatReceiver:
             )
 
     def _touch(self, amphora_ids: set[str]) -> set[str]:
+        """Record that they were heard of; those that exist."""
         now = self._world.now()
         known: set[str] = set()
 
         def touch(session: Any) -> None:
+            known.clear()
             known.update(
                 heartbeat.touch_all(session, amphora_ids, now, is_beat=True)
             )
 
+        # Two controllers may write the same row, on two database nodes.
         self._world.database.transact(touch)
         return known

@@ -57,13 +57,15 @@ class Standing:
     """What a distributor's row says about amphorae of its own.
 
     ``is_going``: it is to be deleted, even if that has failed so far.
-    ``vips_revision``: of its external VIPs and registrations.
+    ``vips_revision``: of its external VIPs and registrations. ``epoch``:
+    counts the plans that were begun; None: it has no row.
     """
 
     is_new: bool = False
     is_going: bool = True
     vips_revision: int = 0
     failures: tuple[ActionFailure, ...] = ()
+    epoch: int | None = None
 
 
 def standing(session: Session, distributor_id: str) -> Standing:
@@ -75,6 +77,7 @@ def standing(session: Session, distributor_id: str) -> Standing:
         ),
         _ROW.vips_revision,
         _ROW.failures,
+        _ROW.epoch,
     ).where(_ROW.id == distributor_id)
     return (mapping.made(session, Standing, statement) or [Standing()])[0]
 

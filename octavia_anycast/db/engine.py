@@ -24,7 +24,11 @@ from sqlalchemy.exc import (
 )
 from sqlalchemy.orm import Session
 
-from octavia_anycast.model.errors import InvalidRequest, Retryable
+from octavia_anycast.model.errors import (
+    InvalidRequest,
+    Overtaken,
+    Retryable,
+)
 
 UNREACHED = (
     oslo_exceptions.DBConnectionError,
@@ -90,7 +94,9 @@ class Database:
         retry_interval=0.05,
         max_retries=2,
         jitter=True,
-        exception_checker=lambda error: isinstance(error, Retryable),
+        exception_checker=lambda error: (
+            isinstance(error, Retryable) and not isinstance(error, Overtaken)
+        ),
     )
     def transact(self, work: Callable[[Session], None]) -> None:
         """Run a transaction; again if another one got in its way.
@@ -172,7 +178,15 @@ def _context_of(arguments: tuple[Any, ...]) -> Any:
 def _check(connection: str) -> None:
     """The URL may hold a password: the sentence has none of it."""
     try:
-        make_url(connection).get_dialect().import_dbapi()
+        url = make_url(connection)
+        if url.get_backend_name() == "postgresql":
+            raise InvalidRequest(
+                "connection",
+                "the URL in [anycast] or [database] is one of PostgreSQL: "
+                "octavia-anycast works with MySQL and MariaDB, Galera among "
+                "them (mysql+pymysql://...).",
+            )
+        url.get_dialect().import_dbapi()
     # A port that is no number is a ValueError, a driver an ImportError.
     except (ArgumentError, ValueError, ImportError) as e:
         raise InvalidRequest(

@@ -110,6 +110,10 @@ def _added_count() -> MappedColumn[Any]:
     return mapped_column(default=0, server_default="0")
 
 
+def _added_big_count() -> MappedColumn[Any]:
+    return mapped_column(BigInteger, default=0, server_default="0")
+
+
 def _added_flag(*, index: bool = False) -> MappedColumn[Any]:
     return mapped_column(default=False, server_default=false(), index=index)
 
@@ -168,6 +172,9 @@ class Distributor(Base):
     status_reason: Mapped[str] = _added_text(REASON_LENGTH)
     # How many amphorae it has that only speak BGP.
     dedicated_count: Mapped[int] = _added_count()
+    # See db/epochs.py.
+    epoch: Mapped[BigInt] = _added_big_count()
+    turn: Mapped[BigInt] = _added_big_count()
     # Counts the changes of its external VIPs and registrations.
     vips_revision: Mapped[int] = _added_count()
     # What fails just now with amphorae of its own.
@@ -391,6 +398,18 @@ class Cluster(Base):
     # Of the last API request that is not carried out yet; empty: none.
     request_id: Mapped[str] = _added_text(REQUEST_ID_LENGTH)
     told: Mapped[Told] = mapped_column(Document(told), nullable=True)
+    # See db/epochs.py.
+    epoch: Mapped[BigInt] = _added_big_count()
+    turn: Mapped[BigInt] = _added_big_count()
+
+
+class Turn(Base):
+    """A row to be written by whoever needs to be alone; see db/epochs.py."""
+
+    __tablename__ = "anycast_turn"
+
+    name: Mapped[str] = mapped_column(String(64), primary_key=True)
+    turn: Mapped[BigInt] = _added_big_count()
 
 
 class Amphora(Base):

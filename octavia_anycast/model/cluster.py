@@ -127,7 +127,7 @@ class ClusterRecord:
     ``is_deletion_wanted``: its deletion failed, so it is in ERROR; the work
     on it goes on. ``request_id``: the last API request that asked for what
     is under way; empty: nobody asked, or it is carried out. ``told``: what
-    events told of it.
+    events told of it. ``epoch``: counts the plans that were begun.
     """
 
     load_balancer_id: str
@@ -157,6 +157,7 @@ class ClusterRecord:
     is_deletion_wanted: bool = False
     request_id: str = ""
     told: Told = field(default=None, hash=False, repr=False)
+    epoch: int = 0
 
     def __post_init__(self) -> None:
         check_fields(self)

@@ -27,6 +27,10 @@ class NoConnection(Retryable):
     """Nobody took the connection in time: the machine may be gone."""
 
 
+class Overtaken(Retryable):
+    """Another controller may have gone on with it: nothing more is done."""
+
+
 class Permanent(AnycastError):
     """Trying again without a change will fail again."""
 

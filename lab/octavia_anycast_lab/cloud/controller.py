@@ -3,21 +3,38 @@
 """``octavia-anycast-controller`` in the lab's control namespace.
 
 Supervised: killed, it comes back within a second, as under systemd. There
-is one; ``second_controller`` starts another one beside it.
+is one; ``second_controller`` starts another one beside it, and ``ha`` three on
+nodes of their own.
 """
 
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from octavia_anycast_lab import deployment
 from octavia_anycast_lab.cloud import service
-from octavia_anycast_lab.host import process
+from octavia_anycast_lab.host import netns, process
 from octavia_anycast_lab.registry import Registry
 
 LABEL = "controller"
 SCRIPT = "octavia-anycast-controller"
+_START_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Another:
+    """A controller beside the first one.
+
+    ``configuration``: what its octavia.conf says beyond, or instead of, what
+    the first one's says. ``namespace``: None: the control namespace.
+    """
+
+    label: str
+    configuration: str
+    heartbeat_port: int
+    namespace: str | None = None
 
 
 def is_installed() -> bool:
@@ -30,10 +47,12 @@ def start(
     registry: Registry,
     also: Sequence[Path] = (),
     label: str = LABEL,
+    namespace: str | None = None,
 ) -> None:
     """Start it under its supervisor, unless that runs.
 
     ``also``: further configuration files, which win. ``label``: which one.
+    ``namespace``: where, if not in the control namespace.
     """
     if process.is_alive(registry, label):
         return
@@ -48,9 +67,25 @@ def start(
             *config_arguments(plane),
             *(word for path in also for word in ("--config-file", str(path))),
         ],
-        namespace=plane.namespace,
+        namespace=namespace or plane.namespace,
         env=service.environment(plane),
         log=plane.log(label),
+    )
+
+
+def start_beside(
+    plane: deployment.Deployment, registry: Registry, another: Another
+) -> None:
+    """Start another controller, unless it runs; wait until it takes part."""
+    configuration = plane.config_dir / f"{another.label}.conf"
+    deployment.write_private(configuration, another.configuration)
+    namespace = another.namespace or plane.namespace
+    start(plane, registry, (configuration,), another.label, namespace)
+    process.wait_until(
+        # It listens once it has joined the group.
+        lambda: netns.listens(namespace, another.heartbeat_port, "udp"),
+        _START_SECONDS,
+        another.label,
     )
 
 

@@ -20,7 +20,7 @@ import typing
 
 from octavia_anycast_lab import deployment
 from octavia_anycast_lab.cloud import controller
-from octavia_anycast_lab.host import netns, process
+from octavia_anycast_lab.host import process
 from octavia_anycast_lab.registry import Registry
 
 LABEL = "controller-2"
@@ -29,28 +29,23 @@ HEARTBEAT_PORT = deployment.ANYCAST_HEARTBEAT_PORT + 1
 METRICS_PORT = deployment.METRICS_PORT + 1
 _LOCKS = pathlib.Path("/proc/locks")
 _LOCK_PREFIX = "octavia-anycast-"
-_START_SECONDS = 60.0
 _LOOK_SECONDS = 0.002
 
 
 def start(plane: deployment.Deployment, registry: Registry) -> None:
     """Start it, unless it runs, and wait until it takes part."""
-    configuration = plane.config_dir / "controller-2.conf"
     ports = (deployment.ANYCAST_HEARTBEAT_PORT, HEARTBEAT_PORT)
     both = ", ".join(f"{plane.address}:{port}" for port in ports)
-    deployment.write_private(
-        configuration,
-        f"[anycast]\nheartbeat_bind_port = {HEARTBEAT_PORT}\n"
-        f"heartbeat_controllers = {both}\n"
-        f"metrics_bind_port = {METRICS_PORT}\n",
+    another = controller.Another(
+        label=LABEL,
+        configuration=(
+            f"[anycast]\nheartbeat_bind_port = {HEARTBEAT_PORT}\n"
+            f"heartbeat_controllers = {both}\n"
+            f"metrics_bind_port = {METRICS_PORT}\n"
+        ),
+        heartbeat_port=HEARTBEAT_PORT,
     )
-    controller.start(plane, registry, (configuration,), LABEL)
-    process.wait_until(
-        # It listens once it has joined the group.
-        lambda: netns.listens(plane.namespace, HEARTBEAT_PORT, "udp"),
-        _START_SECONDS,
-        "a second controller",
-    )
+    controller.start_beside(plane, registry, another)
 
 
 def stop(registry: Registry) -> None:

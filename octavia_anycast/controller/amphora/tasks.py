@@ -40,6 +40,7 @@ from octavia_anycast.model.errors import (
     AnycastError,
     Conflict,
     NoRoom,
+    Overtaken,
     Permanent,
     Retryable,
 )
@@ -70,7 +71,7 @@ def _boot(job: Job, action: BootAmphora) -> None:
             speaker_ids=[speaker.id for speaker in distributor.speakers],
         )
 
-    job.world.database.transact(create)
+    job.transact(create)
     _build(job, action, drive)
 
 
@@ -80,6 +81,7 @@ def _build(job: Job, action: BootAmphora, drive: ConfigDrive) -> None:
     :raises AnycastError: it is not; the record says so.
     """
     zone = action.zone.availability_zone
+    job.check()
     try:
         server_id = job.world.compute.build(
             job.tree, action.amphora_id, zone, drive
@@ -95,7 +97,7 @@ def _build(job: Job, action: BootAmphora, drive: ConfigDrive) -> None:
         is_refused = isinstance(e, Permanent)
         job.world.meter.boot(Boot.REFUSED if is_refused else Boot.UNORDERED)
         raise
-    job.update(action.amphora_id, compute_id=server_id)
+    _record_server(job, action.amphora_id, server_id)
     job.world.meter.boot(Boot.ORDERED)
     LOG.info(
         "Amphora %s of %s boots as server %s in zone %s.",
@@ -104,6 +106,21 @@ def _build(job: Job, action: BootAmphora, drive: ConfigDrive) -> None:
         server_id,
         zone,
     )
+
+
+def _record_server(job: Job, amphora_id: str, server_id: str) -> None:
+    """Record the server that was ordered.
+
+    Whoever has taken over gives up an amphora without a server, so nobody
+    would look after this one.
+
+    :raises Overtaken: another controller has taken over; the server goes.
+    """
+    try:
+        job.update(amphora_id, compute_id=server_id)
+    except Overtaken:
+        job.world.compute.delete(amphora_id, server_id)
+        raise
 
 
 def _check_limit(world: World, session: Any) -> None:
@@ -191,7 +208,7 @@ def _mark_drain(job: Job, record: AmphoraRecord, mark: DrainMark) -> None:
                 job.owner,
             )
 
-    job.world.database.transact(record_it)
+    job.transact(record_it)
     seen = job.seen(record.id)
     left = sum(seen.report.connections.values()) if seen and seen.report else 0
     if mark is DrainMark.ENDED and left:
@@ -218,7 +235,7 @@ def _register_vips(job: Job, amphora_id: str, action: SetAgentState) -> None:
         for vip in action.state.vips
         if vip.intent is not Intent.WITHDRAW
     ]
-    job.world.database.transact(
+    job.transact(
         lambda session: registrations.replace_vips(
             session, amphora_id, announced
         )

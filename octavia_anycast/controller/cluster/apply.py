@@ -38,6 +38,7 @@ from octavia_anycast.model.errors import (
     AnycastError,
     Conflict,
     ContentRefused,
+    Overtaken,
     Permanent,
     Retryable,
     SecretUnread,
@@ -139,6 +140,7 @@ def _attempt(job: Job, action: Action) -> Outcome:
     amphora_id = getattr(action, "amphora_id", "-")
     try:
         with log_lines.kept():
+            job.check()
             lacks = carry_out(job, action)
     except Exception as e:  # noqa: BLE001 - the others go on
         is_ours = isinstance(e, AnycastError)
@@ -156,6 +158,9 @@ def _attempt(job: Job, action: Action) -> Outcome:
 
 
 def _failed(job: Job, action: Action, error: Exception) -> Outcome:
+    if isinstance(error, Overtaken):
+        # Nothing is recorded of it: the next look is another controller's.
+        return Outcome(is_done=False, error=str(error))
     if isinstance(error, ContentRefused):
         # It is recorded, and what follows from it is the next plan's.
         return Outcome(is_done=False, error=str(error), is_news=True)

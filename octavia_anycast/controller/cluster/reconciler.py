@@ -20,10 +20,12 @@ from octavia_anycast.controller.cluster.cluster_watch import ClusterWatch
 from octavia_anycast.controller.cluster.observe import Observation, Observer
 from octavia_anycast.controller.cluster.report import Reporter
 from octavia_anycast.controller.cluster.tasks import remove_load_balancer
+from octavia_anycast.controller.engine.fence import Fence
 from octavia_anycast.controller.engine.job import Job
 from octavia_anycast.controller.engine.meanwhile import meanwhile
 from octavia_anycast.controller.engine.work_queue import Kind, Result
 from octavia_anycast.controller.ports import World
+from octavia_anycast.db import epochs
 from octavia_anycast.model.cluster import ActionFailure
 from octavia_anycast.model.errors import AnycastError, Permanent
 from octavia_anycast.model.load_balancer import LoadBalancerTree
@@ -46,6 +48,8 @@ class ClusterReconciler:
 
     From the first read on the log lines bear the load balancer's project and
     request; the caller restores the thread's context (``log_lines.kept``).
+
+    :param holds: whether a lock is surely still held, by its name
     """
 
     def __init__(
@@ -55,8 +59,10 @@ class ClusterReconciler:
         *,
         observe_executor: Executor,
         apply_executor: Executor,
+        holds: Callable[[str], bool] = lambda name: True,
     ) -> None:
         self._world = world
+        self._holds = holds
         self._watch = ClusterWatch(world)
         self._observer = Observer(world, observe_executor)
         self._reporter = reporter
@@ -110,6 +116,7 @@ class ClusterReconciler:
         if observation is None:
             self._trees.forget(tree.id)
             return None if is_kept else self._without_cluster(tree)
+        self._fence(tree.id).require_lock()
         is_same = self._reporter.report(observation)
         actions = plan(
             observation.desired, observation.observed, observation.now
@@ -138,6 +145,8 @@ class ClusterReconciler:
             tree.id,
             ", ".join(type(action).__name__ for action in actions),
         )
+        fence = self._fence(tree.id)
+        fence.begin(observation.cluster.epoch)
         with meanwhile(lambda: self._look_on(tree.id)):
             outcomes = run_phases(
                 Job(
@@ -146,12 +155,23 @@ class ClusterReconciler:
                     observation.observed,
                     observation.tree,
                     observation.cluster,
+                    fence,
                 ),
                 actions,
                 self._apply_executor,
             )
+        fence.require()
         failures = self._reporter.record(observation, outcomes)
         return result_of(outcomes, failures, self._world.now())
+
+    def _fence(self, load_balancer_id: str) -> Fence:
+        return Fence(
+            self._world.database,
+            epochs.CLUSTER,
+            load_balancer_id,
+            what=f"load balancer {load_balancer_id}",
+            holds=lambda: self._holds(load_balancer_id),
+        )
 
     def _look_on(self, load_balancer_id: str) -> None:
         """Record who announces while a plan takes long to be carried out.

@@ -77,7 +77,7 @@ def _scale(job: Job, action: ScaleCluster) -> None:
             scaling_reason=short(action.reason),
         )
 
-    job.world.database.transact(record)
+    job.transact(record)
     LOG.info("Load balancer %s is %s.", action.load_balancer_id, action.reason)
 
 
@@ -93,8 +93,11 @@ def _prepare(job: Job, action: PrepareLoadBalancer) -> tuple[str, ...]:
             tree.id,
         )
         job.update(amphora_id, failover_wanted=True)
-    with job.world.database.transaction() as session:
-        clusters.update(session, tree.id, config_revision=action.revision)
+    job.transact(
+        lambda session: clusters.update(
+            session, tree.id, config_revision=action.revision
+        )
+    )
     return prepared.lacks
 
 
@@ -295,7 +298,7 @@ def _record_culprits(job: Job, culprits: Mapping[str, str]) -> None:
         }
         clusters.update(session, tree.id, refusals=kept | new)
 
-    job.world.database.transact(record)
+    job.transact(record)
 
 
 def _set_role(job: Job, action: SetRole) -> None:

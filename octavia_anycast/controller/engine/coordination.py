@@ -21,13 +21,21 @@ from urllib.parse import urlsplit
 import tenacity
 import tooz
 from oslo_log import log as logging
-from tooz import coordination
+from tooz import coordination, partitioner
 
+from octavia_anycast.controller.engine.heart import (
+    Clock,
+    Heart,
+    Leases,
+    boot_time,
+    reason_of,
+)
 from octavia_anycast.model.errors import InvalidRequest, Retryable
 
 LOG = logging.getLogger(__name__)
 GROUP = b"octavia-anycast-controllers"
 _LOCK_PREFIX = "octavia-anycast-"
+_AT = "@"  # between a member's name and where it receives heartbeats
 # Points of each member on the ring. With tooz's own 32, one of eight pairs of
 # controllers shares a thousand load balancers more than 20 % unevenly; with
 # these the standard deviation of a share is about 4 % of it.
@@ -53,21 +61,29 @@ def _translated() -> Iterator[None]:
         yield
     except tooz.ToozError as e:
         raise Retryable(
-            f"The coordination service cannot be asked (coordination_url): {e}"
+            "The coordination service cannot be asked (coordination_url): "
+            f"{reason_of(e)}"
         ) from e
 
 
 class Coordination:
     """This controller among its peers.
 
+    :param clock: seconds of a clock that goes on while we are paused
+    :param receives_at: ADDRESS:PORT of our heartbeats, told to our peers
     :raises InvalidRequest: if no driver can be loaded for the URL.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(
+        self, url: str, clock: Clock = boot_time, *, receives_at: str = ""
+    ) -> None:
         parts = urlsplit(url)
         if parts.scheme == "file":
             os.makedirs(parts.path, mode=0o700, exist_ok=True)
-        self.member_id = f"{socket.gethostname()}-{uuid.uuid4()}".encode()
+        name = f"{socket.gethostname()}-{uuid.uuid4()}"
+        if receives_at:
+            name = f"{name}{_AT}{receives_at}"
+        self.member_id = name.encode()
         self._coordinator = _coordinator(url, parts.scheme, self.member_id)
         self._guard = threading.Lock()
         self._partitioner: Any = None
@@ -75,24 +91,51 @@ class Coordination:
         self._unreleased_guard = threading.Lock()
         # (name, lock) of those that are still to be released
         self._unreleased: list[tuple[str, Any]] = []
+        # Locks of files and of connections have no time: tooz names none.
+        seconds = getattr(self._coordinator, "lock_timeout", None)
+        self._leases = Leases(seconds, clock)
+        self._heart = Heart(self._coordinator, self._leases)
+        self._is_connected = False
         self.is_answering = True  # the service, at the last refresh
 
     def start(self) -> None:
-        """Connect and join the group."""
-        self._coordinator.start(start_heart=True)
-        self._join()
+        """Connect and join the group.
+
+        After a failure it may be called again.
+
+        :raises Retryable: the coordination service cannot be asked.
+        """
+        self.connect()
+        with _translated():
+            self._join()
         LOG.info("Joined the controllers as %s.", self.member_id.decode())
 
     def connect(self) -> None:
-        """Connect for locks only, without joining the group."""
-        self._coordinator.start(start_heart=True)
+        """Connect for locks only, without joining the group.
+
+        :raises Retryable: the coordination service cannot be asked.
+        """
+        if self._is_connected:
+            return
+        try:
+            self._coordinator.start()
+        except Exception as e:  # the drivers do not translate those of here
+            raise Retryable(
+                "The coordination service cannot be reached "
+                f"(coordination_url): {reason_of(e)}"
+            ) from e
+        self._is_connected = True
+        self._heart.start()
 
     def stop(self) -> None:
-        """Leave the group and disconnect."""
+        """Leave the group and disconnect, if it has got that far."""
+        if not self._is_connected:
+            return
         try:
             self._coordinator.leave_group(GROUP).get()
         except tooz.ToozError as e:
             LOG.debug("Leaving the controllers: %s", e)
+        self._heart.stop()
         self._coordinator.stop()
 
     def refresh(self) -> None:
@@ -113,7 +156,10 @@ class Coordination:
                 self.is_answering = True
             except tooz.ToozError as e:
                 self.is_answering = False
-                LOG.warning("The coordination service cannot be asked: %s", e)
+                LOG.warning(
+                    "The coordination service cannot be asked: %s",
+                    reason_of(e),
+                )
             self._owned.clear()
 
     def owns(self, key: str) -> bool:
@@ -123,6 +169,19 @@ class Coordination:
                 members = self._partitioner.members_for_object(key)
                 self._owned[key] = not members or self.member_id in members
             return self._owned[key]
+
+    def owner_receives_at(self, key: str) -> str:
+        """Where the controller that looks first receives heartbeats.
+
+        :returns: ADDRESS:PORT; empty: it is this one, or does not say
+        """
+        with self._guard:
+            if self._partitioner is None:
+                return ""
+            members = self._partitioner.members_for_object(key)
+        if not members or self.member_id in members:
+            return ""
+        return str(min(members).decode().partition(_AT)[2])
 
     @contextmanager
     def lock(self, name: str, wait_seconds: float = 0.0) -> Iterator[bool]:
@@ -134,17 +193,32 @@ class Coordination:
         """
         with _translated():
             lock = self._coordinator.get_lock(f"{_LOCK_PREFIX}{name}".encode())
+            asked_at = self._leases.now()
             try:
                 is_held = bool(lock.acquire(blocking=wait_seconds or False))
             except tenacity.RetryError:
                 # etcd, MySQL, PostgreSQL and memcached: the wait is over.
                 is_held = False
+        if is_held:
+            # Of a wait nobody knows when it ended.
+            self._leases.begin(
+                name, self._leases.now() if wait_seconds else asked_at
+            )
         try:
             yield is_held
         finally:
             if is_held:
+                self._leases.end(name)
                 with _translated():
                     self._release(name, lock)
+
+    def holds(self, name: str) -> bool:
+        """Whether this process surely holds a lock; asks nobody.
+
+        A lock of etcd ends with its time, and a process that was paused for
+        longer does not notice.
+        """
+        return self._leases.is_running(name)
 
     def _release(self, name: str, lock: Any) -> None:
         """Release a lock, or keep it for the next refresh.
@@ -153,16 +227,27 @@ class Coordination:
         for as long as this process lives.
         """
         try:
-            lock.release()
+            if not lock.release():
+                self._let_go(name, lock)
         except tooz.ToozError as e:
             with self._unreleased_guard:
                 self._unreleased.append((name, lock))
             LOG.warning(
                 "The lock of %s is not released yet, which is retried: %s",
                 name,
-                e,
+                reason_of(e),
             )
             raise
+
+    def _let_go(self, name: str, lock: Any) -> None:
+        """Have the heart no longer beat for a lock whose time was over.
+
+        tooz keeps it among those that are held, and would beat for ever.
+        """
+        LOG.warning(
+            "The time of the lock of %s was over before it was released.", name
+        )
+        getattr(self._coordinator, "_acquired_locks", set()).discard(lock)
 
     def _release_again(self) -> None:
         """Release what is left; after the first failure the rest waits."""
@@ -186,3 +271,8 @@ class Coordination:
             )
         except coordination.MemberAlreadyExist:
             LOG.debug("Already a member.")
+            if self._partitioner is None:
+                # The answer to an earlier attempt was lost.
+                self._partitioner = partitioner.Partitioner(
+                    self._coordinator, GROUP, partitions=POINTS
+                )

@@ -5,9 +5,11 @@
 Layer: controller.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from octavia_anycast.controller.engine.fence import Fence
 from octavia_anycast.controller.ports import World
 from octavia_anycast.db.amphora import amphorae
 from octavia_anycast.model.actions import BootAmphora
@@ -31,7 +33,7 @@ class Job:
     """The world, what is wanted of some amphorae, and what was seen of them.
 
     ``tree``, ``cluster``: the load balancer, and our row beside it; None:
-    they are a distributor's own.
+    they are a distributor's own. ``fence``: None: nobody else works on them.
     """
 
     world: World
@@ -39,6 +41,7 @@ class Job:
     observed: ObservedCluster
     tree: Any = None
     cluster: ClusterRecord | None = None
+    fence: Fence | None = None
 
     @property
     def owner(self) -> str:
@@ -95,9 +98,34 @@ class Job:
             raise NotFound("Amphora", amphora_id)
         return record
 
+    def check(self) -> None:
+        """See that what cannot be undone may be begun.
+
+        :raises Overtaken: another controller has taken over.
+        """
+        if self.fence is not None:
+            self.fence.check()
+
+    def transact(self, work: Callable[[Any], None]) -> None:
+        """Run a transaction, unless another controller has taken over.
+
+        :raises Overtaken: one has; nothing is recorded.
+        """
+
+        def guarded(session: Any) -> None:
+            # First: who locks both rows takes the cluster's before this.
+            if self.fence is not None:
+                self.fence.guard(session)
+            work(session)
+
+        self.world.database.transact(guarded)
+
     def update(self, amphora_id: str, **changes: Any) -> None:
-        """Change the amphora's record."""
-        self.world.database.transact(
+        """Change the amphora's record.
+
+        :raises Overtaken: another controller has taken over.
+        """
+        self.transact(
             lambda session: amphorae.update(
                 session, amphora_id, now=self.world.now(), **changes
             )

@@ -12,7 +12,7 @@ from sqlalchemy import delete as delete_rows
 from sqlalchemy import update as update_rows
 from sqlalchemy.orm import Session, lazyload
 
-from octavia_anycast.db import mapping
+from octavia_anycast.db import epochs, mapping
 from octavia_anycast.db.amphora import amphora_statistics
 from octavia_anycast.db.models import (
     Amphora,
@@ -97,6 +97,18 @@ def list_known(session: Session) -> list[AmphoraRecord]:
     """Every amphora that has a row, also DELETED ones; two queries."""
     rows = session.scalars(select(Amphora).order_by(Amphora.id))
     return [record_of(row) for row in rows]
+
+
+def served_by(
+    session: Session, amphora_ids: Iterable[str]
+) -> dict[str, str | None]:
+    """amphora_id -> its load balancer, of those that exist; one query."""
+    rows = session.execute(
+        select(Amphora.id, Amphora.load_balancer_id).where(
+            Amphora.id.in_(list(amphora_ids))
+        )
+    )
+    return {amphora_id: owner for amphora_id, owner in rows}
 
 
 def mark_drain(
@@ -314,8 +326,10 @@ def replacements_under_way(
     :param since: those that were booted or came up before this time are
         stuck and do not count
     :param is_locked: keep others from beginning one until the end of the
-        transaction
+        transaction, on other database nodes, too
     """
+    if is_locked:
+        epochs.take_named_turn(session, epochs.REPLACEMENTS)
     query = select(Amphora.id).where(
         Amphora.is_replacing.is_(True),
         Amphora.status.in_((AmphoraStatus.BOOTING, AmphoraStatus.ALLOCATED)),

@@ -12,7 +12,7 @@ from sqlalchemy import select
 from sqlalchemy import update as update_rows
 from sqlalchemy.orm import Session
 
-from octavia_anycast.db import mapping
+from octavia_anycast.db import epochs, mapping
 from octavia_anycast.db.models import REQUEST_ID_LENGTH, Cluster
 from octavia_anycast.db.registration import amphora_registrations
 from octavia_anycast.model.cluster import ClusterRecord
@@ -36,7 +36,11 @@ def get(session: Session, load_balancer_id: str) -> ClusterRecord | None:
 
 
 def lock(session: Session, load_balancer_id: str) -> ClusterRecord | None:
-    """Get the cluster, and lock its row until the transaction ends."""
+    """Get the cluster, and be alone with its row until the transaction ends.
+
+    Other transactions are, too, that lock it on another database node.
+    """
+    epochs.take_turn(session, Cluster, load_balancer_id)
     row = session.get(Cluster, load_balancer_id, with_for_update=True)
     return None if row is None else _record(row)
 

@@ -290,3 +290,74 @@ def test_a_group_that_is_gone_is_told_until_it_is_back(tmp_path):
         (tmp_path / "away").rename(tmp_path / "groups")
         one.refresh()
         assert one.is_answering
+
+
+def test_a_service_that_is_away_at_the_start_is_waited_for(
+    tmp_path, monkeypatch
+):
+    """The drivers raise what is their own then."""
+    one = Coordination(f"file://{tmp_path}")
+    with monkeypatch.context() as patch:
+        patch.setattr(one._coordinator, "_start", _refuse_connection)
+        for _ in range(2):
+            with pytest.raises(Retryable, match=r"coordination_url.*refused"):
+                one.start()
+    one.stop()
+    one.start()
+    try:
+        one.refresh()
+        assert one.owns("lb")
+        assert one.holds("lb") is False
+    finally:
+        one.stop()
+
+
+def _refuse_connection():
+    raise ConnectionError("connection refused")
+
+
+def test_who_joined_without_hearing_of_it_takes_part(tmp_path, monkeypatch):
+    """The answer to an earlier attempt may be lost."""
+    one = Coordination(f"file://{tmp_path}")
+    one.connect()
+    one._coordinator.join_group_create(
+        coordination.GROUP, capabilities={"weight": 1}
+    )
+    try:
+        one.start()
+        one.refresh()
+        assert one.owns("lb")
+    finally:
+        one.stop()
+
+
+def test_where_an_owner_receives_heartbeats(tmp_path):
+    """It is told to all others, and nobody hands on to itself."""
+    url, ids = f"file://{tmp_path}", identifiers()
+    places = ("192.0.2.1:5556", "[2001:db8::2]:5556", "")
+    members = [Coordination(url, receives_at=place) for place in places]
+    for member in members:
+        assert member.owner_receives_at(ids[0]) == "", "not joined yet"
+        member.start()
+    try:
+        for member in members:
+            member.refresh()
+        for identifier in ids:
+            (owner,) = (n for n in range(3) if members[n].owns(identifier))
+            for number, member in enumerate(members):
+                expected = "" if number == owner else places[owner]
+                assert member.owner_receives_at(identifier) == expected
+    finally:
+        with ThreadPoolExecutor(3) as threads:
+            list(threads.map(Coordination.stop, members))
+
+
+def test_a_lock_is_held_until_it_is_released(tmp_path):
+    with controllers(tmp_path, 2) as (first, second):
+        with first.lock("lb") as is_held:
+            assert is_held
+            assert first.holds("lb")
+            assert not second.holds("lb")
+            with second.lock("lb"):
+                assert not second.holds("lb")
+        assert not first.holds("lb")

@@ -98,6 +98,17 @@ def test_a_url_that_is_none(fails, configuration, command, url, part):
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+@pytest.mark.parametrize("driver", ["", "+psycopg2", "+asyncpg"])
+def test_postgresql_is_refused(fails, configuration, command, driver):
+    """With its driver or without."""
+    said = fails(configuration(f"postgresql{driver}://{HOST}db/o"), *command)
+    assert said.startswith(
+        "connection: the URL in [anycast] or [database] is one of PostgreSQL"
+    )
+    assert "MariaDB" in said
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
 def test_a_database_that_is_none(fails, configuration, command, tmp_path):
     path = tmp_path / "anycast.db"
     path.write_text("this is no database, however long it is\n" * 50)

@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The octavia-anycast authors
+"""A controller on each of the three nodes, with what is on that node.
+
+              node ha1                node ha2                node ha3
+        +----------------+      +----------------+      +----------------+
+        |  controller    |      |  controller    |      |  controller    |
+        |   |        |   |      |   |        |   |      |   |        |   |
+        |  etcd   Galera |------|  etcd   Galera |------|  etcd   Galera |
+        +----------------+      +----------------+      +----------------+
+
+Heartbeats go to the three in turn. Keystone, Neutron and Octavia's API are in
+the control namespace, and use the first node of Galera that is there.
+"""
+
+import collections.abc
+import dataclasses
+import os
+import signal
+
+from octavia_anycast_lab import deployment
+from octavia_anycast_lab import registry as registry_lib
+from octavia_anycast_lab.cloud import controller, database
+from octavia_anycast_lab.ha import etcd, front, galera, nodes
+from octavia_anycast_lab.ha.nodes import Node
+from octavia_anycast_lab.host import process
+
+PROGRAM = "controller"
+Configuration = collections.abc.Callable[[Node], str]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Files:
+    """What the files on a node say, beyond what the lab has to."""
+
+    etcd: Configuration
+    galera: Configuration
+    octavia: Configuration
+
+
+_STOP_SECONDS = 30.0
+
+
+def convert(
+    plane: deployment.Deployment,
+    registry: registry_lib.Registry,
+    files: Files,
+) -> tuple[Node, ...]:
+    """Make a lab that has one controller and one MariaDB one of three.
+
+    What is in the database is kept. There is no way back but a new lab.
+    """
+    made = nodes.of(plane.lab)
+    nodes.build(plane.lab, registry)
+    controller.stop(registry)
+    etcd.start(made, registry, files.etcd)
+    if not process.is_alive(registry, front.LABEL):
+        process.stop(registry, database.LABEL, _STOP_SECONDS)
+        galera.start(made, registry, files.galera, plane.database_dir)
+        front.start(plane, registry, made)
+    for node in made:
+        start(plane, registry, node, files)
+    return made
+
+
+def start(
+    plane: deployment.Deployment,
+    registry: registry_lib.Registry,
+    node: Node,
+    files: Files,
+) -> None:
+    """Start the controller of a node, unless it runs; wait for it."""
+    metrics = f"\n[anycast]\nmetrics_bind_ip = {node.address}\n"
+    another = controller.Another(
+        label=node.label(PROGRAM),
+        configuration=files.octavia(node) + metrics,
+        heartbeat_port=deployment.ANYCAST_HEARTBEAT_PORT,
+        namespace=node.namespace,
+    )
+    controller.start_beside(plane, registry, another)
+
+
+def stop(node: Node, registry: registry_lib.Registry) -> None:
+    """Stop the controller of a node; what it is at is finished first."""
+    controller.stop(registry, node.label(PROGRAM))
+
+
+def kill(node: Node, registry: registry_lib.Registry) -> None:
+    """Kill it, and what would start it again."""
+    controller.kill(registry, node.label(PROGRAM))
+
+
+def pause(node: Node, registry: registry_lib.Registry) -> None:
+    """Stop its process where it is, until :func:`resume`."""
+    _signal(node, registry, signal.SIGSTOP)
+
+
+def resume(node: Node, registry: registry_lib.Registry) -> None:
+    """Let a paused one go on."""
+    _signal(node, registry, signal.SIGCONT)
+
+
+def _signal(
+    node: Node, registry: registry_lib.Registry, number: signal.Signals
+) -> None:
+    pid = controller.pid_of(registry, node.label(PROGRAM))
+    if pid is None:
+        raise process.ProcessError(f"no controller runs on {node.name}")
+    os.kill(pid, number)
