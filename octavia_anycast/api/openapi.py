@@ -25,6 +25,7 @@ from octavia_anycast.api.bgp import peer, speaker
 from octavia_anycast.api.declaration import calls
 from octavia_anycast.api.declaration.fields import TEXT, Resource, Schema
 from octavia_anycast.api.doctor import check
+from octavia_anycast.api.fleet import zone_drain
 
 VERSION = "3.1.0"
 API_VERSION = "2.30"
@@ -65,6 +66,7 @@ SCHEMAS: dict[str, Schema] = {
     **amphora.SCHEMAS,
     **drain.SCHEMAS,
     **registration.SCHEMAS,
+    **zone_drain.SCHEMAS,
     "Link": LINK.answer(),
     "Fault": FAULT,
 }
@@ -88,6 +90,7 @@ CALLS = tuple(
         amphora.CALLS_OF_FAILOVER,
         amphora.CALLS_OF_CONFIG,
         drain.CALLS,
+        zone_drain.CALLS,
     )
     for call in declared.values()
 )
@@ -103,8 +106,8 @@ def document() -> Schema:
             "description": (
                 "What octavia-anycast adds to Octavia's load balancing API: "
                 "distributors, BGP peers and speakers, the paths that "
-                "amphorae announce, checks of all that, clusters, and "
-                "amphorae beside Octavia's own."
+                "amphorae announce, checks of all that, clusters, "
+                "amphorae beside Octavia's own, and zone drains."
             ),
             "version": API_VERSION,
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},

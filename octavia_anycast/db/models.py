@@ -456,6 +456,9 @@ class Amphora(Base):
     draining_since: Mapped[datetime | None]
     drained_at: Mapped[datetime | None]
     finishing_since: Mapped[datetime | None]
+    # The zone drain that asked for its drain; NULL: an operator, or nobody.
+    zone_drain_id: Mapped[Uuid | None] = mapped_column(index=True)
+    stand_in_wanted: Mapped[bool] = _added_flag()
     mute_since: Mapped[datetime | None]
     stale_since: Mapped[datetime | None]
     # What events told of it, by subject.
@@ -607,3 +610,39 @@ class Event(Base):
     to_state: Mapped[str] = mapped_column(String(36))
     cause: Mapped[str] = mapped_column(StoredString(CAUSE_LENGTH))
     change_count: Mapped[int]
+
+
+class ZoneDrain(Base):
+    """A place of which all amphorae are drained for a time (ADR 0163).
+
+    Rows of those that have ended stay until they are purged.
+    """
+
+    __tablename__ = "anycast_zone_drain"
+    NOUN = "Zone drain"
+
+    id: Mapped[NewUuid]
+    availability_zone: Mapped[str | None]
+    compute_host: Mapped[str | None]
+    peer_id: Mapped[Uuid | None]
+    reason: Mapped[str]
+    expires_at: Mapped[datetime]
+    timeout: Mapped[int | None]
+    boot_elsewhere: Mapped[bool]
+    is_forced: Mapped[bool] = mapped_column("forced")
+    end_wanted_at: Mapped[datetime | None]
+    ended_at: Mapped[datetime | None] = mapped_column(index=True)
+    end_reason: Mapped[str]
+
+
+class FleetRevision(Base):
+    """How often something was asked of the whole fleet, by kind.
+
+    Each request raises it in its transaction, so that of two at the same time
+    the second one sees what the first one asked for, or fails.
+    """
+
+    __tablename__ = "anycast_fleet_revision"
+
+    kind: Mapped[str] = mapped_column(String(36), primary_key=True)
+    revision: Mapped[int]

@@ -194,6 +194,9 @@ class AmphoraRecord:
     ``draining_since``: when its agent was first told to drain, by wish or on
     its way out, ``drained_at``: when it was told to withdraw after that, and
     ``finishing_since``: when its HAProxy was asked to finish its connections.
+    ``zone_drain_id``: the zone drain that asked for that; None: an operator
+    did, of this one alone. ``stand_in_wanted``: another one is to boot and
+    serve before it drains, and to stay until it is back.
     ``mute_since``: since when its agent does not answer the controller;
     None: it does. ``stale_since``: since when others hold the current
     configuration and it holds an older one. ``told``: what events told of it.
@@ -239,6 +242,8 @@ class AmphoraRecord:
     draining_since: datetime | None = None
     drained_at: datetime | None = None
     finishing_since: datetime | None = None
+    zone_drain_id: str | None = None
+    stand_in_wanted: bool = False
     mute_since: datetime | None = None
     stale_since: datetime | None = None
     told: Told = field(default=None, hash=False, repr=False)
@@ -303,6 +308,7 @@ class Desired:
     booted and dismissed; ``is_new``: the first of them are to boot.
     ``is_autoscaled``: it was not its user who last changed the size;
     ``grown_by``: by so many autoscaling has made it larger in this look.
+    ``avoided_zones``: nothing boots there, unless there is no other zone.
     """
 
     distributor: Distributor
@@ -317,6 +323,7 @@ class Desired:
     scaled_at: datetime | None = None
     is_autoscaled: bool = False
     grown_by: int = 0
+    avoided_zones: frozenset[str] = frozenset()
     policy: ClusterPolicy = field(default_factory=ClusterPolicy)
 
     @property
@@ -564,6 +571,9 @@ def drain_of(record: AmphoraRecord, leaving_seconds: float) -> Drain | None:
     elif record.drain_wanted_since is not None:
         since = record.drain_wanted_since
         deadline = record.drain_deadline or since
+        if record.zone_drain_id is not None and record.draining_since:
+            # It may have had to wait: its time counts from its beginning.
+            deadline += record.draining_since - since
     else:
         return None
     return Drain(since=since, deadline=deadline, state=_state(record))

@@ -68,6 +68,37 @@ PATHS_LONG = (
     "reported_at",
     "report_age",
 )
+ZONE_DRAINS = (
+    "id",
+    "availability_zone",
+    "compute_host",
+    "peer_id",
+    "state",
+    "amphora_count",
+    "drained_count",
+    "expires_at",
+    "reason",
+)
+ZONE_DRAIN = (
+    "amphora_count",
+    "availability_zone",
+    "boot_elsewhere",
+    "compute_host",
+    "created_at",
+    "drained_count",
+    "draining_count",
+    "end_reason",
+    "ended_at",
+    "expires_at",
+    "force",
+    "id",
+    "peer_id",
+    "reason",
+    "returning_count",
+    "state",
+    "timeout",
+    "waiting_count",
+)
 EVENTS = (
     "created_at",
     "kind",

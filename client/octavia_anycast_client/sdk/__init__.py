@@ -39,6 +39,7 @@ from octavia_anycast_client.sdk.external_vip import ExternalVip
 from octavia_anycast_client.sdk.proxy import Proxy
 from octavia_anycast_client.sdk.registration import AmphoraRegistration
 from octavia_anycast_client.sdk.service import add_to
+from octavia_anycast_client.sdk.zone_drain import ZoneDrain
 
 __all__ = [
     "AmphoraDrain",
@@ -54,5 +55,6 @@ __all__ = [
     "LoadBalancerEvent",
     "Path",
     "Proxy",
+    "ZoneDrain",
     "add_to",
 ]

@@ -239,6 +239,7 @@ class Wish:
     failover_wanted: bool
     agent_update_wanted: bool
     drain_deadline: datetime | None
+    stand_in_wanted: bool = False
 
 
 def silent(session: Session, before: datetime) -> dict[str, str | None]:
@@ -263,6 +264,7 @@ def wishes(session: Session) -> set[Wish]:
             Amphora.failover_wanted,
             Amphora.agent_update_wanted,
             Amphora.drain_deadline,
+            Amphora.stand_in_wanted,
         ).where(
             ~Amphora.is_deleted,
             or_(

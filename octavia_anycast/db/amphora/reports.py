@@ -2,6 +2,7 @@
 # Copyright (c) 2026 The octavia-anycast authors
 """The last report of each agent: its sessions and paths."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -95,6 +96,15 @@ def list_for_load_balancer(
     """The same for the amphorae of a load balancer."""
     return _stored(
         session, AmphoraRegistration.load_balancer_id == load_balancer_id
+    )
+
+
+def list_for_load_balancers(
+    session: Session, load_balancer_ids: Collection[str]
+) -> list[StoredReport]:
+    """The same for those of several load balancers; one query."""
+    return _stored(
+        session, AmphoraRegistration.load_balancer_id.in_(load_balancer_ids)
     )
 
 
