@@ -350,11 +350,46 @@ def test_a_cluster_grows_and_one_amphora_of_it_drains(client, balancer):
     process.wait_until(
         lambda: len(announcers()) == 2, 60.0, "the leaf has both again"
     )
+    drained_with_its_host(client, first["id"])
+    process.wait_until(
+        lambda: len(announcers()) == 2, 60.0, "the leaf has both once more"
+    )
     client.run(f"cluster unset {BALANCER} --cooldown --wait", cloud="demo")
     client.run(f"cluster set {BALANCER} --desired-size 1 --wait", cloud="demo")
     process.wait_until(
         lambda: len(announcers()) == 1, 60.0, "the leaf has one"
     )
+
+
+def drained_with_its_host(client, amphora_id):
+    """Both are in one rack; each has a host of its own, or they share one."""
+    done = client.run("zone drain rack9 --for 2h", code=1)
+    assert "there is no availability zone rack9" in done.stderr
+    done = client.run("zone drain rack1 --until 2020-01-01T00:00:00", code=1)
+    assert "is past" in done.stderr
+    made = client.ask(
+        f"zone drain --peer {PEER} --for 1h --timeout 5 --force",
+        *("--why", "a look at the leaf"),
+    )
+    assert made["reason"] == "a look at the leaf"
+
+    def is_counted():
+        shown = client.ask("zone show", made["id"])
+        return shown["amphora_count"] >= 1
+
+    process.wait_until(is_counted, 30.0, "amphorae that are to drain")
+    shown = client.ask("amphora drain show", amphora_id)
+    assert shown["state"] != "NONE"
+    (listed,) = [
+        one for one in client.ask("zone list") if one["id"] == made["id"]
+    ]
+    assert listed["state"] in ("DRAINING", "DRAINED")
+    client.run("zone end", made["id"])
+
+    def has_ended():
+        return client.ask("zone show", made["id"])["state"] == "ENDED"
+
+    process.wait_until(has_ended, 30.0, "the end of the zone drain")
 
 
 def test_an_external_vip_comes_and_goes(client, balancer):
