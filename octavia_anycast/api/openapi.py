@@ -25,7 +25,7 @@ from octavia_anycast.api.bgp import peer, speaker
 from octavia_anycast.api.declaration import calls
 from octavia_anycast.api.declaration.fields import TEXT, Resource, Schema
 from octavia_anycast.api.doctor import check
-from octavia_anycast.api.fleet import zone_drain
+from octavia_anycast.api.fleet import change, zone_drain
 
 VERSION = "3.1.0"
 API_VERSION = "2.30"
@@ -67,6 +67,7 @@ SCHEMAS: dict[str, Schema] = {
     **drain.SCHEMAS,
     **registration.SCHEMAS,
     **zone_drain.SCHEMAS,
+    **change.SCHEMAS,
     "Link": LINK.answer(),
     "Fault": FAULT,
 }
@@ -91,6 +92,8 @@ CALLS = tuple(
         amphora.CALLS_OF_CONFIG,
         drain.CALLS,
         zone_drain.CALLS,
+        change.CALLS,
+        change.CALLS_OF_FLEET,
     )
     for call in declared.values()
 )
@@ -107,7 +110,8 @@ def document() -> Schema:
                 "What octavia-anycast adds to Octavia's load balancing API: "
                 "distributors, BGP peers and speakers, the paths that "
                 "amphorae announce, checks of all that, clusters, "
-                "amphorae beside Octavia's own, and zone drains."
+                "amphorae beside Octavia's own, zone drains, and fleet "
+                "changes."
             ),
             "version": API_VERSION,
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},

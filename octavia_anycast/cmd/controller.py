@@ -37,6 +37,7 @@ from octavia_anycast.controller.distributor.distributor_lifecycle import (
 from octavia_anycast.controller.engine.coordination import Coordination
 from octavia_anycast.controller.engine.daemon import Daemon
 from octavia_anycast.controller.engine.work_queue import Reconciler
+from octavia_anycast.controller.fleet.changes import FleetChanges
 from octavia_anycast.controller.fleet.zone_drains import ZoneDrains
 from octavia_anycast.controller.heartbeat import HeartbeatReceiver
 from octavia_anycast.controller.housekeeping.housekeeping import (
@@ -243,6 +244,7 @@ def run(world: World, settings: options.Settings) -> None:
         others = (
             *_distributors(world, observers),
             ZoneDrains(world),
+            FleetChanges(world),
             *_housekeeping(world, coordination, lambda: daemon),
         )
         workers = stack.enter_context(

@@ -73,6 +73,11 @@ def take_back(session: Any, record: AmphoraRecord) -> None:
             f"Amphora {record.id} is drained by zone drain "
             f"{current.zone_drain_id}: it announces again when that ends."
         )
+    if current.drain_wanted_since and current.stand_in_wanted:
+        raise Conflict(
+            f"Amphora {record.id} is drained by fleet change "
+            f"{current.fleet_change_id}: abort that to have it back."
+        )
     amphorae.update(
         session,
         record.id,

@@ -45,6 +45,7 @@ from octavia_anycast.db.columns import (
     TrueOrNull,
     UtcDateTime,
     autoscale,
+    baselines,
     failures,
     refusals,
     told,
@@ -64,6 +65,7 @@ from octavia_anycast.model.cluster import (
     ServiceType,
 )
 from octavia_anycast.model.distributor import DistributorType
+from octavia_anycast.model.fleet.change import ChangeKind, ChangeState
 from octavia_anycast.model.monitoring.event import CAUSE_LENGTH, Told
 from octavia_anycast.model.wire import Report
 
@@ -133,6 +135,8 @@ class Base(DeclarativeBase):
         tuple[str, ...]: Strings,
         AmphoraStatus: words(AmphoraStatus, 36),
         AuthType: words(AuthType, 16),
+        ChangeKind: words(ChangeKind, 16),
+        ChangeState: words(ChangeState, 16),
         DistributorType: words(DistributorType, 36),
         PeeringNetwork: words(PeeringNetwork, 16),
         ServiceType: words(ServiceType, 16),
@@ -459,6 +463,9 @@ class Amphora(Base):
     # The zone drain that asked for its drain; NULL: an operator, or nobody.
     zone_drain_id: Mapped[Uuid | None] = mapped_column(index=True)
     stand_in_wanted: Mapped[bool] = _added_flag()
+    image_id: Mapped[str | None]
+    # The fleet change that has it replaced.
+    fleet_change_id: Mapped[Uuid | None] = mapped_column(index=True)
     mute_since: Mapped[datetime | None]
     stale_since: Mapped[datetime | None]
     # What events told of it, by subject.
@@ -633,6 +640,29 @@ class ZoneDrain(Base):
     end_wanted_at: Mapped[datetime | None]
     ended_at: Mapped[datetime | None] = mapped_column(index=True)
     end_reason: Mapped[str]
+
+
+class FleetChangeRow(Base):
+    """Many amphorae that are replaced, a few of them first (ADR 0164)."""
+
+    __tablename__ = "anycast_fleet_change"
+    NOUN = "Fleet change"
+
+    id: Mapped[NewUuid]
+    kind: Mapped[ChangeKind]
+    compute_host: Mapped[str | None]
+    canaries: Mapped[int]
+    parallel: Mapped[int]
+    soak: Mapped[int]
+    state: Mapped[ChangeState] = mapped_column(index=True)
+    reason: Mapped[LongText]
+    canary_ids: Mapped[tuple[str, ...]]
+    is_proven: Mapped[bool] = mapped_column("proven")
+    baselines: Mapped[Any] = mapped_column(Document(baselines), nullable=True)
+    began_at: Mapped[datetime]
+    resumed_at: Mapped[datetime | None]
+    stopped_at: Mapped[datetime | None]
+    ended_at: Mapped[datetime | None]
 
 
 class FleetRevision(Base):

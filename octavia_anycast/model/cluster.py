@@ -66,13 +66,14 @@ class ComputeState(StrEnum):
 class Server:
     """What the compute service says of a server.
 
-    ``fault``: why it was not built.
+    ``fault``: why it was not built. ``image_id``: what it was booted from.
     """
 
     state: ComputeState
     address: IPAddress | None = None
     host: str | None = None
     fault: str = ""
+    image_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -244,9 +245,16 @@ class AmphoraRecord:
     finishing_since: datetime | None = None
     zone_drain_id: str | None = None
     stand_in_wanted: bool = False
+    image_id: str | None = None
+    fleet_change_id: str | None = None
     mute_since: datetime | None = None
     stale_since: datetime | None = None
     told: Told = field(default=None, hash=False, repr=False)
+
+    @property
+    def is_drained_with_others(self) -> bool:
+        """Whether it is one of many: it drains when it can be missed."""
+        return self.zone_drain_id is not None or self.stand_in_wanted
 
     @property
     def was_configured(self) -> bool:
@@ -439,6 +447,7 @@ class ObservedAmphora:
     compute_address: IPAddress | None = None
     compute_host: str | None = None
     compute_fault: str = ""
+    compute_image_id: str | None = None
     report: Report | None = None
     report_error: str = ""
     is_agent_mute: bool = False
@@ -571,7 +580,7 @@ def drain_of(record: AmphoraRecord, leaving_seconds: float) -> Drain | None:
     elif record.drain_wanted_since is not None:
         since = record.drain_wanted_since
         deadline = record.drain_deadline or since
-        if record.zone_drain_id is not None and record.draining_since:
+        if record.is_drained_with_others and record.draining_since:
             # It may have had to wait: its time counts from its beginning.
             deadline += record.draining_since - since
     else:

@@ -68,6 +68,23 @@ PATHS_LONG = (
     "reported_at",
     "report_age",
 )
+FLEET_CHANGE = (
+    "canaries",
+    "compute_host",
+    "created_at",
+    "ended_at",
+    "held_count",
+    "id",
+    "kind",
+    "parallel",
+    "proven",
+    "reason",
+    "replaced_count",
+    "soak",
+    "state",
+    "under_way_count",
+    "waiting_count",
+)
 ZONE_DRAINS = (
     "id",
     "availability_zone",

@@ -36,6 +36,7 @@ from octavia_anycast_client.sdk.event import (
     LoadBalancerEvent,
 )
 from octavia_anycast_client.sdk.external_vip import ExternalVip
+from octavia_anycast_client.sdk.fleet_change import Fleet, FleetChange
 from octavia_anycast_client.sdk.proxy import Proxy
 from octavia_anycast_client.sdk.registration import AmphoraRegistration
 from octavia_anycast_client.sdk.service import add_to
@@ -51,6 +52,8 @@ __all__ = [
     "DistributorCheck",
     "DistributorEvent",
     "ExternalVip",
+    "Fleet",
+    "FleetChange",
     "LoadBalancer",
     "LoadBalancerEvent",
     "Path",

@@ -9,6 +9,13 @@ from typing import Any
 from openstack import exceptions
 from openstack.load_balancer.v2 import _proxy
 
+from octavia_anycast_client.sdk.fleet_change import (
+    ABORTED,
+    PAUSED,
+    RUNNING,
+    Fleet,
+    FleetChange,
+)
 from octavia_anycast_client.sdk.zone_drain import (
     ENDED,
     ENDING,
@@ -20,7 +27,7 @@ _INTERVAL_SECONDS = 1.0
 
 
 class FleetCalls(_proxy.Proxy):
-    """Zone drains."""
+    """Zone drains and fleet changes."""
 
     def create_zone_drain(self, **attrs: Any) -> ZoneDrain:
         """Have all amphorae of one place drained for a time.
@@ -77,3 +84,46 @@ class FleetCalls(_proxy.Proxy):
                     f"{found.draining_count} drain still"
                 )
             time.sleep(_INTERVAL_SECONDS)
+
+    # Fleet changes
+
+    def get_fleet(self) -> Fleet:
+        """Get the amphorae of all load balancers, by their image."""
+        found: Fleet = self._get(Fleet, requires_id=False)
+        return found
+
+    def create_fleet_change(self, **attrs: Any) -> FleetChange:
+        """Have many amphorae replaced, a few of them first.
+
+        :param attrs: ``change_kind`` (``image`` or ``host``), and
+            ``compute_host`` of the latter; ``canaries``, ``soak``,
+            ``parallel``
+        """
+        made: FleetChange = self._create(FleetChange, **attrs)
+        return made
+
+    def fleet_changes(self, **query: Any) -> Iterator[FleetChange]:
+        """List those that match, the newest first."""
+        found: Iterator[FleetChange] = self._list(FleetChange, **query)
+        return found
+
+    def get_fleet_change(self, change: str | FleetChange) -> FleetChange:
+        """Get one as it is now."""
+        found: FleetChange = self._get(FleetChange, change)
+        return found
+
+    def pause_fleet_change(self, change: str | FleetChange) -> FleetChange:
+        """Begin nothing more; what is under way goes on."""
+        return self._turn(change, PAUSED)
+
+    def resume_fleet_change(self, change: str | FleetChange) -> FleetChange:
+        """Go on, also with one that halted by itself."""
+        return self._turn(change, RUNNING)
+
+    def abort_fleet_change(self, change: str | FleetChange) -> FleetChange:
+        """End one; its canaries are taken back."""
+        return self._turn(change, ABORTED)
+
+    def _turn(self, change: str | FleetChange, state: str) -> FleetChange:
+        found: FleetChange = self._update(FleetChange, change, state=state)
+        return found

@@ -97,4 +97,5 @@ class ZoneDrain(Resource):
             raise exceptions.NotFoundException(
                 f"No {cls.kind} found for {text}"
             )
-        return (active or named)[0]
+        chosen: Self = (active or named)[0]
+        return chosen

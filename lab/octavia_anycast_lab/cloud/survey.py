@@ -23,7 +23,11 @@ _NEUTRON = ("ports", "security-groups")
 # of what is gone: they stay until our own purge.
 EVENTS = "anycast_event"
 # Of no load balancer: an operator asked for something of many.
-OF_THE_FLEET = ("anycast_zone_drain", "anycast_fleet_revision")
+OF_THE_FLEET = (
+    "anycast_zone_drain",
+    "anycast_fleet_change",
+    "anycast_fleet_revision",
+)
 KEPT_UNTIL_PURGED = frozenset(("vip", "additional_vip", EVENTS))
 _OWNER = "load_balancer_id"
 

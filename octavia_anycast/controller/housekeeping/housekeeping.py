@@ -10,7 +10,7 @@ stay for ``amphora_expiry_age``: the back-off counts their failures, and the
 sweep knows by them that a server is ours. What other tables say of an amphora
 goes with it; should something have written there after that, it goes now.
 Events go by their age, and where one load balancer has too many; zone drains
-by the same age, counted from their end.
+and fleet changes by the same age, counted from their end.
 Clusters are the sweep's business, as there is more to remove with one than
 its row.
 
@@ -32,7 +32,7 @@ from octavia_anycast.controller.housekeeping.sweep import Sweep
 from octavia_anycast.controller.ports import World
 from octavia_anycast.db import housekeeping
 from octavia_anycast.db.amphora import amphorae
-from octavia_anycast.db.fleet import zone_drains
+from octavia_anycast.db.fleet import changes, zone_drains
 from octavia_anycast.db.monitoring import events
 from octavia_anycast.model.errors import Retryable
 from octavia_anycast.model.housekeeping import Outcome
@@ -42,6 +42,7 @@ LOG = logging.getLogger(__name__)
 AMPHORAE = "anycast_amphora"
 EVENTS = "anycast_event"
 ZONE_DRAINS = "anycast_zone_drain"
+FLEET_CHANGES = "anycast_fleet_change"
 # A certificate that could not be replaced is tried again after so long.
 RETRY_SECONDS = 60.0
 _UNDONE = (Outcome.BUSY, Outcome.FAILED, Outcome.SKIPPED)
@@ -76,6 +77,7 @@ class Purge:
                 AMPHORAE: housekeeping.count_deleted(session, self._limit),
                 **housekeeping.count_ownerless(session),
                 ZONE_DRAINS: zone_drains.count_ended(session, self._told),
+                FLEET_CHANGES: changes.count_ended(session, self._told),
                 EVENTS: sum(
                     events.count(session, condition)
                     for condition in self._old_events(session)
@@ -92,6 +94,7 @@ class Purge:
                 AMPHORAE: amphorae.purge(session, self._limit),
                 **housekeeping.remove_ownerless(session),
                 ZONE_DRAINS: zone_drains.purge(session, self._told),
+                FLEET_CHANGES: changes.purge(session, self._told),
             }
         removed[EVENTS] = self._remove_events()
         for table, count in removed.items():

@@ -13,6 +13,7 @@ from octavia_anycast.db import mapping
 from octavia_anycast.db.models import FleetRevision
 
 ZONE_DRAIN = "zone_drain"
+CHANGE = "change"
 
 
 def claim(session: Session, kind: str) -> None:

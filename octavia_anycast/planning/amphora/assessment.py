@@ -114,6 +114,8 @@ def _drain_in_words(record: AmphoraRecord) -> str:
     by = "by wish"
     if record.zone_drain_id is not None:
         by = f"by zone drain {record.zone_drain_id}"
+    elif record.fleet_change_id is not None:
+        by = f"by fleet change {record.fleet_change_id}"
     if record.drained_at is not None:
         return f"drained {by}"
     if record.draining_since is not None:

@@ -142,7 +142,7 @@ def is_over(group: Group, member: Assessment) -> bool:
         return True
     if not is_announcing_any(group.desired, member.amphora):
         return True
-    if record.zone_drain_id is not None and record.draining_since is None:
+    if record.is_drained_with_others and record.draining_since is None:
         return False  # it had to wait: its time begins when it begins
     drain = drain_of(record, _seconds(group, report))
     if drain is None or group.now >= drain.deadline:
