@@ -20,6 +20,7 @@ from loaded_client import COMMAND_SECONDS, LoadedClient
 from octavia_anycast_client import sdk
 from octavia_anycast_lab import deployment, settings, shell
 from octavia_anycast_lab.api import seed
+from octavia_anycast_lab.cloud import database
 from octavia_anycast_lab.fabric import observe
 from octavia_anycast_lab.host import process
 from openstack import exceptions
@@ -390,6 +391,29 @@ def drained_with_its_host(client, amphora_id):
         return client.ask("zone show", made["id"])["state"] == "ENDED"
 
     process.wait_until(has_ended, 30.0, "the end of the zone drain")
+
+
+def test_the_fleet_is_not_changed_by_halves(client, balancer):
+    """Each command; ``lab/tests/cluster/test_fleet.py`` has a whole change."""
+    before = client.ask("fleet show")
+    assert sum(one["amphora_count"] for one in before["images"]) >= 1
+    made = client.ask("fleet upgrade --canaries 0 --parallel 1")
+    assert made["kind"] == "image"
+    assert client.ask("fleet pause")["state"] == "PAUSED"
+    assert client.ask("fleet resume")["state"] == "RUNNING"
+    assert client.ask("fleet abort", made["id"])["state"] == "ABORTED"
+    done = client.run("fleet replace --host nowhere", code=1)
+    assert "(HTTP 409)" in done.stderr
+    host, *_ = database.query(
+        client.plane,
+        "octavia",
+        "SELECT compute_host FROM anycast_amphora WHERE status = 'ALLOCATED'"
+        f" AND load_balancer_id = '{balancer['id']}'",
+    ).split()
+    made = client.ask(f"fleet replace --host {host} --canaries 0")
+    assert made["compute_host"] == host
+    client.ask("fleet abort", made["id"])
+    client.run(f"cluster set {BALANCER} --desired-size 1 --wait", cloud="demo")
 
 
 def test_an_external_vip_comes_and_goes(client, balancer):
