@@ -463,6 +463,8 @@ class Amphora(Base):
     # The zone drain that asked for its drain; NULL: an operator, or nobody.
     zone_drain_id: Mapped[Uuid | None] = mapped_column(index=True)
     stand_in_wanted: Mapped[bool] = _added_flag()
+    # What the revision of the fleet was when it was booted.
+    fleet_revision: Mapped[int] = _added_count()
     image_id: Mapped[str | None]
     # The fleet change that has it replaced.
     fleet_change_id: Mapped[Uuid | None] = mapped_column(index=True)
@@ -635,6 +637,7 @@ class ZoneDrain(Base):
     reason: Mapped[str]
     expires_at: Mapped[datetime]
     timeout: Mapped[int | None]
+    revision: Mapped[int]
     boot_elsewhere: Mapped[bool]
     is_forced: Mapped[bool] = mapped_column("forced")
     end_wanted_at: Mapped[datetime | None]
@@ -659,14 +662,14 @@ class FleetChangeRow(Base):
     canary_ids: Mapped[tuple[str, ...]]
     is_proven: Mapped[bool] = mapped_column("proven")
     baselines: Mapped[Any] = mapped_column(Document(baselines), nullable=True)
-    began_at: Mapped[datetime]
-    resumed_at: Mapped[datetime | None]
+    revision: Mapped[int]
+    watched_revision: Mapped[int]
     stopped_at: Mapped[datetime | None]
     ended_at: Mapped[datetime | None]
 
 
 class FleetRevision(Base):
-    """How often something was asked of the whole fleet, by kind.
+    """How often something was asked of the whole fleet; one row.
 
     Each request raises it in its transaction, so that of two at the same time
     the second one sees what the first one asked for, or fails.
@@ -674,5 +677,5 @@ class FleetRevision(Base):
 
     __tablename__ = "anycast_fleet_revision"
 
-    kind: Mapped[str] = mapped_column(String(36), primary_key=True)
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     revision: Mapped[int]

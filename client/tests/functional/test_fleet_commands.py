@@ -82,7 +82,7 @@ def test_what_is_not_there_is_named(command, verb):
     result = command(f"fleet {verb}", code=1)
     assert "No fleet change is under way" in result.err
     result = command(f"fleet {verb}", NOBODY, code=1)
-    assert f"Fleet change {NOBODY} could not be found" in result.err
+    assert f"Fleet change {NOBODY} not found." in result.err
 
 
 def test_what_the_api_refuses_is_said(command, amphora):

@@ -48,7 +48,7 @@ class FleetChanges:
         return Kind(
             noun="fleet change",
             lock_prefix="fleet-change-",
-            notice=1.0,
+            notice=2.0,
             busy=LOOK_SECONDS,
             busy_max=LOOK_SECONDS,
             resync=LOOK_SECONDS,

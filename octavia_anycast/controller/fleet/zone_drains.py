@@ -48,7 +48,7 @@ class ZoneDrains:
         return Kind(
             noun="zone drain",
             lock_prefix="zone-drain-",
-            notice=1.0,
+            notice=2.0,
             busy=LOOK_SECONDS,
             busy_max=LOOK_SECONDS,
             resync=LOOK_SECONDS,

@@ -66,7 +66,7 @@ def ask(
 
     :raises Conflict: another one has not ended, or there is nothing to do.
     """
-    revision.claim(session, revision.CHANGE)
+    asked = revision.claim(session)
     other = active(session)
     if other is not None:
         raise Conflict(
@@ -90,7 +90,8 @@ def ask(
         canary_ids=(),
         is_proven=False,
         baselines={},
-        began_at=now,
+        revision=asked,
+        watched_revision=asked,
         created_at=now,
     )
     session.add(row)
@@ -143,14 +144,19 @@ def turned(
                 f"Fleet change {before.id} takes back what it had begun: "
                 "resume it when nothing is under way."
             )
-        canary_ids = before.canary_ids if before.is_proven else ()
-        before = replace(
-            before,
-            began_at=before.began_at if before.is_proven else now,
-            canary_ids=canary_ids,
-            stopped_at=None,
-        )
-    return replace(before, state=state, reason="", resumed_at=now)
+        before = _begun_again(before, revision.claim(session))
+    return replace(before, state=state, reason="")
+
+
+def _begun_again(before: FleetChange, asked: int) -> FleetChange:
+    """One that halted, without the failures of before.
+
+    Without canaries that have proven it begins anew.
+    """
+    again = replace(before, watched_revision=asked, stopped_at=None)
+    if before.is_proven:
+        return again
+    return replace(again, revision=asked, canary_ids=(), baselines={})
 
 
 def get(session: Session, change_id: str) -> FleetChange:
@@ -219,8 +225,8 @@ def store(session: Session, change: FleetChange) -> None:
             canary_ids=change.canary_ids,
             is_proven=change.is_proven,
             baselines=change.baselines,
-            began_at=change.began_at,
-            resumed_at=change.resumed_at,
+            revision=change.revision,
+            watched_revision=change.watched_revision,
             stopped_at=change.stopped_at,
             ended_at=change.ended_at,
         )
@@ -318,7 +324,7 @@ def _amphorae(session: Session, change: FleetChange) -> list[FleetAmphora]:
             or_(
                 ~Amphora.is_deleted,
                 Amphora.fleet_change_id == change.id,
-                Amphora.failed_at >= change.began_at,
+                Amphora.fleet_revision >= change.revision,
             ),
         )
         .order_by(Amphora.load_balancer_id, Amphora.created_at, Amphora.id)

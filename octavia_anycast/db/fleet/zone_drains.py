@@ -16,8 +16,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from sqlalchemy import ColumnElement, and_, false, func, or_, select
 from sqlalchemy import delete as delete_rows
-from sqlalchemy import func, select
 from sqlalchemy import update as update_rows
 from sqlalchemy.orm import Session
 
@@ -29,7 +29,6 @@ from octavia_anycast.db.distributor import distributors, peers
 from octavia_anycast.db.fleet import revision
 from octavia_anycast.db.models import Amphora, Cluster
 from octavia_anycast.db.passwords import WithoutPasswords
-from octavia_anycast.model.bgp import Peer
 from octavia_anycast.model.cluster import (
     AmphoraRecord,
     AmphoraStatus,
@@ -77,7 +76,7 @@ def ask(
     :raises InvalidRequest: there is no such place, or its end is no time.
     :raises Conflict: it is drained already, or too little would be left.
     """
-    revision.claim(session, revision.ZONE_DRAIN)
+    asked = revision.claim(session)
     place, end = wanted.place, wanted.end(now)
     planning.check(wanted, known(session, place, limits, now))
     row = _ROW(
@@ -87,6 +86,7 @@ def ask(
         reason=wanted.reason,
         expires_at=end,
         timeout=wanted.timeout,
+        revision=asked,
         boot_elsewhere=wanted.boot_elsewhere,
         is_forced=wanted.force,
         end_reason="",
@@ -181,17 +181,18 @@ def known(
     session: Session, place: Place, limits: DrainLimits, now: datetime
 ) -> Known:
     """All that is known of a place and of those who have amphorae there."""
-    peering = _Peering.of(session, place)
-    there = [
-        record
-        for record in amphorae.list_all(session)
-        if peering.is_at(record)
-    ]
-    owners = {r.load_balancer_id for r in there if r.load_balancer_id}
+    there = session.execute(
+        select(
+            Amphora.id, Amphora.load_balancer_id, Amphora.distributor_id
+        ).where(~Amphora.is_deleted, _at(session, place))
+    ).all()
+    owners = {row.load_balancer_id for row in there} - {None}
     return Known(
         clusters=standing(session, owners, limits, now),
-        in_place=frozenset(record.id for record in there),
-        dedicated={r.id: r.distributor_id for r in there if r.distributor_id},
+        in_place=frozenset(row.id for row in there),
+        dedicated={
+            row.id: row.distributor_id for row in there if row.distributor_id
+        },
         places=_places(session, place),
         active=active(session),
     )
@@ -215,23 +216,17 @@ def standing(
 
 def unmarked(session: Session, place: Place) -> dict[str, frozenset[str]]:
     """load_balancer_id -> its amphorae at a place that nobody drains yet."""
-    peering = _Peering.of(session, place)
-    found: dict[str, set[str]] = {}
-    rows = session.scalars(
-        select(Amphora)
-        .where(
+    rows = session.execute(
+        select(Amphora.load_balancer_id, Amphora.id).where(
+            _at(session, place),
             Amphora.is_allocated,
             Amphora.load_balancer_id.is_not(None),
             Amphora.drain_wanted_since.is_(None),
             Amphora.leaving_since.is_(None),
         )
-        .order_by(Amphora.load_balancer_id, Amphora.id)
     )
-    for row in rows:
-        record = amphorae.record_of(row)
-        if record.load_balancer_id and peering.is_at(record):
-            found.setdefault(record.load_balancer_id, set()).add(record.id)
-    return {owner: frozenset(ids) for owner, ids in found.items()}
+    grouped = mapping.grouped(rows)
+    return {owner: frozenset(ids) for owner, ids in sorted(grouped.items())}
 
 
 def count_ended(session: Session, older_than: datetime) -> int:
@@ -300,7 +295,7 @@ def _of_row(
     record = amphorae.record_of(row)
     return Standing(
         record=record,
-        created_at=row.created_at,
+        fleet_revision=row.fleet_revision,
         announced=last.report.announced() if last else frozenset(),
         is_fresh=bool(last and last.reported_at >= fresh_since),
         could_serve=bool(last and _could_serve(record, last.report)),
@@ -319,62 +314,43 @@ def _distributor(session: Session, distributor_id: str) -> Distributor:
     return found
 
 
-class _Peering:
-    """Says which amphorae are at a place."""
-
-    def __init__(
-        self,
-        place: Place,
-        peer: Peer | None = None,
-        cluster_owners: frozenset[str] = frozenset(),
-        distributor_ids: frozenset[str] = frozenset(),
-    ) -> None:
-        self._place = place
-        self._peer = peer
-        self._owners = cluster_owners
-        self._distributor_ids = distributor_ids
-
-    @classmethod
-    def of(cls, session: Session, place: Place) -> "_Peering":
-        """Read what is needed to say it of a peer."""
-        if place.peer_id is None:
-            return cls(place)
-        ids = frozenset(
-            session.scalars(
-                select(models.Speaker.distributor_id)
-                .join(
-                    models.PeerRegistration,
-                    models.PeerRegistration.speaker_id == models.Speaker.id,
-                )
-                .where(models.PeerRegistration.peer_id == place.peer_id)
-            )
+def _at(session: Session, place: Place) -> ColumnElement[bool]:
+    """The condition that an amphora is at a place."""
+    if place.availability_zone is not None:
+        return Amphora.availability_zone == place.availability_zone
+    if place.compute_host is not None:
+        return Amphora.compute_host == place.compute_host
+    peer_id = place.peer_id or ""
+    peer = peers.find(session, [peer_id]).get(peer_id)
+    if peer is None:
+        return false()
+    owners = (
+        select(models.Speaker.distributor_id)
+        .join(
+            models.PeerRegistration,
+            models.PeerRegistration.speaker_id == models.Speaker.id,
         )
-        owners = session.scalars(
-            select(Cluster.load_balancer_id).where(
-                Cluster.distributor_id.in_(ids)
-            )
+        .where(models.PeerRegistration.peer_id == peer_id)
+    )
+    served = select(Cluster.load_balancer_id).where(
+        Cluster.distributor_id.in_(owners)
+    )
+    # As Peer.selects says it of one amphora.
+    selected = [
+        column == wanted
+        for column, wanted in (
+            (Amphora.availability_zone, peer.availability_zone),
+            (Amphora.compute_host, peer.compute_host),
         )
-        peer = peers.find(session, [place.peer_id]).get(place.peer_id)
-        return cls(place, peer, frozenset(owners), ids)
-
-    def is_at(self, record: AmphoraRecord) -> bool:
-        """Whether this one is."""
-        place = self._place
-        if place.availability_zone is not None:
-            return record.availability_zone == place.availability_zone
-        if place.compute_host is not None:
-            return record.compute_host == place.compute_host
-        has_it = (
-            record.load_balancer_id in self._owners
-            or record.distributor_id in self._distributor_ids
-        )
-        return (
-            has_it
-            and self._peer is not None
-            and self._peer.selects(
-                record.availability_zone, record.compute_host
-            )
-        )
+        if wanted is not None
+    ]
+    return and_(
+        or_(
+            Amphora.load_balancer_id.in_(served),
+            Amphora.distributor_id.in_(owners),
+        ),
+        *selected,
+    )
 
 
 def _places(session: Session, place: Place) -> frozenset[str]:

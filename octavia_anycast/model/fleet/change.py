@@ -85,8 +85,9 @@ class FleetChange:
     amphorae that are replaced first; ``is_proven``: the new ones in their
     places have served for long enough. ``baselines``: load balancer ->
     listener -> what was counted before its first amphora was replaced.
-    ``began_at``: what was booted since is new; ``resumed_at``: what failed
-    before does not count. ``stopped_at``: when it was HALTED or ABORTED.
+    ``revision``: that of the fleet; amphorae with a lower one are not new.
+    ``watched_revision``: those with a lower one have failed before it was
+    resumed, if they fail. ``stopped_at``: when it was HALTED or ABORTED.
     """
 
     id: str
@@ -102,8 +103,8 @@ class FleetChange:
     baselines: Mapping[str, Mapping[str, Counted]] = field(
         default_factory=dict
     )
-    began_at: datetime
-    resumed_at: datetime | None = None
+    revision: int
+    watched_revision: int = 0
     stopped_at: datetime | None = None
     ended_at: datetime | None = None
     created_at: datetime | None = None
@@ -113,6 +114,7 @@ class FleetChange:
 class FleetAmphora:
     """An amphora, as far as fleet changes look at it.
 
+    ``fleet_revision``: that of the fleet when it was booted.
     ``is_refused``: the compute service said no to its boot.
     """
 
@@ -120,6 +122,7 @@ class FleetAmphora:
     load_balancer_id: str | None
     status: AmphoraStatus
     created_at: datetime
+    fleet_revision: int = 0
     failed_at: datetime | None = None
     reason: str = ""
     compute_id: str | None = None

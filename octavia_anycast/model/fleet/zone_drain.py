@@ -133,9 +133,10 @@ class ZoneDrainRequest:
 class ZoneDrain:
     """A zone drain, as it is stored.
 
-    ``end_wanted_at``: when it was asked to end, or its time was found to be
-    over, and ``end_reason`` which of these. ``ended_at``: when no amphora was
-    its any more.
+    ``revision``: that of the fleet; amphorae with a lower one were there when
+    it was asked for. ``end_wanted_at``: when it was asked to end, or its time
+    was found to be over, and ``end_reason`` which of these. ``ended_at``: when
+    no amphora was its any more.
     """
 
     id: str
@@ -145,6 +146,7 @@ class ZoneDrain:
     reason: str = ""
     expires_at: datetime
     timeout: int | None = None
+    revision: int = 0
     boot_elsewhere: bool = False
     is_forced: bool = False
     end_wanted_at: datetime | None = None

@@ -104,12 +104,17 @@ def due(change: FleetChange, fleet: Fleet) -> tuple[FleetAmphora, ...]:
         for one in fleet.amphorae
         if one.status is AmphoraStatus.ALLOCATED
         and one.load_balancer_id is not None
-        and one.created_at < change.began_at
+        and not _is_new(change, one)
         and one.leaving_since is None
         and one.fleet_change_id != change.id
         and not one.failover_wanted
         and _is_meant(change, one, new_images)
     )
+
+
+def _is_new(change: FleetChange, one: FleetAmphora) -> bool:
+    """Whether it was booted since the change began; no clock says that."""
+    return one.fleet_revision >= change.revision
 
 
 def _is_meant(
@@ -127,7 +132,7 @@ def _new_images(
     return frozenset(
         one.image_id
         for one in amphorae
-        if one.image_id is not None and one.created_at >= change.began_at
+        if one.image_id is not None and _is_new(change, one)
     )
 
 
@@ -290,11 +295,12 @@ def _watching(
 
 def _young(change: FleetChange, fleet: Fleet, now: datetime) -> frozenset[str]:
     """The load balancers with an amphora that is new since a short time."""
-    since = max(change.began_at, now - timedelta(seconds=change.soak))
+    since = now - timedelta(seconds=change.soak)
     return frozenset(
         one.load_balancer_id
         for one in fleet.amphorae
         if one.load_balancer_id is not None
+        and _is_new(change, one)
         and one.created_at >= since
         and one.is_there
     )
@@ -332,15 +338,13 @@ def trouble(
     A boot that failed, a health gate that stays closed, or a listener with
     more errors than before, each of new amphorae.
     """
-    since = max(change.began_at, change.resumed_at or change.began_at)
     for one in fleet.amphorae:
-        if (
-            one.load_balancer_id not in change.baselines
-            or one.created_at < change.began_at
+        if one.load_balancer_id not in change.baselines or not _is_new(
+            change, one
         ):
             continue
         whose = f"amphora {one.id} of load balancer {one.load_balancer_id}"
-        if _has_failed(one, since):
+        if _has_failed(change, one):
             return f"{whose} did not come up: {one.reason or 'no reason'}"
         why = _gate_trouble(one, fleet.health.get(one.id), policy, now)
         if why:
@@ -348,14 +352,18 @@ def trouble(
     return _errors(change, fleet)
 
 
-def _has_failed(one: FleetAmphora, since: datetime) -> bool:
+def _has_failed(change: FleetChange, one: FleetAmphora) -> bool:
     """Whether its boot failed.
 
     One without a server was not ordered: a controller died, or the compute
     service did not answer. That says nothing of what was to boot.
     """
     was_ordered = one.compute_id is not None or one.is_refused
-    return was_ordered and one.failed_at is not None and one.failed_at >= since
+    return (
+        was_ordered
+        and one.failed_at is not None
+        and one.fleet_revision >= change.watched_revision
+    )
 
 
 def _gate_trouble(
@@ -385,7 +393,7 @@ def _errors(change: FleetChange, fleet: Fleet) -> str:
             fleet.health[one.id]
             for one in fleet.amphorae
             if one.load_balancer_id == owner
-            and one.created_at >= change.began_at
+            and _is_new(change, one)
             and one.id in fleet.health
         )
         for listener_id, count in sorted(new.items()):
@@ -473,7 +481,7 @@ def _new_of(
         for one in fleet.amphorae
         if one.load_balancer_id == old.load_balancer_id
         and one.status is AmphoraStatus.ALLOCATED
-        and one.created_at >= change.began_at
+        and _is_new(change, one)
         and one.leaving_since is None
     )
 

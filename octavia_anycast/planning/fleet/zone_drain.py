@@ -50,12 +50,12 @@ class Standing:
 
     ``announced``: the VIPs that its last report says it announces;
     ``is_fresh``: whether that report is of now. ``could_serve``: its health
-    gate was UP, so that it could announce. ``created_at``: when its row was
-    made.
+    gate was UP, so that it could announce. ``fleet_revision``: that of the
+    fleet when it was booted.
     """
 
     record: AmphoraRecord
-    created_at: datetime
+    fleet_revision: int = 0
     announced: frozenset[IPAddress] = frozenset()
     is_fresh: bool = False
     could_serve: bool = False
@@ -271,8 +271,7 @@ def marks(
             or record.drain_wanted_since is not None
         ):
             continue
-        since = drain.created_at
-        is_old = since is None or one.created_at <= since
+        is_old = one.fleet_revision < drain.revision
         found[record.id] = {
             **NO_MARKS,
             **wish(record, drain.timeout, limits, now),

@@ -25,6 +25,7 @@ def upgrade() -> None:
         sa.Column("reason", sa.String(length=255), nullable=False),
         sa.Column("expires_at", UtcDateTime(), nullable=False),
         sa.Column("timeout", sa.Integer(), nullable=True),
+        sa.Column("revision", sa.Integer(), nullable=False),
         sa.Column("boot_elsewhere", sa.Boolean(), nullable=False),
         sa.Column("forced", sa.Boolean(), nullable=False),
         sa.Column("end_wanted_at", UtcDateTime(), nullable=True),
@@ -37,10 +38,10 @@ def upgrade() -> None:
     op.create_index(op.f(f"ix_{TABLE}_ended_at"), TABLE, ["ended_at"])
     op.create_table(
         REVISION,
-        sa.Column("kind", sa.String(length=36), nullable=False),
+        sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("revision", sa.Integer(), nullable=False),
         *_times(),
-        sa.PrimaryKeyConstraint("kind", name=op.f(f"pk_{REVISION}")),
+        sa.PrimaryKeyConstraint("id", name=op.f(f"pk_{REVISION}")),
         **OPTIONS,
     )
     op.add_column(
@@ -48,6 +49,12 @@ def upgrade() -> None:
         sa.Column("zone_drain_id", sa.String(length=36), nullable=True),
     )
     op.create_index(f"ix_{AMPHORA}_zone_drain_id", AMPHORA, ["zone_drain_id"])
+    op.add_column(
+        AMPHORA,
+        sa.Column(
+            "fleet_revision", sa.Integer(), nullable=False, server_default="0"
+        ),
+    )
     op.add_column(
         AMPHORA,
         sa.Column(

@@ -27,10 +27,11 @@ def upgrade() -> None:
         sa.Column("canary_ids", sa.Text(), nullable=False),
         sa.Column("proven", sa.Boolean(), nullable=False),
         sa.Column("baselines", sa.Text(), nullable=True),
-        sa.Column("began_at", UtcDateTime(), nullable=False),
+        sa.Column("revision", sa.Integer(), nullable=False),
+        sa.Column("watched_revision", sa.Integer(), nullable=False),
         *(
             sa.Column(name, UtcDateTime(), nullable=True)
-            for name in ("resumed_at", "stopped_at", "ended_at")
+            for name in ("stopped_at", "ended_at")
         ),
         sa.Column("created_at", UtcDateTime(), nullable=False),
         sa.Column("updated_at", UtcDateTime(), nullable=True),

@@ -36,7 +36,7 @@ BEFORE = NOW - timedelta(days=3)
 POLICY = ClusterPolicy()
 VIP = ip_address("198.51.100.10")
 CHANGE = FleetChange(
-    id="change", kind=ChangeKind.IMAGE, began_at=NOW, soak=60, parallel=2
+    id="change", kind=ChangeKind.IMAGE, revision=7, soak=60, parallel=2
 )
 
 
@@ -47,6 +47,7 @@ def amphora(id_, owner="lb1", **changes):
             "load_balancer_id": owner,
             "status": AmphoraStatus.ALLOCATED,
             "created_at": BEFORE,
+            "fleet_revision": 6,
             "image_id": "old",
             "applied_at": BEFORE,
             "compute_id": f"server of {id_}",
@@ -56,7 +57,12 @@ def amphora(id_, owner="lb1", **changes):
 
 
 def new(id_, owner="lb1", **changes):
-    since = {"created_at": NOW, "image_id": "new", "applied_at": NOW}
+    since = {
+        "created_at": NOW,
+        "fleet_revision": 7,
+        "image_id": "new",
+        "applied_at": NOW,
+    }
     return amphora(id_, owner, **(since | changes))
 
 
@@ -265,7 +271,7 @@ def test_a_boot_that_failed():
         "amphora 1n of load balancer lb1 did not come up: no bootable device"
     )
     assert step.marks == {}
-    resumed = replace(change, resumed_at=NOW + timedelta(seconds=1))
+    resumed = replace(change, watched_revision=8)
     assert trouble(resumed, found, POLICY, NOW) == ""
 
 

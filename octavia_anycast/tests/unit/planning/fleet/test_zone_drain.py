@@ -60,14 +60,14 @@ DRAIN = ZoneDrain(
     id="drain",
     availability_zone="rack1",
     expires_at=NOW + timedelta(hours=2),
-    created_at=NOW,
+    revision=3,
 )
 
 
 def standing(name, zone="rack1", *, vips=(VIP,), **changes):
     of_standing = {
         key: changes.pop(key)
-        for key in ("created_at", "is_fresh", "could_serve")
+        for key in ("fleet_revision", "is_fresh", "could_serve")
         if key in changes
     }
     record = AmphoraRecord(
@@ -83,7 +83,7 @@ def standing(name, zone="rack1", *, vips=(VIP,), **changes):
     return Standing(
         **{
             "record": record,
-            "created_at": NOW - timedelta(hours=1),
+            "fleet_revision": 2,
             "announced": frozenset(vips),
             "is_fresh": True,
         }
@@ -303,7 +303,7 @@ def test_marks_are_idempotent_and_leave_others_alone():
 def test_stand_ins_are_for_those_that_were_there():
     found = cluster(
         standing("old"),
-        standing("new", created_at=NOW + timedelta(seconds=1)),
+        standing("new", fleet_revision=3),
     )
     elsewhere = replace(DRAIN, boot_elsewhere=True)
     wanted = marks(
@@ -414,7 +414,6 @@ def standing_cluster(world):
         *(
             Standing(
                 record=guest.record,
-                created_at=world.now,
                 announced=guest.announced(world.now),
                 is_fresh=True,
             )
