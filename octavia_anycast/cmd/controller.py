@@ -244,7 +244,7 @@ def run(world: World, settings: options.Settings) -> None:
         others = (
             *_distributors(world, observers),
             ZoneDrains(world),
-            FleetChanges(world),
+            FleetChanges(world, Rotation(world, coordination.lock).rotate),
             *_housekeeping(world, coordination, lambda: daemon),
         )
         workers = stack.enter_context(

@@ -98,6 +98,13 @@ class ReplaceFleet(_Begin):
         )
 
 
+class RotateFleet(_Begin):
+    """Give the agents of all amphorae new certificates"""
+
+    def take_action(self, parsed_args: argparse.Namespace) -> Any:
+        return self.begin(parsed_args, change_kind="certificate")
+
+
 class ShowFleet(base.ShowOne):
     """Show the amphorae by their image, and the last fleet change"""
 

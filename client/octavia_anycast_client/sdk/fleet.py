@@ -95,9 +95,9 @@ class FleetCalls(_proxy.Proxy):
     def create_fleet_change(self, **attrs: Any) -> FleetChange:
         """Have many amphorae replaced, a few of them first.
 
-        :param attrs: ``change_kind`` (``image`` or ``host``), and
-            ``compute_host`` of the latter; ``canaries``, ``soak``,
-            ``parallel``
+        :param attrs: ``change_kind`` (``image``, ``host`` or
+            ``certificate``), and ``compute_host`` of the second;
+            ``canaries``, ``soak``, ``parallel``
         """
         made: FleetChange = self._create(FleetChange, **attrs)
         return made

@@ -29,7 +29,7 @@ class FleetChange(Resource):
         change_kind="kind",
     )
 
-    #: ``image`` or ``host``: which amphorae are replaced.
+    #: ``image``, ``host`` or ``certificate``: what is replaced.
     change_kind = resource.Body("kind")
     #: The compute host, of the kind ``host``.
     compute_host = resource.Body("compute_host")

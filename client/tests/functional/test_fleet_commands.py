@@ -77,6 +77,12 @@ def test_a_host_is_replaced(show, amphora):
     assert show("fleet pause", made["id"])["state"] == "PAUSED"
 
 
+def test_all_certificates_are_replaced(show, amphora):
+    made = show("fleet rotate --parallel 50")
+    assert (made["kind"], made["parallel"]) == ("certificate", 50)
+    assert made["waiting_count"] == 1
+
+
 @pytest.mark.parametrize("verb", ["pause", "resume", "abort"])
 def test_what_is_not_there_is_named(command, verb):
     result = command(f"fleet {verb}", code=1)

@@ -402,6 +402,9 @@ def test_the_fleet_is_not_changed_by_halves(client, balancer):
     assert client.ask("fleet pause")["state"] == "PAUSED"
     assert client.ask("fleet resume")["state"] == "RUNNING"
     assert client.ask("fleet abort", made["id"])["state"] == "ABORTED"
+    made = client.ask("fleet rotate")
+    assert made["kind"] == "certificate"
+    client.ask("fleet abort", made["id"])
     done = client.run("fleet replace --host nowhere", code=1)
     assert "(HTTP 409)" in done.stderr
     host, *_ = database.query(

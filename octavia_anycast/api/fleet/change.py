@@ -69,7 +69,8 @@ FLEET_CHANGE = Resource(
         "id": ID,
         "kind": one_of(*ChangeKind)(
             "Which amphorae are replaced. image: those that were booted from "
-            "another image than boots now; host: those of compute_host."
+            "another image than boots now; host: those of compute_host; "
+            "certificate: none, but each agent gets a new certificate."
         ),
         "compute_host": TEXT.or_null(
             "The compute host, of the kind host; null: of others."
@@ -97,7 +98,10 @@ FLEET_CHANGE = Resource(
             "Whether the canaries have served for long enough.",
             at="is_proven",
         ),
-        "replaced_count": INTEGER("How many amphorae it has replaced."),
+        "replaced_count": INTEGER(
+            "How many amphorae it has replaced; of the kind certificate, how "
+            "many have a new one."
+        ),
         "under_way_count": INTEGER("How many are being replaced."),
         "waiting_count": INTEGER("How many are still to be replaced."),
         "held_count": INTEGER(

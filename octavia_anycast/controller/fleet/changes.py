@@ -28,19 +28,31 @@ from octavia_anycast.model.fleet.change import (
     ChangeState,
     FleetChange,
 )
-from octavia_anycast.planning.fleet.change import Fleet, Step, advance
+from octavia_anycast.model.housekeeping import Outcome, Rotated
+from octavia_anycast.planning.fleet.change import (
+    Fleet,
+    Step,
+    advance,
+    after_renewals,
+)
 
 LOG = logging.getLogger(__name__)
 LOOK_SECONDS = 5.0
 # So many servers are looked up in one look, to learn their images.
 LOOKED_UP_AT_ONCE = 20
+# One that does not run gets a certificate when it boots again.
+_OVER = (Outcome.DONE, Outcome.SKIPPED)
 
 
 class FleetChanges:
-    """Reconciles fleet changes; the caller holds the lock of each."""
+    """Reconciles fleet changes; the caller holds the lock of each.
 
-    def __init__(self, world: World) -> None:
+    :param rotate: gives the agent of an amphora a new certificate
+    """
+
+    def __init__(self, world: World, rotate: Callable[[str], Rotated]) -> None:
         self._world = world
+        self._rotate = rotate
         self._wake: Callable[[str], None] = lambda _: None
 
     @property
@@ -74,10 +86,44 @@ class FleetChanges:
             and self._learn_images()
         ):
             return Result(did_something=True)
+        if before.kind is ChangeKind.CERTIFICATE:
+            return Result(did_something=self._renew(key))
         marked = self._step(key)
         for load_balancer_id in marked:
             self._wake(load_balancer_id)
         return Result(did_something=bool(marked))
+
+    def _renew(self, key: str) -> bool:
+        """Give some agents new certificates; whether any got one.
+
+        No transaction is open meanwhile. An agent that got one before this
+        process died gets another one.
+        """
+        now, policy = self._world.now(), self._world.settings.policy
+        with self._world.database.transaction() as session:
+            before = changes.find_locked(session, key)
+            if before is None:
+                return False
+            fleet = changes.fleet(session, before)
+            step = advance(before, fleet, policy, now)
+            if step.change != before:
+                changes.store(session, step.change)
+        self._tell(before, step, {})
+        done = [self._rotate(amphora_id) for amphora_id in step.renewals]
+        if not done:
+            return False
+        with self._world.database.transaction() as session:
+            current = changes.find_locked(session, key)
+            if current is None:
+                return False
+            over = [x.amphora_id for x in done if x.outcome in _OVER]
+            changes.mark_renewed(session, over, current)
+            after = after_renewals(current, _failures(done), now)
+            if after != current:
+                changes.store(session, after)
+        if after.state is not current.state:
+            self._tell(current, Step(change=after), {})
+        return bool(over)
 
     def _learn_images(self) -> bool:
         """Look some amphorae up that an older release booted.
@@ -146,6 +192,15 @@ class FleetChanges:
                 step.change.state.value,
                 step.change.reason,
             )
+
+
+def _failures(done: list[Rotated]) -> list[str]:
+    return [
+        f"amphora {one.amphora_id} of load balancer {one.load_balancer_id} "
+        f"got no new certificate: {one.detail}"
+        for one in done
+        if one.outcome is Outcome.FAILED
+    ]
 
 
 def _owners(step: Step, fleet: Fleet) -> dict[str, str]:

@@ -253,6 +253,18 @@ def fleet(session: Session, change: FleetChange) -> Fleet:
     )
 
 
+def mark_renewed(
+    session: Session, amphora_ids: Collection[str], change: FleetChange
+) -> None:
+    """Record that these have had what the change is about."""
+    session.execute(
+        update_rows(Amphora)
+        .where(Amphora.id.in_(amphora_ids))
+        .values(fleet_revision=change.revision)
+        .execution_options(synchronize_session=False)
+    )
+
+
 def image_counts(session: Session) -> list[ImageCount]:
     """How many amphorae run which image; one query."""
     rows = session.execute(

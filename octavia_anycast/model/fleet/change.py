@@ -26,10 +26,11 @@ SOAK_MAX_SECONDS = 7 * 86_400
 
 
 class ChangeKind(StrEnum):
-    """Which amphorae a fleet change replaces."""
+    """Which amphorae a fleet change replaces, or what of them."""
 
     IMAGE = "image"  # those whose image is not the one that boots now
     HOST = "host"  # those of one compute host
+    CERTIFICATE = "certificate"  # none: each agent gets a new certificate
 
 
 class ChangeState(StrEnum):
@@ -131,6 +132,7 @@ class FleetAmphora:
     compute_host: str | None = None
     leaving_since: datetime | None = None
     failover_wanted: bool = False
+    spare_since: datetime | None = None
     drain_wanted_since: datetime | None = None
     drained_at: datetime | None = None
     stand_in_wanted: bool = False

@@ -12,7 +12,7 @@ leaves; if not, the old one announces again and the new one leaves. The others
 are replaced as by a failover, one of each cluster at a time.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -54,10 +54,14 @@ class Fleet:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """What is done now: the change afterwards, and amphora_id -> marks."""
+    """What is done now: the change afterwards, and amphora_id -> marks.
+
+    ``renewals``: the amphorae whose agents get a new certificate.
+    """
 
     change: FleetChange
     marks: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    renewals: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +89,8 @@ def advance(
         return Step(change=change, marks=taken_back(change, fleet, now))
     if change.state is ChangeState.PAUSED:
         return Step(change=change)
+    if change.kind is ChangeKind.CERTIFICATE:
+        return _renew(change, fleet, now)
     why = trouble(change, fleet, policy, now)
     if why:
         stopped = replace(
@@ -120,6 +126,8 @@ def _is_new(change: FleetChange, one: FleetAmphora) -> bool:
 def _is_meant(
     change: FleetChange, one: FleetAmphora, new_images: frozenset[str]
 ) -> bool:
+    if change.kind is ChangeKind.CERTIFICATE:
+        return True  # one that has a new one counts as new itself
     if change.kind is ChangeKind.HOST:
         return one.compute_host == change.compute_host
     return one.image_id is None or one.image_id not in new_images
@@ -136,8 +144,10 @@ def _new_images(
     )
 
 
-def _is_held(fleet: Fleet, one: FleetAmphora) -> bool:
+def _is_held(change: FleetChange, fleet: Fleet, one: FleetAmphora) -> bool:
     """Whether nothing can be done with it now."""
+    if change.kind is ChangeKind.CERTIFICATE:
+        return False  # it needs neither a manager nor to be in service
     return (
         one.load_balancer_id in fleet.unmanaged
         or one.drain_wanted_since is not None
@@ -156,16 +166,55 @@ def under_way(change: FleetChange, fleet: Fleet) -> tuple[FleetAmphora, ...]:
 def progress(change: FleetChange, fleet: Fleet) -> FleetProgress:
     """Count amphorae by where the change stands with them."""
     wanted = due(change, fleet)
-    held = sum(_is_held(fleet, one) for one in wanted)
+    held = sum(_is_held(change, fleet, one) for one in wanted)
     return FleetProgress(
-        replaced=sum(
-            one.fleet_change_id == change.id and not one.is_there
-            for one in fleet.amphorae
-        ),
+        replaced=sum(_is_done(change, one) for one in fleet.amphorae),
         under_way=len(under_way(change, fleet)),
         waiting=len(wanted) - held,
         held=held,
     )
+
+
+def _is_done(change: FleetChange, one: FleetAmphora) -> bool:
+    if change.kind is ChangeKind.CERTIFICATE:
+        return one.is_there and _is_new(change, one)
+    return one.fleet_change_id == change.id and not one.is_there
+
+
+def _renew(change: FleetChange, fleet: Fleet, now: datetime) -> Step:
+    """Whose agents get a new certificate now; the canaries alone first."""
+    is_first = not change.is_proven and change.canaries > 0
+    chosen = _one_of_each(
+        change,
+        fleet,
+        change.canaries if is_first else change.parallel,
+        largest_first=is_first,
+    )
+    if not chosen:
+        done = replace(
+            change,
+            state=ChangeState.DONE,
+            reason="all have a new certificate",
+            ended_at=now,
+        )
+        return Step(change=done)
+    return Step(change=change, renewals=tuple(one.id for one in chosen))
+
+
+def after_renewals(
+    change: FleetChange, failures: Sequence[str], now: datetime
+) -> FleetChange:
+    """The change when some agents were to get new certificates."""
+    if change.state is not ChangeState.RUNNING:
+        return change
+    if failures:
+        return replace(
+            change,
+            state=ChangeState.HALTED,
+            reason=failures[0],
+            stopped_at=now,
+        )
+    return replace(change, is_proven=True)
 
 
 def _prove(
@@ -194,7 +243,11 @@ def _prove(
 def _choose_canaries(
     change: FleetChange, fleet: Fleet, policy: ClusterPolicy, now: datetime
 ) -> Step:
-    """One amphora in each of a few clusters, of the largest ones."""
+    """One amphora in each of a few clusters.
+
+    Of the largest ones, in which a bad one gets the smallest share; with
+    spares only if there are no others: a new one might stand by.
+    """
     chosen = _one_of_each(change, fleet, change.canaries, largest_first=True)
     if not chosen:
         return _roll(change, fleet, now)
@@ -254,17 +307,28 @@ def _one_of_each(
         if one.is_there:
             owner = one.load_balancer_id
             sizes[owner] = sizes.get(owner, 0) + 1
+    with_spares = {
+        one.load_balancer_id
+        for one in fleet.amphorae
+        if one.is_there and one.spare_since is not None
+    }
     candidates: dict[str | None, FleetAmphora] = {}
-    for one in due(change, fleet):
-        if one.load_balancer_id in busy or _is_held(fleet, one):
+    for one in sorted(due(change, fleet), key=_is_spare):
+        if one.load_balancer_id in busy or _is_held(change, fleet, one):
             continue
         candidates.setdefault(one.load_balancer_id, one)
 
-    def rank(one: FleetAmphora) -> tuple[int, str]:
+    def rank(one: FleetAmphora) -> tuple[bool, int, str]:
         owner = one.load_balancer_id
-        return (-sizes.get(owner, 0) if largest_first else 0, owner or "")
+        if not largest_first:
+            return False, 0, owner or ""
+        return owner in with_spares, -sizes.get(owner, 0), owner or ""
 
     return tuple(sorted(candidates.values(), key=rank)[:count])
+
+
+def _is_spare(one: FleetAmphora) -> bool:
+    return one.spare_since is not None
 
 
 def _watching(

@@ -157,8 +157,8 @@ def test_what_is_not_there(api, lb):
 @pytest.mark.parametrize(
     ("changes_", "sentence"),
     [
-        ({"kind": None}, "kind: None is none of image, host"),
-        ({"kind": "kernel"}, "kind: 'kernel' is none of image, host"),
+        ({"kind": None}, "kind: None is none of image, host, certificate"),
+        ({"kind": "kernel"}, "kind: 'kernel' is none of image"),
         ({"kind": "host"}, "compute_host: it is for the kind host"),
         ({"compute_host": "host1"}, "compute_host: it is for the kind host"),
         ({"kind": "host", "compute_host": ""}, "compute_host: it is empty"),

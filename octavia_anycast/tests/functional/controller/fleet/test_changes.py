@@ -2,16 +2,19 @@
 # Copyright (c) 2026 The octavia-anycast authors
 """The fleet gets another image: through the API, by the real controller."""
 
+from contextlib import contextmanager
 from datetime import UTC, datetime
 
 import pytest
 
+from octavia_anycast.controller.amphora.rotation import Rotation
 from octavia_anycast.controller.fleet.changes import FleetChanges
 from octavia_anycast.controller.housekeeping.housekeeping import (
     FLEET_CHANGES,
     Purge,
 )
 from octavia_anycast.db.amphora import amphorae
+from octavia_anycast.model.errors import Retryable
 from octavia_anycast.testing.fakes.fake_cloud import Died
 
 PATH = "/v2/lbaas/fleet-changes"
@@ -67,9 +70,15 @@ def show(stage, id_):
 
 
 def look(stage):
-    made = FleetChanges(stage.controller.world)
+    world = stage.controller.world
+    made = FleetChanges(world, Rotation(world, free_lock).rotate)
     for key in made.pending(lambda _: None):
         made.reconcile(key)
+
+
+@contextmanager
+def free_lock(name):
+    yield True
 
 
 def run(stage, seconds, until=lambda: False, least=2):
@@ -218,3 +227,32 @@ def test_a_host_is_emptied(serving):
     before = {record.id for record in records(serving)}
     assert run(serving, 300, state_is(serving, id_, "DONE"))
     assert not before & {record.id for record in records(serving)}
+
+
+def certificates(stage):
+    return sorted(m.certificates for m in stage.cloud.machines.values())
+
+
+def test_each_agent_gets_a_new_certificate(serving):
+    before = certificates(serving)
+    id_ = ask(serving, kind="certificate")
+    assert show(serving, id_)["waiting_count"] == 2
+    look(serving)
+    assert show(serving, id_)["replaced_count"] == 1, "the canary alone"
+    assert show(serving, id_)["proven"]
+    assert run(serving, 20, state_is(serving, id_, "DONE"))
+    assert certificates(serving) == [count + 1 for count in before]
+    assert show(serving, id_)["replaced_count"] == 2
+    assert images(serving) == ["image-1", "image-1"], "none is replaced"
+
+
+def test_an_agent_that_takes_none_halts_it(serving):
+    id_ = ask(serving, kind="certificate")
+    serving.cloud.raises["install certificate"] = Retryable("disk full")
+    look(serving)
+    shown = show(serving, id_)
+    assert shown["state"] == "HALTED"
+    assert "got no new certificate: disk full" in shown["reason"]
+    serving.cloud.raises.clear()
+    turn(serving, id_, "RUNNING")
+    assert run(serving, 20, state_is(serving, id_, "DONE"))

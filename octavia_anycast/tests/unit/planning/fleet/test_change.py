@@ -26,6 +26,7 @@ from octavia_anycast.planning.fleet.change import (
     Fleet,
     FleetProgress,
     advance,
+    after_renewals,
     due,
     progress,
     trouble,
@@ -185,6 +186,42 @@ def test_without_canaries_all_begin():
     assert set(step.marks) == {"1a", "2a"}, "two at the same time"
     for marks in step.marks.values():
         assert marks == {"fleet_change_id": "change", "failover_wanted": True}
+
+
+def test_not_where_a_new_one_might_stand_by():
+    found = fleet(*clusters(2, 4), amphora("2s", "lb2", spare_since=BEFORE))
+    step = advance(CHANGE, found, POLICY, NOW)
+    assert step.change.canary_ids == ("1a",)
+    alone = fleet(amphora("2s", "lb2", spare_since=BEFORE), *clusters(0, 2))
+    step = advance(CHANGE, alone, POLICY, NOW)
+    assert step.change.canary_ids == ("2a",), "no spare by itself"
+
+
+# Certificates
+
+
+def test_certificates_canaries_alone_first():
+    change = replace(CHANGE, kind=ChangeKind.CERTIFICATE, parallel=5)
+    found = fleet(
+        *clusters(1, 2, 3),
+        amphora("4a", "lb4", drain_wanted_since=BEFORE),
+        unmanaged=frozenset({"lb1"}),
+    )
+    step = advance(change, found, POLICY, NOW)
+    assert step.renewals == ("3a",)
+    assert step.marks == {}
+    proven = after_renewals(change, [], NOW)
+    assert set(advance(proven, found, POLICY, NOW).renewals) == {
+        *("1a", "2a", "3a", "4a")
+    }
+    halted = after_renewals(change, ["disk full", "other"], NOW)
+    assert (halted.state, halted.reason) == (ChangeState.HALTED, "disk full")
+    aborted = replace(change, state=ChangeState.ABORTED)
+    assert after_renewals(aborted, ["disk full"], NOW) == aborted
+    done = fleet(new("1a"), new("2a", "lb2"))
+    step = advance(proven, done, POLICY, NOW)
+    assert step.change.state is ChangeState.DONE
+    assert progress(proven, done) == FleetProgress(replaced=2)
 
 
 # The rest
