@@ -122,7 +122,6 @@ class FleetAmphora:
     id: str
     load_balancer_id: str | None
     status: AmphoraStatus
-    created_at: datetime
     fleet_revision: int = 0
     failed_at: datetime | None = None
     reason: str = ""

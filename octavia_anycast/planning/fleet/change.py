@@ -365,7 +365,7 @@ def _young(change: FleetChange, fleet: Fleet, now: datetime) -> frozenset[str]:
         for one in fleet.amphorae
         if one.load_balancer_id is not None
         and _is_new(change, one)
-        and one.created_at >= since
+        and (one.applied_at is None or one.applied_at >= since)
         and one.is_there
     )
 

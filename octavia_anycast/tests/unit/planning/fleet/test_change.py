@@ -47,7 +47,6 @@ def amphora(id_, owner="lb1", **changes):
             "id": id_,
             "load_balancer_id": owner,
             "status": AmphoraStatus.ALLOCATED,
-            "created_at": BEFORE,
             "fleet_revision": 6,
             "image_id": "old",
             "applied_at": BEFORE,
@@ -59,7 +58,6 @@ def amphora(id_, owner="lb1", **changes):
 
 def new(id_, owner="lb1", **changes):
     since = {
-        "created_at": NOW,
         "fleet_revision": 7,
         "image_id": "new",
         "applied_at": NOW,
