@@ -469,8 +469,15 @@ class AmphoraGroup(Generic[D_co]):
         return self._count_staying(but, self.is_ready)
 
     def drained(self, but: str) -> int:
-        """How many are out of service by wish, without ``but``."""
-        return sum(1 for m in self.of(Phase.DRAINED) if m.id != but)
+        """How many are out of service by wish, without ``but``.
+
+        Those with a stand-in are not missed: as many serve as are wanted.
+        """
+        return sum(
+            1
+            for m in self.of(Phase.DRAINED)
+            if m.id != but and not m.amphora.record.stand_in_wanted
+        )
 
     def _count_staying(
         self, but: str, test: Callable[[ObservedAmphora], bool]

@@ -7,6 +7,8 @@ from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from octavia_anycast.model.cluster import AmphoraStatus, ClusterPolicy
 from octavia_anycast.model.errors import InvalidRequest
@@ -30,6 +32,7 @@ from octavia_anycast.planning.fleet.change import (
     due,
     progress,
     trouble,
+    under_way,
 )
 
 NOW = datetime(2026, 11, 30, 12, tzinfo=UTC)
@@ -469,3 +472,58 @@ def test_what_is_refused(changes, field):
     with pytest.raises(InvalidRequest) as refusal:
         FleetChangeRequest(**({"kind": ChangeKind.IMAGE} | changes))
     assert refusal.value.field == field
+
+
+# Histories
+
+
+def replaced(found, one, number):
+    """What the look at its cluster has made of a mark."""
+    gone = replace(one, status=AmphoraStatus.DELETED)
+    others = tuple(x for x in found.amphorae if x.id != one.id)
+    fresh = new(f"n{number}", one.load_balancer_id)
+    return replace(found, amphorae=(*others, gone, fresh))
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    sizes=st.lists(st.integers(min_value=1, max_value=5), max_size=6),
+    parallel=st.integers(min_value=1, max_value=4),
+    canary_count=st.integers(min_value=0, max_value=3),
+    choices=st.lists(st.integers(min_value=0, max_value=9), max_size=40),
+)
+def test_any_fleet_is_replaced_with_no_more_under_way_than_allowed(
+    sizes, parallel, canary_count, choices
+):
+    """Whichever finishes first: each once, and one of a cluster at a time."""
+    change = replace(CHANGE, parallel=parallel, canaries=canary_count, soak=0)
+    found = fleet(*clusters(*sizes))
+    picks = iter(choices)
+    for number in range(200):
+        step = advance(change, found, POLICY, NOW)
+        change, found = step.change, marked(found, step.marks)
+        busy = under_way(change, found)
+        owners = [one.load_balancer_id for one in busy]
+        assert len(set(owners)) == len(owners)
+        limit = parallel
+        if not change.is_proven:
+            limit = max(parallel, canary_count)
+        assert len(busy) <= max(limit, len(change.canary_ids))
+        if change.state is not ChangeState.RUNNING:
+            break
+        moving = [
+            one
+            for one in busy
+            if one.failover_wanted or one.drained_at is None
+        ]
+        if not moving:
+            continue
+        one = moving[next(picks, 0) % len(moving)]
+        if one.stand_in_wanted and one.drained_at is None:
+            found = marked(found, {one.id: {"drained_at": NOW}})
+        elif one.failover_wanted:
+            found = replaced(found, one, number)
+    assert change.state is ChangeState.DONE
+    there = [one for one in found.amphorae if one.is_there]
+    assert len(there) == sum(sizes)
+    assert all(one.image_id == "new" for one in there)

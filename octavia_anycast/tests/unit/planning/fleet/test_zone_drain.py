@@ -530,6 +530,23 @@ def test_a_spare_takes_over_and_nothing_boots():
     assert world.boots == 3
 
 
+def test_a_failover_beside_stand_ins_keeps_the_size():
+    world = made(2)
+    drain_zone(world, boot_elsewhere=True)
+    world.run(60)
+    assert len(world.announcers()) == 2
+    other = next(
+        g.record.id
+        for g in world.guests.values()
+        if g.record.zone_drain_id is None
+    )
+    world.ask(other, failover_wanted=True)
+    for _ in range(90):
+        world.step()
+        assert len(world.announcers()) >= 2
+    assert other not in world.guests
+
+
 EVENTS = st.lists(
     st.tuples(
         st.sampled_from(
