@@ -351,7 +351,7 @@ def test_a_cluster_grows_and_one_amphora_of_it_drains(client, balancer):
     process.wait_until(
         lambda: len(announcers()) == 2, 60.0, "the leaf has both again"
     )
-    drained_with_its_host(client, first["id"])
+    drained_with_its_peer(client, first["id"])
     process.wait_until(
         lambda: len(announcers()) == 2, 60.0, "the leaf has both once more"
     )
@@ -362,8 +362,8 @@ def test_a_cluster_grows_and_one_amphora_of_it_drains(client, balancer):
     )
 
 
-def drained_with_its_host(client, amphora_id):
-    """Both are in one rack; each has a host of its own, or they share one."""
+def drained_with_its_peer(client, amphora_id):
+    """Both have that peer: neither can be missed, and both stay."""
     done = client.run("zone drain rack9 --for 2h", code=1)
     assert "there is no availability zone rack9" in done.stderr
     done = client.run("zone drain rack1 --until 2020-01-01T00:00:00", code=1)
