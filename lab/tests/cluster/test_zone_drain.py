@@ -14,6 +14,7 @@ lasts for milliseconds, and a request that meets it is "unreachable".
 
 import collections.abc
 import json
+import time
 import typing
 
 import losses
@@ -110,22 +111,34 @@ def test_a_rack_is_drained_and_comes_back(
     )
     try:
         with losses.stream(bench, four) as stream:
+            since = time.time()
+            moments: list[tuple[str, float]] = []
             made = typed(
                 bench,
                 *("drain", zone, "--for", "2h", "--why", "ToR upgrade"),
                 *("--timeout", "40", "-f", "json"),
             )
             assert made["reason"] == "ToR upgrade"
+            moments.append(("asked", time.time() - since))
             await_withdrawn(bench, four, gone)
+            moments.append(("no leaf uses it", time.time() - since))
             await_state(bench, zone, "DRAINED")
+            moments.append(("drained", time.time() - since))
             refused = typed(bench, "drain", zone, "--for", "1h", code=1)
             typed(bench, "end", zone)
+            moments.append(("ended", time.time() - since))
             process.wait_until(
                 lambda: all(bench.announces(four, one) for one in gone),
                 SECONDS,
                 "the paths of the rack",
                 0.1,
             )
+            moments.append(("back", time.time() - since))
+            failed = [
+                (record.outcome.value, round(record.start - since, 2))
+                for record in stream.records()
+                if record.outcome is not traffic_record.Outcome.OK
+            ]
             lost = stream.end()
         broken = traffic_record.summarize_flows(flows.records()).broken
     finally:
@@ -134,7 +147,7 @@ def test_a_rack_is_drained_and_comes_back(
     assert "(HTTP 409)" in refused
     print(  # noqa: T201 - figures
         f"\nof {FLOWS} connections broke {len(broken)}; of {lost.total} new "
-        f"requests failed: {dict(lost.failed)}"
+        f"requests failed: {failed}; {[(w, round(t, 1)) for w, t in moments]}"
     )
     assert lost.is_change_of_routes_only, lost
     assert not broken
