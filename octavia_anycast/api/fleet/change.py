@@ -40,7 +40,6 @@ from octavia_anycast.model.fleet.change import (
     FleetChange,
     FleetChangeRequest,
 )
-from octavia_anycast.planning.fleet.change import progress
 
 
 class Turn(StrEnum):
@@ -194,14 +193,13 @@ class FleetChangesController(resource.Collection):
 
     @staticmethod
     def _shown_one(session: Any, change: FleetChange) -> Any:
-        counts = progress(change, changes.fleet(session, change))
-        is_over = change.ended_at is not None
+        counts = changes.progress_of(session, change)
         return FLEET_CHANGE.shown(
             change,
             replaced_count=counts.replaced,
             under_way_count=counts.under_way,
-            waiting_count=0 if is_over else counts.waiting,
-            held_count=0 if is_over else counts.held,
+            waiting_count=counts.waiting,
+            held_count=counts.held,
         )
 
 

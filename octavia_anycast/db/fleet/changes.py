@@ -24,6 +24,7 @@ from octavia_anycast.db.models import (
     AmphoraReport,
     Cluster,
 )
+from octavia_anycast.model.cluster import AmphoraStatus
 from octavia_anycast.model.errors import Conflict
 from octavia_anycast.model.fleet.change import (
     ENDED,
@@ -35,7 +36,12 @@ from octavia_anycast.model.fleet.change import (
     FleetChangeRequest,
     Health,
 )
-from octavia_anycast.planning.fleet.change import Fleet, under_way
+from octavia_anycast.planning.fleet.change import (
+    Fleet,
+    FleetProgress,
+    progress,
+    under_way,
+)
 
 _ROW = models.FleetChangeRow
 COLUMNS: listing.Columns = {
@@ -262,6 +268,31 @@ def mark_renewed(
         .where(Amphora.id.in_(amphora_ids))
         .values(fleet_revision=change.revision)
         .execution_options(synchronize_session=False)
+    )
+
+
+def progress_of(session: Session, change: FleetChange) -> FleetProgress:
+    """How far a change is; of one that has ended two counts are enough."""
+    if change.state not in ENDED:
+        return progress(change, fleet(session, change))
+    rows_by_status = session.execute(
+        select(Amphora.status, func.count())
+        .where(Amphora.fleet_change_id == change.id)
+        .group_by(Amphora.status)
+    )
+    counts = {status: int(count) for status, count in rows_by_status}
+    replaced = counts.pop(AmphoraStatus.DELETED, 0)
+    if change.kind is ChangeKind.CERTIFICATE:
+        rows = select(func.count()).select_from(Amphora)
+        replaced = session.scalar(
+            rows.where(
+                ~Amphora.is_deleted,
+                Amphora.load_balancer_id.is_not(None),
+                Amphora.fleet_revision >= change.revision,
+            )
+        )
+    return FleetProgress(
+        replaced=replaced or 0, under_way=sum(counts.values())
     )
 
 
