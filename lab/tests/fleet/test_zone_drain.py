@@ -9,7 +9,7 @@ When the last amphora of a rack drains, its leaf takes the path by a spine; a
 spine that does not know yet sends packets back, until their TTL ends. This
 lasts for milliseconds, and a request that meets it is "unreachable".
 
-    python -m pytest -s lab/tests/cluster/test_zone_drain.py
+    python -m pytest -s lab/tests/fleet/test_zone_drain.py
 """
 
 import collections.abc

@@ -5,7 +5,7 @@
 A compute host is emptied, because the lab has one image: the machine is the
 same. Everything is typed as an operator types it.
 
-    python -m pytest -s lab/tests/cluster/test_fleet.py
+    python -m pytest -s lab/tests/fleet/test_fleet_change.py
 """
 
 import collections.abc
