@@ -394,7 +394,7 @@ def drained_with_its_peer(client, amphora_id):
 
 
 def test_the_fleet_is_not_changed_by_halves(client, balancer):
-    """Each command; ``lab/tests/fleet/test_fleet_change.py`` has a whole change."""
+    """Each command; ``lab/tests/fleet`` has a whole change."""
     before = client.ask("fleet show")
     assert sum(one["amphora_count"] for one in before["images"]) >= 1
     made = client.ask("fleet upgrade --canaries 0 --parallel 1")
