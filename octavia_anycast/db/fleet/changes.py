@@ -284,16 +284,13 @@ def progress_of(session: Session, change: FleetChange) -> FleetProgress:
     replaced = counts.pop(AmphoraStatus.DELETED, 0)
     if change.kind is ChangeKind.CERTIFICATE:
         rows = select(func.count()).select_from(Amphora)
-        replaced = session.scalar(
-            rows.where(
-                ~Amphora.is_deleted,
-                Amphora.load_balancer_id.is_not(None),
-                Amphora.fleet_revision >= change.revision,
-            )
+        renewed = rows.where(
+            ~Amphora.is_deleted,
+            Amphora.load_balancer_id.is_not(None),
+            Amphora.fleet_revision >= change.revision,
         )
-    return FleetProgress(
-        replaced=replaced or 0, under_way=sum(counts.values())
-    )
+        replaced = int(session.scalar(renewed) or 0)
+    return FleetProgress(replaced=replaced, under_way=sum(counts.values()))
 
 
 def image_counts(session: Session) -> list[ImageCount]:
