@@ -5,9 +5,8 @@
 Four amphorae over two racks, under new requests and held connections. The
 racks are the availability zones. The control is the same rack without power.
 
-When the last amphora of a rack drains, its leaf takes the path by a spine; a
-spine that does not know yet sends packets back, until their TTL ends. This
-lasts for milliseconds, and a request that meets it is "unreachable".
+When the last amphora of a rack drains, its leaf has no path of its own any
+more: a request that meets this moment may be "unreachable" (ADR 0163).
 
     python -m pytest -s lab/tests/fleet/test_zone_drain.py
 """
