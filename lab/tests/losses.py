@@ -106,6 +106,10 @@ class Stream:
     def __init__(self, generator: clients.Generator) -> None:
         self._generator = generator
 
+    def records(self) -> Sequence[traffic_record.Record]:
+        """Every request until now."""
+        return self._generator.records()
+
     def end(self) -> Losses:
         """Stop it, once half a second's worth has really flowed."""
         process.wait_until(

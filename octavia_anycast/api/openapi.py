@@ -25,6 +25,7 @@ from octavia_anycast.api.bgp import peer, speaker
 from octavia_anycast.api.declaration import calls
 from octavia_anycast.api.declaration.fields import TEXT, Resource, Schema
 from octavia_anycast.api.doctor import check
+from octavia_anycast.api.fleet import change, zone_drain
 
 VERSION = "3.1.0"
 API_VERSION = "2.30"
@@ -65,6 +66,8 @@ SCHEMAS: dict[str, Schema] = {
     **amphora.SCHEMAS,
     **drain.SCHEMAS,
     **registration.SCHEMAS,
+    **zone_drain.SCHEMAS,
+    **change.SCHEMAS,
     "Link": LINK.answer(),
     "Fault": FAULT,
 }
@@ -88,6 +91,9 @@ CALLS = tuple(
         amphora.CALLS_OF_FAILOVER,
         amphora.CALLS_OF_CONFIG,
         drain.CALLS,
+        zone_drain.CALLS,
+        change.CALLS,
+        change.CALLS_OF_FLEET,
     )
     for call in declared.values()
 )
@@ -103,8 +109,9 @@ def document() -> Schema:
             "description": (
                 "What octavia-anycast adds to Octavia's load balancing API: "
                 "distributors, BGP peers and speakers, the paths that "
-                "amphorae announce, checks of all that, clusters, and "
-                "amphorae beside Octavia's own."
+                "amphorae announce, checks of all that, clusters, "
+                "amphorae beside Octavia's own, zone drains, and fleet "
+                "changes."
             ),
             "version": API_VERSION,
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},

@@ -22,6 +22,11 @@ from octavia_anycast.api.content import (
 )
 from octavia_anycast.api.distributor import DistributorsController
 from octavia_anycast.api.doctor.check import ChecksController
+from octavia_anycast.api.fleet.change import (
+    FleetChangesController,
+    FleetController,
+)
+from octavia_anycast.api.fleet.zone_drain import ZoneDrainsController
 from octavia_anycast.api.load_balancer import LoadBalancersController
 from octavia_anycast.api.openapi import DocumentController
 from octavia_anycast.db.engine import Database
@@ -53,6 +58,9 @@ class V2Controller(controllers.V2Controller):
             ("distributor-checks", ChecksController),
             ("bgp-peers", PeersController),
             ("bgp-speakers", SpeakersController),
+            ("fleet", FleetController),
+            ("fleet-changes", FleetChangesController),
+            ("zone-drains", ZoneDrainsController),
         ):
             setattr(self.lbaas, name, kind(database, settings))
         # Pecan takes the .json of openapi.json away.

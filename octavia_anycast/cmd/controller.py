@@ -39,6 +39,8 @@ from octavia_anycast.controller.distributor.distributor_lifecycle import (
 from octavia_anycast.controller.engine.coordination import Coordination
 from octavia_anycast.controller.engine.daemon import Daemon
 from octavia_anycast.controller.engine.work_queue import Reconciler
+from octavia_anycast.controller.fleet.changes import FleetChanges
+from octavia_anycast.controller.fleet.zone_drains import ZoneDrains
 from octavia_anycast.controller.heartbeat import HeartbeatReceiver
 from octavia_anycast.controller.housekeeping.housekeeping import (
     Purge,
@@ -261,6 +263,8 @@ def run(world: World, settings: options.Settings) -> None:
         )
         others = (
             *_distributors(world, observers, coordination),
+            ZoneDrains(world),
+            FleetChanges(world, Rotation(world, coordination.lock).rotate),
             *_housekeeping(world, coordination, lambda: daemon),
         )
         workers = stack.enter_context(

@@ -10,10 +10,12 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from octavia_anycast.controller.amphora import event_log
 from octavia_anycast.controller.amphora.agent_reports import AgentReports
+from octavia_anycast.controller.amphora.drained_zones import planned
 from octavia_anycast.controller.amphora.look import (
     STALE_SECONDS,
     AmphoraObserver,
@@ -38,6 +40,7 @@ from octavia_anycast.controller.registration import (
 from octavia_anycast.db import dedicated, epochs, heartbeat
 from octavia_anycast.db.amphora import amphorae
 from octavia_anycast.db.distributor import distributors, external_vips
+from octavia_anycast.model.actions import Action
 from octavia_anycast.model.cluster import (
     ActionFailure,
     AmphoraRecord,
@@ -132,7 +135,7 @@ class DedicatedAmphorae:
         fence = self._fence(distributor_id)
         fence.require_lock()
         self._report(rows, group)
-        actions = plan_dedicated(group)
+        actions = planned(self._world, partial(_plan, rows.desired, group))
         if not actions or rows.epoch is None:
             job = Job(self._world, group.desired, observed)
         else:
@@ -318,6 +321,17 @@ class DedicatedAmphorae:
             if paths is not None:
                 found[amphora.record.id] = paths
         return found
+
+
+def _plan(
+    desired: DesiredDistributor,
+    group: Dedicated,
+    avoided_zones: frozenset[str],
+) -> tuple[Action, ...]:
+    if avoided_zones:
+        desired = replace(desired, avoided_zones=avoided_zones)
+        group = Dedicated(desired, group.observed, group.now)
+    return plan_dedicated(group)
 
 
 def _owner(distributor_id: str) -> str:

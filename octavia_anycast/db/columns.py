@@ -21,6 +21,7 @@ from octavia_anycast.model.bgp import IPAddress
 from octavia_anycast.model.cluster import ActionFailure
 from octavia_anycast.model.codec import read, report_from, to_document
 from octavia_anycast.model.errors import InvalidRequest
+from octavia_anycast.model.fleet.change import Counted
 from octavia_anycast.model.monitoring.event import Mark, Told
 from octavia_anycast.model.wire import Report
 
@@ -204,6 +205,17 @@ def autoscale(document: Any) -> Autoscale | None:
 def refusals(document: Any) -> dict[str, str]:
     """Read the sentences about objects that amphorae refused, by id."""
     return dict(document or {})
+
+
+def baselines(document: Any) -> dict[str, dict[str, Counted]]:
+    """Read what listeners counted before, by load balancer."""
+    return {
+        owner: {
+            listener_id: read(Counted, count)
+            for listener_id, count in listeners.items()
+        }
+        for owner, listeners in (document or {}).items()
+    }
 
 
 def told(document: Any) -> Told:

@@ -50,7 +50,14 @@ def ask(
         _check_others(session, cluster, record, fresh_since)
         # Whatever an earlier one has left would end this one at once.
         amphorae.update(session, record.id, **_NO_MARKS)
-    amphorae.update(session, record.id, **wish(record, timeout, limits, now))
+    # One that a zone drain had drained is the operator's own from now on.
+    amphorae.update(
+        session,
+        record.id,
+        zone_drain_id=None,
+        stand_in_wanted=False,
+        **wish(record, timeout, limits, now),
+    )
     return amphorae.get(session, record.id) or record
 
 
@@ -58,9 +65,19 @@ def take_back(session: Any, record: AmphoraRecord) -> None:
     """Have it announce again; nothing, if it was not asked to drain.
 
     :raises NotFound: if there is no such amphora any more.
-    :raises Conflict: if it is being removed.
+    :raises Conflict: if it is being removed, or a zone drain drains it.
     """
-    _locked(session, record)
+    _, current = _locked(session, record)
+    if current.drain_wanted_since and current.zone_drain_id:
+        raise Conflict(
+            f"Amphora {record.id} is drained by zone drain "
+            f"{current.zone_drain_id}: it announces again when that ends."
+        )
+    if current.drain_wanted_since and current.stand_in_wanted:
+        raise Conflict(
+            f"Amphora {record.id} is drained by fleet change "
+            f"{current.fleet_change_id}: abort that to have it back."
+        )
     amphorae.update(
         session,
         record.id,
@@ -80,6 +97,8 @@ def restore(session: Any, before: AmphoraRecord) -> None:
         draining_since=before.draining_since,
         drained_at=before.drained_at,
         finishing_since=before.finishing_since,
+        zone_drain_id=before.zone_drain_id,
+        stand_in_wanted=before.stand_in_wanted,
     )
 
 

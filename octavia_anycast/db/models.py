@@ -45,6 +45,7 @@ from octavia_anycast.db.columns import (
     TrueOrNull,
     UtcDateTime,
     autoscale,
+    baselines,
     failures,
     refusals,
     told,
@@ -64,6 +65,7 @@ from octavia_anycast.model.cluster import (
     ServiceType,
 )
 from octavia_anycast.model.distributor import DistributorType
+from octavia_anycast.model.fleet.change import ChangeKind, ChangeState
 from octavia_anycast.model.monitoring.event import CAUSE_LENGTH, Told
 from octavia_anycast.model.wire import Report
 
@@ -137,6 +139,8 @@ class Base(DeclarativeBase):
         tuple[str, ...]: Strings,
         AmphoraStatus: words(AmphoraStatus, 36),
         AuthType: words(AuthType, 16),
+        ChangeKind: words(ChangeKind, 16),
+        ChangeState: words(ChangeState, 16),
         DistributorType: words(DistributorType, 36),
         PeeringNetwork: words(PeeringNetwork, 16),
         ServiceType: words(ServiceType, 16),
@@ -475,6 +479,14 @@ class Amphora(Base):
     draining_since: Mapped[datetime | None]
     drained_at: Mapped[datetime | None]
     finishing_since: Mapped[datetime | None]
+    # The zone drain that asked for its drain; NULL: an operator, or nobody.
+    zone_drain_id: Mapped[Uuid | None] = mapped_column(index=True)
+    stand_in_wanted: Mapped[bool] = _added_flag()
+    # What the revision of the fleet was when it was booted.
+    fleet_revision: Mapped[int] = _added_count()
+    image_id: Mapped[str | None]
+    # The fleet change that has it replaced.
+    fleet_change_id: Mapped[Uuid | None] = mapped_column(index=True)
     mute_since: Mapped[datetime | None]
     stale_since: Mapped[datetime | None]
     # What events told of it, by subject.
@@ -626,3 +638,63 @@ class Event(Base):
     to_state: Mapped[str] = mapped_column(String(36))
     cause: Mapped[str] = mapped_column(StoredString(CAUSE_LENGTH))
     change_count: Mapped[int]
+
+
+class ZoneDrain(Base):
+    """A place of which all amphorae are drained for a time (ADR 0163).
+
+    Rows of those that have ended stay until they are purged.
+    """
+
+    __tablename__ = "anycast_zone_drain"
+    NOUN = "Zone drain"
+
+    id: Mapped[NewUuid]
+    availability_zone: Mapped[str | None]
+    compute_host: Mapped[str | None]
+    peer_id: Mapped[Uuid | None]
+    reason: Mapped[str]
+    expires_at: Mapped[datetime]
+    timeout: Mapped[int | None]
+    revision: Mapped[int]
+    boot_elsewhere: Mapped[bool]
+    is_forced: Mapped[bool] = mapped_column("forced")
+    end_wanted_at: Mapped[datetime | None]
+    ended_at: Mapped[datetime | None] = mapped_column(index=True)
+    end_reason: Mapped[str]
+
+
+class FleetChangeRow(Base):
+    """Many amphorae that are replaced, a few of them first (ADR 0164)."""
+
+    __tablename__ = "anycast_fleet_change"
+    NOUN = "Fleet change"
+
+    id: Mapped[NewUuid]
+    kind: Mapped[ChangeKind]
+    compute_host: Mapped[str | None]
+    canaries: Mapped[int]
+    parallel: Mapped[int]
+    soak: Mapped[int]
+    state: Mapped[ChangeState] = mapped_column(index=True)
+    reason: Mapped[LongText]
+    canary_ids: Mapped[tuple[str, ...]]
+    is_proven: Mapped[bool] = mapped_column("proven")
+    baselines: Mapped[Any] = mapped_column(Document(baselines), nullable=True)
+    revision: Mapped[int]
+    watched_revision: Mapped[int]
+    stopped_at: Mapped[datetime | None]
+    ended_at: Mapped[datetime | None]
+
+
+class FleetRevision(Base):
+    """How often something was asked of the whole fleet; one row.
+
+    Each request raises it in its transaction, so that of two at the same time
+    the second one sees what the first one asked for, or fails.
+    """
+
+    __tablename__ = "anycast_fleet_revision"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    revision: Mapped[int]

@@ -73,6 +73,7 @@ class AllocateAmphora:
     amphora_id: str
     lb_network_ip: IPAddress
     compute_host: str | None = None
+    image_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

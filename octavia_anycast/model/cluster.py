@@ -66,13 +66,14 @@ class ComputeState(StrEnum):
 class Server:
     """What the compute service says of a server.
 
-    ``fault``: why it was not built.
+    ``fault``: why it was not built. ``image_id``: what it was booted from.
     """
 
     state: ComputeState
     address: IPAddress | None = None
     host: str | None = None
     fault: str = ""
+    image_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,6 +196,9 @@ class AmphoraRecord:
     ``draining_since``: when its agent was first told to drain, by wish or on
     its way out, ``drained_at``: when it was told to withdraw after that, and
     ``finishing_since``: when its HAProxy was asked to finish its connections.
+    ``zone_drain_id``: the zone drain that asked for that; None: an operator
+    did, of this one alone. ``stand_in_wanted``: another one is to boot and
+    serve before it drains, and to stay until it is back.
     ``mute_since``: since when its agent does not answer the controller;
     None: it does. ``stale_since``: since when others hold the current
     configuration and it holds an older one. ``told``: what events told of it.
@@ -240,9 +244,18 @@ class AmphoraRecord:
     draining_since: datetime | None = None
     drained_at: datetime | None = None
     finishing_since: datetime | None = None
+    zone_drain_id: str | None = None
+    stand_in_wanted: bool = False
+    image_id: str | None = None
+    fleet_change_id: str | None = None
     mute_since: datetime | None = None
     stale_since: datetime | None = None
     told: Told = field(default=None, hash=False, repr=False)
+
+    @property
+    def is_drained_with_others(self) -> bool:
+        """Whether it is one of many: it drains when it can be missed."""
+        return self.zone_drain_id is not None or self.stand_in_wanted
 
     @property
     def was_configured(self) -> bool:
@@ -304,6 +317,7 @@ class Desired:
     booted and dismissed; ``is_new``: the first of them are to boot.
     ``is_autoscaled``: it was not its user who last changed the size;
     ``grown_by``: by so many autoscaling has made it larger in this look.
+    ``avoided_zones``: nothing boots there, unless there is no other zone.
     """
 
     distributor: Distributor
@@ -318,6 +332,7 @@ class Desired:
     scaled_at: datetime | None = None
     is_autoscaled: bool = False
     grown_by: int = 0
+    avoided_zones: frozenset[str] = frozenset()
     policy: ClusterPolicy = field(default_factory=ClusterPolicy)
 
     @property
@@ -433,6 +448,7 @@ class ObservedAmphora:
     compute_address: IPAddress | None = None
     compute_host: str | None = None
     compute_fault: str = ""
+    compute_image_id: str | None = None
     report: Report | None = None
     report_error: str = ""
     is_agent_mute: bool = False
@@ -565,6 +581,9 @@ def drain_of(record: AmphoraRecord, leaving_seconds: float) -> Drain | None:
     elif record.drain_wanted_since is not None:
         since = record.drain_wanted_since
         deadline = record.drain_deadline or since
+        if record.is_drained_with_others and record.draining_since:
+            # It may have had to wait: its time counts from its beginning.
+            deadline += record.draining_since - since
     else:
         return None
     return Drain(since=since, deadline=deadline, state=_state(record))

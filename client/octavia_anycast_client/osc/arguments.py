@@ -3,7 +3,9 @@
 """Arguments that several commands read alike."""
 
 import argparse
+import re
 from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
 from typing import Any
 
 from openstack import connection as openstack_connection
@@ -12,6 +14,8 @@ from openstack import exceptions as sdk_exceptions
 from octavia_anycast_client.sdk.resource import is_id
 
 Pairs = list[tuple[str, str]]
+_UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400}
+_DURATION = re.compile(r"([0-9]{1,9})([smhd]?)")
 
 
 def pairs_of(text: str, *, required: set[str], allowed: set[str]) -> Pairs:
@@ -45,6 +49,35 @@ def only(pairs: Pairs, key: str) -> str | None:
 def every(pairs: Pairs, key: str) -> list[str]:
     """The values of a key that may come several times."""
     return [value for name, value in pairs if name == key]
+
+
+def duration(text: str) -> int:
+    """Read a duration such as ``2h``, ``1h30m`` or ``3600``; seconds.
+
+    :raises ArgumentTypeError: which argparse shows beside the usage.
+    """
+    parts = _DURATION.findall(text)
+    if not parts or "".join(n + unit for n, unit in parts) != text:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no duration such as 90m, 2h, 1h30m or 1d"
+        )
+    return sum(int(n) * _UNITS[unit] for n, unit in parts)
+
+
+def moment(text: str) -> str:
+    """Read a time; UTC if it names no zone.
+
+    :raises ArgumentTypeError: which argparse shows beside the usage.
+    """
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no time such as 2026-11-30T18:00:00"
+        ) from None
+    if found.tzinfo is None:
+        found = found.replace(tzinfo=UTC)
+    return found.isoformat()
 
 
 def integer(name: str, text: str) -> int:

@@ -20,13 +20,14 @@ from octavia_anycast_client.sdk.event import (
     LoadBalancerEvent,
 )
 from octavia_anycast_client.sdk.external_vip import ExternalVip
+from octavia_anycast_client.sdk.fleet import FleetCalls
 from octavia_anycast_client.sdk.registration import AmphoraRegistration
 
 WAIT_SECONDS = 300.0
 _INTERVAL_SECONDS = 0.5
 
 
-class Proxy(_proxy.Proxy):
+class Proxy(FleetCalls):
     """Everything of Octavia, and distributors, BGP peers and speakers.
 
     Where a call takes a resource, its id does as well; only ``find_*`` take

@@ -13,6 +13,7 @@ from octavia_anycast_client.osc import (
     event,
     external_vip,
     registration,
+    zone,
 )
 from octavia_anycast_client.osc.bgp import bgp_peer, bgp_speaker
 from openstack import fields
@@ -31,6 +32,8 @@ LISTS = {
     sdk.LoadBalancerEvent: "/v2/lbaas/loadbalancers/{loadbalancer_id}/events",
     sdk.DistributorEvent: "/v2/lbaas/distributors/{distributor_id}/events",
     sdk.DistributorCheck: "/v2/lbaas/distributor-checks",
+    sdk.ZoneDrain: "/v2/lbaas/zone-drains",
+    sdk.FleetChange: "/v2/lbaas/fleet-changes",
 }
 
 
@@ -73,6 +76,9 @@ def attributes(resource):
         (sdk.LoadBalancerEvent, "Event", set()),
         (sdk.DistributorEvent, "Event", set()),
         (sdk.DistributorCheck, "DistributorCheck", set()),
+        (sdk.ZoneDrain, "ZoneDrain", {"duration"}),
+        (sdk.FleetChange, "FleetChange", set()),
+        (sdk.Fleet, "Fleet", {"id"}),
     ],
 )
 def test_resources_have_the_attributes_of_the_api(
@@ -97,6 +103,8 @@ def test_resources_have_the_attributes_of_the_api(
         (columns.REGISTRATION, "AmphoraRegistration"),
         (columns.EVENTS_LONG, "Event"),
         (columns.CHECKS_LONG, "DistributorCheck"),
+        (columns.ZONE_DRAIN, "ZoneDrain"),
+        (columns.FLEET_CHANGE, "FleetChange"),
     ],
 )
 def test_commands_show_what_the_api_shows(properties, shown, schema):
@@ -148,6 +156,11 @@ def test_the_kinds_of_events_are_those_of_the_api(document):
             registration.RegisterAmphora,
             "AmphoraRegistrationRequest",
             {"peer_id": "peer", "load_balancer_id": "load_balancer"},
+        ),
+        (
+            zone.DrainZone,
+            "ZoneDrainRequest",
+            {"availability_zone": "zone", "peer_id": "peer"},
         ),
     ],
 )

@@ -25,7 +25,7 @@ def entry_points():
 
 def test_every_entry_point_leads_to_a_command_that_says_what_it_does():
     points = entry_points()
-    assert len(points) == 42
+    assert len(points) == 53
     for name, point in points.items():
         found = point.load()
         assert issubclass(found, command.Command), name

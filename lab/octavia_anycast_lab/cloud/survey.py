@@ -22,6 +22,12 @@ _NEUTRON = ("ports", "security-groups")
 # purges it; by their foreign keys these go with it, not before. Events tell
 # of what is gone: they stay until our own purge.
 EVENTS = "anycast_event"
+# Of no load balancer: an operator asked for something of many.
+OF_THE_FLEET = (
+    "anycast_zone_drain",
+    "anycast_fleet_change",
+    "anycast_fleet_revision",
+)
 KEPT_UNTIL_PURGED = frozenset(("vip", "additional_vip", EVENTS))
 _OWNER = "load_balancer_id"
 
@@ -140,14 +146,14 @@ def _namespaces(lab: settings.Lab) -> list[str]:
 
 
 def _own_rows(cursor: typing.Any) -> list[str]:
-    """``table: key`` of each row in our tables but events."""
+    """``table: key`` of each row that is to go with a load balancer."""
+    left_out = ("anycast_alembic_version", EVENTS, *OF_THE_FLEET)
     cursor.execute(
         "SELECT table_name, GROUP_CONCAT(column_name) "
         "FROM information_schema.columns WHERE table_schema = 'octavia' "
         "AND table_name LIKE 'anycast\\_%%' AND column_key = 'PRI' "
-        "AND table_name NOT IN ('anycast_alembic_version', %s) "
-        "GROUP BY table_name",
-        (EVENTS,),
+        "AND table_name NOT IN %s GROUP BY table_name",
+        (left_out,),
     )
     found = []
     for table, columns in cursor.fetchall():

@@ -20,6 +20,7 @@ from loaded_client import COMMAND_SECONDS, LoadedClient
 from octavia_anycast_client import sdk
 from octavia_anycast_lab import deployment, settings, shell
 from octavia_anycast_lab.api import seed
+from octavia_anycast_lab.cloud import database
 from octavia_anycast_lab.fabric import observe
 from octavia_anycast_lab.host import process
 from openstack import exceptions
@@ -363,11 +364,72 @@ def test_a_cluster_grows_and_one_amphora_of_it_drains(client, balancer):
     process.wait_until(
         lambda: len(announcers()) == 2, 60.0, "the leaf has both again"
     )
+    drained_with_its_peer(client, first["id"])
+    process.wait_until(
+        lambda: len(announcers()) == 2, 60.0, "the leaf has both once more"
+    )
     client.run(f"cluster unset {BALANCER} --cooldown --wait", cloud="demo")
     client.run(f"cluster set {BALANCER} --desired-size 1 --wait", cloud="demo")
     process.wait_until(
         lambda: len(announcers()) == 1, 60.0, "the leaf has one"
     )
+
+
+def drained_with_its_peer(client, amphora_id):
+    """Both have that peer: neither can be missed, and both stay."""
+    done = client.run("zone drain rack9 --for 2h", code=1)
+    assert "there is no availability zone rack9" in done.stderr
+    done = client.run("zone drain rack1 --until 2020-01-01T00:00:00", code=1)
+    assert "is past" in done.stderr
+    made = client.ask(
+        f"zone drain --peer {PEER} --for 1h --timeout 5 --force",
+        *("--why", "a look at the leaf"),
+    )
+    assert made["reason"] == "a look at the leaf"
+
+    def is_counted():
+        shown = client.ask("zone show", made["id"])
+        return shown["amphora_count"] >= 1
+
+    process.wait_until(is_counted, 30.0, "amphorae that are to drain")
+    shown = client.ask("amphora drain show", amphora_id)
+    assert shown["state"] != "NONE"
+    (listed,) = [
+        one for one in client.ask("zone list") if one["id"] == made["id"]
+    ]
+    assert listed["state"] in ("DRAINING", "DRAINED")
+    client.run("zone end", made["id"])
+
+    def has_ended():
+        return client.ask("zone show", made["id"])["state"] == "ENDED"
+
+    process.wait_until(has_ended, 30.0, "the end of the zone drain")
+
+
+def test_the_fleet_is_not_changed_by_halves(client, balancer):
+    """Each command; ``lab/tests/fleet`` has a whole change."""
+    before = client.ask("fleet show")
+    assert sum(one["amphora_count"] for one in before["images"]) >= 1
+    made = client.ask("fleet upgrade --canaries 0 --parallel 1")
+    assert made["kind"] == "image"
+    assert client.ask("fleet pause")["state"] == "PAUSED"
+    assert client.ask("fleet resume")["state"] == "RUNNING"
+    assert client.ask("fleet abort", made["id"])["state"] == "ABORTED"
+    made = client.ask("fleet rotate")
+    assert made["kind"] == "certificate"
+    client.ask("fleet abort", made["id"])
+    done = client.run("fleet replace --host nowhere", code=1)
+    assert "(HTTP 409)" in done.stderr
+    host, *_ = database.query(
+        client.plane,
+        "octavia",
+        "SELECT compute_host FROM anycast_amphora WHERE status = 'ALLOCATED'"
+        f" AND load_balancer_id = '{balancer['id']}'",
+    ).split()
+    made = client.ask(f"fleet replace --host {host} --canaries 0")
+    assert made["compute_host"] == host
+    client.ask("fleet abort", made["id"])
+    client.run(f"cluster set {BALANCER} --desired-size 1 --wait", cloud="demo")
 
 
 def test_an_external_vip_comes_and_goes(client, balancer):

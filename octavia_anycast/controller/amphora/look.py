@@ -71,6 +71,7 @@ class AmphoraObserver:
             compute_address=server.address,
             compute_host=server.host,
             compute_fault=server.fault,
+            compute_image_id=server.image_id,
             report=report,
             report_error=error,
             is_agent_mute=bool(error),

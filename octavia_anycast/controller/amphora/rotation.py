@@ -80,6 +80,25 @@ class Rotation:
             )
             return tuple(line for lines in done for line in lines)
 
+    def rotate(self, amphora_id: str) -> Rotated:
+        """Replace one certificate now, whether it is due or not.
+
+        BUSY: its load balancer is being reconciled.
+        """
+        record = self._read(amphora_id)
+        if record is None or not certificates.is_rotatable(record):
+            return Rotated(
+                amphora_id=amphora_id,
+                load_balancer_id=record.load_balancer_id if record else None,
+                expires_at=record.cert_expiration if record else None,
+                outcome=Outcome.SKIPPED,
+                detail="it does not run",
+            )
+        try:
+            return self._rotate(record, Order(is_forced=True))
+        except AnycastError as e:
+            return _line(record, Outcome.FAILED, str(e))
+
     def _due(self, order: Order) -> list[AmphoraRecord]:
         with self.world.database.transaction() as session:
             records = amphorae.list_all(session)

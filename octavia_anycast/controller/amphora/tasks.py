@@ -145,6 +145,7 @@ def _allocate(job: Job, action: AllocateAmphora) -> None:
         status=AmphoraStatus.ALLOCATED,
         lb_network_ip=action.lb_network_ip,
         compute_host=action.compute_host,
+        image_id=action.image_id,
     )
     LOG.info(
         "Amphora %s of %s has the management address %s.",

@@ -10,10 +10,12 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 
 from oslo_log import log as logging
 
 from octavia_anycast import log_lines
+from octavia_anycast.controller.amphora.drained_zones import planned
 from octavia_anycast.controller.cluster.apply import Outcome, run_phases
 from octavia_anycast.controller.cluster.caches import TreeCache, wants_the_same
 from octavia_anycast.controller.cluster.cluster_watch import ClusterWatch
@@ -26,6 +28,7 @@ from octavia_anycast.controller.engine.meanwhile import meanwhile
 from octavia_anycast.controller.engine.work_queue import Kind, Result
 from octavia_anycast.controller.ports import World
 from octavia_anycast.db import epochs
+from octavia_anycast.model.actions import Action
 from octavia_anycast.model.cluster import ActionFailure
 from octavia_anycast.model.errors import AnycastError, Permanent
 from octavia_anycast.model.load_balancer import LoadBalancerTree
@@ -118,9 +121,7 @@ class ClusterReconciler:
             return None if is_kept else self._without_cluster(tree)
         self._fence(tree.id).require_lock()
         is_same = self._reporter.report(observation)
-        actions = plan(
-            observation.desired, observation.observed, observation.now
-        )
+        actions = planned(self._world, partial(_plan, observation))
         if not actions:
             LOG.debug("Load balancer %s: nothing to do.", tree.id)
             self._reporter.record(observation, ())
@@ -267,6 +268,13 @@ class ClusterReconciler:
         if tree.is_pending and self._world.statuses.fail(tree):
             LOG.error("Load balancer %s has no cluster row.", tree.id)
         return Result(is_settled=True)
+
+
+def _plan(
+    observation: Observation, avoided_zones: frozenset[str]
+) -> tuple[Action, ...]:
+    desired = replace(observation.desired, avoided_zones=avoided_zones)
+    return plan(desired, observation.observed, observation.now)
 
 
 def until_done(look: Callable[[], Result]) -> Result:

@@ -9,7 +9,8 @@ The purge removes records of what is long gone. Amphorae that were DELETED
 stay for ``amphora_expiry_age``: the back-off counts their failures, and the
 sweep knows by them that a server is ours. What other tables say of an amphora
 goes with it; should something have written there after that, it goes now.
-Events go by their age, and where one load balancer has too many.
+Events go by their age, and where one load balancer has too many; zone drains
+and fleet changes by the same age, counted from their end.
 Clusters are the sweep's business, as there is more to remove with one than
 its row.
 
@@ -31,6 +32,7 @@ from octavia_anycast.controller.housekeeping.sweep import Sweep
 from octavia_anycast.controller.ports import World
 from octavia_anycast.db import housekeeping
 from octavia_anycast.db.amphora import amphorae
+from octavia_anycast.db.fleet import changes, zone_drains
 from octavia_anycast.db.monitoring import events
 from octavia_anycast.model.errors import Retryable
 from octavia_anycast.model.housekeeping import Outcome
@@ -39,6 +41,8 @@ from octavia_anycast.options import Settings
 LOG = logging.getLogger(__name__)
 AMPHORAE = "anycast_amphora"
 EVENTS = "anycast_event"
+ZONE_DRAINS = "anycast_zone_drain"
+FLEET_CHANGES = "anycast_fleet_change"
 # A certificate that could not be replaced is tried again after so long.
 RETRY_SECONDS = 60.0
 _UNDONE = (Outcome.BUSY, Outcome.FAILED, Outcome.SKIPPED)
@@ -72,6 +76,8 @@ class Purge:
             return {
                 AMPHORAE: housekeeping.count_deleted(session, self._limit),
                 **housekeeping.count_ownerless(session),
+                ZONE_DRAINS: zone_drains.count_ended(session, self._told),
+                FLEET_CHANGES: changes.count_ended(session, self._told),
                 EVENTS: sum(
                     events.count(session, condition)
                     for condition in self._old_events(session)
@@ -87,6 +93,8 @@ class Purge:
             removed = {
                 AMPHORAE: amphorae.purge(session, self._limit),
                 **housekeeping.remove_ownerless(session),
+                ZONE_DRAINS: zone_drains.purge(session, self._told),
+                FLEET_CHANGES: changes.purge(session, self._told),
             }
         removed[EVENTS] = self._remove_events()
         for table, count in removed.items():
@@ -109,10 +117,13 @@ class Purge:
 
     def _old_events(self, session: Any) -> list[events.Condition]:
         settings = self.world.settings
-        age = timedelta(seconds=settings.event_expiry_age)
-        return events.to_purge(
-            session, self.world.now() - age, settings.event_count_max
-        )
+        return events.to_purge(session, self._told, settings.event_count_max)
+
+    @property
+    def _told(self) -> datetime:
+        """What happened before is told no longer."""
+        age = self.world.settings.event_expiry_age
+        return self.world.now() - timedelta(seconds=age)
 
     @property
     def _limit(self) -> datetime:

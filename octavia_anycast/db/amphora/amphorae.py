@@ -20,6 +20,7 @@ from octavia_anycast.db.models import (
     AmphoraRegistration,
     AmphoraReport,
     Cluster,
+    FleetRevision,
     FrontendAddress,
 )
 from octavia_anycast.db.registration import (
@@ -53,6 +54,7 @@ _DRAIN_COLUMNS = {
 def create(session: Session, record: AmphoraRecord) -> None:
     """Store an amphora, before anything of it is made."""
     row = Amphora(**mapping.columns_of(Amphora, record))
+    row.fleet_revision = session.scalar(select(FleetRevision.revision)) or 0
     if record.status is AmphoraStatus.ERROR:
         row.failed_at = record.status_since
     _set_frontend(row, record.frontend)
@@ -251,6 +253,7 @@ class Wish:
     failover_wanted: bool
     agent_update_wanted: bool
     drain_deadline: datetime | None
+    stand_in_wanted: bool = False
 
 
 def silent(session: Session, before: datetime) -> dict[str, str | None]:
@@ -275,6 +278,7 @@ def wishes(session: Session) -> set[Wish]:
             Amphora.failover_wanted,
             Amphora.agent_update_wanted,
             Amphora.drain_deadline,
+            Amphora.stand_in_wanted,
         ).where(
             ~Amphora.is_deleted,
             or_(

@@ -162,6 +162,15 @@ def list_for_load_balancer(
     )
 
 
+def list_for_load_balancers(
+    session: Session, load_balancer_ids: Collection[str]
+) -> list[StoredReport]:
+    """The same for those of several load balancers; one query."""
+    return _stored(
+        session, AmphoraRegistration.load_balancer_id.in_(load_balancer_ids)
+    )
+
+
 def _stored(
     session: Session, condition: ColumnElement[bool]
 ) -> list[StoredReport]:

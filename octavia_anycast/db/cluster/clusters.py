@@ -53,6 +53,18 @@ def list_all(session: Session) -> list[ClusterRecord]:
     return [_record(row) for row in rows]
 
 
+def list_of(
+    session: Session, load_balancer_ids: Collection[str]
+) -> list[ClusterRecord]:
+    """Those of these load balancers, by id; one query."""
+    rows = session.scalars(
+        select(Cluster)
+        .where(Cluster.load_balancer_id.in_(load_balancer_ids))
+        .order_by(Cluster.load_balancer_id)
+    )
+    return [_record(row) for row in rows]
+
+
 def changed_since(session: Session, since: datetime) -> dict[str, datetime]:
     """load_balancer_id -> when its user last changed its cluster."""
     rows = session.execute(

@@ -124,6 +124,7 @@ class Compute:
             ),
             host=self._host(server_id) if found.lb_network_ip else None,
             fault=words_of(fault),
+            image_id=getattr(found, "image_id", None) or None,
         )
 
     def check_zone(self, zone: str) -> None:

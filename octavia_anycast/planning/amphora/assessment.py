@@ -111,11 +111,18 @@ def _phase(
 
 
 def _drain_in_words(record: AmphoraRecord) -> str:
+    by = "by wish"
+    if record.zone_drain_id is not None:
+        by = f"by zone drain {record.zone_drain_id}"
+    elif record.fleet_change_id is not None:
+        by = f"by fleet change {record.fleet_change_id}"
     if record.drained_at is not None:
-        return "drained by wish"
+        return f"drained {by}"
     if record.draining_since is not None:
-        return "drains by wish"
-    return "to be drained by wish"
+        return f"drains {by}"
+    if record.stand_in_wanted:
+        return f"to be drained {by}, when a stand-in serves"
+    return f"to be drained {by}"
 
 
 def _has_come_up(amphora: ObservedAmphora) -> bool:
@@ -435,6 +442,12 @@ class AmphoraGroup(Generic[D_co]):
         """Those that count towards the size."""
         return tuple(m for m in self.members if m.is_live)
 
+    @property
+    def total(self) -> int:
+        """How many there are to be: spares and stand-ins included."""
+        stand_ins = sum(m.amphora.record.stand_in_wanted for m in self.live)
+        return self.desired.total + stand_ins
+
     def outdated(self) -> tuple[Assessment, ...]:
         """Live ones that a failover is to replace."""
         return tuple(
@@ -456,8 +469,15 @@ class AmphoraGroup(Generic[D_co]):
         return self._count_staying(but, self.is_ready)
 
     def drained(self, but: str) -> int:
-        """How many are out of service by wish, without ``but``."""
-        return sum(1 for m in self.of(Phase.DRAINED) if m.id != but)
+        """How many are out of service by wish, without ``but``.
+
+        Those with a stand-in are not missed: as many serve as are wanted.
+        """
+        return sum(
+            1
+            for m in self.of(Phase.DRAINED)
+            if m.id != but and not m.amphora.record.stand_in_wanted
+        )
 
     def _count_staying(
         self, but: str, test: Callable[[ObservedAmphora], bool]

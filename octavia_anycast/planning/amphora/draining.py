@@ -142,6 +142,8 @@ def is_over(group: Group, member: Assessment) -> bool:
         return True
     if not is_announcing_any(group.desired, member.amphora):
         return True
+    if record.is_drained_with_others and record.draining_since is None:
+        return False  # it had to wait: its time begins when it begins
     drain = drain_of(record, _seconds(group, report))
     if drain is None or group.now >= drain.deadline:
         return True
@@ -261,10 +263,15 @@ def is_settled(desired: Desired, member: Assessment) -> bool:
 
 
 def _can_be_missed(group: Group, member: Assessment) -> bool:
-    """Whether enough others go on; also before it announces anything."""
+    """Whether enough others go on; also before it announces anything.
+
+    One that wants a stand-in waits until as many serve as are wanted.
+    """
     if not group.desired.should_announce:
         return True
     least = max(1, group.desired.minimum)
+    if member.amphora.record.stand_in_wanted:
+        least = max(least, group.desired.wanted)
     is_served = group.others_ready(member.id) >= least
     return is_served and not group.is_guarded(member)
 

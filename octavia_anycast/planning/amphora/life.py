@@ -311,6 +311,7 @@ def _allocation(member: Assessment) -> tuple[AllocateAmphora, ...]:
             amphora_id=member.id,
             lb_network_ip=amphora.compute_address,
             compute_host=amphora.compute_host,
+            image_id=amphora.compute_image_id,
         ),
     )
 

@@ -8,9 +8,10 @@ Layer: planning. Pure.
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Protocol
 
 from octavia_anycast.model.cluster import DesiredCluster
-from octavia_anycast.model.distributor import Zone
+from octavia_anycast.model.distributor import Distributor, Zone
 from octavia_anycast.planning.amphora.assessment import (
     Assessment,
     Group,
@@ -21,7 +22,23 @@ from octavia_anycast.planning.amphora.backoff import streak
 FULL_AFTER = 3  # so many failures of a zone, and another one is tried
 
 
-def candidate_zones(desired: DesiredCluster) -> tuple[Zone, ...]:
+class Pinned(Protocol):
+    """A cluster, as far as it says where its amphorae may be."""
+
+    @property
+    def distributor(self) -> Distributor:
+        """Its distributor."""
+
+    @property
+    def frontend_network_id(self) -> str | None:
+        """The front-end network that it is pinned to."""
+
+    @property
+    def frontend_subnet_id(self) -> str | None:
+        """The front-end subnet that it is pinned to."""
+
+
+def candidate_zones(desired: Pinned) -> tuple[Zone, ...]:
     """The zones that this cluster may use.
 
     A front-end subnet or network pinned on the load balancer leaves the
@@ -63,9 +80,10 @@ def place(group: Group, zones: Sequence[Zone], count: int) -> tuple[Zone, ...]:
 
     Amphorae about to be replaced do not count: what matters is how they
     stand when these are gone. A zone that is full is passed over, unless all
-    are.
+    are, and so is one that is drained.
     """
-    full = _full(group)
+    avoided, full = group.desired.avoided_zones, _full(group)
+    zones = [z for z in zones if z.availability_zone not in avoided] or zones
     zones = [z for z in zones if z.availability_zone not in full] or zones
     held = Counter(
         member.amphora.record.availability_zone

@@ -159,7 +159,7 @@ def dismissal(group: Group) -> Dismissal | None:
     if group.of(Phase.LEAVING) or not group.desired.is_managed:
         return None
     outdated = group.outdated()
-    if len(group.live) <= group.desired.total:
+    if len(group.live) <= group.total:
         first = _gives_way(group)
         if first is None:
             return None
@@ -184,7 +184,7 @@ def _wanted(group: Group) -> int:
     One that leaves has its server still: it is the one more. One more too,
     if all that live are out of service by wish: nobody would announce.
     """
-    total = group.desired.total
+    total = group.total
     if _are_all_drained(group):
         total = max(total, len(group.live) + 1)
     if not group.outdated():
@@ -210,7 +210,7 @@ def _are_all_drained(group: Group) -> bool:
 
 def _gives_way(group: Group) -> Assessment | None:
     """Who leaves before its successor boots: there is no room for both."""
-    total = group.desired.total
+    total = group.total
     if len(group.live) != total or not backoff.has_no_room(group.observed):
         return None
     # All the others serve: not even one that comes up is counted on.

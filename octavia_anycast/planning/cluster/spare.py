@@ -41,7 +41,10 @@ def standing_by(cluster: Cluster) -> frozenset[str]:
         if not is_outdated(desired, member.amphora)
         and member.amphora.record.drain_wanted_since is None
     ]
-    size = desired.size.desired
+    # One that is back announces beside its stand-in, until that one goes.
+    size = desired.size.desired + sum(
+        member.amphora.record.stand_in_wanted for member in pool
+    )
     if len(pool) <= size:
         return frozenset()
     ranked = sorted(pool, key=lambda member: _rank(desired, member))
@@ -119,7 +122,7 @@ def _has_excess(cluster: Cluster, serving: list[Assessment]) -> bool:
     return (
         not cluster.outdated()
         and not cluster.of(Phase.LEAVING)
-        and len(cluster.live) <= desired.total
+        and len(cluster.live) <= cluster.total
         and all(is_announcing(desired, m.amphora) for m in serving)
     )
 

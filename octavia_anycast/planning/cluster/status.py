@@ -373,7 +373,7 @@ def is_settled(
     cluster = Cluster(desired, observed, now)
     spares = standing_by(cluster)
     return (
-        len(cluster.live) == len(cluster.members) == desired.total
+        len(cluster.live) == len(cluster.members) == cluster.total
         and not cluster.outdated()
         and not any(m.amphora.record.agent_update_wanted for m in cluster.live)
         and is_rolled_out(cluster)

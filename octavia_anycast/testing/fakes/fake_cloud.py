@@ -100,6 +100,7 @@ class FakeCloud(FakeInventory):
         self.heartbeats: list[Heartbeat] = []
         self.refused_passwords: set[str] = set()  # by the fabric
         self.missing: set[str | None] = set()  # zones, networks, subnets
+        self.image_id = "image-1"  # of servers built from now on
         self.image_lack = ""  # for UDP and SCTP, of servers built from now on
         self.do_heartbeats_arrive = True
         self.cut_sessions: set[str] = set()  # amphora ids
@@ -240,6 +241,7 @@ class FakeCloud(FakeInventory):
             fault=fault,
             has_power=not fault,
             lvs=LvsReport(lack=self.image_lack),
+            image_id=self.image_id,
         )
 
     def look(self, server_id: str, tree: LoadBalancerTree | None) -> Server:
@@ -252,7 +254,10 @@ class FakeCloud(FakeInventory):
         if not machine.has_power:
             return Server(state=ComputeState.UNKNOWN)
         return Server(
-            state=ComputeState.ACTIVE, address=machine.address, host="host1"
+            state=ComputeState.ACTIVE,
+            address=machine.address,
+            host="host1",
+            image_id=machine.image_id,
         )
 
     def delete(self, amphora_id: str, server_id: str | None) -> None:

@@ -37,6 +37,7 @@ class Machine:
     sockets: frozenset[tuple[IPAddress, int]] = frozenset()
     lvs_listener_ids: frozenset[str] = frozenset()
     lvs: LvsReport | None = None  # what it says of UDP and SCTP
+    image_id: str | None = None
     member_networks: set[str] = field(default_factory=set)
     peers: frozenset[str] = frozenset()  # who shares stick tables with it
     pushes: int = 0

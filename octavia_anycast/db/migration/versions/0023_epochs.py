@@ -8,7 +8,7 @@ from alembic import op
 from octavia_anycast.db.columns import UtcDateTime
 
 revision = "0023"
-down_revision = "0020"
+down_revision = "0022"
 COUNTERS = ("epoch", "turn")
 
 

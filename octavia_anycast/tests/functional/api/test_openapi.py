@@ -47,6 +47,9 @@ BOUNDED = settings(
     suppress_health_check=list(HealthCheck),
 )
 CLUSTER = "/v2/lbaas/loadbalancers/{loadbalancer_id}/cluster"
+ZONE_DRAINS = "/v2/lbaas/zone-drains"
+FLEET_CHANGES = "/v2/lbaas/fleet-changes"
+ZONES = [{"availability_zone": f"az{n}"} for n in range(20)]
 # Method and path -> a body that is accepted, made of the ids and a number.
 ACCEPTED = {
     f"POST {DISTRIBUTORS}": lambda ids, n: samples.distributor(name=f"d{n}"),
@@ -83,6 +86,15 @@ ACCEPTED = {
     f"PUT {REGISTRATIONS}/{{registration_id}}/drain": lambda ids, n: {},
     f"PUT {AMPHORA_DRAIN}": lambda ids, n: {},
     f"PUT {CLUSTER}": lambda ids, n: {"cluster": {"cooldown": 5}},
+    f"POST {ZONE_DRAINS}": lambda ids, n: {
+        "zone_drain": {"availability_zone": "az1", "duration": 600}
+    },
+    f"POST {FLEET_CHANGES}": lambda ids, n: {
+        "fleet_change": {"kind": "image"}
+    },
+    f"PUT {FLEET_CHANGES}/{{fleet_change_id}}": lambda ids, n: {
+        "fleet_change": {"state": "ABORTED"}
+    },
 }
 schema = schemathesis.openapi.from_dict(openapi.document())
 # method and path -> the documented call
@@ -115,6 +127,16 @@ def prepared(server):
             }
         },
     )
+    drained = server.create(
+        ZONE_DRAINS,
+        {"zone_drain": {"availability_zone": "az0", "duration": 600}},
+    )
+    change = server.create(FLEET_CHANGES, {"fleet_change": {"kind": "image"}})
+    server.call(
+        "PUT",
+        f"{FLEET_CHANGES}/{change['id']}",
+        {"fleet_change": {"state": "ABORTED"}},
+    )
     schema.app = server.application  # which makes its calls WSGI calls
     (speaker,) = made["speakers"]
     return server.snapshot(), {
@@ -127,6 +149,8 @@ def prepared(server):
         "registration_id": [registration["id"]],
         "announcer_id": [announcer["id"]],
         "loadbalancer_id": [load_balancer_id],
+        "zone_drain_id": [drained["id"]],
+        "fleet_change_id": [change["id"]],
     }
 
 
@@ -135,7 +159,9 @@ def _amphora(server):
 
     Their distributor is another one, so that the first can be deleted.
     """
-    other = server.create(DISTRIBUTORS, samples.distributor(speakers=[]))
+    other = server.create(
+        DISTRIBUTORS, samples.distributor(speakers=[], zones=ZONES)
+    )
     _, (subnet_id,) = server.neutron.add_network("198.51.100.0/24")
     load_balancer = server.create(
         "/v2/lbaas/loadbalancers",

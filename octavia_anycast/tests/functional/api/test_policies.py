@@ -35,6 +35,8 @@ B = "/v2/lbaas/loadbalancers"
 A = "/v2/octavia/amphorae"
 V = D + "/{announcer}/vips"
 R = D + "/{announcer}/amphorae"
+Z = "/v2/lbaas/zone-drains"
+F = "/v2/lbaas/fleet-changes"
 # Person -> project and roles. Those named lb-... have Octavia's own roles
 # only, which count if the operator wants them (enforce_new_defaults: false).
 PEOPLE = {
@@ -174,6 +176,35 @@ ROWS = {
     "loadbalancer:get_events": Row(
         "GET", B + "/{load_balancer}/events", OWNERS, 200
     ),
+    "zone-drain:get_all": Row("GET", Z, GLOBAL_READERS, 200),
+    "zone-drain:get_one": Row("GET", Z + "/{zone_drain}", GLOBAL_READERS, 200),
+    "zone-drain:post": Row(
+        "POST",
+        Z,
+        ADMINS,
+        201,
+        lambda ids: {"zone_drain": {"peer_id": ids["peer"], "duration": 600}},
+    ),
+    "zone-drain:delete": Row("DELETE", Z + "/{zone_drain}", ADMINS, 204),
+    "fleet:get": Row("GET", "/v2/lbaas/fleet", GLOBAL_READERS, 200),
+    "fleet-change:get_all": Row("GET", F, GLOBAL_READERS, 200),
+    "fleet-change:get_one": Row(
+        "GET", F + "/{fleet_change}", GLOBAL_READERS, 200
+    ),
+    "fleet-change:post": Row(
+        "POST",
+        F,
+        ADMINS,
+        201,
+        lambda ids: {"fleet_change": {"kind": "image"}},
+    ),
+    "fleet-change:put": Row(
+        "PUT",
+        F + "/{fleet_change}",
+        ADMINS,
+        200,
+        lambda ids: {"fleet_change": {"state": "ABORTED"}},
+    ),
     "amphora:get_drain": Row("GET", A + "/{amphora}/drain", ADMINS, 200),
     "amphora:put_drain": Row("PUT", A + "/{amphora}/drain", ADMINS, 202),
     "amphora:delete_drain": Row("DELETE", A + "/{amphora}/drain", ADMINS, 204),
@@ -217,7 +248,15 @@ def prepared(server: ApiServer) -> tuple[Snapshot, dict[str, str]]:
             }
         },
     )
+    drained = server.create(
+        Z, {"zone_drain": {"peer_id": spare["id"], "duration": 600}}
+    )
+    change = server.create(F, {"fleet_change": {"kind": "image"}})
+    aborted = {"fleet_change": {"state": "ABORTED"}}
+    server.call("PUT", f"{F}/{change['id']}", aborted)
     return server.snapshot(), {
+        "zone_drain": drained["id"],
+        "fleet_change": change["id"],
         "load_balancer": balancer["id"],
         "amphora": amphora_id,
         "distributor": distributor["id"],

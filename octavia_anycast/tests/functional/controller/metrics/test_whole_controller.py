@@ -114,6 +114,8 @@ def test_it_is_ready_and_says_what_it_does(stage, tmp_path, port, restored):
         "distributor",
         "dedicated_amphorae",
         "distributor_statuses",
+        "zone_drain",
+        "fleet_change",
         "housekeeping_purge",
         "housekeeping_certificates",
         "housekeeping_sweep",

@@ -1,0 +1,197 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The octavia-anycast authors
+"""A rack out of service and back, as an operator types it: what it costs.
+
+Four amphorae over two racks, under new requests and held connections. The
+racks are the availability zones. The control is the same rack without power.
+
+When the last amphora of a rack drains, its leaf has no path of its own any
+more: a request that meets this moment may be "unreachable" (ADR 0163).
+
+    python -m pytest -s lab/tests/fleet/test_zone_drain.py
+"""
+
+import collections.abc
+import json
+import time
+import typing
+
+import losses
+import pytest
+import rescuing
+from cluster_bench import Amphora, Balancer, Bench, web_listener
+from octavia_anycast_lab.amphora import hypervisor
+from octavia_anycast_lab.host import process
+from octavia_anycast_lab.traffic import clients, http_probe, traffic_record
+
+pytestmark = pytest.mark.lab
+
+SIZE = 4
+FLOWS = 50
+SECONDS = 90.0
+NAME = "zone-drained"
+
+
+@pytest.fixture(scope="module")
+def four(bench: Bench) -> collections.abc.Iterator[Balancer]:
+    """A load balancer of four amphorae, two in each rack."""
+    bench.remove_earlier(NAME)
+    made = bench.create(NAME, SIZE, listeners=[web_listener(bench)])
+    bench.await_active(made.id)
+    bench.await_whole(made)
+    yield made
+    bench.octavia.delete_load_balancer(made.id, cascade=True)
+    bench.await_gone(made.id)
+
+
+def typed(bench: Bench, *words: str, code: int = 0) -> typing.Any:
+    """``openstack loadbalancer zone ...``; what it prints, or its refusal."""
+    argv = ["loadbalancer", "zone", *words]
+    done = bench.client.run(argv, "admin")
+    assert done.returncode == code, done.stdout + done.stderr
+    if code:
+        return done.stderr
+    return json.loads(done.stdout) if done.stdout.strip() else None
+
+
+def state(bench: Bench, zone: str) -> str:
+    return str(typed(bench, "show", zone, "-f", "json")["state"])
+
+
+def of_rack(
+    bench: Bench, balancer: Balancer, zone: str
+) -> tuple[Amphora, ...]:
+    found = bench.amphorae(balancer)
+    return tuple(one for one in found if str(one.seen.rack) == zone)
+
+
+def await_withdrawn(
+    bench: Bench, balancer: Balancer, gone: tuple[Amphora, ...]
+) -> None:
+    process.wait_until(
+        lambda: all(bench.is_withdrawn(balancer, one) for one in gone),
+        SECONDS,
+        "no leaf that uses the paths of the rack",
+        0.1,
+    )
+
+
+def await_state(bench: Bench, zone: str, wanted: str) -> None:
+    process.wait_until(
+        lambda: state(bench, zone) == wanted, SECONDS, wanted, 1.0
+    )
+
+
+@pytest.fixture
+def zone(bench: Bench, four: Balancer) -> collections.abc.Iterator[str]:
+    """The first rack; whatever a test left of its drain is ended."""
+    bench.await_converged(four)
+    racks = {str(one.seen.rack) for one in bench.amphorae(four)}
+    assert len(racks) == 2
+    first = min(racks)
+    yield first
+    for one in typed(bench, "list", "--zone", first, "-f", "json"):
+        if one["state"] not in ("ENDING", "ENDED"):
+            typed(bench, "end", one["id"])
+    bench.await_converged(four)
+
+
+def test_a_rack_is_drained_and_comes_back(
+    bench: Bench, four: Balancer, zone: str
+) -> None:
+    """No packet vanishes, and no held connection breaks."""
+    gone = of_rack(bench, four, zone)
+    assert len(gone) == 2
+    instances = bench.instance_ids(four)
+    rescuing.await_state(bench, four, "on")
+    target = http_probe.Target(address=four.v4, port=80)
+    flows = clients.start_keepalive(
+        bench.lab, bench.registry, target, FLOWS, seconds=300.0
+    )
+    try:
+        with losses.stream(bench, four) as stream:
+            since = time.time()
+            moments: list[tuple[str, float]] = []
+            made = typed(
+                bench,
+                *("drain", zone, "--for", "2h", "--why", "ToR upgrade"),
+                *("--timeout", "40", "-f", "json"),
+            )
+            assert made["reason"] == "ToR upgrade"
+            moments.append(("asked", time.time() - since))
+            await_withdrawn(bench, four, gone)
+            moments.append(("no leaf uses it", time.time() - since))
+            await_state(bench, zone, "DRAINED")
+            moments.append(("drained", time.time() - since))
+            refused = typed(bench, "drain", zone, "--for", "1h", code=1)
+            typed(bench, "end", zone)
+            moments.append(("ended", time.time() - since))
+            process.wait_until(
+                lambda: all(bench.announces(four, one) for one in gone),
+                SECONDS,
+                "the paths of the rack",
+                0.1,
+            )
+            moments.append(("back", time.time() - since))
+            failed = [
+                (record.outcome.value, round(record.start - since, 2))
+                for record in stream.records()
+                if record.outcome is not traffic_record.Outcome.OK
+            ]
+            lost = stream.end()
+        broken = traffic_record.summarize_flows(flows.records()).broken
+    finally:
+        process.stop(bench.registry, flows.label, 10.0)
+    assert "is drained already" in refused
+    assert "(HTTP 409)" in refused
+    print(  # noqa: T201 - figures
+        f"\nof {FLOWS} connections broke {len(broken)}; of {lost.total} new "
+        f"requests failed: {failed}; {[(w, round(t, 1)) for w, t in moments]}"
+    )
+    assert lost.is_change_of_routes_only, lost
+    assert not broken
+    await_state(bench, made["id"], "ENDED")
+    bench.await_converged(four)
+    assert bench.instance_ids(four) == instances, "nobody was replaced"
+
+
+def test_stand_ins_serve_before_the_rack_drains(
+    bench: Bench, four: Balancer, zone: str
+) -> None:
+    """The size is kept all the time, and the racks are even at the end."""
+    gone = of_rack(bench, four, zone)
+    with losses.stream(bench, four) as stream:
+        typed(
+            bench,
+            *("drain", zone, "--for", "2h", "--timeout", "5"),
+            *("--boot-elsewhere", "-f", "json"),
+        )
+        await_withdrawn(bench, four, gone)
+        await_state(bench, zone, "DRAINED")
+        assert len(bench.amphorae(four)) == SIZE + len(gone)
+        assert bench.operating(four.id) == "ONLINE"
+        typed(bench, "end", zone)
+        process.wait_until(
+            lambda: len(bench.amphorae(four)) == SIZE,
+            SECONDS,
+            "the end of the stand-ins",
+            1.0,
+        )
+        lost = stream.end()
+    assert lost.is_change_of_routes_only, lost
+    bench.await_converged(four)
+    assert len(of_rack(bench, four, zone)) == len(gone)
+
+
+def test_a_rack_without_power_loses(
+    bench: Bench, four: Balancer, zone: str
+) -> None:
+    """The control: the same amphorae, without a drain."""
+    gone = of_rack(bench, four, zone)
+    with losses.stream(bench, four) as stream:
+        for one in gone:
+            bench.machines.kill(one.instance_id, hypervisor.Loss.POWER)
+        await_withdrawn(bench, four, gone)
+        lost = stream.end()
+    assert lost.vanished
+    bench.await_converged(four)

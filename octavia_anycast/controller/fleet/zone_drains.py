@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The octavia-anycast authors
+"""Carries out zone drains: marks in the rows of amphorae, and their end.
+
+One zone drain at a time has one controller, under its lock; what is done is
+in the rows, cluster by cluster, so another controller goes on where the last
+one stopped. The marks are those of any drain (ADR 0078): the look at each
+cluster carries them out, and keeps in service whoever cannot be missed.
+
+Layer: controller. What is marked is decided in planning/fleet.
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+
+from oslo_log import log as logging
+
+from octavia_anycast.controller.engine.work_queue import Kind, Result
+from octavia_anycast.controller.ports import World
+from octavia_anycast.db.amphora import amphorae
+from octavia_anycast.db.cluster import clusters
+from octavia_anycast.db.fleet import zone_drains
+from octavia_anycast.model.fleet.zone_drain import ZoneDrain
+from octavia_anycast.planning.fleet.zone_drain import (
+    RETURN_SECONDS,
+    avoided_zones,
+    given_back,
+    marks,
+    time_is_over,
+)
+
+LOG = logging.getLogger(__name__)
+# Until the next look: for amphorae that came there, and for its end.
+LOOK_SECONDS = 2.0
+
+
+class ZoneDrains:
+    """Reconciles zone drains; the caller holds the lock of each."""
+
+    def __init__(
+        self, world: World, wake: Callable[[str], None] = lambda _: None
+    ) -> None:
+        self._world = world
+        self._wake = wake
+
+    @property
+    def kind(self) -> Kind:
+        return Kind(
+            noun="zone drain",
+            lock_prefix="zone-drain-",
+            notice=2.0,
+            busy=LOOK_SECONDS,
+            busy_max=LOOK_SECONDS,
+            resync=LOOK_SECONDS,
+        )
+
+    def pending(self, wake: Callable[[str], None]) -> Mapping[str, str]:
+        """zone drain -> whether it is to end, of those that have not ended.
+
+        One query.
+        """
+        self._wake = wake
+        now = self._world.now()
+        with self._world.database.transaction() as session:
+            active = zone_drains.active(session)
+        return {
+            drain.id: "over" if drain.is_over(now) else "on"
+            for drain in active
+        }
+
+    def reconcile(self, key: str) -> Result:
+        """Mark who came to the place, or take all marks back."""
+        now = self._world.now()
+        with self._world.database.transaction() as session:
+            drain = zone_drains.find(session, key)
+        if drain is None or drain.ended_at is not None:
+            return Result(is_gone=True, is_settled=True)
+        if drain.is_over(now):
+            return self._end(drain)
+        return Result(did_something=self._mark_new(drain))
+
+    def _mark_new(self, drain: ZoneDrain) -> bool:
+        """Mark cluster by cluster; whether any amphora was."""
+        with self._world.database.transaction() as session:
+            found = zone_drains.unmarked(session, drain.place)
+            avoided = avoided_zones(zone_drains.active(session))
+        marked = [
+            owner
+            for owner, ids in found.items()
+            if self._mark(drain, owner, ids, avoided)
+        ]
+        for owner in marked:
+            self._wake(owner)
+        return bool(marked)
+
+    def _mark(
+        self,
+        drain: ZoneDrain,
+        load_balancer_id: str,
+        in_place: frozenset[str],
+        avoided: frozenset[str],
+    ) -> bool:
+        limits, now = self._world.settings.drain_limits, self._world.now()
+        with self._world.database.transaction() as session:
+            if clusters.lock(session, load_balancer_id) is None:
+                return False
+            current = zone_drains.find(session, drain.id)
+            if current is None or current.is_over(now):
+                return False  # another controller ends it
+            wanted = {
+                amphora_id: changes
+                for cluster in zone_drains.standing(
+                    session, [load_balancer_id], limits, now
+                )
+                for amphora_id, changes in marks(
+                    drain, cluster, in_place, limits, now, avoided=avoided
+                ).items()
+            }
+            for amphora_id, changes in wanted.items():
+                amphorae.update(session, amphora_id, **changes)
+        for amphora_id, changes in wanted.items():
+            LOG.info(
+                "Amphora %s of load balancer %s is to drain with the %s, by "
+                "zone drain %s%s.",
+                amphora_id,
+                load_balancer_id,
+                drain.place,
+                drain.id,
+                ", when a stand-in serves"
+                if changes["stand_in_wanted"]
+                else "",
+            )
+        return bool(wanted)
+
+    def _end(self, drain: ZoneDrain) -> Result:
+        """Have all its amphorae announce again; when they do, let them go."""
+        now, database = self._world.now(), self._world.database
+        with database.transaction() as session:
+            zone_drains.begin_end(session, drain.id, time_is_over(drain), now)
+            drain = zone_drains.get(session, drain.id)
+            found = zone_drains.amphorae_of(session, [drain.id])
+        owners = {r.load_balancer_id or "" for r in found.get(drain.id, ())}
+        left = [o for o in sorted(owners) if not self._give_back(drain, o)]
+        if left:
+            return Result()
+        with database.transaction() as session:
+            is_news = zone_drains.finish(session, drain.id, now)
+        if is_news:
+            LOG.info(
+                "Zone drain %s of the %s has ended: %s.",
+                drain.id,
+                drain.place,
+                drain.end_reason,
+            )
+        return Result(is_gone=True, is_settled=True, did_something=is_news)
+
+    def _give_back(self, drain: ZoneDrain, load_balancer_id: str) -> bool:
+        """Go on with the end in one cluster; whether it is over there."""
+        now = self._world.now()
+        since = drain.end_wanted_at or now
+        is_late = now >= since + timedelta(seconds=RETURN_SECONDS)
+        limits = self._world.settings.drain_limits
+        is_over, is_news = True, False
+        with self._world.database.transaction() as session:
+            clusters.lock(session, load_balancer_id)
+            standing = zone_drains.standing(
+                session, [load_balancer_id], limits, now
+            )
+            for cluster in standing:
+                wanted = given_back(drain, cluster, is_late=is_late)
+                for amphora_id, changes in wanted.changes.items():
+                    amphorae.update(session, amphora_id, **changes)
+                is_over = wanted.is_over
+                is_news = bool(wanted.changes)
+        if is_news:
+            self._wake(load_balancer_id)
+        return is_over

@@ -1,0 +1,377 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The octavia-anycast authors
+"""Zone drains, and what is known where they are asked for and carried out.
+
+The session is given and the caller owns the transaction.
+"""
+
+from collections.abc import (
+    Collection,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, false, func, or_, select
+from sqlalchemy import delete as delete_rows
+from sqlalchemy import update as update_rows
+from sqlalchemy.orm import Session
+
+from octavia_anycast.db import listing, mapping, models
+from octavia_anycast.db.amphora import amphorae, reports
+from octavia_anycast.db.amphora.reports import StoredReport
+from octavia_anycast.db.cluster import clusters
+from octavia_anycast.db.distributor import distributors, peers
+from octavia_anycast.db.fleet import revision
+from octavia_anycast.db.models import Amphora, Cluster
+from octavia_anycast.db.passwords import WithoutPasswords
+from octavia_anycast.model.cluster import (
+    AmphoraRecord,
+    AmphoraStatus,
+    DrainLimits,
+)
+from octavia_anycast.model.distributor import Distributor
+from octavia_anycast.model.errors import Conflict, NotFound
+from octavia_anycast.model.fleet.zone_drain import (
+    Place,
+    ZoneDrain,
+    ZoneDrainRequest,
+)
+from octavia_anycast.model.wire import GateState, Report
+from octavia_anycast.planning.fleet import zone_drain as planning
+from octavia_anycast.planning.fleet.zone_drain import (
+    Known,
+    Standing,
+    StandingCluster,
+)
+
+_ROW = models.ZoneDrain
+COLUMNS: listing.Columns = {
+    "id": _ROW.id,
+    "availability_zone": _ROW.availability_zone,
+    "compute_host": _ROW.compute_host,
+    "peer_id": _ROW.peer_id,
+    "expires_at": _ROW.expires_at,
+    "ended_at": _ROW.ended_at,
+    "created_at": _ROW.created_at,
+}
+NEWEST_FIRST = (("created_at", True), ("id", True))
+# How many load balancers one statement names.
+CHUNK = 500
+_OPEN = (GateState.UP, GateState.DISABLED)
+
+
+def ask(
+    session: Session,
+    wanted: ZoneDrainRequest,
+    limits: DrainLimits,
+    now: datetime,
+) -> ZoneDrain:
+    """Store a zone drain, which the controller carries out.
+
+    :raises InvalidRequest: there is no such place, or its end is no time.
+    :raises Conflict: it is drained already, or too little would be left.
+    """
+    asked = revision.claim(session)
+    place, end = wanted.place, wanted.end(now)
+    planning.check(wanted, known(session, place, limits, now))
+    row = _ROW(
+        availability_zone=place.availability_zone,
+        compute_host=place.compute_host,
+        peer_id=place.peer_id,
+        reason=wanted.reason,
+        expires_at=end,
+        timeout=wanted.timeout,
+        revision=asked,
+        boot_elsewhere=wanted.boot_elsewhere,
+        is_forced=wanted.force,
+        end_reason="",
+        created_at=now,
+    )
+    session.add(row)
+    session.flush()
+    return _record(row)
+
+
+def ask_to_end(session: Session, drain_id: str, now: datetime) -> None:
+    """Have one end before its time; idempotent.
+
+    :raises NotFound: there is no such zone drain.
+    :raises Conflict: it has ended.
+    """
+    found = get(session, drain_id)
+    if found.ended_at is not None:
+        raise Conflict(f"Zone drain {drain_id} has ended: {found.end_reason}.")
+    begin_end(session, drain_id, planning.BY_OPERATOR, now)
+
+
+def begin_end(
+    session: Session, drain_id: str, reason: str, now: datetime
+) -> None:
+    """Record that it is to end, and why; the first one says it."""
+    session.execute(
+        update_rows(_ROW)
+        .where(_ROW.id == drain_id, _ROW.end_wanted_at.is_(None))
+        .values(end_wanted_at=now, end_reason=reason)
+    )
+
+
+def get(session: Session, drain_id: str) -> ZoneDrain:
+    """Get one.
+
+    :raises NotFound: there is no such zone drain.
+    """
+    return _record(mapping.required(session, _ROW, drain_id))
+
+
+def find(session: Session, drain_id: str) -> ZoneDrain | None:
+    """Get one, as it is now; None if there is none."""
+    row = session.get(_ROW, drain_id, populate_existing=True)
+    return None if row is None else _record(row)
+
+
+def page(session: Session, wanted: listing.Request) -> list[ZoneDrain]:
+    """Get a page of the list, the newest first if nothing else is asked."""
+    if not wanted.order:
+        wanted = replace(wanted, order=NEWEST_FIRST)
+    return [_record(r) for r in listing.page(session, _ROW, COLUMNS, wanted)]
+
+
+def active(session: Session) -> tuple[ZoneDrain, ...]:
+    """Those that have not ended; one query."""
+    rows = session.scalars(
+        select(_ROW)
+        .where(_ROW.ended_at.is_(None))
+        .order_by(_ROW.created_at, _ROW.id)
+    )
+    return tuple(_record(row) for row in rows)
+
+
+def amphorae_of(
+    session: Session, drain_ids: Iterable[str]
+) -> Mapping[str, list[AmphoraRecord]]:
+    """zone drain -> its amphorae that are there; two queries."""
+    found: dict[str, list[AmphoraRecord]] = {}
+    rows = session.scalars(
+        select(Amphora)
+        .where(~Amphora.is_deleted, Amphora.zone_drain_id.in_(list(drain_ids)))
+        .order_by(Amphora.load_balancer_id, Amphora.id)
+    )
+    for row in rows:
+        record = amphorae.record_of(row)
+        found.setdefault(record.zone_drain_id or "", []).append(record)
+    return found
+
+
+def finish(session: Session, drain_id: str, now: datetime) -> bool:
+    """Record that it has ended; False if another controller has."""
+    done = session.execute(
+        update_rows(_ROW)
+        .where(_ROW.id == drain_id, _ROW.ended_at.is_(None))
+        .values(ended_at=now)
+    )
+    return bool(done.rowcount)  # type: ignore[attr-defined]
+
+
+def known(
+    session: Session, place: Place, limits: DrainLimits, now: datetime
+) -> Known:
+    """All that is known of a place and of those who have amphorae there."""
+    there = session.execute(
+        select(
+            Amphora.id, Amphora.load_balancer_id, Amphora.distributor_id
+        ).where(~Amphora.is_deleted, _at(session, place))
+    ).all()
+    owners = {row.load_balancer_id for row in there} - {None}
+    return Known(
+        clusters=standing(session, owners, limits, now),
+        in_place=frozenset(row.id for row in there),
+        dedicated={
+            row.id: row.distributor_id for row in there if row.distributor_id
+        },
+        places=_places(session, place),
+        active=active(session),
+    )
+
+
+def standing(
+    session: Session,
+    load_balancer_ids: Collection[str],
+    limits: DrainLimits,
+    now: datetime,
+) -> tuple[StandingCluster, ...]:
+    """Clusters as our tables know them, by id; four queries for each 500."""
+    found: list[StandingCluster] = []
+    ids = sorted(load_balancer_ids)
+    kept: dict[str, Distributor] = {}
+    for start in range(0, len(ids), CHUNK):
+        some = ids[start : start + CHUNK]
+        found += _standing(session, some, now - _stale(limits), kept)
+    return tuple(found)
+
+
+def unmarked(session: Session, place: Place) -> dict[str, frozenset[str]]:
+    """load_balancer_id -> its amphorae at a place that nobody drains yet."""
+    rows = session.execute(
+        select(Amphora.load_balancer_id, Amphora.id).where(
+            _at(session, place),
+            Amphora.is_allocated,
+            Amphora.load_balancer_id.is_not(None),
+            Amphora.drain_wanted_since.is_(None),
+            Amphora.leaving_since.is_(None),
+        )
+    )
+    grouped = mapping.grouped(rows)
+    return {owner: frozenset(ids) for owner, ids in sorted(grouped.items())}
+
+
+def count_ended(session: Session, older_than: datetime) -> int:
+    """How many ended before this time."""
+    rows = select(func.count()).select_from(_ROW).where(_old(older_than))
+    return int(session.scalar(rows) or 0)
+
+
+def purge(session: Session, older_than: datetime) -> int:
+    """Remove those that ended before this time; returns their number."""
+    done = session.execute(delete_rows(_ROW).where(_old(older_than)))
+    return int(done.rowcount)  # type: ignore[attr-defined]
+
+
+def _old(older_than: datetime) -> Any:
+    return _ROW.ended_at < older_than
+
+
+def _stale(limits: DrainLimits) -> timedelta:
+    return timedelta(seconds=limits.stale_after)
+
+
+def _record(row: models.ZoneDrain) -> ZoneDrain:
+    return mapping.read(ZoneDrain, row)
+
+
+def _standing(
+    session: Session,
+    load_balancer_ids: Sequence[str],
+    fresh_since: datetime,
+    kept: dict[str, Distributor],
+) -> Iterator[StandingCluster]:
+    stored = {
+        one.amphora_id: one
+        for one in reports.list_for_load_balancers(session, load_balancer_ids)
+    }
+    members: dict[str, list[Standing]] = {}
+    for row in session.scalars(
+        select(Amphora)
+        .where(
+            ~Amphora.is_deleted,
+            Amphora.load_balancer_id.in_(load_balancer_ids),
+        )
+        .order_by(Amphora.created_at, Amphora.id)
+    ):
+        one = _of_row(row, stored.get(row.id), fresh_since)
+        members.setdefault(row.load_balancer_id or "", []).append(one)
+    for cluster in clusters.list_of(session, load_balancer_ids):
+        distributor_id = cluster.distributor_id
+        if distributor_id not in kept:
+            kept[distributor_id] = _distributor(session, distributor_id)
+        yield StandingCluster(
+            load_balancer_id=cluster.load_balancer_id,
+            minimum=cluster.size.minimum,
+            distributor=kept[distributor_id],
+            amphorae=tuple(members.get(cluster.load_balancer_id, ())),
+            is_managed=cluster.is_enabled,
+            frontend_network_id=cluster.frontend_network_id,
+            frontend_subnet_id=cluster.frontend_subnet_id,
+        )
+
+
+def _of_row(
+    row: Amphora, last: StoredReport | None, fresh_since: datetime
+) -> Standing:
+    record = amphorae.record_of(row)
+    return Standing(
+        record=record,
+        fleet_revision=row.fleet_revision,
+        announced=last.report.announced() if last else frozenset(),
+        is_fresh=bool(last and last.reported_at >= fresh_since),
+        could_serve=bool(last and _could_serve(record, last.report)),
+    )
+
+
+def _could_serve(record: AmphoraRecord, report: Report) -> bool:
+    """Whether a spare would announce, were it asked to."""
+    return record.spare_since is not None and report.gate.state in _OPEN
+
+
+def _distributor(session: Session, distributor_id: str) -> Distributor:
+    found = distributors.get(session, distributor_id, WithoutPasswords())
+    if found is None:
+        raise NotFound("Distributor", distributor_id)
+    return found
+
+
+def _at(session: Session, place: Place) -> ColumnElement[bool]:
+    """The condition that an amphora is at a place."""
+    if place.availability_zone is not None:
+        return Amphora.availability_zone == place.availability_zone
+    if place.compute_host is not None:
+        return Amphora.compute_host == place.compute_host
+    peer_id = place.peer_id or ""
+    peer = peers.find(session, [peer_id]).get(peer_id)
+    if peer is None:
+        return false()
+    owners = (
+        select(models.Speaker.distributor_id)
+        .join(
+            models.PeerRegistration,
+            models.PeerRegistration.speaker_id == models.Speaker.id,
+        )
+        .where(models.PeerRegistration.peer_id == peer_id)
+    )
+    served = select(Cluster.load_balancer_id).where(
+        Cluster.distributor_id.in_(owners)
+    )
+    # As Peer.selects says it of one amphora.
+    selected = [
+        column == wanted
+        for column, wanted in (
+            (Amphora.availability_zone, peer.availability_zone),
+            (Amphora.compute_host, peer.compute_host),
+        )
+        if wanted is not None
+    ]
+    return and_(
+        or_(
+            Amphora.load_balancer_id.in_(served),
+            Amphora.distributor_id.in_(owners),
+        ),
+        *selected,
+    )
+
+
+def _places(session: Session, place: Place) -> frozenset[str]:
+    """The names of all places of its kind."""
+    if place.peer_id is not None:
+        return frozenset(session.scalars(select(models.Peer.id)))
+    column: Any = Amphora.compute_host
+    if place.availability_zone is not None:
+        column = Amphora.availability_zone
+    names = set(
+        session.scalars(
+            select(column)
+            .where(
+                column.is_not(None),
+                ~Amphora.is_deleted,
+                Amphora.status != AmphoraStatus.ERROR.value,
+            )
+            .distinct()
+        )
+    )
+    if place.availability_zone is not None:
+        zones = select(models.Zone.availability_zone).distinct()
+        names |= {zone for zone in session.scalars(zones) if zone}
+    return frozenset(names)

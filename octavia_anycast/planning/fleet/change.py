@@ -1,0 +1,567 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The octavia-anycast authors
+"""A fleet change: which amphorae are replaced next, and when it halts.
+
+Layer: planning. Pure. What is planned are marks in the rows of amphorae; the
+look at each cluster carries them out
+(:mod:`octavia_anycast.planning.amphora`).
+
+A canary is an amphora with a stand-in: the new one boots beside it and
+serves, the old one drains and waits. If the new one proves well, the old one
+leaves; if not, the old one announces again and the new one leaves. The others
+are replaced as by a failover, one of each cluster at a time.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from octavia_anycast.model.cluster import AmphoraStatus, ClusterPolicy
+from octavia_anycast.model.fleet.change import (
+    ENDED,
+    ChangeKind,
+    ChangeState,
+    Counted,
+    FleetAmphora,
+    FleetChange,
+    Health,
+)
+from octavia_anycast.model.wire import GateState
+
+# An error rate says something when so many connections were counted.
+CONNECTIONS_MIN = 100
+# Above twice what it was before and so much, it is worse.
+WORSE_FACTOR, WORSE_SHARE = 2.0, 0.01
+# So long an old amphora may take to announce again before the new one goes.
+RETURN_SECONDS = 600.0
+_OPEN = (GateState.UP, GateState.DISABLED, GateState.FALLING)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fleet:
+    """What is known of all amphorae of load balancers.
+
+    ``amphorae``: DELETED ones too, if they failed since the change began.
+    ``health``: of those whose load balancers the change works on.
+    ``unmanaged``: load balancers whose cluster manager is off.
+    """
+
+    amphorae: tuple[FleetAmphora, ...] = ()
+    health: Mapping[str, Health] = field(default_factory=dict)
+    unmanaged: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """What is done now: the change afterwards, and amphora_id -> marks.
+
+    ``renewals``: the amphorae whose agents get a new certificate.
+    """
+
+    change: FleetChange
+    marks: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    renewals: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FleetProgress:
+    """Amphorae by where the change stands with them.
+
+    ``waiting``: to be replaced; ``held``: in a cluster that nobody manages,
+    or drained with a zone, so not yet.
+    """
+
+    replaced: int = 0
+    under_way: int = 0
+    waiting: int = 0
+    held: int = 0
+
+
+def advance(
+    change: FleetChange, fleet: Fleet, policy: ClusterPolicy, now: datetime
+) -> Step:
+    """Say what is to be done now; idempotent.
+
+    What is under way goes on by itself while it is PAUSED.
+    """
+    if change.state in (ChangeState.HALTED, *ENDED):
+        return Step(change=change, marks=taken_back(change, fleet, now))
+    if change.state is ChangeState.PAUSED:
+        return Step(change=change)
+    if change.kind is ChangeKind.CERTIFICATE:
+        return _renew(change, fleet, now)
+    why = trouble(change, fleet, policy, now)
+    if why:
+        stopped = replace(
+            change, state=ChangeState.HALTED, reason=why, stopped_at=now
+        )
+        return Step(change=stopped, marks=taken_back(stopped, fleet, now))
+    if not change.is_proven and change.canaries:
+        return _prove(change, fleet, policy, now)
+    return _roll(change, fleet, now)
+
+
+def due(change: FleetChange, fleet: Fleet) -> tuple[FleetAmphora, ...]:
+    """Those that are to be replaced and are not yet being so."""
+    new_images = _new_images(change, fleet.amphorae)
+    return tuple(
+        one
+        for one in fleet.amphorae
+        if one.status is AmphoraStatus.ALLOCATED
+        and one.load_balancer_id is not None
+        and not _is_new(change, one)
+        and one.leaving_since is None
+        and one.fleet_change_id != change.id
+        and not one.failover_wanted
+        and _is_meant(change, one, new_images)
+    )
+
+
+def _is_new(change: FleetChange, one: FleetAmphora) -> bool:
+    """Whether it was booted since the change began; no clock says that."""
+    return one.fleet_revision >= change.revision
+
+
+def _is_meant(
+    change: FleetChange, one: FleetAmphora, new_images: frozenset[str]
+) -> bool:
+    if change.kind is ChangeKind.CERTIFICATE:
+        return True  # one that has a new one counts as new itself
+    if change.kind is ChangeKind.HOST:
+        return one.compute_host == change.compute_host
+    return one.image_id is None or one.image_id not in new_images
+
+
+def _new_images(
+    change: FleetChange, amphorae: Iterable[FleetAmphora]
+) -> frozenset[str]:
+    """The images that boot now: flavors may name several tags."""
+    return frozenset(
+        one.image_id
+        for one in amphorae
+        if one.image_id is not None and _is_new(change, one)
+    )
+
+
+def _is_held(change: FleetChange, fleet: Fleet, one: FleetAmphora) -> bool:
+    """Whether nothing can be done with it now."""
+    if change.kind is ChangeKind.CERTIFICATE:
+        return False  # it needs neither a manager nor to be in service
+    return (
+        one.load_balancer_id in fleet.unmanaged
+        or one.drain_wanted_since is not None
+    )
+
+
+def under_way(change: FleetChange, fleet: Fleet) -> tuple[FleetAmphora, ...]:
+    """Those that are being replaced."""
+    return tuple(
+        one
+        for one in fleet.amphorae
+        if one.fleet_change_id == change.id and one.is_there
+    )
+
+
+def progress(change: FleetChange, fleet: Fleet) -> FleetProgress:
+    """Count amphorae by where the change stands with them."""
+    wanted = due(change, fleet)
+    held = sum(_is_held(change, fleet, one) for one in wanted)
+    return FleetProgress(
+        replaced=sum(_is_done(change, one) for one in fleet.amphorae),
+        under_way=len(under_way(change, fleet)),
+        waiting=len(wanted) - held,
+        held=held,
+    )
+
+
+def _is_done(change: FleetChange, one: FleetAmphora) -> bool:
+    if change.kind is ChangeKind.CERTIFICATE:
+        return one.is_there and _is_new(change, one)
+    return one.fleet_change_id == change.id and not one.is_there
+
+
+def _renew(change: FleetChange, fleet: Fleet, now: datetime) -> Step:
+    """Whose agents get a new certificate now; the canaries alone first."""
+    is_first = not change.is_proven and change.canaries > 0
+    chosen = _one_of_each(
+        change,
+        fleet,
+        change.canaries if is_first else change.parallel,
+        largest_first=is_first,
+    )
+    if not chosen:
+        done = replace(
+            change,
+            state=ChangeState.DONE,
+            reason="all have a new certificate",
+            ended_at=now,
+        )
+        return Step(change=done)
+    return Step(change=change, renewals=tuple(one.id for one in chosen))
+
+
+def after_renewals(
+    change: FleetChange, failures: Sequence[str], now: datetime
+) -> FleetChange:
+    """The change when some agents were to get new certificates."""
+    if change.state is not ChangeState.RUNNING:
+        return change
+    if failures:
+        return replace(
+            change,
+            state=ChangeState.HALTED,
+            reason=failures[0],
+            stopped_at=now,
+        )
+    return replace(change, is_proven=True)
+
+
+def _prove(
+    change: FleetChange, fleet: Fleet, policy: ClusterPolicy, now: datetime
+) -> Step:
+    """Have a few load balancers try the new one out."""
+    if not change.canary_ids:
+        return _choose_canaries(change, fleet, policy, now)
+    there = {one.id: one for one in fleet.amphorae if one.is_there}
+    waits = timedelta(seconds=change.soak)
+    canaries = [there[id_] for id_ in change.canary_ids if id_ in there]
+    if any(
+        one.drained_at is None or now < one.drained_at + waits
+        for one in canaries
+    ):
+        return Step(change=change)
+    return Step(
+        change=replace(change, is_proven=True),
+        marks={
+            one.id: {"stand_in_wanted": False, "failover_wanted": True}
+            for one in canaries
+        },
+    )
+
+
+def _choose_canaries(
+    change: FleetChange, fleet: Fleet, policy: ClusterPolicy, now: datetime
+) -> Step:
+    """One amphora in each of a few clusters.
+
+    Of the largest ones, in which a bad one gets the smallest share; with
+    spares only if there are no others: a new one might stand by.
+    """
+    chosen = _one_of_each(change, fleet, change.canaries, largest_first=True)
+    if not chosen:
+        return _roll(change, fleet, now)
+    marks = {
+        one.id: {
+            "fleet_change_id": change.id,
+            "stand_in_wanted": True,
+            "drain_wanted_since": now,
+            "drain_deadline": now + timedelta(seconds=policy.drain_timeout),
+            "draining_since": None,
+            "drained_at": None,
+            "finishing_since": None,
+        }
+        for one in chosen
+    }
+    ids = tuple(one.id for one in chosen)
+    return Step(
+        change=_watching(replace(change, canary_ids=ids), fleet, chosen, now),
+        marks=marks,
+    )
+
+
+def _roll(change: FleetChange, fleet: Fleet, now: datetime) -> Step:
+    """Replace as many at the same time as may be."""
+    busy = under_way(change, fleet)
+    room = change.parallel - len(busy)
+    chosen = _one_of_each(change, fleet, room) if room > 0 else ()
+    if not chosen and not busy and not due(change, fleet):
+        done = replace(
+            change,
+            state=ChangeState.DONE,
+            reason="all are replaced",
+            baselines={},
+            ended_at=now,
+        )
+        return Step(change=done)
+    marks = {
+        one.id: {"fleet_change_id": change.id, "failover_wanted": True}
+        for one in chosen
+    }
+    if not chosen:
+        return Step(change=change)
+    return Step(change=_watching(change, fleet, chosen, now), marks=marks)
+
+
+def _one_of_each(
+    change: FleetChange,
+    fleet: Fleet,
+    count: int,
+    *,
+    largest_first: bool = False,
+) -> tuple[FleetAmphora, ...]:
+    """At most one of each cluster in which none is under way."""
+    busy = {one.load_balancer_id for one in under_way(change, fleet)}
+    sizes: dict[str | None, int] = {}
+    for one in fleet.amphorae:
+        if one.is_there:
+            owner = one.load_balancer_id
+            sizes[owner] = sizes.get(owner, 0) + 1
+    with_spares = {
+        one.load_balancer_id
+        for one in fleet.amphorae
+        if one.is_there and one.spare_since is not None
+    }
+    candidates: dict[str | None, FleetAmphora] = {}
+    for one in sorted(due(change, fleet), key=_is_spare):
+        if one.load_balancer_id in busy or _is_held(change, fleet, one):
+            continue
+        candidates.setdefault(one.load_balancer_id, one)
+
+    def rank(one: FleetAmphora) -> tuple[bool, int, str]:
+        owner = one.load_balancer_id
+        if not largest_first:
+            return False, 0, owner or ""
+        return owner in with_spares, -sizes.get(owner, 0), owner or ""
+
+    return tuple(sorted(candidates.values(), key=rank)[:count])
+
+
+def _is_spare(one: FleetAmphora) -> bool:
+    return one.spare_since is not None
+
+
+def _watching(
+    change: FleetChange,
+    fleet: Fleet,
+    chosen: Iterable[FleetAmphora],
+    now: datetime,
+) -> FleetChange:
+    """The change, with what their listeners counted before.
+
+    Clusters with nothing left to replace are forgotten, but for those whose
+    new amphorae serve since a short time only.
+    """
+    busy = {one.load_balancer_id for one in under_way(change, fleet)}
+    left = {one.load_balancer_id for one in due(change, fleet)}
+    young = _young(change, fleet, now)
+    kept = {
+        owner: before
+        for owner, before in change.baselines.items()
+        if owner in busy or owner in left or owner in young
+    }
+    for one in chosen:
+        owner = one.load_balancer_id or ""
+        if owner not in kept:
+            kept[owner] = _counted(fleet, owner)
+    return replace(change, baselines=kept)
+
+
+def _young(change: FleetChange, fleet: Fleet, now: datetime) -> frozenset[str]:
+    """The load balancers with an amphora that is new since a short time."""
+    since = now - timedelta(seconds=change.soak)
+    return frozenset(
+        one.load_balancer_id
+        for one in fleet.amphorae
+        if one.load_balancer_id is not None
+        and _is_new(change, one)
+        and (one.applied_at is None or one.applied_at >= since)
+        and one.is_there
+    )
+
+
+def _counted(fleet: Fleet, owner: str) -> dict[str, Counted]:
+    """Listener -> the sums over a cluster's amphorae."""
+    return _sums(
+        fleet.health[one.id]
+        for one in fleet.amphorae
+        if one.load_balancer_id == owner and one.id in fleet.health
+    )
+
+
+def _sums(found: Iterable[Health]) -> dict[str, Counted]:
+    sums: dict[str, Counted] = {}
+    for health in found:
+        for listener_id, count in health.counted.items():
+            before = sums.get(listener_id, Counted(connections=0, errors=0))
+            sums[listener_id] = Counted(
+                connections=before.connections + count.connections,
+                errors=before.errors + count.errors,
+            )
+    return sums
+
+
+# What goes wrong
+
+
+def trouble(
+    change: FleetChange, fleet: Fleet, policy: ClusterPolicy, now: datetime
+) -> str:
+    """Why it halts, as a sentence; empty: nothing is wrong.
+
+    A boot that failed, a health gate that stays closed, or a listener with
+    more errors than before, each of new amphorae.
+    """
+    for one in fleet.amphorae:
+        if one.load_balancer_id not in change.baselines or not _is_new(
+            change, one
+        ):
+            continue
+        whose = f"amphora {one.id} of load balancer {one.load_balancer_id}"
+        if _has_failed(change, one):
+            return f"{whose} did not come up: {one.reason or 'no reason'}"
+        why = _gate_trouble(one, fleet.health.get(one.id), policy, now)
+        if why:
+            return f"{whose}: {why}"
+    return _errors(change, fleet)
+
+
+def _has_failed(change: FleetChange, one: FleetAmphora) -> bool:
+    """Whether its boot failed.
+
+    One without a server was not ordered: a controller died, or the compute
+    service did not answer. That says nothing of what was to boot.
+    """
+    was_ordered = one.compute_id is not None or one.is_refused
+    return (
+        was_ordered
+        and one.failed_at is not None
+        and one.fleet_revision >= change.watched_revision
+    )
+
+
+def _gate_trouble(
+    one: FleetAmphora,
+    health: Health | None,
+    policy: ClusterPolicy,
+    now: datetime,
+) -> str:
+    """That its gate is closed for half as long as makes it sick."""
+    if (
+        health is None
+        or not one.is_there
+        or one.applied_at is None
+        or health.gate in (None, *_OPEN)
+    ):
+        return ""
+    since = max(one.applied_at, health.gate_since or one.applied_at)
+    closed = (now - since).total_seconds()
+    if closed < policy.gate_timeout / 2:
+        return ""
+    return f"health gate not UP for {closed:.0f} s: {health.gate_reason}"
+
+
+def _errors(change: FleetChange, fleet: Fleet) -> str:
+    for owner, before in sorted(change.baselines.items()):
+        new = _sums(
+            fleet.health[one.id]
+            for one in fleet.amphorae
+            if one.load_balancer_id == owner
+            and _is_new(change, one)
+            and one.id in fleet.health
+        )
+        for listener_id, count in sorted(new.items()):
+            earlier = before.get(listener_id)
+            if _is_worse(count, earlier):
+                was = _share(earlier) if earlier else 0.0
+                return (
+                    f"listener {listener_id} of load balancer {owner}: "
+                    f"{_share(count):.1%} of {count.connections} connections "
+                    f"to new amphorae had an error, and {was:.1%} before"
+                )
+    return ""
+
+
+def _is_worse(count: Counted, earlier: Counted | None) -> bool:
+    if count.connections < CONNECTIONS_MIN:
+        return False
+    was = _share(earlier) if earlier is not None else 0.0
+    return _share(count) > WORSE_FACTOR * was + WORSE_SHARE
+
+
+def _share(count: Counted) -> float:
+    return count.errors / count.connections if count.connections else 0.0
+
+
+# Back
+
+
+def taken_back(
+    change: FleetChange, fleet: Fleet, now: datetime
+) -> dict[str, dict[str, Any]]:
+    """amphora_id -> marks that take back what can be; step by step.
+
+    The old amphora of a canary announces again before the new one leaves.
+    Whoever leaves already goes on.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for one in under_way(change, fleet):
+        if one.leaving_since is not None:
+            continue
+        if one.stand_in_wanted and one.drain_wanted_since is not None:
+            found[one.id] = {
+                "drain_wanted_since": None,
+                "drain_deadline": None,
+                "draining_since": None,
+                "drained_at": None,
+                "finishing_since": None,
+            }
+        elif one.stand_in_wanted:
+            if not _is_back(change, fleet, one, now):
+                continue
+            found[one.id] = {
+                "stand_in_wanted": False,
+                "fleet_change_id": None,
+            }
+            for new in _new_of(change, fleet, one):
+                found[new.id] = {"failover_wanted": True}
+        elif one.failover_wanted:
+            found[one.id] = {
+                "failover_wanted": False,
+                "fleet_change_id": None,
+                **_undrained(one),
+            }
+    return found
+
+
+def _undrained(one: FleetAmphora) -> dict[str, Any]:
+    if one.drain_wanted_since is None:
+        return {}
+    return {
+        "drain_wanted_since": None,
+        "drain_deadline": None,
+        "draining_since": None,
+        "drained_at": None,
+        "finishing_since": None,
+    }
+
+
+def _new_of(
+    change: FleetChange, fleet: Fleet, old: FleetAmphora
+) -> tuple[FleetAmphora, ...]:
+    """Those that serve in the place of an old one."""
+    return tuple(
+        one
+        for one in fleet.amphorae
+        if one.load_balancer_id == old.load_balancer_id
+        and one.status is AmphoraStatus.ALLOCATED
+        and _is_new(change, one)
+        and one.leaving_since is None
+    )
+
+
+def _is_back(
+    change: FleetChange, fleet: Fleet, one: FleetAmphora, now: datetime
+) -> bool:
+    """Whether it announces what others of its cluster do, or is late."""
+    since = change.stopped_at or now
+    if now >= since + timedelta(seconds=RETURN_SECONDS):
+        return True
+    own = fleet.health.get(one.id, Health()).announced
+    return all(
+        fleet.health[other.id].announced <= own
+        for other in fleet.amphorae
+        if other.load_balancer_id == one.load_balancer_id
+        and other.id in fleet.health
+        and other.is_there
+    )

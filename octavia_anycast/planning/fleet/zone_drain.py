@@ -1,0 +1,385 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 The octavia-anycast authors
+"""A zone drain: what is refused, and which amphorae are asked to drain.
+
+Layer: planning. Pure. Here is what concerns many load balancers. When an
+amphora that was asked to drain may do so is decided in the look at its own
+cluster, by what is seen there at that moment
+(:mod:`octavia_anycast.planning.amphora.draining`): so the last announcer of a
+VIP stays, whatever is asked for here.
+"""
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from octavia_anycast.model.bgp import IPAddress
+from octavia_anycast.model.cluster import (
+    AmphoraRecord,
+    AmphoraStatus,
+    DrainLimits,
+)
+from octavia_anycast.model.distributor import Distributor
+from octavia_anycast.model.errors import Conflict, InvalidRequest
+from octavia_anycast.model.fleet.zone_drain import (
+    Place,
+    Progress,
+    ZoneDrain,
+    ZoneDrainRequest,
+)
+from octavia_anycast.planning.amphora.draining import obstacle, wish
+from octavia_anycast.planning.amphora.placement import candidate_zones
+
+# How many load balancers a refusal names.
+NAMED_MAX = 10
+BY_OPERATOR = "an operator ended it"
+# So long an amphora may take to announce again before its stand-in goes.
+RETURN_SECONDS = 600.0
+NO_MARKS: Mapping[str, Any] = {
+    "draining_since": None,
+    "drained_at": None,
+    "finishing_since": None,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """An amphora as our tables know it.
+
+    ``announced``: the VIPs that its last report says it announces;
+    ``is_fresh``: whether that report is of now. ``could_serve``: its health
+    gate was UP, so that it could announce. ``fleet_revision``: that of the
+    fleet when it was booted.
+    """
+
+    record: AmphoraRecord
+    fleet_revision: int = 0
+    announced: frozenset[IPAddress] = frozenset()
+    is_fresh: bool = False
+    could_serve: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StandingCluster:
+    """A cluster as our tables know it, with all its amphorae."""
+
+    load_balancer_id: str
+    minimum: int
+    distributor: Distributor
+    amphorae: tuple[Standing, ...]
+    is_managed: bool = True
+    frontend_network_id: str | None = None
+    frontend_subnet_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """All that is known where a zone drain is asked for.
+
+    ``in_place``: ids of the amphorae that are at the place. ``dedicated``:
+    those of them that are a distributor's own -> the distributor.
+    ``places``: names of all places of this kind; ``active``: the zone drains
+    that have not ended.
+    """
+
+    clusters: tuple[StandingCluster, ...] = ()
+    in_place: frozenset[str] = frozenset()
+    dedicated: Mapping[str, str] = field(default_factory=dict)
+    places: frozenset[str] = frozenset()
+    active: tuple[ZoneDrain, ...] = ()
+
+
+def check(wanted: ZoneDrainRequest, known: Known) -> None:
+    """Refuse what cannot be, beforehand.
+
+    :raises InvalidRequest: there is no such place.
+    :raises Conflict: it is drained already, or too little would be left.
+    """
+    place = wanted.place
+    kind, name = named(place)
+    if name not in known.places:
+        there = ", ".join(sorted(known.places)[:NAMED_MAX]) or "none"
+        raise InvalidRequest(
+            kind, f"there is no {place}; those there are: {there}"
+        )
+    _check_overlap(place, known)
+    taken = {named(drain.place) for drain in known.active}
+    left = {one for one in known.places if (kind, one) not in taken} - {name}
+    if kind == "availability_zone" and not left:
+        raise Conflict(
+            f"The {place} cannot be drained: it is the only one that is not "
+            "drained."
+        )
+    if not wanted.force:
+        _check_capacity(wanted, known, avoided_zones(known.active, place))
+
+
+def _check_overlap(place: Place, known: Known) -> None:
+    by_id = {drain.id: drain for drain in known.active}
+    for drain in known.active:
+        if drain.place == place:
+            raise Conflict(
+                f"The {place} is drained already, by zone drain {drain.id} "
+                f"until {_utc(drain.expires_at)}: end that first."
+            )
+    for cluster in known.clusters:
+        for one in cluster.amphorae:
+            other = by_id.get(one.record.zone_drain_id or "")
+            if one.record.id in known.in_place and other is not None:
+                raise Conflict(
+                    f"Zone drains overlap: amphora {one.record.id} at the "
+                    f"{place} is drained with the {other.place}, by zone "
+                    f"drain {other.id} until {_utc(other.expires_at)}."
+                )
+
+
+def _check_capacity(
+    wanted: ZoneDrainRequest, known: Known, avoided: frozenset[str]
+) -> None:
+    found = {
+        cluster.load_balancer_id: why
+        for cluster in known.clusters
+        if (
+            why := shortage(
+                cluster,
+                known.in_place,
+                avoided,
+                boot_elsewhere=wanted.boot_elsewhere,
+            )
+        )
+    }
+    if found:
+        said = [f"{id_} ({why})" for id_, why in sorted(found.items())]
+        raise Conflict(
+            f"The {wanted.place} cannot be drained: {_count(found)} would "
+            f"lack capacity: {_some(said)}. Scale them out, or ask with "
+            "boot_elsewhere, or with force, which keeps in service what "
+            "cannot be missed."
+        )
+    if known.dedicated:
+        owners = sorted(set(known.dedicated.values()))
+        raise Conflict(
+            f"The {wanted.place} cannot be drained: a distributor's own "
+            f"amphorae are there, which no zone drain moves: "
+            f"{_some(owners)}. Ask with force to leave them as they are."
+        )
+
+
+def shortage(
+    cluster: StandingCluster,
+    in_place: Collection[str],
+    avoided: frozenset[str],
+    *,
+    boot_elsewhere: bool,
+) -> str:
+    """Why a cluster cannot do without its amphorae there; empty: it can."""
+    going = [
+        one
+        for one in cluster.amphorae
+        if one.record.id in in_place
+        and one.record.status is AmphoraStatus.ALLOCATED
+        and one.announced
+    ]
+    if not going:
+        return ""
+    if boot_elsewhere:
+        return _why_not_elsewhere(cluster, avoided)
+    vips = frozenset().union(*(one.announced for one in going))
+    others = {
+        one.record.id: vips if one.could_serve else one.announced
+        for one in cluster.amphorae
+        if one.record.id not in in_place and _stays(one)
+    }
+    return obstacle("", {"": vips, **others}, cluster.minimum).replace(
+        "it is the only one of its cluster in service",
+        "none of its other amphorae is in service",
+    )
+
+
+def _why_not_elsewhere(
+    cluster: StandingCluster, avoided: frozenset[str]
+) -> str:
+    if not cluster.is_managed:
+        return "its cluster manager is off (enabled is false): none boots"
+    if not avoided or has_other_zone(cluster, avoided):
+        return ""
+    return "its amphorae may boot in no other availability zone"
+
+
+def has_other_zone(cluster: StandingCluster, avoided: frozenset[str]) -> bool:
+    """Whether its amphorae may boot where nothing is drained."""
+    return any(
+        zone.availability_zone not in avoided
+        for zone in candidate_zones(cluster)
+    )
+
+
+def _stays(one: Standing) -> bool:
+    """Whether it goes on to serve, or takes over: a spare does."""
+    record = one.record
+    return (
+        record.status is AmphoraStatus.ALLOCATED
+        and record.leaving_since is None
+        and record.drain_wanted_since is None
+        and one.is_fresh
+    )
+
+
+def avoided_zones(
+    active: Iterable[ZoneDrain], place: Place | None = None
+) -> frozenset[str]:
+    """Where no amphora boots: the zones that are drained.
+
+    :param place: one that is drained as well
+    """
+    places = [d.place for d in active if d.end_wanted_at is None]
+    if place is not None:
+        places.append(place)
+    return frozenset(
+        one.availability_zone
+        for one in places
+        if one.availability_zone is not None
+    )
+
+
+def marks(
+    drain: ZoneDrain,
+    cluster: StandingCluster,
+    in_place: Collection[str],
+    limits: DrainLimits,
+    now: datetime,
+    *,
+    avoided: frozenset[str] = frozenset(),
+) -> dict[str, dict[str, Any]]:
+    """amphora_id -> the fields that ask for its drain; idempotent.
+
+    What an operator drained himself stays his. One that came there after the
+    zone drain was asked for gets no stand-in: it may be one itself.
+    """
+    may_boot = drain.boot_elsewhere and not _why_not_elsewhere(
+        cluster, avoided
+    )
+    found: dict[str, dict[str, Any]] = {}
+    for one in cluster.amphorae:
+        record = one.record
+        if (
+            record.id not in in_place
+            or record.status is not AmphoraStatus.ALLOCATED
+            or record.leaving_since is not None
+            or record.drain_wanted_since is not None
+        ):
+            continue
+        is_old = one.fleet_revision < drain.revision
+        found[record.id] = {
+            **NO_MARKS,
+            **wish(record, drain.timeout, limits, now),
+            "zone_drain_id": drain.id,
+            "stand_in_wanted": may_boot and is_old,
+        }
+    return found
+
+
+def taken_back(record: AmphoraRecord) -> dict[str, Any]:
+    """The fields that have it announce again; one that leaves goes on.
+
+    Its stand-in stays meanwhile: of those that are one too many, whoever does
+    not announce would go first.
+    """
+    if record.leaving_since is not None:
+        return released()
+    found: dict[str, Any] = {
+        **NO_MARKS,
+        "drain_wanted_since": None,
+        "drain_deadline": None,
+    }
+    return found if record.stand_in_wanted else found | released()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GivenBack:
+    """amphora_id -> fields that change; ``is_over``: none is its then."""
+
+    changes: Mapping[str, Mapping[str, Any]]
+    is_over: bool
+
+
+def given_back(
+    drain: ZoneDrain, cluster: StandingCluster, *, is_late: bool
+) -> GivenBack:
+    """Go on with the end of a zone drain in one cluster; idempotent.
+
+    :param is_late: amphorae had their time to announce again
+    """
+    changes: dict[str, Mapping[str, Any]] = {}
+    is_over = True
+    for one in cluster.amphorae:
+        record = one.record
+        if record.zone_drain_id != drain.id:
+            continue
+        if _step(record) == "returning":
+            if is_late or is_back(cluster, record.id):
+                changes[record.id] = released()
+            else:
+                is_over = False
+            continue
+        changes[record.id] = taken_back(record)
+        is_over = is_over and "zone_drain_id" in changes[record.id]
+    return GivenBack(changes=changes, is_over=is_over)
+
+
+def released() -> dict[str, Any]:
+    """The fields that end its part in a zone drain."""
+    return {"zone_drain_id": None, "stand_in_wanted": False}
+
+
+def is_back(cluster: StandingCluster, amphora_id: str) -> bool:
+    """Whether it announces again what the others do."""
+    announced = {one.record.id: one.announced for one in cluster.amphorae}
+    own = announced.pop(amphora_id, frozenset())
+    return all(vips <= own for vips in announced.values())
+
+
+def progress(records: Iterable[AmphoraRecord]) -> Progress:
+    """Count amphorae of a zone drain by where their drains stand."""
+    counts = Counter(_step(record) for record in records)
+    return Progress(**counts)
+
+
+def _step(record: AmphoraRecord) -> str:
+    if record.drain_wanted_since is None and record.leaving_since is None:
+        return "returning"
+    if record.drained_at is not None:
+        return "drained"
+    return "draining" if record.draining_since is not None else "waiting"
+
+
+def time_is_over(drain: ZoneDrain) -> str:
+    """Why it ends by itself, in a sentence."""
+    return f"its time was over at {_utc(drain.expires_at)}"
+
+
+def named(place: Place) -> tuple[str, str]:
+    """(attribute, value) of a place."""
+    if place.availability_zone is not None:
+        return "availability_zone", place.availability_zone
+    if place.compute_host is not None:
+        return "compute_host", place.compute_host
+    return "peer_id", place.peer_id or ""
+
+
+def _some(said: Sequence[str]) -> str:
+    more = len(said) - NAMED_MAX
+    text = ", ".join(said[:NAMED_MAX])
+    return f"{text} and {more} more" if more > 0 else text
+
+
+def _count(found: Collection[str]) -> str:
+    if len(found) == 1:
+        return "1 load balancer"
+    return f"{len(found)} load balancers"
+
+
+def _utc(at: datetime) -> str:
+    return f"{at:%Y-%m-%d %H:%M:%S} UTC"
