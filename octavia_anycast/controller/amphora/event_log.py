@@ -18,11 +18,10 @@ from octavia_anycast.planning.events import News
 def write(session: Any, news: News) -> None:
     """Store them in the transaction that reports the look.
 
-    One INSERT for all events, and one UPDATE for each amphora that is told
-    of; nothing if nothing happened.
+    One INSERT for all events, and a prepared UPDATE for all amphorae that are
+    told of; nothing if nothing happened.
     """
-    for amphora_id, told in sorted(news.told.items()):
-        amphorae.update(session, amphora_id, told=told)
+    amphorae.record_told(session, news.told)
     events.add(session, news.events)
 
 

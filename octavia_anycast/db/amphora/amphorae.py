@@ -2,12 +2,12 @@
 # Copyright (c) 2026 The octavia-anycast authors
 """Amphorae: our rows; DELETED ones stay until they are purged."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy import ColumnElement, Table, bindparam, or_, select
 from sqlalchemy import delete as delete_rows
 from sqlalchemy import update as update_rows
 from sqlalchemy.orm import Session, lazyload
@@ -35,6 +35,7 @@ from octavia_anycast.model.cluster import (
     DrainMark,
 )
 from octavia_anycast.model.errors import Conflict, NotFound
+from octavia_anycast.model.monitoring.event import Told
 from octavia_anycast.model.wire import Frontend
 from octavia_anycast.model.wire import FrontendAddress as ModelAddress
 
@@ -45,6 +46,12 @@ _PLAIN = frozenset(AmphoraRecord.__dataclass_fields__) - {
     "status",
 }
 _PLAIN_ALSO = ("is_refused", "is_invalid")
+_TABLE = cast(Table, Amphora.__table__)
+_RECORD_TOLD = (
+    update_rows(_TABLE)
+    .where(_TABLE.c.id == bindparam("of"))
+    .values(told=bindparam("marks"))
+)
 _DRAIN_COLUMNS = {
     DrainMark.BEGUN: "draining_since",
     DrainMark.ENDED: "drained_at",
@@ -166,6 +173,16 @@ def update(
         else:
             raise ValueError(f"{name} is not a field of an amphora")
     session.flush()
+
+
+def record_told(session: Session, told: Mapping[str, Told]) -> None:
+    """Store what events told of amphorae; one prepared statement.
+
+    :param told: amphora_id -> all that was told of it
+    """
+    rows = [{"of": id_, "marks": told[id_]} for id_ in sorted(told)]
+    if rows:
+        session.connection().execute(_RECORD_TOLD, rows)
 
 
 def request_deletion(session: Session, amphora_id: str, now: datetime) -> None:
