@@ -15,6 +15,7 @@ from types import NoneType
 from typing import Any
 
 from oslo_config import cfg
+from oslo_config import types as cfg_types
 
 from octavia_anycast.model.cluster import (
     CLUSTER_SIZE_MAX,
@@ -387,6 +388,7 @@ _LIMITS: dict[str, dict[str, Any]] = {
     "replacement_limit": {"min": 1},
     "spare_watch_interval": {"min": 0.1},
     "spare_watch_timeout": {"min": 0.05},
+    "picture_hosts": {"item_type": cfg_types.HostDomain()},
     "purge_interval": {"min": 1.0},
     "amphora_expiry_age": {"min": 3600.0},
     "event_expiry_age": {"min": 60.0},

@@ -6,7 +6,6 @@ Layer: cmd. Reads the configuration, makes every collaborator, and hands
 them on; the only place with the wall clock.
 """
 
-import gc
 import signal
 import sys
 import time
@@ -104,7 +103,6 @@ def main() -> int:
             "DEBUG" if cfg.CONF.debug else "INFO"
         )
         world = _notifying(controller_metrics.metered(_await_world(settings)))
-        keep_what_is_loaded()
         run(world, settings)
     except InvalidRequest as e:
         print(f"[anycast] {e}", file=sys.stderr)  # noqa: T201
@@ -113,16 +111,6 @@ def main() -> int:
         print(e, file=sys.stderr)  # noqa: T201
         return 2
     return 0
-
-
-def keep_what_is_loaded() -> None:
-    """Spare Python's collector what lives as long as the process.
-
-    A look at thousands of rows makes objects enough that it walks through
-    all there are, and nine of ten are modules and what was made of them.
-    """
-    gc.collect()
-    gc.freeze()
 
 
 def configure(arguments: list[str], **overrides: Any) -> options.Settings:

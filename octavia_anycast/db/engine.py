@@ -229,10 +229,9 @@ def _is_refused(error: Exception) -> bool:
 def _is_lost(error: Exception) -> bool:
     """Whether the transaction is lost, and may work the next time.
 
-    SQLite refuses one that has read and writes while another one commits.
-
     In a savepoint, too: MariaDB ends the whole transaction at a deadlock, the
-    roll back to the savepoint fails, and oslo.db says what caused that.
+    roll back to the savepoint fails, and oslo.db says what caused that. SQLite
+    refuses a transaction that has read, and writes while another one commits.
     """
     if isinstance(error, OperationalError):
         return str(error.orig) == _SQLITE_DEADLOCK

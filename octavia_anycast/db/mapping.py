@@ -16,7 +16,7 @@ from functools import cache
 from typing import Any, TypeVar, cast
 
 from oslo_db.exception import DBDuplicateEntry
-from sqlalchemy import inspect, select
+from sqlalchemy import Table, inspect, select
 from sqlalchemy.orm import Session
 
 from octavia_anycast.db.models import Base
@@ -25,6 +25,11 @@ from octavia_anycast.model.stored import Make, checked
 
 T = TypeVar("T")
 Row = TypeVar("Row", bound=Base)
+
+
+def table_of(kind: type[Base]) -> Table:
+    """The table itself, for statements that are prepared for many rows."""
+    return cast(Table, kind.__table__)
 
 
 def required(session: Session, table: type[Row], row_id: str) -> Row:

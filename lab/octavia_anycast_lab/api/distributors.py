@@ -116,6 +116,20 @@ def ensure(api: rest.Api) -> dict[str, typing.Any]:
     return find(api) or create(api)
 
 
+def ensure_beside(api: rest.Api, wanted: rest.Body) -> str:
+    """Find or make one that is not the default; returns its id.
+
+    :param wanted: what to POST, as :func:`body` makes it
+    """
+    distributor = wanted["distributor"]
+    found = find(api, distributor["name"])
+    if found is None:
+        distributor["is_default"] = False
+        answer = api.request("POST", rest.LOAD_BALANCER, PATH, wanted)
+        found = answer["distributor"]
+    return str(found["id"])
+
+
 def ensure_default(api: rest.Api) -> None:
     """Make the lab's distributor, unless one is the default already."""
     found = api.get(rest.LOAD_BALANCER, PATH)["distributors"]

@@ -48,17 +48,11 @@ def quick_leaves(bench: Bench) -> Iterator[None]:
 @pytest.fixture(scope="module")
 def fabric_with_bfd(bench: Bench, quick_leaves: None) -> Iterator[str]:
     """The id of a distributor with driver bird and BFD to each leaf."""
-    found = distributors.find(bench.admin, NAME)
-    if found is None:
-        body = distributors.body(bench.admin, NAME)
-        body["distributor"]["is_default"] = False
-        distributors.speak_bird(body, BFD)
-        answer = bench.admin.request(
-            "POST", rest.LOAD_BALANCER, distributors.PATH, body
-        )
-        found = answer["distributor"]
-    yield str(found["id"])
-    distributors.delete(bench.admin, str(found["id"]))
+    body = distributors.body(bench.admin, NAME)
+    distributors.speak_bird(body, BFD)
+    made = distributors.ensure_beside(bench.admin, body)
+    yield made
+    distributors.delete(bench.admin, made)
 
 
 @pytest.fixture(scope="module")

@@ -40,9 +40,7 @@ def _body(bench: Bench) -> rest.Body:
     No driver is named: BFD chooses it.
     """
     body = distributors.body(bench.admin, NAME)
-    wanted = body["distributor"]
-    wanted["is_default"] = False
-    for peer in wanted["speakers"][0]["peers"]:
+    for peer in body["distributor"]["speakers"][0]["peers"]:
         peer["bfd"] = {}
     distributors.over_front_ends(body)
     return body
@@ -51,16 +49,13 @@ def _body(bench: Bench) -> rest.Body:
 @pytest.fixture(scope="module")
 def fabric_of_front_ends(bench: Bench) -> Iterator[str]:
     """The id of the distributor."""
+    made = distributors.ensure_beside(bench.admin, _body(bench))
     found = distributors.find(bench.admin, NAME)
-    if found is None:
-        answer = bench.admin.request(
-            "POST", rest.LOAD_BALANCER, distributors.PATH, _body(bench)
-        )
-        found = answer["distributor"]
+    assert found is not None
     assert {s["driver"] for s in found["speakers"]} == {"bird"}
-    yield str(found["id"])
+    yield made
     bench.remove_earlier(BESIDE)
-    distributors.delete(bench.admin, str(found["id"]))
+    distributors.delete(bench.admin, made)
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ import collections.abc
 
 import pytest
 from cluster_bench import Balancer, Bench
-from octavia_anycast_lab.api import distributors, rest
+from octavia_anycast_lab.api import distributors
 from octavia_anycast_lab.fabric import frr
 from planted import NAME, await_silence
 from planting import Scene
@@ -27,17 +27,11 @@ BFD = {
 def distributor_id(bench: Bench) -> collections.abc.Iterator[str]:
     """A distributor with driver bird and BFD to each leaf."""
     distributors.ensure(bench.admin)
-    found = distributors.find(bench.admin, NAME)
-    if found is None:
-        body = distributors.body(bench.admin, NAME)
-        body["distributor"]["is_default"] = False
-        distributors.speak_bird(body, BFD)
-        answer = bench.admin.request(
-            "POST", rest.LOAD_BALANCER, distributors.PATH, body
-        )
-        found = answer["distributor"]
-    yield str(found["id"])
-    distributors.delete(bench.admin, str(found["id"]))
+    body = distributors.body(bench.admin, NAME)
+    distributors.speak_bird(body, BFD)
+    made = distributors.ensure_beside(bench.admin, body)
+    yield made
+    distributors.delete(bench.admin, made)
 
 
 @pytest.fixture(scope="package")

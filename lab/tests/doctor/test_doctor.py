@@ -6,7 +6,6 @@ Faults are planted in leaf1, in its networks, in one amphora and in the cloud,
 and the doctor is asked as an operator asks.
 """
 
-import json
 import logging
 import shlex
 import subprocess
@@ -30,19 +29,6 @@ def test_a_healthy_lab_is_silent(scene: Scene) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     (line,) = done.stdout.splitlines()
     assert "0 are wrong" in line
-    rows = {
-        row["check"]: row
-        for row in json.loads(
-            scene.bench.openstack(
-                *("loadbalancer", "distributor", "check", NAME),
-                *("--all", "--long", "-f", "json"),
-                cloud="admin",
-            )
-        )
-    }
-    LOG.info("%s", json.dumps(rows, indent=1))
-    for check in ("bgp-sessions", "bfd", "mtu", "heartbeats", "images"):
-        assert rows[check]["severity"] == "ok", rows[check]
 
 
 def manage(scene: Scene, *words: str) -> "subprocess.CompletedProcess[str]":

@@ -5,9 +5,9 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, cast
+from typing import Any
 
-from sqlalchemy import ColumnElement, Table, bindparam, or_, select
+from sqlalchemy import ColumnElement, bindparam, or_, select
 from sqlalchemy import delete as delete_rows
 from sqlalchemy import update as update_rows
 from sqlalchemy.orm import Session, lazyload
@@ -46,7 +46,7 @@ _PLAIN = frozenset(AmphoraRecord.__dataclass_fields__) - {
     "status",
 }
 _PLAIN_ALSO = ("is_refused", "is_invalid")
-_TABLE = cast(Table, Amphora.__table__)
+_TABLE = mapping.table_of(Amphora)
 _RECORD_TOLD = (
     update_rows(_TABLE)
     .where(_TABLE.c.id == bindparam("of"))

@@ -7,7 +7,6 @@ long as reading it, and metrics read the reports of all amphorae at once.
 """
 
 import json
-from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -55,12 +54,18 @@ def _summary(document: Mapping[str, Any]) -> ReportSummary:
 
 def _count_paths(paths: Any, counts: Any) -> dict[str, int]:
     """State -> paths; a distributor's own amphora only counts its own."""
-    found = Counter(path["state"] for path in paths)
+    found: dict[str, int] = {}
+
+    def add(state: str, number: int) -> None:
+        found[state] = found.get(state, 0) + number
+
+    for path in paths:
+        add(path["state"], 1)
     for count in counts:
         sent = count["advertised"]
-        found[PathState.ADVERTISED.value] += sent
-        found[PathState.PENDING.value] += max(0, count["wanted"] - sent)
-    return {str(state): number for state, number in found.items()}
+        add(PathState.ADVERTISED.value, sent)
+        add(PathState.PENDING.value, max(0, count["wanted"] - sent))
+    return found
 
 
 def _announces_all(paths: Any) -> bool:

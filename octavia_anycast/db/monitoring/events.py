@@ -5,9 +5,9 @@
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, cast
+from typing import Any
 
-from sqlalchemy import ColumnElement, Table, func, insert, select
+from sqlalchemy import ColumnElement, func, insert, select
 from sqlalchemy import delete as delete_rows
 from sqlalchemy.orm import Session
 
@@ -79,8 +79,7 @@ def add(session: Session, events: Iterable[Event]) -> None:
     """Store events; one prepared statement, or none."""
     rows = [_values(event) for event in events]
     if rows:
-        table = cast(Table, _ROW.__table__)
-        session.connection().execute(insert(table), rows)
+        session.connection().execute(insert(mapping.table_of(_ROW)), rows)
 
 
 def _values(event: Event) -> dict[str, Any]:

@@ -104,7 +104,6 @@ def main(output: str, order: str, arguments: list[str]) -> None:
     """Look, and write what it took."""
     settings = controller.configure(arguments)
     world = controller.make_world(settings)
-    controller.keep_what_is_loaded()
     looks = Looks(world, **json.loads(order))
     reporter = Reporter(world, HeartbeatStore(stale_after=_STALE_SECONDS))
     with (

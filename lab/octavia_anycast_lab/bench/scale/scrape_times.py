@@ -99,7 +99,6 @@ def _pictures(
 def main(output: str, order: str, arguments: list[str]) -> None:
     """Scrape, and write what it took."""
     world = controller.make_world(controller.configure(arguments))
-    controller.keep_what_is_loaded()
     found = timed(world, **json.loads(order))
     pathlib.Path(output).write_text(json.dumps(found), "utf-8")
 
