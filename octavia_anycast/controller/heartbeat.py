@@ -67,6 +67,7 @@ class HeartbeatReceiver:
         store: HeartbeatStore,
         read: Read,
         wake: Callable[[str], None],
+        *,
         look_at: Callable[[str], None] | None = None,
         count: Callable[[], None] = lambda: None,
         relay: HeartbeatRelay | None = None,

@@ -59,7 +59,7 @@ class Controller:
             self.store,
             heartbeats.read,
             self.woken.append,
-            relay.HeartbeatRelay(self.world, owner_at),
+            relay=relay.HeartbeatRelay(self.world, owner_at),
         )
         self.receiver.start()
 
