@@ -11,10 +11,10 @@ ends.
 
 import collections
 import dataclasses
-import datetime
 import json
 import os
 import pathlib
+import resource
 import signal
 import sys
 import threading
@@ -31,15 +31,12 @@ from octavia_anycast import options
 from octavia_anycast.cmd import controller
 from octavia_anycast.controller.ports import World
 from octavia_anycast.db.amphora import amphorae
-from octavia_anycast.db.engine import Database
-from octavia_anycast.model.bgp import IPAddress
 from octavia_anycast.model.cluster import AmphoraStatus
-from octavia_anycast.model.errors import Retryable
-from octavia_anycast.model.wire import Report
 from octavia_anycast.octavia_adapter.load_balancer import rows
 from octavia_anycast.testing.fakes.fake_cloud import FakeCloud, FakeFiles
-from octavia_anycast.testing.fakes.fake_machine import Machine
+from octavia_anycast.testing.fakes.fake_meter import FakeMeter
 from octavia_anycast_lab.bench.scale import clones, idle
+from octavia_anycast_lab.bench.scale.live_cloud import LiveCloud, OneAtATime
 
 # Of the limit for all of it, what convergence may take.
 _CONVERGE_SHARE = 0.6
@@ -50,88 +47,10 @@ _SETTLE_SECONDS = 15.0
 _COPY_SECONDS = 240.0
 # All have to be looked at once more, with heartbeats that bear digests.
 _REST_SECONDS = 120.0
-_CHANGES = 5
+_CHANGES = 20
+_POLL_SECONDS = 0.05
 _REMOVALS = 3
 _NEVER_SECONDS = 86_400.0
-
-
-class LiveCloud(FakeCloud):
-    """The fake cloud with the wall clock, quick with thousands."""
-
-    def __init__(self, database: Database) -> None:
-        super().__init__(database)
-        # amphora_id -> how often it was asked
-        self.asked: collections.Counter[str] = collections.Counter()
-        self._index: dict[str, Machine] = {}
-        self._reports: dict[str, tuple[object, Report]] = {}
-
-    @property
-    def now(self) -> datetime.datetime:
-        """The time."""
-        return controller.utc_now()
-
-    @now.setter
-    def now(self, value: datetime.datetime) -> None:
-        """Nobody moves this clock."""
-
-    def get_report(self, amphora_id: str, address: IPAddress) -> Report:
-        """The same, from memory: to think is an agent's cost, not ours."""
-        machine = self._by_address(amphora_id, address)
-        self.asked[amphora_id] += 1
-        key = (machine.state, machine.pushes, machine.frontend_port)
-        kept = self._reports.get(amphora_id)
-        if kept is None or kept[0] != key:
-            kept = key, super().get_report(amphora_id, address)
-            self._reports[amphora_id] = kept
-        return kept[1]
-
-    def beating(self) -> list[str]:
-        """The lines of those who send heartbeats: id, digest of the report.
-
-        Whose agent was never asked bears none.
-        """
-        reports = dict(self._reports)
-        living = [
-            machine.amphora_id
-            for machine in list(self.machines.values())
-            if machine.has_power
-        ]
-        return sorted(
-            f"{i} {reports[i][1].report_digest}" if i in reports else i
-            for i in living
-        )
-
-    def count(self) -> int:
-        """How often any was asked; other threads go on asking meanwhile."""
-        return sum(dict(self.asked).values())
-
-    def _by_address(self, amphora_id: str, address: IPAddress) -> Machine:
-        machine = self._index.get(amphora_id)
-        if machine is None or machine.server_id not in self.machines:
-            self._index = {m.amphora_id: m for m in self.machines.values()}
-            return super()._by_address(amphora_id, address)
-        if not machine.has_power:
-            raise Retryable(f"amphora {amphora_id} does not answer")
-        return machine
-
-
-class OneAtATime:
-    """Passes calls on, one at a time: the fake was made for one thread."""
-
-    def __init__(self, inner: object) -> None:
-        self._inner = inner
-        self._lock = threading.RLock()
-
-    def __getattr__(self, name: str) -> typing.Any:
-        found = getattr(self._inner, name)
-        if not callable(found):
-            return found
-
-        def call(*arguments: typing.Any, **named: typing.Any) -> typing.Any:
-            with self._lock:
-                return found(*arguments, **named)
-
-        return call
 
 
 class Meter:
@@ -169,7 +88,7 @@ def measure(
             run = _measure(world, cloud, load, meter)
             run["converged_after_seconds"] = round(took, 1)
             if load.loses_one:
-                run["settled_after_seconds"] = _change(world)
+                run["changes"] = _change(world, cloud)
                 run["noticed_after_seconds"] = _lose(world, cloud, ids, turn)
             found.append(run)
     except Exception as error:  # noqa: BLE001 - whoever waits has to hear
@@ -206,11 +125,14 @@ def _measure(
 ) -> dict[str, object]:
     meter.queries.clear()
     asked = cloud.count()
+    beats = typing.cast(FakeMeter, world.meter)
+    received = beats.received
     began, before = time.monotonic(), os.times()
     time.sleep(load.seconds)
     elapsed, after = time.monotonic() - began, os.times()
     cpu = after.user - before.user + after.system - before.system
     queries = dict(meter.queries)
+    received = beats.received - received
     return {
         "looks_per_second": (cloud.count() - asked) / load.size / elapsed,
         "at_rest": len(world.at_rest.amphorae()),
@@ -218,9 +140,31 @@ def _measure(
         "cpu_share": cpu / elapsed,
         "queries_per_second": sum(queries.values()) / elapsed,
         "queries_by_thread": queries,
+        "heartbeats_per_second": received / elapsed,
+        "heartbeats_lost": beats.lost + _dropped(world),
+        "memory_mb": _memory_mb(),
         "resync_interval": world.settings.resync_interval,
         "violations": cloud.violations,
     }
+
+
+def _dropped(world: World) -> int:
+    """Datagrams that the kernel dropped at our socket."""
+    port = f":{world.settings.heartbeat_bind_port:04X}"
+    return sum(
+        int(columns[-1])
+        for name in ("udp", "udp6")
+        for columns in map(
+            str.split,
+            pathlib.Path(f"/proc/net/{name}").read_text().split("\n"),
+        )
+        if columns and columns[1].endswith(port)
+    )
+
+
+def _memory_mb() -> float:
+    """The most that this process ever had in memory."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def _copy(world: World, cloud: LiveCloud, load: idle.Load) -> clones.Clones:
@@ -252,7 +196,7 @@ def _check(limit: float, complaint: str) -> None:
     """
     if time.monotonic() > limit:
         raise TimeoutError(complaint)
-    time.sleep(0.2)
+    time.sleep(_POLL_SECONDS)
 
 
 def _deeds(cloud: FakeCloud) -> list[str]:
@@ -264,23 +208,45 @@ def _deeds(cloud: FakeCloud) -> list[str]:
     ]
 
 
-def _change(world: World) -> list[float]:
-    """A user changes some load balancers: seconds until each is settled.
+def _change(world: World, cloud: LiveCloud) -> dict[str, list[float]]:
+    """A user changes some load balancers, one after the other.
 
+    :returns: seconds until each was looked at, and until it was settled
     :raises TimeoutError: one was not.
     """
-    table = models.LoadBalancer
-    took = []
+    took: dict[str, list[float]] = {"begun": [], "settled": []}
     for identifier in sorted(world.load_balancers.all_statuses())[:_CHANGES]:
-        with rows.transaction() as session:
-            session.query(table).filter(table.id == identifier).update(
-                {"provisioning_status": "PENDING_UPDATE"}
-            )
+        ids = [machine.amphora_id for machine in cloud.of(identifier)]
+        asked = _asked(cloud, ids)
+        _make_pending(identifier)
         began = time.monotonic()
-        while world.load_balancers.all_statuses()[identifier] != "ACTIVE":
+        while _asked(cloud, ids) == asked:
+            _check(began + _NOTICE_SECONDS, f"{identifier} is not begun")
+        took["begun"].append(round(time.monotonic() - began, 2))
+        while _status(identifier) != "ACTIVE":
             _check(began + _NOTICE_SECONDS, f"{identifier} is not settled")
-        took.append(round(time.monotonic() - began, 2))
+        took["settled"].append(round(time.monotonic() - began, 2))
     return took
+
+
+def _asked(cloud: LiveCloud, amphora_ids: list[str]) -> int:
+    return sum(cloud.asked[i] for i in amphora_ids)
+
+
+def _make_pending(load_balancer_id: str) -> None:
+    """Write what Octavia's API writes when a user changes it."""
+    table = models.LoadBalancer
+    with rows.transaction() as session:
+        session.query(table).filter(table.id == load_balancer_id).update(
+            {"provisioning_status": "PENDING_UPDATE"}
+        )
+
+
+def _status(load_balancer_id: str) -> str:
+    table = models.LoadBalancer
+    with rows.transaction() as session:
+        found = session.get(table, load_balancer_id)
+        return str(found.provisioning_status)
 
 
 def _lose(
@@ -374,6 +340,7 @@ def main() -> None:
         agents=safe,
         fast_agents=safe,
         files=FakeFiles(),
+        meter=FakeMeter(),
     )
     stop = threading.Event()
     ids = pathlib.Path(f"{output}.ids")

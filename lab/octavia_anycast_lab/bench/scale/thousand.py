@@ -51,11 +51,30 @@ NOTICED = result.Question(
     expected="15-20: a heartbeat is late by 1.3 of 10 s, and dead_after",
     target=result.Target(quantity="ours", limit=18),
 )
+BEGUN = result.Question(
+    name="thousand_clusters_change_begun_p95",
+    unit="s",
+    expected="0.3-0.7: up to a poll of 0.5 s, and a look",
+    target=result.Target(quantity="ours", limit=1.0),
+)
+LOST = result.Question(
+    name="thousand_clusters_heartbeats_lost",
+    unit="datagrams",
+    expected="0: a batch each half second, a buffer of 4 MiB",
+    target=result.Target(quantity="ours", limit=0),
+)
+MEMORY = result.Question(
+    name="thousand_clusters_memory",
+    unit="MB",
+    expected="350-450: 200 of Octavia, the last reports of 4,000, and the "
+    "simulated amphorae, which are in the same process",
+    target=result.Target(quantity="ours", limit=600),
+)
 SHARES = result.Question(
     name="two_controllers_largest_share_over_mean",
     unit="ratio",
     expected="1.02-1.06: a hash ring with 1,024 points for each member",
-    target=result.Target(quantity="ours", limit=1.2),
+    target=result.Target(quantity="ours", limit=1.1),
 )
 
 
@@ -69,10 +88,17 @@ def measure(lab: world.World) -> tuple[result.Result, ...]:
         found = idle.under(lab, dataclasses.replace(LOAD, runs=lab.runs))
     finally:
         controller.start(lab.plane, lab.registry)
+    for run in found:
+        run["begun_p95_seconds"] = result.quantile(
+            run["changes"]["begun"], 0.95
+        )
     figures = (
         (CPU, "cpu_share"),
         (QUERIES, "queries_per_second"),
         (NOTICED, "noticed_after_seconds"),
+        (BEGUN, "begun_p95_seconds"),
+        (LOST, "heartbeats_lost"),
+        (MEMORY, "memory_mb"),
     )
     return (
         shares,
