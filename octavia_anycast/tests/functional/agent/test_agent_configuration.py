@@ -42,6 +42,7 @@ amphora_agent.main(
     lambda *_: lambda: None,
     SimpleNamespace(ready=lambda: None, beat=lambda: None),
     lambda namespace, path: "",
+    lambda known, seconds: "",
 )
 print(json.dumps(found))
 """
