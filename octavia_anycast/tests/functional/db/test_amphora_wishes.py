@@ -86,6 +86,7 @@ def test_only_one_that_serves_is_silent(session, two, status):
         {"failover_wanted": True},
         {"agent_update_wanted": True},
         {"drain_deadline": LATER},
+        {"stand_in_wanted": True},
         {"now": NOW, "status": AmphoraStatus.PENDING_DELETE},
     ],
     ids=lambda change: next(iter(change)),
