@@ -197,7 +197,8 @@ def make_world(settings: options.Settings) -> World:
         metrics_authority=agents_authority(),
         now=utc_now,
         at_rest=AtRest(
-            interval=settings.beat_interval,
+            interval=settings.heartbeat_interval,
+            controllers=max(1, len(settings.heartbeat_controllers)),
             # With the first heartbeat after it, it would be older.
             confirm=settings.report_interval - settings.beat_interval,
         ),
@@ -383,7 +384,7 @@ def _housekeeping(
         rotation=Rotation(
             world, coordination.lock, lambda: daemon().is_stopping()
         ),
-        sweep=Sweep(world, lambda i: daemon().wake(i)),
+        sweep=Sweep(world),
     )
 
 

@@ -11,6 +11,7 @@ Layer: controller. Pure; safe for several threads.
 """
 
 import threading
+from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -37,6 +38,7 @@ class _Said:
 
     digest: str
     at: datetime
+    gaps: deque[timedelta]  # between its last heartbeats
     load_balancer_id: str = ""
     confirmed_at: datetime | None = None
 
@@ -56,14 +58,26 @@ class Heard:
 class AtRest:
     """Who is at rest, and what each amphora said last.
 
-    :param interval: seconds between two heartbeats of an amphora that come
-        here: of several controllers each gets only every n-th
+    Of several controllers an amphora tells one after the other, and who is
+    told hands it on (ADR 0162). Where that does not work, because one is down
+    or a network lets nothing through, the longest of its last gaps says what
+    to expect: a death is noticed as soon as what comes allows.
+
+    :param interval: seconds between two heartbeats of an amphora
+    :param controllers: how many it tells in turn
     :param confirm: seconds after which a report is confirmed again; less than
         none: with each heartbeat
     """
 
-    def __init__(self, *, interval: float = 3.0, confirm: float = 9.0) -> None:
-        self._late = timedelta(seconds=LATE_FACTOR * interval + LATE_SECONDS)
+    def __init__(
+        self,
+        *,
+        interval: float = 3.0,
+        confirm: float = 9.0,
+        controllers: int = 1,
+    ) -> None:
+        self._interval = timedelta(seconds=interval)
+        self._controllers = controllers
         self._confirm = timedelta(seconds=confirm)
         self._said: dict[str, _Said] = {}
         self._rests: dict[str, _Rest] = {}
@@ -81,8 +95,12 @@ class AtRest:
         amphora_id, digest = beat.amphora_id, beat.report_digest
         said = self._said.get(amphora_id)
         if said is None:
-            self._said[amphora_id] = _Said(digest, at)
+            gaps = deque([self._longest], self._controllers)
+            self._said[amphora_id] = _Said(digest, at, gaps)
             return
+        # What is told of news comes between two, and makes none shorter.
+        if at - said.at > self._interval / 2:
+            said.gaps.append(min(at - said.at, self._longest))
         said.digest, said.at = digest, at
         rest = self._rests.get(said.load_balancer_id)
         if rest is None:
@@ -117,7 +135,7 @@ class AtRest:
                 if (
                     said is None
                     or said.digest != digest
-                    or now - said.at > self._late
+                    or self._is_late(said, now)
                 ):
                     return False
             for amphora_id in digests:
@@ -153,9 +171,19 @@ class AtRest:
 
     def _is_over(self, rest: _Rest, now: datetime) -> bool:
         return now > rest.until or any(
-            now - self._said[amphora_id].at > self._late
+            self._is_late(self._said[amphora_id], now)
             for amphora_id in rest.digests
         )
+
+    def _is_late(self, said: _Said, now: datetime) -> bool:
+        gap = max(self._interval, *said.gaps)
+        limit = LATE_FACTOR * gap + timedelta(seconds=LATE_SECONDS)
+        return now - said.at > limit
+
+    @property
+    def _longest(self) -> timedelta:
+        """Between two, if nobody hands on."""
+        return self._controllers * self._interval
 
     def among(self, load_balancer_ids: Iterable[str]) -> set[str]:
         """Return those of these that are at rest."""

@@ -18,6 +18,7 @@ from octavia_anycast.controller.at_rest import AtRest
 from octavia_anycast.controller.memory import AmphoraMemory, HeartbeatRefusals
 from octavia_anycast.controller.meter import NO_METER, Meter
 from octavia_anycast.controller.notifier import NO_NOTIFIER, Notifier
+from octavia_anycast.db.amphora.report_summary import ReportSummaries
 from octavia_anycast.db.engine import Database
 from octavia_anycast.db.passwords import Cipher
 from octavia_anycast.db.registration.registering import VipHolders
@@ -210,7 +211,8 @@ class World:
 
     ``now``: the wall clock; aware, UTC.
     ``memory``: what this process remembers of amphorae; ``at_rest``: which
-    load balancers are not looked at, because heartbeats say that all is well.
+    load balancers are not looked at, because heartbeats say that all is well;
+    ``summaries``: of stored reports, for those who count all of them.
     ``refusals``: what came to the port of heartbeats and is none.
     ``speakerds``: speakerd's own port, for amphorae whose agents do not
     answer. ``fast_agents``: the agents, asked with short timeouts.
@@ -240,5 +242,6 @@ class World:
     fast_agents: Agents | None = None
     memory: AmphoraMemory = field(default_factory=AmphoraMemory)
     at_rest: AtRest = field(default_factory=AtRest)
+    summaries: ReportSummaries = field(default_factory=ReportSummaries)
     meter: Meter = NO_METER
     notifier: Notifier = NO_NOTIFIER

@@ -22,6 +22,7 @@ from octavia_anycast.controller.metrics.server import MetricsServer
 from octavia_anycast.controller.picture.site import FOLDER, Site
 from octavia_anycast.db import heartbeat, models, schema
 from octavia_anycast.db.amphora import amphora_statistics, amphorae, reports
+from octavia_anycast.db.amphora.report_summary import ReportSummaries
 from octavia_anycast.db.cluster import clusters
 from octavia_anycast.db.engine import Database
 from octavia_anycast.db.monitoring import events
@@ -125,6 +126,7 @@ class PlantedPicture:
             database=self.database,
             settings=operator_settings.read(picture=True, **options),
             now=lambda: NOW,
+            summaries=ReportSummaries(),
         )
         self._session: Any = None
         with self._transaction() as session:

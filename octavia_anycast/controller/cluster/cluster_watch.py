@@ -10,18 +10,26 @@ Layer: controller.
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Protocol
 
 from octavia_anycast.controller.ports import World
 from octavia_anycast.db.amphora import amphorae
 from octavia_anycast.db.amphora.amphorae import Wish
 from octavia_anycast.db.cluster import clusters
 
+# A user's change is begun within a second.
+ASKED_SECONDS = 0.5
 SCAN_SECONDS = 2.0
 MEMORY = timedelta(minutes=2)  # more than clocks of two machines differ
 PENDING = "PENDING"
+
+
+class _Watch(Protocol):
+    """Finds load balancers to look at in our tables."""
+
+    def news(self, session: Any, now: datetime) -> set[str]: ...
 
 
 class ChangedClusters:
@@ -38,39 +46,53 @@ class ChangedClusters:
         return news
 
 
-class AmphoraWatch:
-    """Remembers which silent amphorae and which wishes it told of.
+class Wishes:
+    """Remembers which wishes for amphorae it told of."""
+
+    def __init__(self) -> None:
+        self._told: set[Wish] = set()
+
+    def news(self, session: Any, now: datetime) -> set[str]:
+        """The load balancers to look at; one query.
+
+        A wish that is no longer there is news, too: a drain was undone.
+        """
+        wishes = amphorae.wishes(session)
+        owners = {wish.load_balancer_id for wish in wishes ^ self._told}
+        self._told = wishes
+        return {owner for owner in owners if owner is not None}
+
+
+class SilentAmphorae:
+    """Remembers which silent amphorae it told of.
 
     :param silent_after: seconds after which one not heard of is silent
     """
 
     def __init__(self, silent_after: float) -> None:
         self._patience = timedelta(seconds=silent_after)
-        self._silent: dict[str, str | None] = {}
-        self._wishes: set[Wish] = set()
+        self._told: dict[str, str | None] = {}
 
     def news(self, session: Any, now: datetime) -> set[str]:
-        """The load balancers to look at; two queries.
-
-        A wish that is no longer there is news, too: a drain was undone.
-        """
+        """The load balancers to look at; one query."""
         silent = amphorae.silent(session, now - self._patience)
-        wishes = amphorae.wishes(session)
-        owners = {silent[i] for i in silent.keys() - self._silent.keys()}
-        owners |= {wish.load_balancer_id for wish in wishes ^ self._wishes}
-        self._silent, self._wishes = silent, wishes
+        owners = {silent[i] for i in silent.keys() - self._told.keys()}
+        self._told = silent
         return {owner for owner in owners if owner is not None}
 
 
 class ClusterWatch:
-    """What there is to be reconciled; one query, more with each scan."""
+    """What there is to be reconciled; one query, more with each scan.
+
+    What users ask for in our tables is looked for more often than what is
+    read of all load balancers.
+    """
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self._news = (
-            ChangedClusters(),
-            AmphoraWatch(world.settings.silent_after),
-        )
+        self._asked = (ChangedClusters(), Wishes())
+        self._silent = SilentAmphorae(world.settings.silent_after)
+        self._asked_due = 0.0
         self._scan_due = 0.0
         self._known: dict[str, str] = {}
         self._statuses: Mapping[str, str] = {}
@@ -81,20 +103,25 @@ class ClusterWatch:
         :param wake: has one looked at of which our tables have news
         """
         now = time.monotonic()
+        if now >= self._asked_due:
+            self._tell(self._asked, wake)
+            self._asked_due = now + ASKED_SECONDS
         if now >= self._scan_due:
             statuses = self._world.load_balancers.all_statuses()
             self._known = dict.fromkeys(statuses, "")
-            self._tell_news(wake)
+            self._tell((self._silent,), wake)
             self._end_rests(statuses, wake)
             self._scan_due = now + SCAN_SECONDS
         found = dict.fromkeys(self._world.load_balancers.pending_ids(), "")
         self._known |= found  # one that was made since the scan
         return self._known | dict.fromkeys(found, PENDING)
 
-    def _tell_news(self, wake: Callable[[str], None]) -> None:
+    def _tell(
+        self, watches: Iterable[_Watch], wake: Callable[[str], None]
+    ) -> None:
         now = self._world.now()
         with self._world.database.transaction() as session:
-            news = set().union(*(x.news(session, now) for x in self._news))
+            news = set().union(*(x.news(session, now) for x in watches))
         for load_balancer_id in news:
             wake(load_balancer_id)
 

@@ -45,10 +45,6 @@ LOST_AFTER_SIGHTS = 2
 Reconcile = Callable[[str], object]
 
 
-def _reconcile_later(load_balancer_id: str) -> None:
-    """The next resync looks at it."""
-
-
 def take_inventory(world: World) -> Inventory:
     """Look at all that could be orphaned; a constant number of calls.
 
@@ -98,11 +94,12 @@ class Sweep:
     """Finds orphans and removes them.
 
     ``reconcile`` brings a load balancer that lives to what it should be:
-    the cure for a path of its amphorae that is not one of its VIPs.
+    the cure for a path of its amphorae that is not one of its VIPs. None: the
+    controller that looks after it is asked to, which may be another one.
     """
 
     world: World
-    reconcile: Reconcile = _reconcile_later
+    reconcile: Reconcile | None = None
     _first_seen: dict[tuple[str, str], datetime] = field(default_factory=dict)
     # Loss -> in how many sweeps in a row it was seen.
     _losses: dict[Loss, int] = field(default_factory=dict)
@@ -159,7 +156,10 @@ class Sweep:
                     )
                 else:
                     clusters.update(
-                        session, loss.load_balancer_id, config_revision=""
+                        session,
+                        loss.load_balancer_id,
+                        config_revision="",
+                        changed_at=self.world.now(),
                     )
 
     def _dated(self, found: tuple[Orphan, ...]) -> list[Orphan]:
@@ -234,8 +234,18 @@ def _remove_path(sweep: Sweep, orphan: Orphan) -> None:
         record = amphorae.get(session, str(orphan.amphora_id))
     if record is None or record.status is AmphoraStatus.DELETED:
         return
-    if record.load_balancer_id is not None:
+    if record.load_balancer_id is None:
+        return
+    if sweep.reconcile is not None:
         sweep.reconcile(record.load_balancer_id)
+        return
+    with (
+        contextlib.suppress(NotFound),
+        sweep.world.database.transaction() as session,
+    ):
+        clusters.update(
+            session, record.load_balancer_id, changed_at=sweep.world.now()
+        )
 
 
 _REMOVERS: dict[OrphanKind, Callable[[Sweep, Orphan], None]] = {

@@ -97,7 +97,7 @@ class Deployment:
 
 
 def read(world: World) -> Deployment:
-    """Read it; six queries, seven with ``metrics_per_load_balancer``.
+    """Read it; seven queries at most, and one for each load balancer's size.
 
     :raises Retryable: a database does not answer.
     """
@@ -108,7 +108,7 @@ def read(world: World) -> Deployment:
     booted_since = now - timedelta(seconds=policy.boot_timeout)
     statuses = world.load_balancers.all_statuses()
     with world.database.transaction() as session:
-        rows = totals.counted_amphorae(session)
+        rows = totals.counted_amphorae(session, summaries=world.summaries)
         return Deployment(
             now=now,
             policy=policy,

@@ -121,7 +121,11 @@ class Detail:
                 shown=shown,
                 content=content,
                 peers=tuple(pictured.peers(session)),
-                amphorae=tuple(totals.counted_amphorae(session, owner_id)),
+                amphorae=tuple(
+                    totals.counted_amphorae(
+                        session, owner_id, summaries=world.summaries
+                    )
+                ),
                 reports=pictured.reports(session, owner_id),
                 hosts=pictured.hosts(session, owner_id),
                 rates=rates,

@@ -302,6 +302,7 @@ def wishes(session: Session) -> set[Wish]:
                 Amphora.failover_wanted.is_(True),
                 Amphora.agent_update_wanted.is_(True),
                 Amphora.drain_deadline.is_not(None),
+                Amphora.stand_in_wanted.is_(True),
                 Amphora.status == AmphoraStatus.PENDING_DELETE.value,
             ),
         )

@@ -3,20 +3,31 @@
 """What is counted of stored reports, read without checking the rest.
 
 A report was checked when it came. Checking it again takes five times as
-long as reading it, and metrics read the reports of all amphorae at once.
+long as reading it, and metrics read the reports of all amphorae at once. Most
+of them are what they were at the last scrape, so their summaries are kept.
 """
 
 import json
-from collections.abc import Mapping
+import threading
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Dialect, Text
+from sqlalchemy import Dialect, Text, func, select
+from sqlalchemy import type_coerce as read_as
+from sqlalchemy.orm import Session
 from sqlalchemy.types import TypeDecorator
 
+from octavia_anycast.db.models import AmphoraReport
 from octavia_anycast.model.wire import WIRE_VERSION, GateState, PathState
 from octavia_anycast.planning.amphora.recorded import ReportSummary
 
+# So many ids are named in one query; more reports than that are read whole.
+NAMED_MAX = 500
+# When the agent answered; releases before wrote no ``updated_at`` at first.
+ANSWERED_AT = func.coalesce(
+    AmphoraReport.updated_at, AmphoraReport.reported_at
+)
 _ANNOUNCED = (PathState.ADVERTISED.value, PathState.DRAINING.value)
 
 
@@ -92,3 +103,70 @@ class SummaryDocument(TypeDecorator[ReportSummary]):
             return summary_of(json.loads(value))
         except ValueError:
             return None
+
+
+class ReportSummaries:
+    """Keeps the summary of each stored report; safe for several threads.
+
+    A row's ``updated_at`` is the time of the agent's answer: another answer
+    has another time, and a heartbeat that confirms a report leaves it as it
+    is.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        # amphora_id -> when its agent answered, and the summary of that
+        self._kept: dict[str, tuple[datetime, ReportSummary | None]] = {}
+
+    def of(
+        self, session: Session, answered: Mapping[str, datetime]
+    ) -> dict[str, ReportSummary | None]:
+        """Return the summaries of these reports; a query, if any is new.
+
+        :param answered: amphora_id -> :data:`ANSWERED_AT` of its report
+        """
+        with self._lock:
+            found = {
+                amphora_id: kept
+                for amphora_id, at in answered.items()
+                if (kept := self._kept.get(amphora_id)) and kept[0] == at
+            }
+        missing = answered.keys() - found.keys()
+        if missing:
+            read = _read(session, missing)
+            with self._lock:
+                self._kept |= read
+            found |= read
+        return {
+            amphora_id: summary for amphora_id, (_, summary) in found.items()
+        }
+
+    def keep_only(self, amphora_ids: Collection[str]) -> None:
+        """Forget all others."""
+        with self._lock:
+            for amphora_id in self._kept.keys() - set(amphora_ids):
+                del self._kept[amphora_id]
+
+    def __len__(self) -> int:
+        """How many are kept."""
+        return len(self._kept)
+
+
+def _read(
+    session: Session, amphora_ids: Collection[str]
+) -> dict[str, tuple[datetime, ReportSummary | None]]:
+    """amphora_id -> when its agent answered, and the summary; one query."""
+    statement = select(
+        AmphoraReport.amphora_id,
+        ANSWERED_AT,
+        read_as(AmphoraReport.report, SummaryDocument()),
+    )
+    if len(amphora_ids) <= NAMED_MAX:
+        statement = statement.where(
+            AmphoraReport.amphora_id.in_(sorted(amphora_ids))
+        )
+    return {
+        amphora_id: (at, summary)
+        for amphora_id, at, summary in session.execute(statement)
+        if amphora_id in amphora_ids
+    }

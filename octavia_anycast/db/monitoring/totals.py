@@ -3,18 +3,20 @@
 """Totals over the whole deployment, for metrics: one query each.
 
 Their number does not grow with the number of load balancers. What SQL can
-sum, it sums; amphorae come one by one, for their reports are documents.
+sum, it sums; amphorae come one by one, for their reports are documents, which
+are read once for each answer of an agent.
 """
 
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import ColumnElement, case, func, literal, or_, select
-from sqlalchemy import type_coerce as read_as
 from sqlalchemy.orm import Session
 
-from octavia_anycast.db import mapping
-from octavia_anycast.db.amphora.report_summary import SummaryDocument
+from octavia_anycast.db.amphora.report_summary import (
+    ANSWERED_AT,
+    ReportSummaries,
+)
 from octavia_anycast.db.models import (
     Amphora,
     AmphoraHealth,
@@ -95,39 +97,21 @@ def peer_names(session: Session) -> dict[str, str]:
 
 
 def counted_amphorae(
-    session: Session, owner_id: str | None = None
+    session: Session,
+    owner_id: str | None = None,
+    *,
+    summaries: ReportSummaries | None = None,
 ) -> list[CountedAmphora]:
     """Every amphora that is not DELETED, with its last report.
 
+    A query, and another one for reports that ``summaries`` does not have.
+
     :param owner_id: only those of this load balancer or distributor
+    :param summaries: of reports that were read before
     """
-    statement = (
-        select(
-            Amphora.id.label("amphora_id"),
-            Amphora.load_balancer_id,
-            Amphora.status,
-            Amphora.status_since,
-            Amphora.availability_zone,
-            Amphora.frontend_mac_address.is_not(None).label("has_frontend"),
-            Amphora.cert_expiration,
-            Amphora.applied_at,
-            Amphora.leaving_since,
-            Amphora.spare_since,
-            Amphora.drain_wanted_since,
-            Amphora.draining_since,
-            Amphora.drained_at,
-            Amphora.mute_since,
-            Amphora.stale_since,
-            AmphoraHealth.last_update.label("heard_at"),
-            AmphoraHealth.counted_at.label("beat_at"),
-            AmphoraReport.reported_at,
-            read_as(AmphoraReport.report, SummaryDocument()).label("said"),
-        )
-        .select_from(Amphora)
-        .outerjoin(AmphoraHealth, AmphoraHealth.amphora_id == Amphora.id)
-        .outerjoin(AmphoraReport, AmphoraReport.amphora_id == Amphora.id)
-        .where(~Amphora.is_deleted)
-    )
+    if summaries is None:
+        summaries = ReportSummaries()
+    statement = _COUNTED
     if owner_id is not None:
         statement = statement.where(
             or_(
@@ -135,4 +119,45 @@ def counted_amphorae(
                 Amphora.distributor_id == owner_id,
             )
         )
-    return mapping.made(session, CountedAmphora, statement)
+    rows = session.execute(statement).all()
+    # The columns begin with the id and end with the time of the answer.
+    answered = {row[0]: row[-1] for row in rows if row[-1] is not None}
+    said = summaries.of(session, answered)
+    if owner_id is None:
+        summaries.keep_only(answered)
+    return [
+        CountedAmphora(
+            **dict(zip(_COLUMNS, row[:-1], strict=True)), said=said.get(row[0])
+        )
+        for row in rows
+    ]
+
+
+_COUNTED = (
+    select(
+        Amphora.id.label("amphora_id"),
+        Amphora.load_balancer_id,
+        Amphora.status,
+        Amphora.status_since,
+        Amphora.availability_zone,
+        Amphora.frontend_mac_address.is_not(None).label("has_frontend"),
+        Amphora.cert_expiration,
+        Amphora.applied_at,
+        Amphora.leaving_since,
+        Amphora.spare_since,
+        Amphora.drain_wanted_since,
+        Amphora.draining_since,
+        Amphora.drained_at,
+        Amphora.mute_since,
+        Amphora.stale_since,
+        AmphoraHealth.last_update.label("heard_at"),
+        AmphoraHealth.counted_at.label("beat_at"),
+        AmphoraReport.reported_at,
+        ANSWERED_AT.label("answered_at"),
+    )
+    .select_from(Amphora)
+    .outerjoin(AmphoraHealth, AmphoraHealth.amphora_id == Amphora.id)
+    .outerjoin(AmphoraReport, AmphoraReport.amphora_id == Amphora.id)
+    .where(~Amphora.is_deleted)
+)
+_COLUMNS = [str(column.key) for column in _COUNTED.selected_columns][:-1]

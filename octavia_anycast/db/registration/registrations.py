@@ -104,7 +104,13 @@ def delete_for_amphora(session: Session, amphora_id: str) -> None:
 
 
 def _delete(session: Session, amphora_id: str, tables: Iterable[Any]) -> None:
+    """Delete the rows that there are.
+
+    A DELETE looks at rows of other amphorae, too, and locks them: of a hundred
+    that boot at the same time each would wait for all others, and some for one
+    another.
+    """
     for table in tables:
-        session.execute(
-            delete_rows(table).where(table.amphora_id == amphora_id)
-        )
+        is_its = table.amphora_id == amphora_id
+        if session.scalar(select(table.amphora_id).where(is_its).limit(1)):
+            session.execute(delete_rows(table).where(is_its))

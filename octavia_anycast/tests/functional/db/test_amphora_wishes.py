@@ -7,7 +7,10 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import event
 
-from octavia_anycast.controller.cluster.cluster_watch import AmphoraWatch
+from octavia_anycast.controller.cluster.cluster_watch import (
+    SilentAmphorae,
+    Wishes,
+)
 from octavia_anycast.db import heartbeat
 from octavia_anycast.db.amphora import amphorae
 from octavia_anycast.model.cluster import AmphoraStatus
@@ -31,28 +34,33 @@ def two(session):
 
 
 @pytest.fixture
+def silent():
+    return SilentAmphorae(silent_after=7.5)
+
+
+@pytest.fixture
 def watch():
-    return AmphoraWatch(silent_after=7.5)
+    return Wishes()
 
 
-def test_one_that_falls_silent_is_news_once(session, two, watch):
-    assert watch.news(session, NOW + PATIENCE) == set()
+def test_one_that_falls_silent_is_news_once(session, two, silent):
+    assert silent.news(session, NOW + PATIENCE) == set()
     heartbeat.touch(session, "two", LATER)
 
     past = NOW + PATIENCE + timedelta(seconds=1)
 
-    assert watch.news(session, past) == {"lb-one"}
-    assert watch.news(session, past) == set()
-    assert watch.news(session, past + timedelta(minutes=1)) == {"lb-two"}
+    assert silent.news(session, past) == {"lb-one"}
+    assert silent.news(session, past) == set()
+    assert silent.news(session, past + timedelta(minutes=1)) == {"lb-two"}
 
 
-def test_one_that_falls_silent_again_is_news_again(session, two, watch):
+def test_one_that_falls_silent_again_is_news_again(session, two, silent):
     late = NOW + timedelta(minutes=1)
-    watch.news(session, late)
+    silent.news(session, late)
     heartbeat.touch(session, "one", late)
-    assert watch.news(session, late) == set()
+    assert silent.news(session, late) == set()
 
-    assert watch.news(session, late + timedelta(minutes=1)) == {"lb-one"}
+    assert silent.news(session, late + timedelta(minutes=1)) == {"lb-one"}
 
 
 def test_one_that_was_never_heard_of_is_not_silent(session):
@@ -78,6 +86,7 @@ def test_only_one_that_serves_is_silent(session, two, status):
         {"failover_wanted": True},
         {"agent_update_wanted": True},
         {"drain_deadline": LATER},
+        {"stand_in_wanted": True},
         {"now": NOW, "status": AmphoraStatus.PENDING_DELETE},
     ],
     ids=lambda change: next(iter(change)),

@@ -136,3 +136,50 @@ def test_who_is_forgotten_is_waited_for_no_more(rests):
     assert rests.amphorae() == {}
     assert rests.overdue(at(1000)) == set()
     assert not begin(rests, 1), "a is to be heard of again"
+
+
+CONTROLLERS = 3
+RACK = {"a": "one"}
+
+
+def after(*gaps):
+    """One of three controllers; heartbeats came with these gaps."""
+    made = AtRest(interval=INTERVAL, confirm=CONFIRM, controllers=CONTROLLERS)
+    seconds = 0.0
+    hear(made, seconds, **RACK)
+    for gap in gaps:
+        seconds += gap
+        hear(made, seconds, **RACK)
+    assert begin(made, seconds, RACK)
+    return made, seconds
+
+
+@pytest.mark.parametrize(
+    ("gaps", "longest"),
+    [
+        pytest.param((10, 10, 10), 10, id="all hand on"),
+        pytest.param((10, 10, 10, 20, 10, 20), 20, id="one is down"),
+        pytest.param((30, 30, 30), 30, id="nobody hands on"),
+        pytest.param((30, 30, 10, 10, 10), 10, id="they hand on again"),
+        pytest.param((10, 10, 10, 0.4, 0.2, 1), 10, id="it had news"),
+        pytest.param((10, 10, 900), 30, id="all were down"),
+        pytest.param((), 30, id="nothing is known yet"),
+    ],
+)
+def test_what_is_late_is_what_came_before_and_some(gaps, longest):
+    """No later than with one controller, as long as all hand on."""
+    rests, last = after(*gaps)
+    limit = last + LATE_FACTOR * longest + LATE_SECONDS
+    assert rests.overdue(at(limit)) == set()
+    assert rests.overdue(at(limit + 0.1)) == {"lb"}
+
+
+def test_a_controller_that_goes_down_ends_each_rest_once():
+    rests, last = after(10, 10, 10)
+    ended = 0
+    for gap in (20, 10) * 6:
+        ended += bool(rests.overdue(at(last + gap - 0.1)))
+        last += gap
+        hear(rests, last, **RACK)
+        begin(rests, last, RACK)
+    assert ended == 1

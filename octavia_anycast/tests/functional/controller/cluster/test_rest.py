@@ -6,6 +6,7 @@ What heartbeats bring is given to the process here; ``test_heartbeats.py``
 sends some over a socket.
 """
 
+import math
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -14,10 +15,18 @@ from octavia.db import models
 
 from octavia_anycast.controller.cluster.caches import QUIET
 from octavia_anycast.controller.cluster.cluster_watch import ClusterWatch
-from octavia_anycast.db.amphora import reports
+from octavia_anycast.controller.housekeeping.sweep import Sweep
+from octavia_anycast.db.amphora import amphorae, reports
 from octavia_anycast.db.cluster import clusters
 from octavia_anycast.model.heartbeat import Heartbeat, ListenerBeat
+from octavia_anycast.model.housekeeping import (
+    Finding,
+    Orphan,
+    OrphanKind,
+    Outcome,
+)
 from octavia_anycast.octavia_adapter.load_balancer.rows import transaction
+from octavia_anycast.planning.housekeeping import Loss
 from octavia_anycast.tests.functional.controller.metrics import (
     test_controller as metrics,
 )
@@ -69,7 +78,7 @@ def woken(stage, watch=None):
     """Who is to be looked at, besides those in PENDING_*."""
     found = []
     watch = watch or ClusterWatch(stage.controller.world)
-    watch._scan_due = 0.0
+    watch._scan_due = watch._asked_due = 0.0
     watch.pending(found.append)
     return set(found)
 
@@ -146,6 +155,96 @@ def test_a_change_ends_it(resting):
         for _, port in machine.sockets
     }
     assert ports == {80, 81}
+
+
+def test_a_change_waits_for_the_next_poll_and_for_one_look(resting):
+    """And for no scan, no heartbeat and no other look."""
+    watch = ClusterWatch(resting.controller.world)
+    watch.pending(str)
+    watch._scan_due = watch._asked_due = math.inf
+    with transaction() as session:
+        session.query(models.LoadBalancer).update(
+            {"provisioning_status": "PENDING_UPDATE"}
+        )
+    found = watch.pending(str)
+    assert found == {resting.load_balancer_id: "PENDING"}
+    look(resting)
+    assert resting.show()["provisioning_status"] == "ACTIVE"
+
+
+def test_a_listener_is_settled_by_the_look_that_makes_it(resting):
+    resting.add_listener(81)
+    look(resting)
+    assert resting.show()["provisioning_status"] == "ACTIVE"
+    assert {
+        port
+        for machine in resting.cloud.announcers(resting.load_balancer_id)
+        for _, port in machine.sockets
+    } == {80, 81}
+
+
+def test_what_users_ask_for_in_our_tables_waits_for_no_scan(resting):
+    """A change of size, and a wish for one amphora."""
+    world = resting.controller.world
+    watch, load_balancer_id = ClusterWatch(world), resting.load_balancer_id
+    assert woken(resting, watch) == set()
+    (first, *_) = stored(resting)
+
+    def size():
+        with resting.api.database.transaction() as session:
+            clusters.update(
+                session, load_balancer_id, changed_at=resting.cloud.clock()
+            )
+
+    def wish():
+        with resting.api.database.transaction() as session:
+            amphorae.update(session, first.amphora_id, failover_wanted=True)
+
+    for ask in (size, wish):
+        ask()
+        found = []
+        watch._scan_due, watch._asked_due = math.inf, 0.0
+        watch.pending(found.append)
+        assert found == [load_balancer_id]
+
+
+@pytest.fixture
+def others_watch(resting):
+    """Of the controller that looks after it: another one does the sweep."""
+    watch = ClusterWatch(resting.controller.world)
+    assert woken(resting, watch) == set()
+    return watch
+
+
+def test_what_the_sweep_makes_good_is_looked_at_by_its_owner(
+    resting, others_watch
+):
+    sweep = Sweep(resting.controller.world)
+    loss = Loss(
+        load_balancer_id=resting.load_balancer_id,
+        what="its security group",
+    )
+    sweep._make_good((loss,))
+    assert woken(resting, others_watch) == set(), "seen once is not lost"
+    sweep._make_good((loss,))
+    assert woken(resting, others_watch) == {resting.load_balancer_id}
+
+
+def test_a_path_that_nobody_wants_is_looked_at_by_its_owner(
+    resting, others_watch
+):
+    (first, *_) = stored(resting)
+    orphan = Orphan(
+        kind=OrphanKind.PATH,
+        id="203.0.113.9",
+        amphora_id=first.amphora_id,
+        reason="nobody wants it",
+        since=None,
+    )
+    finding = Finding(orphan=orphan, outcome=Outcome.FOUND)
+    done = Sweep(resting.controller.world)._remove(finding)
+    assert done.outcome is Outcome.DONE
+    assert woken(resting, others_watch) == {resting.load_balancer_id}
 
 
 def test_without_the_option_nobody_rests(resting):

@@ -13,6 +13,7 @@ from octavia_anycast.controller.at_rest import AtRest
 from octavia_anycast.controller.engine.work_queue import Backlog
 from octavia_anycast.controller.metrics.exposition import Exposition
 from octavia_anycast.controller.metrics.process import ProcessMetrics
+from octavia_anycast.db.amphora.report_summary import ReportSummaries
 from octavia_anycast.testing import operator_settings
 from octavia_anycast.testing.controller_process import ControllerProcess
 from octavia_anycast.testing.fakes.fake_meter import FakeMeter
@@ -70,6 +71,7 @@ class Scene:
             settings=operator_settings.read(**values),
             now=lambda: rows.NOW,
             at_rest=AtRest(),
+            summaries=ReportSummaries(),
         )
         self.process = ProcessMetrics()
         self.backlogs = {

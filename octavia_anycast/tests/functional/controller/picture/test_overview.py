@@ -140,7 +140,7 @@ def test_a_thousand_clusters_fit(planted):
     planted.add_copies(one, 999)
     with counted_queries(planted) as queries:
         found = overview(planted)
-    assert len(queries) == 6
+    assert len(queries) == 7
     assert found["left_out"] == 0
     assert len(found["clusters"]) == 1000
     assert {len(row[7]) for row in found["clusters"]} == {4}
