@@ -73,8 +73,19 @@ class Three:
 @pytest.fixture(scope="module")
 def three(bench: Bench, pool) -> Three:
     """The lab with three controllers; it does not become another one again."""
-    bench.await_converged(pool.take())
+    balancer = pool.take()
+    bench.await_converged(balancer)
     made = controllers.convert(bench.plane, bench.registry, files())
+    before = bench.instance_ids(balancer)
+    # Amphorae send heartbeats to the controllers that they were made with.
+    two_controllers.fail_over(scene_of(bench, balancer))
+    process.wait_until(
+        lambda: not bench.instance_ids(balancer) & before,
+        LONG_SECONDS,
+        "amphorae that know three controllers",
+        0.5,
+    )
+    bench.await_converged(balancer)
     return Three(bench, made)
 
 
@@ -88,6 +99,16 @@ def whole(three: Three, balancer: Balancer) -> collections.abc.Iterator[None]:
     three.bench.await_converged(balancer)
 
 
+def scene_of(bench: Bench, balancer: Balancer) -> Scene:
+    """What a failover is asked of."""
+    return Scene(
+        plane=bench.plane,
+        load_balancer_id=balancer.id,
+        victim=bench.amphorae(balancer)[0].seen.instance,
+        speaker=SPEAKERS["exabgp"],
+    )
+
+
 Fault = collections.abc.Callable[[Three, Node], None]
 
 
@@ -97,12 +118,7 @@ def fail_over_under(three: Three, balancer: Balancer, fault: Fault) -> None:
     before = leftovers.count(bench.plane, bench.admin)
     old = {amphora.instance_id for amphora in bench.amphorae(balancer)}
     counts = {node.name: three.boots(node, balancer) for node in three.nodes}
-    scene = Scene(
-        plane=bench.plane,
-        load_balancer_id=balancer.id,
-        victim=bench.amphorae(balancer)[0].seen.instance,
-        speaker=SPEAKERS["exabgp"],
-    )
+    scene = scene_of(bench, balancer)
     watcher = watching.watcher(bench, balancer)
     with watcher, losses.stream(bench, balancer) as stream:
         two_controllers.fail_over(scene)
