@@ -28,6 +28,7 @@ from octavia_anycast.model.errors import (
     InvalidRequest,
     Overtaken,
     Retryable,
+    RolledBack,
 )
 
 UNREACHED = (
@@ -71,8 +72,10 @@ class Database:
 
         Nested in the same thread it joins the outer transaction.
 
-        :raises Retryable: connection lost, deadlock or database down, or a
-            table of ours is not there.
+        :raises RolledBack: deadlock; on Galera, also one that is only found
+            when it commits.
+        :raises Retryable: connection lost or database down, or a table of
+            ours is not there.
         """
         try:
             with self._facade.writer.using(self._local) as session:
@@ -83,12 +86,10 @@ class Database:
             OperationalError,
             ProgrammingError,
         ) as e:
-            what = _what_time_may_cure(e)
-            if what is None:
+            cure = _what_time_may_cure(e)
+            if cure is None:
                 raise
-            raise Retryable(
-                f"The database {what}", after_seconds=RETRY_AFTER_SECONDS
-            ) from e
+            raise cure from e
 
     @wrap_db_retry(
         retry_interval=0.05,
@@ -195,15 +196,23 @@ def _check(connection: str) -> None:
         ) from e
 
 
-def _what_time_may_cure(error: Exception) -> str | None:
+def _what_time_may_cure(error: Exception) -> Retryable | None:
     """What the database did; None if it would do the same again."""
+
+    def of(kind: type[Retryable], what: str) -> Retryable:
+        return kind(f"The database {what}", after_seconds=RETRY_AFTER_SECONDS)
+
     if isinstance(error, UNREACHED) or _is_refused(error):
-        return f"cannot be reached: {error}"
+        return of(Retryable, f"cannot be reached: {error}")
     if _is_lost(error):
-        return f"did not carry it out: {error}"
+        kind = RolledBack if _is_rolled_back(error) else Retryable
+        return of(kind, f"did not carry it out: {error}")
     missing = _missing_table(error)
     if missing is not None:
-        return f"has no table {missing}: run octavia-anycast-manage db upgrade"
+        return of(
+            Retryable,
+            f"has no table {missing}: run octavia-anycast-manage db upgrade",
+        )
     return None
 
 
@@ -237,6 +246,14 @@ def _is_lost(error: Exception) -> bool:
         return str(error.orig) == _SQLITE_DEADLOCK
     return isinstance(error, LOST) or isinstance(
         getattr(error, "cause", None), LOST
+    )
+
+
+def _is_rolled_back(error: Exception) -> bool:
+    """Whether a lost transaction was surely not committed."""
+    deadlock = oslo_exceptions.DBDeadlock
+    return isinstance(error, (OperationalError, deadlock)) or isinstance(
+        getattr(error, "cause", None), deadlock
     )
 
 

@@ -27,6 +27,10 @@ class NoConnection(Retryable):
     """Nobody took the connection in time: the machine may be gone."""
 
 
+class RolledBack(Retryable):
+    """Another transaction got in the way of this one: nothing was changed."""
+
+
 class Overtaken(Retryable):
     """Another controller may have gone on with it: nothing more is done."""
 

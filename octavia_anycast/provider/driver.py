@@ -194,16 +194,20 @@ class AnycastProviderDriver(provider_base.ProviderDriver):
 
     def loadbalancer_failover(self, loadbalancer_id: str) -> None:
         """Count the request: Octavia's rows do not say that it is one."""
-        with translated(), self._database.transaction() as session:
+
+        def request(session: Any) -> None:
             generation = clusters.request_failover(session, loadbalancer_id)
             clusters.record_request(
                 session, loadbalancer_id, log_lines.request_id()
             )
-        LOG.info(
-            "Failover %s of load balancer %s requested",
-            generation,
-            loadbalancer_id,
-        )
+            LOG.info(
+                "Failover %s of load balancer %s requested",
+                generation,
+                loadbalancer_id,
+            )
+
+        with translated():
+            self._database.transact(request)
 
     def loadbalancer_update(
         self, old_loadbalancer: Any, new_loadbalancer: Any
@@ -276,7 +280,8 @@ class AnycastProviderDriver(provider_base.ProviderDriver):
         flavor = loadbalancer.flavor or {}
         size = metadata.size_of(flavor, self._settings)
         choice = metadata.choice_of(loadbalancer)
-        with self._database.transaction() as session:
+
+        def record(session: Any) -> None:
             distributor_id = choice.distributor_id or distributors.default_id(
                 session
             )
@@ -284,30 +289,26 @@ class AnycastProviderDriver(provider_base.ProviderDriver):
                 raise InvalidRequest("distributor", NO_DISTRIBUTOR)
             _check_usable(session, distributor_id)
             _check_not_external(session, loadbalancer)
-            clusters.create(
-                session,
-                ClusterRecord(
-                    load_balancer_id=loadbalancer.loadbalancer_id,
-                    project_id=loadbalancer.project_id,
-                    distributor_id=distributor_id,
-                    size=size,
-                    cooldown_seconds=metadata.whole(
-                        flavor, "cluster_cooldown"
-                    ),
-                    spare_count=metadata.whole(flavor, "cluster_spare_count"),
-                    flow_rescue=flavor.get(metadata.FLOW_RESCUE, True),
-                    autoscale=metadata.autoscale_of(flavor),
-                    frontend_network_id=choice.frontend_network_id,
-                    frontend_subnet_id=choice.frontend_subnet_id,
-                    request_id=log_lines.request_id(),
-                ),
+            cluster = ClusterRecord(
+                load_balancer_id=loadbalancer.loadbalancer_id,
+                project_id=loadbalancer.project_id,
+                distributor_id=distributor_id,
+                size=size,
+                cooldown_seconds=metadata.whole(flavor, "cluster_cooldown"),
+                spare_count=metadata.whole(flavor, "cluster_spare_count"),
+                flow_rescue=flavor.get(metadata.FLOW_RESCUE, True),
+                autoscale=metadata.autoscale_of(flavor),
+                frontend_network_id=choice.frontend_network_id,
+                frontend_subnet_id=choice.frontend_subnet_id,
+                request_id=log_lines.request_id(),
             )
+            clusters.create(session, cluster)
+
+        self._database.transact(record)
         LOG.info(
-            "Cluster of %s amphorae recorded for load balancer %s of "
-            "distributor %s",
+            "Cluster of %s amphorae recorded for load balancer %s",
             size.desired,
             loadbalancer.loadbalancer_id,
-            distributor_id,
         )
 
     def _record_request(self, parent: str, parent_id: str) -> None:
@@ -322,10 +323,12 @@ class AnycastProviderDriver(provider_base.ProviderDriver):
                 kind = _PARENTS[parent]
                 found = rows.load_balancer_id_of(kind, parent_id)
             if found is not None:
-                with self._database.transaction() as session:
-                    clusters.record_request(
-                        session, found, log_lines.request_id()
+                load_balancer_id = found
+                self._database.transact(
+                    lambda session: clusters.record_request(
+                        session, load_balancer_id, log_lines.request_id()
                     )
+                )
         except (AnycastError, DBError) as e:
             LOG.warning(
                 "The id of this request is not recorded: the controller's "

@@ -36,6 +36,7 @@ from octavia_anycast_lab.bench.scale import (
     many,
     scrape,
     thousand,
+    three_controllers,
     vips,
 )
 from octavia_anycast_lab.cli import EXPECTED
@@ -63,6 +64,7 @@ IN_LAB: collections.abc.Mapping[str, Measure] = {
     "restore": restore.measure,
     "spare": spare.measure,
     "thousand": thousand.measure,
+    "shares-of-three": three_controllers.measure,
 }
 # It makes labs of its own, with no other one beside them.
 DEMO = "demo"

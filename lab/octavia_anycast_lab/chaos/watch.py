@@ -20,6 +20,7 @@ from octavia_anycast_lab import registry as registry_lib
 from octavia_anycast_lab.amphora import hypervisor
 from octavia_anycast_lab.cloud import controller, database
 from octavia_anycast_lab.fabric import frr, observe
+from octavia_anycast_lab.ha import controllers
 
 _INTERVAL_SECONDS = 0.1
 # A client of the database is a process: not at each look.
@@ -133,7 +134,9 @@ class Waits:
 def statuses(plane: deployment.Deployment) -> Statuses:
     """Of all load balancers, as long as there are database and controller."""
     registry = registry_lib.Registry(plane.lab.run_dir)
-    if controller.pid_of(registry) is None:
+    if controller.pid_of(registry) is None and not controllers.is_any_alive(
+        plane, registry
+    ):
         return None
     try:
         rows = database.query(

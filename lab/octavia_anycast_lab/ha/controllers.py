@@ -14,6 +14,7 @@ the control namespace, and use the first node of Galera that is there.
 """
 
 import collections.abc
+import contextlib
 import dataclasses
 import os
 import signal
@@ -61,6 +62,38 @@ def convert(
     for node in made:
         start(plane, registry, node, files)
     return made
+
+
+def heal(
+    plane: deployment.Deployment, registry: registry_lib.Registry, files: Files
+) -> None:
+    """Have all of it run again, whatever was done to it."""
+    made = nodes.of(plane.lab)
+    for node in made:
+        nodes.rejoin(node)
+        for program in (etcd.PROGRAM, galera.PROGRAM):
+            with contextlib.suppress(process.ProcessError):
+                process.send(registry, node.label(program), signal.SIGCONT)
+    etcd.start(made, registry, files.etcd)
+    if not any(galera.cluster_size(node) for node in made):
+        galera.restart_all(made, registry)
+    for node in made:
+        galera.restart(node, registry)
+    galera.await_synced(made)
+    for node in made:
+        with contextlib.suppress(process.ProcessError):
+            resume(node, registry)
+        start(plane, registry, node, files)
+
+
+def is_any_alive(
+    plane: deployment.Deployment, registry: registry_lib.Registry
+) -> bool:
+    """Whether one of the three runs."""
+    return any(
+        controller.pid_of(registry, node.label(PROGRAM)) is not None
+        for node in nodes.of(plane.lab)
+    )
 
 
 def start(

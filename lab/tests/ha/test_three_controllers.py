@@ -8,7 +8,6 @@ came of it is read from the fabric, the hypervisor and the API.
 """
 
 import collections.abc
-import contextlib
 import dataclasses
 import re
 import time
@@ -18,16 +17,27 @@ import pytest
 import watching
 from cluster_bench import Balancer, Bench
 from octavia_anycast_lab.chaos import leftovers, two_controllers
-from octavia_anycast_lab.chaos.fault import SPEAKERS, Scene
-from octavia_anycast_lab.ha import controllers, etcd, front, galera, nodes
+from octavia_anycast_lab.ha import (
+    controllers,
+    etcd,
+    front,
+    galera,
+    nodes,
+)
 from octavia_anycast_lab.ha.nodes import Node
 from octavia_anycast_lab.host import process
-from three_nodes import SECONDS, files, long_only
+from three_nodes import (
+    LONG_SECONDS,
+    SECONDS,
+    convert,
+    files,
+    long_only,
+    scene_of,
+)
 
 pytestmark = [pytest.mark.lab, long_only]
 
 PAUSE_SECONDS = 60.0
-LONG_SECONDS = 300.0
 _BOOTS = re.compile(r"Amphora (\S+) of load balancer (\S+) boots as server")
 
 
@@ -55,26 +65,15 @@ class Three:
 
     def heal(self) -> None:
         """Have all of it run again."""
-        registry, plane = self.bench.registry, self.bench.plane
-        for node in self.nodes:
-            nodes.rejoin(node)
-        etcd.start(self.nodes, registry, files().etcd)
-        if not any(galera.cluster_size(node) for node in self.nodes):
-            galera.restart_all(self.nodes, registry)
-        for node in self.nodes:
-            galera.restart(node, registry)
-        galera.await_synced(self.nodes)
-        for node in self.nodes:
-            with contextlib.suppress(process.ProcessError):
-                controllers.resume(node, registry)
-            controllers.start(plane, registry, node, files())
+        controllers.heal(self.bench.plane, self.bench.registry, files())
 
 
 @pytest.fixture(scope="module")
 def three(bench: Bench, pool) -> Three:
     """The lab with three controllers; it does not become another one again."""
-    bench.await_converged(pool.take())
-    made = controllers.convert(bench.plane, bench.registry, files())
+    balancer = pool.take()
+    bench.await_converged(balancer)
+    made = convert(bench, balancer)
     return Three(bench, made)
 
 
@@ -97,12 +96,7 @@ def fail_over_under(three: Three, balancer: Balancer, fault: Fault) -> None:
     before = leftovers.count(bench.plane, bench.admin)
     old = {amphora.instance_id for amphora in bench.amphorae(balancer)}
     counts = {node.name: three.boots(node, balancer) for node in three.nodes}
-    scene = Scene(
-        plane=bench.plane,
-        load_balancer_id=balancer.id,
-        victim=bench.amphorae(balancer)[0].seen.instance,
-        speaker=SPEAKERS["exabgp"],
-    )
+    scene = scene_of(bench, balancer)
     watcher = watching.watcher(bench, balancer)
     with watcher, losses.stream(bench, balancer) as stream:
         two_controllers.fail_over(scene)
@@ -198,6 +192,17 @@ def test_a_node_of_galera_joins_by_sst(three, balancer):
         galera.kill(worker, registry)
         galera.forget_data(worker)
         galera.restart(worker, registry)
+
+    fail_over_under(three, balancer, fault)
+
+
+def test_the_workers_database_node_falls_behind(three, balancer):
+    """It answers, and takes writes, with what was true some time ago."""
+
+    def fault(three: Three, worker: Node) -> None:
+        galera.desync(worker, is_on=True)
+        wait(20)
+        galera.desync(worker, is_on=False)
 
     fail_over_under(three, balancer, fault)
 

@@ -18,6 +18,7 @@ from wsme import types as wtypes
 from wsmeext import pecan as wsme_pecan
 
 from octavia_anycast.api.declaration.fields import Resource, Schema, reference
+from octavia_anycast.api.declaration.retry import retried
 
 JSON = "application/json"
 FAULTS = {
@@ -130,13 +131,16 @@ class Call:
         answer = None
         if self.of:
             answer = self.of.list_type if self.is_list else self.of.one_type
-        return wsme_pecan.wsexpose(
+        exposed = wsme_pecan.wsexpose(
             answer,
             *([wtypes.text] if n == "fields" else wtypes.text for n in names),
             status_code=self.success,
             ignore_extra_args=self.has_fields,
             **options,
-        )(method)
+        )(retried(method))
+        # It is WSME's to know; Pecan gives what WSME makes any arguments.
+        del exposed.__signature__
+        return exposed
 
     def operation(self) -> Schema:
         """Its operation in the OpenAPI document."""

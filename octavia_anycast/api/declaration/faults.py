@@ -17,6 +17,7 @@ from octavia_anycast.model.errors import (
     InvalidValue,
     NotFound,
     Retryable,
+    RolledBack,
 )
 
 LOG = logging.getLogger(__name__)
@@ -47,6 +48,10 @@ def translated() -> Iterator[None]:
         raise exceptions.NotFound(resource=e.resource, id=e.identifier) from e
     except Conflict as e:
         raise ConflictFault(reason=str(e)) from e
+    except RolledBack as e:
+        # A declared call is made again, and says so if that does not help.
+        LOG.info("%s", e)
+        raise UnavailableFault from e
     except Retryable as e:
         raise _unavailable(e) from e
 

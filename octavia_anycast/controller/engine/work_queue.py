@@ -170,9 +170,12 @@ class WorkQueue:
         if entry is None:
             due = now + random.uniform(0, self._kind.resync)
             entry = self._entries[key] = _Entry(due, due)
-        entry.is_ours = not version or self._owns(key)
+        was_ours, entry.is_ours = entry.is_ours, not version or self._owns(key)
         if version and version != entry.version:
             entry.since = now
+            _wake(entry, now)
+        elif version and entry.is_ours and not was_ours:
+            # Its controller is away: it found the lock taken ever less often.
             _wake(entry, now)
         entry.version = version
 

@@ -81,7 +81,9 @@ SHARES = result.Question(
 def measure(lab: world.World) -> tuple[result.Result, ...]:
     """The division first: it takes a second, the rest minutes."""
     before = result.load()
-    shares = SHARES.answer([_divide() for _ in range(lab.runs)], before)
+    shares = SHARES.answer(
+        [divide(CONTROLLERS) for _ in range(lab.runs)], before
+    )
     lab.say(f"two controllers: largest share {shares.ours:.3f} of the mean")
     controller.stop(lab.registry)
     try:
@@ -112,7 +114,7 @@ def measure(lab: world.World) -> tuple[result.Result, ...]:
     )
 
 
-def _divide() -> result.Run:
+def divide(controllers: int) -> result.Run:
     """New controllers, new load balancers: largest share over the mean."""
     ids = [str(uuid.uuid4()) for _ in range(COUNT)]
     with contextlib.ExitStack() as joined:
@@ -121,7 +123,7 @@ def _divide() -> result.Run:
         )
         members = [
             Coordination(f"file://{home}/coordination")
-            for _ in range(CONTROLLERS)
+            for _ in range(controllers)
         ]
         for member in members:
             member.start()
@@ -132,5 +134,5 @@ def _divide() -> result.Run:
     if sum(owned) != COUNT:
         raise RuntimeError(f"{owned} do not make {COUNT}")
     return result.Run(
-        ours=max(owned) * CONTROLLERS / COUNT, detail={"owned": owned}
+        ours=max(owned) * controllers / COUNT, detail={"owned": owned}
     )

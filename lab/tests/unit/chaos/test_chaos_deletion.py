@@ -170,10 +170,10 @@ def test_statuses_are_not_known_without_controller_or_database(
 ) -> None:
     plane: Any = SimpleNamespace(lab=SimpleNamespace(run_dir="/nowhere"))
     monkeypatch.setattr(watch.registry_lib, "Registry", lambda _: None)
-    monkeypatch.setattr(watch.controller, "pid_of", lambda _: None)
+    monkeypatch.setattr(watch.controller, "pid_of", lambda *_: None)
     assert watch.statuses(plane) is None
 
-    monkeypatch.setattr(watch.controller, "pid_of", lambda _: 7)
+    monkeypatch.setattr(watch.controller, "pid_of", lambda *_: 7)
     monkeypatch.setattr(database, "query", lambda *_: "a\tACTIVE\nb\tERROR\n")
     assert watch.statuses(plane) == {"a": "ACTIVE", "b": "ERROR"}
 

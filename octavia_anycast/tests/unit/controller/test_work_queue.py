@@ -184,6 +184,25 @@ def test_another_controllers_is_taken_when_that_one_is_late(
     assert work_queue.take_due(late + 0.5, limit=1) == ["a"]
 
 
+def test_what_becomes_ours_is_looked_at_at_once(work_queue, foreign):
+    """Its controller was killed, and has kept the lock for a while."""
+    foreign.add("a")
+    work_queue.see({"a": "PENDING"}, now=100)
+    now = 100.0
+    for _ in range(20):
+        now += 2 * STEAL_AFTER_SECONDS
+        assert work_queue.take_due(now, limit=1) == ["a"]
+        work_queue.done("a", now, Result())  # the lock is another one's
+    assert work_queue.take_due(now + 0.1, limit=1) == []
+    foreign.clear()
+    work_queue.see({"a": "PENDING"}, now=now + 0.1)
+    assert work_queue.take_due(now + 0.1, limit=1) == ["a"]
+    work_queue.done("a", now + 0.1, Result())
+    # From then on it takes its turns.
+    work_queue.see({"a": "PENDING"}, now=now + 0.2)
+    assert work_queue.take_due(now + 0.2, limit=1) == []
+
+
 def test_another_controllers_at_rest_is_left_to_it(work_queue, foreign):
     foreign.add("a")
     work_queue.see(at_rest("a"), now=0)

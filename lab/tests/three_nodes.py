@@ -6,13 +6,18 @@ import os
 
 import guide_shell
 import pytest
+from cluster_bench import Balancer, Bench
 from guide_shell import guide_blocks
+from octavia_anycast_lab.chaos import two_controllers
+from octavia_anycast_lab.chaos.fault import SPEAKERS, Scene
 from octavia_anycast_lab.ha import controllers, galera, printed
 from octavia_anycast_lab.ha.nodes import Node
+from octavia_anycast_lab.host import process
 
 GUIDE = guide_shell.ROOT / "doc/source/operator/high-availability.rst"
 SCHEMA = "octavia"
 SECONDS = 60.0
+LONG_SECONDS = 300.0
 # Minutes, not seconds: `make test-ha` sets it.
 long_only = pytest.mark.skipif(
     not os.environ.get("OA_HA"), reason="make test-ha runs it"
@@ -41,3 +46,32 @@ def _file(word: str) -> controllers.Configuration:
         if word in block.text
     )
     return lambda node: printed.on(node, text)
+
+
+def convert(bench: Bench, balancer: Balancer) -> tuple[Node, ...]:
+    """Have three controllers in this lab; it does not become another again.
+
+    Amphorae send heartbeats to the controllers that they were made with, so
+    the load balancer gets others.
+    """
+    made = controllers.convert(bench.plane, bench.registry, files())
+    before = bench.instance_ids(balancer)
+    two_controllers.fail_over(scene_of(bench, balancer))
+    process.wait_until(
+        lambda: not bench.instance_ids(balancer) & before,
+        LONG_SECONDS,
+        "amphorae that know three controllers",
+        0.5,
+    )
+    bench.await_converged(balancer)
+    return made
+
+
+def scene_of(bench: Bench, balancer: Balancer) -> Scene:
+    """What a failover is asked of."""
+    return Scene(
+        plane=bench.plane,
+        load_balancer_id=balancer.id,
+        victim=bench.amphorae(balancer)[0].seen.instance,
+        speaker=SPEAKERS["exabgp"],
+    )
