@@ -170,6 +170,11 @@ def test_stand_ins_serve_before_the_rack_drains(
         await_state(bench, zone, "DRAINED")
         assert len(bench.amphorae(four)) == SIZE + len(gone)
         assert bench.operating(four.id) == "ONLINE"
+        waited = bench.client.run(
+            [*"loadbalancer cluster unset --cooldown --wait".split(), NAME],
+            "admin",
+        )
+        assert waited.returncode == 0, waited.stderr
         typed(bench, "end", zone)
         process.wait_until(
             lambda: len(bench.amphorae(four)) == SIZE,
