@@ -171,7 +171,7 @@ def test_stand_ins_serve_before_the_rack_drains(
         assert len(bench.amphorae(four)) == SIZE + len(gone)
         assert bench.operating(four.id) == "ONLINE"
         waited = bench.client.run(
-            [*"loadbalancer cluster unset --cooldown --wait".split(), NAME],
+            ["loadbalancer", "cluster", "unset", "--cooldown", "--wait", NAME],
             "admin",
         )
         assert waited.returncode == 0, waited.stderr
