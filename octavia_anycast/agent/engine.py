@@ -43,6 +43,7 @@ from octavia_anycast.agent.paths import (
 from octavia_anycast.agent.registrations import carry_out
 from octavia_anycast.agent.speakers.base import BgpSpeaker
 from octavia_anycast.agent.store import Store
+from octavia_anycast.agent.yielding import Yielding
 from octavia_anycast.model import codec
 from octavia_anycast.model.bgp import IPAddress, Speaker
 from octavia_anycast.model.errors import InvalidRequest
@@ -105,6 +106,7 @@ class Engine:
         self._leaving: dict[IPAddress, float] = {}
         # What the speaker was told was made of this.
         self._wish_of: object = None
+        self._yielding = Yielding()
         self._woken = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._is_closing = False
 
@@ -245,7 +247,7 @@ class Engine:
                 self._refusal,
                 status.is_running,
                 status.sessions,
-                len(status.paths),
+                status.paths,
                 status.speakers is None,
             )
 
@@ -379,8 +381,11 @@ class Engine:
     def _tell(self, state: DesiredState, now: float) -> None:
         parts, gate = self._parts, self._gate
         made_of = (state, gate.has_decided, gate.is_passing, self._bound)
-        if made_of != self._wish_of:  # thousands of paths, ten times a second
-            parts.speaker.want(wish(state, gate, self._bound))
+        # Thousands of paths, ten times a second.
+        if made_of != self._wish_of or self._yielding.is_due(now):
+            wanted = wish(state, gate, self._bound)
+            paths = self._yielding.step(wanted.paths, now)
+            parts.speaker.want(replace(wanted, paths=paths))
             self._wish_of = made_of
         vips = vip_addresses(state)
         if not state.is_distributor:

@@ -203,6 +203,11 @@ CLUSTER = Resource(
         "amphora_count": INTEGER(
             "How many amphorae exist, booting ones included."
         ),
+        "stand_in_count": INTEGER(
+            "How many of these are beside desired_size and spare_count: each "
+            "serves in the place of one that is drained with a zone or by a "
+            "fleet change, and that stays."
+        ),
         "announcing_count": INTEGER("How many amphorae announce every VIP."),
         "amphorae": list_of(nested(_MEMBER))(
             "The amphorae; shown only to those whom the policy allows it."
@@ -449,6 +454,7 @@ class ClusterController(resource.Controller):
         return CLUSTER.shown(
             cluster,
             amphora_count=len(found),
+            stand_in_count=sum(one.stand_in_wanted for one in found),
             announcing_count=sum(one.id in announcing for one in found),
             amphorae=[
                 _member(one, one.id in announcing, reported.get(one.id))

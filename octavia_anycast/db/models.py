@@ -662,6 +662,7 @@ class ZoneDrain(Base):
     end_wanted_at: Mapped[datetime | None]
     ended_at: Mapped[datetime | None] = mapped_column(index=True)
     end_reason: Mapped[str]
+    told: Mapped[Status]  # the state that an event told of last
 
 
 class FleetChangeRow(Base):
@@ -685,6 +686,7 @@ class FleetChangeRow(Base):
     watched_revision: Mapped[int]
     stopped_at: Mapped[datetime | None]
     ended_at: Mapped[datetime | None]
+    told: Mapped[Status]  # the state that an event told of last
 
 
 class FleetRevision(Base):

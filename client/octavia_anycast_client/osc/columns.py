@@ -262,6 +262,7 @@ CLUSTER = (
     "scaled_at",
     "scaling_reason",
     "spare_count",
+    "stand_in_count",
 )
 DRAIN = ("connections", "deadline", "reported_at", "since", "state", "vips")
 FRONTEND = ("frontend_network_id", "frontend_subnet_id", "distributor_id")

@@ -81,6 +81,9 @@ class Cluster(resource.Resource):
     config_revision = resource.Body("config_revision")
     #: Amphorae that there are. *Type: int*
     amphora_count = resource.Body("amphora_count", type=int)
+    #: Amphorae that serve in the place of others, which are drained with a
+    #: zone or by a fleet change, and stay. *Type: int*
+    stand_in_count = resource.Body("stand_in_count", type=int)
     #: Amphorae that announce. *Type: int*
     announcing_count = resource.Body("announcing_count", type=int)
     #: The amphorae, for those who may see them. *Type: list of dicts*

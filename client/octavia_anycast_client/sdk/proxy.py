@@ -430,6 +430,7 @@ class Proxy(FleetCalls):
     ) -> Cluster:
         """Wait until a cluster has as many amphorae as it wants, all well.
 
+        Stand-ins of amphorae that are drained with a zone count as well.
         One that is not looked after stays as it is: it is not waited for.
 
         :raises openstack.exceptions.ResourceTimeout: after ``wait`` seconds.
@@ -437,7 +438,12 @@ class Proxy(FleetCalls):
         deadline = time.monotonic() + wait
         while True:
             found = self.get_load_balancer_cluster(load_balancer)
-            wanted = found.desired_size + (found.spare_count or 0)
+            # An API of before has no stand-ins.
+            wanted = (
+                found.desired_size
+                + (found.spare_count or 0)
+                + (found.stand_in_count or 0)
+            )
             is_there = found.amphora_count == wanted
             if not found.is_enabled:
                 return found

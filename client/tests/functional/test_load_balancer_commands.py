@@ -177,6 +177,7 @@ def test_the_cluster_by_name_and_id(show, networks, fabric):
         assert cluster["frontend_network_id"] == networks.front
         assert cluster["desired_size"] == 2
         assert cluster["announcing_count"] == 0
+        assert cluster["stand_in_count"] == 0
         assert cluster["amphorae"] == []
 
 

@@ -155,6 +155,17 @@ def test_a_cluster_is_waited_for_until_it_is_what_it_should_be(client, cloud):
     assert len(cloud.requests) == 5
 
 
+def test_stand_ins_are_waited_for_and_not_for_their_end(client, cloud):
+    cloud.answers["GET", CLUSTER] = [
+        (200, a_cluster(amphora_count=4)),
+        (200, a_cluster(amphora_count=4, stand_in_count=2)),
+        (200, a_cluster(amphora_count=5, stand_in_count=2)),
+    ]
+    found = client.wait_for_load_balancer_cluster(BALANCER)
+    assert (found.stand_in_count, found.amphora_count) == (2, 5)
+    assert len(cloud.requests) == 3
+
+
 def test_a_cluster_that_is_not_looked_after_is_not_waited_for(client, cloud):
     cloud.answers["GET", CLUSTER] = (
         200,

@@ -45,11 +45,11 @@ protocol bgp leaf {{
   password "{password}";
   ipv4 {{
     import none;
-    export filter {{ bgp_next_hop = {next_hop_v4}; accept; }};
+    export filter {{ bgp_next_hop = {next_hop_v4}; {attributes}accept; }};
   }};
   ipv6 {{
     import none;
-    export filter {{ bgp_next_hop = {next_hop_v6}; accept; }};
+    export filter {{ bgp_next_hop = {next_hop_v6}; {attributes}accept; }};
   }};
 }}
 """
@@ -127,8 +127,19 @@ class Standin:
     def server_label(self) -> str:
         return f"server-{self.name}"
 
-    def configure(self, prefixes: tuple[str, ...]) -> None:
-        """Write what the speaker announces when it starts."""
+    def reannounce(self, prefixes: tuple[str, ...], attributes: str) -> None:
+        """Have the running speaker announce them with other attributes."""
+        self.configure(prefixes, attributes)
+        control = str(self.home / "bird.ctl")
+        netns.run(self.namespace, ["birdc", "-s", control, "configure"])
+
+    def configure(
+        self, prefixes: tuple[str, ...], attributes: str = ""
+    ) -> None:
+        """Write what the speaker announces when it starts.
+
+        :param attributes: statements of BIRD's export filter
+        """
         networks = [ipaddress.ip_network(prefix) for prefix in prefixes]
         text = _BIRD.format(
             router_id=self.mgmt.ip,
@@ -140,6 +151,7 @@ class Standin:
             hold=settings.HOLD_TIME_SECONDS,
             keepalive=settings.KEEPALIVE_SECONDS,
             password=self.password,
+            attributes=attributes,
             next_hop_v4=self.front_end_v4.ip,
             next_hop_v6=self.front_end_v6.ip,
             routes_v4=_routes(networks, 4),

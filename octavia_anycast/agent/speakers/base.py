@@ -20,14 +20,21 @@ class Path:
     """A host route towards one peer.
 
     The other attributes (communities, med, ...) are the peer's own;
-    ``is_draining`` adds GRACEFUL_SHUTDOWN (RFC 8326). Several next hops of
-    one VIP are several paths, where ``adds_paths`` is set.
+    ``is_yielding`` makes the ORIGIN INCOMPLETE, ``is_draining`` that and adds
+    GRACEFUL_SHUTDOWN (RFC 8326). Several next hops of one VIP are several
+    paths, where ``adds_paths`` is set.
     """
 
     vip_ip: IPAddress
     nexthop_ip: IPAddress
     peer_id: str
     is_draining: bool = False
+    is_yielding: bool = False
+
+    @property
+    def is_last_choice(self) -> bool:
+        """Whether any other path of its VIP is to be preferred."""
+        return self.is_yielding or self.is_draining
 
     @property
     def prefix(self) -> str:

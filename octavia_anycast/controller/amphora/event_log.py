@@ -25,6 +25,11 @@ def write(session: Any, news: News) -> None:
     events.add(session, news.events)
 
 
+def store(session: Any, found: Sequence[Event]) -> None:
+    """Store events that are of no look at an amphora."""
+    events.add(session, found)
+
+
 def tell(world: World, stored: Sequence[Event]) -> None:
     """Have events counted and sent, after the transaction that stored them."""
     world.meter.happened(stored)

@@ -17,6 +17,7 @@ from typing import Any
 from oslo_log import log as logging
 
 from octavia_anycast.controller.engine.work_queue import Kind, Result
+from octavia_anycast.controller.fleet import told
 from octavia_anycast.controller.ports import World
 from octavia_anycast.db.amphora import amphorae
 from octavia_anycast.db.cluster import clusters
@@ -74,7 +75,13 @@ class FleetChanges:
         return {id_: state.value for id_, state in found.items()}
 
     def reconcile(self, key: str) -> Result:
-        """Make the next step."""
+        """Make the next step, and tell of what it is now."""
+        told.fleet_change(self._world, key)
+        result = self._advance(key)
+        told.fleet_change(self._world, key)
+        return result
+
+    def _advance(self, key: str) -> Result:
         with self._world.database.transaction() as session:
             before = changes.find_locked(session, key)
         if before is None:

@@ -16,6 +16,7 @@ from datetime import timedelta
 from oslo_log import log as logging
 
 from octavia_anycast.controller.engine.work_queue import Kind, Result
+from octavia_anycast.controller.fleet import told
 from octavia_anycast.controller.ports import World
 from octavia_anycast.db.amphora import amphorae
 from octavia_anycast.db.cluster import clusters
@@ -57,15 +58,14 @@ class ZoneDrains:
     def pending(self, wake: Callable[[str], None]) -> Mapping[str, str]:
         """zone drain -> whether it is to end, of those that have not ended.
 
-        One query.
+        With those whose end was not told of; one query.
         """
         self._wake = wake
         now = self._world.now()
         with self._world.database.transaction() as session:
-            active = zone_drains.active(session)
+            found = zone_drains.unfinished(session)
         return {
-            drain.id: "over" if drain.is_over(now) else "on"
-            for drain in active
+            drain.id: "over" if drain.is_over(now) else "on" for drain in found
         }
 
     def reconcile(self, key: str) -> Result:
@@ -73,11 +73,16 @@ class ZoneDrains:
         now = self._world.now()
         with self._world.database.transaction() as session:
             drain = zone_drains.find(session, key)
-        if drain is None or drain.ended_at is not None:
+        if drain is None:
             return Result(is_gone=True, is_settled=True)
-        if drain.is_over(now):
-            return self._end(drain)
-        return Result(did_something=self._mark_new(drain))
+        if drain.ended_at is not None:
+            result = Result(is_gone=True, is_settled=True)
+        elif drain.is_over(now):
+            result = self._end(drain)
+        else:
+            result = Result(did_something=self._mark_new(drain))
+        told.zone_drain(self._world, key)
+        return result
 
     def _mark_new(self, drain: ZoneDrain) -> bool:
         """Mark cluster by cluster; whether any amphora was."""

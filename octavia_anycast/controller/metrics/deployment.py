@@ -13,6 +13,8 @@ from datetime import datetime, timedelta
 
 from octavia_anycast.controller.ports import World
 from octavia_anycast.db.amphora.amphorae import replacements_under_way
+from octavia_anycast.db.fleet import totals as fleet_totals
+from octavia_anycast.db.fleet.totals import FleetTotals
 from octavia_anycast.db.monitoring import totals
 from octavia_anycast.db.monitoring.totals import ClusterTotals
 from octavia_anycast.model.cluster import AmphoraStatus, ClusterPolicy
@@ -84,6 +86,7 @@ class Deployment:
     peer_names: Mapping[str, str]
     amphorae: tuple[Amphora, ...]
     replacements: int
+    fleet: FleetTotals
 
     @property
     def in_use(self) -> tuple[Amphora, ...]:
@@ -97,7 +100,10 @@ class Deployment:
 
 
 def read(world: World) -> Deployment:
-    """Read it; seven queries at most, and one for each load balancer's size.
+    """Read it; nine queries, ten with ``metrics_per_load_balancer``.
+
+    One more while there are zone drains, two more while there is a fleet
+    change; one less if no agent has reported anew.
 
     :raises Retryable: a database does not answer.
     """
@@ -119,6 +125,7 @@ def read(world: World) -> Deployment:
             peer_names=totals.peer_names(session),
             amphorae=_assessed(rows, policy, now, fresh_since),
             replacements=replacements_under_way(session, booted_since),
+            fleet=fleet_totals.read(session),
         )
 
 

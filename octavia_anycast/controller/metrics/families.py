@@ -197,6 +197,39 @@ DRAIN_CONNECTIONS = _of_all(
     "Established connections of amphorae that are DRAINING.",
     "It falls to 0, or what is left breaks at the deadline of the drain.",
 )
+ZONE_DRAINS = _of_all(
+    "zone_drains",
+    "zone drains",
+    "Zone drains that have not ended, by state.",
+    "How far each is: openstack loadbalancer zone list (Zone drains).",
+    state="DRAINING, DRAINED, ENDING",
+)
+ZONE_DRAIN_AMPHORAE = _of_all(
+    "zone_drain_amphorae",
+    "amphorae",
+    "Amphorae of zone drains, by where their drains stand.",
+    "waiting that stays: nobody can take their place. returning that stays: "
+    "they do not announce again (Zone drains).",
+    step="waiting, draining, drained, returning",
+)
+FLEET_CHANGES = _of_all(
+    "fleet_changes",
+    "1 or 0",
+    "Whether a fleet change that has not ended is in this state.",
+    "HALTED: its reason says why (openstack loadbalancer fleet show; Fleet "
+    "changes).",
+    state="RUNNING, PAUSED, HALTED",
+)
+FLEET_CHANGE_AMPHORAE = _of_all(
+    "fleet_change_amphorae",
+    "amphorae",
+    "Amphorae by where the fleet change stands with them: to be replaced, "
+    "being replaced, proven by a canary, replaced, or held (drained, or in a "
+    "cluster that is not managed). 0 when it has ended.",
+    "waiting and under_way fall, replaced rises; none of them moves: as for "
+    "the reason of those clusters (Fleet changes).",
+    step="waiting, under_way, soaking, replaced, held",
+)
 REPLACEMENTS = _of_all(
     "replacements_under_way",
     "amphorae",
@@ -378,7 +411,8 @@ EVENTS = _here(
     Type.COUNTER,
     kind="amphora.phase, amphora.announced, amphora.withdrawn, session.up, "
     "session.down, gate.open, gate.closed, drain.begin, drain.end, "
-    "spare.ready, spare.taken, failover, scale, status",
+    "spare.ready, spare.taken, failover, scale, status, zone.drain, "
+    "fleet.change",
 )
 SESSION_CHANGES = _here(
     "bgp_session_changes_total",
@@ -419,6 +453,10 @@ FAMILIES = (
     GATE_PROBES,
     DRAINS,
     DRAIN_CONNECTIONS,
+    ZONE_DRAINS,
+    ZONE_DRAIN_AMPHORAE,
+    FLEET_CHANGES,
+    FLEET_CHANGE_AMPHORAE,
     REPLACEMENTS,
     REPLACEMENT_LIMIT,
     HEARTBEAT_AGE,

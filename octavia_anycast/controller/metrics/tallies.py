@@ -10,6 +10,7 @@ Layer: controller. Pure.
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict
 from datetime import datetime
 
 from octavia_anycast.controller.metrics import families
@@ -17,6 +18,8 @@ from octavia_anycast.controller.metrics.deployment import Deployment
 from octavia_anycast.controller.metrics.families import Family
 from octavia_anycast.model.bgp import SessionState
 from octavia_anycast.model.cluster import DrainState
+from octavia_anycast.model.fleet.change import ENDED, ChangeState
+from octavia_anycast.model.fleet.zone_drain import ZoneDrainState
 from octavia_anycast.model.wire import (
     GateState,
     PathState,
@@ -171,6 +174,33 @@ def _replacement_limit(found: Deployment) -> Values:
     return _one(found.policy.replacement_limit)
 
 
+def _zone_drains(found: Deployment) -> Values:
+    counts = found.fleet.zone_drains
+    return {
+        (state.value,): counts.get(state, 0)
+        for state in ZoneDrainState
+        if state is not ZoneDrainState.ENDED
+    }
+
+
+def _zone_drain_amphorae(found: Deployment) -> Values:
+    return _each(asdict(found.fleet.drained))
+
+
+def _fleet_changes(found: Deployment) -> Values:
+    return {
+        (state.value,): float(state is found.fleet.change)
+        for state in ChangeState
+        if state not in ENDED
+    }
+
+
+def _fleet_change_amphorae(found: Deployment) -> Values:
+    counts, soaking = asdict(found.fleet.progress), found.fleet.soaking
+    counts["under_way"] -= soaking
+    return _each(counts | {"soaking": soaking})
+
+
 def _heartbeat_age(found: Deployment) -> Values:
     beats = (x.row.beat_at for x in found.in_use)
     ages = (_age(found, at) for at in beats if at is not None)
@@ -239,6 +269,10 @@ _TALLIES: tuple[tuple[Family, Callable[[Deployment], Values]], ...] = (
     (families.GATE_PROBES, _gate_probes),
     (families.DRAINS, _drains),
     (families.DRAIN_CONNECTIONS, _drain_connections),
+    (families.ZONE_DRAINS, _zone_drains),
+    (families.ZONE_DRAIN_AMPHORAE, _zone_drain_amphorae),
+    (families.FLEET_CHANGES, _fleet_changes),
+    (families.FLEET_CHANGE_AMPHORAE, _fleet_change_amphorae),
     (families.REPLACEMENTS, _replacements),
     (families.REPLACEMENT_LIMIT, _replacement_limit),
     (families.HEARTBEAT_AGE, _heartbeat_age),

@@ -16,7 +16,7 @@ from sqlalchemy import update as update_rows
 from sqlalchemy.orm import Session
 
 from octavia_anycast.db import listing, mapping, models
-from octavia_anycast.db.fleet import revision
+from octavia_anycast.db.fleet import revision, told
 from octavia_anycast.db.fleet.zone_drains import NEWEST_FIRST
 from octavia_anycast.db.models import (
     Amphora,
@@ -98,6 +98,7 @@ def ask(
         baselines={},
         revision=asked,
         watched_revision=asked,
+        told="",
         created_at=now,
     )
     session.add(row)
@@ -188,12 +189,14 @@ def active(session: Session) -> FleetChange | None:
 
 
 def unfinished(session: Session) -> dict[str, ChangeState]:
-    """Id -> state of those with something to do; two queries.
+    """Id -> state of those with something to do or to tell of; two queries.
 
     An aborted one has, as long as an amphora is marked as its.
     """
     running = session.execute(
-        select(_ROW.id, _ROW.state).where(_ROW.state.not_in(ENDED))
+        select(_ROW.id, _ROW.state).where(
+            or_(_ROW.state.not_in(ENDED), _ROW.told != _ROW.state)
+        )
     )
     found = {id_: state for id_, state in running}
     marked = session.scalars(
@@ -259,6 +262,29 @@ def fleet(session: Session, change: FleetChange) -> Fleet:
     )
 
 
+def without_health(session: Session, change: FleetChange) -> Fleet:
+    """What a change looks at, as far as it is counted; two queries."""
+    unmanaged = session.scalars(
+        select(Cluster.load_balancer_id).where(~Cluster.is_enabled)
+    )
+    return Fleet(
+        amphorae=tuple(_amphorae(session, change)),
+        unmanaged=frozenset(unmanaged),
+    )
+
+
+def record_told(
+    session: Session, change_id: str, state: ChangeState
+) -> str | None:
+    """Record that a state is told of, see :func:`.told.record`."""
+    return told.record(session, _ROW, change_id, state.value)
+
+
+def distributors(session: Session) -> list[str]:
+    """The distributors whose load balancers a fleet change may concern."""
+    return told.distributors_of(session)
+
+
 def mark_renewed(
     session: Session, amphora_ids: Collection[str], change: FleetChange
 ) -> None:
@@ -274,7 +300,7 @@ def mark_renewed(
 def progress_of(session: Session, change: FleetChange) -> FleetProgress:
     """How far a change is; of one that has ended two counts are enough."""
     if change.state not in ENDED:
-        return progress(change, fleet(session, change))
+        return progress(change, without_health(session, change))
     rows_by_status = session.execute(
         select(Amphora.status, func.count())
         .where(Amphora.fleet_change_id == change.id)

@@ -26,7 +26,7 @@ from octavia_anycast.db.amphora import amphorae, reports
 from octavia_anycast.db.amphora.reports import StoredReport
 from octavia_anycast.db.cluster import clusters
 from octavia_anycast.db.distributor import distributors, peers
-from octavia_anycast.db.fleet import revision
+from octavia_anycast.db.fleet import revision, told
 from octavia_anycast.db.models import Amphora, Cluster
 from octavia_anycast.db.passwords import WithoutPasswords
 from octavia_anycast.model.cluster import (
@@ -40,6 +40,7 @@ from octavia_anycast.model.fleet.zone_drain import (
     Place,
     ZoneDrain,
     ZoneDrainRequest,
+    ZoneDrainState,
 )
 from octavia_anycast.model.wire import GateState, Report
 from octavia_anycast.planning.fleet import zone_drain as planning
@@ -90,6 +91,7 @@ def ask(
         boot_elsewhere=wanted.boot_elsewhere,
         is_forced=wanted.force,
         end_reason="",
+        told="",
         created_at=now,
     )
     session.add(row)
@@ -149,6 +151,29 @@ def active(session: Session) -> tuple[ZoneDrain, ...]:
         .order_by(_ROW.created_at, _ROW.id)
     )
     return tuple(_record(row) for row in rows)
+
+
+def unfinished(session: Session) -> tuple[ZoneDrain, ...]:
+    """Those with something to do or to tell of; one query."""
+    is_untold = _ROW.told != ZoneDrainState.ENDED.value
+    rows = session.scalars(
+        select(_ROW)
+        .where(or_(_ROW.ended_at.is_(None), is_untold))
+        .order_by(_ROW.created_at, _ROW.id)
+    )
+    return tuple(_record(row) for row in rows)
+
+
+def record_told(
+    session: Session, drain_id: str, state: ZoneDrainState
+) -> str | None:
+    """Record that a state is told of, see :func:`.told.record`."""
+    return told.record(session, _ROW, drain_id, state.value)
+
+
+def distributors_at(session: Session, place: Place) -> list[str]:
+    """The distributors whose load balancers a zone drain concerns."""
+    return told.distributors_of(session, _at(session, place))
 
 
 def amphorae_of(

@@ -34,10 +34,18 @@ class EventKind(StrEnum):
     FAILOVER = "failover"
     SCALE = "scale"
     STATUS = "status"  # the operating status of the load balancer
+    ZONE_DRAIN = "zone.drain"  # it began, ended
+    FLEET_CHANGE = "fleet.change"  # it began, halted, ended
 
 
-# BGP is the operator's: a load balancer's user is not shown these at all.
-OPERATORS_KINDS = (EventKind.SESSION_UP, EventKind.SESSION_DOWN)
+# BGP and the fleet are the operator's: a load balancer's user is not shown
+# these at all.
+OPERATORS_KINDS = (
+    EventKind.SESSION_UP,
+    EventKind.SESSION_DOWN,
+    EventKind.ZONE_DRAIN,
+    EventKind.FLEET_CHANGE,
+)
 # Words of other services, of probes, and why an amphora is to leave: a user is
 # not shown the cause.
 OPERATORS_CAUSES = (
@@ -74,7 +82,7 @@ class Owner:
     """To whom an event belongs.
 
     ``load_balancer_id`` and ``project_id`` are None for a distributor's own
-    amphorae.
+    amphorae, and for what concerns many load balancers.
     """
 
     distributor_id: str

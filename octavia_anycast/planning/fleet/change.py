@@ -175,6 +175,16 @@ def progress(change: FleetChange, fleet: Fleet) -> FleetProgress:
     )
 
 
+def soaking(change: FleetChange, fleet: Fleet) -> int:
+    """How many canaries under way have a new amphora that serves."""
+    if change.is_proven:
+        return 0
+    return sum(
+        one.stand_in_wanted and one.drained_at is not None
+        for one in under_way(change, fleet)
+    )
+
+
 def _is_done(change: FleetChange, one: FleetAmphora) -> bool:
     if change.kind is ChangeKind.CERTIFICATE:
         return one.is_there and _is_new(change, one)

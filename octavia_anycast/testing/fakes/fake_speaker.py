@@ -31,6 +31,7 @@ class Route:
     as_path: tuple[int, ...]
     communities: frozenset[str] = frozenset()
     med: int | None = None
+    is_incomplete: bool = False  # its ORIGIN
 
 
 @dataclass(slots=True)
@@ -161,6 +162,7 @@ def _route(path: Path, speaker: Speaker, peer: Peer) -> Route:
         as_path=(speaker.local_as,) * (1 + peer.as_path_prepend),
         communities=frozenset(communities),
         med=peer.med,
+        is_incomplete=path.is_last_choice,
     )
 
 

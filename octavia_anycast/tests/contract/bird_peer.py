@@ -304,4 +304,5 @@ def _route(block: str) -> Route:
         as_path=tuple(int(word) for word in value("as_path").split()),
         communities=frozenset(":".join(c) for c in [*communities, *large]),
         med=int(value("med")) if value("med") else None,
+        is_incomplete=value("origin") == "Incomplete",
     )

@@ -48,7 +48,7 @@ def speakers(*peers, driver=SpeakerDriver.EXABGP):
     )
 
 
-def paths(*names, prefixes=(V4,), is_draining=False):
+def paths(*names, prefixes=(V4,), **attributes):
     found = set()
     for prefix in prefixes:
         vip = ip_address(prefix.split("/")[0])
@@ -58,7 +58,7 @@ def paths(*names, prefixes=(V4,), is_draining=False):
                     vip_ip=vip,
                     nexthop_ip=ip_address(NEXT_HOPS[vip.version]),
                     peer_id=name,
-                    is_draining=is_draining,
+                    **attributes,
                 )
             )
     return frozenset(found)
@@ -142,6 +142,35 @@ def test_draining_adds_graceful_shutdown_and_takes_it_off(announcing):
                 is expected
             ),
             f"draining is {is_draining}",
+        )
+
+
+def test_yielding_changes_the_origin_alone(announcing):
+    bench = announcing
+    before = bench.rib("p1")[V4]
+    assert not before.is_incomplete
+    yielding = paths("p1", "p2", is_yielding=True)
+    steps = (
+        (yielding, replace(before, is_incomplete=True)),
+        (
+            paths("p1", "p2", is_draining=True),
+            replace(
+                before,
+                is_incomplete=True,
+                communities=before.communities | {GRACEFUL_SHUTDOWN},
+            ),
+        ),
+        (paths("p1", "p2"), before),
+    )
+    for wanted, expected in steps:
+        bench.speaker.set_paths(wanted)
+        eventually(
+            lambda expected=expected: bench.rib("p1").get(V4) == expected,
+            f"{expected}",
+        )
+        eventually(
+            lambda wanted=wanted: bench.speaker.status().paths == wanted,
+            "status",
         )
 
 

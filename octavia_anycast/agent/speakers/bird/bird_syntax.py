@@ -200,6 +200,8 @@ def render_routes(
 
 def _route(path: Path, preference: int | None) -> str:
     statements = [f"bgp_next_hop = {path.nexthop_ip};"]
+    if path.is_last_choice:
+        statements.append("bgp_origin = ORIGIN_INCOMPLETE;")
     if path.is_draining:
         statements.append(f"{_add_community(GRACEFUL_SHUTDOWN)};")
     if preference is not None:

@@ -143,6 +143,8 @@ def announcement(path: Path, speaker: Speaker, peer: Peer) -> str:
         path.prefix,
         f"next-hop {path.nexthop_ip}",
     ]
+    if path.is_last_choice:
+        words.append("origin incomplete")
     is_internal = speaker.local_as == peer.remote_as
     if is_internal and peer.local_pref is not None:
         words.append(f"local-preference {peer.local_pref}")

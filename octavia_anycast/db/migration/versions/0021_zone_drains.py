@@ -31,6 +31,7 @@ def upgrade() -> None:
         sa.Column("end_wanted_at", UtcDateTime(), nullable=True),
         sa.Column("ended_at", UtcDateTime(), nullable=True),
         sa.Column("end_reason", sa.String(length=255), nullable=False),
+        sa.Column("told", sa.String(length=16), nullable=False),
         *_times(),
         sa.PrimaryKeyConstraint("id", name=op.f(f"pk_{TABLE}")),
         **OPTIONS,

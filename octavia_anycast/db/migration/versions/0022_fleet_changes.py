@@ -33,6 +33,7 @@ def upgrade() -> None:
             sa.Column(name, UtcDateTime(), nullable=True)
             for name in ("stopped_at", "ended_at")
         ),
+        sa.Column("told", sa.String(length=16), nullable=False),
         sa.Column("created_at", UtcDateTime(), nullable=False),
         sa.Column("updated_at", UtcDateTime(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f(f"pk_{TABLE}")),

@@ -18,7 +18,7 @@ from octavia_anycast.agent.gate.gate import Sample, Verdict
 from octavia_anycast.agent.speakers import choice
 from octavia_anycast.agent.store import Store
 from octavia_anycast.model import codec
-from octavia_anycast.model.bgp import SpeakerDriver
+from octavia_anycast.model.bgp import GRACEFUL_SHUTDOWN, SpeakerDriver
 from octavia_anycast.model.errors import InvalidRequest
 from octavia_anycast.model.wire import (
     FlowRescue,
@@ -293,6 +293,25 @@ def test_a_loop_that_hangs_beats_no_more(bench):
     assert bench.beats == before
     hung.set()
     eventually(lambda: bench.beats > before)
+
+
+def test_a_drain_begins_with_a_path_that_yields(bench):
+    """Each step is seen by the peer, and only the last one is reported."""
+    bench.apply(state(gate=FAST))
+    eventually(lambda: len(bench.peer.rib) == 2)
+    seen = []
+
+    def has_drained():
+        route = bench.peer.rib[f"{VIP4.vip_ip}/32"]
+        is_told = GRACEFUL_SHUTDOWN in route.communities
+        if (step := (route.is_incomplete, is_told)) not in seen:
+            seen.append(step)
+        states = {path.state for path in bench.engine.report().paths}
+        return states == {PathState.DRAINING}
+
+    bench.apply(state(gate=FAST, vips=told(Intent.DRAIN)))
+    eventually(has_drained)
+    assert seen[-2:] == [(True, False), (True, True)]
 
 
 @pytest.mark.parametrize("is_restarted", [False, True])

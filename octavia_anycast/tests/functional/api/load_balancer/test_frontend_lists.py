@@ -201,6 +201,7 @@ def test_the_cluster_is_shown(api, vip, front, default):
             "reason": "",
             "config_revision": "",
             "amphora_count": 0,
+            "stand_in_count": 0,
             "announcing_count": 0,
             "amphorae": [],
         }
@@ -266,6 +267,22 @@ def test_what_the_agents_reported_last_counts(
             "flow_rescue": None,
         }
     ]
+
+
+def test_stand_ins_are_counted_apart(api, vip, default):
+    """Each is one more than are wanted, as long as the other one stays."""
+    created = made(post(api, vip))
+    drained = make_ours(api, created["id"], 1)
+    make_ours(api, created["id"], 2)
+    make_ours(api, created["id"], 3)
+    with api.database.transaction() as session:
+        amphorae.update(session, drained, stand_in_wanted=True)
+
+    cluster = cluster_of(api, created).body["cluster"]
+
+    assert cluster["amphora_count"] == 3
+    assert cluster["stand_in_count"] == 1
+    assert cluster["desired_size"] == 2
 
 
 CLUSTER_ROLES = [

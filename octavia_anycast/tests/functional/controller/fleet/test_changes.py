@@ -14,6 +14,8 @@ from octavia_anycast.controller.housekeeping.housekeeping import (
     Purge,
 )
 from octavia_anycast.db.amphora import amphorae
+from octavia_anycast.db.cluster import clusters
+from octavia_anycast.db.monitoring import events
 from octavia_anycast.model.errors import Retryable
 from octavia_anycast.testing.fakes.fake_cloud import Died
 
@@ -145,6 +147,40 @@ def test_a_boot_that_fails_halts_it_and_the_canary_is_taken_back(serving):
 
     turn(serving, id_, "RUNNING")
     assert run(serving, 400, state_is(serving, id_, "DONE"))
+
+
+def told(stage):
+    """(state before, state after, cause) of its events, in order."""
+    with stage.api.database.transaction() as session:
+        cluster = clusters.get(session, stage.load_balancer_id)
+        scope = events.Scope(
+            distributor_id=cluster.distributor_id, is_own=True
+        )
+        rows = events.latest(session, scope, 100)
+    found = [row for row in rows if row.kind == "fleet.change"]
+    return [
+        (row.from_state, row.to_state, row.cause) for row in reversed(found)
+    ]
+
+
+def test_each_state_is_told_of_once_and_why(serving):
+    id_ = ask(serving, canaries=0)
+    serving.cloud.build_fault = "no bootable device"
+    assert run(serving, 90, state_is(serving, id_, "HALTED"))
+    look(serving)
+    turn(serving, id_, "ABORTED")
+    for _ in range(3):
+        look(serving)
+    found = told(serving)
+    assert [states for *states, _ in found] == [
+        ["", "RUNNING"],
+        ["RUNNING", "HALTED"],
+        ["HALTED", "ABORTED"],
+    ]
+    for _, _, cause in found:
+        assert cause.startswith(f"fleet change {id_} (image)")
+    assert "no bootable device" in found[1][2]
+    assert found[2][2].endswith(": an operator aborted it")
 
 
 def test_a_gate_that_closes_takes_the_canary_back(serving):

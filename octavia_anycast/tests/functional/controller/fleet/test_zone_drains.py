@@ -15,6 +15,7 @@ from octavia_anycast.db.amphora import amphorae
 from octavia_anycast.db.cluster import clusters
 from octavia_anycast.db.distributor import distributors
 from octavia_anycast.db.fleet import zone_drains
+from octavia_anycast.db.monitoring import events
 from octavia_anycast.model.cluster import ClusterSize
 from octavia_anycast.model.distributor import Zone
 from octavia_anycast.testing.fakes.fake_cloud import Died
@@ -62,6 +63,14 @@ def show(stage, id_):
     return stage.api.call("GET", f"{PATH}/{id_}").body["zone_drain"]
 
 
+def let_expire(stage, id_):
+    """Let its time be over: the API has the wall clock, the cloud its own."""
+    with stage.api.database.transaction() as session:
+        end = zone_drains.get(session, id_).expires_at
+    stage.cloud.now = max(stage.cloud.now, end)
+    stage.cloud.pass_time(1)
+
+
 def look(stage):
     """One look of a new controller at each zone drain; whom it wakes."""
     woken = []
@@ -99,7 +108,7 @@ def test_drained_for_a_time_and_back_by_itself(racks):
         reason = clusters.get(session, racks.load_balancer_id).reason
     assert f"drained by zone drain {id_}" in reason
 
-    racks.cloud.pass_time(HOUR)
+    let_expire(racks, id_)
     assert look(racks) == [racks.load_balancer_id]
     racks.run()
 
@@ -110,6 +119,59 @@ def test_drained_for_a_time_and_back_by_itself(racks):
     assert shown["amphora_count"] == 0
     assert racks.show()["operating_status"] == "ONLINE"
     assert look(racks) == []
+
+
+def told(stage):
+    """(states, cause) of its events, the first one first."""
+    with stage.api.database.transaction() as session:
+        cluster = clusters.get(session, stage.load_balancer_id)
+        scope = events.Scope(
+            distributor_id=cluster.distributor_id, is_own=True
+        )
+        rows = events.latest(session, scope, 100)
+    found = [row for row in rows if row.kind == "zone.drain"]
+    return [
+        (row.from_state, row.to_state, row.cause) for row in reversed(found)
+    ]
+
+
+def test_each_state_is_told_of_once(racks):
+    """Also by a controller that was not there before."""
+    id_ = ask(racks, timeout=30, reason="ToR upgrade")
+    for _ in range(2):
+        look(racks)
+    racks.run(120)
+    for _ in range(2):
+        look(racks)
+    let_expire(racks, id_)
+    look(racks)
+    racks.run()
+    look(racks)
+    found = told(racks)
+    assert [states for *states, _ in found] == [
+        ["", "DRAINING"],
+        ["DRAINING", "DRAINED"],
+        ["DRAINED", "ENDED"],
+    ]
+    first, *_, last = [cause for *_, cause in found]
+    assert f"zone drain {id_} of the availability zone rack1" in first
+    assert "(1 amphorae) until " in first
+    assert first.endswith(": ToR upgrade")
+    assert "its time was over at " in last
+
+
+def test_an_end_that_nobody_told_of_is_told_later(racks):
+    """The controller that ended it died before it told."""
+    id_ = ask(racks)
+    look(racks)
+    racks.cloud.pass_time(1)
+    now = racks.cloud.now
+    with racks.api.database.transaction() as session:
+        zone_drains.begin_end(session, id_, "so it is", now)
+        assert zone_drains.finish(session, id_, now)
+    look(racks)
+    assert [state for _, state, _ in told(racks)] == ["DRAINING", "ENDED"]
+    assert ZoneDrains(racks.controller.world).pending(print) == {}
 
 
 def test_an_operator_ends_it(racks):

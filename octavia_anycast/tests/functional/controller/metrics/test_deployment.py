@@ -18,8 +18,15 @@ from octavia_anycast.controller.metrics.tallies import (
     OTHERS,
     UNKNOWN_PEER,
 )
+from octavia_anycast.db import models
 from octavia_anycast.db.amphora import amphorae
+from octavia_anycast.db.fleet import changes
 from octavia_anycast.model.errors import Retryable
+from octavia_anycast.model.fleet.change import (
+    ChangeKind,
+    ChangeState,
+    FleetChangeRequest,
+)
 from octavia_anycast.model.wire import (
     FlowRescueReport,
     MemberCounts,
@@ -299,6 +306,89 @@ def test_rescue_counts_never_go_backwards(filled):
     assert filled.scrape().value(name, event="carried") == 39
 
 
+def zone_drain(id_, **changes):
+    return models.ZoneDrain(
+        **{
+            "id": id_,
+            "availability_zone": id_,
+            "reason": "",
+            "expires_at": rows.NOW + timedelta(hours=1),
+            "revision": 1,
+            "boot_elsewhere": False,
+            "is_forced": False,
+            "end_reason": "",
+            "told": "",
+            "created_at": rows.NOW,
+        }
+        | changes
+    )
+
+
+def test_zone_drains_and_their_amphorae(filled):
+    assert filled.scrape().of("zone_drains", "state") == {
+        "DRAINING": 0,
+        "DRAINED": 0,
+        "ENDING": 0,
+    }
+    ago = rows.NOW - timedelta(minutes=1)
+    with filled.transaction() as session:
+        session.add(zone_drain("z1"))
+        session.add(zone_drain("z2"))
+        session.add(zone_drain("z3", end_wanted_at=ago))
+        session.add(zone_drain("z4", end_wanted_at=ago, ended_at=ago))
+        wanted = {"drain_wanted_since": ago, "zone_drain_id": "z1"}
+        for id_, changes in {
+            "a1": wanted,
+            "a2": wanted | {"draining_since": ago},
+            "a7": wanted | {"draining_since": ago, "drained_at": ago},
+            "a3": {"zone_drain_id": "z3", "drain_wanted_since": None},
+        }.items():
+            amphorae.update(session, id_, **changes)
+    samples = filled.scrape()
+    assert samples.of("zone_drains", "state") == {
+        "DRAINING": 1,
+        "DRAINED": 1,
+        "ENDING": 1,
+    }
+    assert samples.of("zone_drain_amphorae", "step") == {
+        "waiting": 1,
+        "draining": 1,
+        "drained": 1,
+        "returning": 1,
+    }
+
+
+@pytest.mark.parametrize("state", ["RUNNING", "PAUSED", "HALTED"])
+def test_a_fleet_change_and_how_far_it_is(filled, state):
+    """Replaced, a canary that soaks, another one, and what is left."""
+    before = filled.scrape()
+    steps = ("waiting", "under_way", "soaking", "replaced", "held")
+    nothing = dict.fromkeys(steps, 0)
+    assert before.of("fleet_change_amphorae", "step") == nothing
+    assert set(before.of("fleet_changes", "state").values()) == {0}
+    ago = rows.NOW - timedelta(minutes=1)
+    with filled.transaction() as session:
+        change = changes.ask(
+            session, FleetChangeRequest(kind=ChangeKind.IMAGE), rows.NOW
+        )
+        mine = {"fleet_change_id": change.id, "stand_in_wanted": True}
+        changes.store(session, replace(change, state=ChangeState(state)))
+        amphorae.update(session, "a1", **mine, drained_at=ago)
+        amphorae.update(session, "a2", **mine)
+        amphorae.update(session, "a3", fleet_change_id=change.id)
+        amphorae.mark_deleted(session, "a3", rows.NOW)
+    samples = filled.scrape()
+    found = samples.of("fleet_changes", "state")
+    assert {name for name, value in found.items() if value} == {state}
+    counts = samples.of("fleet_change_amphorae", "step")
+    assert {name: counts[name] for name in steps[1:4]} == {
+        "under_way": 1,
+        "soaking": 1,
+        "replaced": 1,
+    }
+    assert counts["waiting"]
+
+
 @contextmanager
 def counted_queries(database):
     queries = []
@@ -330,11 +420,11 @@ def test_the_number_of_queries_does_not_grow(database, is_each):
                 rows.say(session, rows.report(one, (rows.UP,), (rows.SENT,)))
     with counted_queries(database) as many:
         samples = scene.scrape()
-    assert len(few) == len(many) == 6 + is_each, many
+    assert len(few) == len(many) == 8 + is_each, many
     with counted_queries(database) as again:
         samples = scene.scrape()
     assert samples.value("amphorae_desired") == 85
-    assert len(again) == 5 + is_each, "no report is read again"
+    assert len(again) == 7 + is_each, "no report is read again"
     assert samples.value("amphorae_desired") == 85
 
 

@@ -175,14 +175,18 @@ def test_paths():
     made = render_routes(
         path(is_draining=True),
         path("198.51.100.2", "10.1.0.6"),
+        path("198.51.100.3", is_yielding=True),
         path("2001:db8::1", "fd00:10::5"),
         path(peer_id="nobody"),
     )
     assert made == {
         "peer_p4_4.routes": (
             "route 198.51.100.1/32 unreachable { bgp_next_hop = 10.1.0.5; "
+            "bgp_origin = ORIGIN_INCOMPLETE; "
             "bgp_community.add((65535, 0)); };\n"
             "route 198.51.100.2/32 unreachable { bgp_next_hop = 10.1.0.6; };\n"
+            "route 198.51.100.3/32 unreachable { bgp_next_hop = 10.1.0.5; "
+            "bgp_origin = ORIGIN_INCOMPLETE; };\n"
         ),
         "peer_p4_6.routes": (
             "route 2001:db8::1/128 unreachable { "

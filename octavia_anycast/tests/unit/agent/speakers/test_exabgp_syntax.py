@@ -95,11 +95,22 @@ def test_the_plain_announcement():
     )
 
 
+def test_the_announcement_that_yields():
+    command = syntax.announcement(
+        path(is_yielding=True), speaker(PEER4), PEER4
+    )
+    assert command == (
+        "neighbor 172.31.0.11 announce route 198.51.100.1/32 next-hop "
+        "10.1.0.5 origin incomplete"
+    )
+
+
 def test_the_announcement_with_everything():
     draining = path("2001:db8:100::1", "fd00:10:1::5", is_draining=True)
     assert syntax.announcement(draining, speaker(PEER6), PEER6) == (
         "neighbor fd00:31::11 announce route 2001:db8:100::1/128 "
-        "next-hop fd00:10:1::5 med 50 as-path [ 65100 65100 65100 ] "
+        "next-hop fd00:10:1::5 origin incomplete med 50 "
+        "as-path [ 65100 65100 65100 ] "
         "community [ 65001:7 65535:0 ] large-community [ 1:2:3 ]"
     )
 
