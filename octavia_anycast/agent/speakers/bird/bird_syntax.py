@@ -186,25 +186,35 @@ def render_routes(
 ) -> Files:
     """Render the paths: file name -> text, for those peers that have any."""
     lines: dict[tuple[Channel, int], list[str]] = {}
+    ends: dict[tuple[IPAddress, bool, int | None], str] = {}
     for path, channel in targets.items():
-        slot = slots[path]
+        slot, vip = slots[path], path.vip_ip
         preference = None
         if path.is_draining and adds_paths:
             preference = _DRAINING_PREFERENCE - slot
-        lines.setdefault((channel, slot), []).append(_route(path, preference))
+        # Thousands of VIPs have few next hops.
+        kind = path.nexthop_ip, path.is_draining, preference
+        end = ends.get(kind)
+        if end is None:
+            end = ends[kind] = _attributes(*kind)
+        lines.setdefault((channel, slot), []).append(
+            f"route {vip}/{vip.max_prefixlen} unreachable {end};\n"
+        )
     return {
         file_name(*place): "".join(sorted(found))
         for place, found in lines.items()
     }
 
 
-def _route(path: Path, preference: int | None) -> str:
-    statements = [f"bgp_next_hop = {path.nexthop_ip};"]
-    if path.is_draining:
+def _attributes(
+    next_hop: IPAddress, is_draining: bool, preference: int | None
+) -> str:
+    statements = [f"bgp_next_hop = {next_hop};"]
+    if is_draining:
         statements.append(f"{_add_community(GRACEFUL_SHUTDOWN)};")
     if preference is not None:
         statements.append(f"preference = {preference};")
-    return f"route {path.prefix} unreachable {{ {' '.join(statements)} }};\n"
+    return f"{{ {' '.join(statements)} }}"
 
 
 def file_name(channel: Channel, slot: int) -> str:
