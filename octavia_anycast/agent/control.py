@@ -7,8 +7,9 @@ One JSON object a line each way: ``{"call": "report"}``, ``{"call": "apply",
 "name": ..., "body": ...}``), answered by what the HTTP route answers:
 ``{"status": 200, "document": ...}``. ``{"call": "await_news", "body":
 {"known": ..., "seconds": ...}}``, for heartbeats, is answered by the digest of
-the report once it is another one, or when the seconds are over. Root only
-(mode 0600).
+the report once it is another one, or when the seconds are over. A body may
+stand behind its line instead, as ``"length": 1234`` bytes: a desired state,
+which may be large, so that it is parsed once. Root only (mode 0600).
 
 Layer: agent.
 """
@@ -48,6 +49,8 @@ def answer(engine: "Engine", request: Any) -> Answer:
         if call == REPORT:
             return 200, codec.to_document(engine.report())
         if call == APPLY:
+            if not isinstance(body, dict):
+                raise InvalidRequest("document", "it is not a JSON object")
             engine.apply(body)
             return 200, {}
         if call == AWAIT_NEWS:
@@ -83,11 +86,19 @@ class _Handler(socketserver.StreamRequestHandler):
     def handle(self) -> None:
         try:
             while line := self.rfile.readline(_LINE_MAX):
-                status, document = answer(self.server.engine, parsed(line))
+                request = self._with_body(parsed(line))
+                status, document = answer(self.server.engine, request)
                 reply = {"status": status, "document": document}
                 self.wfile.write(json.dumps(reply).encode() + b"\n")
         except OSError as e:
             LOG.debug("A control connection ended: %s", e)
+
+    def _with_body(self, request: Any) -> Any:
+        """The request with the body that stands behind its line."""
+        length = request.get("length") if isinstance(request, dict) else None
+        if not isinstance(length, int) or not 0 <= length <= _LINE_MAX:
+            return request
+        return {**request, "body": parsed(self.rfile.read(length))}
 
 
 class ControlServer(socketserver.ThreadingUnixStreamServer):
@@ -126,13 +137,22 @@ class ControlClient:
         *,
         timeout_seconds: float = _TIMEOUT_SECONDS,
     ) -> Answer:
-        """Have speakerd carry out a call; 503 if it fails or does not run."""
-        request = {"call": call, "name": name, "body": body}
+        """Have speakerd carry out a call; 503 if it fails or does not run.
+
+        :param body: a JSON document, or the bytes of one, handed on as it is
+        """
+        behind = b""
+        if isinstance(body, bytes):
+            behind = body
+            request = {"call": call, "name": name, "length": len(body)}
+        else:
+            request = {"call": call, "name": name, "body": body}
         try:
             with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
                 client.settimeout(timeout_seconds)
                 client.connect(self._path)
-                client.sendall(json.dumps(request).encode() + b"\n")
+                head = json.dumps(request).encode() + b"\n"
+                client.sendall(head + behind)
                 line = client.makefile("rb").readline(_LINE_MAX)
             reply = json.loads(line)
         except (OSError, ValueError) as e:

@@ -46,8 +46,10 @@ def make_blueprint(speakerd: ControlClient) -> flask.Blueprint:
 
 def _make_view(speakerd: ControlClient, call: str) -> Callable[..., Any]:
     def view(name: str = "") -> Any:
-        body = None
-        if call == APPLY or flask.request.get_data():
+        body: Any = None
+        if call == APPLY:
+            body = flask.request.get_data()  # speakerd parses it
+        elif flask.request.get_data():
             body = flask.request.get_json(force=True, silent=True)
             if not isinstance(body, dict):
                 reason = "it is not a JSON object"

@@ -12,6 +12,7 @@ from octavia_anycast.agent.gate.gate import Gate
 from octavia_anycast.agent.speakers.base import Path, SpeakerStatus, Wish
 from octavia_anycast.model.bgp import IPAddress, Peer, SpeakerDriver
 from octavia_anycast.model.errors import InvalidRequest
+from octavia_anycast.model.remembered import Remembered
 from octavia_anycast.model.wire import (
     DesiredState,
     Intent,
@@ -36,6 +37,22 @@ def peers_of(state: DesiredState, vip: VipState) -> tuple[Peer, ...]:
     return same or tuple(peer for _, peer in pairs)
 
 
+class _Peers:
+    """The peers of each VIP of a state, found once for those of one kind."""
+
+    def __init__(self, state: DesiredState) -> None:
+        self._state = state
+        self._found: dict[object, tuple[Peer, ...]] = {}
+
+    def of(self, vip: VipState) -> tuple[Peer, ...]:
+        """The same as :func:`peers_of`, for thousands of VIPs."""
+        key = vip.peer_ids, vip.vip_ip.version
+        found = self._found.get(key)
+        if found is None:
+            found = self._found[key] = peers_of(self._state, vip)
+        return found
+
+
 def wish(state: DesiredState, gate: Gate, bound: frozenset[IPAddress]) -> Wish:
     """What the speaker is told; no paths before the gate's first verdict."""
     return Wish(
@@ -55,6 +72,7 @@ def wanted_paths(
     """
     if not gate.is_passing:
         return frozenset()
+    peers = _Peers(state)
     paths = frozenset(
         Path(
             vip_ip=vip.vip_ip,
@@ -65,15 +83,13 @@ def wanted_paths(
         for vip in state.vips
         if vip.intent is not Intent.WITHDRAW
         and (state.is_distributor or vip.vip_ip in bound)
-        for peer in peers_of(state, vip)
+        for peer in peers.of(vip)
     )
     # A path may be asked for twice, for all peers and for one of them. It
     # drains if each of the two says so.
-    return paths - {
-        path
-        for path in paths
-        if path.is_draining and replace(path, is_draining=False) in paths
-    }
+    draining = {path for path in paths if path.is_draining}
+    twice = {p for p in draining if replace(p, is_draining=False) in paths}
+    return paths - twice if twice else paths
 
 
 def check_next_hops(state: DesiredState) -> None:
@@ -89,8 +105,9 @@ def check_next_hops(state: DesiredState) -> None:
     if not state.is_distributor or not peer_ids:
         return
     next_hops: dict[tuple[IPAddress, str], IPAddress] = {}
+    peers = _Peers(state)
     for i, vip in enumerate(state.vips):
-        for peer in peers_of(state, vip):
+        for peer in peers.of(vip):
             key = (vip.vip_ip, peer.id)
             hop = next_hops.setdefault(key, vip.nexthop_ip)
             if peer.id in peer_ids and hop != vip.nexthop_ip:
@@ -157,15 +174,7 @@ def path_counts(
     """How many paths each peer of a distributor should have, and has."""
     if not state.is_distributor:
         return ()
-    wanted = Counter(
-        peer_id
-        for _, _, peer_id in {
-            (vip.vip_ip, vip.nexthop_ip, peer.id)
-            for vip in state.vips
-            if vip.intent is not Intent.WITHDRAW
-            for peer in peers_of(state, vip)
-        }
-    )
+    wanted = _wanted_of(state)
     advertised = Counter(path.peer_id for path in status.paths)
     return tuple(
         PathCounts(
@@ -175,3 +184,21 @@ def path_counts(
         )
         for _, peer in state.peers()
     )
+
+
+def _count_wanted(state: DesiredState) -> Counter[str]:
+    """peer_id -> paths to announce; each counts once."""
+    peers, vips = _Peers(state), state.vips
+    asked = [
+        (vip.vip_ip, vip.nexthop_ip, peer.id)
+        for vip in vips
+        if vip.intent is not Intent.WITHDRAW
+        for peer in peers.of(vip)
+    ]
+    is_single = len({vip.vip_ip for vip in vips}) == len(vips)
+    found = asked if is_single else set(asked)
+    return Counter(peer_id for _, _, peer_id in found)
+
+
+# Each report has the counts of the state in force.
+_wanted_of = Remembered(_count_wanted, 1)

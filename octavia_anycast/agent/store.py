@@ -30,8 +30,7 @@ class Store:
 
     def save(self, state: DesiredState) -> None:
         """Write a state; it is on the disk on return."""
-        text = json.dumps(codec.to_document(state), sort_keys=True)
-        atomic_file.write(self._path, text, mode=0o600)
+        atomic_file.write(self._path, codec.to_text(state), mode=0o600)
 
     def forget(self) -> None:
         """Remove the stored state: after a restart the first one is in force.

@@ -99,8 +99,8 @@ class AmphoraClient:
         :raises Retryable: it cannot be reached, or not now.
         :raises Permanent: it answers what it must not.
         """
-        document = json.dumps(codec.to_document(state))
-        self._call("PUT", amphora_id, address, document.encode())
+        document = codec.to_text(state).encode()
+        self._call("PUT", amphora_id, address, document)
 
     def served_serial(
         self, amphora_id: str, address: IPv4Address | IPv6Address

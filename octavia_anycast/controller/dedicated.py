@@ -97,6 +97,7 @@ class DedicatedAmphorae:
         # amphora_id -> the paths that were written down as announced by it.
         self._confirmed: dict[str, tuple[VipState, ...]] = {}
         self._agent_reports = AgentReports(world)
+        self._rows_seen: Mapping[str, str] = {}
 
     @property
     def kind(self) -> Kind:
@@ -118,6 +119,16 @@ class DedicatedAmphorae:
         """
         with self._world.database.transaction() as session:
             return self._registered.row_versions(session, self._world.now())
+
+    def has_news(self) -> bool:
+        """Whether a user has changed a distributor since the last call.
+
+        One query, at each poll.
+        """
+        with self._world.database.transaction() as session:
+            rows = dedicated.distributor_versions(session)
+        before, self._rows_seen = self._rows_seen, rows
+        return rows != before
 
     def reconcile(self, distributor_id: str) -> Result:
         return until_done(lambda: self._round(distributor_id))

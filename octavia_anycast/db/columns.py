@@ -9,6 +9,7 @@ import json
 from collections.abc import Callable
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import lru_cache
 from ipaddress import ip_address
 from typing import Any
 
@@ -88,6 +89,10 @@ class StoredText(_StoredText):
     cache_ok = True
 
 
+# Thousands of rows have few next hops.
+_address = lru_cache(maxsize=1024)(ip_address)
+
+
 class Address(TypeDecorator[IPAddress]):
     """An IPv4 or IPv6 address, stored as text."""
 
@@ -104,7 +109,7 @@ class Address(TypeDecorator[IPAddress]):
         self, value: str | None, dialect: Dialect
     ) -> IPAddress | None:
         """Read the address."""
-        return None if value is None else ip_address(value)
+        return None if value is None else _address(value)
 
 
 class Document(TypeDecorator[Any]):

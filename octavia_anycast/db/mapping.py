@@ -127,7 +127,9 @@ def made(session: Session, kind: type[T], statement: Any) -> list[T]:
 
     No objects of rows are made, so it is quick.
     """
-    return [kind(**row) for row in session.execute(statement).mappings()]
+    found = session.execute(statement)
+    names = tuple(found.keys())
+    return [kind(**dict(zip(names, row, strict=True))) for row in found]
 
 
 def grouped(pairs: Any) -> dict[Any, list[Any]]:

@@ -57,6 +57,7 @@ class ComputeState(StrEnum):
 
     BUILDING = "BUILDING"
     ACTIVE = "ACTIVE"
+    STOPPED = "STOPPED"  # it has no power; somebody may start it again
     ERROR = "ERROR"
     GONE = "GONE"
     UNKNOWN = "UNKNOWN"

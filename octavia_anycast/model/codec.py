@@ -23,19 +23,28 @@ from typing import Any, TypeVar
 
 from octavia_anycast.model.bgp import Speaker
 from octavia_anycast.model.errors import InvalidRequest
+from octavia_anycast.model.remembered import Remembered
 from octavia_anycast.model.wire import (
     DesiredState,
     FlowRescueReport,
     LvsReport,
     MemberCounts,
     Report,
+    VipState,
 )
 
 T = TypeVar("T")
-Parser = Callable[[Any, str], Any]  # value, path of the field
+# The path of a field: that of what it is in, and its name or its index. Only a
+# complaint makes a text of it: a document may have 10,000 VIPs.
+Place = tuple[Any, str | int]
+Parser = Callable[[Any, Place | None], Any]  # value, path of the field
 # The one field whose value no complaint repeats, whatever it is.
 PASSWORD = "password"
 _NO_TIME = datetime(1970, 1, 1, tzinfo=UTC)
+# A state is named, sent or stored, and compared with the one before.
+_TEXTS_KEPT = 4
+# Next hops repeat; VIPs do not.
+_ADDRESSES_KEPT = 1024
 
 
 @cache
@@ -86,20 +95,67 @@ def to_document(value: Any) -> Any:
 _OF_SPEAKERS = ("speakers", "driver", "keeps_speakers", "kept_peer_ids")
 
 
+def to_text(state: DesiredState) -> str:
+    """Make the JSON text of a desired state, its keys sorted."""
+    return _joined(_texts_of(state))
+
+
 def digest(state: DesiredState) -> str:
     """Name a desired state by its content but the speakers (SHA-256, hex)."""
+    texts = _texts_of(state)
+    for name in _OF_SPEAKERS:
+        texts.pop(name, None)
+    return hashlib.sha256(_joined(texts).encode()).hexdigest()
+
+
+def _joined(texts: dict[str, str]) -> str:
+    """Make the text of an object: key -> the text of its value."""
+    pairs = ", ".join(f'"{name}": {texts[name]}' for name in sorted(texts))
+    return f"{{{pairs}}}"
+
+
+def _texts_of(state: DesiredState) -> dict[str, str]:
+    """Name of each field of a state's document -> its JSON text."""
     absent = {
         name
         for name, default in _may_be_absent(DesiredState)
         if getattr(state, name) == default
     }
-    return _hash(
-        {
-            f.name: to_document(getattr(state, f.name))
-            for f in fields(state)
-            if f.name not in _OF_SPEAKERS and f.name not in absent
-        }
-    )
+    texts = {
+        f.name: _text(to_document(getattr(state, f.name)))
+        for f in fields(state)
+        if f.name != "vips" and f.name not in absent
+    }
+    texts["vips"] = _text_of_vips(state.vips)
+    return texts
+
+
+def _make_text_of_vips(vips: tuple[VipState, ...]) -> str:
+    """Make the text of a list of VIPs, which differ by their address alone.
+
+    The address is the last of the keys. By identity of the others: to hash
+    10,000 addresses takes as long.
+    """
+    heads: dict[tuple[int, ...], str] = {}
+    texts = []
+    for vip in vips:
+        others = (
+            id(vip.nexthop_ip),
+            id(vip.intent),
+            id(vip.peer_ids),
+            id(vip.load_balancer_id),
+            id(vip.amphora_id),
+        )
+        head = heads.get(others)
+        if head is None:
+            document = to_document(vip)
+            del document["vip_ip"]
+            head = heads[others] = f'{_text(document)[:-1]}, "vip_ip": "'
+        texts.append(f'{head}{vip.vip_ip}"}}')
+    return f"[{', '.join(texts)}]"
+
+
+_text_of_vips = Remembered(_make_text_of_vips, _TEXTS_KEPT)
 
 
 @lru_cache(maxsize=1024)
@@ -155,9 +211,12 @@ def _without_counts(report: Report) -> Report:
     )
 
 
+def _text(document: Any) -> str:
+    return json.dumps(document, sort_keys=True)
+
+
 def _hash(document: Any) -> str:
-    text = json.dumps(document, sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(_text(document).encode()).hexdigest()
 
 
 def read(kind: type[T], document: Any) -> T:
@@ -166,7 +225,7 @@ def read(kind: type[T], document: Any) -> T:
     :raises InvalidRequest: with the path of the offending field.
     """
     parser: Parser = _parser(typing.cast("Any", kind))
-    value = parser(document, "")
+    value = parser(document, None)
     assert isinstance(value, kind)
     return value
 
@@ -201,41 +260,47 @@ def _union_parser(choices: tuple[Any, ...]) -> Parser:
     return parser
 
 
-def _parse_optional(parser: Parser, value: Any, path: str) -> Any:
+def _parse_optional(parser: Parser, value: Any, path: Place | None) -> Any:
     return None if value is None else parser(value, path)
 
 
-def _parse_address(value: Any, path: str) -> IPv4Address | IPv6Address:
+_address = lru_cache(maxsize=_ADDRESSES_KEPT)(ip_address)
+
+
+def _parse_address(
+    value: Any, path: Place | None
+) -> IPv4Address | IPv6Address:
     try:
         if isinstance(value, str):
-            return ip_address(value)
+            return _address(value)
     except ValueError:
         pass
     raise _refused(value, path, "is not an IP address")
 
 
-def _parse_list(parser: Parser, value: Any, path: str) -> tuple[Any, ...]:
+def _parse_list(
+    parser: Parser, value: Any, path: Place | None
+) -> tuple[Any, ...]:
     if not isinstance(value, list):
         raise _refused(value, path, "is not a list")
     return tuple(
-        [parser(item, f"{path}[{index}]") for index, item in enumerate(value)]
+        [parser(item, (path, index)) for index, item in enumerate(value)]
     )
 
 
-def _parse_map(parser: Parser, value: Any, path: str) -> dict[str, Any]:
+def _parse_map(
+    parser: Parser, value: Any, path: Place | None
+) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise _refused(value, path, "is not an object")
     return {
-        str(key): parser(item, f"{path}.{key}") for key, item in value.items()
+        str(key): parser(item, (path, str(key))) for key, item in value.items()
     }
 
 
 @dataclass(frozen=True, slots=True)
 class _Field:
-    """A field of a dataclass; the value of a secret one is told to nobody."""
-
     parser: Parser
-    is_secret: bool
     is_required: bool
 
 
@@ -245,44 +310,45 @@ def _fields_of(kind: Any) -> dict[str, _Field]:
     hints = typing.get_type_hints(kind)
     return {
         f.name: _Field(
-            _parser(hints[f.name]),
-            not f.repr,
+            _parser(hints[f.name])
+            if f.repr
+            else partial(_parse_secret, _parser(hints[f.name])),
             f.default is MISSING and f.default_factory is MISSING,
         )
         for f in fields(kind)
     }
 
 
-def _parse_object(kind: Any, value: Any, path: str) -> Any:
+def _parse_object(kind: Any, value: Any, path: Place | None) -> Any:
     if not isinstance(value, dict):
-        raise InvalidRequest(path or "document", "it is not a JSON object")
+        where = _name(path) or "document"
+        raise InvalidRequest(where, "it is not a JSON object")
     known = _fields_of(kind)
-    prefix = f"{path}." if path else ""
-    for key in value:
-        if key not in known:
-            raise InvalidRequest(f"{prefix}{key}", "unknown attribute")
+    if not value.keys() <= known.keys():
+        unknown = next(key for key in value if key not in known)
+        raise InvalidRequest(_name((path, unknown)), "unknown attribute")
     arguments = {}
     for name, f in known.items():
         if name in value:
-            arguments[name] = _parse_field(f, value[name], prefix + name)
+            arguments[name] = f.parser(value[name], (path, name))
         elif f.is_required:
-            raise InvalidRequest(prefix + name, "it is missing")
+            raise InvalidRequest(_name((path, name)), "it is missing")
     try:
         return kind(**arguments)
     except InvalidRequest as e:
-        raise InvalidRequest(prefix + e.field, e.reason) from e
+        raise InvalidRequest(_name((path, e.field)), e.reason) from e
 
 
-def _parse_field(f: _Field, value: Any, path: str) -> Any:
-    if not f.is_secret:
-        return f.parser(value, path)
+def _parse_secret(parser: Parser, value: Any, path: Place | None) -> Any:
+    """Parse a value that no complaint repeats."""
     try:
-        return f.parser(value, path)
+        return parser(value, path)
     except InvalidRequest:
-        raise InvalidRequest(path, "its value has the wrong type") from None
+        complaint = "its value has the wrong type"
+        raise InvalidRequest(_name(path), complaint) from None
 
 
-def _parse_scalar(kind: Any, value: Any, path: str) -> Any:
+def _parse_scalar(kind: Any, value: Any, path: Place | None) -> Any:
     if type(value) is kind:
         return value
     if kind is datetime:
@@ -302,22 +368,32 @@ def _parse_scalar(kind: Any, value: Any, path: str) -> Any:
     return value
 
 
-def _parse_moment(value: Any, path: str) -> datetime:
+def _parse_moment(value: Any, path: Place | None) -> datetime:
     try:
         moment = datetime.fromisoformat(value)
     except (TypeError, ValueError) as e:
         raise _refused(value, path, "is not an ISO date") from e
     if moment.tzinfo is None:
-        raise InvalidRequest(path, f"{value!r} has no time zone")
+        raise InvalidRequest(_name(path), f"{value!r} has no time zone")
     return moment
 
 
-def _refused(value: Any, path: str, complaint: str) -> InvalidRequest:
+def _refused(value: Any, path: Place | None, complaint: str) -> InvalidRequest:
     """Say what a value is not, but no password, nor what may hold one."""
-    if path.rpartition(".")[2] == PASSWORD:
+    where = _name(path)
+    if where.rpartition(".")[2] == PASSWORD:
         shown = "it"
     elif isinstance(value, dict):
         shown = "an object"
     else:
         shown = "a list" if isinstance(value, list) else repr(value)
-    return InvalidRequest(path, f"{shown} {complaint}")
+    return InvalidRequest(where, f"{shown} {complaint}")
+
+
+def _name(path: Place | None) -> str:
+    """Write a path down, such as ``speakers[0].local_as``."""
+    steps: list[str] = []
+    while path is not None:
+        path, step = path
+        steps.append(f"[{step}]" if isinstance(step, int) else f".{step}")
+    return "".join(reversed(steps)).removeprefix(".")

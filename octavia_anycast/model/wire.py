@@ -263,10 +263,10 @@ def _check_named_once(
     vips: tuple[VipState, ...], is_distributor: bool
 ) -> None:
     """A distributor may announce several next hops of one VIP."""
+    if len({vip.vip_ip for vip in vips}) == len(vips):
+        return  # as a rule, for thousands of them too
     if not is_distributor:
-        if len({vip.vip_ip for vip in vips}) != len(vips):
-            raise InvalidRequest("vip_ip", "each VIP may be named once")
-        return
+        raise InvalidRequest("vip_ip", "each VIP may be named once")
     paths = {(vip.vip_ip, vip.nexthop_ip, vip.peer_ids) for vip in vips}
     if len(paths) != len(vips):
         raise InvalidRequest(

@@ -30,6 +30,7 @@ from octavia_anycast.model.cluster import (
     ObservedCluster,
 )
 from octavia_anycast.model.registration import ExternalVip, RegisteredPath
+from octavia_anycast.model.remembered import Remembered
 from octavia_anycast.model.wire import DesiredState, Intent, Report, VipState
 from octavia_anycast.planning import registration
 from octavia_anycast.planning.amphora import backoff
@@ -55,6 +56,7 @@ from octavia_anycast.planning.amphora.rollout import (
 
 # All of them announce the same, and one announces all of it or is not ready.
 _ALL = frozenset({"all"})
+_DISTRIBUTORS_KEPT = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,19 +96,27 @@ class DesiredDistributor(Desired):
 
         ExaBGP is told no paths: it announces one next hop of a VIP only.
         """
-        external = tuple(
-            VipState(
-                vip_ip=vip.vip_ip,
-                nexthop_ip=vip.nexthop_ip,
-                load_balancer_id=None,
-                intent=Intent.ADVERTISE,
-                peer_ids=None if vip.peer_id is None else (vip.peer_id,),
-            )
-            for vip in self.external_vips
-        )
-        if self.distributor.driver is not SpeakerDriver.BIRD:
+        external = _states_of(self.external_vips)
+        if not self.paths or self.distributor.driver is not SpeakerDriver.BIRD:
             return external
         return external + registration.vip_states(self.paths, self.distributor)
+
+
+def _make_states_of(vips: tuple[ExternalVip, ...]) -> tuple[VipState, ...]:
+    return tuple(
+        VipState(
+            vip_ip=vip.vip_ip,
+            nexthop_ip=vip.nexthop_ip,
+            load_balancer_id=None,
+            intent=Intent.ADVERTISE,
+            peer_ids=None if vip.peer_id is None else (vip.peer_id,),
+        )
+        for vip in vips
+    )
+
+
+# The caller has the same tuple for as long as its revision stays.
+_states_of = Remembered(_make_states_of, _DISTRIBUTORS_KEPT)
 
 
 class Dedicated(AmphoraGroup[DesiredDistributor]):

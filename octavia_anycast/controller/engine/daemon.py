@@ -20,6 +20,7 @@ from octavia_anycast import log_lines
 from octavia_anycast.controller.engine.coordination import Coordination
 from octavia_anycast.controller.engine.work_queue import (
     Backlog,
+    Prompt,
     Reconciler,
     Result,
     WorkQueue,
@@ -65,6 +66,7 @@ class Lane:
         meter: Meter = NO_METER,
     ) -> None:
         self._reconciler = reconciler
+        self._prompt = reconciler if isinstance(reconciler, Prompt) else None
         self._coordination = coordination
         self._workers = workers
         self._clock = clock
@@ -95,15 +97,18 @@ class Lane:
             self._queue.wake(key, self._clock(), is_urgent=is_urgent)
 
     def notice(self, wake: Callable[[str], None]) -> None:
-        """Read what is pending, if that is due.
+        """Read what is pending, if that is due or if there is news.
 
         :param wake: has a load balancer looked at
         :raises AnycastError: the database does not answer.
         """
         now = self._clock()
-        if now >= self._notice_due:
+        if now >= self._notice_due or self._has_news():
             self._queue.see(self._reconciler.pending(wake), now)
             self._notice_due = now + self._kind.notice
+
+    def _has_news(self) -> bool:
+        return self._prompt is not None and self._prompt.has_news()
 
     def hand_out(self) -> None:
         """Give work to the free threads; any thread may call it."""

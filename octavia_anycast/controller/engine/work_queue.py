@@ -12,7 +12,7 @@ import random
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from octavia_anycast.model.errors import Retryable
 
@@ -106,6 +106,19 @@ class Reconciler(Protocol):
         """Bring it as far as it gets without waiting, under its lock.
 
         :raises AnycastError: it could not even be observed.
+        """
+
+
+@runtime_checkable
+class Prompt(Protocol):
+    """A reconciler whose users' changes are seen at each poll."""
+
+    def has_news(self) -> bool:
+        """Whether ``pending()`` may say something else since the last call.
+
+        One query at most: it is asked at each poll.
+
+        :raises AnycastError: the database does not answer.
         """
 
 

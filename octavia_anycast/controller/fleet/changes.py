@@ -142,7 +142,7 @@ class FleetChanges:
             unknown = changes.unknown_images(session, LOOKED_UP_AT_ONCE)
         for amphora_id, server_id in unknown.items():
             found = self._world.compute.look(server_id, None)
-            if found.state is ComputeState.UNKNOWN:
+            if found.state in (ComputeState.UNKNOWN, ComputeState.STOPPED):
                 raise Retryable(
                     f"the image of amphora {amphora_id} is not known: "
                     f"{found.fault or 'its server is not running'}"

@@ -271,8 +271,8 @@ _STATES = {
     constants.ERROR: ComputeState.ERROR,
     constants.DELETED: ComputeState.GONE,
     "SOFT_DELETED": ComputeState.GONE,
-    # Stopped, or in a reboot: heartbeats and agent decide.
-    "SHUTOFF": ComputeState.UNKNOWN,
+    # Or in a reboot: heartbeats and agent decide.
+    "SHUTOFF": ComputeState.STOPPED,
 }
 
 

@@ -25,6 +25,8 @@ from octavia_anycast.model.cluster import (
 from octavia_anycast.model.wire import GateState, Probe, ProbeVerdict
 
 D_co = TypeVar("D_co", bound=Desired, covariant=True)
+# One whose server is known to be stopped is silent after a share of the time.
+STOPPED_SHARE = 3
 # What the fabric holds of an amphora: VIPs of its load balancer, or all that
 # a distributor's own is to announce as one.
 Paths = frozenset[Any]
@@ -89,11 +91,9 @@ def _phase(
     never_came_up = _never_came_up(desired, amphora, now)
     if never_came_up:
         return Phase.FAILED, never_came_up
-    silent = amphora.silent_seconds
-    if silent is None:
-        silent = age
-    if silent > desired.policy.dead_after and _has_come_up(amphora):
-        return Phase.SILENT, f"not heard of for {silent:.0f} s"
+    silence = _silence(desired, amphora, age)
+    if silence:
+        return Phase.SILENT, silence
     if record.leaving_since is not None:
         return Phase.LEAVING, record.reason
     mute = _muteness(desired, amphora, now)
@@ -123,6 +123,29 @@ def _drain_in_words(record: AmphoraRecord) -> str:
     if record.stand_in_wanted:
         return f"to be drained {by}, when a stand-in serves"
     return f"to be drained {by}"
+
+
+def _silence(desired: Desired, amphora: ObservedAmphora, age: float) -> str:
+    """Say that nothing is heard of it for too long, if so.
+
+    Where the compute service says that its server has no power, silence has
+    one cause less: no network lost what it sent.
+    """
+    if not _has_come_up(amphora):
+        return ""
+    silent, limit = amphora.silent_seconds, desired.policy.dead_after
+    if silent is None:
+        silent = age
+    words = f"not heard of for {silent:.0f} s"
+    if silent > limit:
+        return words
+    is_stopped = (
+        amphora.report is None
+        and amphora.compute_state is ComputeState.STOPPED
+    )
+    if is_stopped and silent > limit / STOPPED_SHARE:
+        return f"its server is stopped, and {words}"
+    return ""
 
 
 def _has_come_up(amphora: ObservedAmphora) -> bool:

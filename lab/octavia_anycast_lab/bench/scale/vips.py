@@ -4,7 +4,9 @@
 
 One dedicated amphora with BIRD. The rows are written in one transaction, so
 the time has the controller's poll in it, its call of the agent, the agent,
-BIRD, the session and the leaf. The leaf's kernel is the witness.
+BIRD, the session and the leaf. The leaf's kernel is the witness. The leaf
+passes none of them on: the other routers would install them, too, on the
+processors of this very machine.
 """
 
 import collections.abc
@@ -22,11 +24,18 @@ from octavia_anycast_lab.host import netns, process
 RUNS = 5
 # RFC 2544's addresses for measurements.
 SPACE = "198.18.0.0/15"
-LIMITS = {1_000: 1.0, 10_000: 5.0}
+LIMITS = {
+    ("announced", 1_000): 1.0,
+    ("withdrawn", 1_000): 1.0,
+    ("announced", 10_000): 1.0,
+    ("withdrawn", 10_000): 5.0,
+}
+COUNTS = (1_000, 10_000)
 NAME = "bench-vips"
 MAXIMUM_PREFIXES = 20_000
 LOOK_SECONDS = 0.02
 PATIENCE_SECONDS = 120.0
+FILTER = "BENCH"
 TABLE = "anycast_distributor_external_vip"
 LEAF = settings.RACK_LEAVES[0]
 
@@ -37,8 +46,9 @@ def question(verb: str, count: int) -> result.Question:
         name=f"vips_{verb}_{count}",
         unit="s",
         expected="BIRD alone takes 0.13 s for 1,000 and 0.29 s for 10,000; "
-        "the controller polls each 0.5 s",
-        target=result.Target(quantity="ours", limit=LIMITS[count]),
+        "the controller polls each 0.2 s, and 10,000 documents of both ends "
+        "take 0.3 s",
+        target=result.Target(quantity="ours", limit=LIMITS[verb, count]),
     )
 
 
@@ -47,7 +57,7 @@ def measure(lab: world.World) -> tuple[result.Result, ...]:
     before = result.load()
     answers = []
     with _open_leaf(lab.lab), _announcer(lab) as distributor_id:
-        for count in LIMITS:
+        for count in COUNTS:
             runs: dict[str, list[result.Run]] = {
                 "announced": [],
                 "withdrawn": [],
@@ -70,7 +80,8 @@ def measure(lab: world.World) -> tuple[result.Result, ...]:
 
 @contextlib.contextmanager
 def _open_leaf(lab: settings.Lab) -> collections.abc.Iterator[None]:
-    """Have the leaf take so many prefixes, of that space."""
+    """Have the leaf take so many prefixes of that space, and keep them."""
+    _filter_fabric(lab, "")
     frr.vtysh(
         lab,
         LEAF.name,
@@ -88,6 +99,21 @@ def _open_leaf(lab: settings.Lab) -> collections.abc.Iterator[None]:
             f"no ip prefix-list VIP seq 6 permit {SPACE} ge 32",
         )
         _set_limit(lab, frr.MAXIMUM_PREFIXES)
+        _filter_fabric(lab, "no ")
+
+
+def _filter_fabric(lab: settings.Lab, no: str) -> None:
+    """Keep that space from the spines; ``no``: as it was before."""
+    frr.vtysh(
+        lab,
+        LEAF.name,
+        "configure terminal",
+        f"{no}ip prefix-list {FILTER} seq 5 deny {SPACE} ge 32",
+        f"{no}ip prefix-list {FILTER} seq 10 permit any",
+        f"router bgp {LEAF.asn}",
+        "address-family ipv4 unicast",
+        f"{no}neighbor FABRIC prefix-list {FILTER} out",
+    )
 
 
 def _set_limit(lab: settings.Lab, count: int) -> None:

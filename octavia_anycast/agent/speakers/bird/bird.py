@@ -13,7 +13,7 @@ Layer: agent.
 
 import logging
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from octavia_anycast.agent.speakers.base import Path, Service, Wish
@@ -120,7 +120,7 @@ class BirdSpeaker(DaemonDriver[BirdSettings, BirdLink]):
                 targets, self._slots, adds_paths=wish.adds_paths
             )
             if routes != stored:
-                _log_changes(wish, self._wish.paths or ())
+                _log_changes(wish, self._wish.paths or frozenset())
         self._wanted = syntax.render(
             wish.router_id,
             wish.speakers,
@@ -221,19 +221,36 @@ def _generation(link: BirdLink) -> str:
     return syntax.generation_from(link.ask(syntax.ASK_GENERATION))
 
 
-def _log_changes(wish: Wish, before: Iterable[Path]) -> None:
+def _log_changes(wish: Wish, before: frozenset[Path]) -> None:
     addresses = {peer.id: peer.peer_ip for peer in wish.peers()}
-    old, new = (
-        {(p.prefix, str(p.nexthop_ip), p.peer_id) for p in paths}
-        for paths in (before, wish.paths or ())
-    )
-    for verb, found in (("Announce", new - old), ("Withdraw", old - new)):
+    wanted = wish.paths or frozenset()
+    # Of thousands only the few that differ are looked at.
+    gone, new = before - wanted, wanted - before
+    for verb, found in (
+        ("Announce", _of_others(new, gone)),
+        ("Withdraw", _of_others(gone, new)),
+    ):
         if len(found) > _LOGGED_ONE_BY_ONE:
             LOG.info("%s %d paths", verb, len(found))
             continue
-        for prefix, next_hop, peer_id in sorted(found):
-            if peer_id in addresses:
-                address = addresses[peer_id]
+        for path in sorted(found, key=_log_order):
+            if path.peer_id in addresses:
                 LOG.info(
-                    "%s %s via %s, peer %s", verb, prefix, next_hop, address
+                    "%s %s via %s, peer %s",
+                    verb,
+                    path.prefix,
+                    path.nexthop_ip,
+                    addresses[path.peer_id],
                 )
+
+
+def _log_order(path: Path) -> tuple[str, str, str]:
+    return path.prefix, str(path.nexthop_ip), path.peer_id
+
+
+def _of_others(paths: frozenset[Path], others: frozenset[Path]) -> list[Path]:
+    """Those of which ``others`` has not the same with other attributes."""
+    same = {(p.vip_ip, p.nexthop_ip, p.peer_id) for p in others}
+    return [
+        p for p in paths if (p.vip_ip, p.nexthop_ip, p.peer_id) not in same
+    ]

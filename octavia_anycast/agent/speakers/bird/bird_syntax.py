@@ -186,19 +186,32 @@ def render_routes(
 ) -> Files:
     """Render the paths: file name -> text, for those peers that have any."""
     lines: dict[tuple[Channel, int], list[str]] = {}
+    ends: dict[tuple[IPAddress, bool, bool, int | None], str] = {}
     for path, channel in targets.items():
-        slot = slots[path]
+        slot, vip = slots[path], path.vip_ip
         preference = None
         if path.is_draining and adds_paths:
             preference = _DRAINING_PREFERENCE - slot
-        lines.setdefault((channel, slot), []).append(_route(path, preference))
+        # Thousands of VIPs have few next hops.
+        kind = (
+            path.nexthop_ip,
+            path.is_draining,
+            path.is_last_choice,
+            preference,
+        )
+        end = ends.get(kind)
+        if end is None:
+            end = ends[kind] = _attributes(path, preference)
+        lines.setdefault((channel, slot), []).append(
+            f"route {vip}/{vip.max_prefixlen} unreachable {end};\n"
+        )
     return {
         file_name(*place): "".join(sorted(found))
         for place, found in lines.items()
     }
 
 
-def _route(path: Path, preference: int | None) -> str:
+def _attributes(path: Path, preference: int | None) -> str:
     statements = [f"bgp_next_hop = {path.nexthop_ip};"]
     if path.is_last_choice:
         statements.append("bgp_origin = ORIGIN_INCOMPLETE;")
@@ -206,7 +219,7 @@ def _route(path: Path, preference: int | None) -> str:
         statements.append(f"{_add_community(GRACEFUL_SHUTDOWN)};")
     if preference is not None:
         statements.append(f"preference = {preference};")
-    return f"route {path.prefix} unreachable {{ {' '.join(statements)} }};\n"
+    return f"{{ {' '.join(statements)} }}"
 
 
 def file_name(channel: Channel, slot: int) -> str:

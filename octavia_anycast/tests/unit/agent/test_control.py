@@ -2,6 +2,7 @@
 # Copyright (c) 2026 The octavia-anycast authors
 """The way of a call: HTTP route, control socket, engine's interface."""
 
+import json
 import os
 import socket
 import time
@@ -144,6 +145,36 @@ def test_garbage_on_the_socket_harms_nobody(engine, path):
         assert all(b"503" in lines.readline() for _ in range(3))
     status, report = ControlClient(path).call("report")
     assert (status, report["amphora_id"]) == (200, AMPHORA)
+
+
+@pytest.mark.parametrize("length", [-1, 1.5, "3", None, [], 2**40])
+def test_a_length_that_is_none_takes_nothing_from_the_socket(
+    path, engine, length
+):
+    """What stands behind the line is then the next call."""
+    request = {"call": "apply", "length": length, "body": None}
+    with socket.socket(socket.AF_UNIX) as client:
+        client.connect(path)
+        lines = json.dumps(request) + '\n{"call": "report"}\n'
+        client.sendall(lines.encode())
+        answers = client.makefile("rb")
+        assert json.loads(answers.readline())["status"] == 400
+        assert json.loads(answers.readline())["status"] == 200
+    assert engine.applied == []
+
+
+def test_a_document_is_handed_on_as_it_is(engine, http, path):
+    """With lines in it, too; what is no JSON is refused by speakerd."""
+    text = json.dumps(codec.to_document(state()), indent=1)
+    assert http.put("/1.0/anycast", data=text).status_code == 200
+    assert engine.applied == [state()]
+    client = ControlClient(path)
+    for data in (b"", b"{", b"[]", b"\xff", b'{"call": "report"}\n{'):
+        assert client.call("apply", body=data) == (
+            400,
+            {"field": "document", "reason": "it is not a JSON object"},
+        )
+    assert engine.applied == [state()]
 
 
 def test_client_errors(engine, path, tmp_path):

@@ -135,6 +135,43 @@ def test_a_settled_one_is_looked_at_after_a_change_and_at_each_resync(
     assert len(things.looked) == 3
 
 
+class PromptThings(Things):
+    """One that can tell whether there is news."""
+
+    def __init__(self):
+        super().__init__()
+        self.is_news = False
+        self.asked = 0
+
+    def has_news(self):
+        self.asked += 1
+        return self.is_news
+
+
+@pytest.mark.parametrize("kind", [Things, PromptThings])
+def test_a_change_is_noticed_when_the_next_look_at_the_rows_is_due(kind):
+    things = kind()
+    things.result = Result(is_settled=True)
+    stage = Stage(things)
+    stage.poll(0)
+    things.versions = {"d": "2"}
+    stage.poll(Things.kind.notice / 2)
+    assert len(things.looked) == 1
+    stage.poll(Things.kind.notice)
+    assert len(things.looked) == 2
+
+
+def test_a_change_is_noticed_at_the_next_poll_where_that_is_asked():
+    things = PromptThings()
+    things.result = Result(is_settled=True)
+    stage = Stage(things)
+    stage.poll(0)
+    things.versions, things.is_news = {"d": "2"}, True
+    stage.poll(Things.kind.notice / 2)
+    assert len(things.looked) == 2
+    assert things.asked == 1
+
+
 def test_the_queue_waits_after_a_refusal(stage, things):
     things.result = Result(retry_after_seconds=10.0)
     stage.poll(0, BUSY_SECONDS, 9)

@@ -7,7 +7,7 @@ import hashlib
 import json
 from dataclasses import replace
 from datetime import UTC, datetime
-from ipaddress import ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 
 import pytest
 from hypothesis import given
@@ -20,6 +20,7 @@ from octavia_anycast.model.codec import (
     report_from,
     speakers_digest,
     to_document,
+    to_text,
 )
 from octavia_anycast.model.errors import InvalidRequest
 from octavia_anycast.model.wire import (
@@ -207,6 +208,60 @@ def test_digest_names_the_content():
     same = desired_state_from(to_document(STATE))
     assert digest(same) == digest(STATE)
     assert digest(replace(STATE, revision="r2")) != digest(STATE)
+
+
+def many(*vips):
+    return DesiredState(
+        amphora_id="a1",
+        revision="r1",
+        router_id="10.0.0.1",
+        vips=vips,
+        is_distributor=True,
+    )
+
+
+TEXTS = st.none() | st.text(max_size=4)
+VIPS = st.builds(
+    VipState,
+    vip_ip=st.integers(0, 2**32 - 1).map(IPv4Address),
+    nexthop_ip=st.integers(0, 3).map(IPv4Address),
+    load_balancer_id=TEXTS,
+    intent=st.sampled_from(Intent),
+    peer_ids=st.none() | st.lists(st.text(max_size=4), max_size=2).map(tuple),
+    amphora_id=TEXTS,
+) | st.builds(
+    VipState,
+    vip_ip=st.integers(0, 2**128 - 1).map(IPv6Address),
+    nexthop_ip=st.integers(0, 3).map(IPv6Address),
+    load_balancer_id=TEXTS,
+    intent=st.sampled_from(Intent),
+)
+
+
+@given(st.lists(VIPS, max_size=8, unique_by=lambda vip: vip.vip_ip))
+def test_the_text_is_that_of_the_document(vips):
+    """Both ends make it in their own way, and compare its digest."""
+    state = many(*vips)
+    document = to_document(state)
+    assert to_text(state) == json.dumps(document, sort_keys=True)
+    for name in ("speakers", "driver", "keeps_speakers", "kept_peer_ids"):
+        del document[name]
+    text = json.dumps(document, sort_keys=True)
+    assert digest(state) == hashlib.sha256(text.encode()).hexdigest()
+
+
+def test_the_text_of_a_whole_state():
+    for state in (STATE, replace(STATE, tenant_metrics=METRICS)):
+        text = to_text(state)
+        assert text == json.dumps(to_document(state), sort_keys=True)
+        assert desired_state_from(json.loads(text)) == state
+
+
+def test_a_state_with_other_vips_has_another_text():
+    first = many(*STATE.vips)
+    drained = many(replace(STATE.vips[0], intent=Intent.DRAIN))
+    assert to_text(first) != to_text(drained)
+    assert digest(first) == digest(many(*STATE.vips)) != digest(drained)
 
 
 def test_speakers_have_a_digest_of_their_own():

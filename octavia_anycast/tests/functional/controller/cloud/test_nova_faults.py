@@ -19,6 +19,7 @@ from octavia_anycast.octavia_adapter.cloud.answer_limit import (
     limit_answers,
 )
 from octavia_anycast.octavia_adapter.cloud.compute import Compute
+from octavia_anycast.planning.amphora.assessment import STOPPED_SHARE
 from octavia_anycast.testing.controller_process import ControllerProcess
 from octavia_anycast.testing.fakes.fake_nova import (
     MANAGEMENT_NETWORK,
@@ -242,6 +243,21 @@ def test_a_server_that_was_stopped_is_replaced_and_deleted(
     assert len(serving.cloud.announcers(serving.load_balancer_id)) == 2
     assert len(nova.built) == 3
     assert lost.amphora_id not in cluster(serving).reason
+
+
+def test_a_server_that_nova_says_is_stopped_is_replaced_sooner(nova, serving):
+    """It is no network that keeps its heartbeats back."""
+    lost, kept = serving.cloud.of(serving.load_balancer_id)
+    for machine, word in ((lost, "SHUTOFF"), (kept, "ACTIVE")):
+        nova.statuses[machine.server_id] = word
+    lost.is_reachable = lost.has_power = False
+    share = cfg.CONF.anycast.dead_after / STOPPED_SHARE
+    serving.cloud.pass_time(share - 1)
+    serving.controller.reconcile(serving.load_balancer_id)
+    assert len(nova.built) == 2
+    serving.cloud.pass_time(2)
+    serving.controller.reconcile(serving.load_balancer_id)
+    assert len(nova.built) == 3
 
 
 def test_a_stopped_server_goes_when_its_replacement_announces(nova, serving):

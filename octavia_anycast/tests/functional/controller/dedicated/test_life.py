@@ -94,6 +94,25 @@ def test_a_vip_is_announced_by_both(stage):
     assert stage.counts() == [2]
 
 
+def test_what_a_user_changes_is_news_once(stage):
+    has_news = stage.controller.dedicated.has_news
+    has_news()
+    assert not has_news()
+    created = stage.api.create(stage.vips, BODY)
+    assert has_news()
+    stage.run()
+    assert not has_news()
+    stage.api.call("DELETE", f"{stage.vips}/{created['id']}")
+    assert has_news()
+    stage.api.call(
+        "PUT",
+        f"{PATH}/{stage.id}",
+        {"distributor": {"dedicated_count": 1}},
+    )
+    assert has_news()
+    assert not has_news()
+
+
 def test_an_unregistered_vip_is_withdrawn(stage):
     created = stage.api.create(stage.vips, BODY)
     stage.run()
