@@ -22,11 +22,13 @@ _NEUTRON = ("ports", "security-groups")
 # purges it; by their foreign keys these go with it, not before. Events tell
 # of what is gone: they stay until our own purge.
 EVENTS = "anycast_event"
-# Of no load balancer: an operator asked for something of many.
+# Of no load balancer: an operator asked for something of many; and the rows
+# that controllers take turns with.
 OF_THE_FLEET = (
     "anycast_zone_drain",
     "anycast_fleet_change",
     "anycast_fleet_revision",
+    "anycast_turn",
 )
 KEPT_UNTIL_PURGED = frozenset(("vip", "additional_vip", EVENTS))
 _OWNER = "load_balancer_id"
