@@ -10,7 +10,7 @@ Layer: controller.
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -20,22 +20,38 @@ from octavia_anycast.db.amphora.amphorae import Wish
 from octavia_anycast.db.cluster import clusters
 
 SCAN_SECONDS = 2.0
-MEMORY = timedelta(minutes=2)  # more than clocks of two machines differ
+RECENT = timedelta(minutes=2)
 PENDING = "PENDING"
+LookAt = Callable[[str], None]
 
 
 class ChangedClusters:
-    """Remembers which changes it told of."""
+    """Remembers which changes it told of.
+
+    A change shows by a time that is another one, whatever that is: it is of
+    the clock of another host. At first what was changed lately is news; all
+    others are looked at soon anyway.
+    """
 
     def __init__(self) -> None:
-        self._told: dict[str, datetime] = {}
+        self._told: Mapping[str, datetime] | None = None
+        self._found: Mapping[str, datetime] = {}
 
     def news(self, session: Any, now: datetime) -> set[str]:
-        """The load balancers whose clusters were changed; one query."""
-        changed = clusters.changed_since(session, now - MEMORY)
-        news = {i for i, at in changed.items() if self._told.get(i) != at}
-        self._told = changed
-        return news
+        """The load balancers whose clusters were changed; one query.
+
+        They are news until :meth:`remember` is called.
+        """
+        self._found = clusters.changes(session)
+        if self._told is None:
+            recent = now - RECENT
+            return {i for i, at in self._found.items() if at >= recent}
+        told = self._told
+        return {i for i, at in self._found.items() if told.get(i) != at}
+
+    def remember(self) -> None:
+        """What was found last is told."""
+        self._told = self._found
 
 
 class AmphoraWatch:
@@ -46,27 +62,37 @@ class AmphoraWatch:
 
     def __init__(self, silent_after: float) -> None:
         self._patience = timedelta(seconds=silent_after)
-        self._silent: dict[str, str | None] = {}
-        self._wishes: set[Wish] = set()
+        self._silent: Mapping[str, str | None] = {}
+        self._wishes: Set[Wish] = frozenset()
+        self._found = self._silent, self._wishes
 
     def news(self, session: Any, now: datetime) -> set[str]:
         """The load balancers to look at; two queries.
 
-        A wish that is no longer there is news, too: a drain was undone.
+        A wish that is no longer there is news, too: a drain was undone. They
+        are news until :meth:`remember` is called.
         """
         silent = amphorae.silent(session, now - self._patience)
         wishes = amphorae.wishes(session)
         owners = {silent[i] for i in silent.keys() - self._silent.keys()}
         owners |= {wish.load_balancer_id for wish in wishes ^ self._wishes}
-        self._silent, self._wishes = silent, wishes
+        self._found = silent, wishes
         return {owner for owner in owners if owner is not None}
+
+    def remember(self) -> None:
+        """What was found last is told."""
+        self._silent, self._wishes = self._found
 
 
 class ClusterWatch:
-    """What there is to be reconciled; one query, more with each scan."""
+    """What there is to be reconciled; one query, more with each scan.
 
-    def __init__(self, world: World) -> None:
+    :param look_at: has one looked at, but not before what users changed
+    """
+
+    def __init__(self, world: World, look_at: LookAt | None = None) -> None:
         self._world = world
+        self._look_at = look_at
         self._news = (
             ChangedClusters(),
             AmphoraWatch(world.settings.silent_after),
@@ -97,21 +123,27 @@ class ClusterWatch:
             news = set().union(*(x.news(session, now) for x in self._news))
         for load_balancer_id in news:
             wake(load_balancer_id)
+        # Not earlier: where a query fails all of it is news the next time.
+        for watched in self._news:
+            watched.remember()
 
     def _end_rests(
         self, statuses: Mapping[str, str], wake: Callable[[str], None]
     ) -> None:
         """Have those looked at that may not rest any more.
 
-        A heartbeat is missing, or somebody wrote a status of Octavia's.
+        A heartbeat is missing, or somebody wrote a status of Octavia's. Where
+        no heartbeats come for a while, all are missing at once.
         """
         at_rest = self._world.at_rest
-        ended = at_rest.overdue(self._world.now())
-        ended |= at_rest.among(
+        look_at = self._look_at or wake
+        for load_balancer_id in at_rest.overdue(self._world.now()):
+            look_at(load_balancer_id)
+        changed = at_rest.among(
             load_balancer_id
             for load_balancer_id, status in statuses.items()
             if self._statuses.get(load_balancer_id, status) != status
         )
-        self._statuses = statuses
-        for load_balancer_id in ended:
+        for load_balancer_id in changed:
             wake(load_balancer_id)
+        self._statuses = statuses

@@ -30,9 +30,18 @@ def two(session):
     heartbeat.touch_all(session, ["one", "two"], NOW)
 
 
+class TellingWatch(AmphoraWatch):
+    """Each time all that it finds is told."""
+
+    def news(self, session, now):
+        found = super().news(session, now)
+        self.remember()
+        return found
+
+
 @pytest.fixture
 def watch():
-    return AmphoraWatch(silent_after=7.5)
+    return TellingWatch(silent_after=7.5)
 
 
 def test_one_that_falls_silent_is_news_once(session, two, watch):
