@@ -261,6 +261,7 @@ def run(world: World, settings: options.Settings) -> None:
             observe_executor=observers,
             apply_executor=appliers,
             holds=coordination.holds,
+            look_at=lambda load_balancer_id: daemon.look_at(load_balancer_id),
         )
         others = (
             *_distributors(world, observers, coordination),

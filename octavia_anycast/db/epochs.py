@@ -55,10 +55,13 @@ def take_named_turn(session: Session, name: str) -> None:
         _count(session, Turn, name, "turn")
 
 
-def is_current(session: Session, table: Fenced, key: str, mine: int) -> bool:
-    """Whether the epoch is still ours; nothing is locked."""
-    found = session.scalar(select(table.epoch).where(_key(table) == key))
-    return found == mine
+def read(session: Session, table: Fenced, key: str) -> int | None:
+    """The epoch as this node knows it; None: there is no such row.
+
+    An earlier one than was seen before says that this node is behind: an
+    epoch is never counted down. Nothing is locked.
+    """
+    return session.scalar(select(table.epoch).where(_key(table) == key))
 
 
 def _count(

@@ -148,10 +148,13 @@ def _gist(report: Report) -> object:
     """What of a report is written as soon as it changes: no counts, no ages.
 
     The connections of an amphora that drains are: its user waits for them.
+    All that its digest is of is: heartbeats with that digest confirm what is
+    written. An older agent makes none.
     """
     is_draining = any(p.state is PathState.DRAINING for p in report.paths)
     return (
         report.connections if is_draining else None,
+        report.report_digest,
         report.digest,
         report.speakers_digest,
         report.are_speakers_loaded,

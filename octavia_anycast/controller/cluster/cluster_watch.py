@@ -10,7 +10,7 @@ Layer: controller.
 """
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence, Set
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
@@ -22,8 +22,9 @@ from octavia_anycast.db.cluster import clusters
 # A user's change is begun within a second.
 ASKED_SECONDS = 0.5
 SCAN_SECONDS = 2.0
-MEMORY = timedelta(minutes=2)  # more than clocks of two machines differ
+RECENT = timedelta(minutes=2)
 PENDING = "PENDING"
+LookAt = Callable[[str], None]
 
 
 class _Watch(Protocol):
@@ -31,36 +32,59 @@ class _Watch(Protocol):
 
     def news(self, session: Any, now: datetime) -> set[str]: ...
 
+    def remember(self) -> None: ...
+
 
 class ChangedClusters:
-    """Remembers which changes it told of."""
+    """Remembers which changes it told of.
+
+    A change shows by a time that is another one, whatever that is: it is of
+    the clock of another host. At first what was changed lately is news; all
+    others are looked at soon anyway.
+    """
 
     def __init__(self) -> None:
-        self._told: dict[str, datetime] = {}
+        self._told: Mapping[str, datetime] | None = None
+        self._found: Mapping[str, datetime] = {}
 
     def news(self, session: Any, now: datetime) -> set[str]:
-        """The load balancers whose clusters were changed; one query."""
-        changed = clusters.changed_since(session, now - MEMORY)
-        news = {i for i, at in changed.items() if self._told.get(i) != at}
-        self._told = changed
-        return news
+        """The load balancers whose clusters were changed; one query.
+
+        They are news until :meth:`remember` is called.
+        """
+        self._found = clusters.changes(session)
+        if self._told is None:
+            recent = now - RECENT
+            return {i for i, at in self._found.items() if at >= recent}
+        told = self._told
+        return {i for i, at in self._found.items() if told.get(i) != at}
+
+    def remember(self) -> None:
+        """What was found last is told."""
+        self._told = self._found
 
 
 class Wishes:
     """Remembers which wishes for amphorae it told of."""
 
     def __init__(self) -> None:
-        self._told: set[Wish] = set()
+        self._told: Set[Wish] = frozenset()
+        self._found = self._told
 
     def news(self, session: Any, now: datetime) -> set[str]:
         """The load balancers to look at; one query.
 
-        A wish that is no longer there is news, too: a drain was undone.
+        A wish that is no longer there is news, too: a drain was undone. They
+        are news until :meth:`remember` is called.
         """
-        wishes = amphorae.wishes(session)
-        owners = {wish.load_balancer_id for wish in wishes ^ self._told}
-        self._told = wishes
+        self._found = amphorae.wishes(session)
+        differing = self._found ^ self._told
+        owners = {wish.load_balancer_id for wish in differing}
         return {owner for owner in owners if owner is not None}
+
+    def remember(self) -> None:
+        """What was found last is told."""
+        self._told = self._found
 
 
 class SilentAmphorae:
@@ -71,14 +95,22 @@ class SilentAmphorae:
 
     def __init__(self, silent_after: float) -> None:
         self._patience = timedelta(seconds=silent_after)
-        self._told: dict[str, str | None] = {}
+        self._told: Mapping[str, str | None] = {}
+        self._found = self._told
 
     def news(self, session: Any, now: datetime) -> set[str]:
-        """The load balancers to look at; one query."""
-        silent = amphorae.silent(session, now - self._patience)
-        owners = {silent[i] for i in silent.keys() - self._told.keys()}
-        self._told = silent
+        """The load balancers to look at; one query.
+
+        They are news until :meth:`remember` is called.
+        """
+        self._found = amphorae.silent(session, now - self._patience)
+        new = self._found.keys() - self._told.keys()
+        owners = {self._found[amphora_id] for amphora_id in new}
         return {owner for owner in owners if owner is not None}
+
+    def remember(self) -> None:
+        """What was found last is told."""
+        self._told = self._found
 
 
 class ClusterWatch:
@@ -86,10 +118,13 @@ class ClusterWatch:
 
     What users ask for in our tables is looked for more often than what is
     read of all load balancers.
+
+    :param look_at: has one looked at, but not before what users changed
     """
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, look_at: LookAt | None = None) -> None:
         self._world = world
+        self._look_at = look_at
         self._asked = (ChangedClusters(), Wishes())
         self._silent = SilentAmphorae(world.settings.silent_after)
         self._asked_due = 0.0
@@ -117,28 +152,34 @@ class ClusterWatch:
         return self._known | dict.fromkeys(found, PENDING)
 
     def _tell(
-        self, watches: Iterable[_Watch], wake: Callable[[str], None]
+        self, watches: Sequence[_Watch], wake: Callable[[str], None]
     ) -> None:
         now = self._world.now()
         with self._world.database.transaction() as session:
             news = set().union(*(x.news(session, now) for x in watches))
         for load_balancer_id in news:
             wake(load_balancer_id)
+        # Not earlier: where a query fails all of it is news the next time.
+        for watch in watches:
+            watch.remember()
 
     def _end_rests(
         self, statuses: Mapping[str, str], wake: Callable[[str], None]
     ) -> None:
         """Have those looked at that may not rest any more.
 
-        A heartbeat is missing, or somebody wrote a status of Octavia's.
+        A heartbeat is missing, or somebody wrote a status of Octavia's. Where
+        no heartbeats come for a while, all are missing at once.
         """
         at_rest = self._world.at_rest
-        ended = at_rest.overdue(self._world.now())
-        ended |= at_rest.among(
+        look_at = self._look_at or wake
+        for load_balancer_id in at_rest.overdue(self._world.now()):
+            look_at(load_balancer_id)
+        changed = at_rest.among(
             load_balancer_id
             for load_balancer_id, status in statuses.items()
             if self._statuses.get(load_balancer_id, status) != status
         )
-        self._statuses = statuses
-        for load_balancer_id in ended:
+        for load_balancer_id in changed:
             wake(load_balancer_id)
+        self._statuses = statuses

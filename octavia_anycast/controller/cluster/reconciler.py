@@ -18,7 +18,10 @@ from octavia_anycast import log_lines
 from octavia_anycast.controller.amphora.drained_zones import planned
 from octavia_anycast.controller.cluster.apply import Outcome, run_phases
 from octavia_anycast.controller.cluster.caches import TreeCache, wants_the_same
-from octavia_anycast.controller.cluster.cluster_watch import ClusterWatch
+from octavia_anycast.controller.cluster.cluster_watch import (
+    ClusterWatch,
+    LookAt,
+)
 from octavia_anycast.controller.cluster.observe import Observation, Observer
 from octavia_anycast.controller.cluster.report import Reporter
 from octavia_anycast.controller.cluster.tasks import remove_load_balancer
@@ -63,10 +66,11 @@ class ClusterReconciler:
         observe_executor: Executor,
         apply_executor: Executor,
         holds: Callable[[str], bool] = lambda name: True,
+        look_at: LookAt | None = None,
     ) -> None:
         self._world = world
         self._holds = holds
-        self._watch = ClusterWatch(world)
+        self._watch = ClusterWatch(world, look_at)
         self._observer = Observer(world, observe_executor)
         self._reporter = reporter
         self._apply_executor = apply_executor

@@ -13,15 +13,16 @@ import os
 import socket
 import threading
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
 import tenacity
 import tooz
 from oslo_log import log as logging
-from tooz import coordination, partitioner
+from tooz import coordination, hashring, partitioner
 
 from octavia_anycast.controller.engine.heart import (
     Clock,
@@ -66,6 +67,27 @@ def _translated() -> Iterator[None]:
         ) from e
 
 
+@dataclass(frozen=True, slots=True)
+class _Ring:
+    """Who looks first at what, as of one moment; it is never changed.
+
+    Whoever asks it waits for nobody: the coordination service may not answer
+    for long, while another thread asks that for the next one. ``owned``
+    remembers answers.
+    """
+
+    ring: hashring.HashRing
+    owned: dict[str, bool] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, members: Iterable[bytes]) -> "_Ring":
+        return cls(hashring.HashRing(members, partitions=POINTS))
+
+    def owner(self, key: str) -> bytes | None:
+        """The member that looks first; None: there is none."""
+        return min(self.ring.get_nodes(key.encode()), default=None)
+
+
 class Coordination:
     """This controller among its peers.
 
@@ -85,9 +107,8 @@ class Coordination:
             name = f"{name}{_AT}{receives_at}"
         self.member_id = name.encode()
         self._coordinator = _coordinator(url, parts.scheme, self.member_id)
-        self._guard = threading.Lock()
         self._partitioner: Any = None
-        self._owned: dict[str, bool] = {}  # until the next refresh
+        self._ring = _Ring.of(())
         self._unreleased_guard = threading.Lock()
         # (name, lock) of those that are still to be released
         self._unreleased: list[tuple[str, Any]] = []
@@ -147,41 +168,48 @@ class Coordination:
         self._release_again()
 
     def _learn(self) -> None:
-        with self._guard:
-            try:
-                self._coordinator.run_watchers()
-                members = self._coordinator.get_members(GROUP).get()
-                if self.member_id not in members:
-                    self._join()
-                self.is_answering = True
-            except tooz.ToozError as e:
-                self.is_answering = False
-                LOG.warning(
-                    "The coordination service cannot be asked: %s",
-                    reason_of(e),
-                )
-            self._owned.clear()
+        try:
+            self._coordinator.run_watchers()
+            members = self._coordinator.get_members(GROUP).get()
+            if self.member_id not in members:
+                self._join()
+            self.is_answering = True
+        except tooz.ToozError as e:
+            self.is_answering = False
+            LOG.warning(
+                "The coordination service cannot be asked: %s",
+                reason_of(e),
+            )
+        self._take_ring()
+
+    def _take_ring(self) -> None:
+        """Have all others use what this thread has learned."""
+        if self._partitioner is None:
+            return
+        members = self._partitioner.ring.nodes.keys()
+        if members != self._ring.ring.nodes.keys():
+            self._ring = _Ring.of(members)
+        else:
+            self._ring = _Ring(self._ring.ring)  # remembers no old answers
 
     def owns(self, key: str) -> bool:
         """Whether this controller is the one to look at it first."""
-        with self._guard:
-            if key not in self._owned:
-                members = self._partitioner.members_for_object(key)
-                self._owned[key] = not members or self.member_id in members
-            return self._owned[key]
+        ring = self._ring
+        is_ours = ring.owned.get(key)
+        if is_ours is None:
+            is_ours = ring.owner(key) in (None, self.member_id)
+            ring.owned[key] = is_ours
+        return is_ours
 
     def owner_receives_at(self, key: str) -> str:
         """Where the controller that looks first receives heartbeats.
 
         :returns: ADDRESS:PORT; empty: it is this one, or does not say
         """
-        with self._guard:
-            if self._partitioner is None:
-                return ""
-            members = self._partitioner.members_for_object(key)
-        if not members or self.member_id in members:
+        owner = self._ring.owner(key)
+        if owner is None or owner == self.member_id:
             return ""
-        return str(min(members).decode().partition(_AT)[2])
+        return owner.decode().partition(_AT)[2]
 
     @contextmanager
     def lock(self, name: str, wait_seconds: float = 0.0) -> Iterator[bool]:
@@ -247,7 +275,10 @@ class Coordination:
         LOG.warning(
             "The time of the lock of %s was over before it was released.", name
         )
-        getattr(self._coordinator, "_acquired_locks", set()).discard(lock)
+        # A set, but with memcached a list.
+        held: Any = getattr(self._coordinator, "_acquired_locks", set())
+        with suppress(KeyError, ValueError):
+            held.remove(lock)
 
     def _release_again(self) -> None:
         """Release what is left; after the first failure the rest waits."""
@@ -255,9 +286,12 @@ class Coordination:
             left, self._unreleased = self._unreleased, []
         try:
             while left:
+                name, lock = left[0]
                 # False, which is no failure, says that it is not held.
-                left[0][1].release()
-                LOG.info("The lock of %s is released.", left.pop(0)[0])
+                if not lock.release():
+                    self._let_go(name, lock)
+                LOG.info("The lock of %s is released.", name)
+                left.pop(0)
         except tooz.ToozError as e:
             LOG.debug("A lock is still not released: %s", e)
         finally:
@@ -276,3 +310,4 @@ class Coordination:
                 self._partitioner = partitioner.Partitioner(
                     self._coordinator, GROUP, partitions=POINTS
                 )
+        self._take_ring()

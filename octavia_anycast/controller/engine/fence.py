@@ -10,13 +10,18 @@ that began a plan (ADR 0160).
 Layer: controller. Safe for several threads.
 """
 
+import time
 from collections.abc import Callable
 from typing import Any
 
 from octavia_anycast.db import epochs
 from octavia_anycast.db.engine import Database
-from octavia_anycast.model.errors import Overtaken
+from octavia_anycast.model.errors import Overtaken, Retryable
 
+# So long a node of the database may be behind another one of a cluster.
+BEHIND_SECONDS = 1.0
+BEHIND_LOOKS = 20
+_OVERTAKEN = "another controller has begun a plan meanwhile"
 _Holds = Callable[[], bool]
 
 
@@ -54,8 +59,11 @@ class Fence:
         """
 
         def begin(session: Any) -> None:
+            is_begun = epochs.begin(session, self._table, self._key, seen)
+            if not is_begun:
+                self._not_behind(session, seen)
             self._require(
-                epochs.begin(session, self._table, self._key, seen),
+                is_begun,
                 "another controller has begun a plan since this one looked",
             )
 
@@ -69,21 +77,45 @@ class Fence:
         :raises Overtaken: it may not.
         """
         self.require_lock()
+        for _ in range(BEHIND_LOOKS):
+            if not self._is_behind():
+                return
+            time.sleep(BEHIND_SECONDS / BEHIND_LOOKS)
+        self._require(False, "a node of the database is behind")
+
+    def _is_behind(self) -> bool:
+        """Whether a node answers that does not know this plan yet.
+
+        :raises Overtaken: the epoch is not ours any more.
+        """
         with self._database.transaction() as session:
-            is_ours = epochs.is_current(
-                session, self._table, self._key, self._mine
+            found = epochs.read(session, self._table, self._key)
+        if found is not None and found < self._mine:
+            return True
+        self._require(found == self._mine, _OVERTAKEN)
+        return False
+
+    def _not_behind(self, session: Any, known: int) -> None:
+        """Tell a node that is behind from one where somebody was faster.
+
+        :raises Retryable: it is behind.
+        """
+        found = epochs.read(session, self._table, self._key)
+        if found is not None and found < known:
+            raise Retryable(
+                f"A node of the database is behind with {self._what}."
             )
-        self._require(is_ours, "another controller has begun a plan meanwhile")
 
     def guard(self, session: Any) -> None:
         """Have a transaction fail if another plan is begun before its end.
 
         :raises Overtaken: one was begun already.
+        :raises Retryable: a node of the database does not know ours yet.
         """
-        self._require(
-            epochs.guard(session, self._table, self._key, self._mine),
-            "another controller has begun a plan meanwhile",
-        )
+        is_ours = epochs.guard(session, self._table, self._key, self._mine)
+        if not is_ours:
+            self._not_behind(session, self._mine)
+        self._require(is_ours, _OVERTAKEN)
 
     def require_lock(self) -> None:
         """See that the lock is still held.

@@ -65,11 +65,14 @@ def list_of(
     return [_record(row) for row in rows]
 
 
-def changed_since(session: Session, since: datetime) -> dict[str, datetime]:
-    """load_balancer_id -> when its user last changed its cluster."""
+def changes(session: Session) -> dict[str, datetime]:
+    """load_balancer_id -> when its user last changed its cluster.
+
+    By the clock of the API that took the change.
+    """
     rows = session.execute(
         select(Cluster.load_balancer_id, Cluster.changed_at).where(
-            Cluster.changed_at >= since
+            Cluster.changed_at.is_not(None)
         )
     )
     return {load_balancer_id: at for load_balancer_id, at in rows}

@@ -5,6 +5,7 @@
 import contextlib
 import subprocess
 import sys
+import threading
 import time
 import uuid
 from collections import Counter
@@ -275,6 +276,69 @@ def test_a_lock_that_is_not_held_any_more_is_forgotten(tmp_path, monkeypatch):
             one.refresh()
         assert calls == [1]
         lock.release()
+
+
+def test_a_lock_that_somebody_let_go_is_not_beaten_for(tmp_path, monkeypatch):
+    """Else its lease would never end, and nobody could take it."""
+    with controllers(tmp_path, 1) as (one,):
+        lock = lose(one, monkeypatch, "lb")
+        held = {lock}
+        monkeypatch.setattr(
+            one._coordinator, "_acquired_locks", held, raising=False
+        )
+        with monkeypatch.context() as patch:
+            patch.setattr(lock, "release", lambda: False)
+            one.refresh()
+        assert held == set()
+        lock.release()
+
+
+@pytest.mark.parametrize("kind", [set, list])
+@pytest.mark.parametrize("is_kept", [True, False])
+def test_a_lock_whose_time_was_over_is_let_go(
+    tmp_path, monkeypatch, kind, is_kept
+):
+    """The drivers keep those that are held in a set or in a list."""
+    with controllers(tmp_path, 1) as (one,):
+        lock = one._coordinator.get_lock(b"octavia-anycast-lb")
+        held = kind([lock] if is_kept else [])
+        monkeypatch.setattr(
+            one._coordinator, "_acquired_locks", held, raising=False
+        )
+        with monkeypatch.context() as patch:
+            patch.setattr(one._coordinator, "get_lock", lambda _: lock)
+            patch.setattr(lock, "release", lambda: False)
+            with one.lock("lb") as is_held:
+                assert is_held
+        assert not held
+        lock.release()
+
+
+def test_while_the_service_is_asked_nobody_waits(tmp_path, monkeypatch):
+    """It may hang for longer than a heartbeat is fresh."""
+    with controllers(tmp_path, 2) as (one, _):
+        expected = {i: one.owns(i) for i in identifiers()}
+        is_asked, answers = threading.Event(), threading.Event()
+
+        def hang():
+            is_asked.set()
+            answers.wait(60)
+
+        monkeypatch.setattr(one._coordinator, "run_watchers", hang)
+        with ThreadPoolExecutor(2) as threads:
+            asking = threads.submit(one.refresh)
+            try:
+                assert is_asked.wait(60)
+                found = threads.submit(
+                    lambda: {
+                        i: (one.owns(i), one.owner_receives_at(i))
+                        for i in expected
+                    }
+                ).result(20)
+            finally:
+                answers.set()
+            asking.result(60)
+        assert found == {i: (is_ours, "") for i, is_ours in expected.items()}
 
 
 def test_a_group_that_is_gone_is_told_until_it_is_back(tmp_path):
