@@ -416,6 +416,21 @@ class Turn(Base):
     turn: Mapped[BigInt] = _added_big_count()
 
 
+class ReplacementClaim(Base):
+    """A load balancer that waits for the limit of replacements."""
+
+    # The model's ReplacementClaim explains the fields.
+
+    __tablename__ = "anycast_replacement_claim"
+
+    load_balancer_id: Mapped[KeyUuid]
+    wanted: Mapped[int]
+    serving: Mapped[int]
+    size: Mapped[int]
+    since: Mapped[datetime]
+    asked_at: Mapped[datetime]
+
+
 class Amphora(Base):
     """An amphora of ours; Octavia's own amphora table does not know it."""
 

@@ -120,7 +120,8 @@ class ClusterRecord:
     older generation is to be replaced. ``is_enabled``: the cluster manager
     looks after it. ``scaled_at``: when its wanted size last changed, and
     ``scaling_reason`` why; empty: its user asked for it. ``changed_at``:
-    when its user last changed any of it. ``flow_rescue``: its amphorae hand
+    when its user last changed any of it, or the sweep asked for a look at it.
+    ``flow_rescue``: its amphorae hand
     packets of each other's connections to their owner. ``failures``: what
     does not work just now. ``refusals``: id -> sentence, of objects below
     the load balancer that amphorae refused. ``pending_since``: when the load
@@ -496,11 +497,29 @@ class ActionFailure:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReplacementClaim:
+    """A load balancer that waits for the limit of replacements.
+
+    ``wanted``: how many it would boot now, were there room. ``serving`` of
+    ``size`` amphorae serve it. ``since``: from when on it waits; ``asked_at``:
+    when it was last looked at. A claim that is not asked for again is void.
+    """
+
+    load_balancer_id: str
+    wanted: int
+    serving: int
+    size: int
+    since: datetime
+    asked_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ObservedCluster:
     """A cluster as seen.
 
     ``recent_failures`` are failed boots, oldest first,
-    ``replacements_under_way`` those of the whole cloud, ``prepared_revision``
+    ``replacements_under_way`` those of the whole cloud, ``claims`` who waits
+    for these to end, this cluster with them, ``prepared_revision``
     that for which the VIP's ports and security group were last brought up to
     date. ``failures`` are those of the actions of the last round. ``load``:
     what was measured of it; None: the cluster is not autoscaled.
@@ -509,6 +528,7 @@ class ObservedCluster:
     amphorae: tuple[ObservedAmphora, ...] = ()
     recent_failures: tuple[BootFailure, ...] = ()
     replacements_under_way: int = 0
+    claims: tuple[ReplacementClaim, ...] = ()
     prepared_revision: str = ""
     failures: tuple[ActionFailure, ...] = ()
     load: MeasuredLoad | None = None

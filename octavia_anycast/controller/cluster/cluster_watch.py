@@ -17,7 +17,9 @@ from typing import Any, Protocol
 from octavia_anycast.controller.ports import World
 from octavia_anycast.db.amphora import amphorae
 from octavia_anycast.db.amphora.amphorae import Wish
-from octavia_anycast.db.cluster import clusters
+from octavia_anycast.db.cluster import claims, clusters
+from octavia_anycast.model.cluster import ClusterPolicy
+from octavia_anycast.planning.amphora.claims import FRESH, next_in_turn
 
 # A user's change is begun within a second.
 ASKED_SECONDS = 0.5
@@ -113,6 +115,31 @@ class SilentAmphorae:
         self._told = self._found
 
 
+class NextReplacements:
+    """Tells who is next where replacements are limited (ADR 0168).
+
+    Each time, until they boot: of hundreds that wait, those whose turn it is
+    are looked at first.
+    """
+
+    def __init__(self, policy: ClusterPolicy) -> None:
+        self._limit = policy.replacement_limit
+        self._boot_timeout = timedelta(seconds=policy.boot_timeout)
+
+    def news(self, session: Any, now: datetime) -> set[str]:
+        """The load balancers to look at; one query, two if any waits."""
+        waiting = claims.fresh(session, now - FRESH)
+        if not waiting:
+            return set()
+        under_way = amphorae.replacements_under_way(
+            session, now - self._boot_timeout
+        )
+        return set(next_in_turn(waiting, self._limit - under_way, now))
+
+    def remember(self) -> None:
+        """They are told again while they wait."""
+
+
 class ClusterWatch:
     """What there is to be reconciled; one query, more with each scan.
 
@@ -126,7 +153,10 @@ class ClusterWatch:
         self._world = world
         self._look_at = look_at
         self._asked = (ChangedClusters(), Wishes())
-        self._silent = SilentAmphorae(world.settings.silent_after)
+        self._scanned = (
+            SilentAmphorae(world.settings.silent_after),
+            NextReplacements(world.settings.policy),
+        )
         self._asked_due = 0.0
         self._scan_due = 0.0
         self._known: dict[str, str] = {}
@@ -144,7 +174,7 @@ class ClusterWatch:
         if now >= self._scan_due:
             statuses = self._world.load_balancers.all_statuses()
             self._known = dict.fromkeys(statuses, "")
-            self._tell((self._silent,), wake)
+            self._tell(self._scanned, wake)
             self._end_rests(statuses, wake)
             self._scan_due = now + SCAN_SECONDS
         found = dict.fromkeys(self._world.load_balancers.pending_ids(), "")

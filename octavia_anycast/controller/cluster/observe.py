@@ -21,7 +21,7 @@ from octavia_anycast.controller.cluster.load_meter import LoadMeter
 from octavia_anycast.controller.ports import World
 from octavia_anycast.db import heartbeat
 from octavia_anycast.db.amphora import amphorae
-from octavia_anycast.db.cluster import clusters
+from octavia_anycast.db.cluster import claims, clusters
 from octavia_anycast.model.cluster import (
     ActionFailure,
     AmphoraRecord,
@@ -31,10 +31,12 @@ from octavia_anycast.model.cluster import (
     DesiredCluster,
     ObservedAmphora,
     ObservedCluster,
+    ReplacementClaim,
 )
 from octavia_anycast.model.distributor import Distributor
 from octavia_anycast.model.errors import Retryable
 from octavia_anycast.model.load_balancer import LoadBalancerTree
+from octavia_anycast.planning.amphora.claims import FRESH
 from octavia_anycast.planning.amphora.failures import OBSERVE, carried_on
 from octavia_anycast.planning.amphora.gate_choice import chosen_gate
 from octavia_anycast.planning.amphora.placement import frontend_networks
@@ -123,10 +125,12 @@ class Observer:
             seen = tuple(with_silence(s, latest.heard, now) for s in seen)
         else:
             latest = rows
+        under_way, waiting = self._replacements(rows, seen, now)
         observed = ObservedCluster(
             amphorae=tuple(self._with_heartbeats(s, latest) for s in seen),
             recent_failures=rows.failures,
-            replacements_under_way=self._replacements(rows, seen, now),
+            replacements_under_way=under_way,
+            claims=waiting,
             prepared_revision=rows.cluster.config_revision,
             failures=(
                 *(f for f in rows.cluster.failures if f.action != OBSERVE),
@@ -144,8 +148,11 @@ class Observer:
 
     def _replacements(
         self, rows: _Rows, seen: tuple[ObservedAmphora, ...], now: datetime
-    ) -> int:
-        """Count replacements in the cloud; 0, unasked, if all is well here."""
+    ) -> tuple[int, tuple[ReplacementClaim, ...]]:
+        """Count replacements in the cloud, and read who waits for them.
+
+        None, unasked, if all is well here.
+        """
         wanted = rows.cluster.size.desired + rows.cluster.spare_count
         is_whole = len(seen) == wanted and all(
             amphora.report is not None
@@ -154,12 +161,13 @@ class Observer:
             for amphora in seen
         )
         if is_whole:
-            return 0
+            return 0, ()
         boot_timeout = self._world.settings.policy.boot_timeout
         with self._world.database.transaction() as session:
-            return amphorae.replacements_under_way(
+            under_way = amphorae.replacements_under_way(
                 session, now - timedelta(seconds=boot_timeout)
             )
+            return under_way, claims.fresh(session, now - FRESH)
 
     def _rows(self, tree: LoadBalancerTree, now: datetime) -> _Rows | None:
         memory = self._world.settings.policy.failure_memory

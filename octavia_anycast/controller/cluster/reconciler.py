@@ -16,6 +16,7 @@ from oslo_log import log as logging
 
 from octavia_anycast import log_lines
 from octavia_anycast.controller.amphora.drained_zones import planned
+from octavia_anycast.controller.cluster import claims
 from octavia_anycast.controller.cluster.apply import Outcome, run_phases
 from octavia_anycast.controller.cluster.caches import TreeCache, wants_the_same
 from octavia_anycast.controller.cluster.cluster_watch import (
@@ -126,6 +127,7 @@ class ClusterReconciler:
         self._fence(tree.id).require_lock()
         is_same = self._reporter.report(observation)
         actions = planned(self._world, partial(_plan, observation))
+        claims.record(self._world, observation)
         if not actions:
             LOG.debug("Load balancer %s: nothing to do.", tree.id)
             self._reporter.record(observation, ())

@@ -13,6 +13,7 @@ from sqlalchemy import update as update_rows
 from sqlalchemy.orm import Session
 
 from octavia_anycast.db import epochs, mapping
+from octavia_anycast.db.cluster import claims
 from octavia_anycast.db.models import REQUEST_ID_LENGTH, Cluster
 from octavia_anycast.db.registration import amphora_registrations
 from octavia_anycast.model.cluster import ClusterRecord
@@ -68,7 +69,8 @@ def list_of(
 def changes(session: Session) -> dict[str, datetime]:
     """load_balancer_id -> when its user last changed its cluster.
 
-    By the clock of the API that took the change.
+    By the clock of the API that took the change. Or when a chore asked for a
+    look at it.
     """
     rows = session.execute(
         select(Cluster.load_balancer_id, Cluster.changed_at).where(
@@ -204,6 +206,7 @@ def forget_request(
 def delete(session: Session, load_balancer_id: str) -> None:
     """Delete a cluster and its registrations with distributors; idempotent."""
     amphora_registrations.forget_load_balancer(session, load_balancer_id)
+    claims.remove(session, load_balancer_id)
     session.execute(
         delete_rows(Cluster).where(
             Cluster.load_balancer_id == load_balancer_id

@@ -9,15 +9,15 @@ where the compute service has no room for one more and min_size holds.
 
 Replacements are limited in the whole cloud. When a rack goes, hundreds of
 clusters miss amphorae at once; they share a bounded number of boots, and the
-compute, network and image services stay usable for everybody else. What users
-ask for, a new load balancer or a larger one, is not held up, nor what
-autoscaling adds.
+compute, network and image services stay usable for everybody else. Who is
+next is decided in :mod:`claims`. What users ask for, a new load balancer or a
+larger one, is not held up, nor what autoscaling adds.
 """
 
 from dataclasses import dataclass
 from datetime import timedelta
 
-from octavia_anycast.planning.amphora import backoff
+from octavia_anycast.planning.amphora import backoff, claims
 from octavia_anycast.planning.amphora.assessment import (
     Assessment,
     Group,
@@ -31,13 +31,18 @@ from octavia_anycast.planning.amphora.placement import leaving_order
 class Boots:
     """How many boot now, and why not more, as a sentence or nothing.
 
-    ``is_limited``: more would, were fewer under way in the cloud.
+    ``held``: so many more would, were fewer under way in the cloud.
     """
 
     count: int = 0
     is_replacement: bool = False
-    is_limited: bool = False
+    held: int = 0
     reason: str = ""
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether some wait for replacements of others."""
+        return self.held > 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,13 +90,13 @@ def boots(group: Group) -> Boots:
         is_held = bool(failures) or count < missing
         return Boots(count=count, reason=reason if is_held else "")
     room = _room(group)
-    is_limited = room < count
-    if is_limited:
+    held = max(0, count - room)
+    if held:
         count, reason = room, _limit_reason(group, missing - room)
     return Boots(
         count=count,
         is_replacement=True,
-        is_limited=is_limited,
+        held=held,
         reason=reason if failures or count < missing else "",
     )
 
@@ -114,11 +119,17 @@ def _is_replacement(group: Group) -> bool:
 
 def _room(group: Group) -> int:
     limit = group.desired.policy.replacement_limit
-    return max(0, limit - group.observed.replacements_under_way)
+    taken = group.observed.replacements_under_way + claims.ahead(group)
+    return max(0, limit - taken)
 
 
 def _limit_reason(group: Group, waiting: int) -> str:
     limit = group.desired.policy.replacement_limit
+    if group.observed.replacements_under_way < limit:
+        return (
+            f"{waiting} to boot, held by the replacement limit: clusters that "
+            "lost more, or wait longer, boot theirs first"
+        )
     return (
         f"{waiting} to boot, held by the replacement limit: {limit} "
         "replacements are under way in the cloud"

@@ -45,6 +45,7 @@ from octavia_anycast.model.cluster import (
     DrainMark,
     ObservedAmphora,
     ObservedCluster,
+    ReplacementClaim,
 )
 from octavia_anycast.model.codec import digest, peer_digests, speakers_digest
 from octavia_anycast.model.wire import (
@@ -87,6 +88,7 @@ class World:
     guests: dict[str, Guest] = field(default_factory=dict)
     failures: list[BootFailure] = field(default_factory=list)
     replacements_elsewhere: int = 0
+    claims: tuple[ReplacementClaim, ...] = ()  # of all who wait for these
     prepared_revision: str = ""
     is_removed: bool = False
     boots_fail: bool = False
@@ -116,6 +118,7 @@ class World:
             amphorae=tuple(self._observe(g) for g in self.guests.values()),
             recent_failures=self._recent_failures(),
             replacements_under_way=self.replacements_elsewhere,
+            claims=self.claims,
             prepared_revision=self.prepared_revision,
             failures=self.action_failures,
         )
