@@ -38,6 +38,7 @@ from octavia_anycast_lab.bench.scale import (
     thousand,
     three_controllers,
     vips,
+    zone_drain,
 )
 from octavia_anycast_lab.cli import EXPECTED
 from octavia_anycast_lab.progress import Progress
@@ -65,6 +66,7 @@ IN_LAB: collections.abc.Mapping[str, Measure] = {
     "spare": spare.measure,
     "thousand": thousand.measure,
     "shares-of-three": three_controllers.measure,
+    "zone-drain": zone_drain.measure,
 }
 # It makes labs of its own, with no other one beside them.
 DEMO = "demo"
