@@ -37,6 +37,7 @@ from octavia_anycast_lab.bench.scale import (
     scrape,
     thousand,
     vips,
+    zone_drain,
 )
 from octavia_anycast_lab.cli import EXPECTED
 from octavia_anycast_lab.progress import Progress
@@ -63,6 +64,7 @@ IN_LAB: collections.abc.Mapping[str, Measure] = {
     "restore": restore.measure,
     "spare": spare.measure,
     "thousand": thousand.measure,
+    "zone-drain": zone_drain.measure,
 }
 # It makes labs of its own, with no other one beside them.
 DEMO = "demo"

@@ -15,6 +15,7 @@ import hashlib
 import ipaddress
 import json
 import re
+import traceback
 import typing
 import uuid
 
@@ -48,6 +49,7 @@ _OURS = (
     ("anycast_amphora", "load_balancer_id"),
 )
 _AT_ONCE = 1000
+_REMOVALS = 3
 # Of addresses for the VIPs of copies: RFC 1918's, RFC 3849's.
 _FIRST = {
     4: int(ipaddress.IPv4Address("10.64.0.0")),
@@ -67,8 +69,15 @@ class Clones:
     )
     _made: list[str] = dataclasses.field(default_factory=list)
 
-    def make(self, count: int) -> None:
-        """Make them; the controller sees all of them at once."""
+    def make(
+        self,
+        count: int,
+        announce: collections.abc.Callable[[str], None] = lambda _: None,
+    ) -> None:
+        """Make them; the controller sees all of them at once.
+
+        :param announce: is told the id of each, before
+        """
         self._reflect()
         found = self._closure(
             (*_OF_OCTAVIA, *self._our_tables()), [self.template_id]
@@ -82,6 +91,7 @@ class Clones:
             named = Names(names, number)
             named.add(revision, _hash(named.text(configuration)))
             self._made.append(named.text(self.template_id))
+            announce(self._made[-1])
             self.cloud.security_groups.add(self._made[-1])
             self.cloud.server_groups.add(self._made[-1])
             for machine in machines:
@@ -104,6 +114,16 @@ class Clones:
                             table.c[column].in_(values)
                         )
                     )
+
+    def remove_patiently(self) -> None:
+        """Remove them; the controller may just add a row to one of them."""
+        for _ in range(_REMOVALS):
+            try:
+                self.remove()
+            except Exception:  # noqa: BLE001 - the process has to end
+                traceback.print_exc()
+            else:
+                return
 
     def _reflect(self) -> None:
         metadata = sqlalchemy.MetaData()

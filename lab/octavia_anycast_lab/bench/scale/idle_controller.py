@@ -51,7 +51,6 @@ _COPY_SECONDS = 240.0
 # All have to be looked at once more, with heartbeats that bear digests.
 _REST_SECONDS = 120.0
 _CHANGES = 5
-_REMOVALS = 3
 _NEVER_SECONDS = 86_400.0
 
 
@@ -177,19 +176,8 @@ def measure(
         found = [{"error": f"{type(error).__name__}: {error}"}]
     pathlib.Path(path).write_text(json.dumps(found), "utf-8")
     if copies is not None:
-        _remove(copies)
+        copies.remove_patiently()
     os.kill(os.getpid(), signal.SIGTERM)
-
-
-def _remove(copies: clones.Clones) -> None:
-    """Remove them; the controller may just add a row to one of them."""
-    for _ in range(_REMOVALS):
-        try:
-            copies.remove()
-        except Exception:  # noqa: BLE001 - the process has to end
-            traceback.print_exc()
-        else:
-            return
 
 
 def _await_rest(world: World, load: idle.Load) -> None:
