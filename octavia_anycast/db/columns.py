@@ -14,7 +14,7 @@ from ipaddress import ip_address
 from typing import Any
 
 from sqlalchemy import Boolean, DateTime, Dialect, Enum, String, Text
-from sqlalchemy.dialects.mysql import DATETIME
+from sqlalchemy.dialects.mysql import DATETIME, MEDIUMTEXT
 from sqlalchemy.types import TypeDecorator
 
 from octavia_anycast.model.autoscale import Autoscale
@@ -137,6 +137,18 @@ class Document(TypeDecorator[Any]):
         return self.reader(document) if self.reader else document
 
 
+class LargeDocument(Document):
+    """One of all load balancers: more than the 64 KiB of MariaDB's TEXT."""
+
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> Any:
+        """Ask MariaDB for 16 MiB."""
+        if dialect.name in ("mysql", "mariadb"):
+            return dialect.type_descriptor(MEDIUMTEXT())
+        return dialect.type_descriptor(Text())
+
+
 class Strings(Document):
     """A tuple of strings, stored as a JSON list; an empty one, too."""
 
@@ -212,7 +224,7 @@ def refusals(document: Any) -> dict[str, str]:
     return dict(document or {})
 
 
-def baselines(document: Any) -> dict[str, dict[str, Counted]]:
+def listener_counts(document: Any) -> dict[str, dict[str, Counted]]:
     """Read what listeners counted before, by load balancer."""
     return {
         owner: {

@@ -14,6 +14,7 @@ from typing import Any
 from octavia_anycast.db.amphora import amphorae, reports
 from octavia_anycast.db.amphora.reports import StoredReport
 from octavia_anycast.db.cluster import clusters
+from octavia_anycast.db.fleet import zone_drains
 from octavia_anycast.model.cluster import (
     AmphoraRecord,
     AmphoraStatus,
@@ -50,7 +51,10 @@ def ask(
         _check_others(session, cluster, record, fresh_since)
         # Whatever an earlier one has left would end this one at once.
         amphorae.update(session, record.id, **_NO_MARKS)
-    # One that a zone drain had drained is the operator's own from now on.
+    # One that a zone drain or a canary's fleet change had drained is the
+    # operator's own from now on.
+    if record.stand_in_wanted and record.zone_drain_id is None:
+        amphorae.update(session, record.id, fleet_change_id=None)
     amphorae.update(
         session,
         record.id,
@@ -68,12 +72,21 @@ def take_back(session: Any, record: AmphoraRecord) -> None:
     :raises Conflict: if it is being removed, or a zone drain drains it.
     """
     _, current = _locked(session, record)
-    if current.drain_wanted_since and current.zone_drain_id:
+    of_zone = zone_drains.find(session, current.zone_drain_id or "")
+    if (
+        current.drain_wanted_since
+        and of_zone is not None
+        and of_zone.ended_at is None
+    ):
         raise Conflict(
             f"Amphora {record.id} is drained by zone drain "
             f"{current.zone_drain_id}: it announces again when that ends."
         )
-    if current.drain_wanted_since and current.stand_in_wanted:
+    if current.zone_drain_id is not None and of_zone is None:
+        amphorae.update(
+            session, record.id, zone_drain_id=None, stand_in_wanted=False
+        )
+    elif current.drain_wanted_since and current.stand_in_wanted:
         raise Conflict(
             f"Amphora {record.id} is drained by fleet change "
             f"{current.fleet_change_id}: abort that to have it back."
@@ -99,6 +112,7 @@ def restore(session: Any, before: AmphoraRecord) -> None:
         finishing_since=before.finishing_since,
         zone_drain_id=before.zone_drain_id,
         stand_in_wanted=before.stand_in_wanted,
+        fleet_change_id=before.fleet_change_id,
     )
 
 
@@ -163,13 +177,14 @@ def _check_others(
             "nothing that could be drained."
         )
     stored = _reports(session, cluster.load_balancer_id)
+    taken = zone_drains.taken(session)
     announced = {
         one.id: stored[one.id].report.announced()
         if one.id in stored
         and (one.id == record.id or stored[one.id].reported_at >= fresh_since)
         else frozenset()
         for one in amphorae.list_for(session, cluster.load_balancer_id)
-        if one.id == record.id or _stays(one)
+        if one.id == record.id or (one.id not in taken and _stays(one))
     }
     problem = obstacle(record.id, announced, cluster.size.minimum)
     if problem:

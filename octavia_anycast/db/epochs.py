@@ -18,7 +18,7 @@ from sqlalchemy import update as update_rows
 from sqlalchemy.orm import Session
 
 from octavia_anycast.db import mapping
-from octavia_anycast.db.models import Cluster, Distributor, Turn
+from octavia_anycast.db.models import Cluster, Distributor, Turn, ZoneDrain
 
 Fenced = type[Cluster] | type[Distributor]
 CLUSTER: Fenced = Cluster
@@ -43,7 +43,9 @@ def guard(session: Session, table: Fenced, key: str, mine: int) -> bool:
     return _count(session, table, key, "turn", epoch=mine)
 
 
-def take_turn(session: Session, table: Fenced, key: str) -> None:
+def take_turn(
+    session: Session, table: Fenced | type[ZoneDrain], key: str
+) -> None:
     """Be alone with a row until the transaction ends."""
     _count(session, table, key, "turn")
 

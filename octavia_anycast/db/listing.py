@@ -164,7 +164,8 @@ def _value(column: Any, name: str, text: str) -> Any:
         if isinstance(kind, Address):
             return ip_address(text)
         if isinstance(kind, UtcDateTime):
-            return moment(text)
+            is_unset = text == "null" and getattr(column, "nullable", False)
+            return None if is_unset else moment(text)
         if isinstance(kind, DateTime):
             return moment(text).replace(tzinfo=None)
     except ValueError as e:

@@ -38,6 +38,7 @@ from octavia_anycast.db.columns import (
     UUID_LENGTH,
     Address,
     Document,
+    LargeDocument,
     ReportDocument,
     StoredString,
     StoredText,
@@ -45,8 +46,8 @@ from octavia_anycast.db.columns import (
     TrueOrNull,
     UtcDateTime,
     autoscale,
-    baselines,
     failures,
+    listener_counts,
     refusals,
     told,
     words,
@@ -674,10 +675,12 @@ class ZoneDrain(Base):
     revision: Mapped[int]
     boot_elsewhere: Mapped[bool]
     is_forced: Mapped[bool] = mapped_column("forced")
+    marked_at: Mapped[datetime | None]
     end_wanted_at: Mapped[datetime | None]
     ended_at: Mapped[datetime | None] = mapped_column(index=True)
     end_reason: Mapped[str]
     told: Mapped[Status]  # the state that an event told of last
+    turn: Mapped[BigInt] = mapped_column(default=0)  # see db/epochs.py
 
 
 class FleetChangeRow(Base):
@@ -696,7 +699,12 @@ class FleetChangeRow(Base):
     reason: Mapped[LongText]
     canary_ids: Mapped[tuple[str, ...]]
     is_proven: Mapped[bool] = mapped_column("proven")
-    baselines: Mapped[Any] = mapped_column(Document(baselines), nullable=True)
+    baselines: Mapped[Any] = mapped_column(
+        LargeDocument(listener_counts), nullable=True
+    )
+    offsets: Mapped[Any] = mapped_column(
+        LargeDocument(listener_counts), nullable=True
+    )
     revision: Mapped[int]
     watched_revision: Mapped[int]
     stopped_at: Mapped[datetime | None]

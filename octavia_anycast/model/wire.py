@@ -116,6 +116,10 @@ class PathState(StrEnum):
     WITHDRAWN = "withdrawn"
 
 
+# A path that some peer holds.
+HELD = (PathState.ADVERTISED, PathState.DRAINING)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VipState:
     """One VIP, announced as a host route with ``nexthop_ip``.
@@ -762,9 +766,7 @@ class Report:
     def announced(self) -> frozenset[IPAddress]:
         """The VIPs of which some peer holds our path."""
         return frozenset(
-            path.vip_ip
-            for path in self.paths
-            if path.state in (PathState.ADVERTISED, PathState.DRAINING)
+            path.vip_ip for path in self.paths if path.state in HELD
         )
 
 

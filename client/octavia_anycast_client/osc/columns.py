@@ -98,6 +98,7 @@ ZONE_DRAINS = (
 )
 ZONE_DRAIN = (
     "amphora_count",
+    "announcing_count",
     "availability_zone",
     "boot_elsewhere",
     "compute_host",

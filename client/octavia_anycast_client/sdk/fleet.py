@@ -63,7 +63,7 @@ class FleetCalls(_proxy.Proxy):
     def wait_for_zone_drain(
         self, zone_drain: str | ZoneDrain, wait: float = WAIT_SECONDS
     ) -> ZoneDrain:
-        """Wait until none of its amphorae announces.
+        """Wait until no amphora at the place announces.
 
         :raises openstack.exceptions.ResourceFailure: if it ended before.
         :raises openstack.exceptions.ResourceTimeout: after ``wait`` seconds.
@@ -80,8 +80,9 @@ class FleetCalls(_proxy.Proxy):
                 )
             if time.monotonic() >= deadline:
                 raise exceptions.ResourceTimeout(
-                    f"{found.waiting_count} amphorae wait and "
-                    f"{found.draining_count} drain still"
+                    f"{found.announcing_count} amphorae at the place "
+                    f"announce still or boot; {found.waiting_count} wait and "
+                    f"{found.draining_count} drain"
                 )
             time.sleep(_INTERVAL_SECONDS)
 

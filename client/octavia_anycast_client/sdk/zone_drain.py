@@ -59,6 +59,9 @@ class ZoneDrain(Resource):
     draining_count = resource.Body("draining_count", type=int)
     #: How many of them are withdrawn. *Type: int*
     drained_count = resource.Body("drained_count", type=int)
+    #: How many at the place announce or will, whoever drains them. *Type:
+    #: int*
+    announcing_count = resource.Body("announcing_count", type=int)
     #: How many of them are to announce again. *Type: int*
     returning_count = resource.Body("returning_count", type=int)
     #: When it was asked for (UTC).

@@ -77,8 +77,9 @@ ZONE_DRAIN = Resource(
             at="is_forced",
         ),
         "state": one_of(*ZoneDrainState)(
-            "DRAINING: some of the amphorae still announce; DRAINED: none "
-            "does; ENDING: they are to announce again; ENDED: it is over."
+            "DRAINING: some of the amphorae at the place announce, or were "
+            "not asked to drain yet; DRAINED: none announces, by their last "
+            "reports; ENDING: they are to announce again; ENDED: it is over."
         ),
         "amphora_count": INTEGER("How many amphorae it drains."),
         "waiting_count": INTEGER(
@@ -88,6 +89,12 @@ ZONE_DRAIN = Resource(
             "How many of them are announced with GRACEFUL_SHUTDOWN (RFC 8326)."
         ),
         "drained_count": INTEGER("How many of them are withdrawn."),
+        "announcing_count": INTEGER(
+            "How many amphorae of load balancers at the place announce by "
+            "their last reports, or will: they boot, or were not asked to "
+            "drain yet. Those count, too, that leave, or that something else "
+            "drains. When it is to end: 0."
+        ),
         "returning_count": INTEGER(
             "How many of them are to announce again before their stand-ins go."
         ),
@@ -131,14 +138,23 @@ class ZoneDrainsController(resource.Collection):
 
     def _answers(self, session: Any, records: Sequence[Any]) -> list[Any]:
         found = zone_drains.amphorae_of(session, [one.id for one in records])
-        return [self._shown_one(one, found.get(one.id, ())) for one in records]
+        announcing = zone_drains.announcing(session, records)
+        return [
+            self._shown_one(
+                one, found.get(one.id, ()), announcing.get(one.id, 0)
+            )
+            for one in records
+        ]
 
     @staticmethod
-    def _shown_one(drain: ZoneDrain, members: Sequence[Any]) -> Any:
+    def _shown_one(
+        drain: ZoneDrain, members: Sequence[Any], announcing: int
+    ) -> Any:
         counts = progress(members)
         return ZONE_DRAIN.shown(
             drain,
-            state=state_of(drain, counts),
+            state=state_of(drain, counts, announcing),
+            announcing_count=announcing,
             amphora_count=counts.total,
             waiting_count=counts.waiting,
             draining_count=counts.draining,

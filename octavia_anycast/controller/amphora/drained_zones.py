@@ -12,7 +12,6 @@ from collections.abc import Callable
 from octavia_anycast.controller.ports import World
 from octavia_anycast.db.fleet import zone_drains
 from octavia_anycast.model.actions import Action, BootAmphora
-from octavia_anycast.planning.fleet.zone_drain import avoided_zones
 
 Plan = Callable[[frozenset[str]], tuple[Action, ...]]
 
@@ -27,5 +26,5 @@ def planned(world: World, plan: Plan) -> tuple[Action, ...]:
     if not any(isinstance(action, BootAmphora) for action in actions):
         return actions
     with world.database.transaction() as session:
-        avoided = avoided_zones(zone_drains.active(session))
+        avoided = zone_drains.avoided(session)
     return plan(avoided) if avoided else actions

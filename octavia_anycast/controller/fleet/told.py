@@ -40,7 +40,8 @@ def zone_drain(world: World, drain_id: str) -> None:
             return
         records = zone_drains.amphorae_of(session, [drain_id])
         counts = progress(records.get(drain_id, ()))
-        state = state_of(drain, counts)
+        announcing = zone_drains.announcing(session, [drain])
+        state = state_of(drain, counts, announcing.get(drain_id, 0))
         before = zone_drains.record_told(session, drain_id, state)
         if before is None:
             return

@@ -24,7 +24,6 @@ from octavia_anycast.db.fleet import zone_drains
 from octavia_anycast.model.fleet.zone_drain import ZoneDrain
 from octavia_anycast.planning.fleet.zone_drain import (
     RETURN_SECONDS,
-    avoided_zones,
     given_back,
     marks,
     time_is_over,
@@ -75,9 +74,7 @@ class ZoneDrains:
             drain = zone_drains.find(session, key)
         if drain is None:
             return Result(is_gone=True, is_settled=True)
-        if drain.ended_at is not None:
-            result = Result(is_gone=True, is_settled=True)
-        elif drain.is_over(now):
+        if drain.is_over(now):
             result = self._end(drain)
         else:
             result = Result(did_something=self._mark_new(drain))
@@ -88,12 +85,15 @@ class ZoneDrains:
         """Mark cluster by cluster; whether any amphora was."""
         with self._world.database.transaction() as session:
             found = zone_drains.unmarked(session, drain.place)
-            avoided = avoided_zones(zone_drains.active(session))
+            avoided = zone_drains.avoided(session)
         marked = [
             owner
             for owner, ids in found.items()
             if self._mark(drain, owner, ids, avoided)
         ]
+        if drain.marked_at is None:
+            with self._world.database.transaction() as session:
+                zone_drains.record_marked(session, drain.id, self._world.now())
         for owner in marked:
             self._wake(owner)
         return bool(marked)
@@ -109,16 +109,23 @@ class ZoneDrains:
         with self._world.database.transaction() as session:
             if clusters.lock(session, load_balancer_id) is None:
                 return False
-            current = zone_drains.find(session, drain.id)
+            current = zone_drains.lock(session, drain.id)
             if current is None or current.is_over(now):
                 return False  # another controller ends it
+            is_everywhere = zone_drains.is_everywhere(session, drain.place)
             wanted = {
                 amphora_id: changes
                 for cluster in zone_drains.standing(
                     session, [load_balancer_id], limits, now
                 )
                 for amphora_id, changes in marks(
-                    drain, cluster, in_place, limits, now, avoided=avoided
+                    drain,
+                    cluster,
+                    in_place,
+                    limits,
+                    now,
+                    avoided=avoided,
+                    is_everywhere=is_everywhere,
                 ).items()
             }
             for amphora_id, changes in wanted.items():
@@ -141,6 +148,7 @@ class ZoneDrains:
         """Have all its amphorae announce again; when they do, let them go."""
         now, database = self._world.now(), self._world.database
         with database.transaction() as session:
+            zone_drains.lock(session, drain.id)
             zone_drains.begin_end(session, drain.id, time_is_over(drain), now)
             drain = zone_drains.get(session, drain.id)
             found = zone_drains.amphorae_of(session, [drain.id])

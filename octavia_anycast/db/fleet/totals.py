@@ -45,8 +45,13 @@ def read(session: Session) -> FleetTotals:
     drains = zone_drains.active(session)
     ids = [drain.id for drain in drains]
     records = zone_drains.amphorae_of(session, ids) if ids else {}
+    announcing = zone_drains.announcing(session, drains)
     for drain in drains:
-        state = state_of(drain, progress(records.get(drain.id, ())))
+        state = state_of(
+            drain,
+            progress(records.get(drain.id, ())),
+            announcing.get(drain.id, 0),
+        )
         states[state] = states.get(state, 0) + 1
     drained = progress(one for some in records.values() for one in some)
     change = changes.active(session)

@@ -16,18 +16,27 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, false, func, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    Text,
+    and_,
+    false,
+    func,
+    or_,
+    select,
+    type_coerce,
+)
 from sqlalchemy import delete as delete_rows
 from sqlalchemy import update as update_rows
 from sqlalchemy.orm import Session
 
-from octavia_anycast.db import listing, mapping, models
+from octavia_anycast.db import epochs, listing, mapping, models
 from octavia_anycast.db.amphora import amphorae, reports
 from octavia_anycast.db.amphora.reports import StoredReport
 from octavia_anycast.db.cluster import clusters
 from octavia_anycast.db.distributor import distributors, peers
 from octavia_anycast.db.fleet import revision, told
-from octavia_anycast.db.models import Amphora, Cluster
+from octavia_anycast.db.models import Amphora, AmphoraReport, Cluster
 from octavia_anycast.db.passwords import WithoutPasswords
 from octavia_anycast.model.cluster import (
     AmphoraRecord,
@@ -42,7 +51,7 @@ from octavia_anycast.model.fleet.zone_drain import (
     ZoneDrainRequest,
     ZoneDrainState,
 )
-from octavia_anycast.model.wire import GateState, Report
+from octavia_anycast.model.wire import HELD, GateState, Report
 from octavia_anycast.planning.fleet import zone_drain as planning
 from octavia_anycast.planning.fleet.zone_drain import (
     Known,
@@ -130,6 +139,16 @@ def get(session: Session, drain_id: str) -> ZoneDrain:
     return _record(mapping.required(session, _ROW, drain_id))
 
 
+def lock(session: Session, drain_id: str) -> ZoneDrain | None:
+    """Get one as it is now, and be alone with it until the transaction ends.
+
+    None if there is none. Who marks amphorae and who ends it both do, or marks
+    might come after its end, of which nobody would take them back.
+    """
+    epochs.take_turn(session, _ROW, drain_id)
+    return find(session, drain_id)
+
+
 def find(session: Session, drain_id: str) -> ZoneDrain | None:
     """Get one, as it is now; None if there is none."""
     row = session.get(_ROW, drain_id, populate_existing=True)
@@ -154,11 +173,14 @@ def active(session: Session) -> tuple[ZoneDrain, ...]:
 
 
 def unfinished(session: Session) -> tuple[ZoneDrain, ...]:
-    """Those with something to do or to tell of; one query."""
+    """Those with something to do or to tell of; one query.
+
+    One that has ended has, as long as an amphora is marked as its.
+    """
     is_untold = _ROW.told != ZoneDrainState.ENDED.value
     rows = session.scalars(
         select(_ROW)
-        .where(or_(_ROW.ended_at.is_(None), is_untold))
+        .where(or_(_ROW.ended_at.is_(None), is_untold, _ROW.id.in_(_borne())))
         .order_by(_ROW.created_at, _ROW.id)
     )
     return tuple(_record(row) for row in rows)
@@ -192,6 +214,31 @@ def amphorae_of(
     return found
 
 
+def announcing(
+    session: Session, drains: Iterable[ZoneDrain]
+) -> Mapping[str, int]:
+    """zone drain -> how many amphorae at its place announce, or will.
+
+    By their last reports, whoever drains them; and those that boot, or that
+    nobody asked to drain. A distributor's own, which stay, do not count, nor
+    do zone drains that end. Two queries for each that goes on.
+    """
+    return {
+        drain.id: _announcing(session, drain.place)
+        for drain in drains
+        if drain.end_wanted_at is None and drain.ended_at is None
+    }
+
+
+def record_marked(session: Session, drain_id: str, now: datetime) -> None:
+    """Record that all that were at the place were asked; the first time."""
+    session.execute(
+        update_rows(_ROW)
+        .where(_ROW.id == drain_id, _ROW.marked_at.is_(None))
+        .values(marked_at=now)
+    )
+
+
 def finish(session: Session, drain_id: str, now: datetime) -> bool:
     """Record that it has ended; False if another controller has."""
     done = session.execute(
@@ -212,6 +259,7 @@ def known(
         ).where(~Amphora.is_deleted, _at(session, place))
     ).all()
     owners = {row.load_balancer_id for row in there} - {None}
+    drains = active(session)
     return Known(
         clusters=standing(session, owners, limits, now),
         in_place=frozenset(row.id for row in there),
@@ -219,8 +267,62 @@ def known(
             row.id: row.distributor_id for row in there if row.distributor_id
         },
         places=_places(session, place),
-        active=active(session),
+        active=drains,
+        taken=taken(session),
+        peer_zones=_peer_zones(
+            session, [place, *(drain.place for drain in drains)]
+        ),
+        is_everywhere=is_everywhere(session, place),
     )
+
+
+def avoided(session: Session) -> frozenset[str]:
+    """The zones in which nothing boots, as they are drained."""
+    found = active(session)
+    places = [one.place for one in found]
+    return planning.avoided_zones(
+        found, peer_zones=_peer_zones(session, places)
+    )
+
+
+def is_everywhere(session: Session, place: Place) -> bool:
+    """Whether it is a peer of all amphorae of its speakers."""
+    if place.peer_id is None:
+        return False
+    peer = peers.find(session, [place.peer_id]).get(place.peer_id)
+    return (
+        peer is not None
+        and peer.availability_zone is None
+        and peer.compute_host is None
+    )
+
+
+def _peer_zones(session: Session, places: Iterable[Place]) -> dict[str, str]:
+    """BGP peer -> the zone whose amphorae have it, and all of these."""
+    ids = [one.peer_id for one in places if one.peer_id is not None]
+    found = peers.find(session, ids) if ids else {}
+    return {
+        id_: peer.availability_zone
+        for id_, peer in found.items()
+        if peer.availability_zone is not None and peer.compute_host is None
+    }
+
+
+def taken(session: Session) -> dict[str, str]:
+    """amphora_id -> the zone drain at whose place it is.
+
+    Of those that do not end, and before a controller has marked anything.
+    """
+    found: dict[str, str] = {}
+    for drain in active(session):
+        if drain.end_wanted_at is None:
+            ids = session.scalars(
+                select(Amphora.id).where(
+                    ~Amphora.is_deleted, _at(session, drain.place)
+                )
+            )
+            found |= dict.fromkeys(ids, drain.id)
+    return found
 
 
 def standing(
@@ -267,7 +369,14 @@ def purge(session: Session, older_than: datetime) -> int:
 
 
 def _old(older_than: datetime) -> Any:
-    return _ROW.ended_at < older_than
+    return and_(_ROW.ended_at < older_than, _ROW.id.not_in(_borne()))
+
+
+def _borne() -> Any:
+    """Zone drains that amphorae are marked with."""
+    return select(Amphora.zone_drain_id).where(
+        ~Amphora.is_deleted, Amphora.zone_drain_id.is_not(None)
+    )
 
 
 def _stale(limits: DrainLimits) -> timedelta:
@@ -376,6 +485,32 @@ def _at(session: Session, place: Place) -> ColumnElement[bool]:
         ),
         *selected,
     )
+
+
+def _announcing(session: Session, place: Place) -> int:
+    there = and_(
+        ~Amphora.is_deleted,
+        Amphora.load_balancer_id.is_not(None),
+        _at(session, place),
+    )
+    coming = or_(
+        Amphora.status == AmphoraStatus.BOOTING.value,
+        and_(
+            Amphora.is_allocated,
+            Amphora.drain_wanted_since.is_(None),
+            Amphora.leaving_since.is_(None),
+        ),
+    )
+    found = set(session.scalars(select(Amphora.id).where(there, coming)))
+    # Only reports that may have such a path are read.
+    text = type_coerce(AmphoraReport.report, Text)
+    rows = session.execute(
+        select(AmphoraReport.amphora_id, AmphoraReport.report)
+        .join(Amphora, Amphora.id == AmphoraReport.amphora_id)
+        .where(there, or_(*(text.contains(f'"{s.value}"') for s in HELD)))
+    )
+    found.update(id_ for id_, said in rows if said and said.announced())
+    return len(found)
 
 
 def _places(session: Session, place: Place) -> frozenset[str]:

@@ -33,7 +33,7 @@ PLACES = ("availability_zone", "compute_host", "peer_id")
 class ZoneDrainState(StrEnum):
     """How far a zone drain is."""
 
-    DRAINING = "DRAINING"  # some amphorae of the place still announce
+    DRAINING = "DRAINING"  # some amphorae at the place announce, or will
     DRAINED = "DRAINED"  # none does
     ENDING = "ENDING"  # they were asked to announce again
     ENDED = "ENDED"  # they do, and all stand-ins may go
@@ -134,7 +134,8 @@ class ZoneDrain:
     """A zone drain, as it is stored.
 
     ``revision``: that of the fleet; amphorae with a lower one were there when
-    it was asked for. ``end_wanted_at``: when it was asked to end, or its time
+    it was asked for. ``marked_at``: when all that were there had been asked
+    to drain. ``end_wanted_at``: when it was asked to end, or its time
     was found to be over, and ``end_reason`` which of these. ``ended_at``: when
     no amphora was its any more.
     """
@@ -149,6 +150,7 @@ class ZoneDrain:
     revision: int = 0
     boot_elsewhere: bool = False
     is_forced: bool = False
+    marked_at: datetime | None = None
     end_wanted_at: datetime | None = None
     ended_at: datetime | None = None
     end_reason: str = ""
@@ -183,12 +185,20 @@ class Progress:
         return self.waiting + self.draining + self.drained + self.returning
 
 
-def state_of(drain: ZoneDrain, progress: Progress) -> ZoneDrainState:
-    """Say how far it is."""
+def state_of(
+    drain: ZoneDrain, progress: Progress, announcing: int
+) -> ZoneDrainState:
+    """Say how far it is.
+
+    :param announcing: so many amphorae at the place announce or will,
+        whoever drains them, and also if nobody does
+    """
     if drain.ended_at is not None:
         return ZoneDrainState.ENDED
     if drain.end_wanted_at is not None:
         return ZoneDrainState.ENDING
+    if drain.marked_at is None or announcing:
+        return ZoneDrainState.DRAINING
     if progress.waiting or progress.draining:
         return ZoneDrainState.DRAINING
     return ZoneDrainState.DRAINED

@@ -81,7 +81,10 @@ class Known:
     ``in_place``: ids of the amphorae that are at the place. ``dedicated``:
     those of them that are a distributor's own -> the distributor.
     ``places``: names of all places of this kind; ``active``: the zone drains
-    that have not ended.
+    that have not ended. ``taken``: amphora -> the zone drain at whose place it
+    is, of those that do not end, whether it is marked already or not.
+    ``peer_zones``: BGP peer -> the only availability zone of its amphorae.
+    ``is_everywhere``: the place is a peer of all amphorae of its speakers.
     """
 
     clusters: tuple[StandingCluster, ...] = ()
@@ -89,6 +92,9 @@ class Known:
     dedicated: Mapping[str, str] = field(default_factory=dict)
     places: frozenset[str] = frozenset()
     active: tuple[ZoneDrain, ...] = ()
+    taken: Mapping[str, str] = field(default_factory=dict)
+    peer_zones: Mapping[str, str] = field(default_factory=dict)
+    is_everywhere: bool = False
 
 
 def check(wanted: ZoneDrainRequest, known: Known) -> None:
@@ -113,7 +119,27 @@ def check(wanted: ZoneDrainRequest, known: Known) -> None:
             "drained."
         )
     if not wanted.force:
-        _check_capacity(wanted, known, avoided_zones(known.active, place))
+        _check_elsewhere(wanted, known)
+        avoided = avoided_zones(known.active, place, known.peer_zones)
+        _check_capacity(wanted, known, avoided)
+
+
+def _check_elsewhere(wanted: ZoneDrainRequest, known: Known) -> None:
+    """See that there is a place beside this one, if others are to boot."""
+    if not wanted.boot_elsewhere:
+        return
+    if known.is_everywhere:
+        raise Conflict(
+            f"boot_elsewhere: the {wanted.place} has no availability zone and "
+            "no compute host: whatever boots has it as its peer, too."
+        )
+    if wanted.compute_host is not None and known.places == {
+        wanted.compute_host
+    }:
+        raise Conflict(
+            f"boot_elsewhere: the {wanted.place} is the only one that has "
+            "amphorae. If others could have some, ask with force."
+        )
 
 
 def _check_overlap(place: Place, known: Known) -> None:
@@ -126,7 +152,10 @@ def _check_overlap(place: Place, known: Known) -> None:
             )
     for cluster in known.clusters:
         for one in cluster.amphorae:
-            other = by_id.get(one.record.zone_drain_id or "")
+            record = one.record
+            other = by_id.get(
+                record.zone_drain_id or known.taken.get(record.id, "")
+            )
             if one.record.id in known.in_place and other is not None:
                 raise Conflict(
                     f"Zone drains overlap: amphora {one.record.id} at the "
@@ -147,6 +176,7 @@ def _check_capacity(
                 known.in_place,
                 avoided,
                 boot_elsewhere=wanted.boot_elsewhere,
+                taken=known.taken,
             )
         )
     }
@@ -173,8 +203,12 @@ def shortage(
     avoided: frozenset[str],
     *,
     boot_elsewhere: bool,
+    taken: Collection[str] = (),
 ) -> str:
-    """Why a cluster cannot do without its amphorae there; empty: it can."""
+    """Why a cluster cannot do without its amphorae there; empty: it can.
+
+    :param taken: amphorae at the places of other zone drains
+    """
     going = [
         one
         for one in cluster.amphorae
@@ -190,7 +224,9 @@ def shortage(
     others = {
         one.record.id: vips if one.could_serve else one.announced
         for one in cluster.amphorae
-        if one.record.id not in in_place and _stays(one)
+        if one.record.id not in in_place
+        and one.record.id not in taken
+        and _stays(one)
     }
     return obstacle("", {"": vips, **others}, cluster.minimum).replace(
         "it is the only one of its cluster in service",
@@ -228,20 +264,23 @@ def _stays(one: Standing) -> bool:
 
 
 def avoided_zones(
-    active: Iterable[ZoneDrain], place: Place | None = None
+    active: Iterable[ZoneDrain],
+    place: Place | None = None,
+    peer_zones: Mapping[str, str] | None = None,
 ) -> frozenset[str]:
     """Where no amphora boots: the zones that are drained.
 
     :param place: one that is drained as well
+    :param peer_zones: BGP peer -> the only zone whose amphorae have it
     """
     places = [d.place for d in active if d.end_wanted_at is None]
     if place is not None:
         places.append(place)
-    return frozenset(
-        one.availability_zone
+    zones = [
+        one.availability_zone or (peer_zones or {}).get(one.peer_id or "")
         for one in places
-        if one.availability_zone is not None
-    )
+    ]
+    return frozenset(zone for zone in zones if zone)
 
 
 def marks(
@@ -252,14 +291,17 @@ def marks(
     now: datetime,
     *,
     avoided: frozenset[str] = frozenset(),
+    is_everywhere: bool = False,
 ) -> dict[str, dict[str, Any]]:
     """amphora_id -> the fields that ask for its drain; idempotent.
 
     What an operator drained himself stays his. One that came there after the
     zone drain was asked for gets no stand-in: it may be one itself.
     """
-    may_boot = drain.boot_elsewhere and not _why_not_elsewhere(
-        cluster, avoided
+    may_boot = (
+        drain.boot_elsewhere
+        and not is_everywhere
+        and not _why_not_elsewhere(cluster, avoided)
     )
     found: dict[str, dict[str, Any]] = {}
     for one in cluster.amphorae:

@@ -5,7 +5,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from octavia_anycast.db.columns import UtcDateTime
+from octavia_anycast.db.columns import LargeDocument, UtcDateTime
 
 revision = "0022"
 down_revision = "0021"
@@ -26,7 +26,8 @@ def upgrade() -> None:
         sa.Column("reason", sa.Text(), nullable=False),
         sa.Column("canary_ids", sa.Text(), nullable=False),
         sa.Column("proven", sa.Boolean(), nullable=False),
-        sa.Column("baselines", sa.Text(), nullable=True),
+        sa.Column("baselines", LargeDocument(), nullable=True),
+        sa.Column("offsets", LargeDocument(), nullable=True),
         sa.Column("revision", sa.Integer(), nullable=False),
         sa.Column("watched_revision", sa.Integer(), nullable=False),
         *(

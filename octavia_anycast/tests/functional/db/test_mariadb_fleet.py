@@ -96,7 +96,48 @@ def test_a_zone_drain_from_its_request_to_the_purge(database, filled):
         assert not zone_drains.finish(session, made.id, NOW)
         assert zone_drains.active(session) == ()
         later = NOW + timedelta(seconds=1)
+        assert zone_drains.purge(session, later) == 0, "a1 bears it"
+        assert [one.id for one in zone_drains.unfinished(session)] == [made.id]
+        amphorae.update(
+            session, "a1", zone_drain_id=None, drain_wanted_since=None
+        )
         assert zone_drains.purge(session, later) == 1
+
+
+def test_the_end_waits_for_a_controller_that_marks(database, filled):
+    """One is stopped in its transaction; another one ends the zone drain."""
+    with database.transaction() as session:
+        made = zone_drains.ask(session, wanted(force=True), LIMITS, NOW)
+    paused, go_on = threading.Event(), threading.Event()
+
+    def mark():
+        with database.transaction() as session:
+            clusters.lock(session, "lb")
+            assert not zone_drains.lock(session, made.id).is_over(NOW)
+            paused.set()
+            go_on.wait(30)
+            amphorae.update(
+                session, "a1", zone_drain_id=made.id, drain_wanted_since=NOW
+            )
+
+    found = []
+
+    def end():
+        with database.transaction() as session:
+            zone_drains.lock(session, made.id)
+            zone_drains.begin_end(session, made.id, "so it is", NOW)
+            found.extend(zone_drains.amphorae_of(session, [made.id]))
+
+    marks, ends = (threading.Thread(target=one) for one in (mark, end))
+    marks.start()
+    assert paused.wait(30)
+    ends.start()
+    ends.join(0.5)
+    assert ends.is_alive(), "it waits"
+    go_on.set()
+    marks.join(30)
+    ends.join(30)
+    assert found == [made.id], "and sees the marks"
 
 
 def test_all_that_peer_with_one_router(database, filled):
@@ -187,6 +228,21 @@ def test_a_fleet_change_is_stored_and_read(database, filled):
         (count,) = changes.image_counts(session)
         assert (count.image_id, count.amphora_count) == ("old", 2)
         assert changes.purge(session, NOW + timedelta(seconds=1)) == 1
+
+
+def test_baselines_of_a_thousand_load_balancers(database, filled):
+    """More than the 64 KiB that a TEXT of MariaDB holds."""
+    counted = {
+        f"{n:036}": {f"{n:036}": Counted(connections=1_234_567, errors=123)}
+        for n in range(1000)
+    }
+    with database.transaction() as session:
+        made = changes.ask(
+            session, FleetChangeRequest(kind=ChangeKind.IMAGE), NOW
+        )
+        changes.store(session, replace(made, baselines=counted))
+    with database.transaction() as session:
+        assert changes.get(session, made.id).baselines == counted
 
 
 def test_the_revision_rises_by_one(database):

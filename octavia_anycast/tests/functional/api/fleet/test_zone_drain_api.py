@@ -6,10 +6,16 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from octavia_anycast.db import models
 from octavia_anycast.db.amphora import amphorae
 from octavia_anycast.db.cluster import clusters
 from octavia_anycast.db.fleet import zone_drains
-from octavia_anycast.model.cluster import AmphoraStatus, ClusterSize
+from octavia_anycast.model.cluster import (
+    AmphoraStatus,
+    ClusterSize,
+    DrainLimits,
+)
+from octavia_anycast.model.fleet.zone_drain import Place
 from octavia_anycast.testing import samples
 from octavia_anycast.tests.functional.amphora_rows import (
     PATH as AMPHORAE,
@@ -126,18 +132,75 @@ def test_it_is_stored_shown_listed_and_ended(api, lb):
 
 def test_progress_is_counted_from_the_amphorae(api, lb):
     made = ask(api).body["zone_drain"]
-    assert made["state"] == "DRAINED", "nobody is asked to drain yet"
+    assert made["state"] == "DRAINING", "nobody is asked to drain yet"
+    assert made["amphora_count"] == 0
+    assert made["announcing_count"] == 1
     id_ = in_place(lb, api)
     now = datetime.now(UTC)
     for marks, state, count in (
         ({}, "DRAINING", "waiting_count"),
         ({"draining_since": now}, "DRAINING", "draining_count"),
-        ({"drained_at": now}, "DRAINED", "drained_count"),
+        ({"drained_at": now}, "DRAINING", "drained_count"),
     ):
         mark(api, made["id"], id_, **marks)
         shown = show(api, made["id"])
         assert shown["state"] == state
         assert shown["amphora_count"] == shown[count] == 1
+    say(api, lb, id_, vips=())
+    assert show(api, made["id"])["state"] == "DRAINING", "not looked yet"
+    finish_marking(api, made["id"])
+    shown = show(api, made["id"])
+    assert shown["state"] == "DRAINED"
+    assert shown["announcing_count"] == 0
+
+
+def finish_marking(api, drain_id):
+    with api.database.transaction() as session:
+        zone_drains.record_marked(session, drain_id, datetime.now(UTC))
+
+
+@pytest.mark.parametrize(
+    "who",
+    [
+        {"drain_wanted_since": datetime.now(UTC)},
+        {"drain_wanted_since": datetime.now(UTC), "stand_in_wanted": True},
+        {"leaving_since": datetime.now(UTC)},
+        {"drain_wanted_since": datetime.now(UTC), "drained_at": None},
+    ],
+)
+def test_who_announces_there_counts_whoever_drains_it(api, lb, who):
+    """An operator or a canary has it, or it leaves: it announces still."""
+    id_ = in_place(lb, api)
+    with api.database.transaction() as session:
+        amphorae.update(session, id_, **who)
+    made = ask(api).body["zone_drain"]
+    finish_marking(api, made["id"])
+    with api.database.transaction() as session:
+        place = zone_drains.get(session, made["id"]).place
+        assert zone_drains.unmarked(session, place) == {}
+    shown = show(api, made["id"])
+    assert shown["state"] == "DRAINING"
+    assert shown["announcing_count"] == 1
+    assert shown["amphora_count"] == 0
+    say(api, lb, id_, vips=())
+    assert show(api, made["id"])["state"] == "DRAINED"
+
+
+def test_what_boots_there_is_waited_for(api, lb):
+    made = ask(api, availability_zone="rack3").body["zone_drain"]
+    finish_marking(api, made["id"])
+    assert show(api, made["id"])["state"] == "DRAINED", "nobody is there"
+    booting = make_ours(
+        api,
+        lb["id"],
+        8,
+        availability_zone="rack3",
+        status=AmphoraStatus.BOOTING,
+    )
+    assert show(api, made["id"])["state"] == "DRAINING"
+    with api.database.transaction() as session:
+        amphorae.mark_deleted(session, booting, datetime.now(UTC))
+    assert show(api, made["id"])["state"] == "DRAINED"
 
 
 def test_one_that_has_ended_is_not_ended_again(api, lb):
@@ -155,6 +218,18 @@ def test_one_that_has_ended_is_not_ended_again(api, lb):
     assert answer.status == 409
     assert "has ended: so it is." in answer.fault
     assert ask(api).status == 201, "the zone may be drained again"
+
+
+def test_those_that_have_not_ended_are_a_list(api, lb):
+    ended, active = (
+        ask(api, availability_zone=zone).body["zone_drain"]["id"]
+        for zone in ("rack3", "rack1")
+    )
+    with api.database.transaction() as session:
+        zone_drains.finish(session, ended, datetime.now(UTC))
+    found = api.call("GET", f"{PATH}?ended_at=null").body["zone_drains"]
+    assert [one["id"] for one in found] == [active]
+    assert api.call("GET", f"{PATH}?created_at=null").status == 400
 
 
 def test_what_is_not_there(api, lb):
@@ -255,6 +330,38 @@ def test_an_overlap(api, lb):
     )
 
 
+def test_two_at_once_are_refused_before_anything_is_marked(api, lb):
+    """No controller has looked between the two."""
+    made = ask(api).body["zone_drain"]
+    refused(
+        api,
+        409,
+        f"is drained with the availability zone rack1, by zone drain "
+        f"{made['id']}",
+        availability_zone=None,
+        compute_host="host1",
+        reason="overlap",
+        force=True,
+    )
+    refused(
+        api,
+        409,
+        "none of its other amphorae is in service",
+        availability_zone="rack2",
+        reason="capacity",
+    )
+    with api.database.transaction() as session:
+        found = amphorae.list_for(session, lb["id"])
+    other = next(r.id for r in found if r.availability_zone == "rack2")
+    answer = api.call("PUT", f"{AMPHORAE}/{other}/drain")
+    assert answer.status == 409, answer.text
+    with api.database.transaction() as session:
+        zone_drains.begin_end(
+            session, made["id"], "so it is", datetime.now(UTC)
+        )
+    assert ask(api, availability_zone="rack2").status == 201
+
+
 def test_all_zones(api, lb):
     assert ask(api).status == 201
     assert ask(api, availability_zone="rack3").status == 201
@@ -344,6 +451,46 @@ def test_all_that_peer_with_one_router(api, lb, distributor):
         assert zone_drains.unmarked(session, place) == {
             lb["id"]: {in_place(lb, api)}
         }
+
+
+def test_elsewhere_of_a_router_is_another_zone_or_nowhere(
+    api, lb, distributor
+):
+    (found,) = distributor["speakers"][0]["peers"]
+    with api.database.transaction() as session:
+        made = zone_drains.known(
+            session,
+            Place(peer_id=found["id"]),
+            DrainLimits(drain_timeout=1, stale_after=60, silent_after=30),
+            datetime.now(UTC),
+        )
+        assert made.peer_zones == {found["id"]: "rack1"}
+    at_peer = {"availability_zone": None, "peer_id": found["id"]}
+    with api.database.transaction() as session:
+        session.get(models.Peer, found["id"]).availability_zone = None
+    refused(
+        api,
+        409,
+        f"boot_elsewhere: the BGP peer {found['id']} has no availability "
+        "zone and no compute host",
+        boot_elsewhere=True,
+        **at_peer,
+    )
+
+
+def test_elsewhere_of_the_only_host_is_nowhere(api, lb):
+    with api.database.transaction() as session:
+        for record in amphorae.list_for(session, lb["id"]):
+            amphorae.update(session, record.id, compute_host="only")
+    at_host = {"availability_zone": None, "compute_host": "only"}
+    refused(
+        api,
+        409,
+        "boot_elsewhere: the compute host only is the only one that has",
+        boot_elsewhere=True,
+        **at_host,
+    )
+    assert ask(api, boot_elsewhere=True, force=True, **at_host).status == 201
 
 
 def test_a_distributors_own_are_named(api, lb, distributor):

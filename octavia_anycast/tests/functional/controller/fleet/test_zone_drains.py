@@ -333,6 +333,44 @@ def test_a_late_controller_marks_nothing_after_the_end(racks):
     assert all(r.zone_drain_id is None for r in records(racks))
 
 
+def test_marks_that_came_after_the_end_are_taken_back(racks):
+    """As of a controller that was stopped in the middle, whatever it did."""
+    id_ = ask(racks)
+    look(racks)
+    racks.run(120)
+    racks.cloud.pass_time(1)
+    now = racks.cloud.now
+    with racks.api.database.transaction() as session:
+        zone_drains.begin_end(session, id_, "so it is", now)
+        zone_drains.finish(session, id_, now)
+        later = now + timedelta(days=999)
+        assert zone_drains.purge(session, later) == 0, "it is borne"
+    drains = ZoneDrains(racks.controller.world)
+    assert drains.pending(lambda _: None) == {id_: "over"}
+    look(racks)
+    assert all(r.zone_drain_id is None for r in records(racks))
+    racks.run(120)
+    assert len(announcers(racks)) == 2
+    look(racks)
+    assert drains.pending(lambda _: None) == {}
+
+
+def test_an_operator_undrains_what_an_ended_one_left(racks):
+    id_ = ask(racks)
+    look(racks)
+    racks.run(120)
+    (left,) = (r for r in records(racks) if r.zone_drain_id == id_)
+    path = f"/v2/octavia/amphorae/{left.id}/drain"
+    assert racks.api.call("DELETE", path).status == 409
+    now = racks.cloud.now
+    with racks.api.database.transaction() as session:
+        zone_drains.begin_end(session, id_, "so it is", now)
+        zone_drains.finish(session, id_, now)
+    assert racks.api.call("DELETE", path).status == 204
+    racks.run(120)
+    assert len(announcers(racks)) == 2
+
+
 def test_it_is_purged_like_an_event(racks):
     id_ = ask(racks)
     purge = Purge(racks.controller.world)

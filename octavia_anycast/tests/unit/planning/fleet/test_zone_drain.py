@@ -37,6 +37,7 @@ from octavia_anycast.planning.fleet.zone_drain import (
     Known,
     Standing,
     StandingCluster,
+    avoided_zones,
     check,
     given_back,
     marks,
@@ -244,6 +245,19 @@ def test_overlaps():
     wanted = request(availability_zone=None, compute_host="host1", force=True)
     with pytest.raises(Conflict, match="Zone drains overlap: amphora a"):
         check(wanted, at_host)
+    unmarked = replace(
+        at_host, clusters=(cluster(standing("a")),), taken={"a": "drain"}
+    )
+    with pytest.raises(Conflict, match="Zone drains overlap: amphora a"):
+        check(wanted, unmarked)
+
+
+def test_what_another_zone_drain_will_mark_is_no_capacity():
+    found = cluster(standing("a"), standing("b", "rack2"))
+    other = replace(DRAIN, id="other", availability_zone="rack2")
+    check(request(), known(found))
+    with pytest.raises(Conflict, match="none of its other amphorae"):
+        check(request(), known(found, active=(other,), taken={"b": "other"}))
 
 
 @pytest.mark.parametrize(
@@ -318,6 +332,32 @@ def test_stand_ins_are_for_those_that_were_there():
     assert not any(one["stand_in_wanted"] for one in forced.values())
 
 
+def test_elsewhere_of_a_peer_is_another_zone():
+    at_peer = request(
+        availability_zone=None, peer_id="leaf1", boot_elsewhere=True
+    )
+    found = cluster(standing("a"), zones=RACKS[:1])
+    facts = replace(
+        known(found),
+        places=frozenset({"leaf1"}),
+        peer_zones={"leaf1": "rack1"},
+    )
+    with pytest.raises(Conflict, match="may boot in no other"):
+        check(at_peer, facts)
+    check(at_peer, replace(facts, clusters=(cluster(standing("a")),)))
+    of_all = replace(facts, peer_zones={}, is_everywhere=True)
+    with pytest.raises(Conflict, match="boot_elsewhere: the BGP peer leaf1"):
+        check(at_peer, of_all)
+    by_peer = replace(
+        DRAIN, availability_zone=None, peer_id="leaf1", boot_elsewhere=True
+    )
+    assert avoided_zones([by_peer], None, {"leaf1": "rack1"}) == RACK1
+    (wanted,) = marks(
+        by_peer, found, {"a"}, LIMITS, NOW, is_everywhere=True
+    ).values()
+    assert not wanted["stand_in_wanted"], "forced: it would be there, too"
+
+
 @pytest.mark.parametrize("has_stand_in", [False, True])
 def test_given_back_is_as_before(has_stand_in):
     record = standing("a").record
@@ -367,12 +407,16 @@ def test_progress_and_state():
     ]
     assert progress(records) == Progress(waiting=1, draining=1, drained=1)
     assert progress([standing("d").record]) == Progress(returning=1)
-    assert state_of(DRAIN, progress(records)) is ZoneDrainState.DRAINING
-    assert state_of(DRAIN, progress(records[2:])) is ZoneDrainState.DRAINED
-    ending = replace(DRAIN, end_wanted_at=NOW)
-    assert state_of(ending, progress(records)) is ZoneDrainState.ENDING
+    drained = progress(records[2:])
+    begun = replace(DRAIN, marked_at=NOW)
+    assert state_of(begun, progress(records), 0) is ZoneDrainState.DRAINING
+    assert state_of(begun, drained, 0) is ZoneDrainState.DRAINED
+    assert state_of(begun, drained, 1) is ZoneDrainState.DRAINING
+    assert state_of(DRAIN, drained, 0) is ZoneDrainState.DRAINING, "not yet"
+    ending = replace(begun, end_wanted_at=NOW)
+    assert state_of(ending, progress(records), 1) is ZoneDrainState.ENDING
     ended = replace(ending, ended_at=NOW)
-    assert state_of(ended, progress(records)) is ZoneDrainState.ENDED
+    assert state_of(ended, progress(records), 0) is ZoneDrainState.ENDED
 
 
 # In a cluster
