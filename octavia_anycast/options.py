@@ -337,8 +337,10 @@ HELP = {
     "watched.",
     "spare_watch_timeout": "Seconds that such a call waits for the kernel of "
     "the amphora; its agent, which may be busy, has twice as long, and its "
-    "report four times. If this is too short, a spare joins without need and "
-    "stands by again afterwards: each moves some connections.",
+    "report four times. Also seconds without an answer to knocks: "
+    "connections that are opened ten times a second and reset at once. If "
+    "this is too short, a spare joins without need and stands by again "
+    "afterwards: each moves some connections.",
     "orphan_after": "Seconds after which a record without its load balancer "
     "is removed. Before that, Octavia's API may still be in its transaction.",
     "sweep_interval": "Seconds between two orphan sweeps.",

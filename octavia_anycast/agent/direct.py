@@ -126,6 +126,8 @@ class DirectServer(ThreadingHTTPServer):
         The certificates are read each time: the agent's may be a new one.
         """
         request.settimeout(_TIMEOUT_SECONDS)
+        if not request.recv(1, socket.MSG_PEEK):
+            return  # somebody asked whether the amphora lives
         settings = self._settings
         context = ssl.create_default_context(
             ssl.Purpose.CLIENT_AUTH, cafile=settings.client_ca_path

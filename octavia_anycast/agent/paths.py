@@ -189,15 +189,15 @@ def path_counts(
 def _count_wanted(state: DesiredState) -> Counter[str]:
     """peer_id -> paths to announce; each counts once."""
     peers, vips = _Peers(state), state.vips
-    asked = [
+    found = [
         (vip.vip_ip, vip.nexthop_ip, peer.id)
         for vip in vips
         if vip.intent is not Intent.WITHDRAW
         for peer in peers.of(vip)
     ]
-    is_single = len({vip.vip_ip for vip in vips}) == len(vips)
-    found = asked if is_single else set(asked)
-    return Counter(peer_id for _, _, peer_id in found)
+    is_each_once = len({vip.vip_ip for vip in vips}) == len(vips)
+    paths = found if is_each_once else set(found)
+    return Counter(peer_id for _, _, peer_id in paths)
 
 
 # Each report has the counts of the state in force.

@@ -23,12 +23,14 @@ from oslo_log import log as logging
 
 from octavia_anycast import log_lines, options
 from octavia_anycast.agent_client.amphora_client import AmphoraClient, Timeout
+from octavia_anycast.agent_client.knocking import Knocking
 from octavia_anycast.cmd import controller_metrics
 from octavia_anycast.controller import relay
 from octavia_anycast.controller.amphora.rotation import Rotation
 from octavia_anycast.controller.at_rest import AtRest
 from octavia_anycast.controller.cluster.reconciler import ClusterReconciler
 from octavia_anycast.controller.cluster.report import Reporter
+from octavia_anycast.controller.cluster.spare_knocks import SpareKnocks
 from octavia_anycast.controller.cluster.spare_monitor import SpareMonitor
 from octavia_anycast.controller.dedicated import DedicatedAmphorae
 from octavia_anycast.controller.distributor.distributor_lifecycle import (
@@ -345,6 +347,14 @@ def _beside(
     spare_monitor = SpareMonitor(
         world, world.fast_agents, daemon.wake_at_once, coordination.owns
     )
+    knocks = SpareKnocks(
+        spare_monitor,
+        Knocking(
+            port=cfg.CONF.haproxy_amphora.bind_port + PORT_OFFSET,
+            patience=world.settings.spare_watch_timeout,
+        ),
+        world.settings.spare_watch_timeout,
+    )
     servers = controller_metrics.servers(
         world, coordination, daemon, receiver, spare_monitor
     )
@@ -352,7 +362,7 @@ def _beside(
     notifiers = (notifier,) if isinstance(notifier, QueuedNotifier) else ()
     # First: listeners are not added while a thread asks the database.
     timers = controller_metrics.timers(world)
-    return *timers, receiver, spare_monitor, *servers, *notifiers
+    return *timers, receiver, spare_monitor, knocks, *servers, *notifiers
 
 
 def _run_beside(daemon: Daemon, *others: _Beside) -> None:

@@ -188,6 +188,15 @@ class Files(Protocol):
     def agent_configuration(self, amphora_id: str) -> str: ...
 
 
+class Knocks(Protocol):
+    """Whether the kernels of amphorae answer."""
+
+    def knock(
+        self, addresses: Mapping[str, IPAddress], seconds: float
+    ) -> set[str]: ...
+    def close(self) -> None: ...
+
+
 class Agents(Protocol):
     """The agents of the amphorae."""
 

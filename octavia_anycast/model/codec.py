@@ -45,6 +45,7 @@ _NO_TIME = datetime(1970, 1, 1, tzinfo=UTC)
 _TEXTS_KEPT = 4
 # Next hops repeat; VIPs do not.
 _ADDRESSES_KEPT = 1024
+_HOLE = "\0"  # no JSON text has it: in strings it is escaped
 
 
 @cache
@@ -131,28 +132,26 @@ def _texts_of(state: DesiredState) -> dict[str, str]:
 
 
 def _make_text_of_vips(vips: tuple[VipState, ...]) -> str:
-    """Make the text of a list of VIPs, which differ by their address alone.
-
-    The address is the last of the keys. By identity of the others: to hash
-    10,000 addresses takes as long.
-    """
-    heads: dict[tuple[int, ...], str] = {}
+    """Make the text of a list of VIPs, which differ by two addresses."""
+    frames: dict[Any, tuple[str, ...]] = {}
     texts = []
     for vip in vips:
-        others = (
-            id(vip.nexthop_ip),
-            id(vip.intent),
-            id(vip.peer_ids),
-            id(vip.load_balancer_id),
-            id(vip.amphora_id),
-        )
-        head = heads.get(others)
-        if head is None:
-            document = to_document(vip)
-            del document["vip_ip"]
-            head = heads[others] = f'{_text(document)[:-1]}, "vip_ip": "'
-        texts.append(f'{head}{vip.vip_ip}"}}')
+        # To hash the enum's member takes longer than all of the others.
+        others = id(vip.intent), vip.load_balancer_id, vip.amphora_id
+        kind = *others, vip.peer_ids
+        frame = frames.get(kind)
+        if frame is None:
+            frame = frames[kind] = _frame(vip)
+        begin, between, end = frame
+        texts.append(f"{begin}{vip.nexthop_ip}{between}{vip.vip_ip}{end}")
     return f"[{', '.join(texts)}]"
+
+
+def _frame(vip: VipState) -> tuple[str, ...]:
+    """Return what stands around the next hop and the address of a VIP."""
+    texts = {name: _text(value) for name, value in to_document(vip).items()}
+    texts["nexthop_ip"] = texts["vip_ip"] = f'"{_HOLE}"'
+    return tuple(_joined(texts).split(_HOLE))
 
 
 _text_of_vips = Remembered(_make_text_of_vips, _TEXTS_KEPT)

@@ -19,7 +19,7 @@ QUESTION = result.Question(
     unit="s",
     expected="7-12 s against 8-11 s: four boots share two cores, but no "
     "flow waits for another amphora",
-    target=result.Target(quantity="ratio", limit=1.3),
+    target=result.Target(quantity="ratio", limit=1.0),
 )
 
 

@@ -24,6 +24,7 @@ from octavia_anycast.controller.ports import Agents, World
 from octavia_anycast.db.amphora import amphorae
 from octavia_anycast.db.amphora.amphorae import Watched
 from octavia_anycast.log_lines import CarryingExecutor
+from octavia_anycast.model.bgp import IPAddress
 from octavia_anycast.model.errors import AnycastError, NoConnection
 
 LOG = logging.getLogger(__name__)
@@ -95,6 +96,27 @@ class SpareMonitor:
         self._seen = {i: v for i, v in self._seen.items() if i in ids}
         self.world.memory.watch_only(ids)
 
+    def addresses(self) -> dict[str, IPAddress]:
+        """amphora_id -> where it is asked, of those that answered last."""
+        return {
+            one.amphora_id: one.address
+            for one in self._targets
+            if self._seen.get(one.amphora_id) is not None
+        }
+
+    def did_not_answer(self, amphora_id: str) -> None:
+        """Take it for gone: not even its kernel answers.
+
+        The next call that it answers says otherwise.
+        """
+        target = next(
+            (one for one in self._targets if one.amphora_id == amphora_id),
+            None,
+        )
+        if target is not None:
+            self.world.memory.did_not_answer(amphora_id, is_gone=True)
+            self._note(target, None)
+
     def look(self, executor: Executor) -> None:
         """Ask all of them in parallel; wake those whose answer changed.
 
@@ -104,7 +126,10 @@ class SpareMonitor:
             pass
 
     def _look_at(self, target: Watched) -> None:
-        now = self._ask(target)
+        self._note(target, self._ask(target))
+
+    def _note(self, target: Watched, now: object | None) -> None:
+        """Wake the reconciler if that is another answer than the last one."""
         before = self._seen.get(target.amphora_id, now)
         self._seen[target.amphora_id] = now
         if now == before:

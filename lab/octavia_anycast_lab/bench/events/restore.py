@@ -18,9 +18,10 @@ from octavia_anycast_lab.cloud import controller
 QUESTION = result.Question(
     name="full_size_restored",
     unit="s",
-    expected="25-40 s: 15 s of silence and a boot; the peer 80-105 s: 60 s "
-    "of silence, two boots' worth of pauses",
-    target=result.Target(quantity="ratio", limit=1 / 3),
+    expected="11-13 s: 5 s of silence, for Nova says that the server is "
+    "stopped, and a boot; the peer 80-105 s: 60 s of silence, two boots' "
+    "worth of pauses",
+    target=result.Target(quantity="ours", limit=15.0),
 )
 OURS = """[anycast]
 heartbeat_interval = 3

@@ -32,10 +32,7 @@ from octavia_anycast.db.engine import Database
 from octavia_anycast.db.models import Amphora
 from octavia_anycast.testing.fakes.fake_cloud import FakeFiles
 from octavia_anycast_lab.bench.scale import clones
-from octavia_anycast_lab.bench.scale.idle_controller import (
-    LiveCloud,
-    OneAtATime,
-)
+from octavia_anycast_lab.bench.scale.live_cloud import LiveCloud, OneAtATime
 
 _CONVERGE_SECONDS = 180.0
 _COPY_SECONDS = 180.0

@@ -8,7 +8,12 @@ import time
 
 import pytest
 
-from octavia_anycast.agent.direct import DirectServer, DirectSettings
+from octavia_anycast.agent.direct import (
+    _CONNECTIONS_MAX,
+    DirectServer,
+    DirectSettings,
+)
+from octavia_anycast.agent_client.knocking import Knocking
 from octavia_anycast.model import codec
 from octavia_anycast.model.errors import InvalidRequest, Retryable
 from octavia_anycast.tests.functional.distributor.test_amphora_client import (
@@ -64,6 +69,21 @@ def server(authorities, engine):
     yield made
     made.shutdown()
     made.server_close()
+
+
+def test_knocks_are_answered_and_take_no_room(server, authorities):
+    """More of them than there is room for connections."""
+    port = server.server_address[1]
+    knocking = Knocking(port=port, patience=1.0)
+    for _ in range(3 * _CONNECTIONS_MAX):
+        answered = set()
+        deadline = time.monotonic() + 10
+        while not answered and time.monotonic() < deadline:
+            answered = knocking.knock({AMPHORA: LOCALHOST}, 0.01)
+        assert answered == {AMPHORA}
+    knocking.close()
+    client = client_of(server, authorities)
+    assert client.get_report(AMPHORA, LOCALHOST) == REPORT
 
 
 def test_a_report_and_a_state_go_past_the_agent(server, authorities, engine):

@@ -75,6 +75,35 @@ def test_scaling_out_and_in(serving):
     assert serving.show()["provisioning_status"] == "ACTIVE"
 
 
+def test_a_spare_joins_when_an_amphora_leaves_knocks_unanswered(serving):
+    put(serving, spare_count=1)
+    serving.run(60)
+    woken = []
+    world = serving.controller.world
+    monitor = SpareMonitor(world, serving.cloud, woken.append, lambda _: True)
+    victim = announcers(serving)[0]
+    with ThreadPoolExecutor(1) as executor:
+        monitor.refresh()
+        assert monitor.addresses() == {}, "nobody was called yet"
+        monitor.look(executor)
+        assert len(monitor.addresses()) == 3
+        victim.has_power = False
+        monitor.did_not_answer(victim.amphora_id)
+        monitor.did_not_answer(victim.amphora_id)
+        monitor.did_not_answer("one that is not watched any more")
+        assert woken == [serving.load_balancer_id], "it calls once"
+        assert world.memory.is_gone(victim.amphora_id)
+        assert victim.amphora_id not in monitor.addresses()
+        look(serving)
+        assert len(announcers(serving)) == 2
+        assert victim not in announcers(serving)
+        victim.has_power = True
+        monitor.look(executor)
+    assert len(woken) == 2
+    assert not world.memory.is_unreachable(victim.amphora_id)
+    assert len(monitor.addresses()) == 3
+
+
 def test_a_spare_joins_when_the_spare_monitor_calls(serving):
     put(serving, spare_count=1)
     serving.run(60)
