@@ -71,7 +71,7 @@ class Wishes:
 
     def __init__(self) -> None:
         self._told: Set[Wish] = frozenset()
-        self._found = self._told
+        self._found: Set[Wish] = frozenset()
 
     def news(self, session: Any, now: datetime) -> set[str]:
         """The load balancers to look at; one query.
