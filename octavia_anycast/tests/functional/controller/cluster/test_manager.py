@@ -99,7 +99,7 @@ def test_a_spare_joins_when_an_amphora_leaves_knocks_unanswered(serving):
         assert victim not in announcers(serving)
         victim.has_power = True
         monitor.look(executor)
-    assert len(woken) == 2
+    assert len(woken) == 3, "it answers, and the spare announces"
     assert not world.memory.is_unreachable(victim.amphora_id)
     assert len(monitor.addresses()) == 3
 
