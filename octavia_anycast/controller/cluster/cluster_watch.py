@@ -10,7 +10,7 @@ Layer: controller.
 """
 
 import time
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -62,9 +62,9 @@ class AmphoraWatch:
 
     def __init__(self, silent_after: float) -> None:
         self._patience = timedelta(seconds=silent_after)
-        self._silent: Mapping[str, str | None] = {}
-        self._wishes: Set[Wish] = frozenset()
-        self._found = self._silent, self._wishes
+        # amphora_id -> load balancer, of the silent ones; and the wishes.
+        self._told: tuple[dict[str, str | None], set[Wish]] = ({}, set())
+        self._found = self._told
 
     def news(self, session: Any, now: datetime) -> set[str]:
         """The load balancers to look at; two queries.
@@ -74,14 +74,15 @@ class AmphoraWatch:
         """
         silent = amphorae.silent(session, now - self._patience)
         wishes = amphorae.wishes(session)
-        owners = {silent[i] for i in silent.keys() - self._silent.keys()}
-        owners |= {wish.load_balancer_id for wish in wishes ^ self._wishes}
+        told_silent, told_wishes = self._told
+        owners = {silent[i] for i in silent.keys() - told_silent.keys()}
+        owners |= {wish.load_balancer_id for wish in wishes ^ told_wishes}
         self._found = silent, wishes
         return {owner for owner in owners if owner is not None}
 
     def remember(self) -> None:
         """What was found last is told."""
-        self._silent, self._wishes = self._found
+        self._told = self._found
 
 
 class ClusterWatch:
