@@ -20,7 +20,12 @@ from octavia_anycast.controller import relay
 from octavia_anycast.controller.engine.daemon import attempt
 from octavia_anycast.controller.memory import HeartbeatStore
 from octavia_anycast.controller.ports import World
-from octavia_anycast.controller.relay import Clocks, HeartbeatRelay
+from octavia_anycast.controller.relay import (
+    Clocks,
+    HeartbeatRelay,
+    Mark,
+    Received,
+)
 from octavia_anycast.db import heartbeat
 from octavia_anycast.db.amphora import amphora_statistics, reports
 from octavia_anycast.model.heartbeat import Heartbeat, Refusal
@@ -38,17 +43,17 @@ _BIND_AGAIN_SECONDS = 5.0
 
 
 class _Arrival(NamedTuple):
-    """A heartbeat, when it was taken from the socket, and from whom.
+    """A heartbeat, when it came from its amphora, and who sent it here.
 
-    ``relayed_at``: when another controller handed it on, which has recorded
-    it; None: it came from the amphora.
+    ``mark``: of another controller that handed it on, which has recorded it;
+    None: it came from the amphora.
     """
 
     at: datetime
     heartbeat: Heartbeat
     source: str
     datagram: bytes
-    relayed_at: datetime | None
+    mark: Mark | None
 
 
 class HeartbeatReceiver:
@@ -170,15 +175,16 @@ class HeartbeatReceiver:
                 self._stop.wait(_WAKE_SECONDS)
                 continue
             source = address[0].partition("%")[0]  # fe80::1%eth0
-            datagram, relayed_at = relay.unwrapped(datagram)
+            datagram, mark = relay.unwrapped(datagram)
             heartbeat = self._read(datagram)
             if isinstance(heartbeat, Refusal):
                 self._refuse(source, heartbeat, self._world.now())
                 continue
             try:
                 now = self._world.now()
+                at = now if mark is None else now - mark.age
                 self._queue.put_nowait(
-                    _Arrival(now, heartbeat, source, datagram, relayed_at)
+                    _Arrival(at, heartbeat, source, datagram, mark)
                 )
             except queue.Full:
                 self._listen_anew()
@@ -217,8 +223,8 @@ class HeartbeatReceiver:
                 return batch
 
     def _record_batch(self, batch: list[_Arrival]) -> None:
-        self._record_relayed([x for x in batch if x.relayed_at is not None])
-        batch = [x for x in batch if x.relayed_at is None]
+        self._record_relayed([x for x in batch if x.mark is not None])
+        batch = [x for x in batch if x.mark is None]
         if batch:
             self._record_own(batch)
 
@@ -226,19 +232,31 @@ class HeartbeatReceiver:
         """Keep what they say, and set times right that a wrong clock wrote."""
         wrong: set[str] = set()
         for arrival in arrivals:
-            self._keep(arrival)
-            if arrival.relayed_at is not None and self._clocks.differs(
-                arrival.source, arrival.relayed_at, arrival.at
+            mark = arrival.mark
+            if mark is not None and self._clocks.differs(
+                arrival.source, mark.sent_at, arrival.at + mark.age
             ):
                 wrong.add(arrival.heartbeat.amphora_id)
+        kept = self._keep(arrivals)
         if wrong:
             self._touch(wrong)
-        self._end_rests(arrivals)
+        self._end_rests(kept)
 
-    def _keep(self, arrival: _Arrival) -> None:
-        news_for = self._store.put(arrival.heartbeat, arrival.at)
-        if news_for is not None:
-            self._wake(news_for)
+    def _keep(self, arrivals: list[_Arrival]) -> list[_Arrival]:
+        """Keep what is not older than what is known; return these.
+
+        What another controller hands on may have lain there for long.
+        """
+        now, kept = self._world.now(), []
+        for arrival in arrivals:
+            beat = arrival.heartbeat
+            if self._store.is_late(beat.amphora_id, arrival.at, now):
+                continue
+            news_for = self._store.put(beat, arrival.at)
+            if news_for is not None:
+                self._wake(news_for)
+            kept.append(arrival)
+        return kept
 
     def _record_own(self, batch: list[_Arrival]) -> None:
         known = self._touch({x.heartbeat.amphora_id for x in batch})
@@ -249,19 +267,20 @@ class HeartbeatReceiver:
         arrivals = [x for x in batch if x.heartbeat.amphora_id in known]
         for arrival in arrivals:
             refusals.first_at = refusals.first_at or arrival.at
-            self._keep(arrival)
+        kept = self._keep(arrivals)
         self._world.meter.heartbeats_received(len(arrivals))
         ours = [arrival.heartbeat for arrival in arrivals]
         self._world.statistics.add(ours)
         self._world.database.transact(
             lambda session: amphora_statistics.add(session, ours)
         )
-        self._end_rests(arrivals)
+        self._end_rests(kept)
         if self._relay is not None:
-            datagrams = [
-                (x.heartbeat.amphora_id, x.datagram) for x in arrivals
+            received = [
+                Received(x.heartbeat.amphora_id, x.datagram, x.at)
+                for x in arrivals
             ]
-            work = partial(self._relay.hand_on, datagrams)
+            work = partial(self._relay.hand_on, received)
             attempt("Heartbeats were not handed on", work)
 
     def _end_rests(self, arrivals: list[_Arrival]) -> None:

@@ -134,6 +134,15 @@ class HeartbeatStore:
         is_sure = heard.is_second_since(applied)
         return owner if is_sure > before.is_second_since(applied) else None
 
+    def is_late(self, amphora_id: str, at: datetime, now: datetime) -> bool:
+        """Whether a later heartbeat is known than one that arrived then.
+
+        One of a time to come is of a clock that was set back since.
+        """
+        with self._lock:
+            known = self._latest.get(amphora_id)
+        return known is not None and at < known.at <= now
+
     def of(
         self,
         applied: Mapping[str, datetime | None],
@@ -204,6 +213,21 @@ class _Source:
     told_why: Refusal | None = None
 
 
+class LogLimit:
+    """So many lines a minute; used under the lock of its owner."""
+
+    def __init__(self) -> None:
+        self._minute: datetime | None = None
+        self._lines = 0
+
+    def takes(self, now: datetime) -> bool:
+        """Whether one more line may be written."""
+        if self._minute is None or now - self._minute >= _MINUTE:
+            self._minute, self._lines = now, 0
+        self._lines += 1
+        return self._lines <= _LINES_PER_MINUTE
+
+
 class HeartbeatRefusals:
     """Counts refused datagrams by source.
 
@@ -219,8 +243,7 @@ class HeartbeatRefusals:
         self.total = 0
         self._sources: OrderedDict[str, _Source] = OrderedDict()
         self._lock = threading.Lock()
-        self._minute: datetime | None = None
-        self._lines = 0
+        self._limit = LogLimit()
 
     def note(self, source: str, why: Refusal, now: datetime) -> None:
         """Count one; log it where it is news."""
@@ -264,7 +287,4 @@ class HeartbeatRefusals:
             and now - seen.told_at < _AGAIN_AFTER
         ):
             return False
-        if self._minute is None or now - self._minute >= _MINUTE:
-            self._minute, self._lines = now, 0
-        self._lines += 1
-        return self._lines <= _LINES_PER_MINUTE
+        return self._limit.takes(now)

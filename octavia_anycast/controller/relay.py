@@ -11,11 +11,14 @@ Layer: controller.
 """
 
 import socket
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 
 from oslo_log import log as logging
 
+from octavia_anycast.controller.memory import SOURCES_MAX, LogLimit
 from octavia_anycast.controller.ports import World
 from octavia_anycast.db.amphora import amphorae
 
@@ -27,37 +30,60 @@ _MARK_MAX = 64
 SKEW = timedelta(seconds=2)
 _TOLD_EACH = timedelta(hours=1)
 _KNOWN_MAX = 50_000
+_AGE_MAX_SECONDS = 3600.0
 Address = tuple[str, int]
 # load_balancer_id -> where the controller that looks after it receives
 # heartbeats; None: it is this one, or says nowhere.
 OwnerAt = Callable[[str], Address | None]
 
 
-def wrapped(datagram: bytes, now: datetime) -> bytes:
-    """Return what is handed on."""
-    return _MARK + f"{now.timestamp():.3f}\n".encode() + datagram
+class Mark(NamedTuple):
+    """When a heartbeat was handed on, and how long it had lain there.
+
+    Both by the clock of who handed it on; the second one is the same by any.
+    """
+
+    sent_at: datetime
+    age: timedelta
 
 
-def unwrapped(datagram: bytes) -> tuple[bytes, datetime | None]:
-    """Return the heartbeat in a datagram, and when it was handed on.
+def wrapped(datagram: bytes, received_at: datetime, now: datetime) -> bytes:
+    """Return what is handed on.
 
-    None: it was not. The time is that of the clock of who handed it on.
+    :param received_at: when the amphora's heartbeat arrived
+    """
+    age = max(0.0, (now - received_at).total_seconds())
+    mark = f"{now.timestamp():.3f} {min(age, _AGE_MAX_SECONDS):.3f}\n"
+    return _MARK + mark.encode() + datagram
+
+
+def unwrapped(datagram: bytes) -> tuple[bytes, Mark | None]:
+    """Return the heartbeat in a datagram, and its mark.
+
+    None: it was not handed on.
     """
     if not datagram.startswith(_MARK):
         return datagram, None
     mark, _, inner = datagram.partition(b"\n")
     try:
-        seconds = float(mark[len(_MARK) : _MARK_MAX])
-        return inner, datetime.fromtimestamp(seconds, UTC)
+        sent, age = map(float, mark[len(_MARK) : _MARK_MAX].split())
+        if not 0 <= age <= _AGE_MAX_SECONDS:
+            return datagram, None
+        sent_at = datetime.fromtimestamp(sent, UTC)
+        return inner, Mark(sent_at, timedelta(seconds=age))
     except (ValueError, OverflowError, OSError):
         return datagram, None
 
 
 class Clocks:
-    """Tells of controllers whose clocks differ from ours."""
+    """Tells of controllers whose clocks differ from ours.
+
+    A mark is not signed, so memory and log are bounded. One thread uses it.
+    """
 
     def __init__(self) -> None:
-        self._told: dict[str, datetime] = {}
+        self._told: OrderedDict[str, datetime] = OrderedDict()
+        self._limit = LogLimit()
 
     def differs(self, source: str, handed_on: datetime, now: datetime) -> bool:
         """Whether a controller's clock does, told once an hour."""
@@ -65,8 +91,11 @@ class Clocks:
         if abs(difference) <= SKEW:
             return False
         last = self._told.get(source)
-        if last is None or abs(now - last) >= _TOLD_EACH:
+        is_news = last is None or abs(now - last) >= _TOLD_EACH
+        if is_news and self._limit.takes(now):
             self._told[source] = now
+            if len(self._told) > SOURCES_MAX:
+                self._told.popitem(last=False)
             LOG.warning(
                 "The clocks of this controller and of the one at %s differ "
                 "by %.0f s: see whether both follow the same time servers.",
@@ -74,6 +103,14 @@ class Clocks:
                 abs(difference.total_seconds()),
             )
         return True
+
+
+class Received(NamedTuple):
+    """A heartbeat as it came from its amphora, and when."""
+
+    amphora_id: str
+    datagram: bytes
+    at: datetime
 
 
 class HeartbeatRelay:
@@ -86,21 +123,21 @@ class HeartbeatRelay:
         self._serves: dict[str, str | None] = {}
         self._sockets: dict[int, socket.socket] = {}
 
-    def hand_on(self, arrivals: Sequence[tuple[str, bytes]]) -> int:
+    def hand_on(self, arrivals: Sequence[Received]) -> int:
         """Hand on those of other controllers' clusters; returns how many.
 
         What cannot be sent is lost, as any datagram may be.
 
-        :param arrivals: amphora_id and datagram of each
         :raises Retryable: the database does not answer.
         """
-        self._learn(amphora_id for amphora_id, _ in arrivals)
-        now, sent = self._world.now(), 0
-        for amphora_id, datagram in arrivals:
-            load_balancer_id = self._serves.get(amphora_id)
+        self._learn(one.amphora_id for one in arrivals)
+        sent = 0
+        for one in arrivals:
+            load_balancer_id = self._serves.get(one.amphora_id)
             address = load_balancer_id and self._owner_at(load_balancer_id)
             if address:
-                sent += self._send(address, wrapped(datagram, now))
+                now = self._world.now()
+                sent += self._send(address, wrapped(one.datagram, one.at, now))
         return sent
 
     def close(self) -> None:

@@ -195,7 +195,8 @@ class ApiServer:
     def settle(self) -> None:
         """Do as if the controller had carried out all that is pending."""
         with self.database.transaction() as session:
-            for distributor_id, status in lifecycle.unsettled(session):
+            found = lifecycle.unsettled(session)
+            for distributor_id, (status, _) in found.items():
                 if status == lifecycle.ERROR:
                     continue
                 if status == lifecycle.PENDING_DELETE:

@@ -21,6 +21,7 @@ from octavia_anycast.db import dedicated
 from octavia_anycast.db.amphora import amphorae, reports
 from octavia_anycast.db.dedicated import Standing
 from octavia_anycast.db.distributor import distributors, lifecycle
+from octavia_anycast.db.distributor.lifecycle import Unsettled
 from octavia_anycast.db.passwords import WithoutPasswords
 from octavia_anycast.model.distributor import Distributor
 from octavia_anycast.model.errors import (
@@ -63,7 +64,7 @@ class DistributorLifecycle:
     def __init__(self, world: World) -> None:
         self._world = world
         self._pending_since: dict[str, datetime] = {}
-        self._seen: dict[str, str] = {}
+        self._seen: dict[str, Unsettled] = {}
 
     @property
     def kind(self) -> Kind:
@@ -77,14 +78,13 @@ class DistributorLifecycle:
         has come.
         """
         with self._world.database.transaction() as session:
-            found = dict(lifecycle.unsettled(session))
-        for distributor_id, status in found.items():
-            is_new = self._seen.get(distributor_id) != status
-            if is_new and status == lifecycle.PENDING_UPDATE:
+            found = lifecycle.unsettled(session)
+        for distributor_id, now in found.items():
+            if _is_changed(self._seen.get(distributor_id), now):
                 for load_balancer_id in self._users(distributor_id):
                     wake(load_balancer_id)
         self._seen = found
-        return found
+        return {i: _version(now) for i, now in found.items()}
 
     def _users(self, distributor_id: str) -> list[str]:
         with self._world.database.transaction() as session:
@@ -244,6 +244,27 @@ class DistributorLifecycle:
         _show(self._world, shown.id, lifecycle.ERROR, reason, expected)
         if is_new:
             LOG.error("Distributor %s is in ERROR: %s", shown.id, reason)
+
+
+def _is_changed(seen: Unsettled | None, now: Unsettled) -> bool:
+    """Whether load balancers may have to be told of something.
+
+    A change may be settled, and the next one made, between two notices; and
+    one may end in ERROR before the first.
+    """
+    if now.provisioning_status == lifecycle.PENDING_UPDATE:
+        return now != seen
+    is_known = seen is not None and (
+        seen.provisioning_status == now.provisioning_status
+    )
+    return now.provisioning_status == lifecycle.ERROR and not is_known
+
+
+def _version(now: Unsettled) -> str:
+    """What changes with each change; a new reason of an ERROR is none."""
+    if now.provisioning_status != lifecycle.PENDING_UPDATE:
+        return now.provisioning_status
+    return f"{now.provisioning_status} {now.updated_at}"
 
 
 def settle(

@@ -9,6 +9,8 @@ lock of the row; the controller records what was done (``settle``,
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
 
 from oslo_db.exception import DBReferenceError
 from sqlalchemy import delete as delete_rows
@@ -51,18 +53,31 @@ class Statuses:
     is_enabled: bool
 
 
-def unsettled(session: Session) -> list[tuple[str, str]]:
-    """(id, provisioning status) of those that need work; one query.
+class Unsettled(NamedTuple):
+    """A provisioning status, and since when the row is as it is.
 
-    Those in PENDING_* or ERROR, and where something fails.
+    Of two changes in a row the second one shows by its time only.
+    """
+
+    provisioning_status: str
+    updated_at: datetime | None
+
+
+def unsettled(session: Session) -> dict[str, Unsettled]:
+    """Distributor_id -> status of those that need work; one query.
+
+    Those in PENDING_* or ERROR, and where something fails; oldest first.
     """
     status = _ROW.provisioning_status
     rows = session.execute(
-        select(_ROW.id, status)
+        select(_ROW.id, status, _ROW.updated_at)
         .where(or_(status.in_((*PENDING, ERROR)), _ROW.failures.is_not(None)))
         .order_by(*_OLDEST_FIRST)
     )
-    return [(row.id, row.provisioning_status) for row in rows]
+    return {
+        row.id: Unsettled(row.provisioning_status, row.updated_at)
+        for row in rows
+    }
 
 
 def statuses(session: Session) -> list[Statuses]:

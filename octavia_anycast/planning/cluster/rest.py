@@ -21,6 +21,8 @@ from octavia_anycast.model.cluster import (
 )
 from octavia_anycast.model.wire import GateState
 
+# Of distributors: no change is on its way to the amphorae.
+_QUIET = ("ACTIVE", "PENDING_CREATE")
 _OPEN = (GateState.UP, GateState.DISABLED)
 
 
@@ -36,6 +38,7 @@ def digests_to_rest_on(
         not observed.amphorae
         or observed.failures
         or desired.autoscale is not None  # its load is measured at each look
+        or desired.distributor.provisioning_status not in _QUIET
         or not all(_is_steady(amphora) for amphora in observed.amphorae)
     ):
         return {}

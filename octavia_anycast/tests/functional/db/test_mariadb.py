@@ -237,7 +237,11 @@ def test_a_deletion_takes_unused_peers_along(database):
         distributors.create(session, second, records.CIPHER)
     with database.transaction() as session:
         lifecycle.begin_delete(session, first.id, with_peers=True)
-        assert lifecycle.unsettled(session) == [(first.id, "PENDING_DELETE")]
+        ((found_id, found),) = lifecycle.unsettled(session).items()
+    assert (found_id, found.provisioning_status) == (
+        first.id,
+        "PENDING_DELETE",
+    )
     with database.transaction() as session:
         lifecycle.remove(session, first.id)
     with database.transaction() as session:

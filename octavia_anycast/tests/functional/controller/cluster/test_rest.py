@@ -27,6 +27,9 @@ from octavia_anycast.model.housekeeping import (
 )
 from octavia_anycast.octavia_adapter.load_balancer.rows import transaction
 from octavia_anycast.planning.housekeeping import Loss
+from octavia_anycast.tests.functional.controller.distributor import (
+    test_distributor_lifecycle as lifecycle,
+)
 from octavia_anycast.tests.functional.controller.metrics import (
     test_controller as metrics,
 )
@@ -245,6 +248,21 @@ def test_a_path_that_nobody_wants_is_looked_at_by_its_owner(
     done = Sweep(resting.controller.world)._remove(finding)
     assert done.outcome is Outcome.DONE
     assert woken(resting, others_watch) == {resting.load_balancer_id}
+
+
+def test_two_changes_of_the_distributor_in_a_row_end_it(resting):
+    """The second one reaches the amphorae as soon as the first one."""
+    lifecycle.settle(resting)
+    notice = resting.controller.distributors.pending
+    notice(str)
+    for med in (42, 43):
+        lifecycle.change_peer(resting, availability_zone=None, med=med)
+        assert look(resting).rest_seconds == 0.0
+        found = []
+        notice(found.append)
+        assert found == [resting.load_balancer_id]
+        shown = lifecycle.settle(resting)
+        assert shown["provisioning_status"] == "ACTIVE"
 
 
 def test_without_the_option_nobody_rests(resting):

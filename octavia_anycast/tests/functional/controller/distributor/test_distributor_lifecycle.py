@@ -164,7 +164,8 @@ def test_a_change_wakes_the_load_balancers_once(running):
     pending(woken.append)
     change_peer(running, password="another")
     for _ in range(2):
-        assert set(pending(woken.append).values()) == {"PENDING_UPDATE"}
+        (version,) = pending(woken.append).values()
+        assert version.startswith("PENDING_UPDATE")
     assert woken == [running.load_balancer_id]
     # Settled in between: the next change is another one.
     settle(running)
@@ -172,6 +173,31 @@ def test_a_change_wakes_the_load_balancers_once(running):
     change_peer(running, password="third")
     pending(woken.append)
     assert woken == [running.load_balancer_id] * 2
+
+
+def test_a_change_right_after_another_one_wakes_them_again(running):
+    """Its user waits for ACTIVE, which no notice has seen."""
+    woken = []
+    pending = running.controller.distributors.pending
+    pending(woken.append)
+    change_peer(running, password="another")
+    first = pending(woken.append)
+    assert settle(running)["provisioning_status"] == "ACTIVE"
+    change_peer(running, password="third")
+    assert pending(woken.append) != first  # it is news of the distributor
+    assert woken == [running.load_balancer_id] * 2
+
+
+def test_a_change_in_error_before_the_first_notice_wakes_them(running):
+    woken = []
+    pending = running.controller.distributors.pending
+    pending(woken.append)
+    running.cloud.refused_passwords = {WRONG}
+    change_peer(running, password=WRONG)
+    assert settle(running, 200)["provisioning_status"] == "ERROR"
+    for _ in range(2):
+        assert set(pending(woken.append).values()) == {"ERROR"}
+    assert woken == [running.load_balancer_id]
 
 
 def test_the_second_amphora_waits_for_the_first(running):

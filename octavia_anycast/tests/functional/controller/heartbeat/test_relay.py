@@ -148,7 +148,8 @@ def test_what_is_handed_on_is_not_handed_on_again(two, amphora_id):
     """Whatever the rings of two controllers say at the same time."""
     other = two[1]
     for one in two:
-        send(one, relay.wrapped(beat(amphora_id), one.world.now()))
+        now = one.world.now()
+        send(one, relay.wrapped(beat(amphora_id), now, now))
         test_heartbeats.eventually(
             lambda one=one: latest(one, amphora_id) == "UP"
         )
@@ -158,7 +159,7 @@ def test_what_is_handed_on_is_not_handed_on_again(two, amphora_id):
 def test_a_mark_is_no_signature(two, amphora_id):
     owner, _ = two
     now = owner.world.now()
-    send(owner, relay.wrapped(beat(amphora_id)[:-1] + b"0", now))
+    send(owner, relay.wrapped(beat(amphora_id)[:-1] + b"0", now, now))
     send(owner, relay._MARK + b"nonsense\n" + beat(amphora_id))
     test_heartbeats.eventually(
         lambda: owner.world.refusals.counts() == {ADDRESS: 2}
@@ -189,6 +190,31 @@ def test_a_wrong_clock_of_another_one_does_no_harm(
     told = [r for r in caplog.records if "clocks" in r.getMessage()]
     assert len(told) == 1
     assert "differ by 300 s" in told[0].getMessage()
+
+
+@pytest.mark.parametrize("minutes", [-5, 0, 5])
+def test_what_was_held_up_is_not_taken_for_news(
+    stage, two, amphora_id, minutes
+):
+    """Whatever the clock of the one that held it up."""
+    owner, _ = two
+    load_balancer_id = stage.load_balancer_id
+    owner.store.of({amphora_id: None}, load_balancer_id, owner.world.now())
+    received = owner.world.now()
+    send(owner, beat(amphora_id, "DOWN"))
+    test_heartbeats.eventually(lambda: latest(owner, amphora_id) == "DOWN")
+    owner.woken.clear()
+    clock = timedelta(minutes=minutes)
+    now = owner.world.now()
+    late = received - timedelta(seconds=1)
+    send(
+        owner, relay.wrapped(beat(amphora_id, "UP"), late + clock, now + clock)
+    )
+    # What comes after it has been looked at, too.
+    send(owner, beat(amphora_id, "DOWN"))
+    test_heartbeats.eventually(lambda: owner.world.meter.received == 2)
+    assert owner.woken == []
+    assert latest(owner, amphora_id) == "DOWN"
 
 
 def test_an_owner_that_is_away_holds_nobody_up(stage, two, amphora_id):

@@ -133,6 +133,19 @@ def test_what_is_autoscaled_is_measured(world, observed):
     assert digests_to_rest_on(desired, observed) == {}
 
 
+@pytest.mark.parametrize(
+    "status", ["PENDING_UPDATE", "PENDING_DELETE", "ERROR"]
+)
+def test_while_its_distributor_changes_it_does_not_rest(
+    world, observed, status
+):
+    distributor = replace(
+        world.desired.distributor, provisioning_status=status
+    )
+    desired = replace(world.desired, distributor=distributor)
+    assert digests_to_rest_on(desired, observed) == {}
+
+
 def test_without_amphorae_there_is_nothing_to_rest_on(world, observed):
     found = replace(observed, amphorae=())
     assert digests_to_rest_on(world.desired, found) == {}
