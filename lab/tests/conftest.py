@@ -48,6 +48,7 @@ _TOOLS = (
     "etcd",
     "etcdctl",
     "rsync",
+    "faketime",
 )
 # They need an environment that has Heat: `make test-clients`.
 collect_ignore = [] if importlib.util.find_spec("heat") else ["automation"]

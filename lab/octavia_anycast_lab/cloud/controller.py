@@ -9,8 +9,8 @@ nodes of their own.
 
 import os
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from octavia_anycast_lab import deployment
@@ -35,6 +35,7 @@ class Another:
     configuration: str
     heartbeat_port: int
     namespace: str | None = None
+    environment: Mapping[str, str] = field(default_factory=dict)
 
 
 def is_installed() -> bool:
@@ -48,11 +49,13 @@ def start(
     also: Sequence[Path] = (),
     label: str = LABEL,
     namespace: str | None = None,
+    environment: Mapping[str, str] | None = None,
 ) -> None:
     """Start it under its supervisor, unless that runs.
 
     ``also``: further configuration files, which win. ``label``: which one.
-    ``namespace``: where, if not in the control namespace.
+    ``namespace``: where, if not in the control namespace. ``environment``:
+    variables beyond those of all services.
     """
     if process.is_alive(registry, label):
         return
@@ -68,7 +71,7 @@ def start(
             *(word for path in also for word in ("--config-file", str(path))),
         ],
         namespace=namespace or plane.namespace,
-        env=service.environment(plane),
+        env={**service.environment(plane), **(environment or {})},
         log=plane.log(label),
     )
 
@@ -80,7 +83,14 @@ def start_beside(
     configuration = plane.config_dir / f"{another.label}.conf"
     deployment.write_private(configuration, another.configuration)
     namespace = another.namespace or plane.namespace
-    start(plane, registry, (configuration,), another.label, namespace)
+    start(
+        plane,
+        registry,
+        (configuration,),
+        another.label,
+        namespace,
+        another.environment,
+    )
     process.wait_until(
         # It listens once it has joined the group.
         lambda: netns.listens(namespace, another.heartbeat_port, "udp"),

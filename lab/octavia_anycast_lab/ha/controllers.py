@@ -17,6 +17,7 @@ import collections.abc
 import contextlib
 import dataclasses
 import os
+import pathlib
 import signal
 
 from octavia_anycast_lab import deployment
@@ -40,6 +41,7 @@ class Files:
 
 
 _STOP_SECONDS = 30.0
+_OTHER_CLOCK = "*/faketime/libfaketimeMT.so.1"
 
 
 def convert(
@@ -101,16 +103,35 @@ def start(
     registry: registry_lib.Registry,
     node: Node,
     files: Files,
+    environment: collections.abc.Mapping[str, str] | None = None,
 ) -> None:
-    """Start the controller of a node, unless it runs; wait for it."""
+    """Start the controller of a node, unless it runs; wait for it.
+
+    :param environment: variables beyond those of all, see :func:`other_clock`
+    """
     metrics = f"\n[anycast]\nmetrics_bind_ip = {node.address}\n"
     another = controller.Another(
         label=node.label(PROGRAM),
         configuration=files.octavia(node) + metrics,
         heartbeat_port=deployment.ANYCAST_HEARTBEAT_PORT,
         namespace=node.namespace,
+        environment=environment or {},
     )
     controller.start_beside(plane, registry, another)
+
+
+def other_clock(seconds: int) -> dict[str, str]:
+    """The environment of a process whose clock is so far ahead.
+
+    By libfaketime; what measures how long something takes is left alone.
+    """
+    (library,) = pathlib.Path("/usr/lib").glob(_OTHER_CLOCK)
+    return {
+        "LD_PRELOAD": str(library),
+        "FAKETIME": f"{seconds:+d}s",
+        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+        "PYTHONPATH": str(pathlib.Path(__file__).parent / "clock"),
+    }
 
 
 def stop(node: Node, registry: registry_lib.Registry) -> None:

@@ -8,6 +8,7 @@ came of it is read from the fabric, the hypervisor and the API.
 """
 
 import collections.abc
+import contextlib
 import dataclasses
 import re
 import time
@@ -17,16 +18,19 @@ import pytest
 import watching
 from cluster_bench import Balancer, Bench
 from octavia_anycast_lab.chaos import leftovers, two_controllers
+from octavia_anycast_lab.cloud import database
 from octavia_anycast_lab.ha import (
     controllers,
     etcd,
     front,
     galera,
     nodes,
+    printed,
 )
 from octavia_anycast_lab.ha.nodes import Node
-from octavia_anycast_lab.host import process
+from octavia_anycast_lab.host import netns, process
 from three_nodes import (
+    GUIDE,
     LONG_SECONDS,
     SECONDS,
     convert,
@@ -38,6 +42,7 @@ from three_nodes import (
 pytestmark = [pytest.mark.lab, long_only]
 
 PAUSE_SECONDS = 60.0
+_FAST = 300  # seconds that a clock is off
 _BOOTS = re.compile(r"Amphora (\S+) of load balancer (\S+) boots as server")
 
 
@@ -63,9 +68,25 @@ class Three:
         text = log.read_text(errors="replace") if log.exists() else ""
         return sum(found == balancer.id for _, found in _BOOTS.findall(text))
 
+    def epoch(self, balancer: Balancer) -> int:
+        """How many plans controllers have begun for it."""
+        found = database.query(
+            self.bench.plane,
+            "octavia",
+            "SELECT epoch FROM anycast_cluster"
+            f" WHERE load_balancer_id = '{balancer.id}'",
+        )
+        return int(found)
+
     def heal(self) -> None:
         """Have all of it run again."""
         controllers.heal(self.bench.plane, self.bench.registry, files())
+
+    def restart(self, node: Node, environment: dict[str, str]) -> None:
+        """Have the controller of a node run in another environment."""
+        plane, registry = self.bench.plane, self.bench.registry
+        controllers.kill(node, registry)
+        controllers.start(plane, registry, node, files(), environment)
 
 
 @pytest.fixture(scope="module")
@@ -132,10 +153,32 @@ def wait(seconds: float) -> None:
     )
 
 
+def test_the_checks_of_the_guide_say_that_all_is_set_up(three):
+    """Those that the chapter has after each step."""
+    text = " ".join(GUIDE.read_text().split())
+    (command,) = re.findall(r"``(ETCDCTL_API=3 [^`]+)``", text)
+    (variable,) = re.findall(r"``SHOW STATUS LIKE '(\w+)'`` says 3", text)
+    (joined,) = re.findall(r'"(Joined the controllers as [^"]+)"', text)
+    for node in three.nodes:
+        words = printed.on(node, command).split()
+        said = netns.run(node.namespace, ["env", *words]).stdout
+        leaders = [line.split(", ")[4] for line in said.splitlines()]
+        assert sorted(leaders) == ["false", "false", "true"]
+        status = galera.query(node, "mysql", f"SHOW STATUS LIKE '{variable}'")
+        assert status.split() == [variable, "3"]
+        begin, _, end = printed.on(node, joined).partition("HOST-...")
+        log = node.log(controllers.PROGRAM).read_text()
+        assert re.search(f"{re.escape(begin)}.+{re.escape(end)}", log)
+
+
 def test_the_worker_is_killed(three, balancer):
     def fault(three: Three, worker: Node) -> None:
         controllers.kill(worker, three.bench.registry)
-        wait(20)
+        last = three.epoch(balancer)
+        seconds = process.wait_until(
+            lambda: three.epoch(balancer) > last, SECONDS, "a next plan", 0.1
+        )
+        print(f"taken over after {seconds:.1f} s")  # noqa: T201
 
     fail_over_under(three, balancer, fault)
 
@@ -205,6 +248,23 @@ def test_the_workers_database_node_falls_behind(three, balancer):
         galera.desync(worker, is_on=False)
 
     fail_over_under(three, balancer, fault)
+
+
+def test_clocks_differ_by_minutes(three, balancer):
+    """One is ahead of the amphorae's and one behind, for two minutes.
+
+    Each of the three receives a third of the heartbeats: none may find an
+    amphora silent that is not.
+    """
+    ahead, behind = three.nodes[0], three.nodes[1]
+    with contextlib.ExitStack() as healing:
+        for node, seconds in ((ahead, _FAST), (behind, -_FAST)):
+            three.restart(node, controllers.other_clock(seconds))
+            healing.callback(controllers.kill, node, three.bench.registry)
+        fail_over_under(three, balancer, lambda three, worker: None)
+        made = three.bench.instance_ids(balancer)
+        wait(PAUSE_SECONDS)
+        assert three.bench.instance_ids(balancer) == made
 
 
 def test_all_are_restarted_at_once(three, balancer):
