@@ -11,10 +11,10 @@ it drains.
 from datetime import datetime, timedelta
 from typing import Any
 
-from octavia_anycast.db.amphora import amphorae, reports
+from octavia_anycast.db.amphora import amphorae, places, reports
 from octavia_anycast.db.amphora.reports import StoredReport
 from octavia_anycast.db.cluster import clusters
-from octavia_anycast.db.fleet import zone_drains
+from octavia_anycast.db.models import ZoneDrain
 from octavia_anycast.model.cluster import (
     AmphoraRecord,
     AmphoraStatus,
@@ -72,7 +72,7 @@ def take_back(session: Any, record: AmphoraRecord) -> None:
     :raises Conflict: if it is being removed, or a zone drain drains it.
     """
     _, current = _locked(session, record)
-    of_zone = zone_drains.find(session, current.zone_drain_id or "")
+    of_zone = session.get(ZoneDrain, current.zone_drain_id or "")
     if (
         current.drain_wanted_since
         and of_zone is not None
@@ -177,7 +177,7 @@ def _check_others(
             "nothing that could be drained."
         )
     stored = _reports(session, cluster.load_balancer_id)
-    taken = zone_drains.taken(session)
+    taken = places.taken(session)
     announced = {
         one.id: stored[one.id].report.announced()
         if one.id in stored

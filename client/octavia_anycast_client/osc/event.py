@@ -22,6 +22,8 @@ KINDS = (
     "failover",
     "scale",
     "status",
+    "zone.drain",
+    "fleet.change",
 )
 LIMIT = 100  # there may be thousands
 _FILTERS = ("kind", "amphora_id", "since", "until")

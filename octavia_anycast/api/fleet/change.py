@@ -92,7 +92,10 @@ FLEET_CHANGE = Resource(
             "reason; ABORTED: by an operator; DONE. Canaries of one that is "
             "HALTED or ABORTED are taken back."
         ),
-        "reason": TEXT("Why it is not RUNNING; empty: it is."),
+        "reason": TEXT(
+            "Why it is not RUNNING; of one that is: amphorae whose images are "
+            "not known, or empty."
+        ),
         "proven": FLAG(
             "Whether the canaries have served for long enough.",
             at="is_proven",
@@ -105,7 +108,7 @@ FLEET_CHANGE = Resource(
         "waiting_count": INTEGER("How many are still to be replaced."),
         "held_count": INTEGER(
             "How many others wait for something else: their cluster manager "
-            "is off, or they are drained."
+            "is off, they are drained, or their image is not known (yet)."
         ),
         "created_at": CREATED_AT,
         "ended_at": MOMENT.or_null("When it ended (UTC); null: it has not."),

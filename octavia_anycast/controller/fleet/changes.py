@@ -10,8 +10,9 @@ Layer: controller. What is marked, and when it halts, is decided in
 planning/fleet.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 from oslo_log import log as logging
@@ -23,7 +24,6 @@ from octavia_anycast.db.amphora import amphorae
 from octavia_anycast.db.cluster import clusters
 from octavia_anycast.db.fleet import changes
 from octavia_anycast.model.cluster import ComputeState
-from octavia_anycast.model.errors import Retryable
 from octavia_anycast.model.fleet.change import (
     ChangeKind,
     ChangeState,
@@ -41,6 +41,8 @@ LOG = logging.getLogger(__name__)
 LOOK_SECONDS = 5.0
 # So many servers are looked up in one look, to learn their images.
 LOOKED_UP_AT_ONCE = 20
+# An agent that has said nothing for so long is asked for nothing.
+SILENT_AFTER = timedelta(minutes=2)
 # One that does not run gets a certificate when it boots again.
 _OVER = (Outcome.DONE, Outcome.SKIPPED)
 
@@ -55,6 +57,9 @@ class FleetChanges:
         self._world = world
         self._rotate = rotate
         self._wake: Callable[[str], None] = lambda _: None
+        # Of what is looked up: the last one, and why some were not learned.
+        self._looked_up = ""
+        self._unlearned: dict[str, str] = {}
 
     @property
     def kind(self) -> Kind:
@@ -90,7 +95,7 @@ class FleetChanges:
         if (
             is_image
             and before.state is ChangeState.RUNNING
-            and self._learn_images()
+            and self._learn_images(key)
         ):
             return Result(did_something=True)
         if before.kind is ChangeKind.CERTIFICATE:
@@ -111,7 +116,10 @@ class FleetChanges:
             before = changes.find_locked(session, key)
             if before is None:
                 return False
-            fleet = changes.fleet(session, before)
+            fleet = replace(
+                changes.fleet(session, before),
+                silent=changes.silent(session, now - SILENT_AFTER),
+            )
             step = advance(before, fleet, policy, now)
             if step.change != before:
                 changes.store(session, step.change)
@@ -125,35 +133,71 @@ class FleetChanges:
                 return False
             over = [x.amphora_id for x in done if x.outcome in _OVER]
             changes.mark_renewed(session, over, current)
-            after = after_renewals(current, _failures(done), now)
+            after = after_renewals(
+                current,
+                _failures(done),
+                now,
+                renewed=sum(x.outcome is Outcome.DONE for x in done),
+            )
             if after != current:
                 changes.store(session, after)
         if after.state is not current.state:
             self._tell(current, Step(change=after), {})
         return bool(over)
 
-    def _learn_images(self) -> bool:
+    def _learn_images(self, key: str) -> bool:
         """Look some amphorae up that an older release booted.
 
-        :returns: whether there were any
-        :raises Retryable: the compute service does not answer.
+        Those whose image the compute service does not tell are passed over:
+        they are held, and the change says so.
+
+        :returns: whether any was learned
         """
         with self._world.database.transaction() as session:
-            unknown = changes.unknown_images(session, LOOKED_UP_AT_ONCE)
-        for amphora_id, server_id in unknown.items():
-            found = self._world.compute.look(server_id, None)
-            if found.state in (ComputeState.UNKNOWN, ComputeState.STOPPED):
-                raise Retryable(
-                    f"the image of amphora {amphora_id} is not known: "
-                    f"{found.fault or 'its server is not running'}"
-                )
+            unknown = changes.unknown_images(session)
+        last = self._looked_up
+        turns = sorted(unknown, key=lambda id_: (id_ <= last, id_))
+        learned = False
+        for amphora_id in turns[:LOOKED_UP_AT_ONCE]:
+            self._looked_up = amphora_id
+            found = self._world.compute.look(unknown[amphora_id], None)
+            is_mute = found.state in (
+                ComputeState.UNKNOWN,
+                ComputeState.STOPPED,
+            )
+            if is_mute and not found.image_id:
+                fault = found.fault or "its server does not run"
+                self._unlearned[amphora_id] = fault
+                continue
             with self._world.database.transaction() as session:
                 # Of a volume or a server that is gone none is known: never
                 # the one that boots now.
                 amphorae.update(
                     session, amphora_id, image_id=found.image_id or ""
                 )
-        return bool(unknown)
+            learned = True
+        if not learned:
+            self._say_held(key, unknown)
+        return learned
+
+    def _say_held(self, key: str, unknown: Collection[str]) -> None:
+        """Have the change say which images are not known."""
+        faults = self._unlearned
+        self._unlearned = {i: why for i, why in faults.items() if i in unknown}
+        reason = ""
+        for amphora_id, why in sorted(self._unlearned.items())[:1]:
+            reason = (
+                f"{len(unknown)} amphorae are held, whose images are not "
+                f"known; one is {amphora_id}: {why}"
+            )
+        with self._world.database.transaction() as session:
+            current = changes.find_locked(session, key)
+            if (
+                current is not None
+                and current.state is ChangeState.RUNNING
+                and current.reason != reason
+            ):
+                changes.store(session, replace(current, reason=reason))
 
     def _step(self, key: str) -> list[str]:
         """Make a step in one transaction; whose amphorae were marked."""

@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from sqlalchemy import and_, func, or_, select
 from sqlalchemy import delete as delete_rows
-from sqlalchemy import func, or_, select
 from sqlalchemy import update as update_rows
 from sqlalchemy.orm import Session
 
@@ -25,7 +25,7 @@ from octavia_anycast.db.models import (
     Cluster,
 )
 from octavia_anycast.model.cluster import AmphoraStatus
-from octavia_anycast.model.errors import Conflict
+from octavia_anycast.model.errors import Conflict, InvalidRequest
 from octavia_anycast.model.fleet.change import (
     ENDED,
     ChangeKind,
@@ -39,9 +39,11 @@ from octavia_anycast.model.fleet.change import (
 from octavia_anycast.planning.fleet.change import (
     Fleet,
     FleetProgress,
+    begun_again,
     progress,
     under_way,
 )
+from octavia_anycast.planning.fleet.zone_drain import NAMED_MAX
 
 _ROW = models.FleetChangeRow
 COLUMNS: listing.Columns = {
@@ -70,7 +72,8 @@ def ask(
 ) -> FleetChange:
     """Store a fleet change, which the controller carries out.
 
-    :raises Conflict: another one has not ended, or there is nothing to do.
+    :raises Conflict: another one has not ended.
+    :raises InvalidRequest: no amphora is on the compute host.
     """
     asked = revision.claim(session)
     other = active(session)
@@ -78,13 +81,8 @@ def ask(
         raise Conflict(
             f"Fleet change {other.id} is {other.state.value}: abort it first."
         )
-    if wanted.kind is ChangeKind.HOST and not _is_host(
-        session, wanted.compute_host or ""
-    ):
-        raise Conflict(
-            f"No amphora of a load balancer is on compute host "
-            f"{wanted.compute_host}."
-        )
+    if wanted.kind is ChangeKind.HOST:
+        _check_host(session, wanted.compute_host or "")
     row = _ROW(
         kind=wanted.kind,
         compute_host=wanted.compute_host,
@@ -96,6 +94,7 @@ def ask(
         canary_ids=(),
         is_proven=False,
         baselines={},
+        offsets={},
         revision=asked,
         watched_revision=asked,
         told="",
@@ -146,24 +145,14 @@ def turned(
             ended_at=now,
         )
     if before.state is ChangeState.HALTED:
-        if under_way(before, fleet(session, before)):
+        found = fleet(session, before)
+        if under_way(before, found):
             raise Conflict(
                 f"Fleet change {before.id} takes back what it had begun: "
                 "resume it when nothing is under way."
             )
-        before = _begun_again(before, revision.claim(session))
+        before = begun_again(before, found, revision.claim(session))
     return replace(before, state=state, reason="")
-
-
-def _begun_again(before: FleetChange, asked: int) -> FleetChange:
-    """One that halted, without the failures of before.
-
-    Without canaries that have proven it begins anew.
-    """
-    again = replace(before, watched_revision=asked, stopped_at=None)
-    if before.is_proven:
-        return again
-    return replace(again, revision=asked, canary_ids=(), baselines={})
 
 
 def get(session: Session, change_id: str) -> FleetChange:
@@ -234,6 +223,7 @@ def store(session: Session, change: FleetChange) -> None:
             canary_ids=change.canary_ids,
             is_proven=change.is_proven,
             baselines=change.baselines,
+            offsets=change.offsets,
             revision=change.revision,
             watched_revision=change.watched_revision,
             stopped_at=change.stopped_at,
@@ -260,6 +250,20 @@ def fleet(session: Session, change: FleetChange) -> Fleet:
         health=_health(session, ids),
         unmanaged=frozenset(unmanaged),
     )
+
+
+def silent(session: Session, since: datetime) -> frozenset[str]:
+    """The amphorae of load balancers whose agents have not reported since."""
+    rows = session.scalars(
+        select(AmphoraReport.amphora_id)
+        .join(Amphora, Amphora.id == AmphoraReport.amphora_id)
+        .where(
+            Amphora.is_allocated,
+            Amphora.load_balancer_id.is_not(None),
+            AmphoraReport.reported_at < since,
+        )
+    )
+    return frozenset(rows)
 
 
 def without_health(session: Session, change: FleetChange) -> Fleet:
@@ -341,17 +345,18 @@ def image_counts(session: Session) -> list[ImageCount]:
     ]
 
 
-def unknown_images(session: Session, limit: int) -> dict[str, str]:
-    """amphora_id -> server, of some whose image was not looked up yet."""
+def unknown_images(session: Session) -> dict[str, str]:
+    """amphora_id -> server, of those whose image was not looked up yet.
+
+    A distributor's own amphorae are no matter of a fleet change.
+    """
     rows = session.execute(
-        select(Amphora.id, Amphora.compute_id)
-        .where(
+        select(Amphora.id, Amphora.compute_id).where(
             Amphora.is_allocated,
+            Amphora.load_balancer_id.is_not(None),
             Amphora.image_id.is_(None),
             Amphora.compute_id.is_not(None),
         )
-        .order_by(Amphora.id)
-        .limit(limit)
     )
     return {amphora_id: server_id for amphora_id, server_id in rows}
 
@@ -359,26 +364,49 @@ def unknown_images(session: Session, limit: int) -> dict[str, str]:
 def count_ended(session: Session, older_than: datetime) -> int:
     """How many ended before this time."""
     rows = select(func.count()).select_from(_ROW)
-    return int(session.scalar(rows.where(_ROW.ended_at < older_than)) or 0)
+    return int(session.scalar(rows.where(_old(older_than))) or 0)
 
 
 def purge(session: Session, older_than: datetime) -> int:
     """Remove those that ended before this time; returns their number."""
-    done = session.execute(delete_rows(_ROW).where(_ROW.ended_at < older_than))
+    done = session.execute(delete_rows(_ROW).where(_old(older_than)))
     return int(done.rowcount)  # type: ignore[attr-defined]
+
+
+def _old(older_than: datetime) -> Any:
+    """One that amphorae are still marked with is taken back first."""
+    borne = select(Amphora.fleet_change_id).where(
+        ~Amphora.is_deleted, Amphora.fleet_change_id.is_not(None)
+    )
+    return and_(_ROW.ended_at < older_than, _ROW.id.not_in(borne))
 
 
 def _record(row: models.FleetChangeRow) -> FleetChange:
     return mapping.read(FleetChange, row)
 
 
-def _is_host(session: Session, host: str) -> bool:
-    found = select(Amphora.id).where(
-        Amphora.is_allocated,
-        Amphora.load_balancer_id.is_not(None),
-        Amphora.compute_host == host,
+def _check_host(session: Session, host: str) -> None:
+    """See that amphorae of load balancers are on a compute host.
+
+    :raises InvalidRequest: none is.
+    """
+    hosts = session.scalars(
+        select(Amphora.compute_host)
+        .where(
+            Amphora.is_allocated,
+            Amphora.load_balancer_id.is_not(None),
+            Amphora.compute_host.is_not(None),
+        )
+        .distinct()
     )
-    return session.scalar(found.limit(1)) is not None
+    known = sorted(name for name in hosts if name is not None)
+    if host not in known:
+        there = ", ".join(known[:NAMED_MAX]) or "none"
+        raise InvalidRequest(
+            "compute_host",
+            f"no amphora of a load balancer is on compute host {host}; hosts "
+            f"that have any: {there}",
+        )
 
 
 def _amphorae(session: Session, change: FleetChange) -> list[FleetAmphora]:

@@ -17,10 +17,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import (
-    ColumnElement,
     Text,
     and_,
-    false,
     func,
     or_,
     select,
@@ -31,12 +29,12 @@ from sqlalchemy import update as update_rows
 from sqlalchemy.orm import Session
 
 from octavia_anycast.db import epochs, listing, mapping, models
-from octavia_anycast.db.amphora import amphorae, reports
+from octavia_anycast.db.amphora import amphorae, places, reports
 from octavia_anycast.db.amphora.reports import StoredReport
 from octavia_anycast.db.cluster import clusters
 from octavia_anycast.db.distributor import distributors, peers
 from octavia_anycast.db.fleet import revision, told
-from octavia_anycast.db.models import Amphora, AmphoraReport, Cluster
+from octavia_anycast.db.models import Amphora, AmphoraReport
 from octavia_anycast.db.passwords import WithoutPasswords
 from octavia_anycast.model.cluster import (
     AmphoraRecord,
@@ -195,7 +193,7 @@ def record_told(
 
 def distributors_at(session: Session, place: Place) -> list[str]:
     """The distributors whose load balancers a zone drain concerns."""
-    return told.distributors_of(session, _at(session, place))
+    return told.distributors_of(session, places.at(session, place))
 
 
 def amphorae_of(
@@ -256,7 +254,7 @@ def known(
     there = session.execute(
         select(
             Amphora.id, Amphora.load_balancer_id, Amphora.distributor_id
-        ).where(~Amphora.is_deleted, _at(session, place))
+        ).where(~Amphora.is_deleted, places.at(session, place))
     ).all()
     owners = {row.load_balancer_id for row in there} - {None}
     drains = active(session)
@@ -268,7 +266,7 @@ def known(
         },
         places=_places(session, place),
         active=drains,
-        taken=taken(session),
+        taken=places.taken(session),
         peer_zones=_peer_zones(
             session, [place, *(drain.place for drain in drains)]
         ),
@@ -279,10 +277,8 @@ def known(
 def avoided(session: Session) -> frozenset[str]:
     """The zones in which nothing boots, as they are drained."""
     found = active(session)
-    places = [one.place for one in found]
-    return planning.avoided_zones(
-        found, peer_zones=_peer_zones(session, places)
-    )
+    peer_zones = _peer_zones(session, [one.place for one in found])
+    return planning.avoided_zones(found, peer_zones=peer_zones)
 
 
 def is_everywhere(session: Session, place: Place) -> bool:
@@ -297,32 +293,15 @@ def is_everywhere(session: Session, place: Place) -> bool:
     )
 
 
-def _peer_zones(session: Session, places: Iterable[Place]) -> dict[str, str]:
+def _peer_zones(session: Session, wanted: Iterable[Place]) -> dict[str, str]:
     """BGP peer -> the zone whose amphorae have it, and all of these."""
-    ids = [one.peer_id for one in places if one.peer_id is not None]
+    ids = [one.peer_id for one in wanted if one.peer_id is not None]
     found = peers.find(session, ids) if ids else {}
     return {
         id_: peer.availability_zone
         for id_, peer in found.items()
         if peer.availability_zone is not None and peer.compute_host is None
     }
-
-
-def taken(session: Session) -> dict[str, str]:
-    """amphora_id -> the zone drain at whose place it is.
-
-    Of those that do not end, and before a controller has marked anything.
-    """
-    found: dict[str, str] = {}
-    for drain in active(session):
-        if drain.end_wanted_at is None:
-            ids = session.scalars(
-                select(Amphora.id).where(
-                    ~Amphora.is_deleted, _at(session, drain.place)
-                )
-            )
-            found |= dict.fromkeys(ids, drain.id)
-    return found
 
 
 def standing(
@@ -345,7 +324,7 @@ def unmarked(session: Session, place: Place) -> dict[str, frozenset[str]]:
     """load_balancer_id -> its amphorae at a place that nobody drains yet."""
     rows = session.execute(
         select(Amphora.load_balancer_id, Amphora.id).where(
-            _at(session, place),
+            places.at(session, place),
             Amphora.is_allocated,
             Amphora.load_balancer_id.is_not(None),
             Amphora.drain_wanted_since.is_(None),
@@ -448,50 +427,11 @@ def _distributor(session: Session, distributor_id: str) -> Distributor:
     return found
 
 
-def _at(session: Session, place: Place) -> ColumnElement[bool]:
-    """The condition that an amphora is at a place."""
-    if place.availability_zone is not None:
-        return Amphora.availability_zone == place.availability_zone
-    if place.compute_host is not None:
-        return Amphora.compute_host == place.compute_host
-    peer_id = place.peer_id or ""
-    peer = peers.find(session, [peer_id]).get(peer_id)
-    if peer is None:
-        return false()
-    owners = (
-        select(models.Speaker.distributor_id)
-        .join(
-            models.PeerRegistration,
-            models.PeerRegistration.speaker_id == models.Speaker.id,
-        )
-        .where(models.PeerRegistration.peer_id == peer_id)
-    )
-    served = select(Cluster.load_balancer_id).where(
-        Cluster.distributor_id.in_(owners)
-    )
-    # As Peer.selects says it of one amphora.
-    selected = [
-        column == wanted
-        for column, wanted in (
-            (Amphora.availability_zone, peer.availability_zone),
-            (Amphora.compute_host, peer.compute_host),
-        )
-        if wanted is not None
-    ]
-    return and_(
-        or_(
-            Amphora.load_balancer_id.in_(served),
-            Amphora.distributor_id.in_(owners),
-        ),
-        *selected,
-    )
-
-
 def _announcing(session: Session, place: Place) -> int:
     there = and_(
         ~Amphora.is_deleted,
         Amphora.load_balancer_id.is_not(None),
-        _at(session, place),
+        places.at(session, place),
     )
     coming = or_(
         Amphora.status == AmphoraStatus.BOOTING.value,

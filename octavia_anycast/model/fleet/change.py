@@ -87,8 +87,10 @@ class FleetChange:
     places have served for long enough. ``baselines``: load balancer ->
     listener -> what was counted before its first amphora was replaced.
     ``revision``: that of the fleet; amphorae with a lower one are not new.
-    ``watched_revision``: those with a lower one have failed before it was
-    resumed, if they fail. ``stopped_at``: when it was HALTED or ABORTED.
+    ``watched_revision``: those with a lower one were there before it was
+    resumed; what had gone wrong with them does not halt it again. ``offsets``:
+    amphora -> listener -> what these had counted then. ``stopped_at``: when
+    it was HALTED or ABORTED.
     """
 
     id: str
@@ -104,6 +106,7 @@ class FleetChange:
     baselines: Mapping[str, Mapping[str, Counted]] = field(
         default_factory=dict
     )
+    offsets: Mapping[str, Mapping[str, Counted]] = field(default_factory=dict)
     revision: int
     watched_revision: int = 0
     stopped_at: datetime | None = None

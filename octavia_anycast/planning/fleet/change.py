@@ -27,7 +27,7 @@ from octavia_anycast.model.fleet.change import (
     FleetChange,
     Health,
 )
-from octavia_anycast.model.wire import GateState
+from octavia_anycast.planning.fleet.canary import OPEN, Trial, trial
 
 # An error rate says something when so many connections were counted.
 CONNECTIONS_MIN = 100
@@ -35,7 +35,6 @@ CONNECTIONS_MIN = 100
 WORSE_FACTOR, WORSE_SHARE = 2.0, 0.01
 # So long an old amphora may take to announce again before the new one goes.
 RETURN_SECONDS = 600.0
-_OPEN = (GateState.UP, GateState.DISABLED, GateState.FALLING)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,12 +43,14 @@ class Fleet:
 
     ``amphorae``: DELETED ones too, if they failed since the change began.
     ``health``: of those whose load balancers the change works on.
-    ``unmanaged``: load balancers whose cluster manager is off.
+    ``unmanaged``: load balancers whose cluster manager is off. ``silent``:
+    amphorae whose agents have said nothing for some time; certificates only.
     """
 
     amphorae: tuple[FleetAmphora, ...] = ()
     health: Mapping[str, Health] = field(default_factory=dict)
     unmanaged: frozenset[str] = frozenset()
+    silent: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +70,7 @@ class FleetProgress:
     """Amphorae by where the change stands with them.
 
     ``waiting``: to be replaced; ``held``: in a cluster that nobody manages,
-    or drained with a zone, so not yet.
+    drained, or of an image that is not known, so not yet.
     """
 
     replaced: int = 0
@@ -118,6 +119,17 @@ def due(change: FleetChange, fleet: Fleet) -> tuple[FleetAmphora, ...]:
     )
 
 
+def _is_left(change: FleetChange, fleet: Fleet) -> bool:
+    """Whether any is to be replaced, or boots from what was before."""
+    return bool(due(change, fleet)) or any(
+        one.status is AmphoraStatus.BOOTING
+        and one.load_balancer_id is not None
+        and one.leaving_since is None
+        and not _is_new(change, one)
+        for one in fleet.amphorae
+    )
+
+
 def _is_new(change: FleetChange, one: FleetAmphora) -> bool:
     """Whether it was booted since the change began; no clock says that."""
     return one.fleet_revision >= change.revision
@@ -136,20 +148,26 @@ def _is_meant(
 def _new_images(
     change: FleetChange, amphorae: Iterable[FleetAmphora]
 ) -> frozenset[str]:
-    """The images that boot now: flavors may name several tags."""
+    """The images that boot now: flavors may name several tags.
+
+    One that is not known (empty, of a server from a volume) is none of them.
+    """
     return frozenset(
         one.image_id
         for one in amphorae
-        if one.image_id is not None and _is_new(change, one)
+        if one.image_id and _is_new(change, one)
     )
 
 
 def _is_held(change: FleetChange, fleet: Fleet, one: FleetAmphora) -> bool:
     """Whether nothing can be done with it now."""
     if change.kind is ChangeKind.CERTIFICATE:
-        return False  # it needs neither a manager nor to be in service
+        # It needs neither a manager nor to be in service, but an answer.
+        return one.id in fleet.silent
+    is_unknown = change.kind is ChangeKind.IMAGE and one.image_id is None
     return (
-        one.load_balancer_id in fleet.unmanaged
+        is_unknown
+        or one.load_balancer_id in fleet.unmanaged
         or one.drain_wanted_since is not None
     )
 
@@ -200,6 +218,8 @@ def _renew(change: FleetChange, fleet: Fleet, now: datetime) -> Step:
         change.canaries if is_first else change.parallel,
         largest_first=is_first,
     )
+    if not chosen and _is_left(change, fleet):
+        return Step(change=replace(change, reason=_waits_for(change, fleet)))
     if not chosen:
         done = replace(
             change,
@@ -208,13 +228,34 @@ def _renew(change: FleetChange, fleet: Fleet, now: datetime) -> Step:
             ended_at=now,
         )
         return Step(change=done)
-    return Step(change=change, renewals=tuple(one.id for one in chosen))
+    return Step(
+        change=replace(change, reason=""),
+        renewals=tuple(one.id for one in chosen),
+    )
+
+
+def _waits_for(change: FleetChange, fleet: Fleet) -> str:
+    """Whose agents are silent, in a sentence; empty: nobody's."""
+    silent = [one.id for one in due(change, fleet) if one.id in fleet.silent]
+    if not silent:
+        return ""
+    return (
+        f"{len(silent)} amphorae are held, whose agents do not answer; one "
+        f"is {silent[0]}"
+    )
 
 
 def after_renewals(
-    change: FleetChange, failures: Sequence[str], now: datetime
+    change: FleetChange,
+    failures: Sequence[str],
+    now: datetime,
+    *,
+    renewed: int,
 ) -> FleetChange:
-    """The change when some agents were to get new certificates."""
+    """The change when some agents were to get new certificates.
+
+    :param renewed: so many did; without any nothing has proven
+    """
     if change.state is not ChangeState.RUNNING:
         return change
     if failures:
@@ -224,43 +265,58 @@ def after_renewals(
             reason=failures[0],
             stopped_at=now,
         )
-    return replace(change, is_proven=True)
+    return replace(change, is_proven=change.is_proven or renewed > 0)
 
 
 def _prove(
     change: FleetChange, fleet: Fleet, policy: ClusterPolicy, now: datetime
 ) -> Step:
-    """Have a few load balancers try the new one out."""
+    """Have a few load balancers try the new one out.
+
+    A canary that is lost proves nothing: others are tried in its place.
+    """
     if not change.canary_ids:
-        return _choose_canaries(change, fleet, policy, now)
-    there = {one.id: one for one in fleet.amphorae if one.is_there}
-    waits = timedelta(seconds=change.soak)
-    canaries = [there[id_] for id_ in change.canary_ids if id_ in there]
-    if any(
-        one.drained_at is None or now < one.drained_at + waits
-        for one in canaries
-    ):
+        return _choose_canaries(change, fleet, policy, now, change.canaries)
+    trials = {
+        id_: trial(change, id_, fleet.amphorae, fleet.health, now)
+        for id_ in change.canary_ids
+    }
+    left = tuple(id_ for id_, one in trials.items() if one is not Trial.LOST)
+    lost = len(trials) - len(left)
+    if lost:
+        fewer = replace(change, canary_ids=left)
+        return _choose_canaries(fewer, fleet, policy, now, lost)
+    if Trial.WAITS in trials.values():
         return Step(change=change)
     return Step(
         change=replace(change, is_proven=True),
         marks={
             one.id: {"stand_in_wanted": False, "failover_wanted": True}
-            for one in canaries
+            for one in under_way(change, fleet)
+            if one.id in left and one.stand_in_wanted
         },
     )
 
 
 def _choose_canaries(
-    change: FleetChange, fleet: Fleet, policy: ClusterPolicy, now: datetime
+    change: FleetChange,
+    fleet: Fleet,
+    policy: ClusterPolicy,
+    now: datetime,
+    count: int,
 ) -> Step:
-    """One amphora in each of a few clusters.
+    """One amphora in each of some clusters, beside the canaries there are.
 
     Of the largest ones, in which a bad one gets the smallest share; with
     spares only if there are no others: a new one might stand by.
     """
-    chosen = _one_of_each(change, fleet, change.canaries, largest_first=True)
+    chosen = _one_of_each(change, fleet, count, largest_first=True)
     if not chosen:
-        return _roll(change, fleet, now)
+        return (
+            Step(change=change)
+            if change.canary_ids
+            else _ended(change, fleet, now)
+        )
     marks = {
         one.id: {
             "fleet_change_id": change.id,
@@ -273,11 +329,26 @@ def _choose_canaries(
         }
         for one in chosen
     }
-    ids = tuple(one.id for one in chosen)
+    ids = (*change.canary_ids, *(one.id for one in chosen))
     return Step(
         change=_watching(replace(change, canary_ids=ids), fleet, chosen, now),
         marks=marks,
     )
+
+
+def _ended(change: FleetChange, fleet: Fleet, now: datetime) -> Step:
+    """The change, which is DONE if nothing is left to do."""
+    if under_way(change, fleet) or _is_left(change, fleet):
+        return Step(change=change)
+    done = replace(
+        change,
+        state=ChangeState.DONE,
+        reason="all are replaced",
+        baselines={},
+        offsets={},
+        ended_at=now,
+    )
+    return Step(change=done)
 
 
 def _roll(change: FleetChange, fleet: Fleet, now: datetime) -> Step:
@@ -285,21 +356,12 @@ def _roll(change: FleetChange, fleet: Fleet, now: datetime) -> Step:
     busy = under_way(change, fleet)
     room = change.parallel - len(busy)
     chosen = _one_of_each(change, fleet, room) if room > 0 else ()
-    if not chosen and not busy and not due(change, fleet):
-        done = replace(
-            change,
-            state=ChangeState.DONE,
-            reason="all are replaced",
-            baselines={},
-            ended_at=now,
-        )
-        return Step(change=done)
+    if not chosen:
+        return _ended(change, fleet, now)
     marks = {
         one.id: {"fleet_change_id": change.id, "failover_wanted": True}
         for one in chosen
     }
-    if not chosen:
-        return Step(change=change)
     return Step(change=_watching(change, fleet, chosen, now), marks=marks)
 
 
@@ -350,15 +412,20 @@ def _watching(
     """The change, with what their listeners counted before.
 
     Clusters with nothing left to replace are forgotten, but for those whose
-    new amphorae serve since a short time only.
+    new amphorae serve since a short time only, or prove.
     """
+    tried = {
+        one.load_balancer_id
+        for one in fleet.amphorae
+        if not change.is_proven and one.id in change.canary_ids
+    }
     busy = {one.load_balancer_id for one in under_way(change, fleet)}
     left = {one.load_balancer_id for one in due(change, fleet)}
     young = _young(change, fleet, now)
     kept = {
         owner: before
         for owner, before in change.baselines.items()
-        if owner in busy or owner in left or owner in young
+        if owner in busy | left | young | tried
     }
     for one in chosen:
         owner = one.load_balancer_id or ""
@@ -401,6 +468,26 @@ def _sums(found: Iterable[Health]) -> dict[str, Counted]:
     return sums
 
 
+def begun_again(change: FleetChange, fleet: Fleet, asked: int) -> FleetChange:
+    """One that halted, to be resumed: what had gone wrong is of before.
+
+    Without canaries that have proven it begins anew.
+
+    :param asked: the revision of the fleet from now on
+    """
+    again = replace(change, watched_revision=asked, stopped_at=None)
+    if not change.is_proven:
+        return replace(
+            again, revision=asked, canary_ids=(), baselines={}, offsets={}
+        )
+    counted = {
+        one.id: fleet.health[one.id].counted
+        for one in fleet.amphorae
+        if _is_new(change, one) and one.id in fleet.health
+    }
+    return replace(again, offsets=counted)
+
+
 # What goes wrong
 
 
@@ -420,6 +507,8 @@ def trouble(
         whose = f"amphora {one.id} of load balancer {one.load_balancer_id}"
         if _has_failed(change, one):
             return f"{whose} did not come up: {one.reason or 'no reason'}"
+        if not _is_watched(change, one):
+            continue
         why = _gate_trouble(one, fleet.health.get(one.id), policy, now)
         if why:
             return f"{whose}: {why}"
@@ -434,10 +523,13 @@ def _has_failed(change: FleetChange, one: FleetAmphora) -> bool:
     """
     was_ordered = one.compute_id is not None or one.is_refused
     return (
-        was_ordered
-        and one.failed_at is not None
-        and one.fleet_revision >= change.watched_revision
+        was_ordered and one.failed_at is not None and _is_watched(change, one)
     )
+
+
+def _is_watched(change: FleetChange, one: FleetAmphora) -> bool:
+    """Whether it was booted since the change began or was resumed."""
+    return one.fleet_revision >= change.watched_revision
 
 
 def _gate_trouble(
@@ -451,7 +543,7 @@ def _gate_trouble(
         health is None
         or not one.is_there
         or one.applied_at is None
-        or health.gate in (None, *_OPEN)
+        or health.gate in (None, *OPEN)
     ):
         return ""
     since = max(one.applied_at, health.gate_since or one.applied_at)
@@ -464,7 +556,7 @@ def _gate_trouble(
 def _errors(change: FleetChange, fleet: Fleet) -> str:
     for owner, before in sorted(change.baselines.items()):
         new = _sums(
-            fleet.health[one.id]
+            _since_resumed(change, one.id, fleet.health[one.id])
             for one in fleet.amphorae
             if one.load_balancer_id == owner
             and _is_new(change, one)
@@ -480,6 +572,25 @@ def _errors(change: FleetChange, fleet: Fleet) -> str:
                     f"to new amphorae had an error, and {was:.1%} before"
                 )
     return ""
+
+
+def _since_resumed(
+    change: FleetChange, amphora_id: str, health: Health
+) -> Health:
+    """What was counted since the change was resumed last."""
+    before = change.offsets.get(amphora_id, {})
+    return replace(
+        health,
+        counted={
+            listener_id: Counted(
+                connections=max(0, count.connections - was.connections),
+                errors=max(0, count.errors - was.errors),
+            )
+            if (was := before.get(listener_id)) is not None
+            else count
+            for listener_id, count in health.counted.items()
+        },
+    )
 
 
 def _is_worse(count: Counted, earlier: Counted | None) -> bool:
@@ -523,7 +634,7 @@ def taken_back(
                 "stand_in_wanted": False,
                 "fleet_change_id": None,
             }
-            for new in _new_of(change, fleet, one):
+            for new in _new_of(change, fleet, one)[:1]:
                 found[new.id] = {"failover_wanted": True}
         elif one.failover_wanted:
             found[one.id] = {
@@ -531,6 +642,8 @@ def taken_back(
                 "fleet_change_id": None,
                 **_undrained(one),
             }
+        else:  # somebody else has it now
+            found[one.id] = {"fleet_change_id": None}
     return found
 
 
@@ -549,7 +662,10 @@ def _undrained(one: FleetAmphora) -> dict[str, Any]:
 def _new_of(
     change: FleetChange, fleet: Fleet, old: FleetAmphora
 ) -> tuple[FleetAmphora, ...]:
-    """Those that serve in the place of an old one."""
+    """Those that may serve in the place of an old one, the first one first.
+
+    What its user has scaled out since then came later.
+    """
     return tuple(
         one
         for one in fleet.amphorae

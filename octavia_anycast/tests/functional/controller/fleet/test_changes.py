@@ -3,7 +3,8 @@
 """The fleet gets another image: through the API, by the real controller."""
 
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -15,7 +16,9 @@ from octavia_anycast.controller.housekeeping.housekeeping import (
 )
 from octavia_anycast.db.amphora import amphorae
 from octavia_anycast.db.cluster import clusters
+from octavia_anycast.db.models import AmphoraReport
 from octavia_anycast.db.monitoring import events
+from octavia_anycast.model.cluster import ComputeState, Server
 from octavia_anycast.model.errors import Retryable
 from octavia_anycast.testing.fakes.fake_cloud import Died
 
@@ -71,9 +74,13 @@ def show(stage, id_):
     return stage.api.call("GET", f"{PATH}/{id_}").body["fleet_change"]
 
 
-def look(stage):
+def changes_of(stage):
     world = stage.controller.world
-    made = FleetChanges(world, Rotation(world, free_lock).rotate)
+    return FleetChanges(world, Rotation(world, free_lock).rotate)
+
+
+def look(stage):
+    made = changes_of(stage)
     for key in made.pending(lambda _: None):
         made.reconcile(key)
 
@@ -258,6 +265,74 @@ def test_images_of_an_older_release_are_looked_up(serving):
     assert show(serving, id_)["under_way_count"] == 0
 
 
+def test_a_canary_that_an_operator_drains_is_his(serving):
+    id_ = ask(serving, soak=600)
+    look(serving)
+    (canary,) = (r for r in records(serving) if r.stand_in_wanted)
+    path = f"/v2/octavia/amphorae/{canary.id}/drain"
+    assert serving.api.call("PUT", path).status == 202
+    (his,) = (r for r in records(serving) if r.id == canary.id)
+    assert his.fleet_change_id is None
+    assert his.drain_wanted_since == canary.drain_wanted_since
+    turn(serving, id_, "ABORTED")
+    look(serving)
+    assert show(serving, id_)["under_way_count"] == 0
+    assert changes_of(serving).pending(lambda _: None) == {}
+    assert serving.api.call("DELETE", path).status == 204
+
+
+def test_one_of_no_known_image_holds_up_nobody_else(serving, monkeypatch):
+    """Its server is stopped, and Nova tells nothing more of it."""
+    first, second = sorted(records(serving), key=lambda r: r.id)
+    with serving.api.database.transaction() as session:
+        own = replace(
+            second, id="0" * 36, load_balancer_id=None, compute_id="own"
+        )
+        amphorae.create(session, own)
+        for record in (first, second):
+            amphorae.update(session, record.id, image_id=None)
+    asked = []
+    is_mute = True
+    real = serving.cloud.look
+
+    def answer(server_id, tree):
+        asked.append(server_id)
+        if server_id == first.compute_id and is_mute:
+            return Server(state=ComputeState.UNKNOWN)
+        return real(server_id, tree)
+
+    monkeypatch.setattr(serving.cloud, "look", answer)
+    made = changes_of(serving)
+    id_ = ask(serving, canaries=0)
+    for _ in range(3):
+        made.reconcile(id_)
+    shown = show(serving, id_)
+    assert shown["state"] == "RUNNING"
+    assert shown["held_count"] == 1
+    assert shown["under_way_count"] == 1, "the other one"
+    assert (
+        f"1 amphorae are held, whose images are not known; one is {first.id}: "
+        "its server does not run" in shown["reason"]
+    )
+    assert "own" not in asked
+    is_mute = False
+    made.reconcile(id_)
+    made.reconcile(id_)
+    assert show(serving, id_)["held_count"] == 0
+    assert show(serving, id_)["reason"] == ""
+
+
+def test_a_stopped_server_has_an_image_all_the_same(serving, monkeypatch):
+    with serving.api.database.transaction() as session:
+        for record in records(serving):
+            amphorae.update(session, record.id, image_id=None)
+    stopped = Server(state=ComputeState.UNKNOWN, image_id="image-1")
+    monkeypatch.setattr(serving.cloud, "look", lambda *_: stopped)
+    ask(serving)
+    look(serving)
+    assert images(serving) == ["image-1", "image-1"]
+
+
 def test_a_host_is_emptied(serving):
     id_ = ask(serving, kind="host", compute_host="host1", canaries=0)
     before = {record.id for record in records(serving)}
@@ -292,3 +367,30 @@ def test_an_agent_that_takes_none_halts_it(serving):
     serving.cloud.raises.clear()
     turn(serving, id_, "RUNNING")
     assert run(serving, 20, state_is(serving, id_, "DONE"))
+
+
+def test_a_busy_canary_proves_no_certificate(serving):
+    @contextmanager
+    def taken(name):
+        yield False
+
+    id_ = ask(serving, kind="certificate")
+    world = serving.controller.world
+    FleetChanges(world, Rotation(world, taken).rotate).reconcile(id_)
+    assert not show(serving, id_)["proven"]
+    assert show(serving, id_)["replaced_count"] == 0
+    look(serving)
+    assert show(serving, id_)["proven"]
+
+
+def test_a_silent_agent_is_held_and_the_others_get_theirs(serving):
+    first = min(records(serving), key=lambda r: r.id)
+    with serving.api.database.transaction() as session:
+        session.get(AmphoraReport, first.id).reported_at -= timedelta(hours=1)
+    id_ = ask(serving, kind="certificate")
+    for _ in range(3):
+        look(serving)
+    shown = show(serving, id_)
+    assert shown["state"] == "RUNNING"
+    assert shown["replaced_count"] == 1
+    assert first.id in shown["reason"]

@@ -333,7 +333,7 @@ def test_zone_drains_and_their_amphorae(filled):
     ago = rows.NOW - timedelta(minutes=1)
     with filled.transaction() as session:
         session.add(zone_drain("z1"))
-        session.add(zone_drain("z2"))
+        session.add(zone_drain("z2", marked_at=ago))
         session.add(zone_drain("z3", end_wanted_at=ago))
         session.add(zone_drain("z4", end_wanted_at=ago, ended_at=ago))
         wanted = {"drain_wanted_since": ago, "zone_drain_id": "z1"}
@@ -377,6 +377,7 @@ def test_a_fleet_change_and_how_far_it_is(filled, state):
         amphorae.update(session, "a2", **mine)
         amphorae.update(session, "a3", fleet_change_id=change.id)
         amphorae.mark_deleted(session, "a3", rows.NOW)
+        amphorae.update(session, "a7", image_id="old")
     samples = filled.scrape()
     found = samples.of("fleet_changes", "state")
     assert {name for name, value in found.items() if value} == {state}
@@ -386,7 +387,8 @@ def test_a_fleet_change_and_how_far_it_is(filled, state):
         "soaking": 1,
         "replaced": 1,
     }
-    assert counts["waiting"]
+    assert counts["waiting"] == 1
+    assert counts["held"], "of no known image"
 
 
 @contextmanager

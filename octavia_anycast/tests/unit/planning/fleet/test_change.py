@@ -29,6 +29,7 @@ from octavia_anycast.planning.fleet.change import (
     FleetProgress,
     advance,
     after_renewals,
+    begun_again,
     due,
     progress,
     trouble,
@@ -37,6 +38,7 @@ from octavia_anycast.planning.fleet.change import (
 
 NOW = datetime(2026, 11, 30, 12, tzinfo=UTC)
 BEFORE = NOW - timedelta(days=3)
+SOON = NOW + timedelta(seconds=1)
 POLICY = ClusterPolicy()
 VIP = ip_address("198.51.100.10")
 CHANGE = FleetChange(
@@ -115,6 +117,16 @@ def test_those_of_another_image_or_of_none_known():
     assert {one.id for one in due(CHANGE, found)} == {"old", "unknown"}
 
 
+def test_one_of_no_known_image_is_held():
+    found = fleet(amphora("1a", image_id=None), amphora("2a", "lb2"))
+    step = advance(replace(CHANGE, canaries=0), found, POLICY, NOW)
+    assert set(step.marks) == {"2a"}
+    assert progress(CHANGE, found) == FleetProgress(waiting=1, held=1)
+    host = replace(CHANGE, kind=ChangeKind.HOST, compute_host="h")
+    there = fleet(amphora("1a", image_id=None, compute_host="h"))
+    assert progress(host, there).held == 0
+
+
 def test_before_the_first_one_boots_all_are():
     assert len(due(CHANGE, fleet(*clusters(2, 3)))) == 5
 
@@ -143,7 +155,10 @@ def test_a_canary_gets_a_stand_in_in_the_largest_cluster():
     assert set(step.change.baselines) == {"lb2"}
 
 
-def canaries(**changes):
+SERVES = Health(gate=GateState.UP, announced=frozenset({VIP}))
+
+
+def canaries(*, health=None, new_one=None, **changes):
     """One canary whose stand-in serves."""
     change = replace(CHANGE, canary_ids=("1a",), baselines={"lb1": {}})
     old = amphora(
@@ -156,7 +171,10 @@ def canaries(**changes):
         }
         | changes,
     )
-    return change, fleet(old, amphora("1b"), new("1n"), *clusters(0, 2, 2))
+    said = {"1a": Health(), "1b": SERVES, "1n": SERVES} | (health or {})
+    others = (amphora("1b"), new("1n", **(new_one or {})))
+    found = fleet(old, *others, *clusters(0, 2, 2), health=said)
+    return change, found
 
 
 @pytest.mark.parametrize(
@@ -174,11 +192,81 @@ def test_a_canary_serves_for_a_while(seconds, drained_at, is_over):
         }
 
 
-def test_a_canary_that_died_does_not_hold_it_up():
-    change, found = canaries(status=AmphoraStatus.DELETED)
-    step = advance(change, found, POLICY, NOW)
+GONE = {"status": AmphoraStatus.DELETED}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"health": {"1n": Health(gate=GateState.UP)}},
+        {"health": {"1n": replace(SERVES, gate=GateState.DOWN)}},
+        {"health": {"1n": replace(SERVES, gate=None)}},
+        {"health": {"1n": replace(SERVES, gate_since=SOON)}},
+        {"new_one": {"applied_at": SOON}},
+        {"new_one": {"applied_at": None}},
+        {"new_one": {"status": AmphoraStatus.BOOTING}},
+        GONE | {"new_one": {"applied_at": SOON}},
+        GONE | {"new_one": {"status": AmphoraStatus.BOOTING}},
+        GONE | {"health": {"1n": Health(gate=GateState.UP)}},
+    ],
+)
+def test_what_does_not_serve_proves_nothing(changes):
+    """Its gate is closed, it announces nothing, or not for long enough."""
+    change, found = canaries(**changes)
+    step = advance(change, found, POLICY, NOW + timedelta(seconds=60))
+    assert not step.change.is_proven
+    assert not any("failover_wanted" in one for one in step.marks.values())
+
+
+def test_the_old_one_of_a_canary_died_and_the_new_one_proves_all_the_same():
+    change, found = canaries(**GONE)
+    early = advance(change, found, POLICY, NOW + timedelta(seconds=59))
+    assert not early.change.is_proven
+    step = advance(change, found, POLICY, NOW + timedelta(seconds=60))
     assert step.change.is_proven
     assert not step.marks
+
+
+def without(found, owner):
+    """The fleet, when a load balancer was deleted."""
+    left = tuple(x for x in found.amphorae if x.load_balancer_id != owner)
+    return replace(found, amphorae=left)
+
+
+def test_a_canary_that_is_lost_is_replaced_and_proves_nothing():
+    """Its load balancer is deleted, or no new one comes for an old one."""
+    change, found = canaries(**GONE)
+    no_new = replace(
+        found, amphorae=tuple(x for x in found.amphorae if x.id != "1n")
+    )
+    for lost in (without(found, "lb1"), no_new):
+        step = advance(change, lost, POLICY, NOW + timedelta(seconds=3600))
+        assert not step.change.is_proven
+        assert step.change.canary_ids == ("2a",)
+        assert step.marks["2a"]["stand_in_wanted"]
+    alone = without(without(without(found, "lb1"), "lb2"), "lb3")
+    step = advance(change, alone, POLICY, NOW)
+    assert step.change.state is ChangeState.DONE, "nothing is left"
+
+
+def test_a_spare_proves_as_a_spare():
+    change, found = canaries(
+        new_one={"spare_since": NOW}, health={"1n": Health(gate=GateState.UP)}
+    )
+    step = advance(change, found, POLICY, NOW + timedelta(seconds=60))
+    assert step.change.is_proven
+
+
+def test_where_nobody_announces_a_canary_proves_if_its_old_one_waits():
+    idle = Health(gate=GateState.UP)
+    silent = {"1a": idle, "1b": idle, "1n": idle}
+    later = NOW + timedelta(seconds=60)
+    change, found = canaries(health=silent)
+    assert advance(change, found, POLICY, later).change.is_proven
+    change, found = canaries(health=silent, **GONE)
+    step = advance(change, found, POLICY, later)
+    assert not step.change.is_proven
+    assert step.change.canary_ids == ("1b",), "another one is tried"
 
 
 def test_without_canaries_all_begin():
@@ -211,14 +299,18 @@ def test_certificates_canaries_alone_first():
     step = advance(change, found, POLICY, NOW)
     assert step.renewals == ("3a",)
     assert step.marks == {}
-    proven = after_renewals(change, [], NOW)
+    busy = after_renewals(change, [], NOW, renewed=0)
+    assert not busy.is_proven, "nobody got one"
+    proven = after_renewals(change, [], NOW, renewed=1)
+    assert after_renewals(proven, [], NOW, renewed=0).is_proven
     assert set(advance(proven, found, POLICY, NOW).renewals) == {
         *("1a", "2a", "3a", "4a")
     }
-    halted = after_renewals(change, ["disk full", "other"], NOW)
+    halted = after_renewals(change, ["disk full", "other"], NOW, renewed=1)
     assert (halted.state, halted.reason) == (ChangeState.HALTED, "disk full")
     aborted = replace(change, state=ChangeState.ABORTED)
-    assert after_renewals(aborted, ["disk full"], NOW) == aborted
+    after = after_renewals(aborted, ["disk full"], NOW, renewed=0)
+    assert after == aborted
     done = fleet(new("1a"), new("2a", "lb2"))
     step = advance(proven, done, POLICY, NOW)
     assert step.change.state is ChangeState.DONE
@@ -311,6 +403,61 @@ def test_a_boot_that_failed():
     assert step.marks == {}
     resumed = replace(change, watched_revision=8)
     assert trouble(resumed, found, POLICY, NOW) == ""
+
+
+def halted(said, later=NOW):
+    """One that halted for a new amphora, resumed; and the fleet."""
+    change, found = watched(
+        new("1n"),
+        *clusters(1),
+        health={"1n": said},
+        before={"l": Counted(connections=100_000, errors=0)},
+    )
+    step = advance(change, found, POLICY, later)
+    assert step.change.state is ChangeState.HALTED
+    again = begun_again(step.change, found, 8)
+    return replace(again, state=ChangeState.RUNNING, reason=""), found
+
+
+def serving(connections, errors):
+    return Health(
+        gate=GateState.UP,
+        counted={"l": Counted(connections=connections, errors=errors)},
+    )
+
+
+def test_resumed_after_errors_it_counts_from_there():
+    change, found = halted(serving(1000, 50))
+    for connections, errors, state in (
+        (1000, 50, ChangeState.RUNNING),
+        (3000, 50, ChangeState.RUNNING),
+        (3000, 90, ChangeState.HALTED),
+    ):
+        now = replace(found, health={"1n": serving(connections, errors)})
+        later = NOW + timedelta(hours=1)
+        step = advance(change, now, POLICY, later)
+        assert step.change.state is state, step.change.reason
+
+
+def test_resumed_after_a_closed_gate_it_watches_the_next_ones():
+    later = NOW + timedelta(hours=1)
+    closed = Health(gate=GateState.DOWN, gate_since=NOW)
+    change, found = halted(closed, later)
+    assert trouble(change, found, POLICY, later) == ""
+    more = replace(
+        found,
+        amphorae=(*found.amphorae, new("1m", fleet_revision=8)),
+        health={"1n": closed, "1m": closed},
+    )
+    assert "amphora 1m" in trouble(change, more, POLICY, later)
+
+
+def test_resumed_without_proof_it_begins_anew():
+    change, found = canaries()
+    again = begun_again(change, found, 8)
+    assert again.canary_ids == ()
+    assert again.baselines == again.offsets == {}
+    assert again.revision == again.watched_revision == 8
 
 
 @pytest.mark.parametrize(
@@ -477,12 +624,27 @@ def test_what_is_refused(changes, field):
 # Histories
 
 
+def booted(found, owner, number):
+    """A new one serves."""
+    fresh = new(f"n{number}", owner)
+    return replace(
+        found,
+        amphorae=(*found.amphorae, fresh),
+        health={**found.health, fresh.id: SERVES},
+    )
+
+
 def replaced(found, one, number):
-    """What the look at its cluster has made of a mark."""
+    """What the look at its cluster has made of a mark.
+
+    The new one of a canary serves already.
+    """
     gone = replace(one, status=AmphoraStatus.DELETED)
     others = tuple(x for x in found.amphorae if x.id != one.id)
-    fresh = new(f"n{number}", one.load_balancer_id)
-    return replace(found, amphorae=(*others, gone, fresh))
+    found = replace(found, amphorae=(*others, gone))
+    if one.drained_at is not None:
+        return found
+    return booted(found, one.load_balancer_id, number)
 
 
 @settings(max_examples=60, deadline=None)
@@ -521,9 +683,71 @@ def test_any_fleet_is_replaced_with_no_more_under_way_than_allowed(
         one = moving[next(picks, 0) % len(moving)]
         if one.stand_in_wanted and one.drained_at is None:
             found = marked(found, {one.id: {"drained_at": NOW}})
+            found = booted(found, one.load_balancer_id, number)
         elif one.failover_wanted:
             found = replaced(found, one, number)
     assert change.state is ChangeState.DONE
     there = [one for one in found.amphorae if one.is_there]
     assert len(there) == sum(sizes)
     assert all(one.image_id == "new" for one in there)
+
+
+@pytest.mark.parametrize("state", [ChangeState.HALTED, ChangeState.ABORTED])
+def test_one_that_somebody_else_took_is_let_go(state):
+    """Or the change would never be over, nor could be resumed."""
+    change, found = canaries(stand_in_wanted=False)
+    stopped = replace(change, state=state, stopped_at=NOW)
+    step = advance(stopped, found, POLICY, NOW)
+    assert step.marks == {"1a": {"fleet_change_id": None}}
+    assert under_way(stopped, marked(found, step.marks)) == ()
+
+
+def test_an_abort_fails_one_over_for_each_canary():
+    """The user has scaled out meanwhile: what came later is his."""
+    change, found = canaries(drain_wanted_since=None, drained_at=None)
+    scaled = replace(
+        found,
+        amphorae=(*found.amphorae, new("1o"), new("1p")),
+        health={},
+    )
+    aborted = replace(change, state=ChangeState.ABORTED, stopped_at=NOW)
+    step = advance(aborted, scaled, POLICY, NOW)
+    assert set(step.marks) == {"1a", "1n"}
+
+
+@pytest.mark.parametrize("kind", list(ChangeKind))
+def test_it_is_not_done_while_an_old_one_boots(kind):
+    change = replace(PROVEN, kind=kind)
+    boots = amphora("2a", "lb2", status=AmphoraStatus.BOOTING, image_id=None)
+    step = advance(change, fleet(new("1n"), boots), POLICY, NOW)
+    assert step.change.state is ChangeState.RUNNING
+    now_new = replace(boots, fleet_revision=7)
+    step = advance(change, fleet(new("1n"), now_new), POLICY, NOW)
+    assert step.change.state is ChangeState.DONE
+
+
+def test_an_image_that_is_not_known_is_nobodys_new_one():
+    found = fleet(
+        new("1n", image_id=""),
+        amphora("1a", image_id=""),
+        amphora("2a", "lb2", image_id="old"),
+    )
+    assert {one.id for one in due(CHANGE, found)} == {"1a", "2a"}
+
+
+def test_an_agent_that_is_silent_holds_up_no_other_certificate():
+    change = replace(PROVEN, kind=ChangeKind.CERTIFICATE, parallel=1)
+    found = fleet(*clusters(2, 1), silent=frozenset({"1a"}))
+    assert advance(change, found, POLICY, NOW).renewals == ("1b",)
+    assert progress(change, found) == FleetProgress(waiting=2, held=1)
+    rest = replace(found, amphorae=(amphora("1a"), new("1b")))
+    step = advance(change, rest, POLICY, NOW)
+    assert step.change.state is ChangeState.RUNNING
+    assert step.change.reason == (
+        "1 amphorae are held, whose agents do not answer; one is 1a"
+    )
+    again = advance(
+        step.change, replace(rest, silent=frozenset()), POLICY, NOW
+    )
+    assert again.renewals == ("1a",)
+    assert again.change.reason == ""
