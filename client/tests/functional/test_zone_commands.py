@@ -2,10 +2,15 @@
 # Copyright (c) 2026 The octavia-anycast authors
 """Zone drains: asked for, found by their place, ended."""
 
+import time
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import pytest
+from octavia_anycast_client.sdk import fleet
 from openstack.exceptions import ResourceTimeout
+
+from octavia_anycast.db.fleet import zone_drains
 
 NOBODY = "5a2d3f0c-8f3f-4d3c-9b8a-7e6d5c4b3a21"
 
@@ -73,8 +78,20 @@ def test_a_peer_by_its_name(show, racks, tor):
     assert show("zone show", tor["id"])["id"] == made["id"]
 
 
-def test_waited_for(show, racks):
+def test_waited_for(show, api, racks, monkeypatch):
+    def look(seconds):
+        """What a controller does meanwhile; nobody is in that zone."""
+        now = datetime.now(UTC)
+        with api.database.transaction() as session:
+            for drain in zone_drains.active(session):
+                zone_drains.record_marked(session, drain.id, now)
+        looks.append(seconds)
+
+    looks = []
+    clock = SimpleNamespace(monotonic=time.monotonic, sleep=look)
+    monkeypatch.setattr(fleet, "time", clock)
     assert show("zone drain rack1 --for 2h --wait")["state"] == "DRAINED"
+    assert len(looks) == 1, "not before a controller has looked"
 
 
 @pytest.mark.parametrize(
