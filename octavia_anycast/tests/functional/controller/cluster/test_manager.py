@@ -53,7 +53,9 @@ def test_a_change_is_noticed_once(serving):
     def news():
         with world.database.transaction() as session:
             changed = show(serving) and world.now()
-            return watch.news(session, changed.replace(year=2000))
+            found = watch.news(session, changed.replace(year=2000))
+        watch.remember()
+        return found
 
     assert news() == set()
     put(serving, desired_size=3)
