@@ -586,6 +586,7 @@ class AmphoraListenerStatistics(Base):
     active_connections: Mapped[int]
     total_connections: Mapped[BigInt]
     request_errors: Mapped[BigInt]
+    failed_requests: Mapped[BigInt | None]
 
 
 class AmphoraRegistration(Base):

@@ -7,8 +7,9 @@ from enum import StrEnum
 
 # So many intervals without one: something is wrong with the amphora.
 MISSED_HEARTBEATS = 2.5
-# What is ours in the document of a heartbeat, and the digest in there.
-OURS, DIGEST = "anycast", "report"
+# What is ours in the document of a heartbeat, and in there the digest and what
+# failed, by listener.
+OURS, DIGEST, FAILED = "anycast", "report", "failed"
 
 
 class Refusal(StrEnum):
@@ -24,7 +25,9 @@ class ListenerBeat:
     """One listener on one amphora.
 
     The counters are what was added since the amphora's last heartbeat;
-    ``active_connections`` is the number now.
+    ``active_connections`` is the number now. ``failed_requests``: answers
+    with 5xx, or connections for which no member was reached; None: its image
+    is older, or it is a listener of UDP or SCTP.
     """
 
     listener_id: str
@@ -33,6 +36,7 @@ class ListenerBeat:
     bytes_out: int = 0
     total_connections: int = 0
     request_errors: int = 0
+    failed_requests: int | None = None
     active_connections: int = 0
 
 

@@ -25,6 +25,8 @@ from octavia_anycast.model.cluster import AmphoraStatus
 from octavia_anycast.model.heartbeat import Heartbeat, ListenerBeat
 
 COUNTERS = ("bytes_in", "bytes_out", "total_connections", "request_errors")
+# None until an image that counts it has said so.
+FAILED = "failed_requests"
 _Row = AmphoraListenerStatistics
 
 
@@ -52,7 +54,7 @@ def add(session: Session, heartbeats: Iterable[Heartbeat]) -> None:
     active = _active(session, {amphora_id for amphora_id, _ in beats})
     for key in sorted(beats):
         if active.get(key) == beats[key].active_connections and not any(
-            getattr(beats[key], name) for name in COUNTERS
+            getattr(beats[key], name) for name in (*COUNTERS, FAILED)
         ):
             continue
         if key in active or not _create(session, key, beats[key]):
@@ -129,9 +131,12 @@ def _beats(
 
 
 def _sum(before: ListenerBeat, beat: ListenerBeat) -> ListenerBeat:
+    counted = [before.failed_requests, beat.failed_requests]
+    failed = [count for count in counted if count is not None]
     return ListenerBeat(
         listener_id=beat.listener_id,
         status=beat.status,
+        failed_requests=sum(failed) if failed else None,
         active_connections=beat.active_connections,
         **{
             name: getattr(before, name) + getattr(beat, name)
@@ -178,6 +183,9 @@ def _grow(session: Session, key: tuple[str, str], beat: ListenerBeat) -> None:
     added = {
         name: getattr(_Row, name) + getattr(beat, name) for name in COUNTERS
     }
+    if beat.failed_requests is not None:
+        known = func.coalesce(_Row.failed_requests, 0)
+        added[FAILED] = known + beat.failed_requests
     session.execute(
         update_rows(_Row)
         .where(_Row.amphora_id == key[0], _Row.listener_id == key[1])

@@ -487,10 +487,13 @@ def _counted(
             table.listener_id,
             table.total_connections,
             table.request_errors,
+            table.failed_requests,
         ).where(table.amphora_id.in_(amphora_ids))
     )
-    for amphora_id, listener_id, connections, errors in rows:
+    for amphora_id, listener_id, connections, errors, failed in rows:
         found.setdefault(amphora_id, {})[listener_id] = Counted(
-            connections=int(connections), errors=int(errors)
+            connections=int(connections),
+            errors=int(errors),
+            failed=None if failed is None else int(failed),
         )
     return dict(found)

@@ -70,12 +70,49 @@ class FleetChangeRequest:
             )
 
 
+class Failure(StrEnum):
+    """What a listener may count more of than before, as words of a reason."""
+
+    ERROR = "requests that HAProxy could not read"
+    FAILED = "answers with 5xx, or connections that reached no member,"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counted:
-    """What a listener counted: connections, and requests with an error."""
+    """What a listener counted: connections, and requests with an error.
+
+    ``errors``: requests that HAProxy could not read. ``failed``: answers with
+    5xx, or connections for which no member was reached; None: an image of an
+    older release does not count them, nor does one of UDP or SCTP.
+    """
 
     connections: int
     errors: int
+    failed: int | None = None
+
+    def of(self, kind: Failure) -> int | None:
+        """How many of that kind; None: they are not counted."""
+        return self.errors if kind is Failure.ERROR else self.failed
+
+    def plus(self, other: "Counted") -> "Counted":
+        """The sum; of what one of them does not count it is not known."""
+        return Counted(
+            connections=self.connections + other.connections,
+            errors=self.errors + other.errors,
+            failed=None
+            if self.failed is None or other.failed is None
+            else self.failed + other.failed,
+        )
+
+    def since(self, before: "Counted") -> "Counted":
+        """What came after that."""
+        return Counted(
+            connections=max(0, self.connections - before.connections),
+            errors=max(0, self.errors - before.errors),
+            failed=None
+            if self.failed is None
+            else max(0, self.failed - (before.failed or 0)),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -35,6 +35,7 @@ from oslo_config import cfg
 
 from octavia_anycast.octavia_adapter.amphora import (
     heartbeat_digest,
+    heartbeat_failures,
     lvs_heartbeat,
 )
 from octavia_anycast.octavia_adapter.amphora.amphora_interfaces import OsUtils
@@ -192,6 +193,7 @@ def main(
 
     lvs_heartbeat.install(read_inside)
     Worker.rounds = heartbeat_digest.Rounds()
+    heartbeat_failures.install()
     heartbeat_digest.install(await_news, Worker.rounds.are_regular)
     util.send_vip_advertisements = advertise_nothing
     Worker.lifeline = lifeline

@@ -94,7 +94,7 @@ class DigestSender:
         message = self._build()
         self._sent = self._await_news("", 0.0) if self._is_answering() else ""
         if self._sent:
-            message[OURS] = {DIGEST: self._sent}
+            message.setdefault(OURS, {})[DIGEST] = self._sent
         return message
 
     def wait(self, seconds: float) -> None:

@@ -4,7 +4,8 @@
 
 Layer: octavia_adapter. The format is that of Octavia's amphora agent, version
 3: statistics are what was added since the last heartbeat. No image of ours
-sends an older one. An image of now adds the digest of its report.
+sends an older one. An image of now adds the digest of its report, and what
+failed.
 """
 
 import hmac
@@ -17,6 +18,7 @@ from oslo_log import log as logging
 
 from octavia_anycast.model.heartbeat import (
     DIGEST,
+    FAILED,
     OURS,
     Heartbeat,
     ListenerBeat,
@@ -48,10 +50,12 @@ def read(datagram: bytes) -> Heartbeat | Refusal:
 
 
 def _heartbeat(document: dict[str, Any]) -> Heartbeat:
+    ours = document.get(OURS, {})
+    failed = ours.get(FAILED, {})
     return Heartbeat(
         amphora_id=str(document["id"]),
         listeners=tuple(
-            _listener(identifier, listener)
+            _listener(identifier, listener, failed.get(identifier))
             for identifier, listener in document.get("listeners", {}).items()
         ),
         pools=tuple(
@@ -62,11 +66,13 @@ def _heartbeat(document: dict[str, Any]) -> Heartbeat:
             )
             for identifier, pool in document.get("pools", {}).items()
         ),
-        report_digest=str(document.get(OURS, {}).get(DIGEST, "")),
+        report_digest=str(ours.get(DIGEST, "")),
     )
 
 
-def _listener(identifier: str, listener: dict[str, Any]) -> ListenerBeat:
+def _listener(
+    identifier: str, listener: dict[str, Any], failed: Any
+) -> ListenerBeat:
     stats = listener.get("stats", {})
     return ListenerBeat(
         listener_id=identifier,
@@ -75,5 +81,6 @@ def _listener(identifier: str, listener: dict[str, Any]) -> ListenerBeat:
         bytes_out=max(0, int(stats.get("tx", 0))),
         total_connections=max(0, int(stats.get("totconns", 0))),
         request_errors=max(0, int(stats.get("ereq", 0))),
+        failed_requests=None if failed is None else max(0, int(failed)),
         active_connections=max(0, int(stats.get("conns", 0))),
     )

@@ -23,6 +23,7 @@ from octavia_anycast.model.fleet.change import (
     ChangeKind,
     ChangeState,
     Counted,
+    Failure,
     FleetAmphora,
     FleetChange,
     Health,
@@ -33,6 +34,8 @@ from octavia_anycast.planning.fleet.canary import OPEN, Trial, trial
 CONNECTIONS_MIN = 100
 # Above twice what it was before and so much, it is worse.
 WORSE_FACTOR, WORSE_SHARE = 2.0, 0.01
+# Too much, where it is not known how much it was before.
+UNKNOWN_SHARE = 0.5
 # So long an old amphora may take to announce again before the new one goes.
 RETURN_SECONDS = 600.0
 
@@ -460,11 +463,8 @@ def _sums(found: Iterable[Health]) -> dict[str, Counted]:
     sums: dict[str, Counted] = {}
     for health in found:
         for listener_id, count in health.counted.items():
-            before = sums.get(listener_id, Counted(connections=0, errors=0))
-            sums[listener_id] = Counted(
-                connections=before.connections + count.connections,
-                errors=before.errors + count.errors,
-            )
+            before = sums.get(listener_id)
+            sums[listener_id] = count if before is None else before.plus(count)
     return sums
 
 
@@ -563,14 +563,12 @@ def _errors(change: FleetChange, fleet: Fleet) -> str:
             and one.id in fleet.health
         )
         for listener_id, count in sorted(new.items()):
-            earlier = before.get(listener_id)
-            if _is_worse(count, earlier):
-                was = _share(earlier) if earlier else 0.0
-                return (
-                    f"listener {listener_id} of load balancer {owner}: "
-                    f"{_share(count):.1%} of {count.connections} connections "
-                    f"to new amphorae had an error, and {was:.1%} before"
-                )
+            for kind in Failure:
+                if why := _worse(kind, count, before.get(listener_id)):
+                    return (
+                        f"listener {listener_id} of load balancer {owner}: "
+                        f"{why}"
+                    )
     return ""
 
 
@@ -582,10 +580,7 @@ def _since_resumed(
     return replace(
         health,
         counted={
-            listener_id: Counted(
-                connections=max(0, count.connections - was.connections),
-                errors=max(0, count.errors - was.errors),
-            )
+            listener_id: count.since(was)
             if (was := before.get(listener_id)) is not None
             else count
             for listener_id, count in health.counted.items()
@@ -593,15 +588,25 @@ def _since_resumed(
     )
 
 
-def _is_worse(count: Counted, earlier: Counted | None) -> bool:
-    if count.connections < CONNECTIONS_MIN:
-        return False
-    was = _share(earlier) if earlier is not None else 0.0
-    return _share(count) > WORSE_FACTOR * was + WORSE_SHARE
-
-
-def _share(count: Counted) -> float:
-    return count.errors / count.connections if count.connections else 0.0
+def _worse(kind: Failure, count: Counted, earlier: Counted | None) -> str:
+    """How much worse than before; empty: it is not, or too few to say."""
+    found = count.of(kind)
+    if found is None or count.connections < CONNECTIONS_MIN:
+        return ""
+    had = None if earlier is None else earlier.of(kind)
+    share = found / count.connections
+    what = (
+        f"{found} {kind} to {count.connections} connections of new amphorae "
+        f"({share:.1%})"
+    )
+    if earlier is not None and had is None:
+        if share <= UNKNOWN_SHARE:
+            return ""
+        return f"{what}, and it is not known how many before"
+    was = (had or 0) / earlier.connections if earlier and had else 0.0
+    if share <= WORSE_FACTOR * was + WORSE_SHARE:
+        return ""
+    return f"{what}, and {was:.1%} before"
 
 
 # Back

@@ -11,6 +11,7 @@ from octavia.db import models
 from sqlalchemy import Engine, event
 
 from octavia_anycast.db.amphora import amphora_statistics, amphorae
+from octavia_anycast.db.models import AmphoraListenerStatistics
 from octavia_anycast.model.cluster import (
     AmphoraStatus,
     ServiceType,
@@ -340,6 +341,28 @@ def test_statistics_are_what_heartbeats_brought(api, lb):
         },
     ]
     assert [s["bytes_in"] for s in stats(api, other)] == [100]
+
+
+def test_what_failed_is_known_once_an_image_counts_it(api, lb):
+    """Octavia's answer does not have it: it is for fleet changes."""
+    one = make_ours(api, lb["id"], 1)
+
+    def failed(*counts):
+        beats = [
+            beat(one, LISTENERS[0], total_connections=1, failed_requests=count)
+            for count in counts
+        ]
+        add(api, *beats)
+        with api.database.transaction() as session:
+            key = one, LISTENERS[0]
+            return session.get(AmphoraListenerStatistics, key).failed_requests
+
+    assert failed(None) is None
+    assert failed(None, None) is None
+    assert failed(0) == 0
+    assert failed(3, None, 2) == 5
+    assert failed(None) == 5
+    assert "failed_requests" not in stats(api, one)[0]
 
 
 def test_statistics_of_an_idle_amphora_are_not_written_again(api, lb):

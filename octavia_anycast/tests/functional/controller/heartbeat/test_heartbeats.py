@@ -71,6 +71,19 @@ def test_what_is_signed_and_no_zlib_is_refused(key):
     assert zlib.decompress(zlib.compress(payload)) == payload
 
 
+def test_what_failed_is_read_of_who_counts_it(key):
+    listener = {"status": "OPEN", "stats": {"totconns": 5}}
+    document = HEARTBEAT | {
+        "listeners": {"web": listener, "udp": listener},
+        "anycast": {"failed": {"web": 2}},
+    }
+    beats = heartbeats.read(signed(document)).listeners
+    assert [x.failed_requests for x in beats] == [2, None]
+    for wrong in ({"failed": {"web": "x"}}, {"failed": 5}, 5):
+        found = heartbeats.read(signed(document | {"anycast": wrong}))
+        assert found is Refusal.NOT_A_HEARTBEAT
+
+
 class Port:
     """A receiver on a free port, and somebody who sends to it."""
 

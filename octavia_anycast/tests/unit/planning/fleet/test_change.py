@@ -506,8 +506,9 @@ def test_a_gate_that_stays_closed(gate, seconds, is_wrong):
     assert bool(trouble(change, found, POLICY, at)) is is_wrong
 
 
-def counted(connections, errors):
-    return {"l": Counted(connections=connections, errors=errors)}
+def counted(connections, errors, failed=0):
+    count = Counted(connections=connections, errors=errors, failed=failed)
+    return {"l": count}
 
 
 @pytest.mark.parametrize(
@@ -520,6 +521,16 @@ def counted(connections, errors):
         (counted(1000, 100), counted(1000, 200), False),
         (counted(1000, 100), counted(1000, 220), True),
         ({}, counted(1000, 20), True),
+        (counted(1000, 0, 100), counted(1000, 0, 200), False),
+        (counted(1000, 0, 100), counted(1000, 0, 220), True),
+        (counted(1000, 0), counted(1000, 0, 1000), True),
+        (counted(1000, 0), counted(CONNECTIONS_MIN - 1, 0, 99), False),
+        ({}, counted(1000, 0, 20), True),
+        # An older image did not count them.
+        (counted(1000, 0, None), counted(1000, 0, 500), False),
+        (counted(1000, 0, None), counted(1000, 0, 501), True),
+        (counted(1000, 0, 0), counted(1000, 0, None), False),
+        (counted(1000, 0, None), counted(1000, 11, None), True),
     ],
 )
 def test_more_errors_than_before(before, after, is_wrong):
