@@ -95,7 +95,7 @@ def test_what_the_api_refuses_is_said(command, amphora):
     result = command("fleet upgrade --parallel 0", code=1)
     assert "parallel: 0 is not in 1..100" in result.err
     result = command("fleet replace --host compute9", code=1)
-    assert "(HTTP 409)" in result.err
+    assert "(HTTP 400)" in result.err
     command("fleet upgrade")
     result = command("fleet upgrade", code=1)
     assert "is RUNNING: abort it first" in result.err
