@@ -136,6 +136,7 @@ test-all: ## These, Octavia's own, an older Octavia, three controllers, an upgra
 	$(MAKE) test-upstream
 	$(MAKE) test-release
 	$(MAKE) test-ha
+	$(MAKE) test-fleet
 	$(MAKE) test-upgrade
 	$(MAKE) chaos SEED=$(or $(SEED),11) ROUNDS=$(or $(ROUNDS),22)
 
@@ -180,6 +181,9 @@ test-lab: root packages $(STAMP) ## The real thing, in namespaces (root)
 
 test-ha: root packages bpf $(STAMP) ## Three controllers on etcd and Galera, under faults (root)
 	OA_LAB_REQUIRED=1 OA_HA=1 $(PYTEST) lab/tests/ha $(ARGS)
+
+test-fleet: root packages bpf $(STAMP) ## Zone drains and fleet changes under traffic (root)
+	OA_LAB_REQUIRED=1 OA_FLEET=1 $(PYTEST) lab/tests/fleet $(ARGS)
 
 test-upgrade: root packages bpf $(STAMP) ## From the last release's source to this one, under traffic (root)
 	OA_LAB_REQUIRED=1 $(PYTEST) lab/tests/upgrade $(ARGS)

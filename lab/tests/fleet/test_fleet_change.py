@@ -5,11 +5,12 @@
 A compute host is emptied, because the lab has one image: the machine is the
 same. Everything is typed as an operator types it.
 
-    python -m pytest -s lab/tests/fleet/test_fleet_change.py
+    OA_FLEET=1 python -m pytest -s lab/tests/fleet/test_fleet_change.py
 """
 
 import collections.abc
 import json
+import os
 import typing
 
 import losses
@@ -17,7 +18,12 @@ import pytest
 from cluster_bench import Balancer, Bench, web_listener
 from octavia_anycast_lab.host import process
 
-pytestmark = pytest.mark.lab
+pytestmark = [
+    pytest.mark.lab,
+    pytest.mark.skipif(
+        not os.environ.get("OA_FLEET"), reason="make test-fleet runs it"
+    ),
+]
 
 SIZE = 4
 SECONDS = 240.0

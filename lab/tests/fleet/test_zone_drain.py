@@ -8,11 +8,12 @@ racks are the availability zones. The control is the same rack without power.
 The last amphora of a rack drains, too: its leaf and the spines take other
 paths, and no packet may go in circles meanwhile (ADR 0169).
 
-    python -m pytest -s lab/tests/fleet/test_zone_drain.py
+    OA_FLEET=1 python -m pytest -s lab/tests/fleet/test_zone_drain.py
 """
 
 import collections.abc
 import json
+import os
 import time
 import typing
 
@@ -25,6 +26,9 @@ from octavia_anycast_lab.host import process
 from octavia_anycast_lab.traffic import clients, http_probe, traffic_record
 
 pytestmark = pytest.mark.lab
+long = pytest.mark.skipif(
+    not os.environ.get("OA_FLEET"), reason="make test-fleet runs it"
+)
 
 SIZE = 4
 FLOWS = 50
@@ -155,6 +159,7 @@ def test_a_rack_is_drained_and_comes_back(
     assert bench.instance_ids(four) == instances, "nobody was replaced"
 
 
+@long
 def test_stand_ins_serve_before_the_rack_drains(
     bench: Bench, four: Balancer, zone: str
 ) -> None:
@@ -188,6 +193,7 @@ def test_stand_ins_serve_before_the_rack_drains(
     assert len(of_rack(bench, four, zone)) == len(gone)
 
 
+@long
 def test_a_rack_without_power_loses(
     bench: Bench, four: Balancer, zone: str
 ) -> None:
