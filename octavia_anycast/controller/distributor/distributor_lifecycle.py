@@ -10,7 +10,7 @@ Layer: controller. What a status is, planning/distributors.py decides.
 """
 
 from collections.abc import Callable, Collection, Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from oslo_log import log as logging
@@ -50,6 +50,9 @@ STALE_SECONDS = 15.0
 THREADS = 2
 ERROR_SECONDS = 15.0  # until the next look at one in ERROR
 STATUS_SECONDS = 5.0
+# Statuses were not written for a while: a start, or no database.
+_AWAY = timedelta(seconds=1.5 * STATUS_SECONDS)
+_EVER = datetime.min.replace(tzinfo=UTC)
 STATUSES = "distributor-statuses"
 UNSETTLED = (
     lifecycle.PENDING_CREATE,
@@ -65,6 +68,8 @@ class DistributorLifecycle:
         self._world = world
         self._pending_since: dict[str, datetime] = {}
         self._seen: dict[str, Unsettled] = {}
+        self._reported_at: datetime | None = None
+        self._there_since: datetime | None = None
 
     @property
     def kind(self) -> Kind:
@@ -132,7 +137,8 @@ class DistributorLifecycle:
 
     def report(self) -> None:
         """Write the operating statuses that changed; five queries."""
-        stale = self._world.now() - timedelta(seconds=self._stale_seconds)
+        now = self._world.now()
+        stale = self._stale_before(now)
         with self._world.database.transaction() as session:
             counts = reports.session_counts(session, stale)
             wanted = dedicated.wanted(session)
@@ -160,6 +166,19 @@ class DistributorLifecycle:
                         expected=(found.provisioning_status,),
                     )
                     LOG.info("Distributor %s is %s.", found.id, status)
+        self._reported_at = now
+
+    def _stale_before(self, now: datetime) -> datetime:
+        """Since when a report has to be to count.
+
+        Whoever tells of silence has to have been there for as long. After a
+        start, and after the database was away, what is stored counts until
+        agents had the time to report again.
+        """
+        last, stale = self._reported_at, timedelta(seconds=self._stale_seconds)
+        if last is None or now - last > _AWAY or self._there_since is None:
+            self._there_since = now
+        return _EVER if now - self._there_since < stale else now - stale
 
     @property
     def _stale_seconds(self) -> float:

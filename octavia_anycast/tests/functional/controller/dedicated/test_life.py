@@ -230,8 +230,8 @@ def test_operating_status_misses_those_that_are_not_there(stage):
     stage.cloud.refuse["build"] = 100
     for _ in range(60):
         stage.controller.dedicated.reconcile(stage.id)
+        stage.controller.distributors.report()
         stage.cloud.pass_time(1)
-    stage.controller.distributors.report()
     shown = stage.api.call("GET", f"{PATH}/{stage.id}").body["distributor"]
     assert shown["operating_status"] == "ERROR"
 

@@ -6,6 +6,7 @@ import pytest
 
 from octavia_anycast.controller.distributor.distributor_lifecycle import (
     ERROR_SECONDS,
+    DistributorLifecycle,
 )
 from octavia_anycast.db.amphora import amphorae, reports
 from octavia_anycast.db.distributor import distributors
@@ -339,3 +340,20 @@ def test_a_peer_of_one_compute_host(stage, host, count):
     assert {record.compute_host for record in records} == {"host1"}
     told = {m.amphora_id for m in machines} if count else set()
     assert set(stage.cloud.speaker_changes) == told
+
+
+@pytest.mark.parametrize("is_new", [True, False], ids=["start", "no database"])
+def test_whoever_tells_of_silence_was_there_as_long(running, is_new):
+    """Nobody has asked the amphorae for minutes: that is no loss of theirs."""
+    watching = running.controller.distributors
+    watching.report()
+    running.cloud.pass_time(300)
+    if is_new:
+        watching = DistributorLifecycle(running.controller.world)
+    seen = []
+    for _ in range(20):
+        watching.report()
+        seen.append(the_distributor(running)["operating_status"])
+        running.cloud.pass_time(5)
+    assert seen[0] == seen[1] == "ONLINE"
+    assert seen[-1] == "ERROR", "nobody answers though there was time"
