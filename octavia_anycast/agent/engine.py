@@ -34,16 +34,16 @@ from octavia_anycast.agent.frontend.netlink import Netlink
 from octavia_anycast.agent.gate import gate as gates
 from octavia_anycast.agent.gate.lvs import LvsWatch
 from octavia_anycast.agent.gate.probes import Prober
-from octavia_anycast.agent.paths import (
+from octavia_anycast.agent.paths.wanted import (
     check_next_hops,
     path_counts,
     path_reports,
     wish,
 )
+from octavia_anycast.agent.paths.yielding import Yielding
 from octavia_anycast.agent.registrations import carry_out
 from octavia_anycast.agent.speakers.base import BgpSpeaker
 from octavia_anycast.agent.store import Store
-from octavia_anycast.agent.yielding import Yielding
 from octavia_anycast.model import codec
 from octavia_anycast.model.bgp import IPAddress, Speaker
 from octavia_anycast.model.errors import InvalidRequest

@@ -242,14 +242,7 @@ def run(world: World, settings: options.Settings) -> None:
     store = HeartbeatStore(
         stale_after=STALE_AFTER_INTERVALS * settings.heartbeat_interval
     )
-    coordination = Coordination(
-        settings.coordination_url,
-        receives_at=relay.own_address(
-            settings.heartbeat_controllers,
-            settings.heartbeat_bind_ip,
-            settings.heartbeat_bind_port,
-        ),
-    )
+    coordination = _coordination(settings)
     threads = settings.workers * settings.action_workers
     with (
         CarryingExecutor(threads, "observe") as observers,
@@ -291,6 +284,18 @@ def run(world: World, settings: options.Settings) -> None:
             _run_beside(daemon, *beside)
     coordination.stop()
     LOG.info("The controller has stopped.")
+
+
+def _coordination(settings: options.Settings) -> Coordination:
+    """Return what tells others where this controller receives heartbeats."""
+    return Coordination(
+        settings.coordination_url,
+        receives_at=relay.own_address(
+            settings.heartbeat_controllers,
+            settings.heartbeat_bind_ip,
+            settings.heartbeat_bind_port,
+        ),
+    )
 
 
 def _join(coordination: Coordination, daemon: Daemon) -> bool:

@@ -23,7 +23,6 @@ from typing import Any, TypeVar
 
 from octavia_anycast.model.bgp import Speaker
 from octavia_anycast.model.errors import InvalidRequest
-from octavia_anycast.model.remembered import Remembered
 from octavia_anycast.model.wire import (
     DesiredState,
     FlowRescueReport,
@@ -32,6 +31,7 @@ from octavia_anycast.model.wire import (
     Report,
     VipState,
 )
+from octavia_anycast.remembered import Remembered
 
 T = TypeVar("T")
 # The path of a field: that of what it is in, and its name or its index. Only a

@@ -30,7 +30,6 @@ from octavia_anycast.model.cluster import (
     ObservedCluster,
 )
 from octavia_anycast.model.registration import ExternalVip, RegisteredPath
-from octavia_anycast.model.remembered import Remembered
 from octavia_anycast.model.wire import DesiredState, Intent, Report, VipState
 from octavia_anycast.planning import registration
 from octavia_anycast.planning.amphora import backoff
@@ -53,6 +52,7 @@ from octavia_anycast.planning.amphora.rollout import (
     starts_transition,
     with_allowed_speakers,
 )
+from octavia_anycast.remembered import Remembered
 
 # All of them announce the same, and one announces all of it or is not ready.
 _ALL = frozenset({"all"})

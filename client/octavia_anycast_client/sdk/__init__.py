@@ -36,11 +36,11 @@ from octavia_anycast_client.sdk.event import (
     LoadBalancerEvent,
 )
 from octavia_anycast_client.sdk.external_vip import ExternalVip
-from octavia_anycast_client.sdk.fleet_change import Fleet, FleetChange
+from octavia_anycast_client.sdk.fleet.change import Fleet, FleetChange
+from octavia_anycast_client.sdk.fleet.zone_drain import ZoneDrain
 from octavia_anycast_client.sdk.proxy import Proxy
 from octavia_anycast_client.sdk.registration import AmphoraRegistration
 from octavia_anycast_client.sdk.service import add_to
-from octavia_anycast_client.sdk.zone_drain import ZoneDrain
 
 __all__ = [
     "AmphoraDrain",

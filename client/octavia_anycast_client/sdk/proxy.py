@@ -20,7 +20,7 @@ from octavia_anycast_client.sdk.event import (
     LoadBalancerEvent,
 )
 from octavia_anycast_client.sdk.external_vip import ExternalVip
-from octavia_anycast_client.sdk.fleet import FleetCalls
+from octavia_anycast_client.sdk.fleet.calls import FleetCalls
 from octavia_anycast_client.sdk.registration import AmphoraRegistration
 
 WAIT_SECONDS = 300.0

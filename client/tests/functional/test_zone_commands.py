@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
 import pytest
-from octavia_anycast_client.sdk import fleet
+from octavia_anycast_client.sdk.fleet import calls
 from openstack.exceptions import ResourceTimeout
 
 from octavia_anycast.db.fleet import zone_drains
@@ -89,7 +89,7 @@ def test_waited_for(show, api, racks, monkeypatch):
 
     looks = []
     clock = SimpleNamespace(monotonic=time.monotonic, sleep=look)
-    monkeypatch.setattr(fleet, "time", clock)
+    monkeypatch.setattr(calls, "time", clock)
     assert show("zone drain rack1 --for 2h --wait")["state"] == "DRAINED"
     assert len(looks) == 1, "not before a controller has looked"
 

@@ -32,12 +32,14 @@ from octavia_anycast_lab.bench.events import comparison, restore, spare
 from octavia_anycast_lab.bench.rescue import rows as rescue
 from octavia_anycast_lab.bench.scale import (
     event_cost,
-    idle,
     many,
     scrape,
+    vips,
+)
+from octavia_anycast_lab.bench.simulated import (
+    idle,
     thousand,
     three_controllers,
-    vips,
     zone_drain,
 )
 from octavia_anycast_lab.cli import EXPECTED

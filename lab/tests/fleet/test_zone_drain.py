@@ -100,6 +100,42 @@ def zone(bench: Bench, four: Balancer) -> collections.abc.Iterator[str]:
     bench.await_converged(four)
 
 
+def out_and_back(
+    bench: Bench, four: Balancer, zone: str, gone: tuple[Amphora, ...]
+) -> tuple[dict[str, typing.Any], dict[str, float]]:
+    """Drain a rack and end it: what was made, and seconds until what."""
+    since = time.time()
+    moments: dict[str, float] = {}
+
+    def note(what: str) -> None:
+        moments[what] = round(time.time() - since, 1)
+
+    made = typed(
+        bench,
+        *("drain", zone, "--for", "2h", "--why", "ToR upgrade"),
+        *("--timeout", "40", "-f", "json"),
+    )
+    assert made["reason"] == "ToR upgrade"
+    note("asked")
+    await_withdrawn(bench, four, gone)
+    note("no leaf uses it")
+    await_state(bench, zone, "DRAINED")
+    note("drained")
+    refused = typed(bench, "drain", zone, "--for", "1h", code=1)
+    assert "is drained already" in refused
+    assert "(HTTP 409)" in refused
+    typed(bench, "end", zone)
+    note("ended")
+    process.wait_until(
+        lambda: all(bench.announces(four, one) for one in gone),
+        SECONDS,
+        "the paths of the rack",
+        0.1,
+    )
+    note("back")
+    return made, moments
+
+
 def test_a_rack_is_drained_and_comes_back(
     bench: Bench, four: Balancer, zone: str
 ) -> None:
@@ -115,28 +151,7 @@ def test_a_rack_is_drained_and_comes_back(
     try:
         with losses.stream(bench, four) as stream:
             since = time.time()
-            moments: list[tuple[str, float]] = []
-            made = typed(
-                bench,
-                *("drain", zone, "--for", "2h", "--why", "ToR upgrade"),
-                *("--timeout", "40", "-f", "json"),
-            )
-            assert made["reason"] == "ToR upgrade"
-            moments.append(("asked", time.time() - since))
-            await_withdrawn(bench, four, gone)
-            moments.append(("no leaf uses it", time.time() - since))
-            await_state(bench, zone, "DRAINED")
-            moments.append(("drained", time.time() - since))
-            refused = typed(bench, "drain", zone, "--for", "1h", code=1)
-            typed(bench, "end", zone)
-            moments.append(("ended", time.time() - since))
-            process.wait_until(
-                lambda: all(bench.announces(four, one) for one in gone),
-                SECONDS,
-                "the paths of the rack",
-                0.1,
-            )
-            moments.append(("back", time.time() - since))
+            made, moments = out_and_back(bench, four, zone, gone)
             failed = [
                 (record.outcome.value, round(record.start - since, 2))
                 for record in stream.records()
@@ -146,11 +161,9 @@ def test_a_rack_is_drained_and_comes_back(
         broken = traffic_record.summarize_flows(flows.records()).broken
     finally:
         process.stop(bench.registry, flows.label, 10.0)
-    assert "is drained already" in refused
-    assert "(HTTP 409)" in refused
     print(  # noqa: T201 - figures
         f"\nof {FLOWS} connections broke {len(broken)}; of {lost.total} new "
-        f"requests failed: {failed}; {[(w, round(t, 1)) for w, t in moments]}"
+        f"requests failed: {failed}; {moments}"
     )
     assert lost.is_nothing, lost
     assert not broken

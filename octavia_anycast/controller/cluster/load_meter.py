@@ -23,8 +23,8 @@ from octavia_anycast.model.autoscale import (
 from octavia_anycast.model.cluster import DesiredCluster, ObservedCluster
 from octavia_anycast.options import Settings
 from octavia_anycast.planning.amphora.assessment import Assessment, Cluster
-from octavia_anycast.planning.cluster.autoscale import is_scalable
-from octavia_anycast.planning.cluster.load import (
+from octavia_anycast.planning.cluster.autoscale.decision import is_scalable
+from octavia_anycast.planning.cluster.autoscale.load import (
     Carrier,
     Timing,
     carrying,

@@ -129,18 +129,7 @@ class ClusterReconciler:
         actions = planned(self._world, partial(_plan, observation))
         claims.record(self._world, observation)
         if not actions:
-            LOG.debug("Load balancer %s: nothing to do.", tree.id)
-            self._reporter.record(observation, ())
-            is_settled = self._is_settled(observation)
-            if is_settled:
-                self._forget_request(observation)
-            if not is_settled or not is_same:
-                self._trees.forget(tree.id)
-                return Result(is_settled=is_settled)
-            self._trees.keep(tree, observation.now)
-            return Result(
-                is_settled=True, rest_seconds=self._rest(observation)
-            )
+            return self._leave(observation, is_same=is_same)
         self._trees.forget(tree.id)
         if is_kept:
             anew = self._read_anew(observation)
@@ -170,6 +159,20 @@ class ClusterReconciler:
         fence.require()
         failures = self._reporter.record(observation, outcomes)
         return result_of(outcomes, failures, self._world.now())
+
+    def _leave(self, observation: Observation, *, is_same: bool) -> Result:
+        """Nothing is to be done; let it rest if all is as it was."""
+        tree = observation.tree
+        LOG.debug("Load balancer %s: nothing to do.", tree.id)
+        self._reporter.record(observation, ())
+        is_settled = self._is_settled(observation)
+        if is_settled:
+            self._forget_request(observation)
+        if not is_settled or not is_same:
+            self._trees.forget(tree.id)
+            return Result(is_settled=is_settled)
+        self._trees.keep(tree, observation.now)
+        return Result(is_settled=True, rest_seconds=self._rest(observation))
 
     def _fence(self, load_balancer_id: str) -> Fence:
         return Fence(

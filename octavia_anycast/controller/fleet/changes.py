@@ -31,10 +31,12 @@ from octavia_anycast.model.fleet.change import (
 )
 from octavia_anycast.model.housekeeping import Outcome, Rotated
 from octavia_anycast.planning.fleet.change import (
-    Fleet,
     Step,
     advance,
     after_renewals,
+)
+from octavia_anycast.planning.fleet.reach import (
+    Fleet,
 )
 
 LOG = logging.getLogger(__name__)

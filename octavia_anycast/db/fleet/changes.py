@@ -37,9 +37,11 @@ from octavia_anycast.model.fleet.change import (
     Health,
 )
 from octavia_anycast.planning.fleet.change import (
+    begun_again,
+)
+from octavia_anycast.planning.fleet.reach import (
     Fleet,
     FleetProgress,
-    begun_again,
     progress,
     under_way,
 )

@@ -17,8 +17,10 @@ from octavia_anycast.model.fleet.zone_drain import (
     ZoneDrainState,
     state_of,
 )
-from octavia_anycast.planning.fleet import change as planning
-from octavia_anycast.planning.fleet.change import FleetProgress
+from octavia_anycast.planning.fleet import reach
+from octavia_anycast.planning.fleet.reach import (
+    FleetProgress,
+)
 from octavia_anycast.planning.fleet.zone_drain import progress
 
 
@@ -62,6 +64,6 @@ def read(session: Session) -> FleetTotals:
         zone_drains=states,
         drained=drained,
         change=change.state,
-        progress=planning.progress(change, fleet),
-        soaking=planning.soaking(change, fleet),
+        progress=reach.progress(change, fleet),
+        soaking=reach.soaking(change, fleet),
     )

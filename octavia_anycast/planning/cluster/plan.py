@@ -72,7 +72,7 @@ from octavia_anycast.planning.amphora.rollout import (
     starts_transition,
     with_allowed_speakers,
 )
-from octavia_anycast.planning.cluster import autoscale
+from octavia_anycast.planning.cluster.autoscale import decision
 from octavia_anycast.planning.cluster.lvs import (
     has_healed,
     leave_out,
@@ -101,10 +101,10 @@ def plan(
         return _life(cluster).plan() or (
             RemoveLoadBalancer(load_balancer_id=desired.load_balancer_id),
         )
-    scaling = autoscale.scaling_of(cluster, observed)
+    scaling = decision.scaling_of(cluster, observed)
     if scaling is None:
         return _converge(cluster)
-    grown = autoscale.scaled(desired, scaling, now)
+    grown = decision.scaled(desired, scaling, now)
     return scaling, *_converge(Cluster(grown, observed, now))
 
 

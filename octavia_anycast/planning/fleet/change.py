@@ -17,43 +17,25 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from octavia_anycast.model.cluster import AmphoraStatus, ClusterPolicy
+from octavia_anycast.model.cluster import ClusterPolicy
 from octavia_anycast.model.fleet.change import (
     ENDED,
     ChangeKind,
     ChangeState,
-    Counted,
-    Failure,
     FleetAmphora,
     FleetChange,
-    Health,
 )
-from octavia_anycast.planning.fleet.canary import OPEN, Trial, trial
-
-# An error rate says something when so many connections were counted.
-CONNECTIONS_MIN = 100
-# Above twice what it was before and so much, it is worse.
-WORSE_FACTOR, WORSE_SHARE = 2.0, 0.01
-# Too much, where it is not known how much it was before.
-UNKNOWN_SHARE = 0.5
-# So long an old amphora may take to announce again before the new one goes.
-RETURN_SECONDS = 600.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fleet:
-    """What is known of all amphorae of load balancers.
-
-    ``amphorae``: DELETED ones too, if they failed since the change began.
-    ``health``: of those whose load balancers the change works on.
-    ``unmanaged``: load balancers whose cluster manager is off. ``silent``:
-    amphorae whose agents have said nothing for some time; certificates only.
-    """
-
-    amphorae: tuple[FleetAmphora, ...] = ()
-    health: Mapping[str, Health] = field(default_factory=dict)
-    unmanaged: frozenset[str] = frozenset()
-    silent: frozenset[str] = frozenset()
+from octavia_anycast.planning.fleet.back import taken_back
+from octavia_anycast.planning.fleet.canary import Trial, trial
+from octavia_anycast.planning.fleet.reach import (
+    Fleet,
+    due,
+    is_held,
+    is_left,
+    is_new,
+    under_way,
+)
+from octavia_anycast.planning.fleet.trouble import counted_of, trouble
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,20 +48,6 @@ class Step:
     change: FleetChange
     marks: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     renewals: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FleetProgress:
-    """Amphorae by where the change stands with them.
-
-    ``waiting``: to be replaced; ``held``: in a cluster that nobody manages,
-    drained, or of an image that is not known, so not yet.
-    """
-
-    replaced: int = 0
-    under_way: int = 0
-    waiting: int = 0
-    held: int = 0
 
 
 def advance(
@@ -106,112 +74,6 @@ def advance(
     return _roll(change, fleet, now)
 
 
-def due(change: FleetChange, fleet: Fleet) -> tuple[FleetAmphora, ...]:
-    """Those that are to be replaced and are not yet being so."""
-    new_images = _new_images(change, fleet.amphorae)
-    return tuple(
-        one
-        for one in fleet.amphorae
-        if one.status is AmphoraStatus.ALLOCATED
-        and one.load_balancer_id is not None
-        and not _is_new(change, one)
-        and one.leaving_since is None
-        and one.fleet_change_id != change.id
-        and not one.failover_wanted
-        and _is_meant(change, one, new_images)
-    )
-
-
-def _is_left(change: FleetChange, fleet: Fleet) -> bool:
-    """Whether any is to be replaced, or boots from what was before."""
-    return bool(due(change, fleet)) or any(
-        one.status is AmphoraStatus.BOOTING
-        and one.load_balancer_id is not None
-        and one.leaving_since is None
-        and not _is_new(change, one)
-        for one in fleet.amphorae
-    )
-
-
-def _is_new(change: FleetChange, one: FleetAmphora) -> bool:
-    """Whether it was booted since the change began; no clock says that."""
-    return one.fleet_revision >= change.revision
-
-
-def _is_meant(
-    change: FleetChange, one: FleetAmphora, new_images: frozenset[str]
-) -> bool:
-    if change.kind is ChangeKind.CERTIFICATE:
-        return True  # one that has a new one counts as new itself
-    if change.kind is ChangeKind.HOST:
-        return one.compute_host == change.compute_host
-    return one.image_id is None or one.image_id not in new_images
-
-
-def _new_images(
-    change: FleetChange, amphorae: Iterable[FleetAmphora]
-) -> frozenset[str]:
-    """The images that boot now: flavors may name several tags.
-
-    One that is not known (empty, of a server from a volume) is none of them.
-    """
-    return frozenset(
-        one.image_id
-        for one in amphorae
-        if one.image_id and _is_new(change, one)
-    )
-
-
-def _is_held(change: FleetChange, fleet: Fleet, one: FleetAmphora) -> bool:
-    """Whether nothing can be done with it now."""
-    if change.kind is ChangeKind.CERTIFICATE:
-        # It needs neither a manager nor to be in service, but an answer.
-        return one.id in fleet.silent
-    is_unknown = change.kind is ChangeKind.IMAGE and one.image_id is None
-    return (
-        is_unknown
-        or one.load_balancer_id in fleet.unmanaged
-        or one.drain_wanted_since is not None
-    )
-
-
-def under_way(change: FleetChange, fleet: Fleet) -> tuple[FleetAmphora, ...]:
-    """Those that are being replaced."""
-    return tuple(
-        one
-        for one in fleet.amphorae
-        if one.fleet_change_id == change.id and one.is_there
-    )
-
-
-def progress(change: FleetChange, fleet: Fleet) -> FleetProgress:
-    """Count amphorae by where the change stands with them."""
-    wanted = due(change, fleet)
-    held = sum(_is_held(change, fleet, one) for one in wanted)
-    return FleetProgress(
-        replaced=sum(_is_done(change, one) for one in fleet.amphorae),
-        under_way=len(under_way(change, fleet)),
-        waiting=len(wanted) - held,
-        held=held,
-    )
-
-
-def soaking(change: FleetChange, fleet: Fleet) -> int:
-    """How many canaries under way have a new amphora that serves."""
-    if change.is_proven:
-        return 0
-    return sum(
-        one.stand_in_wanted and one.drained_at is not None
-        for one in under_way(change, fleet)
-    )
-
-
-def _is_done(change: FleetChange, one: FleetAmphora) -> bool:
-    if change.kind is ChangeKind.CERTIFICATE:
-        return one.is_there and _is_new(change, one)
-    return one.fleet_change_id == change.id and not one.is_there
-
-
 def _renew(change: FleetChange, fleet: Fleet, now: datetime) -> Step:
     """Whose agents get a new certificate now; the canaries alone first."""
     is_first = not change.is_proven and change.canaries > 0
@@ -221,7 +83,7 @@ def _renew(change: FleetChange, fleet: Fleet, now: datetime) -> Step:
         change.canaries if is_first else change.parallel,
         largest_first=is_first,
     )
-    if not chosen and _is_left(change, fleet):
+    if not chosen and is_left(change, fleet):
         return Step(change=replace(change, reason=_waits_for(change, fleet)))
     if not chosen:
         done = replace(
@@ -341,7 +203,7 @@ def _choose_canaries(
 
 def _ended(change: FleetChange, fleet: Fleet, now: datetime) -> Step:
     """The change, which is DONE if nothing is left to do."""
-    if under_way(change, fleet) or _is_left(change, fleet):
+    if under_way(change, fleet) or is_left(change, fleet):
         return Step(change=change)
     done = replace(
         change,
@@ -389,7 +251,7 @@ def _one_of_each(
     }
     candidates: dict[str | None, FleetAmphora] = {}
     for one in sorted(due(change, fleet), key=_is_spare):
-        if one.load_balancer_id in busy or _is_held(change, fleet, one):
+        if one.load_balancer_id in busy or is_held(change, fleet, one):
             continue
         candidates.setdefault(one.load_balancer_id, one)
 
@@ -433,7 +295,7 @@ def _watching(
     for one in chosen:
         owner = one.load_balancer_id or ""
         if owner not in kept:
-            kept[owner] = _counted(fleet, owner)
+            kept[owner] = counted_of(fleet, owner)
     return replace(change, baselines=kept)
 
 
@@ -444,28 +306,10 @@ def _young(change: FleetChange, fleet: Fleet, now: datetime) -> frozenset[str]:
         one.load_balancer_id
         for one in fleet.amphorae
         if one.load_balancer_id is not None
-        and _is_new(change, one)
+        and is_new(change, one)
         and (one.applied_at is None or one.applied_at >= since)
         and one.is_there
     )
-
-
-def _counted(fleet: Fleet, owner: str) -> dict[str, Counted]:
-    """Listener -> the sums over a cluster's amphorae."""
-    return _sums(
-        fleet.health[one.id]
-        for one in fleet.amphorae
-        if one.load_balancer_id == owner and one.id in fleet.health
-    )
-
-
-def _sums(found: Iterable[Health]) -> dict[str, Counted]:
-    sums: dict[str, Counted] = {}
-    for health in found:
-        for listener_id, count in health.counted.items():
-            before = sums.get(listener_id)
-            sums[listener_id] = count if before is None else before.plus(count)
-    return sums
 
 
 def begun_again(change: FleetChange, fleet: Fleet, asked: int) -> FleetChange:
@@ -483,216 +327,6 @@ def begun_again(change: FleetChange, fleet: Fleet, asked: int) -> FleetChange:
     counted = {
         one.id: fleet.health[one.id].counted
         for one in fleet.amphorae
-        if _is_new(change, one) and one.id in fleet.health
+        if is_new(change, one) and one.id in fleet.health
     }
     return replace(again, offsets=counted)
-
-
-# What goes wrong
-
-
-def trouble(
-    change: FleetChange, fleet: Fleet, policy: ClusterPolicy, now: datetime
-) -> str:
-    """Why it halts, as a sentence; empty: nothing is wrong.
-
-    A boot that failed, a health gate that stays closed, or a listener with
-    more errors than before, each of new amphorae.
-    """
-    for one in fleet.amphorae:
-        if one.load_balancer_id not in change.baselines or not _is_new(
-            change, one
-        ):
-            continue
-        whose = f"amphora {one.id} of load balancer {one.load_balancer_id}"
-        if _has_failed(change, one):
-            return f"{whose} did not come up: {one.reason or 'no reason'}"
-        if not _is_watched(change, one):
-            continue
-        why = _gate_trouble(one, fleet.health.get(one.id), policy, now)
-        if why:
-            return f"{whose}: {why}"
-    return _errors(change, fleet)
-
-
-def _has_failed(change: FleetChange, one: FleetAmphora) -> bool:
-    """Whether its boot failed.
-
-    One without a server was not ordered: a controller died, or the compute
-    service did not answer. That says nothing of what was to boot.
-    """
-    was_ordered = one.compute_id is not None or one.is_refused
-    return (
-        was_ordered and one.failed_at is not None and _is_watched(change, one)
-    )
-
-
-def _is_watched(change: FleetChange, one: FleetAmphora) -> bool:
-    """Whether it was booted since the change began or was resumed."""
-    return one.fleet_revision >= change.watched_revision
-
-
-def _gate_trouble(
-    one: FleetAmphora,
-    health: Health | None,
-    policy: ClusterPolicy,
-    now: datetime,
-) -> str:
-    """That its gate is closed for half as long as makes it sick."""
-    if (
-        health is None
-        or not one.is_there
-        or one.applied_at is None
-        or health.gate in (None, *OPEN)
-    ):
-        return ""
-    since = max(one.applied_at, health.gate_since or one.applied_at)
-    closed = (now - since).total_seconds()
-    if closed < policy.gate_timeout / 2:
-        return ""
-    return f"health gate not UP for {closed:.0f} s: {health.gate_reason}"
-
-
-def _errors(change: FleetChange, fleet: Fleet) -> str:
-    for owner, before in sorted(change.baselines.items()):
-        new = _sums(
-            _since_resumed(change, one.id, fleet.health[one.id])
-            for one in fleet.amphorae
-            if one.load_balancer_id == owner
-            and _is_new(change, one)
-            and one.id in fleet.health
-        )
-        for listener_id, count in sorted(new.items()):
-            for kind in Failure:
-                if why := _worse(kind, count, before.get(listener_id)):
-                    return (
-                        f"listener {listener_id} of load balancer {owner}: "
-                        f"{why}"
-                    )
-    return ""
-
-
-def _since_resumed(
-    change: FleetChange, amphora_id: str, health: Health
-) -> Health:
-    """What was counted since the change was resumed last."""
-    before = change.offsets.get(amphora_id, {})
-    return replace(
-        health,
-        counted={
-            listener_id: count.since(was)
-            if (was := before.get(listener_id)) is not None
-            else count
-            for listener_id, count in health.counted.items()
-        },
-    )
-
-
-def _worse(kind: Failure, count: Counted, earlier: Counted | None) -> str:
-    """How much worse than before; empty: it is not, or too few to say."""
-    found = count.of(kind)
-    if found is None or count.connections < CONNECTIONS_MIN:
-        return ""
-    had = None if earlier is None else earlier.of(kind)
-    share = found / count.connections
-    what = (
-        f"{found} {kind} to {count.connections} connections of new amphorae "
-        f"({share:.1%})"
-    )
-    if earlier is not None and had is None:
-        if share <= UNKNOWN_SHARE:
-            return ""
-        return f"{what}, and it is not known how many before"
-    was = (had or 0) / earlier.connections if earlier and had else 0.0
-    if share <= WORSE_FACTOR * was + WORSE_SHARE:
-        return ""
-    return f"{what}, and {was:.1%} before"
-
-
-# Back
-
-
-def taken_back(
-    change: FleetChange, fleet: Fleet, now: datetime
-) -> dict[str, dict[str, Any]]:
-    """amphora_id -> marks that take back what can be; step by step.
-
-    The old amphora of a canary announces again before the new one leaves.
-    Whoever leaves already goes on.
-    """
-    found: dict[str, dict[str, Any]] = {}
-    for one in under_way(change, fleet):
-        if one.leaving_since is not None:
-            continue
-        if one.stand_in_wanted and one.drain_wanted_since is not None:
-            found[one.id] = {
-                "drain_wanted_since": None,
-                "drain_deadline": None,
-                "draining_since": None,
-                "drained_at": None,
-                "finishing_since": None,
-            }
-        elif one.stand_in_wanted:
-            if not _is_back(change, fleet, one, now):
-                continue
-            found[one.id] = {
-                "stand_in_wanted": False,
-                "fleet_change_id": None,
-            }
-            for new in _new_of(change, fleet, one)[:1]:
-                found[new.id] = {"failover_wanted": True}
-        elif one.failover_wanted:
-            found[one.id] = {
-                "failover_wanted": False,
-                "fleet_change_id": None,
-                **_undrained(one),
-            }
-        else:  # somebody else has it now
-            found[one.id] = {"fleet_change_id": None}
-    return found
-
-
-def _undrained(one: FleetAmphora) -> dict[str, Any]:
-    if one.drain_wanted_since is None:
-        return {}
-    return {
-        "drain_wanted_since": None,
-        "drain_deadline": None,
-        "draining_since": None,
-        "drained_at": None,
-        "finishing_since": None,
-    }
-
-
-def _new_of(
-    change: FleetChange, fleet: Fleet, old: FleetAmphora
-) -> tuple[FleetAmphora, ...]:
-    """Those that may serve in the place of an old one, the first one first.
-
-    What its user has scaled out since then came later.
-    """
-    return tuple(
-        one
-        for one in fleet.amphorae
-        if one.load_balancer_id == old.load_balancer_id
-        and one.status is AmphoraStatus.ALLOCATED
-        and _is_new(change, one)
-        and one.leaving_since is None
-    )
-
-
-def _is_back(
-    change: FleetChange, fleet: Fleet, one: FleetAmphora, now: datetime
-) -> bool:
-    """Whether it announces what others of its cluster do, or is late."""
-    since = change.stopped_at or now
-    if now >= since + timedelta(seconds=RETURN_SECONDS):
-        return True
-    own = fleet.health.get(one.id, Health()).announced
-    return all(
-        fleet.health[other.id].announced <= own
-        for other in fleet.amphorae
-        if other.load_balancer_id == one.load_balancer_id
-        and other.id in fleet.health
-        and other.is_there
-    )

@@ -12,7 +12,9 @@ import collections.abc
 import statistics
 
 from octavia_anycast_lab.bench import result, world
-from octavia_anycast_lab.bench.scale import inside
+from octavia_anycast_lab.bench.scale import (
+    inside,
+)
 
 SIZE = 4
 ROUNDS = 40

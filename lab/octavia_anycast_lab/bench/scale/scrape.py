@@ -8,7 +8,9 @@ made again and again by ``scrape_times``, with nobody else at work.
 """
 
 from octavia_anycast_lab.bench import result, world
-from octavia_anycast_lab.bench.scale import inside
+from octavia_anycast_lab.bench.scale import (
+    inside,
+)
 
 COUNT = 1000
 SIZE = 4

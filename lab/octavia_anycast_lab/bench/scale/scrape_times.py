@@ -21,7 +21,9 @@ from octavia_anycast.controller.picture.overview import Overview
 from octavia_anycast.controller.ports import World
 from octavia_anycast.octavia_adapter.load_balancer.shown import ShownRows
 from octavia_anycast.testing.fakes.fake_cloud import FakeCloud
-from octavia_anycast_lab.bench.scale import clones
+from octavia_anycast_lab.bench.simulated import (
+    clones,
+)
 
 _PATIENCE_SECONDS = 60.0
 

@@ -17,7 +17,9 @@ from octavia_anycast_lab.bench.__main__ import (
     run_number,
 )
 from octavia_anycast_lab.bench.rescue import rows
-from octavia_anycast_lab.bench.scale import many
+from octavia_anycast_lab.bench.scale import (
+    many,
+)
 
 QUESTION = result.Question(
     name="create",

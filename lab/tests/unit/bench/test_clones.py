@@ -5,7 +5,9 @@
 import uuid
 
 import pytest
-from octavia_anycast_lab.bench.scale import clones
+from octavia_anycast_lab.bench.simulated import (
+    clones,
+)
 
 IDS = sorted(str(uuid.uuid5(uuid.NAMESPACE_DNS, name)) for name in "abcdefgh")
 VIPS = ("198.51.100.17", "2001:db8:100::b2")

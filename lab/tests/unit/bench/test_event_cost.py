@@ -2,7 +2,10 @@
 # Copyright (c) 2026 The octavia-anycast authors
 """What the benchmark of events changes, and what it makes of times."""
 
-from octavia_anycast_lab.bench.scale import event_cost, event_looks
+from octavia_anycast_lab.bench.scale import (
+    event_cost,
+    event_looks,
+)
 
 from octavia_anycast.model.monitoring.event import Mark
 

@@ -7,7 +7,10 @@ import json
 
 import pytest
 from octavia_anycast_lab.bench.events import comparison, event_run
-from octavia_anycast_lab.bench.scale import idle, thousand
+from octavia_anycast_lab.bench.simulated import (
+    idle,
+    thousand,
+)
 from octavia_anycast_lab.traffic import traffic_record
 from octavia_anycast_lab.traffic.traffic_record import Outcome
 

@@ -6,8 +6,10 @@ import types
 import typing
 
 import pytest
-from octavia_anycast_lab.bench.scale import zone_drain
-from octavia_anycast_lab.bench.scale.beside_controller import Beside
+from octavia_anycast_lab.bench.simulated import (
+    zone_drain,
+)
+from octavia_anycast_lab.bench.simulated.beside_controller import Beside
 from octavia_anycast_lab.traffic import traffic_record
 
 

@@ -16,6 +16,11 @@ OPTIONS = {"mysql_engine": "InnoDB", "mysql_charset": "utf8mb4"}
 
 def upgrade() -> None:
     """Forward only: restore a backup to go back."""
+    _add_tables()
+    _mark_amphorae()
+
+
+def _add_tables() -> None:
     op.create_table(
         TABLE,
         sa.Column("id", sa.String(length=36), nullable=False),
@@ -47,6 +52,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f(f"pk_{REVISION}")),
         **OPTIONS,
     )
+
+
+def _mark_amphorae() -> None:
     op.add_column(
         AMPHORA,
         sa.Column("zone_drain_id", sa.String(length=36), nullable=True),

@@ -5,8 +5,8 @@
 from dataclasses import replace
 from ipaddress import ip_address
 
+from octavia_anycast.agent.paths.yielding import YIELD_SECONDS, Yielding
 from octavia_anycast.agent.speakers.base import Path
-from octavia_anycast.agent.yielding import YIELD_SECONDS, Yielding
 
 ONE, OTHER = (
     Path(

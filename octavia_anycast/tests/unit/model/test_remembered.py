@@ -2,7 +2,7 @@
 # Copyright (c) 2026 The octavia-anycast authors
 """What is made of large objects, once for as long as they are used."""
 
-from octavia_anycast.model.remembered import Remembered
+from octavia_anycast.remembered import Remembered
 
 
 class Maker:

@@ -10,7 +10,7 @@ import pytest
 
 from octavia_anycast.agent.frontend.frontend import vip_addresses
 from octavia_anycast.agent.gate.gate import Gate
-from octavia_anycast.agent.paths import (
+from octavia_anycast.agent.paths.wanted import (
     check_next_hops,
     path_counts,
     path_reports,

@@ -8,7 +8,7 @@ import pytest
 
 from octavia_anycast.agent.frontend.frontend import vip_addresses
 from octavia_anycast.agent.gate.gate import Gate
-from octavia_anycast.agent.paths import (
+from octavia_anycast.agent.paths.wanted import (
     path_reports,
     wanted_paths,
 )

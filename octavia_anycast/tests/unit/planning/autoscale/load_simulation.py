@@ -12,8 +12,12 @@ from datetime import UTC, datetime, timedelta
 
 from octavia_anycast.model.autoscale import Autoscale, Reading, Sample
 from octavia_anycast.model.cluster import ClusterSize
-from octavia_anycast.planning.cluster.autoscale import Scaling, decide
-from octavia_anycast.planning.cluster.load import Carrier, Timing, take_reading
+from octavia_anycast.planning.cluster.autoscale.decision import Scaling, decide
+from octavia_anycast.planning.cluster.autoscale.load import (
+    Carrier,
+    Timing,
+    take_reading,
+)
 
 START = datetime(2026, 11, 23, tzinfo=UTC)
 TIMING = Timing(fresh=25.0, span=10.0, warm_up=10.0, gap=35.0)

@@ -9,7 +9,7 @@ import pytest
 
 from octavia_anycast.model.autoscale import Autoscale, Metric, Reading
 from octavia_anycast.model.cluster import ClusterSize
-from octavia_anycast.planning.cluster.autoscale import (
+from octavia_anycast.planning.cluster.autoscale.decision import (
     Decision,
     Scaling,
     decide,

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from octavia_anycast.model.autoscale import Sample
-from octavia_anycast.planning.cluster.load import (
+from octavia_anycast.planning.cluster.autoscale.load import (
     Carrier,
     Timing,
     load_of,

@@ -22,18 +22,24 @@ from octavia_anycast.model.fleet.change import (
     Health,
 )
 from octavia_anycast.model.wire import GateState
-from octavia_anycast.planning.fleet.change import (
-    CONNECTIONS_MIN,
+from octavia_anycast.planning.fleet.back import (
     RETURN_SECONDS,
-    Fleet,
-    FleetProgress,
+)
+from octavia_anycast.planning.fleet.change import (
     advance,
     after_renewals,
     begun_again,
+)
+from octavia_anycast.planning.fleet.reach import (
+    Fleet,
+    FleetProgress,
     due,
     progress,
-    trouble,
     under_way,
+)
+from octavia_anycast.planning.fleet.trouble import (
+    CONNECTIONS_MIN,
+    trouble,
 )
 
 NOW = datetime(2026, 11, 30, 12, tzinfo=UTC)

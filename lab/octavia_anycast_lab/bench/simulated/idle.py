@@ -116,7 +116,7 @@ def _run(lab: world.World, load: Load) -> list[dict[str, typing.Any]]:
         module = [*enter, sys.executable, "-m"]
         beats = subprocess.Popen(
             [
-                *(*module, "octavia_anycast_lab.bench.scale.heartbeats"),
+                *(*module, "octavia_anycast_lab.bench.simulated.heartbeats"),
                 *(f"{output}.ids", lab.plane.address),
                 str(deployment.ANYCAST_HEARTBEAT_PORT),
                 str(load.heartbeat_seconds),
@@ -133,7 +133,7 @@ def _run(lab: world.World, load: Load) -> list[dict[str, typing.Any]]:
                     [
                         *(
                             *module,
-                            "octavia_anycast_lab.bench.scale.idle_controller",
+                            "octavia_anycast_lab.bench.simulated.idle_controller",
                         ),
                         *(str(output), json.dumps(dataclasses.asdict(load))),
                         *controller.config_arguments(lab.plane),

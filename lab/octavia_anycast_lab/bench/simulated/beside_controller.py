@@ -2,7 +2,7 @@
 # Copyright (c) 2026 The octavia-anycast authors
 """A controller of the lab's real amphorae, and of simulated ones beside them.
 
-``python -m octavia_anycast_lab.bench.scale.beside_controller OUTPUT ORDER
+``python -m octavia_anycast_lab.bench.simulated.beside_controller OUTPUT ORDER
 OCTAVIA-ARGUMENTS``: all is real but for the amphorae of one load balancer and
 of its copies, which are fakes. ORDER is :class:`Order` as JSON. OUTPUT is
 written when all of these are looked after: an empty object, or an ``error``.
@@ -31,8 +31,13 @@ from octavia_anycast.db.cluster import clusters
 from octavia_anycast.db.engine import Database
 from octavia_anycast.db.models import Amphora
 from octavia_anycast.testing.fakes.fake_cloud import FakeFiles
-from octavia_anycast_lab.bench.scale import clones
-from octavia_anycast_lab.bench.scale.live_cloud import LiveCloud, OneAtATime
+from octavia_anycast_lab.bench.simulated import (
+    clones,
+)
+from octavia_anycast_lab.bench.simulated.live_cloud import (
+    LiveCloud,
+    OneAtATime,
+)
 
 _CONVERGE_SECONDS = 180.0
 _COPY_SECONDS = 180.0

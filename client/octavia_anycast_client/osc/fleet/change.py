@@ -9,7 +9,7 @@ from openstack import exceptions as sdk_exceptions
 
 from octavia_anycast_client import sdk
 from octavia_anycast_client.osc import arguments, base, columns
-from octavia_anycast_client.sdk.fleet_change import ENDED
+from octavia_anycast_client.sdk.fleet.change import ENDED
 
 
 def _shown(change: sdk.FleetChange) -> Any:

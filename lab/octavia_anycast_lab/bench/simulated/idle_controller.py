@@ -2,7 +2,7 @@
 # Copyright (c) 2026 The octavia-anycast authors
 """A controller on real rows with fake amphorae, which counts what it costs.
 
-``python -m octavia_anycast_lab.bench.scale.idle_controller OUTPUT LOAD
+``python -m octavia_anycast_lab.bench.simulated.idle_controller OUTPUT LOAD
 OCTAVIA-ARGUMENTS``: real database, load balancers, statuses, statistics and
 heartbeats; fake compute, network, HAProxy and agents. LOAD is ``idle.Load``
 as JSON. Once all load balancers have converged it measures, writes OUTPUT and
@@ -35,8 +35,14 @@ from octavia_anycast.model.cluster import AmphoraStatus
 from octavia_anycast.octavia_adapter.load_balancer import rows
 from octavia_anycast.testing.fakes.fake_cloud import FakeCloud, FakeFiles
 from octavia_anycast.testing.fakes.fake_meter import FakeMeter
-from octavia_anycast_lab.bench.scale import clones, idle
-from octavia_anycast_lab.bench.scale.live_cloud import LiveCloud, OneAtATime
+from octavia_anycast_lab.bench.simulated import (
+    clones,
+    idle,
+)
+from octavia_anycast_lab.bench.simulated.live_cloud import (
+    LiveCloud,
+    OneAtATime,
+)
 
 # Of the limit for all of it, what convergence may take.
 _CONVERGE_SHARE = 0.6

@@ -5,7 +5,7 @@
 By identity: to hash or compare a tuple of 10,000 VIPs takes as long as most
 of what is made of it.
 
-Layer: model. Pure but for its memory; safe for several threads.
+Of no layer: whoever computes may use it. Safe for several threads.
 """
 
 from collections.abc import Callable

@@ -9,14 +9,14 @@ from typing import Any
 from openstack import exceptions
 from openstack.load_balancer.v2 import _proxy
 
-from octavia_anycast_client.sdk.fleet_change import (
+from octavia_anycast_client.sdk.fleet.change import (
     ABORTED,
     PAUSED,
     RUNNING,
     Fleet,
     FleetChange,
 )
-from octavia_anycast_client.sdk.zone_drain import (
+from octavia_anycast_client.sdk.fleet.zone_drain import (
     ENDED,
     ENDING,
     ZoneDrain,

@@ -23,7 +23,9 @@ import typing
 from octavia_anycast_lab import deployment
 from octavia_anycast_lab.api import rest
 from octavia_anycast_lab.bench import result, world
-from octavia_anycast_lab.bench.scale import beside_controller
+from octavia_anycast_lab.bench.simulated import (
+    beside_controller,
+)
 from octavia_anycast_lab.cloud import controller, service
 from octavia_anycast_lab.fabric import observe
 from octavia_anycast_lab.host import netns, process
@@ -316,7 +318,7 @@ def _beats(
     """Heartbeats of those that are simulated."""
     running = subprocess.Popen(
         [
-            *_module(lab, "octavia_anycast_lab.bench.scale.heartbeats"),
+            *_module(lab, "octavia_anycast_lab.bench.simulated.heartbeats"),
             *(f"{output}.ids", lab.plane.address),
             str(deployment.ANYCAST_HEARTBEAT_PORT),
             str(beside_controller.HEARTBEAT_SECONDS),

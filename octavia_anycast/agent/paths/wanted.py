@@ -12,7 +12,6 @@ from octavia_anycast.agent.gate.gate import Gate
 from octavia_anycast.agent.speakers.base import Path, SpeakerStatus, Wish
 from octavia_anycast.model.bgp import IPAddress, Peer, SpeakerDriver
 from octavia_anycast.model.errors import InvalidRequest
-from octavia_anycast.model.remembered import Remembered
 from octavia_anycast.model.wire import (
     DesiredState,
     Intent,
@@ -21,6 +20,7 @@ from octavia_anycast.model.wire import (
     PathState,
     VipState,
 )
+from octavia_anycast.remembered import Remembered
 
 
 def peers_of(state: DesiredState, vip: VipState) -> tuple[Peer, ...]:

@@ -2,7 +2,7 @@
 # Copyright (c) 2026 The octavia-anycast authors
 """Heartbeats of many amphorae that do not exist, as Octavia's agent signs.
 
-``python -m octavia_anycast_lab.bench.scale.heartbeats IDS ADDRESS PORT
+``python -m octavia_anycast_lab.bench.simulated.heartbeats IDS ADDRESS PORT
 INTERVAL`` reads the key from standard input and the amphorae from the file
 IDS: a line for each, with its id and the digest of what its agent would
 report. One without a digest is of an older image.

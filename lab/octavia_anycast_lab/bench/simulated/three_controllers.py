@@ -7,7 +7,9 @@ three controllers are measured by, ``make test-ha`` prints.
 """
 
 from octavia_anycast_lab.bench import result, world
-from octavia_anycast_lab.bench.scale import thousand
+from octavia_anycast_lab.bench.simulated import (
+    thousand,
+)
 
 CONTROLLERS = 3
 SHARES = result.Question(

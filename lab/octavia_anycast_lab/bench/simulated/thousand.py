@@ -17,7 +17,9 @@ import uuid
 
 from octavia_anycast.controller.engine.coordination import Coordination
 from octavia_anycast_lab.bench import result, world
-from octavia_anycast_lab.bench.scale import idle
+from octavia_anycast_lab.bench.simulated import (
+    idle,
+)
 from octavia_anycast_lab.cloud import controller
 
 COUNT = 1000
