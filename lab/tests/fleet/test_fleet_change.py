@@ -15,7 +15,7 @@ import typing
 
 import losses
 import pytest
-from cluster_bench import Balancer, Bench, web_listener
+from cluster_bench import Balancer, Bench
 from octavia_anycast_lab.host import process
 
 pytestmark = [
@@ -27,20 +27,7 @@ pytestmark = [
 
 SIZE = 4
 SECONDS = 240.0
-NAME = "fleet-changed"
 ENDED = ("ABORTED", "DONE")
-
-
-@pytest.fixture(scope="module")
-def four(bench: Bench) -> collections.abc.Iterator[Balancer]:
-    """A load balancer of four amphorae, each on a host of its own."""
-    bench.remove_earlier(NAME)
-    made = bench.create(NAME, SIZE, listeners=[web_listener(bench)])
-    bench.await_active(made.id)
-    bench.await_whole(made)
-    yield made
-    bench.octavia.delete_load_balancer(made.id, cascade=True)
-    bench.await_gone(made.id)
 
 
 def typed(bench: Bench, *words: str) -> typing.Any:

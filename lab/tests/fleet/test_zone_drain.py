@@ -20,7 +20,7 @@ import typing
 import losses
 import pytest
 import rescuing
-from cluster_bench import Amphora, Balancer, Bench, web_listener
+from cluster_bench import Amphora, Balancer, Bench
 from octavia_anycast_lab.amphora import hypervisor
 from octavia_anycast_lab.host import process
 from octavia_anycast_lab.traffic import clients, http_probe, traffic_record
@@ -33,19 +33,6 @@ long = pytest.mark.skipif(
 SIZE = 4
 FLOWS = 50
 SECONDS = 90.0
-NAME = "zone-drained"
-
-
-@pytest.fixture(scope="module")
-def four(bench: Bench) -> collections.abc.Iterator[Balancer]:
-    """A load balancer of four amphorae, two in each rack."""
-    bench.remove_earlier(NAME)
-    made = bench.create(NAME, SIZE, listeners=[web_listener(bench)])
-    bench.await_active(made.id)
-    bench.await_whole(made)
-    yield made
-    bench.octavia.delete_load_balancer(made.id, cascade=True)
-    bench.await_gone(made.id)
 
 
 def typed(bench: Bench, *words: str, code: int = 0) -> typing.Any:
@@ -189,7 +176,14 @@ def test_stand_ins_serve_before_the_rack_drains(
         assert len(bench.amphorae(four)) == SIZE + len(gone)
         assert bench.operating(four.id) == "ONLINE"
         waited = bench.client.run(
-            ["loadbalancer", "cluster", "unset", "--cooldown", "--wait", NAME],
+            [
+                "loadbalancer",
+                "cluster",
+                "unset",
+                "--cooldown",
+                "--wait",
+                four.id,
+            ],
             "admin",
         )
         assert waited.returncode == 0, waited.stderr

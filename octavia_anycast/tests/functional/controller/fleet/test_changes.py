@@ -15,12 +15,11 @@ from octavia_anycast.controller.housekeeping.housekeeping import (
     Purge,
 )
 from octavia_anycast.db.amphora import amphorae
-from octavia_anycast.db.cluster import clusters
 from octavia_anycast.db.models import AmphoraReport
-from octavia_anycast.db.monitoring import events
 from octavia_anycast.model.cluster import ComputeState, Server
 from octavia_anycast.model.errors import Retryable
 from octavia_anycast.testing.fakes.fake_cloud import Died
+from octavia_anycast.tests.functional.controller.fleet.telling import told
 
 PATH = "/v2/lbaas/fleet-changes"
 SOAK = 20
@@ -156,20 +155,6 @@ def test_a_boot_that_fails_halts_it_and_the_canary_is_taken_back(serving):
     assert run(serving, 400, state_is(serving, id_, "DONE"))
 
 
-def told(stage):
-    """(state before, state after, cause) of its events, in order."""
-    with stage.api.database.transaction() as session:
-        cluster = clusters.get(session, stage.load_balancer_id)
-        scope = events.Scope(
-            distributor_id=cluster.distributor_id, is_own=True
-        )
-        rows = events.latest(session, scope, 100)
-    found = [row for row in rows if row.kind == "fleet.change"]
-    return [
-        (row.from_state, row.to_state, row.cause) for row in reversed(found)
-    ]
-
-
 def test_each_state_is_told_of_once_and_why(serving):
     id_ = ask(serving, canaries=0)
     serving.cloud.build_fault = "no bootable device"
@@ -177,7 +162,7 @@ def test_each_state_is_told_of_once_and_why(serving):
     run(serving, 5)
     turn(serving, id_, "ABORTED")
     run(serving, 5)  # events of one moment are in no order
-    found = told(serving)
+    found = told(serving, "fleet.change")
     assert [states for *states, _ in found] == [
         ["", "RUNNING"],
         ["RUNNING", "HALTED"],

@@ -15,10 +15,10 @@ from octavia_anycast.db.amphora import amphorae
 from octavia_anycast.db.cluster import clusters
 from octavia_anycast.db.distributor import distributors
 from octavia_anycast.db.fleet import zone_drains
-from octavia_anycast.db.monitoring import events
 from octavia_anycast.model.cluster import ClusterSize
 from octavia_anycast.model.distributor import Zone
 from octavia_anycast.testing.fakes.fake_cloud import Died
+from octavia_anycast.tests.functional.controller.fleet.telling import told
 
 PATH = "/v2/lbaas/zone-drains"
 ZONES = tuple(Zone(availability_zone=f"rack{n}") for n in (1, 2))
@@ -121,20 +121,6 @@ def test_drained_for_a_time_and_back_by_itself(racks):
     assert look(racks) == []
 
 
-def told(stage):
-    """(states, cause) of its events, the first one first."""
-    with stage.api.database.transaction() as session:
-        cluster = clusters.get(session, stage.load_balancer_id)
-        scope = events.Scope(
-            distributor_id=cluster.distributor_id, is_own=True
-        )
-        rows = events.latest(session, scope, 100)
-    found = [row for row in rows if row.kind == "zone.drain"]
-    return [
-        (row.from_state, row.to_state, row.cause) for row in reversed(found)
-    ]
-
-
 def test_each_state_is_told_of_once(racks):
     """Also by a controller that was not there before."""
     id_ = ask(racks, timeout=30, reason="ToR upgrade")
@@ -147,7 +133,7 @@ def test_each_state_is_told_of_once(racks):
     look(racks)
     racks.run()
     look(racks)
-    found = told(racks)
+    found = told(racks, "zone.drain")
     assert [states for *states, _ in found] == [
         ["", "DRAINING"],
         ["DRAINING", "DRAINED"],
@@ -170,7 +156,8 @@ def test_an_end_that_nobody_told_of_is_told_later(racks):
         zone_drains.begin_end(session, id_, "so it is", now)
         assert zone_drains.finish(session, id_, now)
     look(racks)
-    assert [state for _, state, _ in told(racks)] == ["DRAINING", "ENDED"]
+    states = [state for _, state, _ in told(racks, "zone.drain")]
+    assert states == ["DRAINING", "ENDED"]
     assert ZoneDrains(racks.controller.world).pending(print) == {}
 
 

@@ -12,13 +12,14 @@ from octavia_anycast.controller import relay
 from octavia_anycast.controller.at_rest import AtRest
 from octavia_anycast.controller.heartbeat import HeartbeatReceiver
 from octavia_anycast.controller.memory import HeartbeatStore
-from octavia_anycast.db.amphora import amphorae
 from octavia_anycast.octavia_adapter.amphora import heartbeats
 from octavia_anycast.tests.functional.controller.heartbeat import (
     test_heartbeats,
+    test_relay,
 )
 
 key = test_heartbeats.key
+amphora_id = test_relay.amphora_id
 ADDRESS = "127.0.0.1"
 INTERVAL, CONTROLLERS = 10.0, 3
 
@@ -56,14 +57,6 @@ class Controller:
         """The digest of the amphora's last heartbeat; None: none came."""
         found = self.rests._said.get(amphora_id)
         return found and found.digest
-
-
-@pytest.fixture
-def amphora_id(stage):
-    """An amphora of a load balancer that works."""
-    stage.run(300)
-    with stage.api.database.transaction() as session:
-        return amphorae.list_for(session, stage.load_balancer_id)[0].id
 
 
 @pytest.fixture
