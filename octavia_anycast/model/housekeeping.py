@@ -126,6 +126,7 @@ class Outcome(StrEnum):
     YOUNG = "young"  # not long enough an orphan yet
     FOREIGN = "foreign"  # maybe not ours: never touched
     BUSY = "busy"  # somebody else is at it right now
+    SILENT = "silent"  # its agent does not answer: nothing was touched
     SKIPPED = "skipped"
     FAILED = "failed"
 

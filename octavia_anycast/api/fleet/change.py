@@ -196,7 +196,7 @@ class FleetChangesController(resource.Collection):
 
     @staticmethod
     def _shown_one(session: Any, change: FleetChange) -> Any:
-        counts = changes.progress_of(session, change)
+        counts = changes.progress_of(session, change, datetime.now(UTC))
         return FLEET_CHANGE.shown(
             change,
             replaced_count=counts.replaced,

@@ -26,7 +26,7 @@ from octavia_anycast.controller.ports import World
 from octavia_anycast.db.amphora import amphorae
 from octavia_anycast.log_lines import CarryingExecutor
 from octavia_anycast.model.cluster import AmphoraRecord
-from octavia_anycast.model.errors import AnycastError
+from octavia_anycast.model.errors import AnycastError, Retryable
 from octavia_anycast.model.housekeeping import (
     Certificate,
     Order,
@@ -83,7 +83,9 @@ class Rotation:
     def rotate(self, amphora_id: str) -> Rotated:
         """Replace one certificate now, whether it is due or not.
 
-        BUSY: its load balancer is being reconciled.
+        BUSY: its load balancer is being reconciled. SILENT: its agent does
+        not answer, as of one that boots or died; FAILED is only an agent that
+        does.
         """
         record = self._read(amphora_id)
         if record is None or not certificates.is_rotatable(record):
@@ -94,6 +96,11 @@ class Rotation:
                 outcome=Outcome.SKIPPED,
                 detail="it does not run",
             )
+        assert record.lb_network_ip is not None
+        try:
+            self.world.agents.served_serial(record.id, record.lb_network_ip)
+        except Retryable as e:
+            return _line(record, Outcome.SILENT, str(e))
         try:
             return self._rotate(record, Order(is_forced=True))
         except AnycastError as e:

@@ -12,7 +12,7 @@ planning/fleet.
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from oslo_log import log as logging
@@ -43,8 +43,8 @@ LOG = logging.getLogger(__name__)
 LOOK_SECONDS = 5.0
 # So many servers are looked up in one look, to learn their images.
 LOOKED_UP_AT_ONCE = 20
-# An agent that has said nothing for so long is asked for nothing.
-SILENT_AFTER = timedelta(minutes=2)
+# One that could not be reached is passed over for so long.
+PASSED_OVER = timedelta(minutes=1)
 # One that does not run gets a certificate when it boots again.
 _OVER = (Outcome.DONE, Outcome.SKIPPED)
 
@@ -62,6 +62,8 @@ class FleetChanges:
         # Of what is looked up: the last one, and why some were not learned.
         self._looked_up = ""
         self._unlearned: dict[str, str] = {}
+        # amphora_id -> until when it is passed over.
+        self._unreached: dict[str, datetime] = {}
 
     @property
     def kind(self) -> Kind:
@@ -118,10 +120,9 @@ class FleetChanges:
             before = changes.find_locked(session, key)
             if before is None:
                 return False
-            fleet = replace(
-                changes.fleet(session, before),
-                silent=changes.silent(session, now - SILENT_AFTER),
-            )
+            fleet = changes.without_health(session, before, now)
+            unreached = (i for i, at in self._unreached.items() if at > now)
+            fleet = replace(fleet, silent=fleet.silent.union(unreached))
             step = advance(before, fleet, policy, now)
             if step.change != before:
                 changes.store(session, step.change)
@@ -129,6 +130,7 @@ class FleetChanges:
         done = [self._rotate(amphora_id) for amphora_id in step.renewals]
         if not done:
             return False
+        self._pass_over(done, now)
         with self._world.database.transaction() as session:
             current = changes.find_locked(session, key)
             if current is None:
@@ -146,6 +148,22 @@ class FleetChanges:
         if after.state is not current.state:
             self._tell(current, Step(change=after), {})
         return bool(over)
+
+    def _pass_over(self, done: list[Rotated], now: datetime) -> None:
+        """Let others go before those whose agents did not answer."""
+        self._unreached = {
+            id_: at for id_, at in self._unreached.items() if at > now
+        }
+        for one in done:
+            if one.outcome is Outcome.SILENT:
+                self._unreached[one.amphora_id] = now + PASSED_OVER
+                LOG.info(
+                    "Amphora %s of load balancer %s gets no new certificate "
+                    "yet: %s",
+                    one.amphora_id,
+                    one.load_balancer_id,
+                    one.detail,
+                )
 
     def _learn_images(self, key: str) -> bool:
         """Look some amphorae up that an older release booted.

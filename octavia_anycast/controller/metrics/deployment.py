@@ -102,8 +102,8 @@ class Deployment:
 def read(world: World) -> Deployment:
     """Read it; nine queries, ten with ``metrics_per_load_balancer``.
 
-    One more while there are zone drains, two more while there is a fleet
-    change; one less if no agent has reported anew.
+    One more while there are zone drains, two or three more while there is a
+    fleet change; one less if no agent has reported anew.
 
     :raises Retryable: a database does not answer.
     """
@@ -125,7 +125,7 @@ def read(world: World) -> Deployment:
             peer_names=totals.peer_names(session),
             amphorae=_assessed(rows, policy, now, fresh_since),
             replacements=replacements_under_way(session, booted_since),
-            fleet=fleet_totals.read(session),
+            fleet=fleet_totals.read(session, now),
         )
 
 

@@ -7,7 +7,7 @@ The session is given and the caller owns the transaction.
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import and_, func, or_, select
@@ -58,6 +58,8 @@ COLUMNS: listing.Columns = {
 }
 # How many ids one statement has.
 CHUNK = 500
+# An agent that has said nothing for so long is asked for nothing.
+SILENT_AFTER = timedelta(minutes=2)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -254,28 +256,45 @@ def fleet(session: Session, change: FleetChange) -> Fleet:
     )
 
 
-def silent(session: Session, since: datetime) -> frozenset[str]:
-    """The amphorae of load balancers whose agents have not reported since."""
+def _silent(session: Session, since: datetime) -> frozenset[str]:
+    """The amphorae of load balancers whose agents have not reported since.
+
+    Or never, as those that boot.
+    """
     rows = session.scalars(
-        select(AmphoraReport.amphora_id)
-        .join(Amphora, Amphora.id == AmphoraReport.amphora_id)
+        select(Amphora.id)
+        .outerjoin(AmphoraReport, Amphora.id == AmphoraReport.amphora_id)
         .where(
             Amphora.is_allocated,
             Amphora.load_balancer_id.is_not(None),
-            AmphoraReport.reported_at < since,
+            or_(
+                AmphoraReport.amphora_id.is_(None),
+                AmphoraReport.reported_at < since,
+            ),
         )
     )
     return frozenset(rows)
 
 
-def without_health(session: Session, change: FleetChange) -> Fleet:
-    """What a change looks at, as far as it is counted; two queries."""
+def without_health(
+    session: Session, change: FleetChange, now: datetime
+) -> Fleet:
+    """What a change looks at, as far as it is counted; three queries at most.
+
+    Of new certificates that is all.
+    """
+    is_certificate = change.kind is ChangeKind.CERTIFICATE
     unmanaged = session.scalars(
         select(Cluster.load_balancer_id).where(~Cluster.is_enabled)
     )
     return Fleet(
         amphorae=tuple(_amphorae(session, change)),
         unmanaged=frozenset(unmanaged),
+        silent=(
+            _silent(session, now - SILENT_AFTER)
+            if is_certificate
+            else frozenset()
+        ),
     )
 
 
@@ -303,10 +322,12 @@ def mark_renewed(
     )
 
 
-def progress_of(session: Session, change: FleetChange) -> FleetProgress:
+def progress_of(
+    session: Session, change: FleetChange, now: datetime
+) -> FleetProgress:
     """How far a change is; of one that has ended two counts are enough."""
     if change.state not in ENDED:
-        return progress(change, without_health(session, change))
+        return progress(change, without_health(session, change, now))
     rows_by_status = session.execute(
         select(Amphora.status, func.count())
         .where(Amphora.fleet_change_id == change.id)

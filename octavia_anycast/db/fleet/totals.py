@@ -7,6 +7,7 @@ Two queries where nothing goes on.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from sqlalchemy.orm import Session
 
@@ -41,7 +42,7 @@ class FleetTotals:
     soaking: int = 0
 
 
-def read(session: Session) -> FleetTotals:
+def read(session: Session, now: datetime) -> FleetTotals:
     """Count them."""
     states: dict[ZoneDrainState, int] = {}
     drains = zone_drains.active(session)
@@ -59,7 +60,7 @@ def read(session: Session) -> FleetTotals:
     change = changes.active(session)
     if change is None:
         return FleetTotals(zone_drains=states, drained=drained)
-    fleet = changes.without_health(session, change)
+    fleet = changes.without_health(session, change, now)
     return FleetTotals(
         zone_drains=states,
         drained=drained,

@@ -219,11 +219,11 @@ def test_a_fleet_change_is_stored_and_read(database, filled):
         assert resumed.revision > made.revision
         assert resumed.canary_ids == ()
         amphorae.update(session, "a1", fleet_change_id=made.id)
-        assert changes.progress_of(session, resumed).under_way == 1
+        assert changes.progress_of(session, resumed, NOW).under_way == 1
         aborted = changes.turn(session, made.id, ChangeState.ABORTED, NOW)
-        assert changes.progress_of(session, aborted).under_way == 1
+        assert changes.progress_of(session, aborted, NOW).under_way == 1
         amphorae.mark_deleted(session, "a1", NOW)
-        assert changes.progress_of(session, aborted).replaced == 1
+        assert changes.progress_of(session, aborted, NOW).replaced == 1
         assert changes.active(session) is None
         (count,) = changes.image_counts(session)
         assert (count.image_id, count.amphora_count) == ("old", 2)

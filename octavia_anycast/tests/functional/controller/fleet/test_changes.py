@@ -9,7 +9,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from octavia_anycast.controller.amphora.rotation import Rotation
-from octavia_anycast.controller.fleet.changes import FleetChanges
+from octavia_anycast.controller.fleet.changes import (
+    PASSED_OVER,
+    FleetChanges,
+)
 from octavia_anycast.controller.housekeeping.housekeeping import (
     FLEET_CHANGES,
     Purge,
@@ -378,3 +381,53 @@ def test_a_silent_agent_is_held_and_the_others_get_theirs(serving):
     assert shown["state"] == "RUNNING"
     assert shown["replaced_count"] == 1
     assert first.id in shown["reason"]
+
+
+def test_an_agent_that_never_answered_is_held(serving):
+    """It boots: nobody may ask it for anything yet."""
+    first = min(records(serving), key=lambda r: r.id)
+    with serving.api.database.transaction() as session:
+        session.delete(session.get(AmphoraReport, first.id))
+    serving.cloud.calls.clear()
+    id_ = ask(serving, kind="certificate")
+    look(serving)
+    look(serving)
+    shown = show(serving, id_)
+    assert (shown["state"], shown["replaced_count"]) == ("RUNNING", 1)
+    assert (shown["held_count"], shown["waiting_count"]) == (1, 0)
+    assert first.id in shown["reason"]
+    assert serving.cloud.calls.count("install certificate") == 1
+
+
+def test_an_agent_that_died_just_now_halts_nothing(serving):
+    """Its last report is young; another one proves the certificates."""
+    id_ = ask(serving, kind="certificate")
+    made = changes_of(serving)
+    serving.cloud.refuse["served serial"] = 1
+    serving.cloud.calls.clear()
+    made.reconcile(id_)
+    assert not show(serving, id_)["proven"]
+    assert "install certificate" not in serving.cloud.calls
+    made.reconcile(id_)
+    assert show(serving, id_)["proven"]
+    made.reconcile(id_)
+    shown = show(serving, id_)
+    assert (shown["state"], shown["replaced_count"]) == ("RUNNING", 1)
+    assert "whose agents do not answer" in shown["reason"]
+    serving.cloud.pass_time(PASSED_OVER.total_seconds() + 1)
+    serving.run()
+    made.reconcile(id_)
+    made.reconcile(id_)
+    assert show(serving, id_)["state"] == "DONE"
+
+
+def test_an_agent_that_died_of_its_certificate_halts_it(serving):
+    """It answered before: it may be what it was given."""
+    id_ = ask(serving, kind="certificate")
+
+    def die(machine):
+        serving.cloud.refuse["served serial"] = 1
+
+    serving.cloud.on_certificate = die
+    look(serving)
+    assert show(serving, id_)["state"] == "HALTED"
