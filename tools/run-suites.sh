@@ -7,10 +7,10 @@
 # computes: it has a process for each processor, and takes the time that the
 # labs leave. The output of "lab" is shown at once, that of the other groups at
 # the end; the last lines of all are pytest's closing lines of each group.
-# If one to three tests of a group failed, they run once more when the groups
-# have ended, alone on the machine and with no more time than deadlines say:
-# this tells a fault from a lack of time. The group passes if they pass then;
-# both results are shown.
+# If one to three tests of a group failed, their files run once more when the
+# groups have ended, alone on the machine and with no more time than deadlines
+# say: this tells a fault from a lack of time. Whole files, as the tests of some
+# are one story. The group passes if they pass then; both results are shown.
 # With REPORTS=DIRECTORY each group writes DIRECTORY/GROUP.xml (JUnit), and
 # DIRECTORY/GROUP-again.xml if tests ran once more.
 # The exit code is zero if all groups passed.
@@ -36,28 +36,30 @@ run() {
     if [ -n "${REPORTS:-}" ]; then
         set -- "$@" "--junitxml=$REPORTS/$group.xml"
     fi
-    exec "$@" -o "cache_dir=.pytest_cache/${group%-again}" \
+    exec "$@" -o "cache_dir=.pytest_cache/$group" \
         >"$output/$group" 2>&1
 }
 
-# again GROUP CODE LAB FOLDER ...: its few failures once more, if CODE is that
-# of failures; the exit code is the group's now
+# again GROUP CODE LAB OPTION ...: the files of its few failures once more, if
+# CODE is that of failures; the exit code is the group's now
 again() {
     group=$1
     code=$2
     lab_name=$3
     shift 3
     [ "$code" -eq 1 ] || return "$code"
-    failed=$(grep -cE '^(FAILED|ERROR) ' "$output/$group")
-    [ "$failed" -ge 1 ] && [ "$failed" -le "$again_max" ] || return "$code"
+    failed=$(grep -E '^(FAILED|ERROR) ' "$output/$group")
+    count=$(printf '%s' "$failed" | grep -c .)
+    [ "$count" -ge 1 ] && [ "$count" -le "$again_max" ] || return "$code"
+    files=$(printf '%s\n' "$failed" | cut -d ' ' -f 2 | sed 's/::.*//' | sort -u)
+    # shellcheck disable=SC2086 # a list of files
     (export OA_LAB="$lab_name" OA_LAB_PATIENCE="$patience_alone" &&
-        run "$group-again" "$python" -m pytest \
-            --last-failed --last-failed-no-failures=none "$@") &
+        run "$group-again" "$python" -m pytest $files "$@") &
     running=$!
     wait "$running"
     code=$?
     groups="$groups $group-again"
-    # pytest's 5: the failed tests were not found; this is no pass.
+    # pytest's 5: they have no test now; this is no pass.
     [ "$code" -ne 5 ] || code=1
     return "$code"
 }
@@ -117,14 +119,11 @@ lab_code=$?
 wait "$lab2"
 lab2_code=$?
 wait
-# shellcheck disable=SC2086
-again lab "$lab_code" "$name" $first "$@"
+again lab "$lab_code" "$name" "$@"
 lab_code=$?
-# shellcheck disable=SC2086
-again lab2 "$lab2_code" "${name}2" $rest "$@"
+again lab2 "$lab2_code" "${name}2" "$@"
 lab2_code=$?
-# shellcheck disable=SC2086
-again others "$others_code" "$name" $others "$@"
+again others "$others_code" "$name" "$@"
 others_code=$?
 show
 
