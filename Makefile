@@ -188,9 +188,10 @@ test-fleet: root packages bpf $(STAMP) ## Zone drains and fleet changes under tr
 test-upgrade: root packages bpf $(STAMP) ## From the last release's source to this one, under traffic (root)
 	OA_LAB_REQUIRED=1 $(PYTEST) lab/tests/upgrade $(ARGS)
 
-chaos: root packages $(STAMP) ## Faults alone and in pairs; SEED=, ROUNDS=, FIRST=, FAULTS=a,b+c, DRIVER=bird (root)
+chaos: root packages $(STAMP) ## Faults alone and in pairs; SEED=, ROUNDS=, FIRST=, FAULTS=a,b+c, DRIVER=bird, CONTROLLERS=3 (root)
 	OA_LAB_REQUIRED=1 OA_CHAOS_SEED=$(or $(SEED),4) OA_CHAOS_FIRST=$(FIRST) \
 		OA_CHAOS_DRIVER=$(or $(DRIVER),bird) \
+		OA_CHAOS_CONTROLLERS=$(or $(CONTROLLERS),1) \
 		OA_CHAOS_ROUNDS=$(or $(ROUNDS),40) OA_CHAOS_FAULTS=$(FAULTS) \
 		$(PYTEST) -s lab/tests/cluster/test_chaos.py $(ARGS)
 

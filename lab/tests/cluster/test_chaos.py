@@ -5,8 +5,9 @@
 ``make chaos SEED=.. ROUNDS=..`` is the long form: each fault alone, then
 pairs, at full length; ``FIRST=..`` begins with that round and ``FAULTS=a,b+c``
 chooses by name. Its amphorae speak with BIRD and BFD, or with ExaBGP
-(``DRIVER=exabgp``). The short form has fixed rounds, each a few seconds, with
-ExaBGP, on the load balancer that the tests share.
+(``DRIVER=exabgp``). ``CONTROLLERS=3``: three, on etcd and Galera, whose faults
+take the place of those of one. The short form has fixed rounds, each a few
+seconds, with ExaBGP, on the load balancer that the tests share.
 
 During a round the client's leaf keeps a route to every VIP, amphorae announce
 nothing foreign, none is booted twice and no load balancer is PENDING for
@@ -26,12 +27,18 @@ from collections.abc import Iterator
 import losses
 import pytest
 import rescuing
+import three_nodes
 import watching
 from cluster_bench import Amphora, Balancer, Bench
 from octavia_anycast_lab.amphora import hypervisor
 from octavia_anycast_lab.api import distributors, rest
-from octavia_anycast_lab.chaos import held, leftovers, schedule
-from octavia_anycast_lab.chaos.catalog import FAULTS
+from octavia_anycast_lab.chaos import (
+    catalog,
+    held,
+    leftovers,
+    schedule,
+    three_controllers,
+)
 from octavia_anycast_lab.chaos.fault import (
     SPEAKERS,
     Fault,
@@ -46,6 +53,7 @@ from octavia_anycast_lab.cloud import (
     second_controller,
 )
 from octavia_anycast_lab.fabric import frr, lifecycle
+from octavia_anycast_lab.ha import controllers
 from octavia_anycast_lab.host import netns, process
 from octavia_anycast_lab.progress import Progress
 
@@ -57,6 +65,12 @@ _FIRST = int(os.environ.get("OA_CHAOS_FIRST") or "0")
 _FAULTS = os.environ.get("OA_CHAOS_FAULTS")
 IS_LONG = bool(_ROUNDS or _FAULTS)
 DRIVER = os.environ.get("OA_CHAOS_DRIVER") or "exabgp"
+IS_OF_THREE = os.environ.get("OA_CHAOS_CONTROLLERS") == "3"
+FAULTS = (
+    three_controllers.faults(three_nodes.files())
+    if IS_OF_THREE
+    else catalog.FAULTS
+)
 NAME = "chaos"
 SIZE = 2
 BFD = {
@@ -165,10 +179,15 @@ def _distributor(bench: Bench) -> rest.Body:
 @pytest.fixture(scope="module", autouse=True)
 def repaired(bench: Bench, cluster: Balancer) -> Iterator[None]:
     """Whatever a test that failed has left: the next ones find all whole."""
+    if IS_OF_THREE:
+        three_nodes.convert(bench, cluster)
     yield
-    second_controller.stop(bench.registry)
-    control_plane.start(bench.plane, bench.registry, Progress())
-    controller.start(bench.plane, bench.registry)
+    if IS_OF_THREE:
+        controllers.heal(bench.plane, bench.registry, three_nodes.files())
+    else:
+        second_controller.stop(bench.registry)
+        control_plane.start(bench.plane, bench.registry, Progress())
+        controller.start(bench.plane, bench.registry)
     lifecycle.up(bench.lab, bench.registry)
     bench.await_converged(cluster)
 
