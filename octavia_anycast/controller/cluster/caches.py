@@ -30,8 +30,9 @@ from octavia_anycast.model.distributor import Distributor
 from octavia_anycast.model.errors import NotFound, Permanent
 from octavia_anycast.model.load_balancer import LoadBalancerTree
 
-# After that it is read again, whatever the row says.
-KEEP = timedelta(minutes=5)
+# After that it is read again, whatever the row says. Several times what one
+# rests: else each second look would read it.
+KEEP = timedelta(minutes=15)
 # Octavia's times have whole seconds, and clocks of machines differ: a row
 # that changed so lately may change again and look the same.
 QUIET = timedelta(seconds=10)
