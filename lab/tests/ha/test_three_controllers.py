@@ -15,7 +15,6 @@ import time
 
 import losses
 import pytest
-import released
 import watching
 from cluster_bench import Balancer, Bench
 from octavia_anycast_lab.chaos import leftovers, two_controllers
@@ -266,27 +265,6 @@ def test_clocks_differ_by_minutes(three, balancer):
         made = three.bench.instance_ids(balancer)
         wait(PAUSE_SECONDS)
         assert three.bench.instance_ids(balancer) == made
-
-
-def test_one_of_the_last_release_works_beside_new_ones(
-    three, balancer, tmp_path
-):
-    """As while they are upgraded, one after the other."""
-    released.unpack(tmp_path)
-    old = three.nodes[2]
-    three.restart(old, {"PYTHONPATH": str(tmp_path)})
-    try:
-        fail_over_under(three, balancer, lambda three, worker: None)
-        # Whatever begins it, another one ends it.
-        fail_over_under(
-            three,
-            balancer,
-            lambda three, worker: controllers.kill(
-                worker, three.bench.registry
-            ),
-        )
-    finally:
-        controllers.kill(old, three.bench.registry)
 
 
 def test_all_are_restarted_at_once(three, balancer):

@@ -5,6 +5,7 @@
     made by the last release   load balancer, two amphorae
     too early                  the new controller refuses the old tables
     tables, check              the old API and controller go on
+    side by side               a new controller beside the old one
     controller                 new; the API and both agents are old
     API                        new; both agents are old
     image                      a third amphora, new, beside the old ones
@@ -18,7 +19,7 @@ import dataclasses
 import pathlib
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import losses
 import pytest
@@ -30,6 +31,7 @@ from octavia_anycast_lab.cloud import (
     controller,
     database,
     octavia_api,
+    second_controller,
     service,
 )
 from octavia_anycast_lab.host import process
@@ -40,6 +42,7 @@ MANAGE = "octavia-anycast-manage"
 NAME = "kept"
 SIZE = 2
 SECONDS = 240.0
+BESIDE_CHANGES = 3
 # Only so that nothing waits for ever.
 COMMAND_SECONDS = 900.0
 # All of the stages, on a busy machine.
@@ -48,7 +51,7 @@ STORY_SECONDS = 3600.0
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Upgrade:
-    """What came of the tables, the controller and the API."""
+    """What came of the tables, the controllers and the API."""
 
     lost: losses.Losses
     before: frozenset[str]
@@ -77,6 +80,7 @@ def upgraded(bench: Bench, released: Balancer) -> Iterator[Upgrade]:
         checked = _run(bench, MANAGE, "distributor", "check")
         assert checked.returncode == 0, checked.stdout + checked.stderr
         _change(bench, released)  # by the old API and the old controller
+        _change_side_by_side(bench, released)
         _replace_controller(bench)
         bench.await_converged(released)
         _change(bench, released)  # by the old API and the new controller
@@ -117,11 +121,16 @@ def _run(
     )
 
 
-def _change(bench: Bench, balancer: Balancer) -> None:
+def _change(
+    bench: Bench,
+    balancer: Balancer,
+    meanwhile: Callable[[], None] = lambda: None,
+) -> None:
     """Change a listener; every amphora gets a new configuration."""
     (listener,) = bench.octavia.listeners(load_balancer_id=balancer.id)
     limit = 1000 + (listener.connection_limit + 1) % 100
     bench.octavia.update_listener(listener.id, connection_limit=limit)
+    meanwhile()
     bench.await_active(balancer.id)
     found = bench.octavia.get_listener(listener.id)
     assert found.connection_limit == limit
@@ -142,10 +151,27 @@ def _haproxy_configuration(bench: Bench, amphora: Amphora) -> str:
     )
 
 
+def _change_side_by_side(bench: Bench, balancer: Balancer) -> None:
+    """Change it under an old and a new controller, whoever owns it.
+
+    Then each of them is killed in a change: the other one ends it.
+    """
+    for label in (second_controller.LABEL, controller.LABEL):
+        second_controller.start(bench.plane, bench.registry)
+        for _ in range(BESIDE_CHANGES):
+            _change(bench, balancer)
+
+        def kill(label: str = label) -> None:
+            controller.kill(bench.registry, label)
+
+        _change(bench, balancer, kill)
+
+
 def _replace_controller(bench: Bench) -> None:
     controller.stop(bench.registry)
     control_plane.configure(bench.plane)
     controller.start(bench.plane, bench.registry)
+    second_controller.stop(bench.registry)
 
 
 def _replace_api(bench: Bench) -> None:
