@@ -88,9 +88,7 @@ class News:
         was = self._cluster()
         target = http_probe.Target(address=self._balancer.v4, port=80)
         self._change(
-            max_size=was["max_size"] + 1,
-            cooldown=5,
-            autoscale={"metric": "connections", "target": TARGET},
+            cooldown=5, autoscale={"metric": "connections", "target": TARGET}
         )
         held = clients.start_keepalive(
             self._bench.lab, self._bench.registry, target, FLOWS, seconds=240
@@ -102,7 +100,7 @@ class News:
             )
         finally:
             held.stop()
-            kept = ("min_size", "max_size", "desired_size", "cooldown")
+            kept = ("desired_size", "cooldown")
             self._change(autoscale=None, **{name: was[name] for name in kept})
         self._bench.await_converged(self._balancer)
 
