@@ -535,6 +535,9 @@ class ObservedCluster:
 
 
 TIMEOUT_MAX_SECONDS = 86_400
+# So long an amphora takes to be told, and to have its paths yield (ADR 0169):
+# one that withdraws sooner loses what routers further off still send to it.
+LEAST_DRAIN_SECONDS = 2.0
 
 
 class DrainState(StrEnum):
@@ -557,7 +560,8 @@ class DrainMark(StrEnum):
 class Drain:
     """A drain that was asked for, by wish or because the amphora leaves.
 
-    ``deadline``: it withdraws then, whatever connections are left.
+    ``deadline``: it withdraws then, whatever connections are left; never
+    sooner than LEAST_DRAIN_SECONDS after ``since``.
     """
 
     since: datetime
@@ -607,7 +611,16 @@ def drain_of(record: AmphoraRecord, leaving_seconds: float) -> Drain | None:
             deadline += record.draining_since - since
     else:
         return None
-    return Drain(since=since, deadline=deadline, state=_state(record))
+    return Drain(
+        since=since,
+        deadline=drain_deadline(since, deadline),
+        state=_state(record),
+    )
+
+
+def drain_deadline(since: datetime, asked: datetime) -> datetime:
+    """When one withdraws that is to drain: as asked, but not at once."""
+    return max(asked, since + timedelta(seconds=LEAST_DRAIN_SECONDS))
 
 
 def _state(record: AmphoraRecord) -> DrainState:

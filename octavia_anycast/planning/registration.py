@@ -19,7 +19,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from octavia_anycast.model.bgp import IPAddress
-from octavia_anycast.model.cluster import AmphoraStatus
+from octavia_anycast.model.cluster import AmphoraStatus, drain_deadline
 from octavia_anycast.model.distributor import Distributor
 from octavia_anycast.model.registration import (
     AmphoraRegistration,
@@ -157,10 +157,10 @@ def _verdict(amphora: ServingAmphora) -> tuple[Intent, str]:
 def _drain_of(
     registration: AmphoraRegistration, now: datetime
 ) -> tuple[Intent, str]:
-    if registration.drain_wanted_since is None:
+    since, asked = registration.drain_wanted_since, registration.drain_deadline
+    if since is None:
         return Intent.ADVERTISE, ""
-    deadline = registration.drain_deadline
-    if deadline is None or now >= deadline:
+    if now >= drain_deadline(since, asked or since):
         return Intent.WITHDRAW, "the registration is drained"
     return Intent.DRAIN, "the registration drains"
 
