@@ -120,7 +120,8 @@ class ClusterRecord:
     older generation is to be replaced. ``is_enabled``: the cluster manager
     looks after it. ``scaled_at``: when its wanted size last changed, and
     ``scaling_reason`` why; empty: its user asked for it. ``changed_at``:
-    when its user last changed any of it, or the sweep asked for a look at it.
+    when its user last changed any of it, or the sweep or the doctor asked for
+    a look at it.
     ``flow_rescue``: its amphorae hand
     packets of each other's connections to their owner. ``failures``: what
     does not work just now. ``refusals``: id -> sentence, of objects below

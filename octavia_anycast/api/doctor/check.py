@@ -3,7 +3,8 @@
 """``/v2/lbaas/distributor-checks``: what is wrong, and what to do about it.
 
 From what the agents reported last, from our tables, and from Neutron's
-security groups. Nothing is stored: each request looks anew.
+security groups. Nothing of it is stored: each request looks anew, and has the
+controller ask agents that answered a while ago.
 """
 
 import uuid
@@ -112,17 +113,18 @@ class ChecksController(resource.Collection):
 
     def _look(self, distributor_id: str | None) -> Seen:
         """Ask the tables, and then Neutron, outside of a transaction."""
-        settings = self._settings
+        settings, now = self._settings, datetime.now(UTC)
         with self._transaction() as session:
             seen = tables.read(
                 session,
-                datetime.now(UTC),
+                now,
                 settings.doctor_limits(
                     cfg.CONF.certificates.cert_validity_time
                 ),
                 distributor_id,
             )
             owners = tables.owners(session, distributor_id)
+            tables.ask_for_looks(session, distributor_id, now)
         try:
             groups = open_ports.look(
                 owners, opens_rescue_port=settings.flow_rescue

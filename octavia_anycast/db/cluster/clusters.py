@@ -69,8 +69,8 @@ def list_of(
 def changes(session: Session) -> dict[str, datetime]:
     """load_balancer_id -> when its user last changed its cluster.
 
-    By the clock of the API that took the change. Or when a chore asked for a
-    look at it.
+    By the clock of the API that took the change. Or when a chore or the
+    doctor asked for a look at it.
     """
     rows = session.execute(
         select(Cluster.load_balancer_id, Cluster.changed_at).where(

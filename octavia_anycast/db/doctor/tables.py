@@ -6,10 +6,11 @@ The reports are those that the controller stored; see :mod:`..amphora.reports`.
 A constant number of queries, however many amphorae there are.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy import ColumnElement, func, or_, select
+from sqlalchemy import update as update_rows
 from sqlalchemy.orm import Session
 
 from octavia_anycast.db.amphora import amphorae
@@ -24,6 +25,11 @@ from octavia_anycast.db.passwords import WithoutPasswords
 from octavia_anycast.model.errors import NotFound
 from octavia_anycast.model.stored import unchecked
 from octavia_anycast.planning.doctor.seen import Limits, Seen, SeenAmphora
+
+# What is younger is not asked for anew: as often as those not at rest.
+LOOKED_AT_WITHIN = timedelta(seconds=10)
+# A look takes 20 ms of the controller.
+LOOKS_MAX = 100
 
 
 def read(
@@ -66,6 +72,40 @@ def owners(session: Session, distributor_id: str | None) -> dict[str, str]:
             statement.order_by(Cluster.load_balancer_id)
         )
     }
+
+
+def ask_for_looks(
+    session: Session, distributor_id: str | None, now: datetime
+) -> None:
+    """Have load balancers looked at whose amphorae answered a while ago.
+
+    Those at rest are looked at each few minutes only. Two statements; the
+    ones that wait longest first, LOOKS_MAX at most.
+    """
+    before = now - LOOKED_AT_WITHIN
+    statement = (
+        select(Cluster.load_balancer_id)
+        .join(Amphora, Amphora.load_balancer_id == Cluster.load_balancer_id)
+        .join(AmphoraReport, AmphoraReport.amphora_id == Amphora.id)
+        .where(
+            Amphora.is_allocated,
+            AmphoraReport.updated_at < before,
+            or_(Cluster.changed_at.is_(None), Cluster.changed_at < before),
+        )
+        .group_by(Cluster.load_balancer_id)
+        .order_by(func.min(AmphoraReport.updated_at))
+        .limit(LOOKS_MAX)
+    )
+    if distributor_id is not None:
+        statement = statement.where(Cluster.distributor_id == distributor_id)
+    wanted = sorted(session.scalars(statement))
+    if wanted:
+        session.execute(
+            update_rows(Cluster)
+            .where(Cluster.load_balancer_id.in_(wanted))
+            .values(changed_at=now)
+            .execution_options(synchronize_session=False)
+        )
 
 
 def _amphorae(

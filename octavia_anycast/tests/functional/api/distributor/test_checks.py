@@ -12,7 +12,9 @@ from sqlalchemy.engine import Engine
 
 from octavia_anycast.db import heartbeat
 from octavia_anycast.db.amphora import reports
-from octavia_anycast.db.models import Amphora
+from octavia_anycast.db.cluster import clusters
+from octavia_anycast.db.doctor import tables
+from octavia_anycast.db.models import Amphora, AmphoraReport
 from octavia_anycast.model.bgp import SessionState
 from octavia_anycast.testing import octavia_rows, samples
 from octavia_anycast.testing.fakes.fake_network_proxy import (
@@ -309,3 +311,37 @@ def test_old_reports_say_only_that_they_are_old(api, fabric, lb, group):
     }
     assert found <= {"agents", "certificates"}
     assert "agents" in found
+
+
+def changed_at(api, lb):
+    with api.database.transaction() as session:
+        return clusters.get(session, lb["id"]).changed_at
+
+
+def test_agents_that_answered_a_while_ago_are_asked_again(api, lb, fabric):
+    """Whoever asks wants to know what is so now; twice in a row is once."""
+    api.call("GET", PATH)
+    assert changed_at(api, lb) is None, "they answered just now"
+    answer_before(api, tables.LOOKED_AT_WITHIN)
+    api.call("GET", f"{PATH}?distributor_id={fabric['id']}")
+    asked = changed_at(api, lb)
+    assert asked is not None
+    api.call("GET", PATH)
+    assert changed_at(api, lb) == asked
+
+
+def test_other_distributors_agents_are_not_asked(api, lb):
+    other = api.create("/v2/lbaas/distributors", samples.distributor())
+    api.settle()
+    answer_before(api, tables.LOOKED_AT_WITHIN)
+    api.call("GET", f"{PATH}?distributor_id={other['id']}")
+    assert changed_at(api, lb) is None
+
+
+def answer_before(api, ago):
+    with api.database.transaction() as session:
+        session.execute(
+            update(AmphoraReport).values(
+                updated_at=datetime.now(UTC) - ago - timedelta(seconds=1)
+            )
+        )
