@@ -25,7 +25,7 @@ from octavia_anycast import log_lines, options
 from octavia_anycast.agent_client.amphora_client import AmphoraClient, Timeout
 from octavia_anycast.agent_client.knocking import Knocking
 from octavia_anycast.cmd import controller_metrics
-from octavia_anycast.controller import relay
+from octavia_anycast.controller import relay, shared_clock
 from octavia_anycast.controller.amphora.rotation import Rotation
 from octavia_anycast.controller.at_rest import AtRest
 from octavia_anycast.controller.cluster.reconciler import ClusterReconciler
@@ -53,6 +53,7 @@ from octavia_anycast.controller.housekeeping.sweep import Sweep
 from octavia_anycast.controller.memory import HeartbeatStore
 from octavia_anycast.controller.notifier import QueuedNotifier
 from octavia_anycast.controller.ports import World
+from octavia_anycast.controller.shared_clock import ClockExchange, SharedClock
 from octavia_anycast.db import schema
 from octavia_anycast.db.engine import Database
 from octavia_anycast.log_lines import CarryingExecutor
@@ -95,6 +96,8 @@ START_AGAIN_SECONDS = 2.0
 # compute. With the five milliseconds of Python each answer waited as long, and
 # heartbeats were lost in the socket (ADR 0089).
 SWITCH_SECONDS = 0.0005
+# The purpose of a key.
+CLOCKS = "clocks of controllers"
 
 
 def main() -> int:
@@ -104,8 +107,10 @@ def main() -> int:
         logging.getLogger("octavia_anycast").logger.setLevel(
             "DEBUG" if cfg.CONF.debug else "INFO"
         )
-        world = _notifying(controller_metrics.metered(_await_world(settings)))
-        run(world, settings)
+        clock = SharedClock(utc_now)
+        made = replace(_await_world(settings), now=clock.now)
+        world = _notifying(controller_metrics.metered(made))
+        run(world, settings, clock)
     except InvalidRequest as e:
         print(f"[anycast] {e}", file=sys.stderr)  # noqa: T201
         return 2
@@ -236,8 +241,13 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-def run(world: World, settings: options.Settings) -> None:
-    """Run the threads; return after a signal, when all have ended."""
+def run(
+    world: World, settings: options.Settings, clock: SharedClock | None = None
+) -> None:
+    """Run the threads; return after a signal, when all have ended.
+
+    :param clock: the one that the world has, if controllers share it
+    """
     sys.setswitchinterval(SWITCH_SECONDS)
     store = HeartbeatStore(
         stale_after=STALE_AFTER_INTERVALS * settings.heartbeat_interval
@@ -281,7 +291,7 @@ def run(world: World, settings: options.Settings) -> None:
         beside = _beside(world, store, reporter, coordination, daemon)
         _stop_on_signals(daemon)
         if _join(coordination, daemon):
-            _run_beside(daemon, *beside)
+            _run_beside(daemon, *_exchanges(settings, clock), *beside)
     coordination.stop()
     LOG.info("The controller has stopped.")
 
@@ -289,13 +299,27 @@ def run(world: World, settings: options.Settings) -> None:
 def _coordination(settings: options.Settings) -> Coordination:
     """Return what tells others where this controller receives heartbeats."""
     return Coordination(
-        settings.coordination_url,
-        receives_at=relay.own_address(
-            settings.heartbeat_controllers,
-            settings.heartbeat_bind_ip,
-            settings.heartbeat_bind_port,
-        ),
+        settings.coordination_url, receives_at=_own_address(settings)
     )
+
+
+def _own_address(settings: options.Settings) -> str:
+    return relay.own_address(
+        settings.heartbeat_controllers,
+        settings.heartbeat_bind_ip,
+        settings.heartbeat_bind_port,
+    )
+
+
+def _exchanges(
+    settings: options.Settings, clock: SharedClock | None
+) -> tuple[ClockExchange, ...]:
+    """What asks other controllers for the time."""
+    own = _own_address(settings)
+    if clock is None or not own:
+        return ()
+    others = settings.heartbeat_controllers
+    return (ClockExchange(clock, derived_key(CLOCKS), others, own),)
 
 
 def _join(coordination: Coordination, daemon: Daemon) -> bool:
@@ -336,6 +360,7 @@ def _beside(
     coordination: Coordination,
     daemon: Daemon,
 ) -> tuple[_Beside, ...]:
+    clocks_key = derived_key(CLOCKS)
     receiver = HeartbeatReceiver(
         world,
         store,
@@ -346,6 +371,9 @@ def _beside(
         relay=relay.HeartbeatRelay(
             world,
             lambda key: relay.parsed(coordination.owner_receives_at(key)),
+        ),
+        tell_time=lambda datagram: shared_clock.answer(
+            datagram, clocks_key, utc_now()
         ),
     )
     assert world.fast_agents is not None

@@ -64,6 +64,8 @@ class HeartbeatReceiver:
     :param count: writes what heartbeats say of those that nobody looks at;
         called after each batch
     :param relay: None: there are no other controllers
+    :param tell_time: datagram -> what is sent back to who asks for the time;
+        None: it does not ask
     """
 
     def __init__(
@@ -76,8 +78,10 @@ class HeartbeatReceiver:
         look_at: Callable[[str], None] | None = None,
         count: Callable[[], None] = lambda: None,
         relay: HeartbeatRelay | None = None,
+        tell_time: Callable[[bytes], bytes | None] = lambda _: None,
     ) -> None:
         self._relay = relay
+        self._tell_time = tell_time
         self._clocks = Clocks()
         self._world = world
         self._store = store
@@ -174,6 +178,9 @@ class HeartbeatReceiver:
                 LOG.warning("A heartbeat cannot be received: %s", e)
                 self._stop.wait(_WAKE_SECONDS)
                 continue
+            if told := self._tell_time(datagram):
+                self._send_back(told, address)
+                continue
             source = address[0].partition("%")[0]  # fe80::1%eth0
             datagram, mark = relay.unwrapped(datagram)
             heartbeat = self._read(datagram)
@@ -190,6 +197,13 @@ class HeartbeatReceiver:
                 self._listen_anew()
                 self._world.meter.heartbeats_lost(1)
                 LOG.warning("A heartbeat is dropped: too many wait.")
+
+    def _send_back(self, datagram: bytes, address: Any) -> None:
+        assert self._socket is not None
+        try:
+            self._socket.sendto(datagram, address)
+        except OSError as e:
+            LOG.debug("%s is not told the time: %s", address, e)
 
     def _refuse(self, source: str, why: Refusal, at: datetime) -> None:
         self._world.refusals.note(source, why, at)

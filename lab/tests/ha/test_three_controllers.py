@@ -43,6 +43,7 @@ pytestmark = [pytest.mark.lab, long_only]
 
 PAUSE_SECONDS = 60.0
 _FAST = 300  # seconds that a clock is off
+CORRECTED = f"The clock of this host is {_FAST} s"
 _BOOTS = re.compile(r"Amphora (\S+) of load balancer (\S+) boots as server")
 
 
@@ -250,6 +251,10 @@ def test_the_workers_database_node_falls_behind(three, balancer):
     fail_over_under(three, balancer, fault)
 
 
+def said_by(node: Node) -> str:
+    return node.log(controllers.PROGRAM).read_text(errors="replace")
+
+
 def test_clocks_differ_by_minutes(three, balancer):
     """One is ahead of the amphorae's and one behind, for two minutes.
 
@@ -261,6 +266,13 @@ def test_clocks_differ_by_minutes(three, balancer):
         for node, seconds in ((ahead, _FAST), (behind, -_FAST)):
             three.restart(node, controllers.other_clock(seconds))
             healing.callback(controllers.kill, node, three.bench.registry)
+        for node in (ahead, behind):
+            process.wait_until(
+                lambda node=node: CORRECTED in said_by(node),
+                SECONDS,
+                f"{node.name} counts with the middle one of all clocks",
+                0.5,
+            )
         fail_over_under(three, balancer, lambda three, worker: None)
         made = three.bench.instance_ids(balancer)
         wait(PAUSE_SECONDS)
