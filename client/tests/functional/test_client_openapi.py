@@ -13,9 +13,9 @@ from octavia_anycast_client.osc import (
     event,
     external_vip,
     registration,
-    zone,
 )
 from octavia_anycast_client.osc.bgp import bgp_peer, bgp_speaker
+from octavia_anycast_client.osc.fleet import zone
 from openstack import fields
 
 # Of every list, and what openstacksdk calls them.

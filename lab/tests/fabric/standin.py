@@ -8,6 +8,7 @@ with the front-end address as next hop, as an amphora has.
 """
 
 import dataclasses
+import functools
 import ipaddress
 import pathlib
 import shutil
@@ -20,6 +21,7 @@ from octavia_anycast_lab.host import netns, process
 VIP_V4 = ipaddress.ip_address("198.51.100.10")
 VIP_V6 = ipaddress.ip_address("2001:db8:100::10")
 PORT = 80
+ANSWER_SECONDS = 30.0
 
 _BIRD = """
 router id {router_id};
@@ -217,6 +219,25 @@ class Standin:
                 f"address add {VIP_V6}/128 dev lo nodad",
             ],
         )
+        self._tell_the_leaf()
+
+    def _tell_the_leaf(self) -> None:
+        """Ask the gateways, as an amphora's agent does.
+
+        The leaf may still know the link address of an earlier one with these
+        addresses: it would send there for eight seconds.
+        """
+        for gateway in (self.leaf.gateway_v4.ip, self.leaf.gateway_v6.ip):
+            process.wait_until(
+                functools.partial(self._hears, gateway),
+                ANSWER_SECONDS,
+                f"an answer of the gateway {gateway}",
+            )
+
+    def _hears(self, address: settings.Address) -> bool:
+        words = ["ping", "-c", "1", "-W", "1", str(address)]
+        done = netns.run(self.namespace, words, check=False)
+        return done.returncode == 0
 
 
 def _routes(networks: list[settings.Network], version: int) -> str:
