@@ -135,7 +135,8 @@ class ClockExchange:
         }
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
-        self._told_at: float | None = None
+        # The correction that was told of last, and when.
+        self._told: tuple[float, float] | None = None
 
     def start(self) -> None:
         """Ask once before anything is done, and then again and again."""
@@ -224,12 +225,19 @@ class ClockExchange:
         return True
 
     def _tell(self) -> None:
-        """Say once an hour that this machine's clock is off."""
+        """Say once an hour that this machine's clock is off, and by how much.
+
+        Sooner if it is another time: somebody else has answered.
+        """
         correction, now = self._clock.correction(), time.monotonic()
-        told = self._told_at
-        if not correction or (told and now - told < _TOLD_EACH_SECONDS):
+        if not correction:
             return
-        self._told_at = now
+        if self._told is not None:
+            before, at = self._told
+            is_same = abs(correction - before) <= TOLERANCE_SECONDS
+            if is_same and now - at < _TOLD_EACH_SECONDS:
+                return
+        self._told = correction, now
         LOG.warning(
             "The clock of this host is %.0f s %s the middle one of the "
             "controllers' clocks, which is used instead: see whether this "

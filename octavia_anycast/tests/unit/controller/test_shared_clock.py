@@ -4,6 +4,7 @@
 
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
@@ -124,9 +125,13 @@ def test_others_are_asked_over_the_network(
         )
         assert exchange.ask() == 2
         assert exchange.ask() == 2
-    assert clock.correction() == pytest.approx(300, abs=2)
-    (line,) = [r.getMessage() for r in caplog.records]
-    assert "The clock of this host is 300 s behind" in line
+        assert clock.correction() == pytest.approx(300, abs=2)
+        clock.hear("192.0.2.3:1", datetime.now(UTC), time.monotonic())
+        assert exchange.ask() == 2
+    assert clock.correction() == pytest.approx(150, abs=2)
+    told = [r.getMessage() for r in caplog.records]
+    assert ["300 s behind" in told[0], "150 s behind" in told[1]] == [True] * 2
+    assert len(told) == 2, "not each second"
 
 
 def test_the_thread_asks_and_ends(monkeypatch: pytest.MonkeyPatch) -> None:
