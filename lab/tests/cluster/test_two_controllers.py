@@ -6,12 +6,14 @@ Who works is read from the kernel, which knows who holds a load balancer's
 lock; what came of it from the hypervisor and the fabric.
 """
 
+import itertools
 from collections.abc import Iterator
 
 import losses
 import pytest
 import watching
 from cluster_bench import Balancer, Bench
+from octavia_anycast_lab.api import rest
 from octavia_anycast_lab.chaos import leftovers, two_controllers
 from octavia_anycast_lab.chaos.fault import SPEAKERS, Scene
 from octavia_anycast_lab.cloud import controller, second_controller
@@ -23,6 +25,7 @@ SECONDS = 60.0
 TURNS = 2
 # Longer than a load balancer that is another one's is left to that.
 PATIENCE_SECONDS = 6.0
+COOLDOWNS = itertools.count(61)  # seconds; each is another one
 
 
 @pytest.fixture(autouse=True)
@@ -45,6 +48,10 @@ def _await_turn(bench: Bench, balancer: Balancer) -> str:
     process.wait_until(
         lambda: _holder(bench, balancer) is None, SECONDS, "a pause", 0.002
     )
+    # At rest its turn is in three minutes: a user's change is begun at once.
+    path = f"/v2/lbaas/loadbalancers/{balancer.id}/cluster"
+    body = {"cluster": {"cooldown": next(COOLDOWNS)}}
+    bench.admin.request("PUT", rest.LOAD_BALANCER, path, body)
     return second_controller.await_holder(
         bench.plane, bench.registry, balancer.id, SECONDS
     )
