@@ -23,6 +23,7 @@ from octavia_anycast.model import codec
 from octavia_anycast.model.errors import (
     InvalidRequest,
     NoConnection,
+    NotYetValid,
     Permanent,
     Retryable,
 )
@@ -30,6 +31,8 @@ from octavia_anycast.model.wire import DesiredState, Report
 
 _PATH = "/1.0/anycast"
 # Answers that time may cure: the agent starts, or its daemon does.
+# OpenSSL's X509_V_ERR_CERT_NOT_YET_VALID.
+_NOT_YET_VALID = 9
 _RETRYABLE = frozenset({404, 408, 425, 429, 500, 502, 503, 504})
 
 
@@ -166,11 +169,20 @@ class AmphoraClient:
                 yield session
         except ssl.SSLError as e:
             # Time may cure it: certificates are renewed on either side.
-            raise Retryable(f"{where} {_what_tls_says(e)}") from e
+            kind = NotYetValid if _is_not_yet_valid(e) else Retryable
+            raise kind(f"{where} {_what_tls_says(e)}") from e
         except (OSError, HTTPException) as e:
             raise Retryable(f"{where} cannot be reached: {e}") from e
         finally:
             connection.close()
+
+
+def _is_not_yet_valid(error: ssl.SSLError) -> bool:
+    """By the clock of this host; that of whoever made it is another one."""
+    return (
+        isinstance(error, ssl.SSLCertVerificationError)
+        and error.verify_code == _NOT_YET_VALID
+    )
 
 
 def _what_tls_says(error: ssl.SSLError) -> str:

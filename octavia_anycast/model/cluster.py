@@ -440,7 +440,8 @@ class ObservedAmphora:
     ``report`` None: the agent did not answer (``report_error`` says how).
     ``is_agent_mute``: the agent did not answer, and the report, if there is
     one, is of speakerd itself, which can be told a state but no HAProxy
-    configuration.
+    configuration. ``is_not_yet_valid``: because its certificate is of a time
+    to come, by this controller's clock.
     ``heartbeat_trouble``: why its heartbeats do not arrive, as a sentence;
     empty: they do. ``silent_seconds``: since it was last heard of, by
     heartbeat or answer; None: never.
@@ -455,6 +456,7 @@ class ObservedAmphora:
     report: Report | None = None
     report_error: str = ""
     is_agent_mute: bool = False
+    is_not_yet_valid: bool = False
     heartbeat_trouble: str = ""
     silent_seconds: float | None = None
 

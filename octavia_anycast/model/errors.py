@@ -27,6 +27,10 @@ class NoConnection(Retryable):
     """Nobody took the connection in time: the machine may be gone."""
 
 
+class NotYetValid(Retryable):
+    """The other side's certificate is of a time to come: a clock is wrong."""
+
+
 class RolledBack(Retryable):
     """Another transaction got in the way of this one: nothing was changed."""
 

@@ -21,7 +21,12 @@ from octavia_anycast.model.cluster import (
     ObservedAmphora,
     Server,
 )
-from octavia_anycast.model.errors import AnycastError, NoConnection, Retryable
+from octavia_anycast.model.errors import (
+    AnycastError,
+    NoConnection,
+    NotYetValid,
+    Retryable,
+)
 from octavia_anycast.model.load_balancer import LoadBalancerTree
 from octavia_anycast.model.wire import Report
 from octavia_anycast.planning.heartbeat import silent_seconds
@@ -57,7 +62,7 @@ class AmphoraObserver:
         :param is_under_way: whether a plan is being carried out: servers
             come and go, and are not asked for
         """
-        report, error = self._ask(record, is_watched)
+        report, error, is_not_yet_valid = self._ask(record, is_watched)
         if error and _is_alive(record, heard_at):
             report = self._ask_speakerd(record)
         server = (
@@ -75,6 +80,7 @@ class AmphoraObserver:
             report=report,
             report_error=error,
             is_agent_mute=bool(error),
+            is_not_yet_valid=is_not_yet_valid,
             silent_seconds=silent_seconds(
                 heard_at,
                 self._world.now(),
@@ -96,18 +102,19 @@ class AmphoraObserver:
 
     def _ask(
         self, record: AmphoraRecord, is_watched: bool
-    ) -> tuple[Report | None, str]:
+    ) -> tuple[Report | None, str, bool]:
+        """The report, why there is none, and whether a clock is to blame."""
         if record.lb_network_ip is None:
-            return None, ""
+            return None, "", False
         try:
             report = self._report(record.id, record.lb_network_ip, is_watched)
         except Retryable as e:
-            return None, str(e)
+            return None, str(e), isinstance(e, NotYetValid)
         except AnycastError as e:
             self._complain(record, str(e))
-            return None, str(e)
+            return None, str(e), False
         self._complaints.pop(record.id, None)
-        return report, ""
+        return report, "", False
 
     def _report(
         self, amphora_id: str, address: IPAddress, is_watched: bool

@@ -183,7 +183,8 @@ def _muteness(
     """Say that its agent has not answered for too long, if so.
 
     One that announces with an old configuration is a danger (invariant 7);
-    one that does not, or has the current one, has time to heal.
+    one that does not, or has the current one, has time to heal. Where a wrong
+    clock is to blame, one with the current one has all the time.
     """
     record = amphora.record
     if record.mute_since is None or not amphora.is_agent_mute:
@@ -191,6 +192,8 @@ def _muteness(
     mute = (now - record.mute_since).total_seconds()
     policy = desired.policy
     is_current = is_up_to_date(desired, amphora)
+    if is_current and amphora.is_not_yet_valid:
+        return ""
     is_danger = not is_current and (
         amphora.report is None or is_announcing_any(desired, amphora)
     )

@@ -501,7 +501,7 @@ class FakeCloud(FakeInventory):
 
     def _check_agent(self, machine: Machine) -> None:
         if machine.is_agent_hung:
-            raise Retryable(
+            raise machine.hangs_with or Retryable(
                 f"the agent of {machine.amphora_id} does not answer"
             )
 

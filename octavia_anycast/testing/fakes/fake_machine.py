@@ -29,6 +29,7 @@ class Machine:
     fault: str = ""  # why the compute service did not build it
     is_reachable: bool = True
     is_agent_hung: bool = False  # speakerd's own port answers all the same
+    hangs_with: Exception | None = None  # what who asks its agent meets
     is_speakerd_deaf: bool = False
     speaks_another_version: bool = False
     knows_digests: bool = True  # those of its report, in heartbeats

@@ -23,6 +23,7 @@ from octavia_anycast.model import codec
 from octavia_anycast.model.errors import (
     InvalidRequest,
     NoConnection,
+    NotYetValid,
     Permanent,
     Retryable,
 )
@@ -30,6 +31,8 @@ from octavia_anycast.tests.unit.agent.states import AMPHORA, state
 from octavia_anycast.tests.unit.agent.test_control import REPORT
 
 LOCALHOST = ip_address("127.0.0.1")
+
+DAY = datetime.timedelta(days=1)
 
 
 class Authority:
@@ -40,12 +43,13 @@ class Authority:
         self.key = ec.generate_private_key(ec.SECP256R1())
         self.file = self._write(f"{name}.pem", self._issue(name, self.key))
 
-    def issue(self, name):
+    def issue(self, name, begins_in=-DAY):
         """A file with certificate and key."""
         key = ec.generate_private_key(ec.SECP256R1())
-        return self._write(f"{self.name}-{name}", self._issue(name, key), key)
+        made = self._issue(name, key, begins_in)
+        return self._write(f"{self.name}-{name}", made, key)
 
-    def _issue(self, name, key):
+    def _issue(self, name, key, begins_in=-DAY):
         def named(text):
             return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
 
@@ -56,8 +60,8 @@ class Authority:
             .issuer_name(named(self.name))
             .public_key(key.public_key())
             .serial_number(x509.random_serial_number())
-            .not_valid_before(now - datetime.timedelta(days=1))
-            .not_valid_after(now + datetime.timedelta(days=1))
+            .not_valid_before(now + begins_in)
+            .not_valid_after(now + DAY)
         )
         if name == self.name:
             constraint = x509.BasicConstraints(ca=True, path_length=None)
@@ -220,6 +224,19 @@ def test_a_certificate_that_is_being_renewed(authorities, agent, content):
     for call in (client.get_report, client.served_serial):
         with pytest.raises(Retryable):
             call(AMPHORA, LOCALHOST)
+
+
+def test_a_certificate_of_a_time_to_come(authorities):
+    """Of a controller whose clock is ahead of ours."""
+    servers, clients = authorities
+    ahead = datetime.timedelta(minutes=5)
+    made = Agent(servers.issue(AMPHORA, begins_in=ahead), clients.file)
+    client = client_of(made, authorities)
+    for call in (client.get_report, client.served_serial):
+        with pytest.raises(NotYetValid, match="not yet valid"):
+            call(AMPHORA, LOCALHOST)
+    made.shutdown()
+    made.server_close()
 
 
 def test_a_busy_agent_has_longer_than_its_kernel(authorities, agent):

@@ -7,6 +7,7 @@ import logging
 import pytest
 
 from octavia_anycast.db.amphora import amphorae
+from octavia_anycast.model.errors import NotYetValid
 
 
 def look(stage, seconds):
@@ -68,6 +69,23 @@ def test_a_hung_one_is_replaced(stage, hung):
     look(stage, 90)
     assert hung not in stage.cloud.of(stage.load_balancer_id)
     assert len(stage.cloud.announcers(stage.load_balancer_id)) == 2
+
+
+@pytest.mark.parametrize("is_of_a_time_to_come", [False, True])
+def test_a_wrong_clock_replaces_nobody(stage, is_of_a_time_to_come):
+    """While it has the current configuration; others are replaced."""
+    stage.run()
+    stage.add_listener()
+    stage.run()
+    machine = stage.cloud.of(stage.load_balancer_id)[0]
+    machine.is_agent_hung = True
+    machine.is_speakerd_deaf = True  # it has the same certificate
+    if is_of_a_time_to_come:
+        machine.hangs_with = NotYetValid("certificate is not yet valid")
+    look(stage, stage.controller.world.settings.policy.gate_timeout + 60)
+    is_kept = machine in stage.cloud.of(stage.load_balancer_id)
+    assert is_kept is is_of_a_time_to_come
+    assert record_of(stage, machine).mute_since is not None
 
 
 def test_one_that_heals_is_recorded_as_well(stage, hung):
