@@ -30,9 +30,9 @@ from octavia_anycast.model.errors import (
 from octavia_anycast.model.wire import DesiredState, Report
 
 _PATH = "/1.0/anycast"
-# Answers that time may cure: the agent starts, or its daemon does.
 # OpenSSL's X509_V_ERR_CERT_NOT_YET_VALID.
 _NOT_YET_VALID = 9
+# Answers that time may cure: the agent starts, or its daemon does.
 _RETRYABLE = frozenset({404, 408, 425, 429, 500, 502, 503, 504})
 
 

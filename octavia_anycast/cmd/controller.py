@@ -268,12 +268,7 @@ def run(
             holds=coordination.holds,
             look_at=lambda load_balancer_id: daemon.look_at(load_balancer_id),
         )
-        others = (
-            *_distributors(world, observers, coordination),
-            ZoneDrains(world),
-            FleetChanges(world, Rotation(world, coordination.lock).rotate),
-            *_housekeeping(world, coordination, lambda: daemon),
-        )
+        others = _others(world, observers, coordination, lambda: daemon)
         workers = stack.enter_context(
             CarryingExecutor(
                 sum(one.kind.threads for one in (clusters, *others)),
@@ -404,6 +399,21 @@ def _run_beside(daemon: Daemon, *others: _Beside) -> None:
             other.start()
             stack.callback(other.stop)
         daemon.run()
+
+
+def _others(
+    world: World,
+    observers: Executor,
+    coordination: Coordination,
+    daemon: Callable[[], Daemon],
+) -> tuple[Reconciler, ...]:
+    """All that is reconciled beside clusters."""
+    return (
+        *_distributors(world, observers, coordination),
+        ZoneDrains(world),
+        FleetChanges(world, Rotation(world, coordination.lock).rotate),
+        *_housekeeping(world, coordination, daemon),
+    )
 
 
 def _distributors(

@@ -20,12 +20,12 @@ import select
 import socket
 import statistics
 import threading
-import time
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 
 from oslo_log import log as logging
 
+from octavia_anycast.controller.engine.heart import boot_time
 from octavia_anycast.controller.relay import Address, parsed
 
 LOG = logging.getLogger(__name__)
@@ -51,26 +51,26 @@ def _wall() -> datetime:
 class SharedClock:
     """Tells the time; safe for several threads.
 
-    The others' clocks are kept as what they are ahead of this machine's
-    monotonic one, so a step of its own clock does not change them.
+    The others' clocks are kept as what they are ahead of the seconds since
+    this machine was booted, so a step of its own clock does not change them.
 
     :param wall: this machine's clock
-    :param monotonic: seconds of a clock that only goes forward
+    :param seconds: of a clock that only goes forward, and that no pause stops
     """
 
     def __init__(
         self,
         wall: Callable[[], datetime] = _wall,
-        monotonic: Callable[[], float] = time.monotonic,
+        seconds: Callable[[], float] = boot_time,
     ) -> None:
         self.wall = wall
-        self._monotonic = monotonic
+        self.seconds = seconds
         self._ahead: Mapping[str, float] = {}
 
     def hear(self, name: str, at: datetime, when: float) -> None:
         """Take what time it is by another controller.
 
-        :param when: monotonic seconds at which it was that
+        :param when: the ``seconds`` at which it was that
         """
         self._ahead = {**self._ahead, name: at.timestamp() - when}
 
@@ -83,7 +83,7 @@ class SharedClock:
 
         0 within the tolerance: a time that never jumps is worth more.
         """
-        own = self.wall().timestamp() - self._monotonic()
+        own = self.wall().timestamp() - self.seconds()
         middle = statistics.median((own, *self._ahead.values()))
         behind = middle - own
         return behind if abs(behind) > TOLERANCE_SECONDS else 0.0
@@ -177,7 +177,7 @@ class ClockExchange:
                 link.setblocking(False)
                 for name, address in others.items():
                     number = secrets.token_bytes(_NUMBER_BYTES)
-                    asked[number] = name, time.monotonic()
+                    asked[number] = name, self._clock.seconds()
                     self._send(link, number, address)
                 return self._listen(link, asked)
         except OSError as e:
@@ -195,12 +195,12 @@ class ClockExchange:
     def _listen(
         self, link: socket.socket, asked: dict[bytes, tuple[str, float]]
     ) -> int:
-        until, heard = time.monotonic() + PATIENCE_SECONDS, 0
-        while asked and (left := until - time.monotonic()) > 0:
+        until, heard = self._clock.seconds() + PATIENCE_SECONDS, 0
+        while asked and (left := until - self._clock.seconds()) > 0:
             if not select.select([link], [], [], left)[0]:
                 break
             datagram = link.recv(_DATAGRAM_MAX_BYTES)
-            heard += self._take(datagram, asked, time.monotonic())
+            heard += self._take(datagram, asked, self._clock.seconds())
         return heard
 
     def _take(
@@ -229,7 +229,7 @@ class ClockExchange:
 
         Sooner if it is another time: somebody else has answered.
         """
-        correction, now = self._clock.correction(), time.monotonic()
+        correction, now = self._clock.correction(), self._clock.seconds()
         if not correction:
             return
         if self._told is not None:

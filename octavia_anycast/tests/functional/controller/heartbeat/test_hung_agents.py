@@ -23,16 +23,21 @@ def record_of(stage, machine):
 
 
 @pytest.fixture
-def hung(stage):
-    """One of two hangs; a change follows."""
+def serving(stage):
+    """One of two that announce."""
     stage.run()
     stage.add_listener()
     stage.run()
-    machine = stage.cloud.of(stage.load_balancer_id)[0]
-    machine.is_agent_hung = True
+    return stage.cloud.of(stage.load_balancer_id)[0]
+
+
+@pytest.fixture
+def hung(stage, serving):
+    """It hangs; a change follows."""
+    serving.is_agent_hung = True
     look(stage, 3)
     stage.add_listener(port=81)
-    return machine
+    return serving
 
 
 def test_a_hung_one_is_withdrawn_through_its_speakerd(stage, hung):
@@ -72,20 +77,25 @@ def test_a_hung_one_is_replaced(stage, hung):
 
 
 @pytest.mark.parametrize("is_of_a_time_to_come", [False, True])
-def test_a_wrong_clock_replaces_nobody(stage, is_of_a_time_to_come):
+def test_a_wrong_clock_replaces_nobody(stage, serving, is_of_a_time_to_come):
     """While it has the current configuration; others are replaced."""
-    stage.run()
-    stage.add_listener()
-    stage.run()
-    machine = stage.cloud.of(stage.load_balancer_id)[0]
-    machine.is_agent_hung = True
-    machine.is_speakerd_deaf = True  # it has the same certificate
+    serving.is_agent_hung = True
+    serving.is_speakerd_deaf = True  # it has the same certificate
     if is_of_a_time_to_come:
-        machine.hangs_with = NotYetValid("certificate is not yet valid")
+        serving.hangs_with = NotYetValid("certificate is not yet valid")
     look(stage, stage.controller.world.settings.policy.gate_timeout + 60)
-    is_kept = machine in stage.cloud.of(stage.load_balancer_id)
+    is_kept = serving in stage.cloud.of(stage.load_balancer_id)
     assert is_kept is is_of_a_time_to_come
-    assert record_of(stage, machine).mute_since is not None
+    assert record_of(stage, serving).mute_since is not None
+
+
+def test_a_change_replaces_it_whatever_the_clock_says(stage, hung):
+    """Nobody can tell it, and it goes on with what is old (invariant 7)."""
+    hung.is_speakerd_deaf = True
+    hung.hangs_with = NotYetValid("certificate is not yet valid")
+    look(stage, 90)
+    assert hung not in stage.cloud.of(stage.load_balancer_id)
+    assert len(stage.cloud.announcers(stage.load_balancer_id)) == 2
 
 
 def test_one_that_heals_is_recorded_as_well(stage, hung):
