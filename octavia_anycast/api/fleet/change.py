@@ -108,8 +108,8 @@ FLEET_CHANGE = Resource(
         "waiting_count": INTEGER("How many are still to be replaced."),
         "held_count": INTEGER(
             "How many others wait for something else: their cluster manager "
-            "is off, they are drained, their image is not known (yet), or, for "
-            "new certificates, their agents have not answered for two minutes."
+            "is off, they are drained, their image is not known (yet), or, "
+            "for new certificates, their agents did not answer for 2 minutes."
         ),
         "created_at": CREATED_AT,
         "ended_at": MOMENT.or_null("When it ended (UTC); null: it has not."),
