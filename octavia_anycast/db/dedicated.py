@@ -49,6 +49,8 @@ def row_versions(session: Session) -> dict[str, str]:
             Amphora.status,
             Amphora.failover_wanted,
             Amphora.agent_update_wanted,
+            Amphora.drain_wanted_since,
+            Amphora.stand_in_wanted,
         )
         .where(Amphora.distributor_id.is_not(None), ~Amphora.is_deleted)
         .order_by(Amphora.id)

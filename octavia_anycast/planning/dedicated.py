@@ -10,18 +10,23 @@ next hops: while one does, the fabric has every route.
 Invariants (tests/unit/planning/test_dedicated.py):
 
 1. while the distributor stays, the last one that announces is never told to
-   withdraw, nor deleted, but for a dead one;
+   withdraw, nor deleted, but for a dead one, whoever asks for its drain;
 2. only its external VIPs and registered paths are ever announced;
 3. a deleted distributor leaves no amphora;
 4. once all is well nothing is planned.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 
 from octavia_anycast.model.actions import Action, BootAmphora, SetAgentState
-from octavia_anycast.model.bgp import SessionState, SpeakerDriver
+from octavia_anycast.model.bgp import (
+    IPAddress,
+    SessionState,
+    SpeakerDriver,
+)
 from octavia_anycast.model.cluster import (
     ActionFailure,
     AmphoraRecord,
@@ -29,10 +34,11 @@ from octavia_anycast.model.cluster import (
     ObservedAmphora,
     ObservedCluster,
 )
+from octavia_anycast.model.distributor import Distributor
 from octavia_anycast.model.registration import ExternalVip, RegisteredPath
 from octavia_anycast.model.wire import DesiredState, Intent, Report, VipState
 from octavia_anycast.planning import registration
-from octavia_anycast.planning.amphora import backoff
+from octavia_anycast.planning.amphora import backoff, draining
 from octavia_anycast.planning.amphora.agent_state import (
     router_id,
     speakers_for,
@@ -119,6 +125,13 @@ def _make_states_of(vips: tuple[ExternalVip, ...]) -> tuple[VipState, ...]:
 _states_of = Remembered(_make_states_of, _DISTRIBUTORS_KEPT)
 
 
+def _make_drained(vips: tuple[VipState, ...]) -> tuple[VipState, ...]:
+    return tuple(replace(vip, intent=Intent.DRAIN) for vip in vips)
+
+
+_drained = Remembered(_make_drained, _DISTRIBUTORS_KEPT)
+
+
 class Dedicated(AmphoraGroup[DesiredDistributor]):
     """A distributor's own amphorae, assessed.
 
@@ -151,7 +164,10 @@ class Dedicated(AmphoraGroup[DesiredDistributor]):
 
     def announced(self, amphora: ObservedAmphora) -> Paths:
         """Whether the fabric holds any of it, or all of nothing."""
-        is_out = amphora.record.leaving_since is not None
+        record = amphora.record
+        is_out = (
+            record.leaving_since is not None or record.drained_at is not None
+        )
         if is_announcing_any(self.desired, amphora) or (
             not is_out and is_announcing(amphora.report)
         ):
@@ -161,6 +177,58 @@ class Dedicated(AmphoraGroup[DesiredDistributor]):
     def served(self, amphora: ObservedAmphora) -> Paths:
         """Whether it is ready."""
         return _ALL if self.is_ready(amphora) else frozenset()
+
+    def is_guarded(self, member: Assessment) -> bool:
+        """One that is to drain, also by what none of the others has peers for.
+
+        What is for one rack's router is announced by that rack's alone.
+        """
+        if super().is_guarded(member):
+            return True
+        return (
+            member.phase is Phase.DRAINED
+            and bool(self.announced(member.amphora))
+            and not self._vips_of(member) <= self._vips_beside(member)
+        )
+
+    def _vips_beside(self, member: Assessment) -> frozenset[IPAddress]:
+        return frozenset().union(
+            *(
+                self._vips_of(other)
+                for other in self.of(Phase.SERVING)
+                if other.id != member.id and self.is_ready(other.amphora)
+            )
+        )
+
+    def _vips_of(self, member: Assessment) -> frozenset[IPAddress]:
+        """The VIPs that it announces to some peer of its place, once ready."""
+        return vips_at(
+            self.desired.distributor,
+            member.amphora.record,
+            self.desired.vip_states(),
+        )
+
+
+def vips_at(
+    distributor: Distributor, record: AmphoraRecord, vips: Iterable[VipState]
+) -> frozenset[IPAddress]:
+    """The VIPs of which an amphora has a path for some peer of its place."""
+    peer_ids = {
+        peer.id
+        for speaker in distributor.speakers
+        for peer in speaker.peers
+        if peer.selects(record.availability_zone, record.compute_host)
+    }
+    return frozenset(
+        vip.vip_ip
+        for vip in vips
+        if vip.peer_ids is None or not peer_ids.isdisjoint(vip.peer_ids)
+    )
+
+
+def external_states(vips: tuple[ExternalVip, ...]) -> tuple[VipState, ...]:
+    """External VIPs as an agent is told them, for who asks once."""
+    return _make_states_of(vips)
 
 
 def plan_dedicated(group: Dedicated) -> tuple[Action, ...]:
@@ -178,9 +246,18 @@ def plan_dedicated(group: Dedicated) -> tuple[Action, ...]:
 
 
 def is_complete(group: Dedicated) -> bool:
-    """Whether as many as are wanted announce all, and no other is left."""
+    """Whether as many as are wanted announce all, and no other is left.
+
+    One out of service counts as it is to stay, and so does its stand-in.
+    """
     ready = [m for m in group.of(Phase.SERVING) if group.is_ready(m.amphora)]
-    return len(ready) == len(group.members) == group.desired.wanted
+    drained = [
+        m
+        for m in group.of(Phase.DRAINED)
+        if m.amphora.report is not None
+        and draining.is_settled(group.desired, m)
+    ]
+    return len(ready) + len(drained) == len(group.members) == group.total
 
 
 def with_held(amphora: ObservedAmphora, now: datetime) -> ObservedAmphora:
@@ -195,7 +272,7 @@ def with_held(amphora: ObservedAmphora, now: datetime) -> ObservedAmphora:
 def boot_failures(group: Dedicated) -> tuple[ActionFailure, ...]:
     """The boots that failed since one came up, as one failure.
 
-    Nothing, if as many as are wanted have come up all the same.
+    Nothing, if as many as there are to be have come up all the same.
     """
     streak = backoff.streak(group)
     outdated = {member.id for member in group.outdated()}
@@ -204,7 +281,7 @@ def boot_failures(group: Dedicated) -> tuple[ActionFailure, ...]:
         for member in group.live
         if member.amphora.record.was_configured and member.id not in outdated
     ]
-    if not streak or len(there) >= group.desired.wanted:
+    if not streak or len(there) >= group.total:
         return ()
     return (
         ActionFailure(
@@ -226,8 +303,9 @@ def confirmed_paths(
     report = amphora.report
     if report is None:
         return None
-    vips = desired.vip_states()
-    state = _state(desired, amphora.record, vips)
+    record = amphora.record
+    vips = _told(desired.vip_states(), _recorded_intent(record))
+    state = _state(desired, record, vips)
     if not (
         is_in_force(state, report)
         or is_in_force(keeping_speakers(state, report), report)
@@ -304,10 +382,23 @@ def _kept_state(
     report: Report,
     intent: Intent,
 ) -> DesiredState:
-    """With all VIPs or none: what is withdrawn is not in the document."""
     del report
-    is_out = intent is Intent.WITHDRAW
-    return _state(desired, record, () if is_out else vips)
+    return _state(desired, record, _told(vips, intent))
+
+
+def _told(vips: tuple[VipState, ...], intent: Intent) -> tuple[VipState, ...]:
+    """All VIPs or none: what is withdrawn is not in the document."""
+    if intent is Intent.WITHDRAW:
+        return ()
+    return _drained(vips) if intent is Intent.DRAIN else vips
+
+
+def _recorded_intent(record: AmphoraRecord) -> Intent:
+    """What it was told last, by how far its drain is recorded to be."""
+    if record.drained_at is not None:
+        return Intent.WITHDRAW
+    has_begun = record.draining_since is not None
+    return Intent.DRAIN if has_begun else Intent.ADVERTISE
 
 
 def _next_steps(
@@ -315,9 +406,11 @@ def _next_steps(
 ) -> tuple[Action, ...]:
     record, report = member.amphora.record, member.amphora.report
     assert report is not None
-    state = _state(group.desired, record, vips)
+    intent = draining.intent_by_wish(group, member)
+    state = _state(group.desired, record, _told(vips, intent))
     state = with_allowed_speakers(group, member, state)
-    if is_in_force(state, report):
+    drain = draining.mark(record, state, intent)
+    if is_in_force(state, report) and drain is None:
         return ()
     return (
         SetAgentState(
@@ -325,5 +418,6 @@ def _next_steps(
             state=state,
             why="external",
             is_transition=starts_transition(group, member, state),
+            drain=drain,
         ),
     )

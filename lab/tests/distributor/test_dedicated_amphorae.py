@@ -9,6 +9,7 @@ and kernels, and by what the client gets.
 
 import http
 import ipaddress
+import typing
 from collections.abc import Callable, Iterator
 
 import announcer as announcers
@@ -26,6 +27,7 @@ pytestmark = pytest.mark.lab
 BALANCER = "dedicated-web"
 SIZE = 4
 GRACEFUL_SHUTDOWN = "65535:0"
+ZONE_DRAINS = "/v2/lbaas/zone-drains"
 SECONDS = 90.0
 DRAIN_SECONDS = 8
 # In the VIPs' ranges, far from where Neutron begins to allocate.
@@ -255,6 +257,47 @@ def test_drained_the_paths_go_and_requests_do_not_fail(
     await_that(lambda: is_announced(announcer, balancer), "announced again")
 
 
+def zone_drain(announcer: Announcer, zone: str) -> dict[str, typing.Any]:
+    wanted = {"availability_zone": zone, "duration": 3600, "timeout": 5}
+    made = announcer.bench.admin.request(
+        "POST", rest.LOAD_BALANCER, ZONE_DRAINS, {"zone_drain": wanted}
+    )
+    return dict(made["zone_drain"])
+
+
+def drain_state(announcer: Announcer, made: dict[str, typing.Any]) -> str:
+    found = announcer.bench.admin.get(
+        rest.LOAD_BALANCER, f"{ZONE_DRAINS}/{made['id']}"
+    )
+    return str(found["zone_drain"]["state"])
+
+
+def test_a_rack_is_drained_with_its_own_amphora(
+    registered: str, announcer: Announcer, balancer: Balancer
+) -> None:
+    """The other rack's announces its paths all the time, and requests pass."""
+    bench = announcer.bench
+    here, there = settings.RACK_LEAVES[:2]
+    before = announcer.own()
+    made = zone_drain(announcer, here.rack)
+    await_that(
+        lambda: drain_state(announcer, made) == "DRAINED", "the rack drained"
+    )
+    for vip in balancer.vips:
+        assert announcer.paths_at(here, vip) == []
+        assert announcer.paths_at(there, vip)
+        assert statuses(bench, vip) == {http.HTTPStatus.OK}
+    assert announcer.show()["operating_status"] == "ONLINE"
+    bench.admin.request(
+        "DELETE", rest.LOAD_BALANCER, f"{ZONE_DRAINS}/{made['id']}"
+    )
+    await_that(lambda: is_announced(announcer, balancer), "announced again")
+    await_that(
+        lambda: drain_state(announcer, made) == "ENDED", "the drain ended"
+    )
+    assert announcer.own() == before, "nobody was replaced"
+
+
 @pytest.fixture
 def endpoint(announcer: Announcer) -> Iterator[Endpoint]:
     """A server of external VIPs."""
@@ -292,6 +335,39 @@ def test_requests_through_an_external_vip(
             "no router has it any more",
         )
         assert statuses(bench, vip) == {0}
+
+
+def test_a_vip_of_one_rack_keeps_its_rack(
+    announcer: Announcer, endpoint: Endpoint
+) -> None:
+    """No other amphora has that router as a peer: the drain is refused."""
+    vip = EXTERNAL[0]
+    body = {
+        "vip": {
+            "vip_address": str(vip),
+            "next_hop": str(endpoint.address(vip.version).ip),
+            "peer_id": peer_of(announcer, endpoint.leaf),
+        }
+    }
+    made = announcer.ask("POST", "vips", body)["vip"]
+    bench = announcer.bench
+    await_that(
+        lambda: (
+            announcer.ask("GET", f"vips/{made['id']}")["vip"][
+                "announcing_count"
+            ]
+            == 1
+        ),
+        "the API says that it is announced",
+    )
+    with pytest.raises(rest.ApiError, match=f"announces {vip}") as refused:
+        zone_drain(announcer, endpoint.leaf.rack)
+    assert refused.value.status == http.HTTPStatus.CONFLICT
+    announcer.ask("DELETE", f"vips/{made['id']}")
+    await_that(
+        lambda: not observe.leftovers(bench.lab, prefix(vip)),
+        "no router has it any more",
+    )
 
 
 def peer_of(announcer: Announcer, leaf: settings.Leaf) -> str:

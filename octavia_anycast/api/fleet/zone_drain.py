@@ -64,7 +64,8 @@ ZONE_DRAIN = Resource(
         "expires_at": MOMENT("When it ends by itself (UTC)."),
         "timeout": INTEGER.or_null(
             "Seconds for which each amphora drains at most before it "
-            "withdraws its paths; null: the option drain_timeout.",
+            "withdraws its paths; null: the option drain_timeout. A "
+            "distributor's own drain for five seconds at most.",
             between(0, TIMEOUT_MAX_SECONDS),
         ),
         "boot_elsewhere": FLAG(
@@ -90,8 +91,8 @@ ZONE_DRAIN = Resource(
         ),
         "drained_count": INTEGER("How many of them are withdrawn."),
         "announcing_count": INTEGER(
-            "How many amphorae of load balancers at the place announce by "
-            "their last reports, or will: they boot, or were not asked to "
+            "How many amphorae at the place announce by their last reports, "
+            "or will: they boot, or were not asked to "
             "drain yet. Those count, too, that leave, or that something else "
             "drains. When it is to end: 0."
         ),

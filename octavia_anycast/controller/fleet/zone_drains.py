@@ -5,7 +5,8 @@
 One zone drain at a time has one controller, under its lock; what is done is
 in the rows, cluster by cluster, so another controller goes on where the last
 one stopped. The marks are those of any drain (ADR 0078): the look at each
-cluster carries them out, and keeps in service whoever cannot be missed.
+cluster, and that at a distributor with amphorae of its own, carries them out,
+and keeps in service whoever cannot be missed.
 
 Layer: controller. What is marked is decided in planning/fleet.
 """
@@ -19,9 +20,8 @@ from octavia_anycast.controller.engine.work_queue import Kind, Result
 from octavia_anycast.controller.fleet import told
 from octavia_anycast.controller.ports import World
 from octavia_anycast.db.amphora import amphorae
-from octavia_anycast.db.cluster import clusters
 from octavia_anycast.db.fleet import zone_drains
-from octavia_anycast.model.fleet.zone_drain import ZoneDrain
+from octavia_anycast.model.fleet.zone_drain import Holder, ZoneDrain
 from octavia_anycast.planning.fleet.zone_drain import (
     RETURN_SECONDS,
     given_back,
@@ -87,27 +87,32 @@ class ZoneDrains:
             found = zone_drains.unmarked(session, drain.place)
             avoided = zone_drains.avoided(session)
         marked = [
-            owner
-            for owner, ids in found.items()
-            if self._mark(drain, owner, ids, avoided)
+            holder
+            for holder, ids in found.items()
+            if self._mark(drain, holder, ids, avoided)
         ]
         if drain.marked_at is None:
             with self._world.database.transaction() as session:
                 zone_drains.record_marked(session, drain.id, self._world.now())
-        for owner in marked:
-            self._wake(owner)
+        for holder in marked:
+            self._wake_holder(holder)
         return bool(marked)
+
+    def _wake_holder(self, holder: Holder) -> None:
+        """A distributor's own are looked at in a moment anyway."""
+        if holder.load_balancer_id:
+            self._wake(holder.load_balancer_id)
 
     def _mark(
         self,
         drain: ZoneDrain,
-        load_balancer_id: str,
+        holder: Holder,
         in_place: frozenset[str],
         avoided: frozenset[str],
     ) -> bool:
         limits, now = self._world.settings.drain_limits, self._world.now()
         with self._world.database.transaction() as session:
-            if clusters.lock(session, load_balancer_id) is None:
+            if not zone_drains.hold(session, holder):
                 return False
             current = zone_drains.lock(session, drain.id)
             if current is None or current.is_over(now):
@@ -116,7 +121,7 @@ class ZoneDrains:
             wanted = {
                 amphora_id: changes
                 for cluster in zone_drains.standing(
-                    session, [load_balancer_id], limits, now
+                    session, [holder], limits, now
                 )
                 for amphora_id, changes in marks(
                     drain,
@@ -132,10 +137,10 @@ class ZoneDrains:
                 amphorae.update(session, amphora_id, **changes)
         for amphora_id, changes in wanted.items():
             LOG.info(
-                "Amphora %s of load balancer %s is to drain with the %s, by "
-                "zone drain %s%s.",
+                "Amphora %s of %s is to drain with the %s, by zone drain "
+                "%s%s.",
                 amphora_id,
-                load_balancer_id,
+                holder,
                 drain.place,
                 drain.id,
                 ", when a stand-in serves"
@@ -152,8 +157,14 @@ class ZoneDrains:
             zone_drains.begin_end(session, drain.id, time_is_over(drain), now)
             drain = zone_drains.get(session, drain.id)
             found = zone_drains.amphorae_of(session, [drain.id])
-        owners = {r.load_balancer_id or "" for r in found.get(drain.id, ())}
-        left = [o for o in sorted(owners) if not self._give_back(drain, o)]
+        holders = {
+            Holder(
+                load_balancer_id=record.load_balancer_id or "",
+                distributor_id=record.distributor_id or "",
+            )
+            for record in found.get(drain.id, ())
+        }
+        left = [h for h in sorted(holders) if not self._give_back(drain, h)]
         if left:
             return Result()
         with database.transaction() as session:
@@ -167,7 +178,7 @@ class ZoneDrains:
             )
         return Result(is_gone=True, is_settled=True, did_something=is_news)
 
-    def _give_back(self, drain: ZoneDrain, load_balancer_id: str) -> bool:
+    def _give_back(self, drain: ZoneDrain, holder: Holder) -> bool:
         """Go on with the end in one cluster; whether it is over there."""
         now = self._world.now()
         since = drain.end_wanted_at or now
@@ -175,10 +186,8 @@ class ZoneDrains:
         limits = self._world.settings.drain_limits
         is_over, is_news = True, False
         with self._world.database.transaction() as session:
-            clusters.lock(session, load_balancer_id)
-            standing = zone_drains.standing(
-                session, [load_balancer_id], limits, now
-            )
+            zone_drains.hold(session, holder)
+            standing = zone_drains.standing(session, [holder], limits, now)
             for cluster in standing:
                 wanted = given_back(drain, cluster, is_late=is_late)
                 for amphora_id, changes in wanted.changes.items():
@@ -186,5 +195,5 @@ class ZoneDrains:
                 is_over = wanted.is_over
                 is_news = bool(wanted.changes)
         if is_news:
-            self._wake(load_balancer_id)
+            self._wake_holder(holder)
         return is_over

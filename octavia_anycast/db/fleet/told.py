@@ -38,20 +38,20 @@ def record(session: Session, row: Row, id_: str, state: str) -> str | None:
 def distributors_of(
     session: Session, where: ColumnElement[bool] | None = None
 ) -> list[str]:
-    """The distributors of load balancers with such amphorae.
+    """The distributors that have such amphorae, or whose load balancers do.
 
     :param where: a condition of amphorae; None, or where there are none: all
         distributors that have load balancers
     """
     statement = select(Cluster.distributor_id).distinct()
     if where is not None:
-        some = session.scalars(
-            statement.join(
-                Amphora, Amphora.load_balancer_id == Cluster.load_balancer_id
-            )
-            .where(~Amphora.is_deleted, where)
-            .order_by(Cluster.distributor_id)
-        ).all()
+        of_balancers = statement.join(
+            Amphora, Amphora.load_balancer_id == Cluster.load_balancer_id
+        ).where(~Amphora.is_deleted, where)
+        own = select(Amphora.distributor_id).where(
+            ~Amphora.is_deleted, Amphora.distributor_id.is_not(None), where
+        )
+        some = set(session.scalars(of_balancers)) | set(session.scalars(own))
         if some:
-            return list(some)
+            return sorted(filter(None, some))
     return list(session.scalars(statement.order_by(Cluster.distributor_id)))

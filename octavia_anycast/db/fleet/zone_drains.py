@@ -28,14 +28,19 @@ from sqlalchemy import delete as delete_rows
 from sqlalchemy import update as update_rows
 from sqlalchemy.orm import Session
 
-from octavia_anycast.db import epochs, listing, mapping, models
+from octavia_anycast.db import dedicated, epochs, listing, mapping, models
 from octavia_anycast.db.amphora import amphorae, places, reports
 from octavia_anycast.db.amphora.reports import StoredReport
 from octavia_anycast.db.cluster import clusters
-from octavia_anycast.db.distributor import distributors, peers
+from octavia_anycast.db.distributor import (
+    distributors,
+    external_vips,
+    peers,
+)
 from octavia_anycast.db.fleet import revision, told
 from octavia_anycast.db.models import Amphora, AmphoraReport
 from octavia_anycast.db.passwords import WithoutPasswords
+from octavia_anycast.model.bgp import IPAddress
 from octavia_anycast.model.cluster import (
     AmphoraRecord,
     AmphoraStatus,
@@ -44,12 +49,14 @@ from octavia_anycast.model.cluster import (
 from octavia_anycast.model.distributor import Distributor
 from octavia_anycast.model.errors import Conflict, NotFound
 from octavia_anycast.model.fleet.zone_drain import (
+    Holder,
     Place,
     ZoneDrain,
     ZoneDrainRequest,
     ZoneDrainState,
 )
 from octavia_anycast.model.wire import HELD, GateState, Report
+from octavia_anycast.planning.dedicated import external_states, vips_at
 from octavia_anycast.planning.fleet import zone_drain as planning
 from octavia_anycast.planning.fleet.zone_drain import (
     Known,
@@ -218,8 +225,8 @@ def announcing(
     """zone drain -> how many amphorae at its place announce, or will.
 
     By their last reports, whoever drains them; and those that boot, or that
-    nobody asked to drain. A distributor's own, which stay, do not count, nor
-    do zone drains that end. Two queries for each that goes on.
+    nobody asked to drain. Zone drains that end have none. Two queries for each
+    that goes on.
     """
     return {
         drain.id: _announcing(session, drain.place)
@@ -251,19 +258,13 @@ def known(
     session: Session, place: Place, limits: DrainLimits, now: datetime
 ) -> Known:
     """All that is known of a place and of those who have amphorae there."""
-    there = session.execute(
-        select(
-            Amphora.id, Amphora.load_balancer_id, Amphora.distributor_id
-        ).where(~Amphora.is_deleted, places.at(session, place))
-    ).all()
-    owners = {row.load_balancer_id for row in there} - {None}
+    there = _ids_by_holder(
+        session, ~Amphora.is_deleted, places.at(session, place)
+    )
     drains = active(session)
     return Known(
-        clusters=standing(session, owners, limits, now),
-        in_place=frozenset(row.id for row in there),
-        dedicated={
-            row.id: row.distributor_id for row in there if row.distributor_id
-        },
+        clusters=standing(session, there, limits, now),
+        in_place=frozenset().union(*there.values()),
         places=_places(session, place),
         active=drains,
         taken=places.taken(session),
@@ -306,33 +307,68 @@ def _peer_zones(session: Session, wanted: Iterable[Place]) -> dict[str, str]:
 
 def standing(
     session: Session,
-    load_balancer_ids: Collection[str],
+    holders: Collection[Holder],
     limits: DrainLimits,
     now: datetime,
 ) -> tuple[StandingCluster, ...]:
-    """Clusters as our tables know them, by id; four queries for each 500."""
+    """Clusters, and distributors with their own, as our tables know them.
+
+    By id; four queries for each 500 clusters, and a few for each distributor.
+    """
     found: list[StandingCluster] = []
-    ids = sorted(load_balancer_ids)
+    fresh_since = now - timedelta(seconds=limits.stale_after)
+    ids = sorted(h.load_balancer_id for h in holders if h.load_balancer_id)
     kept: dict[str, Distributor] = {}
     for start in range(0, len(ids), CHUNK):
         some = ids[start : start + CHUNK]
-        found += _standing(session, some, now - _stale(limits), kept)
+        found += _standing(session, some, fresh_since, kept)
+    for holder in sorted(holders):
+        if holder.distributor_id:
+            found += _with_own(session, holder, fresh_since)
     return tuple(found)
 
 
-def unmarked(session: Session, place: Place) -> dict[str, frozenset[str]]:
-    """load_balancer_id -> its amphorae at a place that nobody drains yet."""
-    rows = session.execute(
-        select(Amphora.load_balancer_id, Amphora.id).where(
-            places.at(session, place),
-            Amphora.is_allocated,
-            Amphora.load_balancer_id.is_not(None),
-            Amphora.drain_wanted_since.is_(None),
-            Amphora.leaving_since.is_(None),
-        )
+def hold(session: Session, holder: Holder) -> bool:
+    """Be alone with a holder's row until the transaction ends.
+
+    :returns: False if there is none
+    """
+    if holder.load_balancer_id:
+        return clusters.lock(session, holder.load_balancer_id) is not None
+    epochs.take_turn(session, epochs.DISTRIBUTOR, holder.distributor_id)
+    return distributors.exists(session, holder.distributor_id)
+
+
+def unmarked(session: Session, place: Place) -> dict[Holder, frozenset[str]]:
+    """Holder -> its amphorae at a place that nobody drains yet; sorted."""
+    return _ids_by_holder(
+        session,
+        places.at(session, place),
+        Amphora.is_allocated,
+        Amphora.drain_wanted_since.is_(None),
+        Amphora.leaving_since.is_(None),
     )
-    grouped = mapping.grouped(rows)
-    return {owner: frozenset(ids) for owner, ids in sorted(grouped.items())}
+
+
+def _ids_by_holder(
+    session: Session, *conditions: Any
+) -> dict[Holder, frozenset[str]]:
+    rows = session.execute(
+        select(
+            Amphora.load_balancer_id, Amphora.distributor_id, Amphora.id
+        ).where(*conditions)
+    )
+    grouped = mapping.grouped(
+        (
+            Holder(
+                load_balancer_id=load_balancer_id or "",
+                distributor_id=distributor_id or "",
+            ),
+            amphora_id,
+        )
+        for load_balancer_id, distributor_id, amphora_id in rows
+    )
+    return {holder: frozenset(ids) for holder, ids in sorted(grouped.items())}
 
 
 def count_ended(session: Session, older_than: datetime) -> int:
@@ -356,10 +392,6 @@ def _borne() -> Any:
     return select(Amphora.zone_drain_id).where(
         ~Amphora.is_deleted, Amphora.zone_drain_id.is_not(None)
     )
-
-
-def _stale(limits: DrainLimits) -> timedelta:
-    return timedelta(seconds=limits.stale_after)
 
 
 def _record(row: models.ZoneDrain) -> ZoneDrain:
@@ -392,7 +424,7 @@ def _standing(
         if distributor_id not in kept:
             kept[distributor_id] = _distributor(session, distributor_id)
         yield StandingCluster(
-            load_balancer_id=cluster.load_balancer_id,
+            holder=Holder(load_balancer_id=cluster.load_balancer_id),
             minimum=cluster.size.minimum,
             distributor=kept[distributor_id],
             amphorae=tuple(members.get(cluster.load_balancer_id, ())),
@@ -400,6 +432,58 @@ def _standing(
             frontend_network_id=cluster.frontend_network_id,
             frontend_subnet_id=cluster.frontend_subnet_id,
         )
+
+
+def _with_own(
+    session: Session, holder: Holder, fresh_since: datetime
+) -> Iterator[StandingCluster]:
+    """A distributor with its own amphorae; nothing, if there is none."""
+    found = distributors.get(
+        session, holder.distributor_id, WithoutPasswords()
+    )
+    if found is None:
+        return
+    rows = session.execute(
+        select(Amphora, AmphoraReport.report, AmphoraReport.reported_at)
+        .outerjoin(AmphoraReport, AmphoraReport.amphora_id == Amphora.id)
+        .where(
+            ~Amphora.is_deleted,
+            Amphora.distributor_id == holder.distributor_id,
+        )
+        .order_by(Amphora.created_at, Amphora.id)
+    ).all()
+    vips = external_vips.of_distributor(session, holder.distributor_id)
+    paths = dedicated.announced_paths(session, holder.distributor_id)
+
+    def announced(
+        record: AmphoraRecord, report: Report | None
+    ) -> Iterator[IPAddress]:
+        if _counts(report):
+            yield from vips_at(found, record, external_states(vips))
+            yield from (path.vip_ip for path in paths.get(record.id, ()))
+
+    yield StandingCluster(
+        holder=holder,
+        minimum=1,
+        distributor=found,
+        external_vips=vips,
+        amphorae=tuple(
+            Standing(
+                record=record,
+                fleet_revision=row.fleet_revision,
+                announced=frozenset(announced(record, report)),
+                is_fresh=report is not None and reported_at >= fresh_since,
+            )
+            for row, report, reported_at in rows
+            for record in [amphorae.record_of(row)]
+        ),
+    )
+
+
+def _counts(report: Report | None) -> bool:
+    """Whether a distributor's own has paths at some peer."""
+    counts = report.path_counts if report is not None else ()
+    return any(count.advertised for count in counts)
 
 
 def _of_row(
@@ -428,11 +512,7 @@ def _distributor(session: Session, distributor_id: str) -> Distributor:
 
 
 def _announcing(session: Session, place: Place) -> int:
-    there = and_(
-        ~Amphora.is_deleted,
-        Amphora.load_balancer_id.is_not(None),
-        places.at(session, place),
-    )
+    there = and_(~Amphora.is_deleted, places.at(session, place))
     coming = or_(
         Amphora.status == AmphoraStatus.BOOTING.value,
         and_(
@@ -442,14 +522,25 @@ def _announcing(session: Session, place: Place) -> int:
         ),
     )
     found = set(session.scalars(select(Amphora.id).where(there, coming)))
-    # Only reports that may have such a path are read.
+    # Only reports that may have such a path are read; a distributor's own has
+    # counts instead.
     text = type_coerce(AmphoraReport.report, Text)
     rows = session.execute(
         select(AmphoraReport.amphora_id, AmphoraReport.report)
         .join(Amphora, Amphora.id == AmphoraReport.amphora_id)
-        .where(there, or_(*(text.contains(f'"{s.value}"') for s in HELD)))
+        .where(
+            there,
+            or_(
+                Amphora.distributor_id.is_not(None),
+                *(text.contains(f'"{s.value}"') for s in HELD),
+            ),
+        )
     )
-    found.update(id_ for id_, said in rows if said and said.announced())
+    found.update(
+        id_
+        for id_, said in rows
+        if said and (said.announced() or _counts(said))
+    )
     return len(found)
 
 

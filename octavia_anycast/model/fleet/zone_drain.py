@@ -65,6 +65,22 @@ class Place:
         return f"BGP peer {self.peer_id}"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class Holder:
+    """Whose amphorae they are: a load balancer's, or a distributor's own.
+
+    Of the two ids exactly one is given, the other one is empty.
+    """
+
+    load_balancer_id: str = ""
+    distributor_id: str = ""
+
+    def __str__(self) -> str:
+        if self.load_balancer_id:
+            return f"load balancer {self.load_balancer_id}"
+        return f"distributor {self.distributor_id}"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ZoneDrainRequest:
     """What an operator asks for; one of the two times of its end is given.

@@ -59,7 +59,8 @@ def wish(
 
     :param timeout: seconds from when it was first asked for; None: as it
         was, or the limits' ``drain_timeout``; of the paths of a registration,
-        whose amphora stays where it is, five seconds
+        whose amphora stays where it is, five seconds. A distributor's own,
+        through which nobody's connections go, has no more than these.
     """
     since = asked_of.drain_wanted_since or now
     deadline = asked_of.drain_deadline
@@ -69,6 +70,8 @@ def wish(
             seconds = limits.drain_timeout
             if isinstance(asked_of, AmphoraRegistration):
                 seconds = min(seconds, SHORT_DRAIN_SECONDS)
+        if asked_of.load_balancer_id is None:
+            seconds = min(seconds, SHORT_DRAIN_SECONDS)
         deadline = since + timedelta(seconds=seconds)
     return {"drain_wanted_since": since, "drain_deadline": deadline}
 
@@ -243,11 +246,19 @@ def connections_left(report: Report) -> int | None:
     return sum(known) if known and len(known) == len(counts) else None
 
 
-def mark(record: AmphoraRecord, state: DesiredState) -> DrainMark | None:
-    """What telling this state is in a drain, if that is to be recorded."""
+def mark(
+    record: AmphoraRecord, state: DesiredState, intent: Intent | None = None
+) -> DrainMark | None:
+    """What telling this state is in a drain, if that is to be recorded.
+
+    :param intent: that of a distributor's own; its document does not have
+        what it withdraws, and paths of others may drain in it
+    """
     if record.drain_wanted_since is None and record.leaving_since is None:
         return None
     intents = {vip.intent for vip in state.vips}
+    if state.is_distributor and intent is not None:
+        intents = {intent}
     if Intent.DRAIN in intents:
         return DrainMark.BEGUN if record.draining_since is None else None
     if intents == {Intent.WITHDRAW}:

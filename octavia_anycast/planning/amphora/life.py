@@ -289,7 +289,7 @@ class Life:
         state = keeping_speakers(
             self.work.state(record, report, intent), report
         )
-        drain = draining.mark(record, state)
+        drain = draining.mark(record, state, intent)
         if is_in_force(state, report) and drain is None:
             return ()
         return (

@@ -4,7 +4,7 @@
 
 Layer: planning. Pure. Here is what concerns many load balancers. When an
 amphora that was asked to drain may do so is decided in the look at its own
-cluster, by what is seen there at that moment
+cluster, or at its distributor, by what is seen there at that moment
 (:mod:`octavia_anycast.planning.amphora.draining`): so the last announcer of a
 VIP stays, whatever is asked for here.
 """
@@ -24,15 +24,17 @@ from octavia_anycast.model.cluster import (
 from octavia_anycast.model.distributor import Distributor
 from octavia_anycast.model.errors import Conflict, InvalidRequest
 from octavia_anycast.model.fleet.zone_drain import (
+    Holder,
     Place,
     Progress,
     ZoneDrain,
     ZoneDrainRequest,
 )
+from octavia_anycast.model.registration import ExternalVip
 from octavia_anycast.planning.amphora.draining import obstacle, wish
 from octavia_anycast.planning.amphora.placement import candidate_zones
 
-# How many load balancers a refusal names.
+# How many load balancers and distributors a refusal names.
 NAMED_MAX = 10
 BY_OPERATOR = "an operator ended it"
 # So long an amphora may take to announce again before its stand-in goes.
@@ -63,33 +65,36 @@ class Standing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StandingCluster:
-    """A cluster as our tables know it, with all its amphorae."""
+    """A cluster, or a distributor with its own, as our tables know it.
 
-    load_balancer_id: str
+    With all its amphorae. ``external_vips``: those of the distributor, if
+    these amphorae are its own.
+    """
+
+    holder: Holder
     minimum: int
     distributor: Distributor
     amphorae: tuple[Standing, ...]
     is_managed: bool = True
     frontend_network_id: str | None = None
     frontend_subnet_id: str | None = None
+    external_vips: tuple[ExternalVip, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Known:
     """All that is known where a zone drain is asked for.
 
-    ``in_place``: ids of the amphorae that are at the place. ``dedicated``:
-    those of them that are a distributor's own -> the distributor.
-    ``places``: names of all places of this kind; ``active``: the zone drains
-    that have not ended. ``taken``: amphora -> the zone drain at whose place it
-    is, of those that do not end, whether it is marked already or not.
+    ``in_place``: ids of the amphorae that are at the place. ``places``: names
+    of all places of this kind; ``active``: the zone drains that have not
+    ended. ``taken``: amphora -> the zone drain at whose place it is, of those
+    that do not end, whether it is marked already or not.
     ``peer_zones``: BGP peer -> the only availability zone of its amphorae.
     ``is_everywhere``: the place is a peer of all amphorae of its speakers.
     """
 
     clusters: tuple[StandingCluster, ...] = ()
     in_place: frozenset[str] = frozenset()
-    dedicated: Mapping[str, str] = field(default_factory=dict)
     places: frozenset[str] = frozenset()
     active: tuple[ZoneDrain, ...] = ()
     taken: Mapping[str, str] = field(default_factory=dict)
@@ -168,7 +173,7 @@ def _check_capacity(
     wanted: ZoneDrainRequest, known: Known, avoided: frozenset[str]
 ) -> None:
     found = {
-        cluster.load_balancer_id: why
+        cluster.holder: why
         for cluster in known.clusters
         if (
             why := shortage(
@@ -181,19 +186,12 @@ def _check_capacity(
         )
     }
     if found:
-        said = [f"{id_} ({why})" for id_, why in sorted(found.items())]
+        said = [f"{_named(one)} ({why})" for one, why in sorted(found.items())]
         raise Conflict(
             f"The {wanted.place} cannot be drained: {_count(found)} would "
             f"lack capacity: {_some(said)}. Scale them out, or ask with "
             "boot_elsewhere, or with force, which keeps in service what "
             "cannot be missed."
-        )
-    if known.dedicated:
-        owners = sorted(set(known.dedicated.values()))
-        raise Conflict(
-            f"The {wanted.place} cannot be drained: a distributor's own "
-            f"amphorae are there, which no zone drain moves: "
-            f"{_some(owners)}. Ask with force to leave them as they are."
         )
 
 
@@ -218,9 +216,11 @@ def shortage(
     ]
     if not going:
         return ""
+    vips = frozenset[IPAddress]().union(*(one.announced for one in going))
     if boot_elsewhere:
-        return _why_not_elsewhere(cluster, avoided)
-    vips = frozenset().union(*(one.announced for one in going))
+        return _why_not_elsewhere(cluster, avoided) or _why_only_there(
+            cluster, vips, avoided
+        )
     others = {
         one.record.id: vips if one.could_serve else one.announced
         for one in cluster.amphorae
@@ -242,6 +242,29 @@ def _why_not_elsewhere(
     if not avoided or has_other_zone(cluster, avoided):
         return ""
     return "its amphorae may boot in no other availability zone"
+
+
+def _why_only_there(
+    cluster: StandingCluster,
+    vips: Collection[IPAddress],
+    avoided: frozenset[str],
+) -> str:
+    """Which external VIP is for a peer that amphorae elsewhere do not have."""
+    elsewhere = {
+        peer.id
+        for speaker in cluster.distributor.speakers
+        for peer in speaker.peers
+        for zone in candidate_zones(cluster)
+        if zone.availability_zone not in avoided
+        and peer.selects(zone.availability_zone, peer.compute_host)
+    }
+    for vip in cluster.external_vips:
+        if vip.peer_id and vip.vip_ip in vips and vip.peer_id not in elsewhere:
+            return (
+                f"{vip.vip_ip} is for BGP peer {vip.peer_id} alone, which "
+                "amphorae elsewhere do not have"
+            )
+    return ""
 
 
 def has_other_zone(cluster: StandingCluster, avoided: frozenset[str]) -> bool:
@@ -377,9 +400,14 @@ def released() -> dict[str, Any]:
 
 
 def is_back(cluster: StandingCluster, amphora_id: str) -> bool:
-    """Whether it announces again what the others do."""
+    """Whether it announces again what the others do.
+
+    Of a distributor's own each may have other peers, and so other VIPs.
+    """
     announced = {one.record.id: one.announced for one in cluster.amphorae}
     own = announced.pop(amphora_id, frozenset())
+    if cluster.holder.distributor_id:
+        return bool(own) or not any(announced.values())
     return all(vips <= own for vips in announced.values())
 
 
@@ -417,10 +445,23 @@ def _some(said: Sequence[str]) -> str:
     return f"{text} and {more} more" if more > 0 else text
 
 
-def _count(found: Collection[str]) -> str:
-    if len(found) == 1:
-        return "1 load balancer"
-    return f"{len(found)} load balancers"
+def _named(holder: Holder) -> str:
+    """A load balancer by its id alone: there may be many."""
+    return holder.load_balancer_id or str(holder)
+
+
+def _count(found: Collection[Holder]) -> str:
+    """Such as "2 load balancers and 1 distributor"."""
+    balancers = sum(1 for holder in found if holder.load_balancer_id)
+    counts = (
+        (balancers, "load balancer"),
+        (len(found) - balancers, "distributor"),
+    )
+    return " and ".join(
+        f"{count} {noun}{'' if count == 1 else 's'}"
+        for count, noun in counts
+        if count
+    )
 
 
 def _utc(at: datetime) -> str:

@@ -25,7 +25,11 @@ from octavia_anycast.model.fleet.change import (
     Counted,
     FleetChangeRequest,
 )
-from octavia_anycast.model.fleet.zone_drain import Place, ZoneDrainRequest
+from octavia_anycast.model.fleet.zone_drain import (
+    Holder,
+    Place,
+    ZoneDrainRequest,
+)
 from octavia_anycast.tests.functional.db import test_mariadb
 from octavia_anycast.tests.functional.db import test_records as records
 
@@ -83,7 +87,7 @@ def test_a_zone_drain_from_its_request_to_the_purge(database, filled):
             zone_drains.ask(session, wanted(), LIMITS, NOW)
     with database.transaction() as session:
         found = zone_drains.unmarked(session, made.place)
-        assert found == {"lb": {"a1"}}
+        assert found == {Holder(load_balancer_id="lb"): {"a1"}}
         amphorae.update(
             session, "a1", zone_drain_id=made.id, drain_wanted_since=NOW
         )
@@ -152,7 +156,8 @@ def test_all_that_peer_with_one_router(database, filled):
                 for n in (1, 2)
                 if peer.selects(f"rack{n}", f"host-a{n}")
             }
-            assert found.get("lb", frozenset()) == expected
+            holder = Holder(load_balancer_id="lb")
+            assert found.get(holder, frozenset()) == expected
 
 
 def test_of_two_requests_at_once_one_waits_or_fails(database, filled):

@@ -26,36 +26,48 @@ from octavia_anycast.model.cluster import (
     BootFailure,
     ClusterPolicy,
     ComputeState,
+    DrainLimits,
+    DrainMark,
     ObservedAmphora,
     ObservedCluster,
     ServiceType,
 )
 from octavia_anycast.model.codec import digest, speakers_digest
+from octavia_anycast.model.distributor import Zone
 from octavia_anycast.model.errors import InvalidRequest
 from octavia_anycast.model.registration import ExternalVip
 from octavia_anycast.model.wire import (
     GateReport,
     GateState,
+    Intent,
     PathCounts,
     Report,
     SessionReport,
 )
 from octavia_anycast.planning.amphora.assessment import lapses
+from octavia_anycast.planning.amphora.draining import wish
 from octavia_anycast.planning.amphora.rollout import recovered
 from octavia_anycast.planning.dedicated import (
     Dedicated,
     DesiredDistributor,
     announces,
     boot_failures,
+    confirmed_paths,
     is_announcing,
     is_complete,
     plan_dedicated,
     with_held,
 )
+from octavia_anycast.planning.fleet.zone_drain import (
+    NO_MARKS,
+    released,
+    taken_back,
+)
 from octavia_anycast.tests.unit.planning.clusters import distributor
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 BOOT_SECONDS = 3
+LIMITS = DrainLimits(drain_timeout=300.0, stale_after=60.0, silent_after=30.0)
 
 
 def external(number, **attributes):
@@ -271,6 +283,10 @@ class Sky:
                     )
                 if not machine.is_full:
                     machine.state = state
+                if action.drain is DrainMark.BEGUN:
+                    self._change(machine, draining_since=self.now)
+                elif action.drain is DrainMark.ENDED:
+                    self._change(machine, drained_at=self.now)
             case StartLeaving():
                 self._change(machine, leaving_since=self.now)
             case FailAmphora():
@@ -305,6 +321,28 @@ class Sky:
         if "status" in changes:
             changes["status_since"] = self.now
         machine.record = replace(machine.record, **changes)
+
+    def drain(self, machine, *, elsewhere=False):
+        """Ask for its drain, as a zone drain does, if it is not asked for."""
+        record = machine.record
+        if (
+            record.status is AmphoraStatus.ALLOCATED
+            and record.leaving_since is None
+            and record.drain_wanted_since is None
+        ):
+            self._change(
+                machine,
+                **NO_MARKS,
+                **wish(record, 600, LIMITS, self.now),
+                zone_drain_id="drain",
+                stand_in_wanted=elsewhere,
+            )
+
+    def undrain(self, machine):
+        """End it, as a zone drain ends: what leaves goes on."""
+        if machine.record.zone_drain_id is not None:
+            self._change(machine, **taken_back(machine.record))
+            self._change(machine, **released())
 
     def change(self):
         """Register one more VIP."""
@@ -470,6 +508,133 @@ def test_a_vip_counts_as_announced_from_its_revision_on(sky):
     assert not is_announcing(None)
 
 
+def in_words(machine):
+    """What a machine does: intents and number of VIPs."""
+    return sorted({vip.intent for vip in machine.state.vips}), len(
+        machine.state.vips
+    )
+
+
+def test_one_out_of_service_drains_and_withdraws(sky):
+    victim, other = sky.machines.values()
+    sky.drain(victim)
+    told = []
+    for _ in range(12):
+        sky.step()
+        assert other.announced()
+        told.append(in_words(victim))
+        sky.now += timedelta(seconds=1)
+    draining, withdrawn = ([Intent.DRAIN], 1), ([], 0)
+    assert told == [draining] * 5 + [withdrawn] * 7, "five seconds of 600"
+    assert is_complete(sky.group())
+    assert sky.step() == ()
+    assert confirmed_paths(sky.wish, sky.observe().amphorae[0]) == ()
+
+    sky.change()
+    sky.run()
+    assert [len(m.announced()) for m in (victim, other)] == [0, 2]
+    sky.undrain(victim)
+    sky.run()
+    assert [len(m.announced()) for m in (victim, other)] == [2, 2]
+    assert len(sky.machines) == 2
+
+
+def test_a_stand_in_announces_first_and_goes_afterwards(sky):
+    victim = next(iter(sky.machines.values()))
+    sky.drain(victim, elsewhere=True)
+    for _ in range(60):
+        sky.step()
+        announcing = [m for m in sky.machines.values() if m.announced()]
+        assert len(announcing) >= 2
+        sky.now += timedelta(seconds=1)
+    sky.run()
+    assert len(sky.machines) == 3
+    assert not victim.announced()
+
+    sky.undrain(victim)
+    sky.run()
+    assert len(sky.machines) == 2
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_the_last_one_that_announces_goes_on(is_there):
+    """Alone, or beside one of which nothing is heard."""
+    sky = Sky(desired(2 if is_there else 1))
+    sky.run()
+    victim, *others = sky.machines.values()
+    for other in others:
+        other.is_reachable = False
+    sky.drain(victim)
+    for _ in range(20):
+        sky.step()
+        assert in_words(victim) == ([Intent.ADVERTISE], 1)
+        sky.now += timedelta(seconds=1)
+    assert victim.record.drained_at is None
+    for other in others:
+        other.is_reachable = True
+        sky.run()
+        assert not victim.announced()
+
+
+def test_what_only_one_has_a_peer_for_keeps_it():
+    """A VIP for the router of its rack."""
+    made = distributor()
+    (speaker,) = made.speakers
+    peers = tuple(
+        replace(peer, id=f"leaf{n}", availability_zone=f"rack{n}")
+        for n in (1, 2)
+        for peer in speaker.peers
+    )
+    zones = tuple(Zone(availability_zone=f"rack{n}") for n in (1, 2))
+    racks = replace(
+        made,
+        speakers=(replace(speaker, peers=peers),),
+        zones=zones,
+        dedicated_count=2,
+    )
+    sky = Sky(desired(2, external(1), distributor=racks))
+    sky.run()
+    victim = next(
+        m
+        for m in sky.machines.values()
+        if m.record.availability_zone == "rack1"
+    )
+    sky.wish = replace(
+        sky.wish,
+        external_vips=(external(1), external(2, peer_id="leaf1")),
+        revision="2",
+    )
+    sky.run()
+    sky.drain(victim)
+    for _ in range(20):
+        sky.step()
+        assert in_words(victim) == ([Intent.ADVERTISE], 2)
+        sky.now += timedelta(seconds=1)
+    sky.wish = replace(sky.wish, external_vips=(external(1),), revision="3")
+    sky.run()
+    assert not victim.announced()
+
+
+def test_without_any_vip_one_is_drained_at_once():
+    sky = Sky(desired(2, external_vips=()))
+    sky.run()
+    victim, _ = sky.machines.values()
+    sky.drain(victim)
+    sky.run()
+    assert victim.record.drained_at is not None
+    assert len(sky.machines) == 2
+
+
+def test_one_that_drains_is_replaced_when_it_dies(sky):
+    victim, _ = sky.machines.values()
+    sky.drain(victim)
+    sky.run()
+    victim.is_alive = False
+    sky.run()
+    assert len(sky.machines) == 2
+    assert all(m.announced() for m in sky.machines.values())
+
+
 FAULTS = (
     "die",
     "cut",
@@ -478,6 +643,9 @@ FAULTS = (
     "hang",
     "hang whole",
     "disk full",
+    "drain",
+    "drain elsewhere",
+    "undrain",
 )
 
 
@@ -517,6 +685,10 @@ def test_whatever_dies_it_converges_and_announces_meanwhile(faults, count):
         elif fault == "disk full":
             machine.is_full = True
             sky.change()
+        elif fault == "undrain":
+            sky.undrain(machine)
+        elif fault.startswith("drain"):
+            sky.drain(machine, elsewhere=fault.endswith("elsewhere"))
         else:
             sky._change(machine, failover_wanted=True)
         had = bool(sky.announced())
@@ -527,6 +699,7 @@ def test_whatever_dies_it_converges_and_announces_meanwhile(faults, count):
             sky.now += timedelta(seconds=1)
     for machine in sky.machines.values():
         _heal(machine)
+        sky.undrain(machine)
     sky.run(600)
     assert len(sky.machines) == count
 

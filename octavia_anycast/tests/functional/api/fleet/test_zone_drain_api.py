@@ -7,15 +7,17 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from octavia_anycast.db import models
-from octavia_anycast.db.amphora import amphorae
+from octavia_anycast.db.amphora import amphorae, reports
 from octavia_anycast.db.cluster import clusters
+from octavia_anycast.db.distributor import distributors
 from octavia_anycast.db.fleet import zone_drains
 from octavia_anycast.model.cluster import (
     AmphoraStatus,
     ClusterSize,
     DrainLimits,
 )
-from octavia_anycast.model.fleet.zone_drain import Place
+from octavia_anycast.model.fleet.zone_drain import Holder, Place
+from octavia_anycast.model.wire import PathCounts
 from octavia_anycast.testing import samples
 from octavia_anycast.tests.functional.amphora_rows import (
     PATH as AMPHORAE,
@@ -26,6 +28,7 @@ from octavia_anycast.tests.functional.amphora_rows import (
     make_ours,
 )
 from octavia_anycast.tests.functional.api.amphora.test_drain_api import say
+from octavia_anycast.tests.functional.deployment_rows import report
 
 PATH = "/v2/lbaas/zone-drains"
 ZONES = [{"availability_zone": f"rack{n}"} for n in (1, 2, 3)]
@@ -449,7 +452,7 @@ def test_all_that_peer_with_one_router(api, lb, distributor):
     with api.database.transaction() as session:
         place = zone_drains.get(session, made["id"]).place
         assert zone_drains.unmarked(session, place) == {
-            lb["id"]: {in_place(lb, api)}
+            Holder(load_balancer_id=lb["id"]): {in_place(lb, api)}
         }
 
 
@@ -494,20 +497,31 @@ def test_elsewhere_of_the_only_host_is_nowhere(api, lb):
 
 
 def test_a_distributors_own_are_named(api, lb, distributor):
-    make_ours(
+    own = make_ours(
         api,
         None,
         7,
         availability_zone="rack1",
         distributor_id=distributor["id"],
     )
+    counted = PathCounts(peer_id="p", wanted=1, advertised=1)
+    body = {"vip": {"vip_address": "203.0.113.7", "next_hop": "10.1.0.7"}}
+    with api.database.transaction() as session:
+        distributors.update(session, distributor["id"], dedicated_count=1)
+    api.create(f"/v2/lbaas/distributors/{distributor['id']}/vips", body)
+    with api.database.transaction() as session:
+        said = report(own, path_counts=(counted,))
+        reports.save(session, own, said, datetime.now(UTC))
     refused(
         api,
         409,
-        "a distributor's own amphorae are there, which no zone drain moves: "
-        f"{distributor['id']}",
+        "1 distributor would lack capacity: "
+        f"distributor {distributor['id']} (none of its other amphorae is in "
+        "service)",
     )
-    assert ask(api, force=True).status == 201
+    made = ask(api, force=True)
+    assert made.status == 201
+    assert show(api, made.body["zone_drain"]["id"])["announcing_count"] == 2
 
 
 def test_one_that_it_drains_is_not_undrained_alone(api, lb):

@@ -28,7 +28,7 @@ BODY = {"vip": {"vip_address": "203.0.113.7", "next_hop": "10.1.0.7"}}
 class Stage:
     """A distributor with two amphorae of its own, and a controller."""
 
-    def __init__(self, api):
+    def __init__(self, api, **changes):
         self.api = api
         self.cloud = FakeCloud(api.database)
         self.controller = ControllerProcess(self.cloud, options.read(cfg.CONF))
@@ -36,7 +36,9 @@ class Stage:
         self.id = api.create(
             PATH,
             samples.distributor(
-                dedicated_count=2, speakers=[samples.speaker(peers=[peer])]
+                dedicated_count=2,
+                speakers=[samples.speaker(peers=[peer])],
+                **changes,
             ),
         )["id"]
         self.vips = f"{PATH}/{self.id}/vips"

@@ -19,6 +19,7 @@ from octavia_anycast.model.cluster import (
 from octavia_anycast.model.distributor import Distributor, Zone
 from octavia_anycast.model.errors import Conflict, InvalidRequest
 from octavia_anycast.model.fleet.zone_drain import (
+    Holder,
     Place,
     Progress,
     ZoneDrain,
@@ -26,6 +27,7 @@ from octavia_anycast.model.fleet.zone_drain import (
     ZoneDrainState,
     state_of,
 )
+from octavia_anycast.model.registration import ExternalVip
 from octavia_anycast.model.wire import Intent
 from octavia_anycast.planning.cluster.status import (
     OperatingStatus,
@@ -46,7 +48,10 @@ from octavia_anycast.planning.fleet.zone_drain import (
     taken_back,
 )
 from octavia_anycast.testing.simulated.simulation import World
-from octavia_anycast.tests.unit.planning.clusters import desired_cluster
+from octavia_anycast.tests.unit.planning.clusters import (
+    desired_cluster,
+    distributor,
+)
 
 NOW = datetime(2026, 11, 30, 12, tzinfo=UTC)
 VIP = ip_address("198.51.100.10")
@@ -94,7 +99,7 @@ def standing(name, zone="rack1", *, vips=(VIP,), **changes):
 
 def cluster(*amphorae, id_="lb", minimum=1, zones=RACKS, **changes):
     return StandingCluster(
-        load_balancer_id=id_,
+        holder=Holder(load_balancer_id=id_),
         minimum=minimum,
         distributor=Distributor(id="d", zones=zones),
         amphorae=amphorae,
@@ -212,6 +217,76 @@ def test_a_refusal_names_some_and_counts_the_rest():
     assert "and 3 more" in said
     check(request(force=True), known(*alone))
     check(request(boot_elsewhere=True), known(*alone))
+
+
+def own(*zones, **changes):
+    """A distributor's own amphorae, one in each of these zones."""
+    amphorae = [
+        standing(
+            f"own{n}",
+            zone,
+            load_balancer_id=None,
+            distributor_id="d",
+            **changes,
+        )
+        for n, zone in enumerate(zones)
+    ]
+    return replace(cluster(*amphorae), holder=Holder(distributor_id="d"))
+
+
+def test_a_distributors_own_count_as_well():
+    check(request(), known(own("rack1", "rack2")))
+    check(request(), known(replace(own("rack2"), minimum=1)))
+    found = known(own("rack1"), cluster(standing("a")))
+    with pytest.raises(Conflict) as refusal:
+        check(request(), found)
+    said = str(refusal.value)
+    assert "1 load balancer and 1 distributor would lack capacity" in said
+    assert "distributor d (none of its other amphorae is in service)" in said
+    check(request(force=True), found)
+    check(request(boot_elsewhere=True), found)
+    with pytest.raises(Conflict, match="1 distributor would lack capacity"):
+        check(request(), known(own("rack1", "rack2", is_fresh=False)))
+
+
+def test_a_vip_for_one_racks_router_is_that_racks():
+    there = own("rack1", "rack2")
+    peers = tuple(
+        replace(peer, id=f"leaf{n}", availability_zone=f"rack{n}")
+        for n in (1, 2)
+        for peer in distributor().speakers[0].peers
+    )
+    speaker = replace(distributor().speakers[0], peers=peers)
+    vip = ExternalVip(
+        id="v", vip_ip=VIP, nexthop_ip=ip_address("10.1.0.77"), peer_id="leaf1"
+    )
+    mine, other = there.amphorae
+    there = replace(
+        there,
+        distributor=Distributor(id="d", zones=RACKS, speakers=(speaker,)),
+        amphorae=(mine, replace(other, announced=frozenset({V6}))),
+        external_vips=(vip,),
+    )
+    assert lacks(there) == f"it is the last one that announces {VIP}"
+    assert lacks(there, boot_elsewhere=True) == (
+        f"{VIP} is for BGP peer leaf1 alone, which amphorae elsewhere do not "
+        "have"
+    )
+    of_other = replace(vip, peer_id="leaf2")
+    there = replace(there, external_vips=(of_other,))
+    assert lacks(there, boot_elsewhere=True) == ""
+
+
+def test_a_distributors_own_drain_for_seconds():
+    """Nobody's connections go through them."""
+    (marked,) = marks(
+        replace(DRAIN, timeout=600), own("rack1"), {"own0"}, LIMITS, NOW
+    ).values()
+    assert marked["drain_deadline"] - NOW == timedelta(seconds=5)
+    drained = own("rack1", **marked | {"stand_in_wanted": True})
+    given = given_back(DRAIN, drained, is_late=False)
+    assert given.changes["own0"]["drain_wanted_since"] is None
+    assert not given.is_over, "its stand-in waits for it"
 
 
 def test_an_unknown_place_is_named_with_those_there_are():
