@@ -185,8 +185,8 @@ test-ha: root packages bpf $(STAMP) ## Three controllers on etcd and Galera, und
 test-fleet: root packages bpf $(STAMP) ## Zone drains and fleet changes under traffic (root)
 	OA_LAB_REQUIRED=1 OA_FLEET=1 $(PYTEST) lab/tests/fleet $(ARGS)
 
-test-upgrade: root packages bpf $(STAMP) ## From the last release's source to this one, under traffic (root)
-	OA_LAB_REQUIRED=1 $(PYTEST) lab/tests/upgrade $(ARGS)
+test-upgrade: root packages bpf $(STAMP) ## From the last release's source to this one, under traffic; NODES=3 with etcd and Galera (root)
+	OA_LAB_REQUIRED=1 OA_UPGRADE_NODES=$(NODES) $(PYTEST) lab/tests/upgrade $(ARGS)
 
 chaos: root packages $(STAMP) ## Faults alone and in pairs; SEED=, ROUNDS=, FIRST=, FAULTS=a,b+c, DRIVER=bird, CONTROLLERS=3 (root)
 	OA_LAB_REQUIRED=1 OA_CHAOS_SEED=$(or $(SEED),4) OA_CHAOS_FIRST=$(FIRST) \

@@ -2,6 +2,7 @@
 # Copyright (c) 2026 The octavia-anycast authors
 """What the tests of three nodes share."""
 
+import collections.abc
 import os
 
 import guide_shell
@@ -48,13 +49,21 @@ def _file(word: str) -> controllers.Configuration:
     return lambda node: printed.on(node, text)
 
 
-def convert(bench: Bench, balancer: Balancer) -> tuple[Node, ...]:
+def convert(
+    bench: Bench,
+    balancer: Balancer,
+    environment: collections.abc.Mapping[str, str] | None = None,
+) -> tuple[Node, ...]:
     """Have three controllers in this lab; it does not become another again.
 
     Amphorae send heartbeats to the controllers that they were made with, so
     the load balancer gets others.
+
+    :param environment: with which the controllers are of the last release
     """
-    made = controllers.convert(bench.plane, bench.registry, files())
+    made = controllers.convert(
+        bench.plane, bench.registry, files(), environment
+    )
     before = bench.instance_ids(balancer)
     two_controllers.fail_over(scene_of(bench, balancer))
     process.wait_until(
@@ -63,7 +72,10 @@ def convert(bench: Bench, balancer: Balancer) -> tuple[Node, ...]:
         "amphorae that know three controllers",
         0.5,
     )
-    bench.await_converged(balancer)
+    if environment:
+        bench.await_whole(balancer)  # by code of then nothing is planned here
+    else:
+        bench.await_converged(balancer)
     return made
 
 

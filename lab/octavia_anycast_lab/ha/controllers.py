@@ -48,10 +48,13 @@ def convert(
     plane: deployment.Deployment,
     registry: registry_lib.Registry,
     files: Files,
+    environment: collections.abc.Mapping[str, str] | None = None,
 ) -> tuple[Node, ...]:
     """Make a lab that has one controller and one MariaDB one of three.
 
     What is in the database is kept. There is no way back but a new lab.
+
+    :param environment: of the controllers, variables beyond those of all
     """
     made = nodes.of(plane.lab)
     nodes.build(plane.lab, registry)
@@ -62,7 +65,7 @@ def convert(
         galera.start(made, registry, files.galera, plane.database_dir)
         front.start(plane, registry, made)
     for node in made:
-        start(plane, registry, node, files)
+        start(plane, registry, node, files, environment)
     return made
 
 

@@ -73,6 +73,10 @@ class Source:
             settings.LAB_ENVIRONMENT: lab.name,
         }
 
+    def product(self) -> dict[str, str]:
+        """The variables with which our programs are those of then."""
+        return {"PYTHONPATH": str(self.root)}
+
     def _path(self) -> dict[str, str]:
         return {"PYTHONPATH": f"{self.root}:{self.root / 'lab'}"}
 

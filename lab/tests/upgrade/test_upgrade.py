@@ -5,21 +5,25 @@
     made by the last release   load balancer, two amphorae
     too early                  the new controller refuses the old tables
     tables, check              the old API and controller go on
-    side by side               a new controller beside the old one
+    side by side               new controllers beside old ones
     controller                 new; the API and both agents are old
     API                        new; both agents are old
     image                      a third amphora, new, beside the old ones
     failover                   all are new
 
 Requests flow all the time. What is new is told by the image layers on which
-an amphora stands.
+an amphora stands. ``OA_UPGRADE_NODES=3`` has three controllers with etcd and
+Galera.
 """
 
 import dataclasses
+import os
 import pathlib
 import subprocess
 import sys
+import typing
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import losses
 import pytest
@@ -27,14 +31,13 @@ from cluster_bench import Amphora, Balancer, Bench, web_listener
 from octavia_anycast_lab.amphora import image
 from octavia_anycast_lab.api import rest
 from octavia_anycast_lab.cloud import (
-    control_plane,
     controller,
     database,
     octavia_api,
-    second_controller,
     service,
 )
 from octavia_anycast_lab.host import process
+from rollout import One, Rollout, Three, nothing
 
 pytestmark = pytest.mark.lab
 
@@ -42,7 +45,6 @@ MANAGE = "octavia-anycast-manage"
 NAME = "kept"
 SIZE = 2
 SECONDS = 240.0
-BESIDE_CHANGES = 3
 # Only so that nothing waits for ever.
 COMMAND_SECONDS = 900.0
 # All of the stages, on a busy machine.
@@ -69,7 +71,19 @@ def released(bench: Bench) -> Balancer:
 
 
 @pytest.fixture(scope="module")
-def upgraded(bench: Bench, released: Balancer) -> Iterator[Upgrade]:
+def rollout(bench: Bench, released: Balancer, source: typing.Any) -> Rollout:
+    """The controllers, of the last release still."""
+    made: Rollout = One(bench=bench)
+    if os.environ.get("OA_UPGRADE_NODES") == "3":
+        made = Three(bench, released, source.product())
+    made.prepare()
+    return made
+
+
+@pytest.fixture(scope="module")
+def upgraded(
+    bench: Bench, released: Balancer, rollout: Rollout
+) -> Iterator[Upgrade]:
     """Tables, controller and API of now; the agents are as they were."""
     before = bench.instance_ids(released)
     versions = [_version(bench)]
@@ -80,8 +94,8 @@ def upgraded(bench: Bench, released: Balancer) -> Iterator[Upgrade]:
         checked = _run(bench, MANAGE, "distributor", "check")
         assert checked.returncode == 0, checked.stdout + checked.stderr
         _change(bench, released)  # by the old API and the old controller
-        _change_side_by_side(bench, released)
-        _replace_controller(bench)
+        rollout.side_by_side(partial(_change, bench, released))
+        rollout.finish()
         bench.await_converged(released)
         _change(bench, released)  # by the old API and the new controller
         _replace_api(bench)
@@ -124,7 +138,7 @@ def _run(
 def _change(
     bench: Bench,
     balancer: Balancer,
-    meanwhile: Callable[[], None] = lambda: None,
+    meanwhile: Callable[[], None] = nothing,
 ) -> None:
     """Change a listener; every amphora gets a new configuration."""
     (listener,) = bench.octavia.listeners(load_balancer_id=balancer.id)
@@ -149,29 +163,6 @@ def _haproxy_configuration(bench: Bench, amphora: Amphora) -> str:
     return bench.inside(
         amphora, "sh", "-c", "cat /var/lib/octavia/*/haproxy.cfg"
     )
-
-
-def _change_side_by_side(bench: Bench, balancer: Balancer) -> None:
-    """Change it under an old and a new controller, whoever owns it.
-
-    Then each of them is killed in a change: the other one ends it.
-    """
-    for label in (second_controller.LABEL, controller.LABEL):
-        second_controller.start(bench.plane, bench.registry)
-        for _ in range(BESIDE_CHANGES):
-            _change(bench, balancer)
-
-        def kill(label: str = label) -> None:
-            controller.kill(bench.registry, label)
-
-        _change(bench, balancer, kill)
-
-
-def _replace_controller(bench: Bench) -> None:
-    controller.stop(bench.registry)
-    control_plane.configure(bench.plane)
-    controller.start(bench.plane, bench.registry)
-    second_controller.stop(bench.registry)
 
 
 def _replace_api(bench: Bench) -> None:
