@@ -68,7 +68,7 @@ DRAIN = Resource(
         ),
         "deadline": MOMENT.or_null(
             "When the amphora withdraws its paths, even if connections are "
-            "left (UTC)."
+            "left (UTC); later by as long as the drain has to wait."
         ),
         "connections": _CONNECTIONS,
         "vips": list_of(nested(_VIP))("The connections of each VIP."),
@@ -81,9 +81,10 @@ _OPTIONS = Resource(
     name="DrainOptions",
     fields={
         "timeout": INTEGER(
-            "Seconds after the first request for the drain until paths are "
-            "withdrawn, even if connections are left. Null: the option "
-            "drain_timeout; for the paths of a registration, 5 seconds.",
+            "Seconds after the drain has begun until paths are withdrawn, "
+            "even if connections are left; for the paths of a registration, "
+            "after it was first requested. Null: the option drain_timeout; "
+            "for the paths of a registration, 5 seconds.",
             between(0, TIMEOUT_MAX_SECONDS),
         )
     },

@@ -40,8 +40,8 @@ def ask(
 ) -> AmphoraRecord:
     """Ask for a drain; idempotent.
 
-    :param timeout: seconds from when it was first asked for; None: as it
-        was, or the limits' ``drain_timeout``
+    :param timeout: seconds from when it begins; None: as it was, or the
+        limits' ``drain_timeout``
     :raises NotFound: if there is no such amphora any more.
     :raises Conflict: it is not in service, or nobody else would be.
     """

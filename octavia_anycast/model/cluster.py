@@ -195,7 +195,8 @@ class AmphoraRecord:
     announce; None: it is none. ``is_replacing``: it was booted in the place
     of another one and is not configured yet.
     ``drain_wanted_since``: when it was asked to be taken out of service, and
-    ``drain_deadline``: until when it may drain; None: it was not.
+    ``drain_deadline``: until when it may drain, if it begins at once; None: it
+    was not.
     ``draining_since``: when its agent was first told to drain, by wish or on
     its way out, ``drained_at``: when it was told to withdraw after that, and
     ``finishing_since``: when its HAProxy was asked to finish its connections.
@@ -254,11 +255,6 @@ class AmphoraRecord:
     mute_since: datetime | None = None
     stale_since: datetime | None = None
     told: Told = field(default=None, hash=False, repr=False)
-
-    @property
-    def is_drained_with_others(self) -> bool:
-        """Whether it is one of many: it drains when it can be missed."""
-        return self.zone_drain_id is not None or self.stand_in_wanted
 
     @property
     def was_configured(self) -> bool:
@@ -605,20 +601,18 @@ def drain_of(record: AmphoraRecord, leaving_seconds: float) -> Drain | None:
     """
     if record.leaving_since is not None:
         since = record.leaving_since
-        deadline = since + timedelta(seconds=leaving_seconds)
+        asked = since + timedelta(seconds=leaving_seconds)
+        deadline = drain_deadline(since, asked)
     elif record.drain_wanted_since is not None:
         since = record.drain_wanted_since
         deadline = record.drain_deadline or since
-        if record.is_drained_with_others and record.draining_since:
-            # It may have had to wait: its time counts from its beginning.
-            deadline += record.draining_since - since
+        begun = record.draining_since or since
+        # It may have had to wait, and who asked may have another clock: its
+        # time counts from its beginning.
+        deadline = drain_deadline(begun, deadline + (begun - since))
     else:
         return None
-    return Drain(
-        since=since,
-        deadline=drain_deadline(since, deadline),
-        state=_state(record),
-    )
+    return Drain(since=since, deadline=deadline, state=_state(record))
 
 
 def drain_deadline(since: datetime, asked: datetime) -> datetime:

@@ -57,10 +57,11 @@ def wish(
 ) -> dict[str, datetime]:
     """Name -> value of the fields that ask for a drain; idempotent.
 
-    :param timeout: seconds from when it was first asked for; None: as it
-        was, or the limits' ``drain_timeout``; of the paths of a registration,
-        whose amphora stays where it is, five seconds. A distributor's own,
-        through which nobody's connections go, has no more than these.
+    :param timeout: seconds from when it begins, or, of the paths of a
+        registration, from when it was first asked for; None: as it was, or the
+        limits' ``drain_timeout``; of the paths of a registration, whose
+        amphora stays where it is, five seconds. A distributor's own, through
+        which nobody's connections go, has no more than these.
     """
     since = asked_of.drain_wanted_since or now
     deadline = asked_of.drain_deadline
@@ -145,8 +146,8 @@ def is_over(group: Group, member: Assessment) -> bool:
         return True
     if not is_announcing_any(group.desired, member.amphora):
         return True
-    if record.is_drained_with_others and record.draining_since is None:
-        return False  # it had to wait: its time begins when it begins
+    if record.leaving_since is None and record.draining_since is None:
+        return False  # its time begins when it begins
     drain = drain_of(record, _seconds(group, report))
     if drain is None or group.now >= drain.deadline:
         return True

@@ -3,6 +3,7 @@
 """Draining: one amphora out of service by wish, or on its way out."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from hypothesis import example, given, settings
@@ -102,6 +103,23 @@ def test_it_keeps_what_is_left_until_the_deadline(world):
     guest = first(world)
     guest.connections = 1
     world.drain(guest.record.id, 20)
+    waited = seconds_until(world, lambda: guest.record.drained_at)
+    assert 20 <= waited <= 22
+
+
+@pytest.mark.parametrize("minutes", [-5, 5])
+def test_the_clock_of_who_asked_does_not_matter(world, minutes):
+    """That of a host of the API, whose request another host carries out."""
+    guest = first(world)
+    guest.connections = 1
+    world.drain(guest.record.id, 20)
+    record = guest.record
+    off = timedelta(minutes=minutes)
+    world._change(
+        record.id,
+        drain_wanted_since=record.drain_wanted_since + off,
+        drain_deadline=record.drain_deadline + off,
+    )
     waited = seconds_until(world, lambda: guest.record.drained_at)
     assert 20 <= waited <= 22
 
