@@ -11,6 +11,7 @@ Layer: model. Pure; JSON documents are plain dicts at this edge only.
 
 import re
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
@@ -579,6 +580,23 @@ class DesiredState:
             for speaker in self.speakers
             for peer in speaker.peers
         )
+
+
+def peers_of(
+    pairs: Sequence[tuple[Speaker, Peer]], vip: VipState
+) -> tuple[Peer, ...]:
+    """The peers that a VIP is announced to.
+
+    Those named, else those whose session has the VIP's IP version, else all:
+    a fabric may carry both families over one session (RFC 4760).
+
+    :param pairs: each (speaker, peer) of the amphora
+    """
+    if vip.peer_ids is not None:
+        return tuple(peer for _, peer in pairs if peer.id in vip.peer_ids)
+    version = vip.vip_ip.version
+    same = tuple(p for s, p in pairs if s.ip_version == version)
+    return same or tuple(peer for _, peer in pairs)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

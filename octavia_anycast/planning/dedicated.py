@@ -5,12 +5,14 @@
 Layer: planning. Pure. Their life is that of all amphorae
 (:mod:`octavia_anycast.planning.amphora.life`); what they do is simpler, as
 they have neither HAProxy nor front end, and all of them announce the same
-next hops: while one does, the fabric has every route.
+next hops, each to the peers of its place: an external VIP for one rack's
+router is announced by that rack's alone.
 
 Invariants (tests/unit/planning/test_dedicated.py):
 
 1. while the distributor stays, the last one that announces is never told to
-   withdraw, nor deleted, but for a dead one, whoever asks for its drain;
+   withdraw, nor deleted, but for a dead one; whoever asks for a drain, nor is
+   the last one that announces some external VIP told to withdraw;
 2. only its external VIPs and registered paths are ever announced;
 3. a deleted distributor leaves no amphora;
 4. once all is well nothing is planned.
@@ -18,7 +20,7 @@ Invariants (tests/unit/planning/test_dedicated.py):
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 
 from octavia_anycast.model.actions import Action, BootAmphora, SetAgentState
@@ -36,7 +38,13 @@ from octavia_anycast.model.cluster import (
 )
 from octavia_anycast.model.distributor import Distributor
 from octavia_anycast.model.registration import ExternalVip, RegisteredPath
-from octavia_anycast.model.wire import DesiredState, Intent, Report, VipState
+from octavia_anycast.model.wire import (
+    DesiredState,
+    Intent,
+    Report,
+    VipState,
+    peers_of,
+)
 from octavia_anycast.planning import registration
 from octavia_anycast.planning.amphora import backoff, draining
 from octavia_anycast.planning.amphora.agent_state import (
@@ -179,56 +187,94 @@ class Dedicated(AmphoraGroup[DesiredDistributor]):
         return _ALL if self.is_ready(amphora) else frozenset()
 
     def is_guarded(self, member: Assessment) -> bool:
-        """One that is to drain, also by what none of the others has peers for.
+        """One that is to drain, also by each external VIP that it alone has.
 
-        What is for one rack's router is announced by that rack's alone.
+        Load balancers that are registered announce themselves, too.
         """
         if super().is_guarded(member):
             return True
-        return (
-            member.phase is Phase.DRAINED
-            and bool(self.announced(member.amphora))
-            and not self._vips_of(member) <= self._vips_beside(member)
-        )
-
-    def _vips_beside(self, member: Assessment) -> frozenset[IPAddress]:
-        return frozenset().union(
+        record, report = member.amphora.record, member.amphora.report
+        if (
+            member.phase is not Phase.DRAINED
+            or record.drained_at is not None
+            or report is None
+        ):
+            return False
+        beside = frozenset[IPAddress]().union(
             *(
-                self._vips_of(other)
+                self._vips_to(other.amphora.record, sent_to(other_report))
                 for other in self.of(Phase.SERVING)
-                if other.id != member.id and self.is_ready(other.amphora)
+                for other_report in [other.amphora.report]
+                if other.id != member.id
+                and other_report is not None
+                and self.is_ready(other.amphora)
             )
         )
+        return not self._vips_to(record, self._held_by(report)) <= beside
 
-    def _vips_of(self, member: Assessment) -> frozenset[IPAddress]:
-        """The VIPs that it announces to some peer of its place, once ready."""
-        return vips_at(
-            self.desired.distributor,
-            member.amphora.record,
-            self.desired.vip_states(),
+    def _held_by(self, report: Report) -> frozenset[str]:
+        """Its peers, without those that have been away for long."""
+        patience = timedelta(seconds=self.desired.policy.session_patience)
+        return frozenset(
+            session.peer_id
+            for session in report.sessions
+            if session.state is SessionState.ESTABLISHED
+            or session.since is None
+            or self.now - session.since < patience
         )
 
+    def _vips_to(
+        self, record: AmphoraRecord, peer_ids: frozenset[str]
+    ) -> frozenset[IPAddress]:
+        vips = _states_of(self.desired.external_vips)
+        return vips_to(self.desired.distributor, record, vips, peer_ids)
 
-def vips_at(
-    distributor: Distributor, record: AmphoraRecord, vips: Iterable[VipState]
+
+def vips_to(
+    distributor: Distributor,
+    record: AmphoraRecord,
+    vips: Iterable[VipState],
+    peer_ids: frozenset[str] | None = None,
 ) -> frozenset[IPAddress]:
-    """The VIPs of which an amphora has a path for some peer of its place."""
-    peer_ids = {
-        peer.id
+    """The VIPs that an amphora announces to some of these peers.
+
+    :param peer_ids: None: all peers of its place
+    """
+    pairs = tuple(
+        (speaker, peer)
         for speaker in distributor.speakers
         for peer in speaker.peers
         if peer.selects(record.availability_zone, record.compute_host)
-    }
-    return frozenset(
-        vip.vip_ip
-        for vip in vips
-        if vip.peer_ids is None or not peer_ids.isdisjoint(vip.peer_ids)
     )
+    known: dict[object, bool] = {}
+
+    def has(vip: VipState) -> bool:
+        key = vip.peer_ids, vip.vip_ip.version
+        if key not in known:
+            known[key] = any(
+                peer_ids is None or peer.id in peer_ids
+                for peer in peers_of(pairs, vip)
+            )
+        return known[key]
+
+    return frozenset(vip.vip_ip for vip in vips if has(vip))
 
 
 def external_states(vips: tuple[ExternalVip, ...]) -> tuple[VipState, ...]:
     """External VIPs as an agent is told them, for who asks once."""
     return _make_states_of(vips)
+
+
+def sent_to(report: Report) -> frozenset[str]:
+    """The peers that have all that they are to have from it, and something."""
+    up = _established(report)
+    return frozenset(
+        count.peer_id
+        for count in report.path_counts
+        if count.peer_id in up
+        and count.wanted
+        and count.advertised == count.wanted
+    )
 
 
 def plan_dedicated(group: Dedicated) -> tuple[Action, ...]:
@@ -408,6 +454,9 @@ def _next_steps(
     assert report is not None
     intent = draining.intent_by_wish(group, member)
     state = _state(group.desired, record, _told(vips, intent))
+    if member.phase is Phase.DRAINED and not state.peers():
+        intent = Intent.WITHDRAW  # nobody hears it
+        state = replace(state, vips=())
     state = with_allowed_speakers(group, member, state)
     drain = draining.mark(record, state, intent)
     if is_in_force(state, report) and drain is None:

@@ -19,29 +19,16 @@ from octavia_anycast.model.wire import (
     PathReport,
     PathState,
     VipState,
+    peers_of,
 )
 from octavia_anycast.remembered import Remembered
-
-
-def peers_of(state: DesiredState, vip: VipState) -> tuple[Peer, ...]:
-    """The peers that a VIP is announced to.
-
-    Those named, else those whose session has the VIP's IP version, else all:
-    a fabric may carry both families over one session (RFC 4760).
-    """
-    pairs = state.peers()
-    if vip.peer_ids is not None:
-        return tuple(peer for _, peer in pairs if peer.id in vip.peer_ids)
-    version = vip.vip_ip.version
-    same = tuple(p for s, p in pairs if s.ip_version == version)
-    return same or tuple(peer for _, peer in pairs)
 
 
 class _Peers:
     """The peers of each VIP of a state, found once for those of one kind."""
 
     def __init__(self, state: DesiredState) -> None:
-        self._state = state
+        self._pairs = state.peers()
         self._found: dict[object, tuple[Peer, ...]] = {}
 
     def of(self, vip: VipState) -> tuple[Peer, ...]:
@@ -49,7 +36,7 @@ class _Peers:
         key = vip.peer_ids, vip.vip_ip.version
         found = self._found.get(key)
         if found is None:
-            found = self._found[key] = peers_of(self._state, vip)
+            found = self._found[key] = peers_of(self._pairs, vip)
         return found
 
 
@@ -131,10 +118,11 @@ def path_reports(
     if state.is_distributor:
         return ()
     out = {(path.vip_ip, path.peer_id): path for path in status.paths}
+    pairs = state.peers()
     return tuple(
         _report(vip, peer, gate, bound, out.get((vip.vip_ip, peer.id)))
         for vip in state.vips
-        for peer in peers_of(state, vip)
+        for peer in peers_of(pairs, vip)
     )
 
 

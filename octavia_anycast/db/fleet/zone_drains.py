@@ -28,7 +28,7 @@ from sqlalchemy import delete as delete_rows
 from sqlalchemy import update as update_rows
 from sqlalchemy.orm import Session
 
-from octavia_anycast.db import dedicated, epochs, listing, mapping, models
+from octavia_anycast.db import epochs, listing, mapping, models
 from octavia_anycast.db.amphora import amphorae, places, reports
 from octavia_anycast.db.amphora.reports import StoredReport
 from octavia_anycast.db.cluster import clusters
@@ -40,7 +40,6 @@ from octavia_anycast.db.distributor import (
 from octavia_anycast.db.fleet import revision, told
 from octavia_anycast.db.models import Amphora, AmphoraReport
 from octavia_anycast.db.passwords import WithoutPasswords
-from octavia_anycast.model.bgp import IPAddress
 from octavia_anycast.model.cluster import (
     AmphoraRecord,
     AmphoraStatus,
@@ -56,7 +55,11 @@ from octavia_anycast.model.fleet.zone_drain import (
     ZoneDrainState,
 )
 from octavia_anycast.model.wire import HELD, GateState, Report
-from octavia_anycast.planning.dedicated import external_states, vips_at
+from octavia_anycast.planning.dedicated import (
+    external_states,
+    sent_to,
+    vips_to,
+)
 from octavia_anycast.planning.fleet import zone_drain as planning
 from octavia_anycast.planning.fleet.zone_drain import (
     Known,
@@ -199,7 +202,10 @@ def record_told(
 
 
 def distributors_at(session: Session, place: Place) -> list[str]:
-    """The distributors whose load balancers a zone drain concerns."""
+    """The distributors that a zone drain concerns.
+
+    By their load balancers or by amphorae of their own.
+    """
     return told.distributors_of(session, places.at(session, place))
 
 
@@ -453,15 +459,7 @@ def _with_own(
         .order_by(Amphora.created_at, Amphora.id)
     ).all()
     vips = external_vips.of_distributor(session, holder.distributor_id)
-    paths = dedicated.announced_paths(session, holder.distributor_id)
-
-    def announced(
-        record: AmphoraRecord, report: Report | None
-    ) -> Iterator[IPAddress]:
-        if _counts(report):
-            yield from vips_at(found, record, external_states(vips))
-            yield from (path.vip_ip for path in paths.get(record.id, ()))
-
+    states = external_states(vips)
     yield StandingCluster(
         holder=holder,
         minimum=1,
@@ -471,7 +469,11 @@ def _with_own(
             Standing(
                 record=record,
                 fleet_revision=row.fleet_revision,
-                announced=frozenset(announced(record, report)),
+                announced=vips_to(found, record, states, sent_to(report))
+                if report is not None
+                else frozenset(),
+                expected=vips_to(found, record, states),
+                has_paths=_counts(report),
                 is_fresh=report is not None and reported_at >= fresh_since,
             )
             for row, report, reported_at in rows

@@ -115,14 +115,21 @@ def intent_by_wish(group: Group, member: Assessment) -> Intent:
     it stays so: whoever took it out of service had a reason.
     """
     record = member.amphora.record
+    if is_withdrawn(record):
+        return Intent.WITHDRAW
     if member.phase is not Phase.DRAINED:
         return Intent.ADVERTISE
-    if record.drained_at is not None:
-        return Intent.WITHDRAW
     if not _can_be_missed(group, member):
         has_begun = record.draining_since is not None
         return Intent.DRAIN if has_begun else Intent.ADVERTISE
     return Intent.WITHDRAW if is_over(group, member) else Intent.DRAIN
+
+
+def is_withdrawn(record: AmphoraRecord) -> bool:
+    """Whether it was drained by wish, also if its agent hangs since then."""
+    return (
+        record.drain_wanted_since is not None and record.drained_at is not None
+    )
 
 
 def drained_since(

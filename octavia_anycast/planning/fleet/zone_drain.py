@@ -50,15 +50,18 @@ NO_MARKS: Mapping[str, Any] = {
 class Standing:
     """An amphora as our tables know it.
 
-    ``announced``: the VIPs that its last report says it announces;
-    ``is_fresh``: whether that report is of now. ``could_serve``: its health
-    gate was UP, so that it could announce. ``fleet_revision``: that of the
-    fleet when it was booted.
+    ``announced``: the VIPs that its last report says it announces; of a
+    distributor's own the external ones, ``expected``: all that it has peers
+    for, ``has_paths``: whether it announces any path. ``is_fresh``: whether
+    that report is of now. ``could_serve``: its health gate was UP, so that it
+    could announce. ``fleet_revision``: that of the fleet when it was booted.
     """
 
     record: AmphoraRecord
     fleet_revision: int = 0
     announced: frozenset[IPAddress] = frozenset()
+    expected: frozenset[IPAddress] = frozenset()
+    has_paths: bool = False
     is_fresh: bool = False
     could_serve: bool = False
 
@@ -182,16 +185,18 @@ def _check_capacity(
                 avoided,
                 boot_elsewhere=wanted.boot_elsewhere,
                 taken=known.taken,
+                place=wanted.place,
             )
         )
     }
     if found:
         said = [f"{_named(one)} ({why})" for one, why in sorted(found.items())]
+        other_ways = "Scale them out, or ask with boot_elsewhere, or"
         raise Conflict(
             f"The {wanted.place} cannot be drained: {_count(found)} would "
-            f"lack capacity: {_some(said)}. Scale them out, or ask with "
-            "boot_elsewhere, or with force, which keeps in service what "
-            "cannot be missed."
+            f"lack capacity: {_some(said)}. "
+            f"{'Ask' if wanted.boot_elsewhere else other_ways} with force, "
+            "which keeps in service what cannot be missed."
         )
 
 
@@ -202,24 +207,26 @@ def shortage(
     *,
     boot_elsewhere: bool,
     taken: Collection[str] = (),
+    place: Place | None = None,
 ) -> str:
     """Why a cluster cannot do without its amphorae there; empty: it can.
 
     :param taken: amphorae at the places of other zone drains
+    :param place: the place that is drained
     """
     going = [
         one
         for one in cluster.amphorae
         if one.record.id in in_place
         and one.record.status is AmphoraStatus.ALLOCATED
-        and one.announced
+        and (one.announced or one.has_paths)
     ]
     if not going:
         return ""
     vips = frozenset[IPAddress]().union(*(one.announced for one in going))
     if boot_elsewhere:
         return _why_not_elsewhere(cluster, avoided) or _why_only_there(
-            cluster, vips, avoided
+            cluster, vips, avoided, place
         )
     others = {
         one.record.id: vips if one.could_serve else one.announced
@@ -248,16 +255,19 @@ def _why_only_there(
     cluster: StandingCluster,
     vips: Collection[IPAddress],
     avoided: frozenset[str],
+    place: Place | None,
 ) -> str:
     """Which external VIP is for a peer that amphorae elsewhere do not have."""
+    host = place.compute_host if place is not None else None
     elsewhere = {
         peer.id
         for speaker in cluster.distributor.speakers
         for peer in speaker.peers
         for zone in candidate_zones(cluster)
         if zone.availability_zone not in avoided
+        and (host is None or peer.compute_host != host)
         and peer.selects(zone.availability_zone, peer.compute_host)
-    }
+    } - {place.peer_id if place is not None else None}
     for vip in cluster.external_vips:
         if vip.peer_id and vip.vip_ip in vips and vip.peer_id not in elsewhere:
             return (
@@ -341,7 +351,11 @@ def marks(
             **NO_MARKS,
             **wish(record, drain.timeout, limits, now),
             "zone_drain_id": drain.id,
-            "stand_in_wanted": may_boot and is_old,
+            "stand_in_wanted": may_boot
+            and is_old
+            and not _why_only_there(
+                cluster, one.announced, avoided, drain.place
+            ),
         }
     return found
 
@@ -402,12 +416,16 @@ def released() -> dict[str, Any]:
 def is_back(cluster: StandingCluster, amphora_id: str) -> bool:
     """Whether it announces again what the others do.
 
-    Of a distributor's own each may have other peers, and so other VIPs.
+    Of a distributor's own each has the VIPs of its peers.
     """
+    if cluster.holder.distributor_id:
+        return all(
+            one.expected <= one.announced
+            for one in cluster.amphorae
+            if one.record.id == amphora_id
+        )
     announced = {one.record.id: one.announced for one in cluster.amphorae}
     own = announced.pop(amphora_id, frozenset())
-    if cluster.holder.distributor_id:
-        return bool(own) or not any(announced.values())
     return all(vips <= own for vips in announced.values())
 
 

@@ -43,6 +43,7 @@ from octavia_anycast.model.wire import (
     PathCounts,
     Report,
     SessionReport,
+    peers_of,
 )
 from octavia_anycast.planning.amphora.assessment import lapses
 from octavia_anycast.planning.amphora.draining import wish
@@ -129,6 +130,8 @@ class Sky:
     bad_password: str | None = None
     replacements_elsewhere: int = 0
     told_in_vain: dict = field(default_factory=dict)
+    down: set = field(default_factory=set)  # (amphora_id, peer_id)
+    down_since: datetime | None = None
 
     def observe(self):
         return ObservedCluster(
@@ -188,7 +191,16 @@ class Sky:
 
     def _report(self, machine):
         state = machine.state
-        is_up = not machine.is_refused()
+        pairs = state.peers()
+        is_up = {
+            peer.id: not machine.is_refused()
+            and (machine.record.id, peer.id) not in self.down
+            for _, peer in pairs
+        }
+        wanted = {
+            peer.id: sum(peer in peers_of(pairs, vip) for vip in state.vips)
+            for _, peer in pairs
+        }
         return Report(
             amphora_id=machine.record.id,
             digest=digest(state),
@@ -203,19 +215,21 @@ class Sky:
                     peer_id=peer.id,
                     peer_ip=peer.peer_ip,
                     state=SessionState.ESTABLISHED
-                    if is_up
+                    if is_up[peer.id]
                     else SessionState.IDLE,
-                    since=machine.booted_at,
+                    since=machine.booted_at
+                    if is_up[peer.id]
+                    else self.down_since or machine.booted_at,
                 )
-                for _, peer in state.peers()
+                for _, peer in pairs
             ),
             path_counts=tuple(
                 PathCounts(
-                    peer_id=peer.id,
-                    wanted=len(state.vips),
-                    advertised=len(state.vips) if is_up else 0,
+                    peer_id=peer_id,
+                    wanted=count,
+                    advertised=count if is_up[peer_id] else 0,
                 )
-                for _, peer in state.peers()
+                for peer_id, count in wanted.items()
             ),
             speakers_digest=speakers_digest(state.speakers),
             are_speakers_loaded=True,
@@ -321,6 +335,28 @@ class Sky:
         if "status" in changes:
             changes["status_since"] = self.now
         machine.record = replace(machine.record, **changes)
+
+    def cut(self, machine, peer_id):
+        """Take one of its sessions down."""
+        self.down.add((machine.record.id, peer_id))
+        self.down_since = self.now
+
+    def heard(self):
+        """(VIP, peer) of all paths that the fabric has."""
+        return {
+            (vip.vip_ip, peer.id)
+            for machine in self.machines.values()
+            if machine.is_alive
+            for vip in machine.state.vips
+            for peer in peers_of(machine.state.peers(), vip)
+            if (machine.record.id, peer.id) not in self.down
+        }
+
+    def go(self, seconds):
+        """Look each second."""
+        for _ in range(seconds):
+            self.step()
+            self.now += timedelta(seconds=1)
 
     def drain(self, machine, *, elsewhere=False):
         """Ask for its drain, as a zone drain does, if it is not asked for."""
@@ -576,8 +612,11 @@ def test_the_last_one_that_announces_goes_on(is_there):
         assert not victim.announced()
 
 
-def test_what_only_one_has_a_peer_for_keeps_it():
-    """A VIP for the router of its rack."""
+OF_LEAF1 = external(2, peer_id="leaf1")
+
+
+def racks(count=2):
+    """A distributor with a router in each of two racks."""
     made = distributor()
     (speaker,) = made.speakers
     peers = tuple(
@@ -586,25 +625,30 @@ def test_what_only_one_has_a_peer_for_keeps_it():
         for peer in speaker.peers
     )
     zones = tuple(Zone(availability_zone=f"rack{n}") for n in (1, 2))
-    racks = replace(
+    return replace(
         made,
         speakers=(replace(speaker, peers=peers),),
         zones=zones,
-        dedicated_count=2,
+        dedicated_count=count,
     )
-    sky = Sky(desired(2, external(1), distributor=racks))
+
+
+@pytest.fixture
+def one_racks_vip():
+    """A VIP for everybody and one for leaf1, and leaf1's amphora."""
+    sky = Sky(desired(2, external(1), OF_LEAF1, distributor=racks()))
     sky.run()
     victim = next(
         m
         for m in sky.machines.values()
         if m.record.availability_zone == "rack1"
     )
-    sky.wish = replace(
-        sky.wish,
-        external_vips=(external(1), external(2, peer_id="leaf1")),
-        revision="2",
-    )
-    sky.run()
+    return sky, victim
+
+
+def test_what_only_one_has_a_peer_for_keeps_it(one_racks_vip):
+    """A VIP for the router of its rack."""
+    sky, victim = one_racks_vip
     sky.drain(victim)
     for _ in range(20):
         sky.step()
@@ -613,6 +657,76 @@ def test_what_only_one_has_a_peer_for_keeps_it():
     sky.wish = replace(sky.wish, external_vips=(external(1),), revision="3")
     sky.run()
     assert not victim.announced()
+
+
+def test_a_flap_does_not_end_that(one_racks_vip):
+    sky, victim = one_racks_vip
+    sky.drain(victim)
+    sky.go(20)
+    sky.cut(victim, "leaf1")
+    sky.go(10)
+    sky.down.clear()
+    sky.go(20)
+    assert (OF_LEAF1.vip_ip, "leaf1") in sky.heard()
+
+
+def test_a_router_that_is_away_for_long_does(one_racks_vip):
+    """Nobody hears that VIP: it keeps no amphora in service."""
+    sky, victim = one_racks_vip
+    sky.cut(victim, "leaf1")
+    sky.drain(victim)
+    sky.go(30)
+    assert victim.record.drained_at is None
+    sky.go(60)
+    assert victim.record.drained_at is not None
+
+
+def test_what_the_other_has_no_session_for_is_not_beside():
+    """IPv6, of which the other one's session is down."""
+    made = distributor()
+    (speaker,) = made.speakers
+    (peer,) = speaker.peers
+    leaf6 = replace(peer, id="leaf6", peer_ip=ip_address("2001:db8::11"))
+    of_6 = replace(speaker, id="six", ip_version=6, peers=(leaf6,))
+    both = replace(made, speakers=(speaker, of_6), dedicated_count=2)
+    vip = ExternalVip(
+        id="v6",
+        vip_ip=ip_address("2001:db8:100::2"),
+        nexthop_ip=ip_address("2001:db8:1::77"),
+    )
+    sky = Sky(desired(2, external(1), vip, distributor=both))
+    sky.run()
+    victim, other = sky.machines.values()
+    sky.cut(other, "leaf6")
+    sky.drain(victim)
+    for _ in range(60):
+        sky.go(1)
+        assert (vip.vip_ip, "leaf6") in sky.heard()
+    sky.down.clear()
+    sky.run()
+    assert not victim.announced()
+
+
+def test_without_peers_nobody_is_waited_for():
+    mute = replace(distributor(), speakers=(), dedicated_count=2)
+    sky = Sky(desired(2, distributor=mute))
+    sky.go(60)
+    victim = next(iter(sky.machines.values()))
+    sky.drain(victim)
+    sky.go(5)
+    assert victim.record.drained_at is not None
+
+
+def test_a_drained_one_that_hangs_is_not_told_to_announce(sky):
+    victim = next(iter(sky.machines.values()))
+    sky.drain(victim)
+    sky.run()
+    victim.is_mute = True
+    sky.change()
+    for _ in range(300):
+        sky.go(1)
+        assert not victim.state.vips
+    assert victim.record.id not in sky.machines
 
 
 def test_without_any_vip_one_is_drained_at_once():

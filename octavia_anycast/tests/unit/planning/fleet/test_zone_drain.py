@@ -73,7 +73,13 @@ DRAIN = ZoneDrain(
 def standing(name, zone="rack1", *, vips=(VIP,), **changes):
     of_standing = {
         key: changes.pop(key)
-        for key in ("fleet_revision", "is_fresh", "could_serve")
+        for key in (
+            "fleet_revision",
+            "is_fresh",
+            "could_serve",
+            "expected",
+            "has_paths",
+        )
         if key in changes
     }
     record = AmphoraRecord(
@@ -272,9 +278,40 @@ def test_a_vip_for_one_racks_router_is_that_racks():
         f"{VIP} is for BGP peer leaf1 alone, which amphorae elsewhere do not "
         "have"
     )
+    elsewhere = replace(DRAIN, boot_elsewhere=True, is_forced=True)
+    (marked,) = marks(
+        elsewhere, there, {"own0"}, LIMITS, NOW, avoided=RACK1
+    ).values()
+    assert not marked["stand_in_wanted"], "it could never take its place"
     of_other = replace(vip, peer_id="leaf2")
     there = replace(there, external_vips=(of_other,))
     assert lacks(there, boot_elsewhere=True) == ""
+    at_host = replace(
+        there,
+        distributor=Distributor(
+            id="d",
+            zones=RACKS,
+            speakers=(
+                replace(
+                    speaker,
+                    peers=tuple(
+                        replace(peer, compute_host=f"host-{peer.id}")
+                        for peer in peers
+                    ),
+                ),
+            ),
+        ),
+        external_vips=(vip,),
+    )
+    for place, is_refused in (
+        (Place(compute_host="host-leaf1"), True),
+        (Place(peer_id="leaf1"), True),
+        (Place(compute_host="host-leaf2"), False),
+    ):
+        why = shortage(
+            at_host, {"own0"}, frozenset(), boot_elsewhere=True, place=place
+        )
+        assert bool(why) is is_refused
 
 
 def test_a_distributors_own_drain_for_seconds():
@@ -287,6 +324,32 @@ def test_a_distributors_own_drain_for_seconds():
     given = given_back(DRAIN, drained, is_late=False)
     assert given.changes["own0"]["drain_wanted_since"] is None
     assert not given.is_over, "its stand-in waits for it"
+
+
+@pytest.mark.parametrize(
+    ("announced", "expected", "is_over"),
+    [
+        ((), (), True),
+        ((VIP,), (VIP,), True),
+        ((VIP,), (VIP, V6), False),
+        ((), (VIP,), False),
+    ],
+)
+def test_a_distributors_own_is_back_with_what_it_has_peers_for(
+    announced, expected, is_over
+):
+    """Whatever those of other racks announce."""
+    asked = {"zone_drain_id": DRAIN.id, "stand_in_wanted": True}
+    back = own("rack1", **asked, vips=announced, expected=frozenset(expected))
+    there = replace(back, amphorae=(*back.amphorae, standing("o", "rack2")))
+    assert given_back(DRAIN, there, is_late=False).is_over is is_over
+
+
+def test_a_distributors_own_with_paths_of_others_only():
+    alone = own("rack1", vips=(), has_paths=True)
+    assert lacks(alone) == "none of its other amphorae is in service"
+    pair = own("rack1", "rack2", vips=(), has_paths=True)
+    assert lacks(pair) == ""
 
 
 def test_an_unknown_place_is_named_with_those_there_are():
