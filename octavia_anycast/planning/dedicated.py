@@ -194,11 +194,9 @@ class Dedicated(AmphoraGroup[DesiredDistributor]):
         if super().is_guarded(member):
             return True
         record, report = member.amphora.record, member.amphora.report
-        if (
-            member.phase is not Phase.DRAINED
-            or record.drained_at is not None
-            or report is None
-        ):
+        wanted_since = record.drain_wanted_since
+        is_out = wanted_since is None or record.drained_at is not None
+        if is_out or report is None:
             return False
         beside = frozenset[IPAddress]().union(
             *(
@@ -210,17 +208,23 @@ class Dedicated(AmphoraGroup[DesiredDistributor]):
                 and self.is_ready(other.amphora)
             )
         )
-        return not self._vips_to(record, self._held_by(report)) <= beside
+        held_by = self._held_by(report, wanted_since or self.now)
+        return not self._vips_to(record, held_by) <= beside
 
-    def _held_by(self, report: Report) -> frozenset[str]:
-        """Its peers, without those that have been away for long."""
+    def _held_by(
+        self, report: Report, wanted_since: datetime
+    ) -> frozenset[str]:
+        """Its peers, without those that have been away for long.
+
+        :param wanted_since: when its drain was asked for; of one of which
+            nobody knows since when it is down
+        """
         patience = timedelta(seconds=self.desired.policy.session_patience)
         return frozenset(
             session.peer_id
             for session in report.sessions
             if session.state is SessionState.ESTABLISHED
-            or session.since is None
-            or self.now - session.since < patience
+            or self.now - (session.since or wanted_since) < patience
         )
 
     def _vips_to(
@@ -454,7 +458,8 @@ def _next_steps(
     assert report is not None
     intent = draining.intent_by_wish(group, member)
     state = _state(group.desired, record, _told(vips, intent))
-    if member.phase is Phase.DRAINED and not state.peers():
+    is_asked = record.drain_wanted_since is not None
+    if is_asked and not state.peers() and not report.sessions:
         intent = Intent.WITHDRAW  # nobody hears it
         state = replace(state, vips=())
     state = with_allowed_speakers(group, member, state)

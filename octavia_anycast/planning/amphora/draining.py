@@ -35,7 +35,6 @@ from octavia_anycast.model.wire import (
 from octavia_anycast.planning.amphora.assessment import (
     Assessment,
     Group,
-    Phase,
     holds_revision,
     is_announcing_any,
 )
@@ -109,27 +108,20 @@ def obstacle(
 
 
 def intent_by_wish(group: Group, member: Assessment) -> Intent:
-    """What one in service does with its VIPs: ADVERTISE, if not drained.
+    """What one in service does with its VIPs: ADVERTISE, if nobody asked.
 
     One that cannot be missed goes on as it is (invariant 1). Once withdrawn
     it stays so: whoever took it out of service had a reason.
     """
     record = member.amphora.record
-    if is_withdrawn(record):
-        return Intent.WITHDRAW
-    if member.phase is not Phase.DRAINED:
+    if record.drain_wanted_since is None:
         return Intent.ADVERTISE
+    if record.drained_at is not None:
+        return Intent.WITHDRAW
     if not _can_be_missed(group, member):
         has_begun = record.draining_since is not None
         return Intent.DRAIN if has_begun else Intent.ADVERTISE
     return Intent.WITHDRAW if is_over(group, member) else Intent.DRAIN
-
-
-def is_withdrawn(record: AmphoraRecord) -> bool:
-    """Whether it was drained by wish, also if its agent hangs since then."""
-    return (
-        record.drain_wanted_since is not None and record.drained_at is not None
-    )
 
 
 def drained_since(

@@ -63,7 +63,6 @@ from octavia_anycast.planning.amphora.draining import (
     drained_since,
     finishing,
     intent_by_wish,
-    is_withdrawn,
     mark,
 )
 from octavia_anycast.planning.amphora.life import Life, Work
@@ -269,10 +268,8 @@ def _intent(cluster: Cluster, member: Assessment) -> Intent:
     """What is to become of its VIPs: as a wish, or as its role, has it."""
     if stands_back(cluster, member) or not may_begin(cluster, member):
         return Intent.WITHDRAW
-    is_drained = member.phase is Phase.DRAINED or is_withdrawn(
-        member.amphora.record
-    )
-    if is_drained and cluster.desired.should_announce:
+    is_asked = member.amphora.record.drain_wanted_since is not None
+    if is_asked and cluster.desired.should_announce:
         return intent_by_wish(cluster, member)
     return intent_of(cluster, member)
 

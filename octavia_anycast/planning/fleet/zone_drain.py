@@ -223,6 +223,7 @@ def shortage(
     ]
     if not going:
         return ""
+    is_own = bool(cluster.holder.distributor_id)
     vips = frozenset[IPAddress]().union(*(one.announced for one in going))
     if boot_elsewhere:
         return _why_not_elsewhere(cluster, avoided) or _why_only_there(
@@ -234,6 +235,7 @@ def shortage(
         if one.record.id not in in_place
         and one.record.id not in taken
         and _stays(one)
+        and (not is_own or one.announced or one.has_paths)
     }
     return obstacle("", {"": vips, **others}, cluster.minimum).replace(
         "it is the only one of its cluster in service",
@@ -257,23 +259,37 @@ def _why_only_there(
     avoided: frozenset[str],
     place: Place | None,
 ) -> str:
-    """Which external VIP is for a peer that amphorae elsewhere do not have."""
+    """Which external VIP one that boots elsewhere might have no peer for.
+
+    Where it boots is not known yet: it may be any of the zones.
+    """
     host = place.compute_host if place is not None else None
-    elsewhere = {
-        peer.id
+    peer_id = place.peer_id if place is not None else None
+    peers = [
+        peer
         for speaker in cluster.distributor.speakers
         for peer in speaker.peers
+        if peer.id != peer_id and (host is None or peer.compute_host != host)
+    ]
+    by_zone = [
+        {
+            peer.id
+            for peer in peers
+            if peer.selects(zone.availability_zone, peer.compute_host)
+        }
         for zone in candidate_zones(cluster)
         if zone.availability_zone not in avoided
-        and (host is None or peer.compute_host != host)
-        and peer.selects(zone.availability_zone, peer.compute_host)
-    } - {place.peer_id if place is not None else None}
+    ]
     for vip in cluster.external_vips:
-        if vip.peer_id and vip.vip_ip in vips and vip.peer_id not in elsewhere:
+        if vip.vip_ip not in vips:
+            continue
+        if vip.peer_id and not all(vip.peer_id in ids for ids in by_zone):
             return (
-                f"{vip.vip_ip} is for BGP peer {vip.peer_id} alone, which "
-                "amphorae elsewhere do not have"
+                f"{vip.vip_ip} is for BGP peer {vip.peer_id} alone, which an "
+                "amphora elsewhere might not have"
             )
+        if not all(by_zone):
+            return f"an amphora elsewhere might have no peer for {vip.vip_ip}"
     return ""
 
 

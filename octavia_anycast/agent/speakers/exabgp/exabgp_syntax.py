@@ -180,13 +180,19 @@ def generations_from(lines: Iterable[str]) -> frozenset[str]:
 
 
 def sessions_from(lines: list[str], now: datetime) -> dict[IPAddress, Session]:
-    """Read ``show neighbor json``: peer_ip -> session."""
+    """Read ``show neighbor json``: peer_ip -> session.
+
+    The duration of one that is not Established is how long the peer had been
+    there when it was lost: it says nothing of since when it is down.
+    """
     sessions = {}
     for item in json.loads("".join(lines) or "[]"):
         state = _STATES.get(item["fsm"], SessionState.UNKNOWN)
-        since = None
-        if item["duration"] is not None:
-            since = now - timedelta(seconds=int(item["duration"]))
+        since: datetime | None = now
+        if state is SessionState.ESTABLISHED:
+            since = None
+            if item["duration"] is not None:
+                since = now - timedelta(seconds=int(item["duration"]))
         sessions[ip_address(item["peer"]["address"])] = Session(
             state=state,
             since=since,
@@ -218,8 +224,11 @@ def with_known(
 def _with_known(session: Session, known: Session) -> Session:
     if not session.is_established:
         session = replace(session, error=known.error)
+        if known.is_established:
+            return session
+        return replace(session, since=known.since or session.since)
     if (
-        session.state is known.state
+        known.is_established
         and session.since is not None
         and known.since is not None
         and abs(session.since - known.since) < _SAME_SESSION
@@ -251,8 +260,12 @@ def event_from(
     if before.state is state:
         return None
     # Families are told by the next listing; until then, none.
-    after = replace(before, state=state, since=now, exported={})
-    return peer_ip, replace(after, error="") if after.is_established else after
+    after = replace(before, state=state, exported={})
+    if after.is_established:
+        return peer_ip, replace(after, since=now, error="")
+    # One that is down goes from Idle to Connect and back, again and again.
+    since = None if before.is_established else before.since
+    return peer_ip, replace(after, since=since or now)
 
 
 def _error(reason: str) -> str:

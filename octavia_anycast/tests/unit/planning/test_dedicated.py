@@ -707,6 +707,56 @@ def test_what_the_other_has_no_session_for_is_not_beside():
     assert not victim.announced()
 
 
+def test_a_peer_of_which_nothing_is_known_holds_for_a_while(one_racks_vip):
+    """A daemon that refuses a peer does not say since when it is down."""
+    sky, victim = one_racks_vip
+    report = sky._report
+    sky._report = lambda machine: replace(
+        report(machine),
+        sessions=tuple(
+            s
+            if s.state is SessionState.ESTABLISHED
+            else replace(s, since=None)
+            for s in report(machine).sessions
+        ),
+    )
+    sky.cut(victim, "leaf1")
+    sky.drain(victim)
+    sky.go(30)
+    assert victim.record.drained_at is None
+    sky.go(60)
+    assert victim.record.drained_at is not None
+
+
+def test_one_that_waits_and_hangs_keeps_its_vip(one_racks_vip):
+    sky, victim = one_racks_vip
+    sky.wish = replace(sky.wish, avoided_zones=frozenset({"rack1"}))
+    sky.drain(victim)
+    sky.go(20)
+    victim.is_mute = True
+    for _ in range(300):
+        sky.go(1)
+        assert (OF_LEAF1.vip_ip, "leaf1") in sky.heard()
+
+
+def test_peers_that_it_keeps_are_peers(one_racks_vip):
+    """They were taken from the distributor, and carry its paths still."""
+    sky, victim = one_racks_vip
+    other = next(m for m in sky.machines.values() if m is not victim)
+    sky.cut(other, "leaf2")
+    sky.drain(victim)
+    sky.go(10)
+    made = sky.wish.distributor
+    (speaker,) = made.speakers
+    left = tuple(p for p in speaker.peers if p.id != "leaf1")
+    sky.wish = replace(
+        sky.wish,
+        distributor=replace(made, speakers=(replace(speaker, peers=left),)),
+    )
+    sky.go(30)
+    assert sky.heard()
+
+
 def test_without_peers_nobody_is_waited_for():
     mute = replace(distributor(), speakers=(), dedicated_count=2)
     sky = Sky(desired(2, distributor=mute))

@@ -135,7 +135,7 @@ def test_sessions_are_read():
     sessions = syntax.sessions_from([json.dumps([item])], NOW)
     session = sessions[PEER4.peer_ip]
     assert session.state is SessionState.OPEN_CONFIRM
-    assert session.since == NOW - timedelta(seconds=60)
+    assert session.since == NOW, "the duration is not that of this state"
     assert set(session.exported) == {6}
     assert syntax.sessions_from([], NOW) == {}
 
@@ -157,6 +157,39 @@ def test_a_session_that_goes_on_has_one_beginning():
         now = NOW + timedelta(milliseconds=100 * tenths)
         again = listed(60 + tenths // 10, now)
         assert syntax.with_known(again, known) == known
+
+
+def event(state, known, now):
+    line = {
+        "type": "fsm",
+        "neighbor": {
+            "address": {"local": "None", "peer": str(PEER4.peer_ip)},
+            "state": state,
+        },
+    }
+    peer_ip, session = syntax.event_from(json.dumps(line), known, now)
+    return {peer_ip: session}
+
+
+def test_one_that_is_down_is_down_since_it_was_lost():
+    """Whatever it tries meanwhile, and however long it had been up."""
+    lost = NOW + timedelta(days=1)
+    known = event("IDLE", listed(0, NOW), lost)
+    for seconds, state in ((1, "ACTIVE"), (2, "CONNECT"), (3, "IDLE")):
+        now = lost + timedelta(seconds=seconds)
+        known = event(state, known, now)
+        known = syntax.with_known(listed(86_400, now, state), known)
+        assert known[PEER4.peer_ip].since == lost
+    (back,) = event("ESTABLISHED", known, NOW + timedelta(days=2)).values()
+    assert back.since == NOW + timedelta(days=2)
+
+
+def test_a_loss_of_which_no_event_told_is_of_its_listing():
+    now = NOW + timedelta(seconds=5)
+    (session,) = syntax.with_known(
+        listed(65, now, "ACTIVE"), listed(60, NOW)
+    ).values()
+    assert session.since == now
 
 
 def test_another_session_has_another_beginning():

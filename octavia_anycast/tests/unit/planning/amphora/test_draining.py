@@ -124,6 +124,19 @@ def test_the_clock_of_who_asked_does_not_matter(world, minutes):
     assert 20 <= waited <= 22
 
 
+@pytest.mark.parametrize("is_managed", [True, False])
+def test_one_that_hangs_in_its_drain_goes_on_with_it(world, is_managed):
+    guest = first(world)
+    guest.connections = 5
+    world.drain(guest.record.id, 300)
+    world.run(5)
+    world.desired = replace(world.desired, is_managed=is_managed)
+    guest.is_agent_hung = True
+    told = intents(world, guest.record.id, 500)
+    assert Intent.ADVERTISE not in told
+    assert Intent.WITHDRAW in told
+
+
 def test_it_ends_early_when_nothing_is_left(world):
     guest = first(world)
     guest.connections = 1

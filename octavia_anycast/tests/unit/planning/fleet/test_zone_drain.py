@@ -275,22 +275,28 @@ def test_a_vip_for_one_racks_router_is_that_racks():
     )
     assert lacks(there) == f"it is the last one that announces {VIP}"
     assert lacks(there, boot_elsewhere=True) == (
-        f"{VIP} is for BGP peer leaf1 alone, which amphorae elsewhere do not "
-        "have"
+        f"{VIP} is for BGP peer leaf1 alone, which an amphora elsewhere might "
+        "not have"
     )
     elsewhere = replace(DRAIN, boot_elsewhere=True, is_forced=True)
     (marked,) = marks(
         elsewhere, there, {"own0"}, LIMITS, NOW, avoided=RACK1
     ).values()
     assert not marked["stand_in_wanted"], "it could never take its place"
-    of_other = replace(vip, peer_id="leaf2")
-    there = replace(there, external_vips=(of_other,))
+    of_all = replace(vip, peer_id=None)
+    there = replace(there, external_vips=(of_all,))
+    assert lacks(there, boot_elsewhere=True) == (
+        f"an amphora elsewhere might have no peer for {VIP}"
+    ), "it may boot in rack3, which has no router"
+    there = replace(
+        there, distributor=replace(there.distributor, zones=RACKS[:2])
+    )
     assert lacks(there, boot_elsewhere=True) == ""
     at_host = replace(
         there,
         distributor=Distributor(
             id="d",
-            zones=RACKS,
+            zones=RACKS[:2],
             speakers=(
                 replace(
                     speaker,
@@ -306,10 +312,11 @@ def test_a_vip_for_one_racks_router_is_that_racks():
     for place, is_refused in (
         (Place(compute_host="host-leaf1"), True),
         (Place(peer_id="leaf1"), True),
-        (Place(compute_host="host-leaf2"), False),
+        (Place(availability_zone="rack2"), False),
     ):
+        avoided = frozenset(filter(None, [place.availability_zone]))
         why = shortage(
-            at_host, {"own0"}, frozenset(), boot_elsewhere=True, place=place
+            at_host, {"own0"}, avoided, boot_elsewhere=True, place=place
         )
         assert bool(why) is is_refused
 
@@ -350,6 +357,9 @@ def test_a_distributors_own_with_paths_of_others_only():
     assert lacks(alone) == "none of its other amphorae is in service"
     pair = own("rack1", "rack2", vips=(), has_paths=True)
     assert lacks(pair) == ""
+    mine, other = pair.amphorae
+    pair = replace(pair, amphorae=(mine, replace(other, has_paths=False)))
+    assert lacks(pair) == "none of its other amphorae is in service"
 
 
 def test_an_unknown_place_is_named_with_those_there_are():
