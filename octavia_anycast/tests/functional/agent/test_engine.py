@@ -302,11 +302,12 @@ def test_a_drain_begins_with_a_path_that_yields(bench):
     seen = []
 
     def has_drained():
+        # First: what is reported as told, the peer has.
+        states = {path.state for path in bench.engine.report().paths}
         route = bench.peer.rib[f"{VIP4.vip_ip}/32"]
         is_told = GRACEFUL_SHUTDOWN in route.communities
         if (step := (route.is_incomplete, is_told)) not in seen:
             seen.append(step)
-        states = {path.state for path in bench.engine.report().paths}
         return states == {PathState.DRAINING}
 
     bench.apply(state(gate=FAST, vips=told(Intent.DRAIN)))
