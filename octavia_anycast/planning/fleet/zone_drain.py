@@ -223,19 +223,19 @@ def shortage(
     ]
     if not going:
         return ""
-    is_own = bool(cluster.holder.distributor_id)
     vips = frozenset[IPAddress]().union(*(one.announced for one in going))
     if boot_elsewhere:
         return _why_not_elsewhere(cluster, avoided) or _why_only_there(
             cluster, vips, avoided, place
         )
+    # Of paths alone nobody asks which: who has any announces all of them.
     others = {
         one.record.id: vips if one.could_serve else one.announced
         for one in cluster.amphorae
         if one.record.id not in in_place
         and one.record.id not in taken
         and _stays(one)
-        and (not is_own or one.announced or one.has_paths)
+        and (vips or one.has_paths)
     }
     return obstacle("", {"": vips, **others}, cluster.minimum).replace(
         "it is the only one of its cluster in service",

@@ -255,6 +255,13 @@ def test_a_distributors_own_count_as_well():
         check(request(), known(own("rack1", "rack2", is_fresh=False)))
 
 
+def test_the_only_vip_is_named_where_others_have_nothing_to_announce():
+    mine, other = own("rack1", "rack2").amphorae
+    pair = (mine, replace(other, announced=frozenset()))
+    there = replace(own(), amphorae=pair)
+    assert lacks(there) == f"it is the last one that announces {VIP}"
+
+
 def test_a_vip_for_one_racks_router_is_that_racks():
     there = own("rack1", "rack2")
     peers = tuple(
