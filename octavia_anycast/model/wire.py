@@ -582,21 +582,34 @@ class DesiredState:
         )
 
 
-def peers_of(
-    pairs: Sequence[tuple[Speaker, Peer]], vip: VipState
-) -> tuple[Peer, ...]:
-    """The peers that a VIP is announced to.
+class VipPeers:
+    """The peers that each VIP is announced to; for thousands of VIPs.
 
     Those named, else those whose session has the VIP's IP version, else all:
     a fabric may carry both families over one session (RFC 4760).
 
     :param pairs: each (speaker, peer) of the amphora
     """
-    if vip.peer_ids is not None:
-        return tuple(peer for _, peer in pairs if peer.id in vip.peer_ids)
-    version = vip.vip_ip.version
-    same = tuple(p for s, p in pairs if s.ip_version == version)
-    return same or tuple(peer for _, peer in pairs)
+
+    def __init__(self, pairs: Sequence[tuple[Speaker, Peer]]) -> None:
+        self._pairs = pairs
+        # Found once for the VIPs of one kind.
+        self._found: dict[object, tuple[Peer, ...]] = {}
+
+    def of(self, vip: VipState) -> tuple[Peer, ...]:
+        """The peers of one VIP."""
+        key = vip.peer_ids, vip.vip_ip.version
+        found = self._found.get(key)
+        if found is None:
+            found = self._found[key] = self._find(vip)
+        return found
+
+    def _find(self, vip: VipState) -> tuple[Peer, ...]:
+        pairs, version = self._pairs, vip.vip_ip.version
+        if vip.peer_ids is not None:
+            return tuple(peer for _, peer in pairs if peer.id in vip.peer_ids)
+        same = tuple(p for s, p in pairs if s.ip_version == version)
+        return same or tuple(peer for _, peer in pairs)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -42,8 +42,8 @@ from octavia_anycast.model.wire import (
     DesiredState,
     Intent,
     Report,
+    VipPeers,
     VipState,
-    peers_of,
 )
 from octavia_anycast.planning import registration
 from octavia_anycast.planning.amphora import backoff, draining
@@ -116,7 +116,8 @@ class DesiredDistributor(Desired):
         return external + registration.vip_states(self.paths, self.distributor)
 
 
-def _make_states_of(vips: tuple[ExternalVip, ...]) -> tuple[VipState, ...]:
+def external_states(vips: tuple[ExternalVip, ...]) -> tuple[VipState, ...]:
+    """External VIPs as an agent is told them."""
     return tuple(
         VipState(
             vip_ip=vip.vip_ip,
@@ -130,7 +131,7 @@ def _make_states_of(vips: tuple[ExternalVip, ...]) -> tuple[VipState, ...]:
 
 
 # The caller has the same tuple for as long as its revision stays.
-_states_of = Remembered(_make_states_of, _DISTRIBUTORS_KEPT)
+_states_of = Remembered(external_states, _DISTRIBUTORS_KEPT)
 
 
 def _make_drained(vips: tuple[VipState, ...]) -> tuple[VipState, ...]:
@@ -244,29 +245,21 @@ def vips_to(
 
     :param peer_ids: None: all peers of its place
     """
-    pairs = tuple(
-        (speaker, peer)
-        for speaker in distributor.speakers
-        for peer in speaker.peers
-        if peer.selects(record.availability_zone, record.compute_host)
+    peers = VipPeers(
+        [
+            (speaker, peer)
+            for speaker in distributor.speakers
+            for peer in speaker.peers
+            if peer.selects(record.availability_zone, record.compute_host)
+        ]
     )
-    known: dict[object, bool] = {}
-
-    def has(vip: VipState) -> bool:
-        key = vip.peer_ids, vip.vip_ip.version
-        if key not in known:
-            known[key] = any(
-                peer_ids is None or peer.id in peer_ids
-                for peer in peers_of(pairs, vip)
-            )
-        return known[key]
-
-    return frozenset(vip.vip_ip for vip in vips if has(vip))
-
-
-def external_states(vips: tuple[ExternalVip, ...]) -> tuple[VipState, ...]:
-    """External VIPs as an agent is told them, for who asks once."""
-    return _make_states_of(vips)
+    return frozenset(
+        vip.vip_ip
+        for vip in vips
+        if any(
+            peer_ids is None or peer.id in peer_ids for peer in peers.of(vip)
+        )
+    )
 
 
 def sent_to(report: Report) -> frozenset[str]:

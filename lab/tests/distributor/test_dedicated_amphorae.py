@@ -307,6 +307,29 @@ def endpoint(announcer: Announcer) -> Iterator[Endpoint]:
     made.down()
 
 
+def register_vip(
+    announcer: Announcer, endpoint: Endpoint, vip: settings.Address
+) -> dict[str, typing.Any]:
+    """For the leaf of the endpoint alone: it is on a network of that."""
+    body = {
+        "vip": {
+            "vip_address": str(vip),
+            "next_hop": str(endpoint.address(vip.version).ip),
+            "peer_id": peer_of(announcer, endpoint.leaf),
+        }
+    }
+    return dict(announcer.ask("POST", "vips", body)["vip"])
+
+
+def unregister_vip(announcer: Announcer, made: dict[str, typing.Any]) -> None:
+    announcer.ask("DELETE", f"vips/{made['id']}")
+    path = prefix(ipaddress.ip_address(made["vip_address"]))
+    await_that(
+        lambda: not observe.leftovers(announcer.bench.lab, path),
+        "no router has it any more",
+    )
+
+
 def test_requests_through_an_external_vip(
     announcer: Announcer, endpoint: Endpoint
 ) -> None:
@@ -314,14 +337,7 @@ def test_requests_through_an_external_vip(
     bench = announcer.bench
     for vip in EXTERNAL:
         assert statuses(bench, vip) == {0}
-        body = {
-            "vip": {
-                "vip_address": str(vip),
-                "next_hop": str(endpoint.address(vip.version).ip),
-                "peer_id": peer_of(announcer, endpoint.leaf),
-            }
-        }
-        made = announcer.ask("POST", "vips", body)["vip"]
+        made = register_vip(announcer, endpoint, vip)
         await_that(
             lambda vip=vip: observe.is_routed(bench.lab, prefix(vip)),
             "every router has a route",
@@ -329,11 +345,7 @@ def test_requests_through_an_external_vip(
         bench.await_answers(
             lambda answer: answer.member == endpoint.name, str(vip)
         )
-        announcer.ask("DELETE", f"vips/{made['id']}")
-        await_that(
-            lambda vip=vip: not observe.leftovers(bench.lab, prefix(vip)),
-            "no router has it any more",
-        )
+        unregister_vip(announcer, made)
         assert statuses(bench, vip) == {0}
 
 
@@ -342,15 +354,7 @@ def test_a_vip_of_one_rack_keeps_its_rack(
 ) -> None:
     """No other amphora has that router as a peer: the drain is refused."""
     vip = EXTERNAL[0]
-    body = {
-        "vip": {
-            "vip_address": str(vip),
-            "next_hop": str(endpoint.address(vip.version).ip),
-            "peer_id": peer_of(announcer, endpoint.leaf),
-        }
-    }
-    made = announcer.ask("POST", "vips", body)["vip"]
-    bench = announcer.bench
+    made = register_vip(announcer, endpoint, vip)
     await_that(
         lambda: (
             announcer.ask("GET", f"vips/{made['id']}")["vip"][
@@ -363,11 +367,7 @@ def test_a_vip_of_one_rack_keeps_its_rack(
     with pytest.raises(rest.ApiError, match=f"announces {vip}") as refused:
         zone_drain(announcer, endpoint.leaf.rack)
     assert refused.value.status == http.HTTPStatus.CONFLICT
-    announcer.ask("DELETE", f"vips/{made['id']}")
-    await_that(
-        lambda: not observe.leftovers(bench.lab, prefix(vip)),
-        "no router has it any more",
-    )
+    unregister_vip(announcer, made)
 
 
 def peer_of(announcer: Announcer, leaf: settings.Leaf) -> str:

@@ -73,11 +73,14 @@ def released(bench: Bench) -> Balancer:
 @pytest.fixture(scope="module")
 def rollout(bench: Bench, released: Balancer, source: typing.Any) -> Rollout:
     """The controllers, of the last release still."""
-    made: Rollout = One(bench=bench)
-    if os.environ.get("OA_UPGRADE_NODES") == "3":
-        made = Three(bench, released, source.product())
-    made.prepare()
-    return made
+    made: dict[str, Rollout] = {
+        "1": One(bench=bench),
+        "3": Three(bench, released, source.product()),
+    }
+    nodes = os.environ.get("OA_UPGRADE_NODES") or "1"
+    assert nodes in made, f"OA_UPGRADE_NODES={nodes}: give 1 or 3"
+    made[nodes].prepare()
+    return made[nodes]
 
 
 @pytest.fixture(scope="module")

@@ -18,26 +18,10 @@ from octavia_anycast.model.wire import (
     PathCounts,
     PathReport,
     PathState,
+    VipPeers,
     VipState,
-    peers_of,
 )
 from octavia_anycast.remembered import Remembered
-
-
-class _Peers:
-    """The peers of each VIP of a state, found once for those of one kind."""
-
-    def __init__(self, state: DesiredState) -> None:
-        self._pairs = state.peers()
-        self._found: dict[object, tuple[Peer, ...]] = {}
-
-    def of(self, vip: VipState) -> tuple[Peer, ...]:
-        """The same as :func:`peers_of`, for thousands of VIPs."""
-        key = vip.peer_ids, vip.vip_ip.version
-        found = self._found.get(key)
-        if found is None:
-            found = self._found[key] = peers_of(self._pairs, vip)
-        return found
 
 
 def wish(state: DesiredState, gate: Gate, bound: frozenset[IPAddress]) -> Wish:
@@ -59,7 +43,7 @@ def wanted_paths(
     """
     if not gate.is_passing:
         return frozenset()
-    peers = _Peers(state)
+    peers = VipPeers(state.peers())
     paths = frozenset(
         Path(
             vip_ip=vip.vip_ip,
@@ -92,7 +76,7 @@ def check_next_hops(state: DesiredState) -> None:
     if not state.is_distributor or not peer_ids:
         return
     next_hops: dict[tuple[IPAddress, str], IPAddress] = {}
-    peers = _Peers(state)
+    peers = VipPeers(state.peers())
     for i, vip in enumerate(state.vips):
         for peer in peers.of(vip):
             key = (vip.vip_ip, peer.id)
@@ -118,11 +102,11 @@ def path_reports(
     if state.is_distributor:
         return ()
     out = {(path.vip_ip, path.peer_id): path for path in status.paths}
-    pairs = state.peers()
+    peers = VipPeers(state.peers())
     return tuple(
         _report(vip, peer, gate, bound, out.get((vip.vip_ip, peer.id)))
         for vip in state.vips
-        for peer in peers_of(pairs, vip)
+        for peer in peers.of(vip)
     )
 
 
@@ -176,7 +160,7 @@ def path_counts(
 
 def _count_wanted(state: DesiredState) -> Counter[str]:
     """peer_id -> paths to announce; each counts once."""
-    peers, vips = _Peers(state), state.vips
+    peers, vips = VipPeers(state.peers()), state.vips
     found = [
         (vip.vip_ip, vip.nexthop_ip, peer.id)
         for vip in vips

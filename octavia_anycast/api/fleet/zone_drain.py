@@ -92,9 +92,9 @@ ZONE_DRAIN = Resource(
         "drained_count": INTEGER("How many of them are withdrawn."),
         "announcing_count": INTEGER(
             "How many amphorae at the place announce by their last reports, "
-            "or will: they boot, or were not asked to "
-            "drain yet. Those count, too, that leave, or that something else "
-            "drains. When it is to end: 0."
+            "or will: they boot, or were not asked to drain yet. Those count, "
+            "too, that leave, or that something else drains. When it is to "
+            "end: 0."
         ),
         "returning_count": INTEGER(
             "How many of them are to announce again before their stand-ins go."

@@ -157,13 +157,7 @@ class ZoneDrains:
             zone_drains.begin_end(session, drain.id, time_is_over(drain), now)
             drain = zone_drains.get(session, drain.id)
             found = zone_drains.amphorae_of(session, [drain.id])
-        holders = {
-            Holder(
-                load_balancer_id=record.load_balancer_id or "",
-                distributor_id=record.distributor_id or "",
-            )
-            for record in found.get(drain.id, ())
-        }
+        holders = {Holder.of(record) for record in found.get(drain.id, ())}
         left = [h for h in sorted(holders) if not self._give_back(drain, h)]
         if left:
             return Result()

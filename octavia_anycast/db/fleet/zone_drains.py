@@ -364,16 +364,7 @@ def _ids_by_holder(
             Amphora.load_balancer_id, Amphora.distributor_id, Amphora.id
         ).where(*conditions)
     )
-    grouped = mapping.grouped(
-        (
-            Holder(
-                load_balancer_id=load_balancer_id or "",
-                distributor_id=distributor_id or "",
-            ),
-            amphora_id,
-        )
-        for load_balancer_id, distributor_id, amphora_id in rows
-    )
+    grouped = mapping.grouped((Holder.of(row), row.id) for row in rows)
     return {holder: frozenset(ids) for holder, ids in sorted(grouped.items())}
 
 

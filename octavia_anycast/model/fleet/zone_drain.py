@@ -11,6 +11,7 @@ Layer: model. Pure.
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Protocol
 
 from octavia_anycast.model.bgp import (
     check_fields,
@@ -65,6 +66,18 @@ class Place:
         return f"BGP peer {self.peer_id}"
 
 
+class Owned(Protocol):
+    """An amphora, as far as it says whose it is."""
+
+    @property
+    def load_balancer_id(self) -> str | None:
+        """The load balancer that it serves."""
+
+    @property
+    def distributor_id(self) -> str | None:
+        """The distributor whose own it is."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class Holder:
     """Whose amphorae they are: a load balancer's, or a distributor's own.
@@ -74,6 +87,14 @@ class Holder:
 
     load_balancer_id: str = ""
     distributor_id: str = ""
+
+    @classmethod
+    def of(cls, amphora: Owned) -> "Holder":
+        """Whose an amphora is."""
+        return cls(
+            load_balancer_id=amphora.load_balancer_id or "",
+            distributor_id=amphora.distributor_id or "",
+        )
 
     def __str__(self) -> str:
         if self.load_balancer_id:

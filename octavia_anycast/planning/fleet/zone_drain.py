@@ -190,7 +190,9 @@ def _check_capacity(
         )
     }
     if found:
-        said = [f"{_named(one)} ({why})" for one, why in sorted(found.items())]
+        said = [
+            f"{_in_words(one)} ({why})" for one, why in sorted(found.items())
+        ]
         other_ways = "Scale them out, or ask with boot_elsewhere, or"
         raise Conflict(
             f"The {wanted.place} cannot be drained: {_count(found)} would "
@@ -479,7 +481,7 @@ def _some(said: Sequence[str]) -> str:
     return f"{text} and {more} more" if more > 0 else text
 
 
-def _named(holder: Holder) -> str:
+def _in_words(holder: Holder) -> str:
     """A load balancer by its id alone: there may be many."""
     return holder.load_balancer_id or str(holder)
 

@@ -52,6 +52,17 @@ class Stage:
             self.cloud.pass_time(1)
         raise AssertionError("it did not settle")
 
+    def delete(self, look=lambda: None):
+        """With all that it has; ``look``: at each second."""
+        self.cloud.stopping = frozenset(("None",))
+        path = f"{PATH}/{self.id}?cascade=true"
+        assert self.api.call("DELETE", path).status == 204
+        for _ in range(30):
+            self.controller.dedicated.reconcile(self.id)
+            self.controller.distributors.reconcile(self.id)
+            look()
+            self.cloud.pass_time(1)
+
     def machines(self):
         return [m for m in self.cloud.machines.values() if m.has_power]
 
@@ -257,13 +268,7 @@ def test_a_changed_peer_reaches_them(stage):
 def test_deletion_leaves_nothing(stage):
     stage.api.create(stage.vips, BODY)
     stage.run()
-    stage.cloud.stopping = frozenset(("None",))
-    path = f"{PATH}/{stage.id}?cascade=true"
-    assert stage.api.call("DELETE", path).status == 204
-    for _ in range(30):
-        stage.controller.dedicated.reconcile(stage.id)
-        stage.controller.distributors.reconcile(stage.id)
-        stage.cloud.pass_time(1)
+    stage.delete()
     assert stage.api.call("GET", f"{PATH}/{stage.id}").status == 404
     assert stage.machines() == []
     with stage.api.database.transaction() as session:

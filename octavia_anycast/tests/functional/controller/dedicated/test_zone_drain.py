@@ -131,14 +131,7 @@ def test_the_last_one_is_named_or_goes_on(racks):
 def test_a_deleted_distributor_ends_its_part(racks):
     made = ask(racks)
     run(racks, 12)
-    racks.cloud.stopping = frozenset(("None",))
-    path = f"{PATH}/{racks.id}?cascade=true"
-    assert racks.api.call("DELETE", path).status == 204
-    for _ in range(30):
-        racks.controller.dedicated.reconcile(racks.id)
-        racks.controller.distributors.reconcile(racks.id)
-        look(racks)
-        racks.cloud.pass_time(1)
+    racks.delete(lambda: look(racks))
     assert racks.machines() == []
     end(racks, made)
     look(racks)

@@ -262,70 +262,82 @@ def test_the_only_vip_is_named_where_others_have_nothing_to_announce():
     assert lacks(there) == f"it is the last one that announces {VIP}"
 
 
-def test_a_vip_for_one_racks_router_is_that_racks():
-    there = own("rack1", "rack2")
+ONE_RACKS = ExternalVip(
+    id="v", vip_ip=VIP, nexthop_ip=ip_address("10.1.0.77"), peer_id="leaf1"
+)
+
+
+def two_leaves(*, zones=RACKS, **of_peers):
+    """A distributor with a router in each of two racks."""
+    (speaker,) = distributor().speakers
     peers = tuple(
-        replace(peer, id=f"leaf{n}", availability_zone=f"rack{n}")
+        replace(
+            peer,
+            id=f"leaf{n}",
+            availability_zone=f"rack{n}",
+            **{name: f"{value}{n}" for name, value in of_peers.items()},
+        )
         for n in (1, 2)
-        for peer in distributor().speakers[0].peers
+        for peer in speaker.peers
     )
-    speaker = replace(distributor().speakers[0], peers=peers)
-    vip = ExternalVip(
-        id="v", vip_ip=VIP, nexthop_ip=ip_address("10.1.0.77"), peer_id="leaf1"
-    )
-    mine, other = there.amphorae
-    there = replace(
-        there,
-        distributor=Distributor(id="d", zones=RACKS, speakers=(speaker,)),
+    speakers = (replace(speaker, peers=peers),)
+    return Distributor(id="d", zones=zones, speakers=speakers)
+
+
+@pytest.fixture
+def of_leaf1():
+    """Two of a distributor's own, of which one has a VIP for its leaf."""
+    mine, other = own("rack1", "rack2").amphorae
+    return replace(
+        own(),
+        distributor=two_leaves(),
         amphorae=(mine, replace(other, announced=frozenset({V6}))),
-        external_vips=(vip,),
+        external_vips=(ONE_RACKS,),
     )
-    assert lacks(there) == f"it is the last one that announces {VIP}"
-    assert lacks(there, boot_elsewhere=True) == (
+
+
+def test_a_vip_for_one_racks_router_is_that_racks(of_leaf1):
+    assert lacks(of_leaf1) == f"it is the last one that announces {VIP}"
+    assert lacks(of_leaf1, boot_elsewhere=True) == (
         f"{VIP} is for BGP peer leaf1 alone, which an amphora elsewhere might "
         "not have"
     )
-    elsewhere = replace(DRAIN, boot_elsewhere=True, is_forced=True)
+    forced = replace(DRAIN, boot_elsewhere=True, is_forced=True)
     (marked,) = marks(
-        elsewhere, there, {"own0"}, LIMITS, NOW, avoided=RACK1
+        forced, of_leaf1, {"own0"}, LIMITS, NOW, avoided=RACK1
     ).values()
     assert not marked["stand_in_wanted"], "it could never take its place"
-    of_all = replace(vip, peer_id=None)
-    there = replace(there, external_vips=(of_all,))
+
+
+def test_a_stand_in_has_to_have_a_peer_wherever_it_boots(of_leaf1):
+    of_all = replace(ONE_RACKS, peer_id=None)
+    there = replace(of_leaf1, external_vips=(of_all,))
     assert lacks(there, boot_elsewhere=True) == (
         f"an amphora elsewhere might have no peer for {VIP}"
-    ), "it may boot in rack3, which has no router"
-    there = replace(
-        there, distributor=replace(there.distributor, zones=RACKS[:2])
-    )
+    ), "rack3 has no router"
+    without_rack3 = two_leaves(zones=RACKS[:2])
+    there = replace(there, distributor=without_rack3)
     assert lacks(there, boot_elsewhere=True) == ""
-    at_host = replace(
-        there,
-        distributor=Distributor(
-            id="d",
-            zones=RACKS[:2],
-            speakers=(
-                replace(
-                    speaker,
-                    peers=tuple(
-                        replace(peer, compute_host=f"host-{peer.id}")
-                        for peer in peers
-                    ),
-                ),
-            ),
-        ),
-        external_vips=(vip,),
+
+
+@pytest.mark.parametrize(
+    ("place", "is_refused"),
+    [
+        ({"compute_host": "host1"}, True),
+        ({"peer_id": "leaf1"}, True),
+        ({"availability_zone": "rack2"}, False),
+    ],
+)
+def test_peers_of_the_place_are_not_elsewhere(of_leaf1, place, is_refused):
+    there = replace(
+        of_leaf1, distributor=two_leaves(zones=RACKS[:2], compute_host="host")
     )
-    for place, is_refused in (
-        (Place(compute_host="host-leaf1"), True),
-        (Place(peer_id="leaf1"), True),
-        (Place(availability_zone="rack2"), False),
-    ):
-        avoided = frozenset(filter(None, [place.availability_zone]))
-        why = shortage(
-            at_host, {"own0"}, avoided, boot_elsewhere=True, place=place
-        )
-        assert bool(why) is is_refused
+    drained = Place(**place)
+    avoided = frozenset(filter(None, [drained.availability_zone]))
+    why = shortage(
+        there, {"own0"}, avoided, boot_elsewhere=True, place=drained
+    )
+    assert bool(why) is is_refused
 
 
 def test_a_distributors_own_drain_for_seconds():
