@@ -129,8 +129,8 @@ def served_by(record: AmphoraRecord) -> str:
     if record.load_balancer_id is None:
         raise Conflict(
             f"Amphora {record.id} serves no load balancer: it is a dedicated "
-            "amphora of a distributor. What it announces for others is "
-            "drained by their registrations."
+            "amphora of a distributor. Drain its zone or compute host, or "
+            "the registrations of those for whom it announces."
         )
     return record.load_balancer_id
 

@@ -183,7 +183,7 @@ def _set_agent_state(job: Job, action: SetAgentState) -> None:
 def _in_words(vips: tuple[VipState, ...]) -> str:
     if len(vips) > LISTED_VIPS_MAX:
         return f"{len(vips)} paths"
-    return ", ".join(f"{v.vip_ip} {v.intent}" for v in vips) or "no VIP yet"
+    return ", ".join(f"{v.vip_ip} {v.intent}" for v in vips) or "no VIP"
 
 
 def _agents_of(job: Job, amphora_id: str) -> Agents:

@@ -253,7 +253,9 @@ def event_from(
     if event["type"] == "state":
         if before is None or neighbor.get("state") != "down":
             return None
-        return peer_ip, replace(before, error=_error(neighbor["reason"]))
+        # Each try to come back ends with a reason that says nothing.
+        error = _error(neighbor["reason"]) or before.error
+        return peer_ip, replace(before, error=error)
     state = _STATES.get(neighbor["state"], SessionState.UNKNOWN)
     if before is None:
         return peer_ip, Session(state=state, since=now)

@@ -184,6 +184,26 @@ def test_one_that_is_down_is_down_since_it_was_lost():
     assert back.since == NOW + timedelta(days=2)
 
 
+def test_why_it_was_lost_is_kept_while_it_tries_again():
+    def down(reason, known):
+        line = {
+            "type": "state",
+            "neighbor": {
+                "address": {"local": "None", "peer": str(PEER4.peer_ip)},
+                "state": "down",
+                "reason": reason,
+            },
+        }
+        return dict([syntax.event_from(json.dumps(line), known, NOW)])
+
+    known = down("out of patience", event("IDLE", listed(9, NOW), NOW))
+    known = down("closing connection", known)
+    (session,) = known.values()
+    assert session.error == "out of patience"
+    (session,) = event("ESTABLISHED", known, NOW).values()
+    assert not session.error
+
+
 def test_a_loss_of_which_no_event_told_is_of_its_listing():
     now = NOW + timedelta(seconds=5)
     (session,) = syntax.with_known(
